@@ -1,0 +1,1 @@
+"""What every other unit stands on: errors, registries, random streams, budgets, places and chunks."""

@@ -1,0 +1,36 @@
+"""Errors that a user can act on: what, where, got, wanted, and the way out."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GapscopeError(Exception):
+    """A mistake in the input or the configuration; the command line prints it as one sentence and exits with code 2."""
+
+
+class InputError(GapscopeError):
+    """A file, an option or a value that the user handed over cannot be used."""
+
+
+class SchemaError(GapscopeError):
+    """A table or a manifest on disk does not have the form that `schemas/SPEC.md` asks for."""
+
+
+class ConfigMismatchError(GapscopeError):
+    """Finished work was made with another configuration than the one asked for now."""
+
+
+class BudgetError(GapscopeError):
+    """The work would need more memory than it is allowed."""
+
+
+class DivergedError(GapscopeError):
+    """A number that must be finite is not; the message names the step."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a `name` that is not among the `known` names of a `kind`, with the nearest spelling."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return InputError(f"no {kind} named {name!r}{hint} (known: {', '.join(names)})")

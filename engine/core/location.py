@@ -1,0 +1,159 @@
+"""A folder or file by its path or address, on this machine or in an object store."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from engine.core.errors import InputError
+
+
+@lru_cache
+def _filesystem(scheme: str) -> fs.FileSystem:
+    if scheme in ("", "file"):
+        return fs.LocalFileSystem()
+    import fsspec  # only where an address has a scheme: importing it costs 0.1 s
+
+    try:
+        return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
+    except (ImportError, ValueError) as error:
+        raise InputError(f"addresses that begin with {scheme}:// cannot be opened: {error}") from error
+
+
+@dataclass(frozen=True)
+class Location:
+    """A path or address such as ``workspace/embeddings`` or ``s3://bucket/embeddings``; written as it was given.
+
+    Writing is atomic: a reader sees the old content, or the new, or nothing, even when the writer is killed.
+    """
+
+    address: str
+
+    @classmethod
+    def of(cls, place: "Location | Path | str") -> "Location":
+        """`place` itself, or the location that a path or a text names."""
+        return place if isinstance(place, cls) else cls(str(place))
+
+    def __truediv__(self, name: str) -> "Location":
+        return Location(f"{self.address.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return self.address
+
+    @cached_property
+    def scheme(self) -> str:
+        """The part before ``://``, empty for a path on this machine."""
+        return urlsplit(self.address).scheme if "://" in self.address else ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is an ordinary path of this machine."""
+        return self.scheme in ("", "file")
+
+    @property
+    def path(self) -> str:
+        """The path inside its file system."""
+        return self.address.split("://", 1)[1] if self.scheme else self.address
+
+    @property
+    def name(self) -> str:
+        """The last component."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def parent(self) -> "Location":
+        """The folder that holds this."""
+        return Location(self.address.rstrip("/").rsplit("/", 1)[0])
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        """The Arrow file system that serves this address."""
+        return _filesystem(self.scheme)
+
+    def _kind(self) -> fs.FileType:
+        return self.filesystem.get_file_info([self.path])[0].type
+
+    def exists(self) -> bool:
+        """Whether a file or a folder stands here."""
+        return self._kind() != fs.FileType.NotFound
+
+    def is_folder(self) -> bool:
+        """Whether a folder stands here."""
+        return self._kind() == fs.FileType.Directory
+
+    def size(self) -> int:
+        """Bytes of the file that stands here."""
+        return self.filesystem.get_file_info([self.path])[0].size
+
+    def names(self) -> list[str]:
+        """Sorted names of what is in this folder; empty when there is no such folder."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
+
+    def open_input(self) -> pa.NativeFile:
+        """The file as a seekable stream of bytes."""
+        return self.filesystem.open_input_file(self.path)
+
+    def read_bytes(self) -> bytes:
+        """The whole file."""
+        with self.open_input() as file:
+            return file.read()
+
+    def read_text(self) -> str:
+        """The whole file as UTF-8."""
+        return self.read_bytes().decode()
+
+    def write_atomically(self, write: Callable[[BinaryIO], Any]) -> None:
+        """Let `write` fill a temporary file, flush it to the disk, then give it this name."""
+        (self._write_locally if self.is_local else self._upload)(write)
+
+    def write_text(self, text: str) -> None:
+        """Write `text` as UTF-8, atomically."""
+        self.write_atomically(lambda file: file.write(text.encode()))
+
+    def delete(self) -> None:
+        """Remove the file that stands here, if any."""
+        if self.exists():
+            self.filesystem.delete_file(self.path)
+
+    def delete_folder(self) -> None:
+        """Remove this folder and all that is in it, if it is there."""
+        if self.is_folder():
+            self.filesystem.delete_dir(self.path)
+
+    def _write_locally(self, write: Callable[[BinaryIO], Any]) -> None:
+        target = Path(self.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+    def _upload(self, write: Callable[[BinaryIO], Any]) -> None:
+        # An object appears whole when its upload ends; spooling first means that a failing `write` uploads nothing.
+        with tempfile.TemporaryDirectory() as folder:
+            spool = Path(folder) / "spool"
+            with spool.open("wb") as file:
+                write(file)
+            self.filesystem.handler.fs.put_file(str(spool), self.path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

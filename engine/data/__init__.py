@@ -1,0 +1,1 @@
+"""Where images come from: the catalogue of datasets, sources, decoding and splits."""

@@ -1,0 +1,58 @@
+"""What a source of images is: a listing in a fixed order, and the image at each of its positions."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from schemas.embeddings import Fingerprint
+
+
+class Undecodable(Exception):
+    """This file holds no image that can be used; the message is the reason for the ledger."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a split, in an order that never depends on the file system's.
+
+    Attributes
+    ----------
+    names
+        Path of each image relative to the dataset, or its member name or number; unique.
+    labels : (n,) int32
+        Class indices, -1 where unknown.
+    class_names
+        Names of the classes, by class index.
+    """
+
+    names: list[str]
+    labels: np.ndarray
+    class_names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def fingerprint(self) -> Fingerprint:
+        """Count and SHA-256 of the names and labels, in order."""
+        digest = hashlib.sha256()
+        for name, label in zip(self.names, self.labels.tolist(), strict=True):
+            digest.update(f"{name}\0{label}\n".encode())
+        return Fingerprint(count=len(self), hash=digest.hexdigest())
+
+
+class Source(Protocol):
+    """Images by position; picklable, so that worker processes can open their own handles."""
+
+    listing: Listing
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index` of the listing, RGB, upright.
+
+        Raises
+        ------
+        Undecodable
+            The file is truncated, empty, not an image, too large or unreadable.
+        """

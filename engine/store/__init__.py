@@ -1,0 +1,7 @@
+"""The embedding store: plan rows, read chunks, write parts, import CSV."""
+
+from engine.store.plan import Piece, pieces_of
+from engine.store.store import EmbeddingStore, View, open_store
+from engine.store.write import StoreWriter
+
+__all__ = ["EmbeddingStore", "Piece", "StoreWriter", "View", "open_store", "pieces_of"]

@@ -1,0 +1,136 @@
+"""A finished store, its rows by number, and runs of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from engine.core.chunk import Chunk
+from engine.core.errors import SchemaError
+from engine.core.location import Location
+from engine.store.plan import Piece, pieces_of, spans_of
+from engine.store.read import read_chunk, read_span
+from engine.store.write import HEAD, REJECTED, read_manifest
+from schemas.embeddings import Provenance, StoreManifest
+
+
+@dataclass(frozen=True)
+class EmbeddingStore:
+    """A finished embedding store; a small value that travels to workers, who read their own rows."""
+
+    folder: Location
+    manifest: StoreManifest
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the store was made."""
+        return self.manifest.provenance
+
+    @property
+    def rows(self) -> int:
+        """Number of embeddings."""
+        return self.manifest.rows
+
+    @property
+    def dim(self) -> int:
+        """Numbers in an embedding."""
+        return self.provenance.dim
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, by class index."""
+        return self.provenance.class_names
+
+    @property
+    def name(self) -> str:
+        """``dataset/split``, for messages and tables."""
+        return f"{self.provenance.dataset}/{self.provenance.split}"
+
+    @property
+    def head(self) -> Location:
+        """Where the backbone's own classifier lies, if it has one."""
+        return self.folder / HEAD
+
+    @cached_property
+    def _part_rows(self) -> list[int]:
+        return [part.rows for part in self.manifest.parts]
+
+    @cached_property
+    def _places(self) -> list[Location]:
+        return [self.folder / part.name for part in self.manifest.parts]
+
+    def read(self, piece: Piece) -> Chunk:
+        """The rows of `piece`, in store order."""
+        return read_chunk(self._places, spans_of(piece, self._part_rows), self.dim)
+
+    def paths(self, piece: Piece) -> list[str]:
+        """Image paths of the rows of `piece`, in store order."""
+        spans = spans_of(piece, self._part_rows)
+        return [path for span in spans for path in read_span(self._places[span.part], span, ["path"])["path"].to_pylist()]
+
+    def view(self, start: int = 0, stop: int | None = None) -> "View":
+        """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
+        return View(self, start, self.rows if stop is None else stop)
+
+    def rejected(self) -> list[dict]:
+        """The ledger: ``sample_id``, ``path`` and ``reason`` of each image that has no embedding."""
+        place = self.folder / REJECTED
+        return pq.read_table(place.path, filesystem=place.filesystem).to_pylist()
+
+    def to_dask_array(self, chunk_rows: int = 8192):
+        """The embeddings as a ``dask.array`` of shape (rows, dim), float32, in store order; nothing is read yet."""
+        import dask.array as da  # here, so that a store opens without loading Dask
+        from dask import delayed
+
+        blocks = [
+            da.from_delayed(delayed(_embeddings)(self, piece), (piece.rows, self.dim), dtype=np.float32)
+            for piece in pieces_of(0, self.rows, chunk_rows)
+        ]
+        return da.concatenate(blocks) if blocks else da.zeros((0, self.dim), dtype=np.float32)
+
+
+def _embeddings(store: EmbeddingStore, piece: Piece) -> np.ndarray:
+    return store.read(piece).x
+
+
+@dataclass(frozen=True)
+class View:
+    """The rows ``start <= i < stop`` of a store."""
+
+    store: EmbeddingStore
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.stop - self.start
+
+    def pieces(self, chunk_rows: int) -> list[Piece]:
+        """The view as pieces of at most `chunk_rows` rows."""
+        return pieces_of(self.start, self.stop, chunk_rows)
+
+    def chunks(self, chunk_rows: int = 8192) -> Iterator[Chunk]:
+        """The view's rows in order, chunk by chunk."""
+        for piece in self.pieces(chunk_rows):
+            yield self.store.read(piece)
+
+    def read(self) -> Chunk:
+        """All rows at once; for views that are known to be small."""
+        return self.store.read(Piece(self.start, self.stop))
+
+
+def open_store(folder: Location) -> EmbeddingStore:
+    """The finished store in `folder`.
+
+    Raises
+    ------
+    SchemaError
+        There is none, or the job that makes it has not finished.
+    """
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        raise SchemaError(f"{folder} is not finished; run the command that makes it again and it continues where it stopped")
+    return EmbeddingStore(folder, manifest)

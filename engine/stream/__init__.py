@@ -1,0 +1,1 @@
+"""The three verbs over data too big for memory: `each`, `fold` and `scan`."""

@@ -1,0 +1,97 @@
+"""The embedding store's tables and manifest."""
+
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from schemas import SPEC_VERSION
+
+DTYPES = {"float16": pa.float16(), "float32": pa.float32()}
+PART_NAME = "part-{:05d}.parquet"
+PART_METADATA = b"gapscope"
+
+
+def embedding_schema(dim: int, dtype: str) -> pa.Schema:
+    """Columns of a part: one row per image, its embedding of `dim` numbers of type `dtype`."""
+    element = pa.field("element", DTYPES[dtype], nullable=False)
+    return pa.schema(
+        [
+            pa.field("sample_id", pa.int64(), nullable=False),
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("label", pa.int32(), nullable=False),
+            pa.field("embedding", pa.list_(element, dim), nullable=False),
+        ]
+    )
+
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+
+
+class Strict(BaseModel):
+    """A frozen record that refuses fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fingerprint(Strict):
+    """Which images a dataset's listing holds: their count, and a SHA-256 over names and labels in order."""
+
+    count: int
+    hash: str
+
+
+class Provenance(Strict):
+    """Everything that decides the bytes of a store; written to the manifest and to each part's Parquet metadata.
+
+    `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for imported features.
+    `preprocessing` is what was done to the pixels, as plain values. `source` describes the input, for people.
+    """
+
+    spec_version: int = SPEC_VERSION
+    backbone: str
+    weights: str = ""
+    weights_hash: str = ""
+    layer: str = ""
+    preprocessing: dict[str, Any] = {}
+    decoder: str
+    dim: int
+    dtype: Literal["float16", "float32"]
+    dataset: str
+    split: str
+    source: str = ""
+    fingerprint: Fingerprint
+    class_names: list[str]
+    companion_of: str = ""
+    seed: int
+    part_rows: int
+    code_version: str
+
+
+class Part(Strict):
+    """A finished part file."""
+
+    name: str
+    rows: int
+
+
+class StoreManifest(Strict):
+    """The store's `manifest.json`: provenance first, and once `complete`, what was written."""
+
+    provenance: Provenance
+    config_hash: str
+    complete: bool = False
+    parts: list[Part] = []
+    rejected: int = 0
+    seconds: dict[str, float] = {}
+
+    @property
+    def rows(self) -> int:
+        """Embeddings in all parts together."""
+        return sum(part.rows for part in self.parts)

@@ -1,0 +1,16 @@
+"""The predictions table: one row per image and model, from probes and networks alike."""
+
+import pyarrow as pa
+
+TOP = 5
+
+PREDICTIONS_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.int64(), nullable=False),
+        pa.field("label", pa.int32(), nullable=False),
+        pa.field("predicted", pa.int32(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),
+        pa.field("log_likelihood", pa.float32(), nullable=True),
+        pa.field("top", pa.list_(pa.int32()), nullable=False),
+    ]
+)

@@ -1,0 +1,27 @@
+"""The manifest of a run folder: what was asked for, with what, and what it cost."""
+
+from typing import Any, Literal
+
+from schemas import SPEC_VERSION
+from schemas.embeddings import Strict
+
+
+class Input(Strict):
+    """A table that the run read: where it lies, the hash of its provenance, its rows."""
+
+    place: str
+    config_hash: str
+    rows: int
+
+
+class RunManifest(Strict):
+    """A run folder's `manifest.json`."""
+
+    spec_version: int = SPEC_VERSION
+    job: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    status: Literal["running", "complete", "failed"]
+    inputs: list[Input] = []
+    seconds: dict[str, float] = {}
+    peak_memory_bytes: int = 0
