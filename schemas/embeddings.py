@@ -50,8 +50,9 @@ class Fingerprint(Strict):
 class Provenance(Strict):
     """Everything that decides the bytes of a store; written to the manifest and to each part's Parquet metadata.
 
-    `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for imported features.
-    `preprocessing` is what was done to the pixels, as plain values. `source` describes the input, for people.
+    `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for
+    imported features. `preprocessing` is what was done to the pixels, as plain values. `source` describes the input,
+    for people.
     """
 
     spec_version: int = SPEC_VERSION

@@ -1,6 +1,8 @@
 """The manifest of a run folder: what was asked for, with what, and what it cost."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from schemas import SPEC_VERSION
 from schemas.embeddings import Strict
@@ -22,6 +24,6 @@ class RunManifest(Strict):
     config: dict[str, Any]
     versions: dict[str, str]
     status: Literal["running", "complete", "failed"]
-    inputs: list[Input] = []
-    seconds: dict[str, float] = {}
+    inputs: tuple[Input, ...] = ()
+    seconds: Annotated[dict[str, float], Field(default_factory=dict)]
     peak_memory_bytes: int = 0

@@ -52,6 +52,10 @@ class Location:
         """The part before ``://``, empty for a path on this machine."""
         return urlsplit(self.address).scheme if "://" in self.address else ""
 
+    def absolute(self) -> "Location":
+        """The same place, named so that a process in another folder finds it."""
+        return Location(str(Path(self.path).absolute())) if self.is_local else self
+
     @property
     def is_local(self) -> bool:
         """Whether this is an ordinary path of this machine."""

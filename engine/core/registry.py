@@ -10,7 +10,8 @@ from engine.core.errors import unknown_name
 class Registry(Mapping[str, Any]):
     """Names of one `kind`, each with a ``"module:attribute"`` target.
 
-    Listing the names imports nothing, so that ``--help`` and error messages stay instant; looking one up imports its module.
+    Listing the names imports nothing, so that ``--help`` and error messages stay instant; looking one up imports its
+    module.
     """
 
     def __init__(self, kind: str, targets: Mapping[str, str]):

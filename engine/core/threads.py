@@ -22,7 +22,8 @@ def _controller() -> ThreadpoolController:
 def blas_threads(count: int) -> Iterator[None]:
     """Let each call of the linear algebra library use `count` threads inside the block.
 
-    Work that is already spread over threads asks for one: two products at a time on one core each beat two that fight for both.
+    Work that is already spread over threads asks for one: two products at a time on one core each beat two that fight
+    for both.
     """
     with _controller().limit(limits=count, user_api="blas"):
         yield

@@ -39,9 +39,7 @@ def read_span(place: Location, span: Span, columns: list[str]) -> pa.Table:
     with open_part(place) as file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         ends = list(accumulate(sizes))
-        wanted = [
-            group for group, end in enumerate(ends) if end > span.start and end - sizes[group] < span.stop
-        ]
+        wanted = [group for group, end in enumerate(ends) if end > span.start and end - sizes[group] < span.stop]
         table = file.read_row_groups(wanted, columns=columns, use_threads=False)
     first = ends[wanted[0]] - sizes[wanted[0]]
     return table.slice(span.start - first, span.stop - span.start)

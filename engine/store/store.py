@@ -68,7 +68,9 @@ class EmbeddingStore:
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`, in store order."""
         spans = spans_of(piece, self._part_rows)
-        return [path for span in spans for path in read_span(self._places[span.part], span, ["path"])["path"].to_pylist()]
+        return [
+            path for span in spans for path in read_span(self._places[span.part], span, ["path"])["path"].to_pylist()
+        ]
 
     def view(self, start: int = 0, stop: int | None = None) -> "View":
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
@@ -132,5 +134,5 @@ def open_store(folder: Location) -> EmbeddingStore:
     """
     manifest = read_manifest(folder)
     if not manifest.complete:
-        raise SchemaError(f"{folder} is not finished; run the command that makes it again and it continues where it stopped")
+        raise SchemaError(f"{folder} is not finished; run the command that makes it again and it continues")
     return EmbeddingStore(folder, manifest)

@@ -55,8 +55,9 @@ def embedding_column(x: np.ndarray, dtype: str) -> pa.Array:
 class StoreWriter:
     """Writes one store: `part` in any order, from any process, then `finish` once.
 
-    The folder holds a manifest with ``complete: false`` from the first moment. Each part and each part's list of rejected images appears under its
-    final name only when it is whole, so a part that is there is finished, and a second run makes only the missing ones.
+    The folder holds a manifest with ``complete: false`` from the first moment. Each part and each part's list of
+    rejected images appears under its final name only when it is whole, so a part that is there is finished, and a
+    second run makes only the missing ones.
 
     Raises
     ------
@@ -78,9 +79,10 @@ class StoreWriter:
 
     def _check_manifest(self, found: StoreManifest) -> None:
         if found.config_hash != self.config_hash:
+            changes = "; ".join(differences(found.provenance, self.provenance))
             raise ConfigMismatchError(
-                f"{self.folder} was made with another configuration ({'; '.join(differences(found.provenance, self.provenance))}); "
-                "repeat that configuration to continue it, or delete the folder or choose another --workspace to start anew"
+                f"{self.folder} was made with another configuration ({changes}); repeat that configuration to "
+                "continue it, or delete the folder or choose another --workspace to start anew"
             )
 
     @property

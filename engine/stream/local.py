@@ -1,0 +1,69 @@
+"""The verbs on Dask's threaded scheduler, inside this process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+from dask import delayed
+
+from engine.core.threads import blas_threads
+from engine.stream.schedule import Rounds
+from engine.stream.shard import shard_chunks
+from engine.stream.tree import reduction
+
+
+@contextmanager
+def local(threads: int) -> Iterator["LocalThreads"]:
+    """Workers on `threads` threads; there is nothing to start or stop."""
+    yield LocalThreads(threads)
+
+
+@dataclass(frozen=True)
+class LocalThreads:
+    """`threads` tasks at a time, each with one thread of linear algebra."""
+
+    threads: int
+
+    def each(self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None]) -> list:
+        """See `Workers.each`."""
+        return self._compute([_leaf(function, item, index, done) for index, item in enumerate(items)])
+
+    def reduce(
+        self, function: Callable[[Any], Any], items: Sequence, merge: Callable[[list], Any], done: Callable[[int], None]
+    ) -> Any:
+        """See `Workers.reduce`."""
+        leaves = [_leaf(function, item, index, done) for index, item in enumerate(items)]
+        return self._compute([reduction(leaves, merge)])[0]
+
+    def _compute(self, values: list) -> list:
+        with blas_threads(1 if self.threads > 1 else None):
+            return list(dask.compute(*values, scheduler="threads", num_workers=self.threads))
+
+    @contextmanager
+    def rounds(self, rounds: Rounds, partial: Callable[[Any, Any], Any]) -> Iterator[Callable[[int, Any], list]]:
+        """See `Workers.rounds`. Each shard is an iterator that lives as long as the pass; `t` must count up from 0."""
+        with ThreadPoolExecutor(self.threads, "read") as reader, ThreadPoolExecutor(self.threads, "compute") as pool:
+            shards = [shard_chunks(rounds, shard, reader) for shard in range(rounds.shards)]
+
+            def compute(_t: int, parameters: Any) -> list:
+                with blas_threads(1):
+                    values = pool.map(lambda shard: _apply(partial, parameters, next(shard)), shards)
+                    return [value for value in values if value is not None]
+
+            yield compute
+
+
+def _apply(partial: Callable[[Any, Any], Any], parameters: Any, chunk: Any) -> Any:
+    return None if chunk is None else partial(parameters, chunk)
+
+
+def _leaf(function: Callable[[Any], Any], item: Any, index: int, done: Callable[[int], None]) -> Any:
+    def run() -> Any:
+        value = function(item)
+        done(index)
+        return value
+
+    return delayed(run, pure=False)()

@@ -1,0 +1,121 @@
+"""`each`, `fold` and `scan`: all work over a store is one of these."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial as bind
+from functools import reduce
+from typing import Any, Protocol, TypeVar
+
+from engine.core.chunk import Chunk
+from engine.core.progress import SILENT, Progress
+from engine.store import EmbeddingStore, Piece, View
+from engine.stream.schedule import Rounds
+from engine.stream.workers import Workers
+
+CHUNK_ROWS = 8192
+CHUNKS_A_LEAF = 4
+
+
+class Mergeable(Protocol):
+    """A summary of some rows: merging the summaries of two disjoint row sets gives that of their union."""
+
+    def merge(self, other: "Mergeable") -> "Mergeable":
+        """The summary of both row sets together."""
+
+
+S = TypeVar("S", bound=Mergeable)
+
+
+class State(Protocol):
+    """What `scan` carries from batch to batch; `parameters` is the part that the workers need."""
+
+    parameters: Any
+
+
+def each(
+    view: View,
+    function: Callable[[int, Chunk], Any],
+    workers: Workers,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    progress: Progress = SILENT,
+    description: str = "each",
+) -> list:
+    """``function(i, chunk)`` for the i-th chunk of the view, in order; what it returns travels and must be small."""
+    pieces = view.pieces(chunk_rows)
+    with progress.task(description, view.rows, "rows") as task:
+        work = bind(_apply, view.store, function)
+        return workers.each(work, list(enumerate(pieces)), lambda index: task.advance(pieces[index].rows))
+
+
+def _apply(store: EmbeddingStore, function: Callable[[int, Chunk], Any], item: tuple[int, Piece]) -> Any:
+    index, piece = item
+    return function(index, store.read(piece))
+
+
+def fold(
+    view: View,
+    of: Callable[[Chunk], S],
+    workers: Workers,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    progress: Progress = SILENT,
+    description: str = "fold",
+) -> S:
+    """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in a tree.
+
+    An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread.
+    """
+    pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
+    runs = [pieces[i : i + CHUNKS_A_LEAF] for i in range(0, len(pieces), CHUNKS_A_LEAF)]
+    with progress.task(description, view.rows, "rows") as task:
+        return workers.reduce(
+            bind(_summarise, view.store, of),
+            runs,
+            _merge,
+            lambda index: task.advance(sum(piece.rows for piece in runs[index])),
+        )
+
+
+def _summarise(store: EmbeddingStore, of: Callable[[Chunk], S], run: Sequence[Piece]) -> S:
+    return _merge([of(store.read(piece)) for piece in run])
+
+
+def _merge(summaries: Sequence[S]) -> S:
+    return reduce(lambda one, other: one.merge(other), summaries)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a scan is: global batch `index` of `total`."""
+
+    index: int
+    total: int
+
+
+def scan(
+    rounds: Rounds,
+    state: State,
+    partial: Callable[[Any, Chunk], Any],
+    step: Callable[[Any, list, Step], Any],
+    workers: Workers,
+    *,
+    progress: Progress = SILENT,
+    description: str = "scan",
+) -> Any:
+    """The state after one pass: for each global batch, ``step(state, [partial(state.parameters, sub_batch), …],
+    where)``.
+
+    The sub-batches of a batch are computed side by side, their values handed over in shard order; the result is
+    therefore the same on any number of threads or workers, up to the rounding of the linear algebra library.
+    Synchronous steps rather than rounds of local steps with averaged weights: those need more passes for the same
+    accuracy, and a probe's parameters are small enough (4 MB at 1024 x 1000) to travel each step.
+    """
+    with progress.task(description, rounds.view.rows, "rows") as task, workers.rounds(rounds, partial) as compute:
+        done = 0
+        for index in range(rounds.steps):
+            state = step(state, compute(index, state.parameters), Step(index, rounds.steps))
+            reached = rounds.view.rows * (index + 1) // rounds.steps
+            task.advance(reached - done)
+            done = reached
+    return state
