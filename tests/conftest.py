@@ -5,7 +5,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+
+from engine.core.location import Location
+from engine.store import StoreWriter, open_store
+from engine.store.write import embedding_column
+from schemas.embeddings import Fingerprint, Provenance, embedding_schema
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,3 +52,47 @@ def cluster():
         local = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
     yield local.scheduler_address
     local.close()
+
+
+@pytest.fixture
+def make_store(tmp_path):
+    """A function that writes arrays as a finished store, in the order given."""
+    return lambda x, y, **options: write_store(options.pop("folder", tmp_path / "store"), x, y, **options)
+
+
+def write_store(folder, x, y, *, dtype="float32", part_rows=64, class_names=None, **provenance):
+    """A finished store of embeddings ``x : (n, d)`` and labels ``y : (n,)`` in `folder`."""
+    writer = StoreWriter(Location.of(folder), toy_provenance(x, y, dtype, part_rows, class_names, **provenance))
+    writer.begin()
+    starts = range(0, len(x), part_rows)
+    for part, start in enumerate(starts):
+        writer.part(part, toy_part(x, y, dtype, start, start + part_rows))
+    writer.finish(len(starts))
+    return open_store(Location.of(folder))
+
+
+def toy_provenance(x, y, dtype="float32", part_rows=64, class_names=None, **fields):
+    """Provenance of a store of made-up rows."""
+    defaults = {
+        "backbone": "toy",
+        "decoder": "none",
+        "dataset": "toy",
+        "split": "train",
+        "seed": 0,
+        "code_version": "test",
+        "fingerprint": Fingerprint(count=len(x), hash="0"),
+        "class_names": class_names or [f"class {index}" for index in range(int(y.max(initial=0)) + 1)],
+    }
+    return Provenance(dim=x.shape[1], dtype=dtype, part_rows=part_rows, **(defaults | fields))
+
+
+def toy_part(x, y, dtype, start, stop):
+    """Rows ``start <= i < stop`` as the table of a part."""
+    rows = np.arange(len(x))[start:stop]
+    columns = [
+        pa.array(rows),
+        pa.array([f"image-{row}.png" for row in rows], pa.string()),
+        pa.array(y[start:stop].astype(np.int32)),
+        embedding_column(x[start:stop], dtype),
+    ]
+    return pa.table(columns, schema=embedding_schema(x.shape[1], dtype))

@@ -79,7 +79,7 @@ class Cluster:
         """See `Workers.each`."""
         futures = [self.client.submit(function, item, pure=False) for item in items]
         index = {future.key: i for i, future in enumerate(futures)}
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=self.client.loop):
             future.result()
             done(index[future.key])
         return self.client.gather(futures)

@@ -1,0 +1,118 @@
+"""The command line: parses, calls one job, prints what it hands back."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Yaml
+
+from engine.core.errors import GapscopeError
+
+COMMANDS = {
+    "demo": "Try everything on embedded digits: extract, train, evaluate on clean and shifted images. No download.",
+    "datasets": "List the datasets that are known, where each was found, or how to get it.",
+    "backbones": "Search the names of pretrained networks.",
+    "extract": "Run a pretrained backbone over images and store their embeddings.",
+    "import-csv": "Bring features from CSV files of any size into the embedding store.",
+    "fit-incremental": "Train a classifier on stored embeddings, evaluate it on every companion set.",
+    "replay-head": "Check stored embeddings against the backbone's own classifier.",
+}
+ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?
+
+Start with `python cli.py demo`; `python cli.py COMMAND --help` shows options and examples.
+"""
+USER_MISTAKE, INTERRUPTED = 2, 130
+JsonOption = Annotated[bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.")]
+ConfigOption = Annotated[Path | None, Parameter("--config", help="A YAML file with options; those given here win.")]
+
+
+def main() -> None:
+    """Run the command that the process was called with, and exit."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command: 0 when it did what was asked, 2 for a user's mistake, told in one sentence."""
+    try:
+        _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(f"{' '.join(str(error).split())} See `python cli.py {_named(arguments)} --help`.")
+    except KeyboardInterrupt:
+        return _complain("interrupted; the same command continues where it can", INTERRUPTED)
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except GapscopeError as error:
+        return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
+    return 0
+
+
+def _parser(arguments: Sequence[str]) -> App:
+    """The parser of all commands; only the one that is named is imported."""
+    app = App(
+        name="gapscope",
+        help=ABOUT,
+        help_format="markdown",
+        version=_version,
+        config=_config_file(arguments),
+        default_parameter=Parameter(negative=()),
+    )
+    for name, summary in COMMANDS.items():
+        named = name == _named(arguments)
+        app.command(_command(name) if named else _placeholder, name=name, help=None if named else summary)
+    return app
+
+
+def _named(arguments: Sequence[str]) -> str:
+    return next((argument for argument in arguments if argument in COMMANDS), "")
+
+
+def _placeholder() -> None:
+    """Stand for a command that was not named."""
+
+
+def _command(name: str) -> Callable[..., None]:
+    job = import_module(f"jobs.{name.replace('-', '_')}")
+    config_type = get_type_hints(job.run)["config"]
+
+    def command(
+        options: Annotated[config_type, Parameter(name="*")] | None = None,
+        *,
+        as_json: JsonOption = False,
+        _config: ConfigOption = None,
+    ) -> None:
+        from jobs import terminal  # here, because drawing takes longer to import than `--help` may last
+
+        report = job.run(options or config_type(), terminal.progress())
+        print(json.dumps(report.as_json(), allow_nan=False)) if as_json else terminal.show(report)
+
+    command.__doc__ = job.__doc__ if config_type.__doc__ is None else config_type.__doc__.split("\n\nAttributes")[0]
+    return command
+
+
+def _config_file(arguments: Sequence[str]) -> tuple[Yaml, ...]:
+    """The file behind ``--config``, which has to be known before the options are parsed."""
+    for index, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == "--config":
+            place = value or next(iter(arguments[index + 1 :]), "")
+            return (Yaml(place, must_exist=True, use_commands_as_keys=False),)
+    return ()
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("gapscope")
+
+
+def _complain(sentence: str, code: int = USER_MISTAKE) -> int:
+    print(f"gapscope: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""One file per command: a frozen configuration and a function that runs it."""
+
+from engine.core.registry import Registry
+
+JOBS = Registry(
+    "job",
+    {
+        "backbones": "jobs.backbones:run",
+        "datasets": "jobs.datasets:run",
+        "demo": "jobs.demo:run",
+        "extract": "jobs.extract:run",
+        "fit-incremental": "jobs.fit_incremental:run",
+        "import-csv": "jobs.import_csv:run",
+        "replay-head": "jobs.replay_head:run",
+    },
+)

@@ -1,0 +1,134 @@
+"""How progress, tables and sentences look on a terminal; everything here goes to standard error but the report."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Task as RichTask
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from jobs.report import Report, Table
+
+SECONDS_BETWEEN_LINES = 15
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: RichTask) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "", style="progress.data.speed")
+
+
+class Bars:
+    """Progress as bars with rate and time left, for a person who is watching."""
+
+    def __init__(self, console: Console):
+        self.console = console
+
+    @contextmanager
+    def task(self, description: str, total: int | None, unit: str) -> Iterator["_Bar"]:
+        """One bar."""
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.console) as bars:
+            yield _Bar(bars, bars.add_task(description, total=total, unit=unit))
+
+    def say(self, message: str) -> None:
+        """One sentence."""
+        self.console.print(message, style="dim", highlight=False)
+
+
+class _Bar:
+    def __init__(self, bars: Progress, task):
+        self.bars, self.id = bars, task
+
+    def advance(self, count: int = 1) -> None:
+        """Move the bar."""
+        self.bars.advance(self.id, count)
+
+
+class Lines:
+    """Progress as a line every quarter of a minute, for a log file."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+
+    @contextmanager
+    def task(self, description: str, total: int | None, unit: str) -> Iterator["_Line"]:
+        """One piece of work; work that ends before the first line is due stays silent."""
+        yield _Line(self, description, total, unit)
+
+    def say(self, message: str) -> None:
+        """One sentence."""
+        print(message, file=self.stream, flush=True)
+
+
+class _Line:
+    def __init__(self, lines: Lines, description: str, total: int | None, unit: str):
+        self.lines, self.description, self.total, self.unit = lines, description, total, unit
+        self.started = self.last = time.monotonic()
+        self.done, self.lock = 0, Lock()
+
+    def advance(self, count: int = 1) -> None:
+        """Count, and write a line when one is due."""
+        with self.lock:
+            self.done += count
+            now = time.monotonic()
+            if now - self.last < SECONDS_BETWEEN_LINES:
+                return
+            self.last = now
+            rate = self.done / (now - self.started)
+            share = f" of {self.total:,}" if self.total else ""
+            left = f", {(self.total - self.done) / rate:,.0f} s left" if self.total and rate else ""
+            self.lines.say(f"{self.description}: {self.done:,}{share} {self.unit}, {rate:,.0f}/s{left}")
+
+
+def progress() -> Bars | Lines:
+    """Bars where a person watches standard error, lines elsewhere."""
+    console = Console(stderr=True)
+    return Bars(console) if console.is_terminal else Lines()
+
+
+def show(report: Report) -> None:
+    """Print a report's tables and sentences on standard output."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for table in report.tables:
+        console.print(_drawn(table))
+    for note in report.notes:
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def _drawn(table: Table) -> RichTable:
+    drawn = RichTable(title=table.title, title_justify="left", title_style="bold")
+    for index, name in enumerate(table.columns):
+        numeric = any(isinstance(row[index], int | float) for row in table.rows)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn
+
+
+def _cell(value: str | int | float | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else value
