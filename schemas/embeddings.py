@@ -50,6 +50,7 @@ class Fingerprint(Strict):
 class Provenance(Strict):
     """Everything that decides the bytes of a store; written to the manifest and to each part's Parquet metadata.
 
+    `backbone_args` are the arguments the backbone was loaded with and `precision` is the number format it computed in.
     `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for
     imported features. `preprocessing` is what was done to the pixels, as plain values. `source` describes the input,
     for people.
@@ -57,6 +58,8 @@ class Provenance(Strict):
 
     spec_version: int = SPEC_VERSION
     backbone: str
+    backbone_args: dict[str, Any] = {}
+    precision: str = "float32"
     weights: str = ""
     weights_hash: str = ""
     layer: str = ""

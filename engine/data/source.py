@@ -56,3 +56,13 @@ class Source(Protocol):
         Undecodable
             The file is truncated, empty, not an image, too large or unreadable.
         """
+
+
+class ByteSource(Source, Protocol):
+    """A source that also hands over what each image is made from, so that identical images are found undecoded."""
+
+    def read(self, index: int) -> bytes:
+        """The bytes that decide the image at position `index`: its file, or its raw pixels."""
+
+    def sizes(self) -> np.ndarray:
+        """Bytes of each image, (n,) int64, without reading them."""

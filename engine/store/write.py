@@ -21,7 +21,7 @@ from schemas.embeddings import (
 
 ROW_GROUP_ROWS = 4096
 MANIFEST, REJECTED, HEAD = "manifest.json", "rejected.parquet", "head.safetensors"
-NOT_COMPARED = ("code_version", "source")
+NOT_COMPARED = ("code_version", "source", "weights")  # the weights' hash is compared, not the place they came from
 LEDGER = "rejected-{:05d}.parquet"
 
 

@@ -1,0 +1,115 @@
+"""Networks that turn images into embeddings, by name."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from engine.backbones.arguments import parse_backbone_args, split_arguments
+from engine.backbones.preprocessing import Preprocessing
+from engine.core.errors import InputError
+from engine.core.progress import SILENT, Progress
+from engine.core.registry import Registry
+
+if TYPE_CHECKING:
+    from engine.backbones.backbone import Backbone
+
+__all__ = [
+    "BACKBONES",
+    "Preprocessing",
+    "load_backbone",
+    "load_default_backbone",
+    "parse_backbone_args",
+    "search_backbones",
+]
+
+BACKBONES = Registry(
+    "backbone library",
+    {
+        "timm": "engine.backbones.timm:LIBRARY",
+        "torchvision": "engine.backbones.torchvision:LIBRARY",
+        "tiny": "engine.backbones.tiny:LIBRARY",
+    },
+)
+
+TINY = "tiny"
+DEFAULT = "mobilenetv3_large_100.ra_in1k"
+
+
+def load_backbone(
+    name: str,
+    weights: str = "",
+    *,
+    image_size: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+) -> "Backbone":
+    """The backbone called `name`, ready to compute.
+
+    Parameters
+    ----------
+    name
+        A timm model, ``torchvision:MODEL`` (or a name that only torchvision has), or ``tiny``.
+    weights
+        Empty for the library's pretrained ones, ``random`` (decided by `seed`), or a file.
+    image_size
+        Height and width of the input in pixels; the model's own when None.
+    arguments
+        Of the model's constructor, and ``mean, std, crop_pct, crop_mode, interpolation, input_size`` for its input.
+
+    Raises
+    ------
+    InputError
+        There is no such model, its weights are not to be had, or they do not fit.
+    """
+    # Here, so that names are known and options parsed without loading torch.
+    from engine.backbones.backbone import assemble, choose_device, choose_precision
+    from engine.backbones.request import Request
+
+    library, model = find_library(name)
+    arguments = dict(arguments or {}) | ({"input_size": image_size} if image_size else {})
+    constructor, options = split_arguments(arguments)
+    place = choose_device(device)
+    network = BACKBONES[library].load(Request(model, weights, constructor, options, seed, place))
+    return assemble(name, network, arguments, place, choose_precision(precision, place))
+
+
+def find_library(name: str) -> tuple[str, str]:
+    """The library that serves `name`, and the model's name there."""
+    library, _, model = name.rpartition(":")
+    libraries = [library] if library else [TINY] if name == TINY else list(BACKBONES)
+    for candidate in libraries:
+        if BACKBONES[candidate].is_known(model):
+            return candidate, model
+    known = {model for candidate in libraries for model in BACKBONES[candidate].names("*")}
+    close = get_close_matches(model, sorted(known), n=3)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise InputError(
+        f"no backbone named {name!r}{hint} (search the {len(known):,} known names with `backbones PATTERN`)"
+    )
+
+
+def load_default_backbone(progress: Progress = SILENT, **settings: Any) -> "Backbone":
+    """A good small pretrained backbone, or `tiny` where its weights are not to be had; says which, and why."""
+    from engine.backbones.hub import WeightsMissing
+
+    try:
+        backbone = load_backbone(DEFAULT, **settings)
+    except WeightsMissing:
+        progress.say(
+            f"No backbone was named and the weights of {DEFAULT} cannot be reached, so {TINY!r} (fixed random filters) is used; "
+            "name a better one with --backbone and --weights FILE."
+        )
+        return load_backbone(TINY, **settings)
+    progress.say(f"No backbone was named, so {DEFAULT} is used.")
+    return backbone
+
+
+def search_backbones(pattern: str = "*") -> list[dict[str, Any]]:
+    """Models whose names match a shell-style `pattern`: ``name``, ``library``, ``pretrained`` and ``input_size`` of each."""
+    return [
+        {"name": f"torchvision:{name}" if key == "torchvision" else name, "library": key} | library.describe(name)
+        for key, library in BACKBONES.items()
+        for name in library.names(pattern)
+    ]

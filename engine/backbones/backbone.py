@@ -1,0 +1,209 @@
+"""A network as a feature extractor: pixels in, embeddings out, with everything that decides their values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from engine.backbones.preprocessing import Preprocessing
+from engine.backbones.weights import weights_hash
+from engine.core.errors import InputError
+
+# Pixels of a batch. On a processor, eight images of 224 × 224: the largest activations of a ResNet then stay below 32
+# MB, up to which the C
+# library reuses memory; above it, every layer asks the system for fresh pages (a batch of 64 runs at about half the
+# rate).
+BATCH_PIXELS = {"cpu": 8 * 224**2, "cuda": 128 * 224**2, "mps": 32 * 224**2}
+BATCH_LIMITS = (2, 256)
+
+# Rounding apart, a linear head on the features is the model's own output, or it is not its head.
+SAME_LOGITS = 1e-3
+
+
+class Head(NamedTuple):
+    """A linear classifier: ``logits = features @ weight.T + bias``.
+
+    Attributes
+    ----------
+    weight : (k, d) float32
+    bias : (k,) float32
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a library hands over: a model on its device, in evaluation mode, and how its features come out of it.
+
+    Attributes
+    ----------
+    model
+        Called with normalised pixels ``(n, 3, h, w)``; gives logits ``(n, k)`` if `classifier` is there.
+    features
+        From the same pixels to what the classifier sees, ``(n, d)``.
+    classifier
+        The model's last linear layer.
+    """
+
+    model: torch.nn.Module
+    features: Callable[[torch.Tensor], torch.Tensor]
+    classifier: torch.nn.Module | None
+    preprocessing: Preprocessing
+    weights: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded network; its methods may be called from several threads.
+
+    Attributes
+    ----------
+    name
+        As `load_backbone` takes it.
+    dim
+        Numbers in an embedding, d.
+    weights, weights_hash
+        Where the weights came from, and the SHA-256 of their tensors.
+    arguments
+        Constructor and preprocessing arguments it was loaded with.
+    precision
+        Number format of the inference: ``float32``, or ``float16`` or ``bfloat16`` by autocast on a GPU.
+    """
+
+    name: str
+    dim: int
+    network: Network = field(repr=False)
+    head: Head | None = field(repr=False)
+    weights_hash: str
+    arguments: Mapping[str, Any]
+    device: torch.device
+    precision: str
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Resize, crop and normalisation."""
+        return self.network.preprocessing
+
+    @property
+    def weights(self) -> str:
+        """Where the weights came from."""
+        return self.network.weights
+
+    @property
+    def layer(self) -> str:
+        """Which output of the network the embeddings are."""
+        return self.network.layer
+
+    @property
+    def batch_size(self) -> int:
+        """Images per batch that suit the device."""
+        height, width = self.preprocessing.size
+        low, high = BATCH_LIMITS
+        return max(low, min(high, BATCH_PIXELS[self.device.type] // (height * width)))
+
+    def features(self, batch: np.ndarray) -> np.ndarray:
+        """Embeddings ``(n, d) float32`` of prepared images ``batch : (n, h, w, 3) uint8``."""
+        return self._run(self.network.features, batch)
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        """The whole model's output ``(n, k) float32``, computed as its library does it, through its own classifier."""
+        return self._run(self.network.model, batch)
+
+    def _run(self, function: Callable[[torch.Tensor], torch.Tensor], batch: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), self._autocast():
+            return function(self._pixels(batch)).float().cpu().numpy()
+
+    def _pixels(self, batch: np.ndarray) -> torch.Tensor:
+        """Normalised pixels ``(n, 3, h, w) float32``; the bytes stay in the order of `batch`, which is channels-last."""
+        scale, shift = self._normalisation
+        pixels = torch.from_numpy(batch)
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        return pixels.to(self.device).permute(0, 3, 1, 2).float().mul_(scale).add_(shift)
+
+    @property
+    def _normalisation(self) -> tuple[torch.Tensor, torch.Tensor]:
+        mean, std = (np.array(v).reshape(1, 3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
+        values = (1 / (255 * std), -mean / std)
+        return tuple(torch.from_numpy(value.astype(np.float32)).to(self.device) for value in values)
+
+    def _autocast(self) -> torch.autocast:
+        lower = self.precision != "float32"
+        dtype = getattr(torch, self.precision) if lower else None
+        return torch.autocast(self.device.type, dtype=dtype, enabled=lower)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"no device named {name!r}; choose auto, cpu, cuda, cuda:N or mps") from error
+    if device.type not in BATCH_PIXELS:
+        raise InputError(f"device {name!r} is not supported; choose auto, cpu, cuda, cuda:N or mps")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found); use --device cpu"
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The number format called `name`; ``auto`` is float16 on a CUDA device, which halves the time, else float32."""
+    if name == "auto":
+        return "float16" if device.type == "cuda" else "float32"
+    if name not in ("float32", "float16", "bfloat16"):
+        raise InputError(f"no precision named {name!r}; choose auto, float32, float16 or bfloat16")
+    if name != "float32" and device.type != "cuda":
+        raise InputError(f"precision {name} needs a CUDA device; on {device.type} use float32")
+    return name
+
+
+def assemble(
+    name: str, network: Network, arguments: Mapping[str, Any], device: torch.device, precision: str
+) -> Backbone:
+    """The backbone of a `network`, after one trial image has shown its dimension and whether its classifier is a linear head.
+
+    Raises
+    ------
+    InputError
+        The network does not accept images of its preprocessing's size, or its features are not one vector per image.
+    """
+    trial = Backbone(name, 0, network, None, weights_hash(network.model), dict(arguments), device, precision)
+    height, width = network.preprocessing.size
+    image = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+    try:
+        found = trial.features(image)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"backbone {name!r} does not take images of {height} × {width}: {reason}") from error
+    if found.ndim != 2:
+        raise InputError(f"backbone {name!r} gives features of shape {found.shape[1:]} per image, not one vector")
+    head = _linear(network.classifier)
+    if head is not None and not _is_head(head, found, trial.logits(image)):
+        head = None
+    return Backbone(name, found.shape[1], network, head, trial.weights_hash, trial.arguments, device, precision)
+
+
+def _linear(classifier: torch.nn.Module | None) -> Head | None:
+    weight, bias = getattr(classifier, "weight", None), getattr(classifier, "bias", None)
+    if not isinstance(weight, torch.Tensor) or weight[0, :].numel() != weight.shape[1]:
+        return None
+    values = weight.detach().float().cpu().numpy().reshape(weight.shape[0], -1)
+    return Head(values, np.zeros(len(values), np.float32) if bias is None else bias.detach().float().cpu().numpy())
+
+
+def _is_head(head: Head, features: np.ndarray, logits: np.ndarray) -> bool:
+    if head.weight.shape[1] != features.shape[1] or logits.shape != (1, len(head.bias)):
+        return False
+    scale = np.abs(features) @ np.abs(head.weight.T) + np.abs(head.bias)
+    return bool((np.abs(features @ head.weight.T + head.bias - logits) <= SAME_LOGITS * scale + 1e-6).all())

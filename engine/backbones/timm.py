@@ -1,0 +1,133 @@
+"""Any model of timm, with the input of its own pretrained configuration."""
+
+import sys
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
+
+from engine.backbones.backbone import Network
+from engine.backbones.hub import hub_file, quietly, url_file
+from engine.backbones.preprocessing import with_crop_pct
+from engine.backbones.request import RANDOM, Library, Request
+from engine.backbones.weights import State, load_weights, mismatch, read_weights
+from engine.core.errors import InputError
+
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def names(pattern: str) -> list[str]:
+    """Names that match a shell-style `pattern`, pretrained variants as ``model.variant``."""
+    return sorted({*timm.list_models(pattern), *timm.list_pretrained(pattern)})
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Whether weights exist for `name`, and the height of its input."""
+    config = get_pretrained_cfg(name)
+    return {"pretrained": bool(config and config.has_weights), "input_size": config.input_size[-1] if config else None}
+
+
+def is_known(name: str) -> bool:
+    """Whether timm has a model of this name, with or without a variant."""
+    return timm.is_model(name)
+
+
+def load(request: Request) -> Network:
+    """The model a `request` names, in evaluation mode on its device."""
+    with quietly():
+        model, weights = _load(request)
+    model = model.to(request.device, memory_format=torch.channels_last).eval()
+    return Network(
+        model=model,
+        features=lambda x: _pre_logits(model, x),
+        classifier=_classifier(model),
+        preprocessing=_preprocessing(model, request),
+        weights=weights,
+        layer="forward_head(pre_logits=True)",
+    )
+
+
+def _load(request: Request) -> tuple[torch.nn.Module, str]:
+    if request.weights == RANDOM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(request.seed)
+            return _create(request), f"random, seed {request.seed}"
+    if request.weights:
+        state = read_weights(request.weights)
+        model = _create(request, **_classes(request, state))
+        load_weights(model, _converted(model, state), request.weights, request.name)
+        return model, request.weights
+    return _pretrained(request)
+
+
+def _create(request: Request, **settings: Any) -> torch.nn.Module:
+    try:
+        return timm.create_model(request.name, **(_sizes(request) | settings | dict(request.constructor)))
+    except (TypeError, ValueError, AssertionError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"timm cannot make {request.name!r} with {dict(request.constructor)}: {reason}") from error
+
+
+def _sizes(request: Request) -> dict[str, Any]:
+    """Models that are built for one size are told when it is to be another."""
+    config, size = get_pretrained_cfg(request.name), request.options.get("input_size")
+    fixed = config is not None and config.fixed_input_size and size and tuple(config.input_size[1:]) != tuple(size)
+    return {"img_size": tuple(size)} if fixed else {}
+
+
+def _pretrained(request: Request) -> tuple[torch.nn.Module, str]:
+    config = get_pretrained_cfg(request.name)
+    if config is None or not config.has_weights:
+        raise InputError(f"timm has no pretrained weights for {request.name!r}; use --weights FILE or --weights random")
+    if config.hf_hub_id:
+        files = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+        path, origin = hub_file(request.name, config.hf_hub_id, files), config.hf_hub_id
+    else:
+        path, origin = url_file(request.name, config.url), config.url
+    return _create(request, pretrained=True, pretrained_cfg_overlay={"file": path}), f"pretrained, {origin}"
+
+
+def _classes(request: Request, state: State) -> dict[str, int]:
+    """A checkpoint says itself how many classes it knows."""
+    config = get_pretrained_cfg(request.name)
+    name = config.classifier if config is not None and isinstance(config.classifier, str) else None
+    weight = state.get(f"{name}.weight")
+    return {} if weight is None else {"num_classes": len(weight)}
+
+
+def _converted(model: torch.nn.Module, state: State) -> State:
+    """Checkpoints in their authors' layout, or for another image size, pass through the family's own conversion."""
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    if convert is None or not mismatch(model, state):
+        return state
+    try:
+        return convert(dict(state), model)
+    except (TypeError, KeyError, ValueError, RuntimeError, AttributeError, AssertionError):
+        return state  # not a layout that the family knows: the mismatch is reported as it is
+
+
+def _preprocessing(model: torch.nn.Module, request: Request):
+    config = resolve_data_config(pretrained_cfg=model.pretrained_cfg)
+    options = {name: config[name] for name in ("mean", "std", "crop_pct", "crop_mode", "interpolation")}
+    options = options | {"input_size": tuple(config["input_size"][1:])} | dict(request.options)
+    size, crop_pct = options.pop("input_size"), options.pop("crop_pct")
+    return with_crop_pct(size, crop_pct, **{name: _plain(value) for name, value in options.items()})
+
+
+def _plain(value: Any) -> Any:
+    return tuple(float(v) for v in value) if isinstance(value, (tuple, list)) else value
+
+
+def _pre_logits(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    features = model.forward_head(model.forward_features(x), pre_logits=True)
+    return features.flatten(1) if features.shape[2:].numel() == 1 else features
+
+
+def _classifier(model: torch.nn.Module) -> torch.nn.Module | None:
+    classifier = model.get_classifier()
+    return classifier if isinstance(classifier, (torch.nn.Linear, torch.nn.Conv2d)) else None
+
+
+LIBRARY = Library(load, names, describe, is_known)

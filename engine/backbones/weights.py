@@ -1,0 +1,87 @@
+"""A network's parameters: read from a file, checked against the network, and named by their hash."""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from engine.core.errors import InputError
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
+PREFIXES = ("module.", "model.", "_orig_mod.")
+
+State = dict[str, torch.Tensor]
+
+
+def read_weights(path: str) -> State:
+    """The tensors of a ``.safetensors`` file or of a PyTorch checkpoint, which is opened without running its code."""
+    if not Path(path).is_file():
+        raise InputError(
+            f"there is no weights file {path}; --weights takes a .safetensors, .pth, .pt or .bin file, or random"
+        )
+    try:
+        state = load_file(path) if path.endswith(".safetensors") else _checkpoint(path)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise InputError(f"{path} is not a weights file that can be read safely: {reason}") from error
+    return _unprefixed(state)
+
+
+def _checkpoint(path: str) -> State:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    for name in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"it holds a {type(content).__name__}, not tensors by name")
+    return {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _unprefixed(state: State) -> State:
+    for prefix in PREFIXES:
+        if state and all(name.startswith(prefix) for name in state):
+            return {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def mismatch(model: torch.nn.Module, state: State) -> str:
+    """What keeps `state` from being the parameters of `model`, in one phrase with the first examples; empty if nothing does."""
+    wanted = model.state_dict()
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in wanted]
+    shapes = [
+        f"{name} is {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in state and state[name].shape != wanted[name].shape
+    ]
+    found = (("lacks", missing), ("has the unexpected", unexpected), ("differs in shape:", shapes))
+    return "; ".join(f"{verb} {_examples(names)}" for verb, names in found if names)
+
+
+def _examples(names: list[str], limit: int = 3) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def load_weights(model: torch.nn.Module, state: State, path: str, name: str) -> None:
+    """Fill `model` with `state`, or say in one sentence why it does not fit."""
+    problem = mismatch(model, state)
+    if problem:
+        raise InputError(f"{path} does not fit the backbone {name!r}: it {problem}; check the name and --backbone-args")
+    model.load_state_dict(state, strict=False)  # all that may be missing is a counter of training batches
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """SHA-256 over name, type, shape and bytes of every tensor of `model`, in the order of the names."""
+    digest = hashlib.sha256()
+    state = model.state_dict()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,157 @@
+"""Datasets by name or by path: what is under the data root, and how to open it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.errors import InputError, unknown_name
+from engine.data.dataset import Dataset, Options, Recipe
+from engine.data.datasets import DATASETS
+from engine.data.layouts import dataset_name, looks_like_dataset, open_path
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset under the data root that has not been opened yet.
+
+    Attributes
+    ----------
+    name
+        What `open_dataset` calls it.
+    place
+        Where it is.
+    recipe
+        How to open it, None for a dataset that is recognised by its layout alone.
+    """
+
+    name: str
+    place: Path
+    recipe: Recipe | None = None
+
+    def open(self, options: Options | None = None) -> Dataset:
+        """The dataset; lists no images yet."""
+        options = options or Options()
+        return self.recipe.open(self.place, options) if self.recipe else open_path(self.place, options)
+
+
+def find_datasets(data_root: Path) -> list[Found]:
+    """The datasets in `data_root`, and that which it is itself; named ones first.
+
+    Looks at the names in the root and one step below, and at a few Parquet footers; opens no image. The embedded ones
+    are not among them.
+    """
+    if not data_root.is_dir():
+        return []
+    named = list(_find_named(data_root))
+    claimed = [found.place.resolve() for found in named if not found.recipe.scattered]
+    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed)]
+    if not named and not others and looks_like_dataset(data_root):
+        others = [Found(dataset_name(data_root), data_root)]
+    return named + _apart(others, {found.name for found in named} | set(DATASETS))
+
+
+def open_dataset(
+    name_or_path: str,
+    data_root: Path,
+    *,
+    classes: Path | None = None,
+    labels: Path | None = None,
+    seed: int = 0,
+    path_column: str | None = None,
+    label_column: str | None = None,
+) -> Dataset:
+    """The dataset with a name from the catalogue, with a name found under `data_root`, or at a path.
+
+    Parameters
+    ----------
+    classes
+        Class list, one name per line in class order.
+    labels
+        CSV of labels for images that lie flat.
+    seed
+        Decides the splits of a dataset that has none of its own.
+
+    Raises
+    ------
+    InputError
+        There is no such name or path, or its files are not where they were looked for.
+    """
+    options = Options(classes, labels, seed, path_column, label_column)
+    if name_or_path in DATASETS:
+        return _open_named(DATASETS[name_or_path], data_root, options)
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return _open_at(path, options)
+    if "/" in name_or_path:
+        raise InputError(f"there is no dataset at {name_or_path}; known by name: {', '.join(sorted(DATASETS))}")
+    found = {dataset.name: dataset for dataset in find_datasets(data_root)}
+    if name_or_path in found:
+        return found[name_or_path].open(options)
+    raise unknown_name("dataset", name_or_path, {*DATASETS, *found})
+
+
+def companions_of(name: str) -> tuple[str, ...]:
+    """Names of the datasets that a model of the dataset `name` is evaluated on."""
+    return DATASETS[name].companions if name in DATASETS else ()
+
+
+def _open_named(recipe: Recipe, data_root: Path, options: Options) -> Dataset:
+    if recipe.embedded:
+        return recipe.open(data_root, options)
+    place = _place_of(recipe, data_root)
+    if place is None:
+        raise InputError(
+            f"{recipe.name} was not found under {data_root} (looked for {'; '.join(recipe.looked_for)}); "
+            f"to get it, {recipe.how_to_get}"
+        )
+    return recipe.open(place, options)
+
+
+def _open_at(path: Path, options: Options) -> Dataset:
+    """What lies at `path`: a dataset of the catalogue where one recognises it, unless the user brings a class list."""
+    if options.classes is None:
+        for recipe in DATASETS.values():
+            place = recipe.find(path)
+            if place is not None:
+                return recipe.open(place, options)
+    return open_path(path, options)
+
+
+def _find_named(data_root: Path) -> Iterator[Found]:
+    for name, recipe in DATASETS.items():
+        place = _place_of(recipe, data_root)
+        if place is not None:
+            yield Found(name, place, recipe)
+
+
+def _place_of(recipe: Recipe, data_root: Path) -> Path | None:
+    """Where a dataset is: in the folder that has its name, in the root itself, or in another folder of the root."""
+    if not data_root.is_dir():
+        return None
+    folders = [path for path in _entries(data_root) if path.name != recipe.name]
+    candidates = [data_root / recipe.name, data_root, *folders]
+    return next((place for place in map(recipe.find, candidates) if place is not None), None)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _is_other(path: Path, claimed: list[Path]) -> bool:
+    """Whether `path` is a dataset of its own, not part of one that was found already nor a folder around it."""
+    real = path.resolve()
+    if any(real == place or place in real.parents or real in place.parents for place in claimed):
+        return False
+    return not any(recipe.find(path) for recipe in DATASETS.values()) and looks_like_dataset(path)
+
+
+def _apart(found: list[Found], taken: set[str]) -> list[Found]:
+    """The same datasets under names that differ; a second one of a name is numbered."""
+    result = []
+    for dataset in found:
+        name, number = dataset.name, 2
+        while name in taken:
+            name, number = f"{dataset.name}-{number}", number + 1
+        taken.add(name)
+        result.append(Found(name, dataset.place, dataset.recipe))
+    return result

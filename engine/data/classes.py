@@ -1,0 +1,99 @@
+"""Which class index the name of a folder or the text of a label stands for."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.core.errors import InputError
+
+FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
+FOLLOWS_LIST = "class indices are the line numbers in {}, counted from 0"
+
+
+class ClassMap(NamedTuple):
+    """Class names by index, and a sentence for the user where the order is not plain sorting."""
+
+    names: list[str]
+    notes: tuple[str, ...] = ()
+
+    def indices(self) -> dict[str, int]:
+        """Class index by class name."""
+        return {name: index for index, name in enumerate(self.names)}
+
+
+def map_classes(found: Iterable[str], given: ClassMap | None = None) -> ClassMap:
+    """The classes for the names `found` in a dataset.
+
+    With `given` classes these, and every found name must be among them. Wnids of ImageNet follow ImageNet's order,
+    even when only a few of them are there. Integers sort as numbers: sorted as texts, 10 would stand before 2 and
+    nearly every label would be wrong. Other names sort as texts.
+    """
+    names = set(found)
+    if given is not None:
+        return _within(names, given)
+    if names and names <= set(_wnids()):
+        return imagenet_classes()
+    if all(is_integer(name) for name in names):
+        return ClassMap(sorted(names, key=lambda name: (int(name), name)))
+    return ClassMap(sorted(names))
+
+
+def read_classes(path: Path) -> ClassMap:
+    """The classes that a text file lists one per line, such as ``imagenet-classes.txt``; empty lines are skipped."""
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise InputError(f"the class list {path} cannot be read ({error.strerror})") from error
+    # "n01440764 tench, Tinca tinca": the wnid is the name, what follows describes it.
+    words = [line.split()[0] for line in lines]
+    names = words if all(re.fullmatch(r"n\d{8}", word) for word in words) else lines
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated or not names:
+        what = f"lists {repeated[0]!r} more than once" if repeated else "is empty"
+        raise InputError(f"the class list {path} {what}; write each class name on one line of its own, in class order")
+    return ClassMap(names, (FOLLOWS_LIST.format(path.name),))
+
+
+def is_integer(name: str) -> bool:
+    """Whether `name` consists of ASCII digits only."""
+    return name.isascii() and name.isdigit()
+
+
+def _within(names: set[str], given: ClassMap) -> ClassMap:
+    unknown = sorted(names - set(given.names))
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} of {len(names)} classes found are not in the class list, the first is {unknown[0]!r} "
+            f"(the list has {len(given.names)}: {_few(given.names)}); correct the list or leave it out"
+        )
+    return given
+
+
+def _few(names: Sequence[str], limit: int = 3) -> str:
+    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
+
+
+@cache
+def _wnids() -> tuple[str, ...]:
+    # find_spec locates timm without importing it, which would load torch.
+    spec = find_spec("timm")
+    if spec is None or spec.origin is None:
+        raise InputError("timm, whose package lists ImageNet's classes, is not installed; run `pip install timm`")
+    return tuple((Path(spec.origin).parent / "data" / "_info" / "imagenet_synsets.txt").read_text().split())
+
+
+def imagenet_wnids() -> list[str]:
+    """The 1,000 wnids of ImageNet in class order; as they stand in timm's package, which is not imported.
+
+    >>> imagenet_wnids()[:2]
+    ['n01440764', 'n01443537']
+    """
+    return list(_wnids())
+
+
+def imagenet_classes() -> ClassMap:
+    """ImageNet's wnids as a class list."""
+    return ClassMap(imagenet_wnids(), (FOLLOWS_IMAGENET,))

@@ -1,0 +1,90 @@
+"""ImageNetV2: three new test sets for ImageNet, whose class folders are named 0…999."""
+
+from functools import partial
+from pathlib import Path
+
+from engine.data.classes import ClassMap, imagenet_wnids, is_integer
+from engine.data.dataset import Dataset, Options, Recipe
+from engine.data.source import Listing
+from engine.data.sources.class_folders import class_folders
+from engine.data.sources.files import FileSource, subfolders
+from engine.data.sources.tar import TAR_SUFFIXES, TarSource, tar_members, tar_source, top_folder
+
+# Spellings of each variant in the names of the published folders and archives, the letters of the first release
+# included.
+VARIANTS = {
+    "matched-frequency": ("matched-frequency", "matchedfrequency", "b-33"),
+    "threshold-0.7": ("threshold-0.7", "threshold0.7", "a-44"),
+    "top-images": ("top-images", "topimages", "c-12"),
+}
+NUMBERS = ClassMap([str(index) for index in range(1000)])
+NOTE = "folders 0…999 are ImageNet's classes in order, sorted as numbers and shown by their wnids"
+
+
+def find(folder: Path) -> Path | None:
+    """A folder that holds a variant, unpacked or as an archive; or that is one."""
+    if not folder.is_dir():
+        return folder if _is_archive(folder) and _variant(folder.name) else None
+    is_variant = _variant(folder.name) is not None and _numbered(folder)
+    return folder if is_variant or _variants(folder) else None
+
+
+def open_imagenetv2(place: Path, options: Options) -> Dataset:
+    """The variants at `place`, as splits."""
+    single = _variant(place.name)
+    places = {single: place} if single else _variants(place)
+    openers = {variant: partial(open_variant, places[variant]) for variant in VARIANTS if variant in places}
+    return Dataset("imagenetv2", str(place), openers, companion_of="imagenet", notes=(NOTE,))
+
+
+def open_variant(place: Path) -> FileSource | TarSource:
+    """The images of one variant, from its folder or its archive."""
+    if place.is_dir():
+        source = class_folders(place.parent, place.name, NUMBERS)
+        return FileSource(source.root, _with_wnids(source.listing), source.unusual)
+    members = tar_members(place)
+    source = tar_source(place, list(members), top_folder(members), NUMBERS)
+    return TarSource(source.file, _with_wnids(source.listing), source.offsets, source.lengths)
+
+
+def _with_wnids(listing: Listing) -> Listing:
+    return Listing(listing.names, listing.labels, imagenet_wnids())
+
+
+def _variants(folder: Path) -> dict[str, Path]:
+    """Places by variant; where a variant lies there twice, the unpacked folder."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name)):
+        variant = _variant(path.name)
+        if variant and variant not in found and (_numbered(path) if path.is_dir() else _is_archive(path)):
+            found[variant] = path
+    return found
+
+
+def _variant(name: str) -> str | None:
+    """The variant that the name of a folder or archive of ImageNetV2 means."""
+    name = name.lower().replace("_", "-")
+    if "imagenet" not in name or "v2" not in name:
+        return None
+    return next((variant for variant, forms in VARIANTS.items() if any(form in name for form in forms)), None)
+
+
+def _numbered(folder: Path) -> bool:
+    names = subfolders(folder)
+    return bool(names) and all(is_integer(name) for name in names)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.is_file() and path.name.endswith(TAR_SUFFIXES)
+
+
+IMAGENETV2 = Recipe(
+    name="imagenetv2",
+    looked_for=("imagenetv2/imagenetv2-<variant>-format-val/", "imagenetv2-<variant>[-format-val]/", "….tar.gz"),
+    how_to_get="download `imagenetv2-matched-frequency.tar.gz` from huggingface.co/datasets/vaishaal/ImageNetV2 "
+    "into <data root>/imagenetv2; it need not be unpacked",
+    find=find,
+    open=open_imagenetv2,
+    companion_of="imagenet",
+    scattered=True,
+)

@@ -1,0 +1,1 @@
+"""One file per layout in which images lie on a disk."""

@@ -1,0 +1,28 @@
+"""Images that are small enough to travel inside the source itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from engine.data.source import Listing
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Grey or colour images, ``pixels : (n, h, w) or (n, h, w, 3) uint8``."""
+
+    pixels: np.ndarray
+    listing: Listing
+
+    def read(self, index: int) -> bytes:
+        """The pixels of the image at position `index`, row by row."""
+        return self.pixels[index].tobytes()
+
+    def sizes(self) -> np.ndarray:
+        """Bytes of each image, (n,) int64: all the same."""
+        return np.full(len(self.pixels), self.pixels[0].size if len(self.pixels) else 0, np.int64)
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index`."""
+        return Image.fromarray(self.pixels[index]).convert("RGB")

@@ -1,0 +1,105 @@
+"""Images that are files under one folder."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.data.decode import decode
+from engine.data.source import Listing, Undecodable
+
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".gif",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jfif",
+)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether `name` ends like an image file; decides only what looks like a dataset, never what is listed."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """The files of `listing` under the folder `root`.
+
+    `unusual` maps the few listed names that are not valid UTF-8 on the disk to the names there.
+    """
+
+    root: str
+    listing: Listing
+    unusual: dict[str, str] = field(default_factory=dict)
+
+    def path(self, index: int) -> Path:
+        """Where the file at position `index` lies."""
+        name = self.listing.names[index]
+        return Path(self.root, self.unusual.get(name, name))
+
+    def read(self, index: int) -> bytes:
+        """The bytes of the file at position `index`."""
+        try:
+            return self.path(index).read_bytes()
+        except OSError as error:
+            raise Undecodable(f"cannot be read ({error.strerror})") from error
+
+    def sizes(self) -> np.ndarray:
+        """Bytes of each file, (n,) int64, 0 where it is gone; one `stat` per file."""
+        return np.array([_size(self.path(index)) for index in range(len(self.listing))], np.int64)
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index`."""
+        return decode(self.read(index))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def subfolders(folder: Path) -> list[str]:
+    """Sorted names of the folders in `folder` that are not hidden."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+
+
+def walk(folder: str, prefix: str) -> Iterator[str]:
+    """Every regular file under `folder` that is not hidden, as `prefix` and its relative path; opens no file.
+
+    Files without an image's suffix are walked too: what they are is for the decoder to say, and for the ledger to
+    keep. A link to a folder is not followed, so that a loop of links ends.
+    """
+    with os.scandir(folder) as entries:
+        inner = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file():
+                yield prefix + entry.name
+            elif entry.is_dir(follow_symlinks=False):
+                inner.append(entry.name)
+    for name in inner:
+        yield from walk(f"{folder}/{name}", f"{prefix}{name}/")
+
+
+def shown_names(names: list[str]) -> tuple[list[str], dict[str, str]]:
+    """`names` as valid UTF-8, and for those that had to change, the way back."""
+    try:
+        "".join(names).encode()
+        return names, {}
+    except UnicodeEncodeError:
+        shown = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in names]
+        return shown, {new: old for new, old in zip(shown, names, strict=True) if new != old}

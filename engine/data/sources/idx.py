@@ -1,0 +1,69 @@
+"""Images in idx files, the format of MNIST and its successors."""
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.core.errors import InputError
+from engine.data.source import Listing
+
+UNSIGNED_BYTES = 0x08
+
+
+@dataclass(frozen=True)
+class IdxSource:
+    """The images of an idx file, gzipped or not; decompressed whole, once per process (47 MB for 60,000 of 28 × 28)."""
+
+    file: str
+    listing: Listing
+
+    def read(self, index: int) -> bytes:
+        """The pixels of the image at position `index`, row by row."""
+        return read_idx(Path(self.file))[index].tobytes()
+
+    def sizes(self) -> np.ndarray:
+        """Bytes of each image, (n,) int64: all the same."""
+        images = read_idx(Path(self.file))
+        return np.full(len(images), images[0].size if len(images) else 0, np.int64)
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index`."""
+        return Image.fromarray(read_idx(Path(self.file))[index]).convert("RGB")
+
+
+def idx_source(images: Path, labels: Path, split: str, class_names: list[str]) -> IdxSource:
+    """The images and labels of two idx files, named ``split/00000`` and so on."""
+    pixels, targets = read_idx(images), read_idx(labels)
+    if pixels.ndim not in (3, 4) or targets.ndim != 1 or len(pixels) != len(targets):
+        raise InputError(f"{images} holds {pixels.shape} numbers, {labels} {targets.shape}; wanted (n, h, w) and (n,)")
+    if len(targets) and targets.max() >= len(class_names):
+        raise InputError(f"{labels} holds label {targets.max()}, but there are {len(class_names)} classes")
+    names = [f"{split}/{index:05d}" for index in range(len(targets))]
+    return IdxSource(str(images), Listing(names, targets.astype(np.int32), list(class_names)))
+
+
+@lru_cache(maxsize=8)
+def read_idx(file: Path) -> np.ndarray:
+    """The array of unsigned bytes in an idx file.
+
+    Raises
+    ------
+    InputError
+        The file is cut short, or no idx file of unsigned bytes.
+    """
+    try:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{file} cannot be read ({error}); fetch it again") from error
+    if len(data) < 4 or data[:3] != bytes([0, 0, UNSIGNED_BYTES]):
+        raise InputError(f"{file} is no idx file of unsigned bytes, it begins with {data[:4]!r}; fetch it again")
+    start = 4 + 4 * data[3]
+    shape = tuple(np.frombuffer(data[4:start], ">u4").tolist())
+    if len(shape) != data[3] or len(data) - start != int(np.prod(shape)):
+        raise InputError(f"{file} should hold {shape} bytes but holds {len(data) - start}; fetch it again")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

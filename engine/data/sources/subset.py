@@ -1,0 +1,36 @@
+"""Some images of another source."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from engine.data.source import ByteSource, Listing
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The images of `source` at the positions ``rows : (n,) int64``, in that order."""
+
+    source: ByteSource
+    rows: np.ndarray
+    listing: Listing
+
+    @classmethod
+    def of(cls, source: ByteSource, rows: np.ndarray) -> "Subset":
+        """The images of `source` at `rows`."""
+        whole = source.listing
+        listing = Listing([whole.names[row] for row in rows.tolist()], whole.labels[rows], whole.class_names)
+        return cls(source, rows, listing)
+
+    def read(self, index: int) -> bytes:
+        """The bytes of the image at position `index`."""
+        return self.source.read(int(self.rows[index]))
+
+    def sizes(self) -> np.ndarray:
+        """Bytes of each image, (n,) int64."""
+        return self.source.sizes()[self.rows]
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index`."""
+        return self.source.image(int(self.rows[index]))

@@ -1,0 +1,144 @@
+"""Which columns of a table are features, which holds the label and which the path."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.core.errors import InputError, unknown_name
+from engine.store.csv.kernel import IGNORED, LABEL, PATH
+
+LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category")
+PATH_NAMES = ("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user said about the columns; what is empty is found by itself.
+
+    Attributes
+    ----------
+    label, path
+        Name of the label column and of the path column.
+    prefix
+        What the names of all feature columns begin with, before their number.
+    features
+        Names of the feature columns, in order.
+    """
+
+    label: str = ""
+    path: str = ""
+    prefix: str | None = None
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that are used, by name.
+
+    Attributes
+    ----------
+    features
+        In the order of the embedding.
+    label, path
+        Empty where there is none.
+    notes
+        Sentences about what was assumed.
+    """
+
+    features: tuple[str, ...]
+    label: str
+    path: str
+    notes: tuple[str, ...] = ()
+
+    def kinds(self, names: Sequence[str]) -> np.ndarray:
+        """For each of a file's columns its position among the features, or `LABEL`, `PATH`, `IGNORED`; int64."""
+        places = {name: index for index, name in enumerate(self.features)}
+        places |= {name: kind for name, kind in ((self.label, LABEL), (self.path, PATH)) if name}
+        return np.array([places.get(name, IGNORED) for name in names], np.int64)
+
+
+def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "the file") -> Columns:
+    """The features, the label and the path among the columns called `names`, compared without regard to case.
+
+    Features are the longest run of names that differ in their final number alone, in the order of those numbers.
+    """
+    label = _exactly(names, choice.label, where) or _first_of(names, LABEL_NAMES)
+    path = _exactly(names, choice.path, where) or _first_of(names, PATH_NAMES)
+    free = [name for name in names if name not in (label, path)]
+    features = tuple(_exactly(names, name, where) for name in choice.features) or _run(free, choice.prefix, where)
+    used = [*features, *filter(None, (label, path))]
+    for name in used:
+        if list(names).count(name) > 1 or used.count(name) > 1:
+            raise InputError(f"column {name!r} of {where} is there twice, or used twice; give each column one name and one use")
+    return Columns(features, label, path, tuple(_notes(names, used, features, label, path)))
+
+
+def _exactly(names: Sequence[str], wanted: str, where: str) -> str:
+    if not wanted:
+        return ""
+    for name in names:
+        if name.lower() == wanted.lower():
+            return name
+    error = unknown_name("column", wanted, names if len(names) < 30 else [n for n in names if not n[-1:].isdigit()])
+    error.add_note(f"in {where}")
+    raise error
+
+
+def _first_of(names: Sequence[str], known: Sequence[str]) -> str:
+    by_lower = {name.lower(): name for name in reversed(names)}
+    return next((by_lower[name] for name in known if name in by_lower), "")
+
+
+def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...]:
+    runs: dict[str, dict[int, str]] = {}
+    for name in names:
+        match = re.fullmatch(r"(.*?)(\d+)", name)
+        if match and not match[1].lower().startswith("unnamed"):
+            runs.setdefault(match[1].lower(), {})[int(match[2])] = name
+    if prefix is not None:
+        runs = {found: run for found, run in runs.items() if found == prefix.lower()}
+    ranked = sorted(runs.items(), key=lambda item: -len(item[1]))
+    if not ranked:
+        raise InputError(
+            f"no feature columns found in {where} ({_some(names)}); numbered ones such as feature_0, feature_1 are found by themselves, "
+            "others need --feature-prefix or --feature-columns"
+        )
+    if len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1]):
+        raise InputError(
+            f"{where} has {len(ranked[0][1])} columns {ranked[0][0]}0… and as many {ranked[1][0]}0…; say with --feature-prefix which are the features"
+        )
+    return tuple(name for _, name in sorted(ranked[0][1].items()))
+
+
+def _notes(names, used, features, label, path):
+    numbers = [int(re.search(r"\d+$", name)[0]) for name in features if re.search(r"\d+$", name)]
+    yield f"{len(features)} feature columns, {features[0]} to {features[-1]}"
+    if numbers and len(numbers) == len(features) and numbers[-1] - numbers[0] + 1 != len(numbers):
+        yield f"the numbers of the feature columns have gaps: {len(numbers)} columns between {numbers[0]} and {numbers[-1]}"
+    if not label:
+        yield "no label column, so every label is -1 (unknown); name one with --label-column"
+    if not path:
+        yield "no path column, so rows are called by their number; name one with --path-column"
+    ignored = [name or "(unnamed index)" for name in names if name not in used]
+    if ignored:
+        yield f"ignored columns: {_some(ignored)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:SHOWN])
+    return listed if len(names) <= SHOWN else f"{listed}, … {len(names)} in all"
+
+
+def refuse_other_columns(first: Sequence[str], names: Sequence[str], where: str, there: str) -> None:
+    """Refuse a file at `where` whose set of columns is not that of the `first` file, at `there`, with the difference; order is free."""
+    missing = [name for name in first if name not in set(names)]
+    extra = [name for name in names if name not in set(first)]
+    if missing or extra or len(first) != len(names):
+        parts = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(extra)} besides"] * bool(extra)
+        raise InputError(
+            f"{where} has other columns than {there}: it {' and '.join(parts) or f'has {len(names)} columns, not {len(first)}'}; "
+            "files of one import need the same columns, so import it under another --split or make them agree"
+        )

@@ -1,0 +1,145 @@
+"""Label texts to class indices, by a map that stays the same for all splits of a dataset."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.store.write import MANIFEST, read_manifest
+
+UNKNOWN = -1
+MOST_CLASSES = 1_000_000
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Class names that are given, and where they come from, for messages."""
+
+    names: tuple[str, ...]
+    origin: str
+
+
+def read_class_map(place: Location) -> ClassMap:
+    """The class names in a file, one per line, in the order of their indices."""
+    names = tuple(line.strip() for line in place.read_text().splitlines() if line.strip())
+    if not names or len(set(names)) != len(names):
+        raise InputError(f"{place} must hold one class name per line, each once; it holds {len(names)} with {len(set(names))} different")
+    return ClassMap(names, str(place))
+
+
+def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | None:
+    """The class map of the first store in `folders` (each a dataset's folder of splits) that has one; `but` is the split being made."""
+    for folder in folders:
+        for split in folder.names():
+            store = folder / split
+            if store != but and (store / MANIFEST).exists():
+                names = read_manifest(store).provenance.class_names
+                if names:
+                    return ClassMap(tuple(names), str(store))
+    return None
+
+
+@dataclass
+class LabelBook:
+    """The label texts seen so far, numbered in order of appearance; rows carry the number until all texts are known.
+
+    Attributes
+    ----------
+    given
+        The class map to follow, if there is one.
+    texts
+        Label texts by number.
+    first
+        For ``index`` and for ``name``: the first label of that kind, and its place.
+    """
+
+    given: ClassMap | None = None
+    texts: list[str] = field(default_factory=list)
+    first: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._numbers = {text: number for number, text in enumerate(self.texts)}
+        self._places = {name: index for index, name in enumerate(self.given.names)} if self.given else {}
+
+    def number(self, text: str, place: str) -> int | str:
+        """The number of label `text`, first met at `place`; or, for a text that is no label, what is wrong with it.
+
+        Raises
+        ------
+        InputError
+            Names and indices are mixed, or there are too many different labels.
+        """
+        if text not in self._numbers:
+            wrong = self._refusal(text, place)
+            if wrong:
+                return wrong
+            self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return self._numbers[text]
+
+    def _refusal(self, text: str, place: str) -> str:
+        value = _number(text)
+        if not text or (value is not None and math.isnan(value)):
+            return "has no label (write -1 where it is unknown)"
+        if value == UNKNOWN:
+            return ""
+        if value is None:
+            self._note("name", text, place)
+            return ""
+        self._note("index", text, place)
+        if value != int(value) if math.isfinite(value) else True:
+            return f"has label {text!r}, which is not a whole number"
+        limit = len(self.given.names) if self.given else MOST_CLASSES
+        if not 0 <= value < limit:
+            wanted = f"the {limit} classes of {self.given.origin}" if self.given else f"0 to {limit - 1}, or -1 for unknown"
+            return f"has label {text!r}, which is not among {wanted}"
+        return ""
+
+    def _note(self, kind: str, text: str, place: str) -> None:
+        self.first.setdefault(kind, (text, place))
+        if len(self.first) > 1:
+            (index, there), (name, here) = self.first["index"], self.first["name"]
+            raise InputError(
+                f"labels are mixed: {index!r} ({there}) is a class index but {name!r} ({here}) is a name; use one kind, or name the right "
+                "column with --label-column"
+            )
+        if len(self.texts) >= MOST_CLASSES:
+            raise InputError(f"more than {MOST_CLASSES:,} different labels; name the right column with --label-column")
+
+    def unknown(self) -> list[str]:
+        """Names seen that the given class map does not have."""
+        return sorted({text for text in self.texts if _number(text) is None and text not in self._places}) if self.given else []
+
+    def refuse_unknown(self) -> None:
+        """Refuse names that the given class map does not have."""
+        unknown = self.unknown()
+        if unknown:
+            listed = ", ".join(map(repr, unknown[:SHOWN])) + (", …" if len(unknown) > SHOWN else "")
+            raise InputError(
+                f"{len(unknown)} class names are not among the {len(self.given.names)} of {self.given.origin}: {listed}; correct the labels, "
+                "or hand over all names with --classes FILE (one per line), or choose another --dataset"
+            )
+
+    def classes(self) -> tuple[list[str], np.ndarray]:
+        """The class names by class index, and for each label number its class index, int32."""
+        values = [_number(text) for text in self.texts]
+        if self.given:
+            names = list(self.given.names)
+        elif "name" in self.first:
+            names = sorted(text for text, value in zip(self.texts, values, strict=True) if value is None)
+        else:
+            names = [str(index) for index in range(int(max(values, default=-1)) + 1)]
+        places = {name: index for index, name in enumerate(names)}
+        index = [places[text] if value is None else int(value) for text, value in zip(self.texts, values, strict=True)]
+        return names, np.array(index, np.int32)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

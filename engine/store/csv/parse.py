@@ -1,0 +1,191 @@
+"""A block of CSV records as numbers and texts, with a reason for each row that is no row."""
+
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine.store.csv.blocks import Block
+from engine.store.csv.kernel import (
+    FIELDS,
+    QUOTE_JUNK,
+    SLOT_LABEL,
+    SLOT_LINE,
+    SLOT_PATH,
+    SLOT_RECORD,
+    gather_text,
+    parse_records,
+)
+
+SMALLEST_NORMAL = 1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
+LARGEST = {"float16": 65504.0, "float32": float(np.finfo(np.float32).max)}
+
+
+class Layout(NamedTuple):
+    """How to read the records of one file.
+
+    Attributes
+    ----------
+    names
+        The columns, for messages.
+    kinds : (columns,) int64
+        What each column is; see `parse_records`.
+    delimiter
+        Code of the character between fields.
+    dim
+        Number of feature columns.
+    dtype
+        Type in which embeddings are kept.
+    has_label, has_path
+        Whether there are such columns.
+    """
+
+    names: tuple[str, ...]
+    kinds: np.ndarray
+    delimiter: int
+    dim: int
+    dtype: str
+    has_label: bool
+    has_path: bool
+
+
+class Bad(NamedTuple):
+    """A record that gives no row: its number in the block, its line from 0, its path if known, and why."""
+
+    record: int
+    line: int
+    path: str
+    reason: str
+
+
+class Rows(NamedTuple):
+    """What a block holds.
+
+    Attributes
+    ----------
+    record : (n,) int32
+        Number of each row's record in the block.
+    line : (n,) int32
+        Its physical line in the block, from 0.
+    x : (n, d) float16 or float32
+    label : dictionary of strings, or None
+    path : strings, or None
+    records
+        Records in the block: rows and bad ones.
+    bad
+        The records that gave no row, in order.
+    seconds
+        Time it took.
+    """
+
+    record: np.ndarray
+    line: np.ndarray
+    x: np.ndarray
+    label: pa.DictionaryArray | None
+    path: pa.StringArray | None
+    records: int
+    bad: list[Bad]
+    seconds: float
+
+    def without(self, reasons: dict[int, str]) -> "Rows":
+        """The rows but those numbered in `reasons`, which join the bad ones."""
+        if not reasons:
+            return self
+        more = [Bad(int(self.record[row]), int(self.line[row]), self._path(row), why) for row, why in reasons.items()]
+        keep = np.ones(len(self.record), bool)
+        keep[list(reasons)] = False
+        texts = [column and column.filter(pa.array(keep)) for column in (self.label, self.path)]
+        return Rows(self.record[keep], self.line[keep], self.x[keep], *texts, self.records, sorted(self.bad + more), self.seconds)
+
+    def _path(self, row: int) -> str:
+        return self.path[row].as_py() if self.path is not None else ""
+
+
+def parse_block(block: Block, layout: Layout) -> Rows:
+    """The rows of `block`; every number equals ``np.float32(float(text))``, then rounded to the layout's dtype."""
+    began = perf_counter()
+    text, size = block.text, block.size
+    # A record of a row has at least one byte for each feature and one for each delimiter and the line break.
+    capacity = size // (len(layout.kinds) + layout.dim) + 1
+    x = np.empty((capacity, layout.dim), np.float32)
+    slots = np.empty((capacity, 6), np.int32)
+    slow = np.empty((size // 2 + 1 + layout.dim, 4), np.int32)
+    bad = np.empty((block.stop.line - block.start.line + 1, 4), np.int32)
+    largest = LARGEST[layout.dtype]
+    rows, cells, bads, records, _ = parse_records(
+        text, size, layout.delimiter, layout.kinds, SMALLEST_NORMAL, largest, x, slots, slow, bad
+    )
+    reasons = _read_slow(text, slow[:cells], x, layout, largest)
+    path, no_path = _texts(text, slots[:rows, SLOT_PATH : SLOT_PATH + 2], "path")
+    label, no_label = _texts(text, slots[:rows, SLOT_LABEL : SLOT_LABEL + 2], "label")
+    parsed = Rows(
+        slots[:rows, SLOT_RECORD].copy(),
+        slots[:rows, SLOT_LINE].copy(),
+        x[:rows].astype(layout.dtype, copy=layout.dtype == "float32"),
+        label.dictionary_encode() if layout.has_label else None,
+        path if layout.has_path else None,
+        records,
+        [Bad(int(record), int(line), "", _why(wrong, got, layout)) for record, line, wrong, got in bad[:bads]],
+        0.0,
+    ).without({**no_label, **no_path, **reasons})
+    return parsed._replace(seconds=perf_counter() - began)
+
+
+def _why(wrong: int, fields: int, layout: Layout) -> str:
+    if wrong == FIELDS:
+        return f"{fields} fields, but the header has {len(layout.names)}"
+    return "text after a closing quote" if wrong == QUOTE_JUNK else "a quote is opened and never closed"
+
+
+def _read_slow(text: np.ndarray, cells: np.ndarray, x: np.ndarray, layout: Layout, largest: float) -> dict[int, str]:
+    """Fill the cells that the fast path left, and say what is wrong with the first bad one of each row."""
+    reasons: dict[int, str] = {}
+    for row, column, start, stop in cells.tolist():
+        if row not in reasons:
+            value, wrong = _read_number(text[start:stop].tobytes().decode(errors="replace"), largest, layout.dtype)
+            x[row, layout.kinds[column]] = value
+            if wrong:
+                reasons[row] = f"column {layout.names[column]!r} {wrong}"
+    return reasons
+
+
+def _read_number(text: str, largest: float, dtype: str) -> tuple[float, str]:
+    """The number that `text` stands for and an empty string, or 0 and what is wrong with it."""
+    try:
+        value = float("x" if "_" in text else text)
+    except ValueError:
+        return 0.0, f"is {_quoted(text)}, not a number" if text.strip() else "is empty"
+    if value != value:
+        return 0.0, "is NaN"
+    if abs(value) == float("inf"):
+        return 0.0, "is infinite"
+    with np.errstate(over="ignore"):
+        rounded = abs(float(np.float32(value)))
+    if rounded > largest:
+        hint = "; --dtype float32 holds it" if dtype == "float16" and rounded < float("inf") else ""
+        return 0.0, f"is {_quoted(text)}, beyond the largest {dtype} ({largest:g}){hint}"
+    return value, ""
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
+
+
+def _texts(text: np.ndarray, spans: np.ndarray, what: str) -> tuple[pa.StringArray, dict[int, str]]:
+    ends = np.empty(len(spans) + 1, np.int32)
+    data = np.empty(int((spans[:, 1] - spans[:, 0]).sum()), np.uint8)
+    used = gather_text(text, spans, ends, data)
+    column = pa.StringArray.from_buffers(len(spans), pa.py_buffer(ends), pa.py_buffer(data[:used]))
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return _decoded(ends, data, what)
+    return column, {}
+
+
+def _decoded(ends: np.ndarray, data: np.ndarray, what: str) -> tuple[pa.StringArray, dict[int, str]]:
+    cells = [data[start:stop].tobytes() for start, stop in zip(ends, ends[1:], strict=False)]
+    texts = [cell.decode(errors="replace") for cell in cells]
+    wrong = {row: f"the {what} is not UTF-8" for row, (cell, text) in enumerate(zip(cells, texts, strict=True)) if text.encode() != cell}
+    return pa.array(texts, pa.string()), wrong

@@ -1,0 +1,179 @@
+"""Parsed rows on disk between the two passes of an import, sorted by bucket, together with what a killed import needs to go on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from engine.core.errors import SchemaError
+from engine.core.location import Location
+from engine.store.csv.parse import Rows
+from engine.store.csv.shuffle import BUCKETS, buckets_of
+
+SEGMENT_NAME = "segment-{:05d}.bin"
+SEGMENT_BYTES = 2**26
+SEGMENT_ROWS = 2**18
+SEGMENT_TEXT = 2**30
+SEGMENT_REJECTED = 2**16
+
+
+@dataclass
+class Draft:
+    """Rows gathered for the next segment.
+
+    Attributes
+    ----------
+    sample_id, x, number, path
+        Per block: row numbers, embeddings, label numbers, paths (None without a path column).
+    rejected
+        ``[sample_id, path, reason]`` of the rows that were refused.
+    rows, read_bytes
+        Rows gathered, and bytes of text they came from.
+    """
+
+    sample_id: list[np.ndarray] = field(default_factory=list)
+    x: list[np.ndarray] = field(default_factory=list)
+    number: list[np.ndarray] = field(default_factory=list)
+    path: list[pa.StringArray | None] = field(default_factory=list)
+    rejected: list[list] = field(default_factory=list)
+    rows: int = 0
+    read_bytes: int = 0
+
+    def add(self, sample_id: np.ndarray, rows: Rows, number: np.ndarray, read_bytes: int) -> None:
+        """Take the rows of one block."""
+        self.sample_id.append(sample_id)
+        self.x.append(rows.x)
+        self.number.append(number)
+        self.path.append(rows.path)
+        self.rows += len(sample_id)
+        self.read_bytes += read_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to write the segment."""
+        return (
+            self.rows >= SEGMENT_ROWS
+            or sum(x.nbytes for x in self.x) >= SEGMENT_BYTES
+            or self.read_bytes >= SEGMENT_TEXT
+            or len(self.rejected) >= SEGMENT_REJECTED
+        )
+
+
+def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, Any]) -> None:
+    """Write `draft` as `segment`, atomically: arrays one behind the other, then `state` and the row count as JSON, then that text's length."""
+    sample_id = np.concatenate([np.empty(0, np.int64), *draft.sample_id])
+    first, last = (int(sample_id[0]), int(sample_id[-1])) if len(sample_id) else (0, -1)
+    bucket = buckets_of(seed, first, last + 1)[sample_id - first]
+    order = np.argsort(bucket, kind="stable")
+    ends = np.cumsum(np.bincount(bucket, minlength=BUCKETS), dtype=np.int64)
+    number = np.concatenate([np.empty(0, np.int32), *draft.number])[order]
+    path_ends, path_data = _sorted_paths(draft.path, order) if segment.has_path else (np.empty(0), np.empty(0))
+    meta = {**state, "rows": len(order), "rejected": draft.rejected}
+    text = json.dumps(meta).encode()
+
+    def write(file):
+        file.write(_sorted_rows(draft.x, order, segment.dim, segment.dtype))
+        for array in (sample_id[order], number, ends, path_ends, path_data):
+            file.write(np.ascontiguousarray(array))
+        file.write(text + len(text).to_bytes(8, "little"))
+
+    segment.place.write_atomically(write)
+
+
+def _sorted_rows(blocks: Sequence[np.ndarray], order: np.ndarray, dim: int, dtype: str) -> np.ndarray:
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    x = np.empty((len(order), dim), dtype)
+    row = 0
+    for block in blocks:
+        x[place[row : row + len(block)]] = block
+        row += len(block)
+    return x
+
+
+def _sorted_paths(blocks: Sequence[pa.StringArray], order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    empty = pa.array([], pa.large_string())
+    paths = pa.concat_arrays([empty, *(block.cast(pa.large_string()) for block in blocks)]).take(pa.array(order))
+    _, ends, data = paths.buffers()
+    if not len(order):
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    return np.frombuffer(ends, np.int64, len(order) + 1), np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
+
+
+class Run(NamedTuple):
+    """Rows of a segment that share a run of buckets: row numbers, label numbers, and paths or None."""
+
+    sample_id: np.ndarray
+    number: np.ndarray
+    path: pa.LargeStringArray | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment on disk whose rows hold `dim` numbers of type `dtype`, and a path if `has_path`."""
+
+    place: Location
+    dim: int
+    dtype: str
+    has_path: bool
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """What the segment says about itself, and the state of the import behind it."""
+        size = self.place.size()
+        with self.place.open_input() as file:
+            file.seek(size - 8)
+            length = int.from_bytes(file.read(8), "little")
+            file.seek(size - 8 - length)
+            try:
+                return json.loads(file.read(length))
+            except ValueError as error:
+                raise SchemaError(f"{self.place} is damaged; delete its folder and run `import-csv` again") from error
+
+    @property
+    def rows(self) -> int:
+        """Rows of the segment."""
+        return self.meta["rows"]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each array begins: embeddings, row numbers, label numbers, bucket ends, path ends, path bytes."""
+        rows = self.rows
+        sizes = [rows * self.dim * np.dtype(self.dtype).itemsize, rows * 8, rows * 4, BUCKETS * 8, (rows + 1) * 8]
+        return [0, *np.cumsum(sizes).tolist()]
+
+    def _array(self, which: int, dtype: type, low: int, high: int) -> np.ndarray:
+        array = np.empty(high - low, dtype)
+        with self.place.open_input() as file:
+            file.seek(self._starts[which] + low * array.itemsize)
+            file.readinto(array.view(np.uint8))
+        return array
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where the rows of each bucket begin, and behind them the row count; (BUCKETS + 1,) int64."""
+        return np.concatenate([[0], self._array(3, np.int64, 0, BUCKETS)])
+
+    def span(self, low: int, high: int) -> tuple[int, int]:
+        """The rows of the buckets ``low <= b < high``."""
+        return int(self.starts[low]), int(self.starts[high])
+
+    def read(self, low: int, high: int) -> Run:
+        """Rows ``low <= i < high`` without their embeddings."""
+        path = self._paths(low, high) if self.has_path else None
+        return Run(self._array(1, np.int64, low, high), self._array(2, np.int32, low, high), path)
+
+    def _paths(self, low: int, high: int) -> pa.LargeStringArray:
+        ends = self._array(4, np.int64, low, high + 1)
+        data = self._array(5, np.uint8, int(ends[0]), int(ends[-1]))
+        return pa.LargeStringArray.from_buffers(high - low, pa.py_buffer(ends - ends[0]), pa.py_buffer(data))
+
+    def read_into(self, x: np.ndarray, low: int) -> None:
+        """Fill ``x : (n, d)``, C-contiguous, with the embeddings of the `n` rows from `low` on."""
+        with self.place.open_input() as file:
+            file.seek(low * self.dim * x.itemsize)
+            file.readinto(x.reshape(-1).view(np.uint8))

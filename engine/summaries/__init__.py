@@ -1,0 +1,6 @@
+"""Statistics of a set of rows as values that merge, so that a `fold` may take the rows in any chunks and any order."""
+
+from engine.summaries.labelled import LabelledMoments
+from engine.summaries.moments import ClassMeans, ClassMoments, Moments
+
+__all__ = ["ClassMeans", "ClassMoments", "LabelledMoments", "Moments"]

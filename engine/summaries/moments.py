@@ -1,0 +1,217 @@
+"""Counts, means and sums of squared deviations, of all rows and of each class.
+
+All of them accumulate in float64 whatever the input, and centre before they square: the textbook ``E[xx'] - mean mean'``
+cancels catastrophically for features far from the origin. Two summaries of disjoint row sets merge into the summary of
+their union, in any order and any grouping (equal up to rounding).
+
+References
+----------
+Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances", Stanford
+STAN-CS-79-773.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.core.errors import InputError
+
+Array = np.ndarray
+UNLABELLED = -1
+
+
+class Moments(NamedTuple):
+    """Count, mean and scatter of the rows seen so far.
+
+    Attributes
+    ----------
+    n
+        Number of rows.
+    mean : (d,) float64
+        Zero where there are no rows.
+    scatter : (d, d) float64
+        Sum over rows of ``outer(x - mean, x - mean)``.
+    """
+
+    n: int
+    mean: Array
+    scatter: Array
+
+    @classmethod
+    def of(cls, x: Array) -> "Moments":
+        """Moments of ``x : (n, d)``. Costs ``n d²`` flops: NumPy computes half of a product of a matrix with itself."""
+        x = np.asarray(x, np.float64)
+        mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        centred = x - mean
+        return cls(len(x), mean, centred.T @ centred)
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Moments of both row sets together."""
+        n = self.n + other.n
+        share = other.n / n if n else 0.0
+        delta = other.mean - self.mean
+        between = np.outer(delta, delta * (self.n * share))
+        return Moments(n, self.mean + delta * share, self.scatter + other.scatter + between)
+
+    def covariance(self, ddof: int = 1) -> Array:
+        """``scatter / (n - ddof) : (d, d)``.
+
+        Raises
+        ------
+        InputError
+            There are not more than `ddof` rows.
+        """
+        return self.scatter / _divisor(self.n, ddof)
+
+    def variance(self, ddof: int = 1) -> Array:
+        """The diagonal of `covariance`, ``(d,)``."""
+        return np.diagonal(self.scatter) / _divisor(self.n, ddof)
+
+
+def _divisor(n: int, ddof: int) -> int:
+    if n <= ddof:
+        raise InputError(f"a covariance with ddof {ddof} needs at least {ddof + 1} rows, there are {n}")
+    return n - ddof
+
+
+class ClassMeans(NamedTuple):
+    """Count and mean of the rows of each class. Rows labelled -1 belong to no class and are counted apart.
+
+    Attributes
+    ----------
+    count : (C,) int64
+    mean : (C, d) float64
+        Zero where a class has no rows.
+    unlabelled
+        Number of rows labelled -1.
+    """
+
+    count: Array
+    mean: Array
+    unlabelled: int
+
+    @classmethod
+    def of(cls, x: Array, y: Array, classes: int) -> "ClassMeans":
+        """Means of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
+        groups = Groups.of(y, classes)
+        count = np.bincount(groups.present, groups.sizes, classes).astype(np.int64)
+        mean = np.zeros((classes, x.shape[1]))
+        mean[groups.present] = groups.sums(np.asarray(x, np.float64)[groups.order]) / groups.sizes[:, None]
+        return cls(count, mean, len(y) - len(groups.order))
+
+    def merge(self, other: "ClassMeans") -> "ClassMeans":
+        """Means of both row sets together."""
+        count, share = _shares(self.count, other.count)
+        mean = other.mean - self.mean
+        mean *= share[:, None]
+        mean += self.mean
+        return ClassMeans(count, mean, self.unlabelled + other.unlabelled)
+
+    @property
+    def n(self) -> int:
+        """Number of labelled rows."""
+        return int(self.count.sum())
+
+    def between_scatter(self) -> Array:
+        """Scatter ``(d, d)`` that the rows would have if each stood at its class mean."""
+        present = self.count > 0
+        count, mean = self.count[present], self.mean[present]
+        if not count.size:
+            return np.zeros((self.mean.shape[1],) * 2)
+        centred = (mean - np.average(mean, axis=0, weights=count)) * np.sqrt(count)[:, None]
+        return centred.T @ centred
+
+
+class ClassMoments(NamedTuple):
+    """Count, mean and diagonal sum of squared deviations of the rows of each class.
+
+    Rows labelled -1 belong to no class and are counted apart.
+
+    Attributes
+    ----------
+    count : (C,) int64
+    mean : (C, d) float64
+        Zero where a class has no rows.
+    squares : (C, d) float64
+        Sum over the rows of a class of ``(x - mean)²``.
+    unlabelled
+        Number of rows labelled -1.
+    """
+
+    count: Array
+    mean: Array
+    squares: Array
+    unlabelled: int
+
+    @classmethod
+    def of(cls, x: Array, y: Array, classes: int) -> "ClassMoments":
+        """Class moments of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
+        means = ClassMeans.of(x, y, classes)
+        groups = Groups.of(y, classes)
+        deviation = np.asarray(x, np.float64)[groups.order] - means.mean[np.asarray(y)[groups.order]]
+        squares = np.zeros_like(means.mean)
+        squares[groups.present] = groups.sums(np.square(deviation, out=deviation))
+        return cls(means.count, means.mean, squares, means.unlabelled)
+
+    def merge(self, other: "ClassMoments") -> "ClassMoments":
+        """Class moments of both row sets together."""
+        count, share = _shares(self.count, other.count)
+        delta = other.mean - self.mean
+        between = np.square(delta) * (self.count * share)[:, None]
+        return ClassMoments(
+            count,
+            self.mean + delta * share[:, None],
+            self.squares + other.squares + between,
+            self.unlabelled + other.unlabelled,
+        )
+
+    def variance(self, ddof: int = 1) -> Array:
+        """Variance of each feature within each class, ``(C, d)``; NaN where a class has not more than `ddof` rows."""
+        divisor = np.where(self.count > ddof, self.count - ddof, np.nan)
+        return self.squares / divisor[:, None]
+
+
+def _shares(count: Array, other: Array) -> tuple[Array, Array]:
+    total = count + other
+    return total, other / np.maximum(total, 1)
+
+
+class Groups(NamedTuple):
+    """The labelled rows of a chunk in class order, so that each class is a run that one `reduceat` sums.
+
+    Attributes
+    ----------
+    order : (m,) int
+        Positions of the labelled rows, class by class.
+    present : (c,) int
+        The classes that occur, ascending.
+    starts, sizes : (c,) int
+        Where the run of each of them begins in `order`, and its length.
+    """
+
+    order: Array
+    present: Array
+    starts: Array
+    sizes: Array
+
+    @classmethod
+    def of(cls, y: Array, classes: int) -> "Groups":
+        """Groups of ``y : (n,)`` in -1…classes-1.
+
+        Raises
+        ------
+        InputError
+            A label is outside that range.
+        """
+        y = np.asarray(y)
+        if y.size and not UNLABELLED <= y.min() <= y.max() < classes:
+            wrong = y[(y < UNLABELLED) | (y >= classes)][0]
+            raise InputError(f"label {wrong} is outside 0…{classes - 1}; use {UNLABELLED} for rows without a label")
+        order = np.argsort(y, kind="stable")
+        order = order[np.count_nonzero(y == UNLABELLED) :]
+        present, starts, sizes = np.unique(y[order], return_index=True, return_counts=True)
+        return cls(order, present, starts, sizes)
+
+    def sums(self, rows: Array) -> Array:
+        """Sum of the runs of ``rows : (m, d)``, which stand in class order; ``(c, d)``."""
+        return np.add.reduceat(rows, self.starts, axis=0) if len(self.starts) else np.zeros((0, rows.shape[1]))

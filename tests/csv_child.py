@@ -1,0 +1,40 @@
+"""A process that imports CSV files and dies at a chosen write: ``python csv_child.py CONFIG.json WRITE MOMENT``."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from engine.core.location import Location
+from engine.store.csv import segment
+from jobs.import_csv import ImportCsvConfig, build
+
+MOMENTS = ("before", "within", "after")
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(config, last_write, moment):
+    """Import; `last_write` writes from now, die `before`, `within` or `after` it."""
+    whole, left = Location.write_atomically, iter(range(last_write, -1, -1))
+
+    def write(place, fill):
+        if next(left, -1) != 0:
+            return whole(place, fill)
+        if moment == "before":
+            die()
+        whole(place, lambda file: (fill(file), file.flush(), die() if moment == "within" else None))
+        die()
+
+    Location.write_atomically = write
+    segment.SEGMENT_ROWS = 200
+    build(ImportCsvConfig(**config))
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2]), sys.argv[3])
