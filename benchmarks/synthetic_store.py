@@ -3,12 +3,12 @@
     python benchmarks/synthetic_store.py FOLDER                  1,281,167 x 1024 rows to train on and 50,000 to test on
     python benchmarks/synthetic_store.py FOLDER --fraction 0.01  the same recipe, a hundredth of the rows
 
-The rows are drawn as follows. Classes come in families of ten whose centres lie close together, so that most confusions
-are between sisters, as on real images. Around its class centre a row scatters with a scale of its own (heavier tails than
-a Gaussian, so that linear discriminants are not the exact answer). A random rotation with a decaying spectrum then mixes
-the coordinates: the class differences lie in directions of small variance as often as of large, and the features end up
-correlated and ill-conditioned, which is what makes plain gradient descent slow on real embeddings. The same seed gives
-the same bytes, part by part.
+The rows are drawn as follows. Classes come in families of ten whose centres lie close together, so that most
+confusions are between sisters, as on real images. Around its class centre a row scatters with a scale of its own
+(heavier tails than a Gaussian, so that linear discriminants are not the exact answer). A random rotation with a
+decaying spectrum then mixes the coordinates: the class differences lie in directions of small variance as often as of
+large, and the features end up correlated and ill-conditioned, which is what makes plain gradient descent slow on real
+embeddings. The same seed gives the same bytes, part by part.
 """
 
 import argparse
@@ -56,7 +56,9 @@ class Recipe:
 
     @cached_property
     def mixing(self) -> np.ndarray:
-        """The map from isotropic coordinates to features, ``(dim, dim)``: scales from 1 down to 1/30, then a rotation."""
+        """The map from isotropic coordinates to features, ``(dim, dim)``: scales from 1 down to 1/30, then a
+        rotation.
+        """
         rng = stream(self.seed, "mixing")
         rotation = np.linalg.qr(rng.standard_normal((self.dim, self.dim)))[0]
         return (np.geomspace(1, 1 / 30, self.dim)[:, None] * rotation).astype(np.float32)

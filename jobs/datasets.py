@@ -22,7 +22,8 @@ COLUMNS = ("dataset", "found at", "split", "files", "classes")
 class DatasetsConfig:
     """List the datasets that are known, where each was found, or how to get it.
 
-    Lists files but opens no image: about 3 s per million files.
+    Lists files, about 1 s per million with warm directory caches; of sets without splits it also compares files of
+    equal size.
 
     Example: `python cli.py datasets --data-root /data`
 

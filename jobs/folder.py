@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from engine.core.location import Location
 from engine.store import EmbeddingStore
-from jobs.report import Report
+from jobs.report import Report, Table
 from schemas.results import RESULTS_SCHEMA, Result
 from schemas.run import Input, RunManifest
 
@@ -44,13 +44,14 @@ class RunFolder:
         yield
         self.seconds[what] = round(time.perf_counter() - start, 3)
 
-    def finish(self, results: Sequence[Result]) -> Report:
+    def finish(self, results: Sequence[Result], tables: Sequence[Table] = (), notes: Sequence[str] = ()) -> Report:
         """Write the results and the final manifest; the report has the rows of all classes together."""
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in results], RESULTS_SCHEMA)
         (self.place / TABLE).write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
         self.write_manifest("complete")
-        report = Report(self.job, str(self.place), time.perf_counter() - self.started, headline)
+        seconds = time.perf_counter() - self.started
+        report = Report(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
         (self.place / HEADLINE).write_text(json.dumps(report.as_json(), indent=1, allow_nan=False))
         return report
 

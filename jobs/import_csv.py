@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ImportCsvConfig:
     """Bring features from CSV files of any size into the embedding store, shuffled, in bounded memory.
 
-    Files may be plain, `.gz` or `.zst`; several files, or a pattern in quotes, make one split. Feature, label and path columns are found by
-    themselves. A killed import continues where it stopped.
+    Files may be plain, `.gz` or `.zst`; several files, or a pattern in quotes, make one split. Feature, label and
+    path columns are found by themselves. A killed import continues where it stopped.
 
     Example: `python cli.py import-csv train.csv --dataset imagenet --split train`
 

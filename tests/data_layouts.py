@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from scipy.io import savemat
 
 CLASSES = ["ant", "bee", "cow"]
 PER_CLASS = 12
@@ -159,3 +160,32 @@ LAYOUTS = {
         numbered_v2,
     )
 }
+
+
+WNIDS = ("n01440764", "n01484850", "n04065272")  # classes 0, 2 and 757 of ImageNet
+
+
+def devkit(folder, wnids):
+    """The devkit's ground truth for validation images of `wnids`; its IDs run against the order of the wnids."""
+    ids = {wnid: len(WNIDS) - rank for rank, wnid in enumerate(WNIDS)}
+    synsets = np.zeros(len(ids) + 1, dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O"), ("num_children", "O")])
+    for row, (wnid, number) in enumerate([*ids.items(), ("n00001740", 1001)]):
+        synsets[row] = (number, wnid, 0)
+    folder.mkdir(parents=True)
+    savemat(folder / "meta.mat", {"synsets": synsets})
+    truth = "\n".join(str(ids[wnid]) for wnid in wnids)
+    write(folder / "ILSVRC2012_validation_ground_truth.txt", truth.encode())
+
+
+def imagenet(folder):
+    """Training class folders, and a flat validation set with the devkit."""
+    for label, wnid in enumerate(WNIDS):
+        for number in range(3):
+            write(folder / "imagenet" / "train" / wnid / f"{wnid}_{number}.JPEG", png(label, number))
+    for image in range(6):
+        write(folder / "imagenet" / "val" / f"ILSVRC2012_val_{image + 1:08d}.JPEG", png(image % 3, 50 + image))
+    devkit(folder / "imagenet" / "ILSVRC2012_devkit_t12" / "data", [WNIDS[image % 3] for image in range(6)])
+    return folder
+
+
+TOYS = {"imagenet": imagenet, "imagenetv2": numbered_v2}

@@ -1,4 +1,4 @@
-"""A block of CSV text gives the numbers that Python's own `float` gives, and says what is wrong with each row that gives none."""
+"""A block of CSV text gives the numbers that Python's own `float` gives, and a reason for each row without."""
 
 import csv
 import io
@@ -18,13 +18,23 @@ from engine.store.csv.parse import Layout, parse_block
 
 def parse(body, names, dtype="float32", delimiter=","):
     data = body if isinstance(body, bytes) else body.encode()
-    text = np.zeros(len(data) + PADDING, np.uint8)
-    text[: len(data)] = np.frombuffer(data, np.uint8)
     columns = find_columns(names)
     layout = Layout(
-        tuple(names), columns.kinds(names), ord(delimiter), len(columns.features), dtype, bool(columns.label), bool(columns.path)
+        tuple(names),
+        columns.kinds(names),
+        ord(delimiter),
+        len(columns.features),
+        dtype,
+        bool(columns.label),
+        bool(columns.path),
     )
-    block = Block(Position(0, 0, 1), Position(0, len(data), 1 + data.count(b"\n")), text, len(data), len(data))
+    block = Block(
+        Position(0, 0, 1),
+        Position(0, len(data), 1 + data.count(b"\n")),
+        bytearray(data + bytes(PADDING)),
+        len(data),
+        len(data),
+    )
     return parse_block(block, layout)
 
 
@@ -40,7 +50,15 @@ doubles = st.floats(allow_nan=False, allow_infinity=False)
 singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
 halfway = singles.map(lambda v: repr((float(v) + float(np.nextafter(np.float32(v), np.float32(0)))) / 2))
 decorated = st.builds("{0}{1}{0}".format, st.sampled_from(["", " ", "  "]), singles.map(repr))
-cells = st.one_of(written, doubles.map(repr), singles.map(repr), singles.map("{:.18e}".format), halfway, decorated, singles.map('"{!r}"'.format))
+cells = st.one_of(
+    written,
+    doubles.map(repr),
+    singles.map(repr),
+    singles.map("{:.18e}".format),
+    halfway,
+    decorated,
+    singles.map('"{!r}"'.format),
+)
 
 
 def expected(cell):
@@ -49,7 +67,9 @@ def expected(cell):
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=20), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@given(
+    st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=20), st.sampled_from(["\n", "\r\n"]), st.booleans()
+)
 def test_every_cell_is_what_python_makes_of_it(rows, line_break, ends_in_break):
     body = line_break.join(map(",".join, rows)) + line_break * ends_in_break
     parsed = parse(body, ["f0", "f1", "f2"])
@@ -60,11 +80,18 @@ def test_every_cell_is_what_python_makes_of_it(rows, line_break, ends_in_break):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=5)), min_size=1, max_size=12), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+@given(
+    st.lists(st.tuples(st.text(max_size=8), st.text(max_size=5)), min_size=1, max_size=12),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
 def test_texts_are_what_the_standard_library_reads(rows, quoting):
-    rows = [(path.replace("\r", "").replace("\0", ""), label.replace("\r", "").replace("\0", "")) for path, label in rows]
+    rows = [
+        (path.replace("\r", "").replace("\0", ""), label.replace("\r", "").replace("\0", "")) for path, label in rows
+    ]
     file = io.StringIO()
-    csv.writer(file, quoting=quoting).writerows([path, number / 8, label, 1] for number, (path, label) in enumerate(rows))
+    csv.writer(file, quoting=quoting).writerows(
+        [path, number / 8, label, 1] for number, (path, label) in enumerate(rows)
+    )
     parsed = parse(file.getvalue(), ["path", "f0", "label", "f1"])
     assert list(zip(parsed.path.to_pylist(), parsed.label.to_pylist(), strict=True)) == rows
     np.testing.assert_array_equal(parsed.x[:, 0], np.arange(len(rows)) / 8)

@@ -98,8 +98,8 @@ def load_default_backbone(progress: Progress = SILENT, **settings: Any) -> "Back
         backbone = load_backbone(DEFAULT, **settings)
     except WeightsMissing:
         progress.say(
-            f"No backbone was named and the weights of {DEFAULT} cannot be reached, so {TINY!r} (fixed random filters) is used; "
-            "name a better one with --backbone and --weights FILE."
+            f"No backbone was named and the weights of {DEFAULT} cannot be reached, so {TINY!r} (fixed random "
+            "filters) is used; name a better one with --backbone and --weights FILE."
         )
         return load_backbone(TINY, **settings)
     progress.say(f"No backbone was named, so {DEFAULT} is used.")
@@ -107,7 +107,7 @@ def load_default_backbone(progress: Progress = SILENT, **settings: Any) -> "Back
 
 
 def search_backbones(pattern: str = "*") -> list[dict[str, Any]]:
-    """Models whose names match a shell-style `pattern`: ``name``, ``library``, ``pretrained`` and ``input_size`` of each."""
+    """``name``, ``library``, ``pretrained`` and ``input_size`` of models whose names match a shell-style `pattern`."""
     return [
         {"name": f"torchvision:{name}" if key == "torchvision" else name, "library": key} | library.describe(name)
         for key, library in BACKBONES.items()

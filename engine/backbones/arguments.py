@@ -47,7 +47,7 @@ def _value(text: str) -> Any:
 
 
 def split_arguments(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of the network's constructor, and those that override its preprocessing, with three colours each."""
+    """The arguments of the network's constructor, and those that override its preprocessing, three colours each."""
     constructor = {name: value for name, value in arguments.items() if name not in OPTIONS}
     options = {name: _option(name, arguments[name]) for name in OPTIONS if arguments.get(name) is not None}
     return constructor, options

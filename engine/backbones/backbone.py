@@ -119,7 +119,7 @@ class Backbone:
             return function(self._pixels(batch)).float().cpu().numpy()
 
     def _pixels(self, batch: np.ndarray) -> torch.Tensor:
-        """Normalised pixels ``(n, 3, h, w) float32``; the bytes stay in the order of `batch`, which is channels-last."""
+        """Normalised pixels ``(n, 3, h, w) float32``, channels last in memory as those of `batch` are."""
         scale, shift = self._normalisation
         pixels = torch.from_numpy(batch)
         if self.device.type == "cuda":
@@ -171,7 +171,7 @@ def choose_precision(name: str, device: torch.device) -> str:
 def assemble(
     name: str, network: Network, arguments: Mapping[str, Any], device: torch.device, precision: str
 ) -> Backbone:
-    """The backbone of a `network`, after one trial image has shown its dimension and whether its classifier is a linear head.
+    """The backbone of a `network`, after one trial image has shown its dimension and whether its head is linear.
 
     Raises
     ------

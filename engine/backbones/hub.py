@@ -1,4 +1,4 @@
-"""Pretrained weights as files: from the caches of the libraries, else downloaded, else a sentence that names the missing file."""
+"""Pretrained weights as files: cached, else downloaded, else a sentence that names the missing one."""
 
 import logging
 import os
@@ -24,8 +24,8 @@ class WeightsMissing(InputError):
 def missing(name: str, file: str, origin: str, reason: str) -> WeightsMissing:
     """The error for a `file` of pretrained weights that cannot be had from `origin`."""
     return WeightsMissing(
-        f"the pretrained weights of {name!r} ({file} of {origin}) are not on this machine and {reason}; download the file elsewhere "
-        "and hand it over with --weights FILE, or use --weights random"
+        f"the pretrained weights of {name!r} ({file} of {origin}) are not on this machine and {reason}; download it "
+        "elsewhere and hand it over with --weights FILE, or use --weights random"
     )
 
 

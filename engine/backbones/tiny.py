@@ -1,7 +1,7 @@
 """A small network of fixed random filters: features in no time, without weights, for tests and the demo.
 
-Random convolutions with rectification and pooling are known to give useful features for small images (Saxe et al. 2011, "On random weights
-and unsupervised feature learning"); nothing here is learnt, so the features never change.
+Random convolutions with rectification and pooling are known to give useful features for small images (Saxe et al. 2011,
+"On random weights and unsupervised feature learning"); nothing here is learnt, so the features never change.
 """
 
 from fnmatch import fnmatch
@@ -51,10 +51,10 @@ def _fill(layer: nn.Conv2d, rng: np.random.Generator) -> None:
 
 
 def load(request: Request) -> Network:
-    """The network, at 32 × 32 pixels unless the request says otherwise; it takes no weights and no arguments of its own."""
+    """The network, at 32 × 32 pixels unless the request says otherwise; it takes no weights."""
     if request.constructor or request.weights:
         raise InputError(
-            "the backbone 'tiny' has fixed random filters: it takes no --weights, and --backbone-args only for its input"
+            "the backbone 'tiny' has fixed random filters: no --weights, and --backbone-args only for its input"
         )
     model = Tiny().to(request.device).eval()
     rest = {

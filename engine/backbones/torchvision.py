@@ -80,7 +80,7 @@ def _create(request: Request, **settings: Any) -> nn.Module:
 
 
 def _settings(name: str, state: State) -> dict[str, Any]:
-    """What a checkpoint says about itself: its classes, auxiliary classifiers, and whether its input was rescaled in training."""
+    """What a checkpoint says about itself: its classes, its auxiliary classifiers."""
     linear = [tensor for key, tensor in state.items() if key.endswith("weight") and tensor.ndim == 2]
     settings: dict[str, Any] = {"num_classes": len(linear[-1])} if linear else {}
     if name in SLOW_START:

@@ -50,7 +50,7 @@ def _unprefixed(state: State) -> State:
 
 
 def mismatch(model: torch.nn.Module, state: State) -> str:
-    """What keeps `state` from being the parameters of `model`, in one phrase with the first examples; empty if nothing does."""
+    """What keeps `state` from being the parameters of `model`, with the first examples; empty if nothing does."""
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in state if name not in wanted]

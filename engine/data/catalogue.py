@@ -1,7 +1,7 @@
 """Datasets by name or by path: what is under the data root, and how to open it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.core.errors import InputError, unknown_name
@@ -31,7 +31,8 @@ class Found:
     def open(self, options: Options | None = None) -> Dataset:
         """The dataset; lists no images yet."""
         options = options or Options()
-        return self.recipe.open(self.place, options) if self.recipe else open_path(self.place, options)
+        dataset = self.recipe.open(self.place, options) if self.recipe else open_path(self.place, options)
+        return replace(dataset, name=self.name)
 
 
 def find_datasets(data_root: Path) -> list[Found]:

@@ -110,8 +110,8 @@ def decode(data: bytes) -> Image.Image:
     """The image in `data`: RGB, 8 bit, upright, without metadata.
 
     Transparency is laid onto white, 16-bit and float grey levels are scaled (never clipped), CMYK is converted without
-    its colour profile, the first frame stands for an animation, and the EXIF orientation is applied.  About 3 ms for a
-    500 × 375 JPEG.
+    its colour profile, the first frame stands for an animation, and the EXIF orientation is applied.  About 600
+    ImageNet photographs a second on one core.
 
     Raises
     ------

@@ -216,7 +216,7 @@ class Decoder:
             self._crew: Crew = Processes(source, preprocessing, shared, shape, workers)
         else:
             self._slots = np.zeros(shape, np.uint8)
-            self._crew = Threads(source, preprocessing, self._slots, 1)
+            self._crew = Thread(source, preprocessing, self._slots, 1)
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)

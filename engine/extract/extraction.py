@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 # Beyond this, decode processes wait for the disk and each other.
 MOST_DECODERS = 32
 
+# Shorter runs spend their time on starting processes.
+MEANINGFUL_SECONDS = 5
+
 
 @dataclass(frozen=True)
 class BackboneChoice:
-    """A backbone that has not been loaded; a small value that travels to workers. Fields as `load_backbone` takes them."""
+    """A backbone to be loaded, a small value that travels to workers; fields as `load_backbone` takes them."""
 
     name: str
     weights: str = ""
@@ -249,22 +252,26 @@ def _write_head(folder: Location, backbone: "Backbone") -> None:
 def _check_account(job: Extraction, manifest: StoreManifest, listed: int) -> None:
     if manifest.rows + manifest.rejected != listed:
         raise SchemaError(
-            f"{job.folder} has {manifest.rows:,} rows and {manifest.rejected:,} rejected images, but {listed:,} were listed; "
-            "delete the folder and extract again"
+            f"{job.folder} has {manifest.rows:,} rows and {manifest.rejected:,} rejected images, but {listed:,} were "
+            "listed; delete the folder and extract again"
         )
     if not manifest.rows:
         first = open_store(job.folder).rejected()[0]
         raise InputError(
-            f"none of the {listed:,} images of {job.dataset}/{job.split} can be decoded; the first, {first['path']}: {first['reason']} "
-            f"(all of them in {job.folder}/rejected.parquet)"
+            f"none of the {listed:,} images of {job.dataset}/{job.split} can be decoded; the first, "
+            f"{first['path']}: {first['reason']} (all of them in {job.folder}/rejected.parquet)"
         )
 
 
 def _where_time_went(images: int, seconds: dict[str, float]) -> str:
     total = max(seconds["total"], 1e-9)
-    stalled = seconds["waiting"] > 0.2 * (seconds["waiting"] + seconds["inferring"])
     parts = ", ".join(f"{name} {seconds[name]:.1f}" for name in ("decoding", "inferring", "writing", "waiting"))
+    if total < MEANINGFUL_SECONDS:
+        bottleneck = "starting up"
+    else:
+        stalled = seconds["waiting"] > 0.2 * (seconds["waiting"] + seconds["inferring"])
+        bottleneck = "reading and decoding" if stalled else "the network"
     return (
         f"{images:,} images in {total:.1f} s, {images / total:,.1f} images/s (seconds: {parts}); "
-        f"the bottleneck is {'reading and decoding' if stalled else 'the network'}"
+        f"the bottleneck is {bottleneck}"
     )

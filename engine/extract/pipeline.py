@@ -96,7 +96,8 @@ def run_parts(
     Returns
     -------
     seconds
-        ``decoding`` and ``writing`` of work, added up over workers; ``inferring`` and ``waiting`` of the network, on average over its lanes.
+        ``decoding`` and ``writing`` of work, added up over workers; ``inferring`` and ``waiting`` of the network, on
+        average over its lanes.
     """
     begun, batch_size = perf_counter(), settings.batch_size or backbones[0].batch_size
     order = shuffled(len(source.listing), settings.seed)
@@ -168,7 +169,8 @@ def _what_is_wrong(vector: np.ndarray, provenance) -> str:
     if np.isfinite(vector).all():
         return f"holds {np.abs(vector).max():,.0f}, but float16 ends at {FLOAT16_MAX:,}; store it with --dtype float32"
     if provenance.precision != "float32":
-        return f"is not finite in {provenance.precision}; compute with --precision {'float32' if provenance.precision == 'bfloat16' else 'bfloat16'}"
+        other = "float32" if provenance.precision == "bfloat16" else "bfloat16"
+        return f"is not finite in {provenance.precision}; compute with --precision {other}"
     return "is not finite; the weights do not fit this network, or its input is normalised wrongly"
 
 

@@ -42,7 +42,7 @@ def part_indices(order: np.ndarray, part: int, part_rows: int) -> np.ndarray:
 
 
 def batches_of(order: np.ndarray, parts: Sequence[int], part_rows: int, batch_size: int) -> Iterator[Batch]:
-    """The batches of `parts`; where they begin depends on nothing but the part, so a resumed run makes the same ones."""
+    """The batches of `parts`; each begins anew with its part, so that a resumed run makes the same ones."""
     for part in parts:
         indices = part_indices(order, part, part_rows)
         for start in range(0, len(indices), batch_size):

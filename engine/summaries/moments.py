@@ -1,8 +1,8 @@
 """Counts, means and sums of squared deviations, of all rows and of each class.
 
-All of them accumulate in float64 whatever the input, and centre before they square: the textbook ``E[xx'] - mean mean'``
-cancels catastrophically for features far from the origin. Two summaries of disjoint row sets merge into the summary of
-their union, in any order and any grouping (equal up to rounding).
+All of them accumulate in float64 whatever the input, and centre before they square: the textbook ``E[xx'] - mean
+mean'`` cancels catastrophically for features far from the origin. Two summaries of disjoint row sets merge into the
+summary of their union, in any order and any grouping (equal up to rounding).
 
 References
 ----------

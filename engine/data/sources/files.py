@@ -56,16 +56,16 @@ class FileSource:
 
     def sizes(self) -> np.ndarray:
         """Bytes of each file, (n,) int64, 0 where it is gone; one `stat` per file."""
-        return np.array([_size(self.path(index)) for index in range(len(self.listing))], np.int64)
+        return np.array([_size(f"{self.root}/{self.unusual.get(n, n)}") for n in self.listing.names], np.int64)
 
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""
         return decode(self.read(index))
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     try:
-        return path.stat().st_size
+        return Path(path).stat().st_size
     except OSError:
         return 0
 

@@ -58,9 +58,9 @@ _ROW_GROUPS = RowGroups(CACHE_BYTES)
 class ParquetSource:
     """The rows of `files`, in order.
 
-    A shuffled reader finds its row group in memory once per process as long as the set's image bytes fit into
-    `CACHE_BYTES`. A larger set pays for a whole row group per miss, so its row groups should be small (Hugging Face
-    writes 100 images).
+    The unit of reading is a row group: Arrow reads no less, and its pages are no smaller. A set whose image bytes fit
+    into `CACHE_BYTES` is read once per process, whatever the order. Of a larger set a shuffled reader pays one row
+    group per image: 4 ms where it holds 100 photographs, as Hugging Face writes them, ten times that for 1,000.
 
     Attributes
     ----------
@@ -124,9 +124,8 @@ def parquet_source(files: Sequence[Path], classes: ClassMap | None = None) -> Pa
     names = [f"{file.name}/{row:06d}" for file, end in zip(files, ends, strict=True) for row in range(end[-1])]
     class_names, labels = _labels(files, schema, len(names), classes)
     kept = [(str(file), end) for file, end in zip(files, ends, strict=True) if end[-1] > 0]
-    return ParquetSource(
-        tuple(file for file, _ in kept), Listing(names, labels, class_names), column, tuple(end for _, end in kept)
-    )
+    listing = Listing(names, labels, class_names)
+    return ParquetSource(tuple(file for file, _ in kept), listing, column, tuple(end for _, end in kept))
 
 
 def bytes_column(schema: pa.Schema) -> str | None:

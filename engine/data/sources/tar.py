@@ -95,6 +95,9 @@ def tar_members(file: Path) -> tuple[Member, ...]:
                 name = info.name.removeprefix("./")
                 if info.isreg() and not info.issparse() and not _hidden(name):
                     found[name] = Member(name, info.offset_data, info.size)
+            stream.seek(archive.offset)
+            if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+                raise EOFError("it ends without its end mark")  # tarfile takes a cut between two members for the end
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise InputError(f"{file} cannot be read as a tar archive ({error}); fetch it again") from error
     return tuple(found.values())

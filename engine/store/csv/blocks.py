@@ -9,14 +9,14 @@ from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.store.csv.files import open_bytes
 from engine.store.csv.header import Header
-from engine.store.csv.kernel import PADDING, last_record_end
+from engine.store.csv.kernel import PADDING, count_marks, last_record_end
 
 BLOCK_BYTES = 2**22
 RECORD_LIMIT = 2**26
 
 
 class Position(NamedTuple):
-    """The first byte that was not read yet: in which file, how far in its decompressed text, after how many line breaks."""
+    """The first byte not read yet: in which file, how far in its decompressed text, after how many line breaks."""
 
     file: int
     offset: int
@@ -30,8 +30,8 @@ class Block(NamedTuple):
     ----------
     start, stop
         Where the block begins, and where the next one does.
-    text : (size + PADDING,) uint8
-        The bytes, then `PADDING` zeros.
+    buffer
+        The bytes, then at least `PADDING` zeros; may be filled with a later block once this one is parsed.
     size
         Bytes of records.
     advanced
@@ -40,46 +40,79 @@ class Block(NamedTuple):
 
     start: Position
     stop: Position
-    text: np.ndarray
+    buffer: bytearray
     size: int
     advanced: int
 
+    @property
+    def text(self) -> np.ndarray:
+        """The buffer as uint8, without copying."""
+        return np.frombuffer(self.buffer, np.uint8)
+
 
 def read_blocks(
-    places: Sequence[Location], headers: Sequence[Header], start: Position, block_bytes: int = BLOCK_BYTES
+    places: Sequence[Location],
+    headers: Sequence[Header],
+    start: Position,
+    block_bytes: int = BLOCK_BYTES,
+    spare: list[bytearray] | None = None,
 ) -> Iterator[Block]:
-    """The records of all files from `start` on, in blocks of about `block_bytes`."""
+    """The records of all files from `start` on, in blocks of about `block_bytes`.
+
+    Buffers that the caller puts into `spare` are filled again: fresh memory costs as much as reading the file from
+    the cache.
+    """
+    spare = [] if spare is None else spare
     for number in range(start.file, len(places)):
         header = headers[number]
         begin = start if start.file == number and start.offset else Position(number, header.length, header.lines)
         with open_bytes(places[number]) as (raw, stream):
             stream.seek(begin.offset)
-            yield from _cut(places[number], raw, stream, begin, ord(header.delimiter), block_bytes)
+            yield from _cut(places[number], raw, stream, begin, ord(header.delimiter), block_bytes, spare)
 
 
-def _cut(place, raw, stream, position, delimiter, block_bytes):
+def _cut(
+    place: Location,
+    raw: BinaryIO,
+    stream: BinaryIO,
+    position: Position,
+    delimiter: int,
+    block_bytes: int,
+    spare: list[bytearray],
+) -> Iterator[Block]:
     rest, size, told = b"", block_bytes, 0
     while True:
-        buffer = bytearray(len(rest) + size + PADDING)
+        buffer = _buffer(len(rest) + size + PADDING, block_bytes, spare)
         buffer[: len(rest)] = rest
         filled = _fill(stream, buffer, len(rest))
-        text = np.frombuffer(buffer, np.uint8)
         ended = filled < len(buffer) - PADDING
-        stop = filled if ended else _last_end(buffer, text, filled, delimiter)
+        stop, breaks = _complete(buffer, filled, delimiter)
+        if ended:
+            breaks += buffer.count(b"\n", stop, filled)
+            stop = filled
         rest = bytes(buffer[stop:filled])
         size = block_bytes if stop else 2 * size
         if len(rest) > RECORD_LIMIT:
             raise InputError(
-                f"{place}, line {position.line + 1}: a record is longer than {RECORD_LIMIT:,} bytes; most likely a quote is opened "
-                "there and never closed"
+                f"{place}, line {position.line + 1}: a record is longer than {RECORD_LIMIT:,} bytes; "
+                "most likely a quote is opened there and never closed"
             )
         if stop:
-            text[stop : stop + PADDING] = 0
-            following = Position(position.file, position.offset + stop, position.line + buffer.count(b"\n", 0, stop))
-            yield Block(position, following, text, stop, raw.tell() - told)
+            buffer[stop : stop + PADDING] = bytes(PADDING)
+            following = Position(position.file, position.offset + stop, position.line + breaks)
+            yield Block(position, following, buffer, stop, raw.tell() - told)
             position, told = following, raw.tell()
         if ended:
             return
+
+
+def _buffer(needed: int, block_bytes: int, spare: list[bytearray]) -> bytearray:
+    """A spare buffer of at least the `needed` bytes, or a new one with room for what earlier blocks leave over."""
+    while spare:
+        buffer = spare.pop()
+        if needed <= len(buffer) <= 2 * needed:
+            return buffer
+    return bytearray(needed + block_bytes // 8)
 
 
 def _fill(stream: BinaryIO, buffer: bytearray, start: int) -> int:
@@ -90,7 +123,12 @@ def _fill(stream: BinaryIO, buffer: bytearray, start: int) -> int:
     return start
 
 
-def _last_end(buffer: bytearray, text: np.ndarray, size: int, delimiter: int) -> int:
-    if buffer.find(b'"', 0, size) < 0:
-        return buffer.rfind(b"\n", 0, size) + 1
-    return last_record_end(text, size, delimiter)
+def _complete(buffer: bytearray, size: int, delimiter: int) -> tuple[int, int]:
+    """Where the last complete record ends, and how many line breaks there are before."""
+    end = buffer.rfind(b"\n", 0, size) + 1
+    text = np.frombuffer(buffer, np.uint8)
+    breaks, quotes = count_marks(text, end)
+    if quotes:
+        end = last_record_end(text, size, delimiter)
+        breaks, _ = count_marks(text, end)
+    return end, breaks

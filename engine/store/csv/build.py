@@ -1,4 +1,4 @@
-"""A CSV import from beginning to end: rows to sorted segments, segments to shuffled parts, and on from wherever a killed run stopped."""
+"""A CSV import from beginning to end: rows to sorted segments, segments to shuffled parts, killed runs continued."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from engine.store.csv.header import Header
 from engine.store.csv.labels import ClassMap, LabelBook
 from engine.store.csv.parse import Layout, Rows, parse_block
 from engine.store.csv.segment import SEGMENT_NAME, Draft, Run, Segment, write_segment
-from engine.store.csv.shuffle import BUCKETS, order_of, parts_of
+from engine.store.csv.shuffle import order_of, parts_of
 from engine.store.write import MANIFEST, StoreWriter, differences, embedding_column, read_manifest
 from schemas.embeddings import REJECTED_SCHEMA, Fingerprint, Provenance, StoreManifest, embedding_schema
 
@@ -73,7 +73,7 @@ class Import:
 
     @cached_property
     def opening(self) -> Provenance:
-        """The provenance before the first row is read: no fingerprint yet, and class names only where they are given."""
+        """The provenance before the first row is read: no fingerprint, and class names only where they are given."""
         columns = self.columns
         return Provenance(
             backbone=self.backbone,
@@ -134,7 +134,9 @@ def _digest(names: Iterable[str]) -> str:
 class Seconds:
     """Time spent, by kind of work; parsing adds up over threads, which work at the same time."""
 
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("reading", "parsing", "spilling", "shuffling", "writing", "total"), 0.0))
+    spent: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("reading", "parsing", "spilling", "shuffling", "writing", "total"), 0.0)
+    )
 
     def timed(self, kind: str, work: Callable, *args: Any) -> Any:
         """``work(*args)``, its time counted as `kind`."""
@@ -161,7 +163,7 @@ def import_csv(job: Import, progress: Progress = SILENT) -> StoreManifest:
     finished = _finished(job)
     if finished:
         progress.say(f"{job.folder} is complete already: {finished.rows:,} rows, {finished.rejected:,} rejected")
-        job.spill.delete_folder()
+        _tidy(job)
         return finished
     return _make(job, progress, seconds)
 
@@ -177,7 +179,7 @@ def _finished(job: Import) -> StoreManifest | None:
 
 
 def _like(job: Import, found: Provenance) -> Provenance:
-    """The job's provenance with what only reading tells (fingerprint, class names) taken from a store that was `found`."""
+    """The job's provenance, with what only reading tells (fingerprint, class names) from the store `found`."""
     names = list(job.classes.names) if job.classes else found.class_names
     return job.opening.model_copy(update={"fingerprint": found.fingerprint, "class_names": names})
 
@@ -197,8 +199,16 @@ def _make(job: Import, progress: Progress, seconds: Seconds) -> StoreManifest:
     parts = _write_parts(job, writer, segments, index, progress, seconds)
     seconds.spent["total"] = perf_counter() - began
     manifest = writer.finish(parts, seconds=seconds.spent)
-    job.spill.delete_folder()
+    _tidy(job)
     return manifest
+
+
+def _tidy(job: Import) -> None:
+    """Delete the segments, and what killed runs had only half written."""
+    job.spill.delete_folder()
+    for name in job.folder.names():
+        if name.startswith(".") and name.endswith(".tmp"):
+            (job.folder / name).delete()
 
 
 def _begin(job: Import) -> None:
@@ -213,7 +223,8 @@ def _begin(job: Import) -> None:
     phrases = phrases or ["a file was written to in between"] * (found["modified"] != asked["modified"])
     if phrases:
         raise ConfigMismatchError(
-            f"the import begun in {job.folder} was of other input or options ({'; '.join(phrases)}); repeat them to continue it, or delete "
+            f"the import begun in {job.folder} was of other input or options ({'; '.join(phrases)}); repeat them "
+            "to continue it, or delete "
             f"{job.spill} to start anew"
         )
 
@@ -283,7 +294,8 @@ def _parsed(job: Import, start: Position, seconds: Seconds) -> Iterator[tuple[Bl
     """Blocks and their rows, in order, parsed ahead by all processors; few are in memory at a time."""
     ahead = processors() + 1
     waiting: deque[tuple[Block, Future]] = deque()
-    blocks = read_blocks(job.places, job.headers, start, job.block_bytes)
+    spare: list[bytearray] = []
+    blocks = read_blocks(job.places, job.headers, start, job.block_bytes, spare)
     with ThreadPoolExecutor(processors()) as pool:
         while True:
             block = seconds.timed("reading", next, blocks, None)
@@ -294,6 +306,7 @@ def _parsed(job: Import, start: Position, seconds: Seconds) -> Iterator[tuple[Bl
                 rows = future.result()
                 seconds.spent["parsing"] += rows.seconds
                 yield done, rows
+                spare.append(done.buffer)
             if block is None:
                 return
 
@@ -325,11 +338,14 @@ def _ledger(job: Import, block: Block, rows: Rows, records: int, draft: Draft) -
     if rows.bad and job.on_bad_row == STOP:
         first = rows.bad[0]
         raise InputError(
-            f"{_where(job, block, first.line)}: {first.reason}; correct the row, or leave such rows out with --on-bad-row reject"
+            f"{_where(job, block, first.line)}: {first.reason}; correct the row, or leave such rows out with "
+            "--on-bad-row reject"
         )
     name = job.places[block.start.file].name
     for bad in rows.bad:
-        draft.rejected.append([records + bad.record, bad.path or f"{name}:{block.start.line + bad.line + 1}", bad.reason])
+        draft.rejected.append(
+            [records + bad.record, bad.path or f"{name}:{block.start.line + bad.line + 1}", bad.reason]
+        )
 
 
 # Second pass: segments to parts.
@@ -358,7 +374,9 @@ def _paths(run: Run, order: np.ndarray) -> pa.Array:
     return run.path.take(pa.array(order)).cast(pa.string())
 
 
-def _write_parts(job: Import, writer: StoreWriter, segments: list[Segment], index, progress: Progress, seconds: Seconds) -> int:
+def _write_parts(
+    job: Import, writer: StoreWriter, segments: list[Segment], index, progress: Progress, seconds: Seconds
+) -> int:
     """Write the parts that are missing; how many parts there are."""
     counts = sum(np.diff(segment.starts) for segment in segments)
     parts = parts_of(counts, job.part_rows)

@@ -72,7 +72,9 @@ def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "
     used = [*features, *filter(None, (label, path))]
     for name in used:
         if list(names).count(name) > 1 or used.count(name) > 1:
-            raise InputError(f"column {name!r} of {where} is there twice, or used twice; give each column one name and one use")
+            raise InputError(
+                f"column {name!r} of {where} is there twice, or used twice; give each column one name and one use"
+            )
     return Columns(features, label, path, tuple(_notes(names, used, features, label, path)))
 
 
@@ -103,12 +105,14 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
     ranked = sorted(runs.items(), key=lambda item: -len(item[1]))
     if not ranked:
         raise InputError(
-            f"no feature columns found in {where} ({_some(names)}); numbered ones such as feature_0, feature_1 are found by themselves, "
+            f"no feature columns found in {where} ({_some(names)}); numbered ones such as feature_0, feature_1 "
+            "are found by themselves, "
             "others need --feature-prefix or --feature-columns"
         )
     if len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1]):
         raise InputError(
-            f"{where} has {len(ranked[0][1])} columns {ranked[0][0]}0… and as many {ranked[1][0]}0…; say with --feature-prefix which are the features"
+            f"{where} has {len(ranked[0][1])} columns {ranked[0][0]}0… and as many {ranked[1][0]}0…; say with "
+            "--feature-prefix which are the features"
         )
     return tuple(name for _, name in sorted(ranked[0][1].items()))
 
@@ -117,7 +121,8 @@ def _notes(names, used, features, label, path):
     numbers = [int(re.search(r"\d+$", name)[0]) for name in features if re.search(r"\d+$", name)]
     yield f"{len(features)} feature columns, {features[0]} to {features[-1]}"
     if numbers and len(numbers) == len(features) and numbers[-1] - numbers[0] + 1 != len(numbers):
-        yield f"the numbers of the feature columns have gaps: {len(numbers)} columns between {numbers[0]} and {numbers[-1]}"
+        span = f"between {numbers[0]} and {numbers[-1]}"
+        yield f"the numbers of the feature columns have gaps: {len(numbers)} columns {span}"
     if not label:
         yield "no label column, so every label is -1 (unknown); name one with --label-column"
     if not path:
@@ -133,12 +138,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def refuse_other_columns(first: Sequence[str], names: Sequence[str], where: str, there: str) -> None:
-    """Refuse a file at `where` whose set of columns is not that of the `first` file, at `there`, with the difference; order is free."""
+    """Refuse a file, `where`, whose columns are not those of the `first`, `there`, in any order; say the difference."""
     missing = [name for name in first if name not in set(names)]
     extra = [name for name in names if name not in set(first)]
     if missing or extra or len(first) != len(names):
         parts = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(extra)} besides"] * bool(extra)
         raise InputError(
-            f"{where} has other columns than {there}: it {' and '.join(parts) or f'has {len(names)} columns, not {len(first)}'}; "
+            f"{where} has other columns than {there}: it "
+            f"{' and '.join(parts) or f'has {len(names)} columns, not {len(first)}'}; "
             "files of one import need the same columns, so import it under another --split or make them agree"
         )

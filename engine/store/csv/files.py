@@ -5,7 +5,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from glob import glob, has_magic
+from glob import has_magic
+from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
@@ -17,7 +18,7 @@ SAMPLES, SAMPLE_BYTES = 16, 2**16
 
 
 def expand(patterns: Sequence[str]) -> list[Location]:
-    """The files that names, addresses and patterns stand for; matches of one pattern in natural order (``2`` before ``10``)."""
+    """The files that names, addresses and patterns stand for; a pattern's matches in natural order (2 before 10)."""
     places = [place for pattern in patterns for place in _matches(pattern)]
     for place in places:
         if places.count(place) > 1:
@@ -41,7 +42,8 @@ def _matches(pattern: str) -> list[Location]:
 
 def _glob(place: Location) -> list[str]:
     if place.is_local:
-        return glob(place.path, recursive=True)
+        path = Path(place.path)
+        return [str(found) for found in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
     return [f"{place.scheme}://{name}" for name in place.filesystem.handler.fs.glob(place.path)]
 
 
@@ -52,7 +54,8 @@ def _natural(name: str) -> list:
 def sample_hash(place: Location) -> str:
     """SHA-256 over the size and 16 evenly spaced samples of 64 KiB, first and last bytes included.
 
-    Reading all of 14 GB only to name it would cost as much as half of its import; `modified` guards against the edits that this misses.
+    Reading all of 14 GB only to name it would cost as much as half of its import; `modified` guards against the edits
+    that this misses.
     """
     size = place.size()
     digest = hashlib.sha256(str(size).encode())
@@ -71,7 +74,7 @@ def modified(place: Location) -> int | None:
 
 @contextmanager
 def open_bytes(place: Location) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The file as stored, whose position tells the progress, and the same file decompressed; ``.gz`` and ``.zst`` by name.
+    """The file as stored, whose position tells the progress, and decompressed if its name ends in ``.gz`` or ``.zst``.
 
     Raises
     ------

@@ -36,21 +36,24 @@ class Header:
 
 
 def read_header(place: Location, delimiter: str | None = None, *, named: bool = True) -> Header:
-    """The header of the file at `place`; with ``named=False`` its first line is data already and the columns are numbered from 0."""
+    """The header of the file at `place`; with ``named=False`` its first line is data and columns are numbered."""
     line = _first_record(place)
     mark = len(BYTE_ORDER_MARK) if line.startswith(BYTE_ORDER_MARK) else 0
     blank = len(line[mark:]) - len(line[mark:].lstrip(b"\r\n"))
     try:
         text = line[mark + blank :].decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{place} is not UTF-8 (line 1: {error.reason}); convert it, for example with `iconv -t utf-8`") from error
+        raise InputError(
+            f"{place} is not UTF-8 (line 1: {error.reason}); convert it, for example with `iconv -t utf-8`"
+        ) from error
     delimiter = delimiter or sniff(text)
     names = tuple(name.strip() for name in next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), ()))
     if not named:
         return Header(tuple(map(str, range(len(names)))), delimiter, mark, 0)
     if looks_like_data(names):
         raise InputError(
-            f"{place} has no header: its first line holds numbers ({', '.join(names[:3])}, …); pass --no-header and name columns by "
+            f"{place} has no header: its first line holds numbers ({', '.join(names[:3])}, …); pass --no-header "
+            "and name columns by "
             "their position from 0, for example `--no-header --label-column 1024`, or put a line of names on top"
         )
     return Header(names, delimiter, len(line), line.count(b"\n"))

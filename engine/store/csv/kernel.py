@@ -1,13 +1,14 @@
 """Bytes of complete CSV records to numbers and text spans, as machine code that leaves the interpreter's lock alone.
 
-A number is read eight digits at a time into a 64-bit mantissa and multiplied by a power of ten. The product is within four units in the last
-place of the exact double (three roundings: mantissa, power, product), so rounding it to float32 gives what rounding the exact double would, unless
-it stands next to a midpoint of two float32 values. Those numbers (two in 100 million), and everything else out of the ordinary, are left as slow
-cells to Python's own `float`.
+A number is read eight digits at a time into a 64-bit mantissa and multiplied by a power of ten. The product is within
+four units in the last place of the exact double (three roundings: mantissa, power, product), so rounding it to
+float32 gives what rounding the exact double would, unless it stands next to a midpoint of two float32 values. Those
+numbers (three in 100 million), and everything else out of the ordinary, are left as slow cells to Python's own `float`.
 
 References
 ----------
-Clinger (1990), "How to read floating point numbers accurately", PLDI; Lemire (2021), "Number parsing at a gigabyte per second", SPE 51(8).
+Clinger (1990), "How to read floating point numbers accurately", PLDI; Lemire (2021), "Number parsing at a gigabyte
+per second", SPE 51(8).
 """
 
 import numpy as np
@@ -23,6 +24,7 @@ FIELDS, QUOTE_JUNK, QUOTE_OPEN = range(3)
 
 LOWEST_POWER, HIGHEST_POWER = -60, 40
 POWERS = np.array([float(f"1e{power}") for power in range(LOWEST_POWER, HIGHEST_POWER + 1)])
+NEGATIVE_POWERS = np.array([float(f"1e-{power}") for power in range(17)])
 LARGEST_BEFORE = np.array([10 ** (19 - digits) for digits in range(9)], np.uint64)  # times 10^digits still fits 64 bits
 SCALE = np.array([10**digits for digits in range(9)], np.uint64)
 
@@ -53,13 +55,25 @@ def _load8(typingctx, text, index):
 
 @intrinsic
 def _item(typingctx, array, index):
-    """``array[index]`` for an index that is known not to be negative, which spares the test whether it counts from the end."""
+    """``array[index]`` for an index known not to be negative, which spares the test whether it counts from the end."""
 
     def codegen(context, builder, signature, args):
         data = make_array(signature.args[0])(context, builder, args[0]).data
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.int64), codegen
+
+
+@intrinsic
+def _put(typingctx, array, index, value):
+    """``array.reshape(-1)[index] = value`` for a C-contiguous float32 array."""
+
+    def codegen(context, builder, signature, args):
+        data = make_array(signature.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.float32), codegen
 
 
 @intrinsic
@@ -146,7 +160,7 @@ def _signed(value, negative):
 
 @njit(inline="always")
 def _number(text, index, lowest, highest):
-    """The number that begins at `index`: where it ends, its float32 value, and whether the fast path could read it exactly."""
+    """The number that begins at `index`: where it ends, its value, and whether the fast path could read it exactly."""
     start = index
     sign = _item(text, index)
     negative = np.uint64(sign == MINUS)
@@ -181,9 +195,37 @@ def _number(text, index, lowest, highest):
 
 
 @njit(inline="always")
+def _plain_number(text, index):
+    """`_number` for the form that nearly all features have: a digit, a point, up to 15 more digits, no exponent.
+
+    Its value is 0 or lies between 1e-15 and 10, so that the range needs no test.
+    """
+    sign = _item(text, index)
+    negative = np.uint64(sign == MINUS)
+    index += np.int64(sign == MINUS)
+    whole = np.uint64(_item(text, index)) - _ZERO
+    if whole >= _TEN or _item(text, index + 1) != POINT:
+        return index, np.float32(0), False
+    count, mantissa = _digits(text, index + 2)
+    mantissa += whole * _item(SCALE, count)
+    index += 2 + count
+    places = count
+    if count == 8:
+        count, value = _digits(text, index)
+        mantissa = mantissa * _item(SCALE, count) + value
+        index += count
+        places += count
+    value = np.float64(np.int64(mantissa)) * _item(NEGATIVE_POWERS, places)
+    beside_midpoint = (_bits(value) & _BELOW_MIDPOINT_MASK) - _NEAR_MIDPOINT <= _NEAR_WIDTH
+    return index, _signed(value, negative), count < 8 and not beside_midpoint
+
+
+@njit(inline="always")
 def _ends_field(text, index, size, delimiter):
     byte = _item(text, index)
-    return index >= size or byte == delimiter or byte == NEWLINE or (byte == RETURN and _item(text, index + 1) == NEWLINE)
+    return (
+        index >= size or byte == delimiter or byte == NEWLINE or (byte == RETURN and _item(text, index + 1) == NEWLINE)
+    )
 
 
 @njit(inline="always")
@@ -252,7 +294,7 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
     -------
     rows, slow cells, bad records, records, lines
     """
-    columns = len(kinds)
+    columns, dim = len(kinds), x.shape[1]
     index = line = record = row = cells = bads = 0
     while index < size:
         if _item(text, index) == NEWLINE:
@@ -266,13 +308,19 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
         first_line, first_cell, column, wrong = line, cells, 0, -1
         label = label_end = path = path_end = 0
         while True:
-            kind = kinds[column] if column < columns else IGNORED
+            kind = _item(kinds, column) if column < columns else IGNORED
             exact = False
             start = index
             if kind >= 0 and wrong < 0:
+                stop, value, exact = _plain_number(text, index)
+                if exact and _item(text, stop) == delimiter:
+                    _put(x, row * dim + kind, value)
+                    column += 1
+                    index = stop + 1
+                    continue
                 index, value, exact = _padded_number(text, index, size, delimiter, lowest, highest)
                 if exact:
-                    x[row, kind] = value
+                    _put(x, row * dim + kind, value)
             if not exact:
                 index = start
                 if _item(text, index) == QUOTE and index < size:
@@ -316,6 +364,16 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
             row += 1
         record += 1
     return row, cells, bads, record, line
+
+
+@njit(cache=True, nogil=True)
+def count_marks(text, size):
+    """Line breaks and quotes in ``text[:size]``; twice as fast as counting each with `bytes.count`."""
+    breaks = quotes = 0
+    for index in range(size):
+        breaks += text[index] == NEWLINE
+        quotes += text[index] == QUOTE
+    return breaks, quotes
 
 
 @njit(cache=True, nogil=True)

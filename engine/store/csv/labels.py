@@ -27,12 +27,15 @@ def read_class_map(place: Location) -> ClassMap:
     """The class names in a file, one per line, in the order of their indices."""
     names = tuple(line.strip() for line in place.read_text().splitlines() if line.strip())
     if not names or len(set(names)) != len(names):
-        raise InputError(f"{place} must hold one class name per line, each once; it holds {len(names)} with {len(set(names))} different")
+        raise InputError(
+            f"{place} must hold one class name per line, each once; it holds {len(names)} with {len(set(names))} "
+            "different"
+        )
     return ClassMap(names, str(place))
 
 
 def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | None:
-    """The class map of the first store in `folders` (each a dataset's folder of splits) that has one; `but` is the split being made."""
+    """The class map of the first store but `but` that has one; each of `folders` is a dataset's folder of splits."""
     for folder in folders:
         for split in folder.names():
             store = folder / split
@@ -95,7 +98,9 @@ class LabelBook:
             return f"has label {text!r}, which is not a whole number"
         limit = len(self.given.names) if self.given else MOST_CLASSES
         if not 0 <= value < limit:
-            wanted = f"the {limit} classes of {self.given.origin}" if self.given else f"0 to {limit - 1}, or -1 for unknown"
+            wanted = (
+                f"the {limit} classes of {self.given.origin}" if self.given else f"0 to {limit - 1}, or -1 for unknown"
+            )
             return f"has label {text!r}, which is not among {wanted}"
         return ""
 
@@ -104,7 +109,8 @@ class LabelBook:
         if len(self.first) > 1:
             (index, there), (name, here) = self.first["index"], self.first["name"]
             raise InputError(
-                f"labels are mixed: {index!r} ({there}) is a class index but {name!r} ({here}) is a name; use one kind, or name the right "
+                f"labels are mixed: {index!r} ({there}) is a class index but {name!r} ({here}) is a name; use one "
+                "kind, or name the right "
                 "column with --label-column"
             )
         if len(self.texts) >= MOST_CLASSES:
@@ -112,7 +118,11 @@ class LabelBook:
 
     def unknown(self) -> list[str]:
         """Names seen that the given class map does not have."""
-        return sorted({text for text in self.texts if _number(text) is None and text not in self._places}) if self.given else []
+        return (
+            sorted({text for text in self.texts if _number(text) is None and text not in self._places})
+            if self.given
+            else []
+        )
 
     def refuse_unknown(self) -> None:
         """Refuse names that the given class map does not have."""
@@ -120,7 +130,8 @@ class LabelBook:
         if unknown:
             listed = ", ".join(map(repr, unknown[:SHOWN])) + (", …" if len(unknown) > SHOWN else "")
             raise InputError(
-                f"{len(unknown)} class names are not among the {len(self.given.names)} of {self.given.origin}: {listed}; correct the labels, "
+                f"{len(unknown)} class names are not among the {len(self.given.names)} of {self.given.origin}: "
+                f"{listed}; correct the labels, "
                 "or hand over all names with --classes FILE (one per line), or choose another --dataset"
             )
 

@@ -1,5 +1,6 @@
 """A block of CSV records as numbers and texts, with a reason for each row that is no row."""
 
+from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
 
@@ -18,7 +19,9 @@ from engine.store.csv.kernel import (
     parse_records,
 )
 
-SMALLEST_NORMAL = 1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
+SMALLEST_NORMAL = (
+    1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
+)
 LARGEST = {"float16": 65504.0, "float32": float(np.finfo(np.float32).max)}
 
 
@@ -96,7 +99,15 @@ class Rows(NamedTuple):
         keep = np.ones(len(self.record), bool)
         keep[list(reasons)] = False
         texts = [column and column.filter(pa.array(keep)) for column in (self.label, self.path)]
-        return Rows(self.record[keep], self.line[keep], self.x[keep], *texts, self.records, sorted(self.bad + more), self.seconds)
+        return Rows(
+            self.record[keep],
+            self.line[keep],
+            self.x[keep],
+            *texts,
+            self.records,
+            sorted(self.bad + more),
+            self.seconds,
+        )
 
     def _path(self, row: int) -> str:
         return self.path[row].as_py() if self.path is not None else ""
@@ -185,7 +196,11 @@ def _texts(text: np.ndarray, spans: np.ndarray, what: str) -> tuple[pa.StringArr
 
 
 def _decoded(ends: np.ndarray, data: np.ndarray, what: str) -> tuple[pa.StringArray, dict[int, str]]:
-    cells = [data[start:stop].tobytes() for start, stop in zip(ends, ends[1:], strict=False)]
+    cells = [data[start:stop].tobytes() for start, stop in pairwise(ends)]
     texts = [cell.decode(errors="replace") for cell in cells]
-    wrong = {row: f"the {what} is not UTF-8" for row, (cell, text) in enumerate(zip(cells, texts, strict=True)) if text.encode() != cell}
+    wrong = {
+        row: f"the {what} is not UTF-8"
+        for row, (cell, text) in enumerate(zip(cells, texts, strict=True))
+        if text.encode() != cell
+    }
     return pa.array(texts, pa.string()), wrong

@@ -1,4 +1,4 @@
-"""Parsed rows on disk between the two passes of an import, sorted by bucket, together with what a killed import needs to go on."""
+"""Parsed rows on disk between the passes of an import, sorted by bucket, with what a killed import needs to go on."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from engine.store.csv.parse import Rows
 from engine.store.csv.shuffle import BUCKETS, buckets_of
 
 SEGMENT_NAME = "segment-{:05d}.bin"
-SEGMENT_BYTES = 2**26
+SEGMENT_BYTES = 2**24
 SEGMENT_ROWS = 2**18
 SEGMENT_TEXT = 2**30
 SEGMENT_REJECTED = 2**16
@@ -64,7 +64,7 @@ class Draft:
 
 
 def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, Any]) -> None:
-    """Write `draft` as `segment`, atomically: arrays one behind the other, then `state` and the row count as JSON, then that text's length."""
+    """Write `draft` as `segment`, atomically: arrays in a row, then `state` and counts as JSON, then its length."""
     sample_id = np.concatenate([np.empty(0, np.int64), *draft.sample_id])
     first, last = (int(sample_id[0]), int(sample_id[-1])) if len(sample_id) else (0, -1)
     bucket = buckets_of(seed, first, last + 1)[sample_id - first]
@@ -101,7 +101,9 @@ def _sorted_paths(blocks: Sequence[pa.StringArray], order: np.ndarray) -> tuple[
     _, ends, data = paths.buffers()
     if not len(order):
         return np.zeros(1, np.int64), np.empty(0, np.uint8)
-    return np.frombuffer(ends, np.int64, len(order) + 1), np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
+    return np.frombuffer(ends, np.int64, len(order) + 1), np.frombuffer(data, np.uint8) if data else np.empty(
+        0, np.uint8
+    )
 
 
 class Run(NamedTuple):

@@ -1,7 +1,7 @@
 """Where each row goes in a global shuffle that never holds all rows: first a bucket, then a place within a part.
 
-Each row draws a bucket, parts are runs of consecutive buckets, and each part is permuted: together a uniformly random permutation, in which
-nothing depends on how the rows were cut into blocks and segments.
+Each row draws a bucket, parts are runs of consecutive buckets, and each part is permuted: together a uniformly random
+permutation, in which nothing depends on how the rows were cut into blocks and segments.
 """
 
 from itertools import pairwise

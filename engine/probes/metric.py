@@ -1,0 +1,70 @@
+"""The metric of the descent: the inverse of what the softmax loss curves by, so that all directions converge alike."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engine.summaries import Moments
+
+Array = np.ndarray
+# A feature whose spread is within the rounding of its float32 values carries no information.
+CONSTANT = 4 * np.finfo(np.float32).eps
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Preconditioners ``M(l2) = (S/k + l2 D)^-1`` for the gradient of a k-class softmax loss, from one
+    eigendecomposition.
+
+    ``S`` is the covariance of the features and ``D`` its diagonal, so that the penalty ``l2`` acts on standardised
+    features and a change of units changes nothing. ``S/k`` stands for the curvature of the mean loss: the Hessian of
+    the loss is an average of ``(diag(p) - pp') ⊗ xx'``, whose first factor averages at most 1/k on its diagonal. The
+    penalty belongs into the metric because it is part of the curvature; without it, directions of small variance are
+    amplified and their noise with them. Applying M to a gradient costs ``2 d² k`` flops a step; whitening the rows
+    instead would cost as much for every k rows.
+
+    Attributes
+    ----------
+    scale : (d,)
+        Standard deviations; infinite for a constant feature, whose weights therefore stay zero.
+    eigenvalues, vectors : (d,), (d, d)
+        Of the correlation matrix.
+    classes
+        The number k.
+    """
+
+    scale: Array
+    eigenvalues: Array
+    vectors: Array
+    classes: int
+
+    @classmethod
+    def of(cls, moments: Moments, classes: int) -> "Metric":
+        """The metric that the `moments` of the training rows define; O(d³)."""
+        scale = scales(moments)
+        eigenvalues, vectors = np.linalg.eigh(moments.covariance(ddof=0) / np.outer(scale, scale))
+        return cls(scale, np.maximum(eigenvalues, 0), vectors, classes)
+
+    @cached_property
+    def penalty(self) -> Array:
+        """``D : (d,)``: what the penalty weighs each feature's weights by; zero for a constant feature."""
+        return np.where(np.isfinite(self.scale), self.scale, 0) ** 2
+
+    def preconditioner(self, l2: float) -> Array:
+        """``M(l2) : (d, d)``, symmetric."""
+        basis = self.vectors / self.scale[:, None]
+        curvature = self.eigenvalues / self.classes + l2
+        inverse = np.divide(1, curvature, out=np.zeros_like(curvature), where=curvature > 0)
+        return (basis * inverse) @ basis.T
+
+    def dimension(self, l2: float) -> float:
+        """Effective number of features, ``tr(S M(l2)) / k``: d without a penalty, fewer with one."""
+        variance = self.eigenvalues / self.classes
+        return float((variance / np.maximum(variance + l2, np.finfo(float).tiny)).sum())
+
+
+def scales(moments: Moments) -> Array:
+    """Standard deviation ``(d,)`` of each feature, infinite for one that is constant up to float32 rounding."""
+    deviation = np.sqrt(moments.variance(ddof=0))
+    return np.where(deviation > CONSTANT * np.abs(moments.mean), deviation, np.inf)

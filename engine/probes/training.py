@@ -1,0 +1,122 @@
+"""What every probe needs before it begins: which classes have rows, checked labels, and held-out rows to choose by."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.core.errors import InputError
+from engine.core.progress import Progress
+from engine.store import View
+from engine.stream import Workers, fold
+from engine.summaries import LabelledMoments
+
+# More rows would cost seconds at 1000 classes and sharpen an accuracy of 80 % by less than its own error of 0.4 points.
+HOLDOUT_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class indices as the store has them, and as positions among the classes that have training rows.
+
+    Attributes
+    ----------
+    present : (p,) int
+        The classes with rows, ascending.
+    classes
+        Number of classes, with or without rows.
+    """
+
+    present: np.ndarray
+    classes: int
+
+    def positions(self, y: np.ndarray) -> np.ndarray:
+        """Position in `present` of each label of ``y : (n,)``; -1 for a row without a label or of a class not there."""
+        table = np.full(self.classes + 1, -1, np.int64)  # the last entry is where -1 points
+        table[self.present] = np.arange(len(self.present))
+        return table[y]
+
+
+def moments_of(train: View, workers: Workers, progress: Progress) -> tuple[LabelledMoments, Labels]:
+    """One pass over the training rows: their moments, and their classes.
+
+    Raises
+    ------
+    InputError
+        No row has a label, or a feature is not finite.
+    """
+    classes = len(train.store.class_names)
+    moments = fold(
+        train, partial(LabelledMoments.of, classes=classes), workers, progress=progress, description="moments"
+    )
+    if not moments.total.n:
+        raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
+    bad = np.flatnonzero(~np.isfinite(np.diagonal(moments.total.scatter)))
+    if bad.size:
+        raise InputError(
+            f"feature {bad[0]} of {train.store.name} has NaN or infinite values, as have {bad.size - 1} others; "
+            "extract or import it again with bad rows rejected"
+        )
+    return moments, Labels(moments.present, classes)
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Training rows kept aside to choose by. Without any, every candidate is as good as another and the first is taken.
+
+    Attributes
+    ----------
+    x : (n, d) float32
+    y : (n,) int
+        Positions among the classes that have training rows.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    @classmethod
+    def of(cls, rows: "View | Chunk", labels: Labels) -> "Holdout":
+        """The first rows of a view, or those of a chunk, that have a label."""
+        if isinstance(rows, View):
+            rows = rows.store.view(rows.start, min(rows.stop, rows.start + HOLDOUT_ROWS)).read()
+        y = labels.positions(rows.y)
+        return cls(rows.x[y >= 0], y[y >= 0])
+
+    def scores(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """``x @ weight + bias`` for ``weight : (d, p)``; as many numbers as rows times classes."""
+        return self.x @ np.asarray(weight, np.float32) + np.asarray(bias, np.float32)
+
+    def judge(self, scores: np.ndarray) -> dict[str, float]:
+        """Mean log-loss and accuracy of ``scores : (n, p)``."""
+        if not len(self.y):
+            return {"log_loss": 0.0, "accuracy": 0.0}
+        accuracy = float((scores.argmax(axis=1) == self.y).mean())
+        return {"log_loss": float(log_losses(scores, self.y).mean()), "accuracy": accuracy}
+
+
+def log_losses(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Negative log-probability ``(n,)`` of the labels ``y`` under the softmax of ``scores : (n, p)``."""
+    top = scores.max(axis=1)
+    return np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
+
+
+def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> float:
+    """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``; 1 where there are no rows.
+
+    Newton's method on a convex function of one number, kept from leaping by more than a factor of four.
+    """
+    t = 1.0
+    for _ in range(steps if len(y) else 0):
+        before = t
+        p = t * (scores - scores.max(axis=1, keepdims=True))
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
+        slope = (mean - scores[np.arange(len(y)), y]).mean()
+        curvature = (np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2).mean()
+        wanted = t - slope / curvature if curvature > 0 else (4 * t if slope < 0 else t)
+        t = float(np.clip(wanted, t / 4, 4 * t))
+        if abs(t - before) < 1e-4 * before:
+            break
+    return t

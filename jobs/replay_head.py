@@ -1,0 +1,168 @@
+"""`replay-head`: stored embeddings against the backbone's own classifier."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.errors import GapscopeError
+from engine.core.location import Location
+from engine.core.progress import SILENT, Progress
+from engine.data.catalogue import open_dataset
+from engine.data.dataset import Dataset
+from engine.data.label_order import check_class_names, check_label_order
+from engine.evaluate import measure
+from engine.store import EmbeddingStore
+from engine.store.workspace import embeddings_folder, find_store, slug
+from engine.stream import connect
+from engine.summaries.outcomes import Outcomes
+from jobs.report import Report, Table
+from schemas.results import Result
+
+MODEL = "own head"
+
+
+@dataclass(frozen=True)
+class ReplayHeadConfig:
+    """Check stored embeddings against the backbone's own classifier.
+
+    Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
+    format shows at once.
+
+    Example: `python cli.py replay-head --dataset imagenet --verify 500`
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset, or the path it was extracted from.
+    split
+        Names of splits; all that are stored when none is given.
+    backbone
+        Which backbone's embeddings, where there are several.
+    verify
+        Number of images on which the whole network is run as well.
+    weights
+        The weights file, where it has moved since the extraction.
+    device
+        auto, cpu, cuda, cuda:N or mps, for --verify.
+    classes
+        Class list, if the extraction was given one.
+    labels
+        CSV of labels, if the extraction was given one.
+    seed
+        Decides which images are verified.
+    scheduler
+        Address of a Dask scheduler whose workers do the work.
+    workspace
+        Where the embeddings are.
+    data_root
+        Folder in which datasets are looked for.
+    """
+
+    dataset: str = "imagenet"
+    split: tuple[str, ...] = ()
+    backbone: str = ""
+    verify: int = 0
+    weights: str = ""
+    device: str = "auto"
+    classes: Path | None = None
+    labels: Path | None = None
+    seed: int = 0
+    scheduler: str | None = None
+    workspace: str = "workspace"
+    data_root: Path = Path("data")
+
+
+def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> Report:
+    """Replay every split asked for."""
+    begun = time.perf_counter()
+    results: list[Result] = []
+    notes: list[str] = []
+    for store in _stores(config):
+        found, sentences = replay_store(config, store, progress)
+        results += found
+        notes += [f"{store.name}: {sentence}" for sentence in sentences]
+    rows = [(f"{r.dataset}/{r.split}", r.metric, round(r.value, 5), r.n) for r in results]
+    table = Table("Replay of the backbone's own head", ("dataset", "metric", "value", "images"), rows)
+    place = str(embeddings_folder(Location.of(config.workspace)))
+    return Report("replay-head", place, time.perf_counter() - begun, results, (table,), notes)
+
+
+def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Progress) -> tuple[list[Result], list[str]]:
+    """Results and sentences about one store."""
+    from engine.replay import read_head, replay  # here, because it loads torch
+
+    head = read_head(store)
+    with connect(config.scheduler) as workers:
+        outcomes = replay(store, head, workers, progress)
+    results, notes = _judged(store, outcomes, head.classes)
+    if config.verify > 0:
+        verified, sentence = _verified(config, store, head, progress)
+        results += verified
+        notes.append(sentence)
+    return results, notes
+
+
+def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> tuple[list[Result], list[str]]:
+    if outcomes is None:
+        sentence = f"its {len(store.class_names)} classes are not the head's {classes}, so labels are not compared"
+        return [], [f"{sentence}; --verify N compares with the whole network"]
+    if not outcomes.n:
+        return [], ["it has no labels to compare with; --verify N compares with the whole network"]
+    found = measure(outcomes, store.provenance.dataset, store.provenance.split, MODEL, store.class_names)
+    finding = check_label_order(outcomes.confusion)
+    notes = [finding.sentence if finding else "", check_class_names(store.class_names) or ""]
+    wanted = ("accuracy", "top5_accuracy")
+    return [result for result in found if result.metric in wanted and result.class_name is None], [
+        n for n in notes if n
+    ]
+
+
+def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: Progress) -> tuple[list[Result], str]:
+    from engine.replay import choice_of, verify
+
+    made = store.provenance
+    backbone = choice_of(made, config.weights, config.device).load()
+    source = _dataset(config, store).source(made.split)
+    found = verify(store, head, backbone, source, config.verify, seed=config.seed, progress=progress)
+    place = {"dataset": made.dataset, "split": made.split, "model": MODEL}
+    shares = {"same_class_as_whole_network": (found.same, found.rows)}
+    if found.labelled:
+        shares["accuracy_of_verified"] = (found.right_stored, found.labelled)
+        shares["accuracy_of_whole_network"] = (found.right_whole, found.labelled)
+    results = [Result(**place, metric=name, value=part / n, n=n) for name, (part, n) in shares.items()]
+    sentence = f"stored features and whole network agree on {found.same} of {found.rows} images"
+    return results, sentence if found.same == found.rows else f"{sentence}; below 99.5 % something is wrong"
+
+
+def _stores(config: ReplayHeadConfig) -> list[EmbeddingStore]:
+    workspace = Location.of(config.workspace)
+    name = _name(config)
+    folders = (
+        [embeddings_folder(workspace) / slug(config.backbone)]
+        if config.backbone
+        else [embeddings_folder(workspace) / one for one in embeddings_folder(workspace).names()]
+    )
+    splits = config.split or sorted({split for folder in folders for split in (folder / slug(name)).names()})
+    return [find_store(workspace, name, split, config.backbone) for split in splits or ("train",)]
+
+
+def _name(config: ReplayHeadConfig) -> str:
+    """The dataset's name, also when it was given by its path."""
+    try:
+        return _open(config, config.dataset).name
+    except GapscopeError:
+        return config.dataset  # its images have gone; its embeddings may be there
+
+
+def _dataset(config: ReplayHeadConfig, store: EmbeddingStore) -> Dataset:
+    """The images of a store: by the name or path given, else where they were when they were extracted."""
+    try:
+        return _open(config, config.dataset, store.provenance.seed)
+    except GapscopeError:
+        if not Path(store.provenance.source).exists():
+            raise
+        return _open(config, store.provenance.source, store.provenance.seed)
+
+
+def _open(config: ReplayHeadConfig, name: str, seed: int = 0) -> Dataset:
+    return open_dataset(name, config.data_root, classes=config.classes, labels=config.labels, seed=seed)

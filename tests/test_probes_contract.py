@@ -1,0 +1,203 @@
+"""What every probe must do, whichever it is."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+from conftest import write_store
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+
+from engine.core.errors import InputError, SchemaError
+from engine.core.location import Location
+from engine.probes import PROBES
+from engine.probes.linear import load_probe
+from engine.probes.options import ProbeOptions
+from engine.stream import connect
+
+N, D, K = 1600, 12, 5
+HELD = 300
+
+
+@pytest.fixture(params=sorted(PROBES))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def fit(tmp_path, name):
+    def fit(x, y, classes=K, held=HELD, **options):
+        folder = Location(str(tmp_path / f"store-{len(list(tmp_path.iterdir()))}"))
+        names = [f"class-{index}" for index in range(classes)]
+        store = write_store(folder, x, y, part_rows=700, class_names=names)
+        kept = store.rows - held
+        with connect(threads=2) as workers:
+            return PROBES[name](store.view(0, kept), store.view(kept), ProbeOptions(**options), workers)
+
+    return fit
+
+
+def sample(seed=0, n=N, dim=D, classes=K, apart=1.5):
+    """Overlapping classes whose features are correlated and unequal in scale."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(size=(classes, dim)) * apart / np.sqrt(2)
+    mixing = np.random.default_rng(8).normal(size=(dim, dim)) * np.geomspace(1, 0.2, dim)[:, None]
+    y = rng.integers(0, classes, n).astype(np.int32)
+    return ((centres[y] + rng.normal(size=(n, dim))) @ mixing).astype(np.float32), y
+
+
+def accuracy(model, x, y):
+    return (model.predict(x) == y).mean()
+
+
+def reference(name, x, y):
+    model = {
+        "softmax": LogisticRegression(max_iter=2000),
+        "lda": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.001),
+        "sgd": SGDClassifier(loss="log_loss", random_state=0),
+    }[name]
+    return model.fit(x, y)
+
+
+def test_is_as_accurate_as_scikit_learn(fit, name):
+    x, y = sample()
+    probe = fit(x, y)
+    new_x, new_y = sample(seed=1, n=4000)
+    margin = 0.05 if name == "sgd" else 0.01
+    assert accuracy(probe, new_x, new_y) >= accuracy(reference(name, x[:-HELD], y[:-HELD]), new_x, new_y) - margin
+
+
+def test_scores_are_those_of_float32_weights_on_the_stored_features(fit):
+    x, y = sample()
+    probe = fit(x, y)
+    assert probe.weight.shape == (K, D)
+    assert probe.weight.dtype == probe.bias.dtype == np.float32
+    np.testing.assert_allclose(probe.scores(x), x @ probe.weight.T + probe.bias, rtol=1e-5, atol=1e-4)
+
+
+def test_renaming_the_classes_renames_the_answer(fit, name):
+    x, y = sample()
+    order = np.array([3, 0, 4, 1, 2])
+    one, other = fit(x, y), fit(x, order[y].astype(np.int32))
+    tolerance = 1e-3 * np.abs(one.weight).max()
+    np.testing.assert_allclose(other.weight[order], one.weight, atol=tolerance)
+
+
+def test_a_class_without_training_rows_is_never_predicted(fit):
+    x, y = sample()
+    y[y == 2] = 3
+    probe = fit(x, y)
+    assert np.isfinite(probe.bias).all()
+    assert not (probe.predict(x * 100) == 2).any()
+
+
+def test_one_class_only_is_always_predicted(fit):
+    x, _ = sample()
+    probe = fit(x, np.full(N, 4, np.int32))
+    assert (probe.predict(x) == 4).all()
+
+
+def test_rows_without_a_label_are_ignored_and_counted(fit):
+    x, y = sample()
+    some = np.random.default_rng(3).random(N) < 0.3
+    some[-HELD:] = False
+    blank = y.copy()
+    blank[some] = -1
+    noise = x.copy()
+    noise[some] = 1e4
+    probe = fit(noise, blank)
+    assert probe.details["unlabelled"] == some.sum()
+    assert probe.details["rows"] == N - HELD - some.sum()
+    assert accuracy(probe, x, y) > 0.6
+
+
+def test_no_labels_at_all_is_refused_in_a_sentence(fit):
+    x, _ = sample()
+    with pytest.raises(InputError, match="none of the 1300 training rows of .* has a label"):
+        fit(x, np.full(N, -1, np.int32))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_one_feature_is_enough(fit, classes):
+    y = np.tile(np.arange(classes), N // classes).astype(np.int32)
+    x = (y[:, None] + np.random.default_rng(0).normal(size=(len(y), 1)) * 0.05).astype(np.float32)
+    probe = fit(x, y, classes)
+    assert accuracy(probe, x, y) >= (0.95 if classes == 2 else 0.2)
+
+
+def test_two_classes_are_told_apart(fit):
+    x, y = sample(classes=2, apart=4)
+    assert accuracy(fit(x, y, 2), *sample(seed=1, classes=2, apart=4)) > 0.9
+
+
+def test_fewer_rows_than_features_work(fit):
+    x, y = sample(n=60, dim=100, apart=6)
+    probe = fit(x, y, held=20)
+    assert np.isfinite(probe.weight).all()
+    assert accuracy(probe, x, y) > 0.6
+
+
+def test_no_held_out_rows_at_all_work(fit):
+    x, y = sample(apart=4)
+    assert accuracy(fit(x, y, held=0), x, y) > 0.8
+
+
+def test_constant_features_change_nothing(fit, name):
+    x, y = sample(apart=3)
+    wide = np.concatenate([x, np.full((N, 1), 3.3), np.zeros((N, 1))], axis=1).astype(np.float32)
+    probe = fit(wide, y)
+    assert np.isfinite(probe.weight).all()
+    assert accuracy(probe, wide, y) >= accuracy(fit(x, y), x, y) - (0.1 if name == "sgd" else 0.005)
+
+
+def test_features_far_from_the_origin_cost_no_accuracy(fit, name):
+    if name == "sgd":
+        pytest.skip("the baseline takes raw features as they are, as people do")
+    x, y = sample(apart=3)
+    far = (x + 1000).astype(np.float32)
+    assert accuracy(fit(far, y), far, y) >= accuracy(fit(x, y), x, y) - 0.01
+
+
+def test_features_of_very_unequal_scale_cost_no_accuracy(fit, name):
+    if name == "sgd":
+        pytest.skip("the baseline takes raw features as they are, as people do")
+    x, y = sample(apart=3)
+    scaled = x * np.geomspace(1e-3, 1e3, D).astype(np.float32)
+    options = {"shrinkage": 0.0} if name == "lda" else {}
+    assert accuracy(fit(scaled, y, **options), scaled, y) >= accuracy(fit(x, y, **options), x, y) - 0.01
+
+
+def test_a_feature_that_is_not_finite_is_refused(fit, name):
+    x, y = sample()
+    x[100, 3] = np.nan
+    with warnings.catch_warnings(), pytest.raises(Exception, match=r"feature 3 .* NaN|NaN") as failure:
+        warnings.simplefilter("ignore")
+        fit(x, y)
+    assert type(failure.value).__module__ == "engine.core.errors"
+
+
+def test_saved_and_loaded_it_is_the_same(fit, tmp_path):
+    x, y = sample()
+    probe = fit(x, y)
+    folder = Location(str(tmp_path / "model"))
+    probe.save(folder)
+    again = load_probe(folder)
+    np.testing.assert_array_equal(again.scores(x), probe.scores(x))
+    assert (again.name, again.probabilistic, again.details) == (probe.name, probe.probabilistic, probe.details)
+    assert sorted(folder.names()) == ["model.json", "model.safetensors"]
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(SchemaError, match="holds no model"):
+        load_probe(Location(str(tmp_path)))
+
+
+def test_threads_and_a_cluster_give_the_same_model(name, cluster, tmp_path):
+    x, y = sample()
+    store = write_store(Location(str(tmp_path / "store")), x, y, part_rows=700)
+    fitted = partial(PROBES[name], store.view(0, N - HELD), store.view(N - HELD), ProbeOptions())
+    with connect(threads=1) as here, connect(cluster) as there:
+        one, other = fitted(here), fitted(there)
+    np.testing.assert_allclose(other.weight, one.weight, rtol=1e-6, atol=1e-6 * np.abs(one.weight).max())
+    np.testing.assert_allclose(other.bias, one.bias, rtol=1e-6, atol=1e-6 * np.abs(one.bias).max())
