@@ -1,5 +1,6 @@
 """Datasets are found by name, by path and by looking, and what is missing is said in one sentence."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,18 @@ def test_a_folder_without_images_is_refused(tmp_path):
 def test_an_unknown_split_is_refused_with_those_there_are(tmp_path):
     with pytest.raises(InputError, match=r"no split of digits named 'tset'; did you mean 'test'"):
         open_dataset("digits", tmp_path).source("tset")
+
+
+@pytest.mark.parametrize("builder", [data_layouts.split_tree, data_layouts.parquet])
+@pytest.mark.parametrize(("kept", "splits"), [("train", ("train", "val", "test")), ("other", None)])
+def test_a_lone_training_set_is_divided_and_a_lone_test_set_is_not(tmp_path, builder, kept, splits):
+    root = builder(tmp_path / "set")
+    for path in list(root.iterdir()):
+        if path.name.startswith("train") != (kept == "train"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    dataset = open_dataset(str(root), tmp_path)
+    assert dataset.splits == (splits or (("test",) if builder is data_layouts.parquet else ("val",)))
+    assert set(dataset.source(dataset.splits[0]).listing.class_names) == set(data_layouts.CLASSES)
 
 
 def test_the_seed_decides_splits_by_rule(tmp_path):

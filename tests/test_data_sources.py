@@ -93,9 +93,10 @@ def test_a_file_that_vanishes_is_a_reason(tmp_path):
 
 
 def test_a_name_that_is_no_unicode_is_shown_and_found_again(tmp_path):
-    write(tmp_path / "ant" / os.fsdecode(b"\xff.png"), png(0, 0))
+    write(tmp_path / os.fsdecode(b"\xe9") / os.fsdecode(b"\xff.png"), png(0, 0))
     source = class_folders(tmp_path)
-    assert source.listing.names == ["ant/\\xff.png"]
+    assert source.listing.names == ["\\xe9/\\xff.png"]
+    assert source.listing.class_names == ["\\xe9"]
     assert source.listing.fingerprint().count == 1
     assert source.image(0).tobytes() == pixels_of(0, 0).tobytes()
 

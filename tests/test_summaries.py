@@ -1,6 +1,7 @@
 """Moments merge in any grouping, agree with NumPy, and survive features far from the origin."""
 
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,7 +38,9 @@ def merged(summaries):
 
 
 def leaves(summary):
-    return sum((leaves(part) for part in summary), []) if isinstance(summary, tuple) else [np.asarray(summary)]
+    if not isinstance(summary, tuple):
+        return [np.asarray(summary)]
+    return [leaf for part in summary for leaf in leaves(part)]
 
 
 def assert_same(one, other, tolerance=1e-10):
@@ -47,7 +50,7 @@ def assert_same(one, other, tolerance=1e-10):
 
 def parts(chunk, cuts):
     bounds = [0, *sorted(cuts), len(chunk.x)]
-    return [chunk.rows(low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [chunk.rows(low, high) for low, high in pairwise(bounds)]
 
 
 def test_97_random_parts_give_the_summary_of_one(of, rng):

@@ -18,6 +18,10 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+
+# A strip of 1 × 10,000 pixels becomes 256 × 2,560,000: an image is resized as a whole up to this many times the input's area.
+MOST_WHOLE = 100
+
 OPTIONS = ("mean", "std", "crop_pct", "crop_mode", "interpolation", "input_size")
 
 
@@ -85,17 +89,16 @@ class Preprocessing:
         return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def _crop_of_resized(self, image: Image.Image, full: tuple[int, int]) -> Image.Image:
-        # Only the part that survives the crop is computed: Pillow's filter takes its support from the whole image, so
-        # the
-        # pixels are those of resizing everything and cropping, at half the cost.
+        # Pillow can compute the crop alone, at half the cost, but it rounds the box to float32, and some pixels then differ by 1
+        # from those that the network was trained on. That is done only where the whole would not fit in memory.
         rows, columns = self.size
         left, top = _middle(full[0], columns), _middle(full[1], rows)
-        filter = INTERPOLATIONS[self.interpolation]
-        if filter is Image.Resampling.NEAREST:
-            return image.resize(full, filter).crop((left, top, left + columns, top + rows))
+        method = INTERPOLATIONS[self.interpolation]
+        if full[0] * full[1] <= MOST_WHOLE * rows * columns:
+            return image.resize(full, method).crop((left, top, left + columns, top + rows))
         x, y = image.width / full[0], image.height / full[1]
         box = (left * x, top * y, min((left + columns) * x, image.width), min((top + rows) * y, image.height))
-        return image.resize((columns, rows), filter, box=box)
+        return image.resize((columns, rows), method, box=box)
 
     def _with_borders(self, image: Image.Image) -> Image.Image:
         rows, columns = self.size

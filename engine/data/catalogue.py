@@ -1,5 +1,6 @@
 """Datasets by name or by path: what is under the data root, and how to open it."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,7 +136,8 @@ def _place_of(recipe: Recipe, data_root: Path) -> Path | None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """What lies in `folder`, is not hidden and may be read."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and os.access(path, os.R_OK))
 
 
 def _is_other(path: Path, claimed: list[Path]) -> bool:

@@ -50,7 +50,7 @@ def open_path(path: Path, options: Options) -> Dataset:
     if parquet_folder(path) is not None:
         return _parquet(path, parquet_splits(parquet_folder(path)), options, given)
     if split_folders(path):
-        return _split_tree(path, given)
+        return _split_tree(path, options, given)
     if options.labels is None and label_file(path) is None and subfolders(path):
         return _class_tree(path, options, given)
     return _flat(path, options, given)
@@ -86,13 +86,16 @@ def is_class_tree(folder: Path) -> bool:
 
 
 def split_folders(folder: Path) -> dict[str, str]:
-    """Folder name by split name, if `folder` holds a training set and another split, as trees of class folders."""
+    """Folder name by split name, if `folder` holds several splits, or nothing but one, as trees of class folders."""
+    names = subfolders(folder)
     found: dict[str, str] = {}
-    for name in subfolders(folder):
+    for name in names:
         split = SPLIT_NAMES.get(name.lower())
         if split and split not in found and subfolders(folder / name):
             found[split] = name
-    return {split: found[split] for split in SPLIT_ORDER if split in found} if len(found) > 1 else {}
+    if len(found) < 2 and list(found.values()) != names:
+        return {}
+    return {split: found[split] for split in SPLIT_ORDER if split in found}
 
 
 def parquet_folder(folder: Path) -> Path | None:
@@ -132,12 +135,21 @@ def _class_tree(path: Path, options: Options, given: ClassMap | None) -> Dataset
     return _by_rule(path, partial(class_folders, path, "", classes), options, classes.notes)
 
 
-def _split_tree(path: Path, given: ClassMap | None) -> Dataset:
+def _split_tree(path: Path, options: Options, given: ClassMap | None) -> Dataset:
     folders = split_folders(path)
     # All splits together decide the classes: one that is missing in a split must not renumber the others.
     classes = map_classes((name for folder in folders.values() for name in subfolders(path / folder)), given)
     openers = {split: partial(class_folders, path, folder, classes) for split, folder in folders.items()}
-    return Dataset(dataset_name(path), str(path), openers, notes=classes.notes)
+    return _of_splits(path, openers, options, classes.notes)
+
+
+def _of_splits(
+    path: Path, openers: dict[str, Callable[[], Source]], options: Options, notes: tuple[str, ...] = ()
+) -> Dataset:
+    """The dataset with these splits; a training set alone, or one of unknown purpose, is divided by rule."""
+    if len(openers) == 1 and not set(openers) & {"val", "test"}:
+        return _by_rule(path, next(iter(openers.values())), options, notes)
+    return Dataset(dataset_name(path), str(path), openers, notes=notes)
 
 
 def _tar(path: Path, options: Options, given: ClassMap | None) -> Dataset:
@@ -168,12 +180,9 @@ def _open_tar(path: Path, within: str, classes: ClassMap) -> Source:
 
 
 def _parquet(path: Path, splits: dict[str, list[Path]], options: Options, given: ClassMap | None) -> Dataset:
-    if len(splits) == 1:
-        return _by_rule(path, partial(parquet_source, next(iter(splits.values())), given), options)
     known = {SPLIT_NAMES.get(split, split): files for split, files in splits.items()}
     ordered = [*(split for split in SPLIT_ORDER if split in known), *sorted(set(known) - set(SPLIT_ORDER))]
-    openers = {split: partial(parquet_source, known[split], given) for split in ordered}
-    return Dataset(dataset_name(path), str(path), openers)
+    return _of_splits(path, {split: partial(parquet_source, known[split], given) for split in ordered}, options)
 
 
 def _flat(path: Path, options: Options, given: ClassMap | None) -> Dataset:

@@ -174,6 +174,8 @@ class NumPy:
 LEARNT = ("weight", "centre", "mean_weight", "mean_centre")
 
 
+# An overflow shows as a loss that is not finite at the next step, where `check` reports it with its place.
+@np.errstate(over="ignore", invalid="ignore")
 def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[Array], Array]) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk: ``4 d g p`` flops a row."""
     x, y = labelled(chunk, positions)
@@ -233,7 +235,7 @@ def check(state: Heads, slopes: Sequence[Slope], where: Step) -> None:
         if not np.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} in epoch {state.epoch}, step {where.index + 1} of {where.total} "
-                f"(l2 {head.l2:.3g}, rate {head.rate:.3g}); choose a smaller learning rate than the one given, or leave the choice to the probe"
+                f"(l2 {head.l2:.3g}, rate {head.rate:.3g}); choose a smaller learning rate, or leave it to the probe"
             )
 
 
@@ -260,6 +262,7 @@ def blocks(state: Heads) -> list[tuple[Head, slice]]:
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _update(state: Heads, slopes: Sequence[Slope], pace: Pace, head: Head, columns: slice) -> None:
     weight, centre = state.weight[:, columns], state.centre[columns]
     rows = sum(slope.rows for slope in slopes)

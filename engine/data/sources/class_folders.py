@@ -39,7 +39,7 @@ def class_folders(root: Path, within: str = "", classes: ClassMap | None = None)
         counts[index] = len(inside)
     shown, unusual = shown_names(names)
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return FileSource(str(root), Listing(shown, labels, list(classes.names)), unusual)
+    return FileSource(str(root), Listing(shown, labels, shown_names(classes.names)[0]), unusual)
 
 
 def _subfolders(folder: Path) -> list[str]:

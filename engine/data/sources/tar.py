@@ -72,7 +72,7 @@ def tar_source(file: Path, members: list[Member], within: str, classes: ClassMap
     labels = np.array([label for label, _ in rows], np.int32)
     offsets = np.array([member.offset for _, member in rows], np.int64)
     lengths = np.array([member.length for _, member in rows], np.int64)
-    return TarSource(str(file), Listing(names, labels, list(classes.names)), offsets, lengths)
+    return TarSource(str(file), Listing(names, labels, shown_names(classes.names)[0]), offsets, lengths)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,141 @@
+"""The softmax probe reaches the converged optimum in two epochs, with NumPy or torch, and stops at the first NaN."""
+
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+
+from engine.core.chunk import Chunk
+from engine.core.errors import DivergedError, InputError
+from engine.probes.heads import Parameters, slope
+from engine.probes.metric import Metric
+from engine.probes.options import ProbeOptions
+from engine.probes.softmax import batch_of, fit
+from engine.probes.training import best_temperature
+from engine.stream import connect
+from engine.summaries import Moments
+
+N, D, K, HELD = 6000, 20, 4, 600
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Classes that are not Gaussian, on correlated features of unequal scale, so that the closed form is not the
+    answer.
+    """
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, K, N).astype(np.int32)
+    z = np.random.default_rng(6).normal(size=(K, D))[y] * 0.9 + rng.normal(size=(N, D))
+    z[:, : D // 2] = np.exp(0.8 * z[:, : D // 2])
+    mixing = np.random.default_rng(7).normal(size=(D, D)) * np.geomspace(10, 0.1, D)[:, None]
+    return (z @ mixing + 5).astype(np.float32), y
+
+
+def fitted(store, **options):
+    with connect(threads=2) as workers:
+        return fit(store.view(0, N - HELD), store.view(N - HELD), ProbeOptions(**options), workers)
+
+
+def log_loss(scores, y):
+    return -log_softmax(scores, axis=1)[np.arange(len(y)), y].mean()
+
+
+def test_two_epochs_come_close_to_the_converged_optimum(make_store, rows):
+    x, y = rows
+    l2 = 1e-3
+    probe = fitted(make_store(x, y), l2=l2)
+    train, deviation = x[: N - HELD], x[: N - HELD].std(axis=0)
+    reference = LogisticRegression(C=1 / (l2 * len(train)), max_iter=5000, tol=1e-8)
+    reference.fit((train - train.mean(axis=0)) / deviation, y[: N - HELD])
+    expected = reference.decision_function((x - train.mean(axis=0)) / deviation)
+    held = slice(N - HELD, None)
+    closed_form = min(row["log_loss"] for row in probe.details["start"])
+    assert probe.details["chosen"] == "descent"
+    assert log_loss(probe.scores(x[held]), y[held]) < log_loss(expected[held], y[held]) + 0.01 < closed_form
+    assert probe.details["passes"] == 3
+
+
+def test_torch_gives_the_same_model_within_rounding(make_store, rows):
+    store = make_store(*rows)
+    one, other = fitted(store), fitted(store, device="torch:cpu")
+    np.testing.assert_allclose(other.weight, one.weight, atol=1e-4 * np.abs(one.weight).max())
+    assert other.details["l2"] == one.details["l2"]
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_model_within_rounding(make_store, rows):
+    store = make_store(*rows)
+    one, other = fitted(store), fitted(store, device="cuda")
+    np.testing.assert_allclose(other.weight, one.weight, atol=1e-3 * np.abs(one.weight).max())
+
+
+def test_the_first_loss_that_is_not_finite_stops_the_training_and_names_the_step(make_store, rows):
+    with np.errstate(all="ignore"), pytest.raises(DivergedError, match=r"epoch 1, step \d+ of \d+ \(l2"):
+        fitted(make_store(*rows), learning_rate=1e30)
+
+
+def test_more_epochs_are_counted_as_passes(make_store, rows):
+    assert fitted(make_store(*rows), epochs=1).details["passes"] == 2
+    assert fitted(make_store(*rows), epochs=0).details["passes"] == 1
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(make_store, rows):
+    with pytest.raises(InputError, match="multiple of 4"):
+        fitted(make_store(*rows), batch_rows=66)
+
+
+def test_a_device_that_is_not_there_is_refused_in_a_sentence(make_store, rows):
+    with pytest.raises(InputError, match="torch cannot use the device"):
+        fitted(make_store(*rows), device="nonsense")
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(500, 64), (45_000, 512), (1_281_167, 8192), (10**9, 8192)])
+def test_batches_grow_with_the_data(rows, batch):
+    assert batch_of(rows, ProbeOptions()) == batch
+
+
+def test_the_gradient_of_two_heads_is_that_of_finite_differences(rng):
+    x, y = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(-1, 4, 50).astype(np.int32)
+    weight, bias = rng.normal(size=(3, 8)), rng.normal(size=8)
+
+    def losses(weight, bias):
+        known = y >= 0
+        scores = (x[known].astype(np.float64) @ weight + bias).reshape(-1, 2, 4)
+        return -log_softmax(scores, axis=2)[np.arange(known.sum()), :, y[known]].sum(axis=0)
+
+    parameters = Parameters(weight.astype(np.float32), bias.astype(np.float32), 2)
+    found = slope(parameters, Chunk(np.arange(50), x, y), partial(np.asarray, dtype=np.int64))
+    np.testing.assert_allclose(found.loss, losses(weight, bias), rtol=1e-5)
+    assert found.rows == (y >= 0).sum()
+    for row, column in [(0, 0), (2, 3), (1, 5), (2, 7)]:
+        step = np.zeros_like(weight)
+        step[row, column] = 1e-5
+        difference = (losses(weight + step, bias) - losses(weight - step, bias)).sum() / 2e-5
+        assert found.weight[row, column] == pytest.approx(difference, rel=1e-3, abs=1e-3)
+
+
+def test_the_preconditioner_inverts_curvature_plus_penalty(rng):
+    x = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6)) + 3
+    metric = Metric.of(Moments.of(x), 5)
+    covariance = np.cov(x.T, ddof=0)
+    expected = np.linalg.inv(covariance / 5 + 0.02 * np.diag(np.diag(covariance)))
+    np.testing.assert_allclose(metric.preconditioner(0.02), expected, rtol=1e-8, atol=1e-10)
+    assert metric.dimension(0.02) == pytest.approx(np.trace(covariance / 5 @ expected))
+
+
+def test_the_temperature_is_the_minimiser_of_the_log_loss(rng):
+    y = rng.integers(0, 5, 400)
+    scores = rng.normal(size=(400, 5)) * 7
+    scores[np.arange(400), y] += 5
+    best = minimize_scalar(lambda t: log_loss(t * scores, y), bounds=(1e-3, 10), method="bounded").x
+    assert best_temperature(scores, y) == pytest.approx(best, rel=1e-3)
+
+
+def test_the_numpy_path_never_loads_torch():
+    code = "import sys, engine.probes.softmax, engine.probes.heads, engine.probes.lda; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
