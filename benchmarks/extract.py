@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--decode-workers", type=int, default=None)
     options = parser.parse_args()
-    images, repeats = (32, 1) if options.tiny else (options.images, options.repeats)
+    images, repeats = (16, 1) if options.tiny else (options.images, options.repeats)
     choice = BackboneChoice("mobilenetv3_small_050" if options.tiny else "torchvision:resnet18", "random", device="cpu")
     backbone = choice.load()
     batch, cores = backbone.batch_size, processors()

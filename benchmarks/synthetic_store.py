@@ -1,7 +1,7 @@
 """Makes an embedding store of ImageNet's size out of random numbers: correlated features, overlapping classes.
 
-    python benchmarks/synthetic_store.py FOLDER                  1,281,167 x 1024 rows to train on and 50,000 to test on
-    python benchmarks/synthetic_store.py FOLDER --fraction 0.01  the same recipe, a hundredth of the rows
+    python -m benchmarks.synthetic_store FOLDER                  1,281,167 x 1024 rows to train on and 50,000 to test on
+    python -m benchmarks.synthetic_store FOLDER --fraction 0.01  the same recipe, a hundredth of the rows
 
 The rows are drawn as follows. Classes come in families of ten whose centres lie close together, so that most
 confusions are between sisters, as on real images. Around its class centre a row scatters with a scale of its own

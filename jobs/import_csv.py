@@ -75,7 +75,7 @@ class ImportCsvConfig:
     feature_columns: tuple[str, ...] = ()
     classes: str = ""
     on_bad_row: Literal["stop", "reject"] = "stop"
-    part_rows: int = 32768
+    part_rows: int = 16_384
     seed: int = 0
     workspace: str = "workspace"
 

@@ -242,7 +242,7 @@ def test_a_file_that_changed_in_between_is_refused(tmp_path, table, monkeypatch)
     interrupt(config, monkeypatch)
     text = (tmp_path / "a.csv").read_text()
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(ConfigMismatchError, match=r"a file was written to in between.*delete .*\.import to start anew"):
+    with pytest.raises(ConfigMismatchError, match=r"a file was written to in between.*delete .*train to start anew"):
         build(config)
     (tmp_path / "a.csv").write_text(text + text.splitlines()[1].replace("1", "2") + "\n")
     with pytest.raises(ConfigMismatchError, match="preprocessing was"):
@@ -260,7 +260,16 @@ def test_a_finished_import_is_left_alone_and_another_configuration_is_refused(tm
         build(dataclasses.replace(config, dtype="float32"))
 
 
-def test_another_configuration_is_refused_before_the_first_part_too(tmp_path, table, monkeypatch):
+def test_before_the_first_part_changed_input_and_options_start_anew(tmp_path, table, monkeypatch):
+    config = config_of(tmp_path, tmp_path / "a.csv")
+    interrupt(config, monkeypatch, "_fingerprint")
+    (tmp_path / "a.csv").write_text("f0,f1,label\n1,2,cat\n3,x,dog\n")
+    with pytest.raises(InputError, match="line 3"):
+        build(config)
+    assert build(dataclasses.replace(config, on_bad_row="reject")).rows == 1
+
+
+def test_another_configuration_is_refused_before_the_first_part_is_whole(tmp_path, table, monkeypatch):
     config = config_of(tmp_path, tmp_path / "a.csv")
     interrupt(config, monkeypatch)
     with pytest.raises(ConfigMismatchError, match="part_rows was 100, now 7"):

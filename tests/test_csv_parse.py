@@ -174,8 +174,11 @@ def test_text_that_is_not_utf8_is_a_bad_row():
         (b'1,a"b\n2,c"d\n3', 12),
         (b'1,a""b\n2', 7),
         (b'"a","b\n', 0),
+        (b'1,"a\n' + b"x" * 200 + b'\nb"\n2', 209),
+        (b"1," + b"x" * 100 + b"\n" + b"3," + b"x" * 500, 103),
     ],
 )
 def test_records_end_where_no_quote_is_open(text, end):
     padded = np.frombuffer(text + bytes(PADDING), np.uint8)
-    assert last_record_end(padded, len(text), ord(",")) == end
+    before, breaks = text[:end].count(b"\n"), text.count(b"\n")
+    assert last_record_end(padded, len(text), ord(",")) == (end, before, breaks)

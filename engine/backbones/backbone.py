@@ -121,7 +121,7 @@ class Backbone:
     def _pixels(self, batch: np.ndarray) -> torch.Tensor:
         """Normalised pixels ``(n, 3, h, w) float32``, channels last in memory as those of `batch` are."""
         scale, shift = self._normalisation
-        pixels = torch.from_numpy(batch)
+        pixels = torch.from_numpy(batch if batch.flags.writeable else batch.copy())
         if self.device.type == "cuda":
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return pixels.to(self.device).permute(0, 3, 1, 2).float().mul_(scale).add_(shift)

@@ -19,7 +19,7 @@ INTERPOLATIONS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-# A strip of 1 × 10,000 pixels becomes 256 × 2,560,000: an image is resized as a whole up to this many times the input's area.
+# A strip of 1 × 10,000 pixels becomes 256 × 2,560,000: up to so many times the input's area, the whole is resized.
 MOST_WHOLE = 100
 
 OPTIONS = ("mean", "std", "crop_pct", "crop_mode", "interpolation", "input_size")
@@ -89,8 +89,8 @@ class Preprocessing:
         return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def _crop_of_resized(self, image: Image.Image, full: tuple[int, int]) -> Image.Image:
-        # Pillow can compute the crop alone, at half the cost, but it rounds the box to float32, and some pixels then differ by 1
-        # from those that the network was trained on. That is done only where the whole would not fit in memory.
+        # Pillow can compute the crop alone, at half the cost, but it rounds the box to float32, and some pixels then
+        # differ by 1 from the library's. That is done only where the whole would not fit in memory.
         rows, columns = self.size
         left, top = _middle(full[0], columns), _middle(full[1], rows)
         method = INTERPOLATIONS[self.interpolation]

@@ -128,6 +128,7 @@ class Processes:
         self._setup = (pickle.dumps(source), preprocessing, shared, shape)
         self._workers = workers
         self._pool = self._fresh(workers)
+        self._lonely: ProcessPoolExecutor | None = None  # one process, for tasks that were lost with another
 
     def _fresh(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(workers, _context(), _sit_down, self._setup)
@@ -155,23 +156,26 @@ class Processes:
 
     def _one_by_one(self, task: Task) -> Done:
         """Do a lost task again, in a process that nothing else depends on."""
-        reasons, seconds, alone = {}, 0.0, self._fresh(1)
-        for offset, index in enumerate(task.indices):
-            single = Task(task.slot, task.start + offset, np.array([index]))
-            try:
-                done = alone.submit(_work, single).result()
-            except BrokenProcessPool:
-                alone.shutdown(wait=True)
-                alone = self._fresh(1)
-                done = Done({single.start: KILLED}, 0.0)
-            reasons |= done.reasons
-            seconds += done.seconds
-        alone.shutdown(wait=True)
-        return Done(reasons, seconds)
+        outcomes = [
+            self._alone(Task(task.slot, position, task.indices[offset : offset + 1]))
+            for offset, position in enumerate(range(task.start, task.start + len(task.indices)))
+        ]
+        reasons = {position: reason for done in outcomes for position, reason in done.reasons.items()}
+        return Done(reasons, sum(done.seconds for done in outcomes))
+
+    def _alone(self, single: Task) -> Done:
+        self._lonely = self._lonely or self._fresh(1)
+        try:
+            return self._lonely.submit(_work, single).result()
+        except BrokenProcessPool:
+            self._lonely.shutdown(wait=True)
+            self._lonely = None
+            return Done({single.start: KILLED}, 0.0)
 
     def close(self) -> None:
         """Stop, whatever is unfinished."""
-        self._pool.shutdown(cancel_futures=True)
+        for pool in filter(None, (self._pool, self._lonely)):
+            pool.shutdown(cancel_futures=True)
 
 
 def _context() -> Any:
@@ -216,7 +220,7 @@ class Decoder:
             self._crew: Crew = Processes(source, preprocessing, shared, shape, workers)
         else:
             self._slots = np.zeros(shape, np.uint8)
-            self._crew = Thread(source, preprocessing, self._slots, 1)
+            self._crew = Thread(source, preprocessing, self._slots)
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)

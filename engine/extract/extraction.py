@@ -18,8 +18,8 @@ from engine.core.threads import processors
 from engine.data.decode import DECODER
 from engine.data.source import Source
 from engine.extract.plan import part_count, part_indices
-from engine.store import StoreWriter, open_store
-from engine.store.write import HEAD
+from engine.store import EmbeddingStore, StoreWriter, open_store
+from engine.store.write import HEAD, LEDGER, read_manifest
 from engine.stream import connect
 from schemas.embeddings import Provenance, StoreManifest
 
@@ -135,12 +135,13 @@ def extract(
     if not missing and writer.is_complete:
         manifest = open_store(job.folder).manifest
         return Outcome(manifest, 0, (f"{parts} finished parts were verified, nothing was left to do",))
+    kept = _kept_ledger(job, len(listing), missing)
     images = sum(len(part_indices(np.arange(len(listing)), part, job.part_rows)) for part in missing)
     with progress.task(f"extracting {job.dataset}/{job.split} with {backbone.name}", images, "images") as task:
         run = partial(_on_cluster, scheduler) if scheduler else _here
         seconds = run(job, source, backbone, writer, missing, task.advance)
     seconds["total"] = perf_counter() - begun
-    manifest = writer.finish(parts, seconds=seconds)
+    manifest = writer.finish(parts, kept, seconds)
     _check_account(job, manifest, len(listing))
     resumed = [f"{parts - len(missing)} of {parts} parts were there already"] if len(missing) < parts else []
     return Outcome(manifest, images, (*resumed, _where_time_went(images, seconds)))
@@ -247,6 +248,18 @@ def _write_head(folder: Location, backbone: "Backbone") -> None:
             metadata={"classes": str(len(head.bias)), "backbone": backbone.name},
         )
         (folder / HEAD).write_atomically(lambda file: file.write(data))
+
+
+def _kept_ledger(job: Extraction, listed: int, missing: Sequence[int]) -> list[dict]:
+    """Rows of the ledger of a finished store of which only the parts `missing` were lost, and are made again."""
+    store = job.folder
+    if not read_manifest(store).complete:
+        return []
+    order = shuffled(listed, job.seed)
+    remade = {index for part in missing for index in part_indices(order, part, job.part_rows).tolist()}
+    parts = [part for part in range(part_count(listed, job.part_rows)) if (store / LEDGER.format(part)).exists()]
+    remade |= {index for part in parts for index in part_indices(order, part, job.part_rows).tolist()}
+    return [row for row in EmbeddingStore(store, read_manifest(store)).rejected() if row["sample_id"] not in remade]
 
 
 def _check_account(job: Extraction, manifest: StoreManifest, listed: int) -> None:

@@ -165,7 +165,9 @@ class NumPy:
         self, rounds: Rounds, state: Heads, positions: Callable[[Array], Array], workers: Workers, **shown: Any
     ) -> Heads:
         """The state after one pass over the rows of `rounds`."""
-        with ThreadPoolExecutor(processors(), "step") as pool:
+        # One thread for every product from here on: after a product on several, OpenBLAS keeps its threads spinning for
+        # some milliseconds, on processors that the next sub-batches need.
+        with blas_threads(1), ThreadPoolExecutor(processors(), "step") as pool:
             return scan(
                 rounds, state, partial(slope, positions=positions), partial(advance, pool=pool), workers, **shown
             )
@@ -222,8 +224,7 @@ def advance(state: Heads, slopes: Sequence[Slope], where: Step, pool: Executor) 
     """
     check(state, slopes, where)
     pace = pace_of(state)
-    with blas_threads(1):
-        list(pool.map(lambda block: _update(state, slopes, pace, *block), blocks(state)))
+    list(pool.map(lambda block: _update(state, slopes, pace, *block), blocks(state)))
     state.done += 1
     return state
 

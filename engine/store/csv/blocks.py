@@ -9,7 +9,7 @@ from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.store.csv.files import open_bytes
 from engine.store.csv.header import Header
-from engine.store.csv.kernel import PADDING, count_marks, last_record_end
+from engine.store.csv.kernel import PADDING, last_record_end
 
 BLOCK_BYTES = 2**22
 RECORD_LIMIT = 2**26
@@ -86,10 +86,9 @@ def _cut(
         buffer[: len(rest)] = rest
         filled = _fill(stream, buffer, len(rest))
         ended = filled < len(buffer) - PADDING
-        stop, breaks = _complete(buffer, filled, delimiter)
+        stop, breaks, all_breaks = last_record_end(np.frombuffer(buffer, np.uint8), filled, delimiter)
         if ended:
-            breaks += buffer.count(b"\n", stop, filled)
-            stop = filled
+            stop, breaks = filled, all_breaks
         rest = bytes(buffer[stop:filled])
         size = block_bytes if stop else 2 * size
         if len(rest) > RECORD_LIMIT:
@@ -121,14 +120,3 @@ def _fill(stream: BinaryIO, buffer: bytearray, start: int) -> int:
         while start < end and (count := stream.readinto(view[start:end])):
             start += count
     return start
-
-
-def _complete(buffer: bytearray, size: int, delimiter: int) -> tuple[int, int]:
-    """Where the last complete record ends, and how many line breaks there are before."""
-    end = buffer.rfind(b"\n", 0, size) + 1
-    text = np.frombuffer(buffer, np.uint8)
-    breaks, quotes = count_marks(text, end)
-    if quotes:
-        end = last_record_end(text, size, delimiter)
-        breaks, _ = count_marks(text, end)
-    return end, breaks

@@ -186,7 +186,7 @@ def _like(job: Import, found: Provenance) -> Provenance:
 
 def _make(job: Import, progress: Progress, seconds: Seconds) -> StoreManifest:
     began = perf_counter()
-    _begin(job)
+    _begin(job, progress)
     book, segments = _spill(job, progress, seconds)
     names, index = book.classes()
     rows = sum(segment.rows for segment in segments)
@@ -211,22 +211,32 @@ def _tidy(job: Import) -> None:
             (job.folder / name).delete()
 
 
-def _begin(job: Import) -> None:
-    """Open the spill folder, or check that what is in it came from the same files and options."""
+def _begin(job: Import, progress: Progress) -> None:
+    """Open the spill folder; what an import of other input or options left there is of no use and goes.
+
+    Raises
+    ------
+    ConfigMismatchError
+        Parts were already written from other input or options.
+    """
     place = job.spill / BEGUN
     asked = {"provenance": job.opening.model_dump(), "modified": [modified(place) for place in job.places]}
-    if not place.exists():
+    changes = _changes(json.loads(place.read_text()), asked, job) if place.exists() else ["nothing was recorded"]
+    if changes and place.exists():
+        told = f"the import begun in {job.folder} was of other input or options ({'; '.join(changes)})"
+        if (job.folder / MANIFEST).exists():
+            raise ConfigMismatchError(f"{told}; repeat them to continue it, or delete {job.folder} to start anew")
+        progress.say(f"{told}; starting anew")
+    if changes:
+        for name in job.spill.names():
+            if name != BEGUN:
+                (job.spill / name).delete()
         place.write_text(json.dumps(asked))
-        return
-    found = json.loads(place.read_text())
+
+
+def _changes(found: dict[str, Any], asked: dict[str, Any], job: Import) -> list[str]:
     phrases = differences(Provenance(**found["provenance"]), job.opening)
-    phrases = phrases or ["a file was written to in between"] * (found["modified"] != asked["modified"])
-    if phrases:
-        raise ConfigMismatchError(
-            f"the import begun in {job.folder} was of other input or options ({'; '.join(phrases)}); repeat them "
-            "to continue it, or delete "
-            f"{job.spill} to start anew"
-        )
+    return phrases or ["a file was written to in between"] * (found["modified"] != asked["modified"])
 
 
 # First pass: text to segments.

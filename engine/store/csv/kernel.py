@@ -367,35 +367,41 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
 
 
 @njit(cache=True, nogil=True)
-def count_marks(text, size):
-    """Line breaks and quotes in ``text[:size]``; twice as fast as counting each with `bytes.count`."""
-    breaks = quotes = 0
-    for index in range(size):
-        breaks += text[index] == NEWLINE
-        quotes += text[index] == QUOTE
-    return breaks, quotes
-
-
-@njit(cache=True, nogil=True)
 def last_record_end(text, size, delimiter):
-    """Where the last complete record in ``text[:size]`` ends, for text that has quotes; 0 when none does."""
-    end = 0
+    """Where the last complete record in ``text[:size]`` ends (0: none does), the line breaks before, all line breaks.
+
+    Nearly all stretches of 256 bytes have neither quote nor line break; vector instructions pass over them.
+    """
+    end = breaks = breaks_before = 0
     inside = reopens = False
     previous = NEWLINE
-    for index in range(size):
-        byte = text[index]
-        if byte == QUOTE and inside:
-            inside = False
-            reopens = True  # the next byte being a quote too, the two stand for one
-        elif byte == QUOTE:
-            inside = reopens or previous == delimiter or previous == NEWLINE
+    for start in range(0, size, 256):
+        stop = min(start + 256, size)
+        stretch = text[start:stop]
+        marks = 0
+        for index in range(len(stretch)):
+            marks += stretch[index] == QUOTE
+            marks += stretch[index] == NEWLINE
+        if marks == 0:
+            previous = np.int64(text[stop - 1])
             reopens = False
-        else:
-            reopens = False
-            if byte == NEWLINE and not inside:
-                end = index + 1
-        previous = byte
-    return end
+            continue
+        for index in range(start, stop):
+            byte = np.int64(text[index])
+            if byte == QUOTE and inside:
+                inside = False
+                reopens = True  # the next byte being a quote too, the two stand for one
+            elif byte == QUOTE:
+                inside = reopens or previous == delimiter or previous == NEWLINE
+                reopens = False
+            else:
+                reopens = False
+                if byte == NEWLINE:
+                    breaks += 1
+                    if not inside:
+                        end, breaks_before = index + 1, breaks
+            previous = byte
+    return end, breaks_before, breaks
 
 
 @njit(cache=True, nogil=True)

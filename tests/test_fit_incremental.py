@@ -1,0 +1,196 @@
+"""`fit-incremental` trains on training rows alone, evaluates every companion, and records what it did."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import write_store
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from engine.core.errors import BudgetError, InputError
+from engine.core.location import Location
+from engine.probes.linear import load_probe
+from engine.store import open_store
+from jobs.fit_incremental import FitIncrementalConfig, run
+from schemas.results import RESULTS_SCHEMA
+from schemas.run import RunManifest
+
+CLASSES, DIM = 5, 16
+
+
+@pytest.fixture
+def blobs(rng):
+    """A function that draws labelled rows from one fixed mixture of Gaussians."""
+    centres = rng.standard_normal((CLASSES, DIM)) * 1.2
+
+    def draw(rows, shift=0.0):
+        y = rng.integers(0, CLASSES, rows)
+        return (centres[y] + rng.standard_normal((rows, DIM)) + shift).astype(np.float32), y
+
+    return draw
+
+
+@pytest.fixture
+def workspace(tmp_path, blobs):
+    """A workspace with train and val of a dataset, and a shifted companion."""
+    for dataset, split, rows, shift, fields in (
+        ("toy", "train", 3000, 0.0, {}),
+        ("toy", "val", 600, 0.0, {}),
+        ("toy-shifted", "test", 500, 0.5, {"companion_of": "toy"}),
+        ("stranger", "test", 100, 0.0, {}),
+    ):
+        x, y = blobs(rows, shift)
+        folder = tmp_path / "embeddings" / "toy" / dataset / split
+        write_store(folder, x, y, part_rows=512, dataset=dataset, split=split, **fields)
+    return tmp_path
+
+
+def fitted(workspace, **options):
+    return run(FitIncrementalConfig(dataset="toy", workspace=str(workspace), **options))
+
+
+def accuracy(report, dataset, split):
+    rows = [r for r in report.results if (r.dataset, r.split, r.metric) == (dataset, split, "accuracy")]
+    return rows[0].value
+
+
+@pytest.mark.parametrize("model", ["softmax", "lda", "sgd"])
+def test_every_companion_is_evaluated_and_nothing_else(workspace, model):
+    report = fitted(workspace, model=model)
+    assert {(r.dataset, r.split) for r in report.results} == {("toy", "val"), ("toy-shifted", "test")}
+    assert accuracy(report, "toy", "val") > 0.9
+    assert accuracy(report, "toy-shifted", "test") < accuracy(report, "toy", "val")
+
+
+def test_softmax_is_as_good_as_scikit_learns_converged_logistic_regression(workspace):
+    train, val = (open_store(Location.of(workspace / "embeddings/toy/toy" / s)).view().read() for s in ("train", "val"))
+    scaler = StandardScaler().fit(train.x)
+    reference = LogisticRegression(C=0.1, max_iter=1000).fit(scaler.transform(train.x), train.y)
+    expected = reference.score(scaler.transform(val.x), val.y)
+    assert accuracy(fitted(workspace), "toy", "val") > expected - 0.01
+
+
+def test_a_further_set_is_evaluated_when_it_is_named(workspace):
+    report = fitted(workspace, evaluate=("stranger/test",))
+    assert ("stranger", "test") in {(r.dataset, r.split) for r in report.results}
+
+
+def test_the_run_folder_holds_a_complete_record(workspace):
+    report = fitted(workspace)
+    folder = Location.of(report.run)
+    manifest = RunManifest.model_validate_json((folder / "manifest.json").read_text())
+    assert manifest.status == "complete"
+    assert [(one.place.rsplit("/", 2)[1:], one.rows) for one in manifest.inputs] == [
+        (["toy", "train"], 3000),
+        (["toy", "val"], 600),
+        (["toy-shifted", "test"], 500),
+    ]
+    table = pq.read_table(f"{report.run}/results.parquet")
+    assert table.schema.equals(RESULTS_SCHEMA)
+    assert json.loads((folder / "results.json").read_text())["results"] == [r.row() for r in report.results]
+    per_class = [row for row in table.to_pylist() if row["class"] == "class 0" and row["split"] == "val"]
+    assert {row["metric"] for row in per_class} == {"precision", "recall", "f1"}
+
+
+def test_predictions_agree_with_the_saved_model_and_with_the_results(workspace):
+    report = fitted(workspace)
+    probe = load_probe(Location.of(report.run))
+    val = open_store(Location.of(workspace / "embeddings/toy/toy/val")).view().read()
+    table = pq.read_table(f"{report.run}/predictions/toy-val").sort_by("sample_id")
+    order = np.argsort(val.sample_id)
+    assert (table["predicted"].to_numpy() == probe.predict(val.x)[order]).all()
+    assert (table["label"].to_numpy() == val.y[order]).all()
+    assert (table["predicted"].to_numpy() == table["label"].to_numpy()).mean() == accuracy(report, "toy", "val")
+    assert probe.class_names == tuple(f"class {index}" for index in range(CLASSES))
+    assert probe.features["backbone"] == "toy"
+
+
+def test_test_rows_have_no_influence_on_the_model(workspace, blobs):
+    first = load_probe(Location.of(fitted(workspace, name="first").run))
+    x, y = blobs(600)
+    folder = workspace / "embeddings/toy/toy/val"
+    for path in folder.iterdir():
+        path.unlink()
+    write_store(folder, -x, (y + 1) % CLASSES, part_rows=512, split="val")
+    second = load_probe(Location.of(fitted(workspace, name="second").run))
+    assert np.array_equal(first.weight, second.weight)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", ["softmax", "lda", "sgd"])
+def test_a_two_worker_cluster_gives_the_same_model_and_results(workspace, cluster, model):
+    here = fitted(workspace, model=model, name="here")
+    there = fitted(workspace, model=model, name="there", scheduler=cluster)
+    one, other = (load_probe(Location.of(report.run)) for report in (here, there))
+    assert np.allclose(one.weight, other.weight, rtol=1e-6, atol=1e-6)
+    assert [r.value for r in here.results] == pytest.approx([r.value for r in there.results], rel=1e-6)
+
+
+def test_the_same_run_again_takes_the_same_folder_and_another_one_does_not(workspace):
+    first = fitted(workspace)
+    assert fitted(workspace).run == first.run
+    assert fitted(workspace, seed=1).run == f"{first.run}-2"
+
+
+def test_a_failed_run_says_so_in_its_manifest(workspace):
+    with pytest.raises(InputError):
+        fitted(workspace, model="lda", shrinkage=7.0)
+    found = (workspace / "runs/fit-incremental-toy-lda/manifest.json").read_text()
+    assert RunManifest.model_validate_json(found).status == "failed"
+
+
+def test_features_of_another_kind_are_refused_with_both_values(workspace, blobs):
+    x, y = blobs(50)
+    folder = workspace / "embeddings/toy/other/test"
+    write_store(folder, x, y, dataset="other", split="test", companion_of="toy", weights_hash="abc")
+    with pytest.raises(
+        InputError, match=r"other/test has features of another kind: weights_hash is 'abc'.* trained on ''"
+    ):
+        fitted(workspace)
+
+
+def test_text_sorted_class_folders_are_recognised_in_a_companion(tmp_path, rng):
+    classes = 30
+    centres = 4 * rng.standard_normal((classes, DIM))
+    y = np.arange(3000) % classes
+    names = [str(index) for index in range(classes)]
+    wrong = np.argsort(sorted(range(classes), key=str))  # the rank of each folder when sorted as text
+    for split, labels in (("train", y), ("val", wrong[y])):
+        x = (centres[y] + rng.standard_normal((3000, DIM))).astype(np.float32)
+        write_store(tmp_path / "embeddings/toy/toy" / split, x, labels, part_rows=512, split=split, class_names=names)
+    report = run(FitIncrementalConfig(dataset="toy", model="lda", workspace=str(tmp_path)))
+    assert any("sorted as texts" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"holdout": 1.5}, "--holdout is 1.5"),
+        ({"evaluate": ("val",)}, "dataset/split"),
+        ({"evaluate": ("nowhere/val",)}, "no stored dataset named 'nowhere'"),
+        ({"split": "trian"}, "there are toy/toy/train, toy/toy/val"),
+        ({"backbone": "vit"}, "with backbone vit"),
+        ({"scheduler": "tcp://127.0.0.1:9"}, "no Dask scheduler answers"),
+    ],
+)
+def test_mistakes_are_answered_with_a_sentence(workspace, options, sentence, monkeypatch):
+    monkeypatch.setattr("engine.stream.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match=sentence):
+        fitted(workspace, **options)
+
+
+def test_memory_is_refused_before_anything_is_read(workspace):
+    with pytest.raises(
+        BudgetError, match=r"training on 16 features .* allows 1 MiB; lower --holdout or raise --memory"
+    ):
+        fitted(workspace, memory="1MB")
+    assert not (workspace / "runs").exists()
+
+
+def test_two_backbones_ask_for_a_choice(workspace, blobs):
+    x, y = blobs(100)
+    write_store(workspace / "embeddings/other/toy/train", x, y, backbone="other")
+    with pytest.raises(InputError, match="extracted with other, toy; choose one with --backbone"):
+        fitted(workspace)

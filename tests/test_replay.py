@@ -1,0 +1,163 @@
+"""Head replay: stored features and stored head say what the whole network says, and a wrong store is found out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jobs.extract
+import jobs.replay_head
+from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.replay import best_classes, choice_of, read_head
+from engine.store import open_store
+from jobs.extract import ExtractConfig
+from jobs.replay_head import ReplayHeadConfig
+
+RIGHT = ("pad_type=same", "mean=0.5", "std=0.5")
+
+
+@pytest.fixture(scope="module")
+def photographs(test_data, tmp_path_factory):
+    """The ImageNet sample with all its images in one split, as a class-folder tree with a `val` folder."""
+    folder = tmp_path_factory.mktemp("imagenet-sample")
+    (folder / "val").symlink_to(test_data / "imagenet-sample")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(test_data, photographs):
+    weights = test_data / "weights" / "mobilenetv2_100.imagenet.safetensors"
+    return ExtractConfig(
+        dataset=(str(photographs),),
+        split=("val",),
+        backbone="mobilenetv2_100",
+        weights=str(weights),
+        backbone_args=RIGHT,
+        classes=test_data / "imagenet-classes.txt",
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def extracted(settings, tmp_path_factory):
+    """A workspace with the sample's embeddings by the real weights."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    list(jobs.extract.build(replace(settings, workspace=str(workspace))))
+    return workspace
+
+
+def replayed(settings, workspace, **more):
+    config = ReplayHeadConfig(
+        dataset=settings.dataset[0], classes=settings.classes, workspace=str(workspace), device="cpu", **more
+    )
+    report = jobs.replay_head.run(config)
+    return {result.metric: result.value for result in report.results}, report
+
+
+def own_accuracy(settings, folder):
+    """Top-1 classes of the sample by timm alone: its model, its transform, its loading of the weights; by file name."""
+    import timm
+    import torch
+    from PIL import Image
+    from safetensors.torch import load_file
+    from timm.data import create_transform
+
+    model = timm.create_model("mobilenetv2_100", pad_type="same").eval()
+    model.load_state_dict(load_file(settings.weights))
+    transform = create_transform(
+        (3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=0.875, interpolation="bicubic"
+    )
+    paths = sorted(folder.glob("val/*/*"))
+    with torch.inference_mode():
+        found = [int(model(transform(Image.open(path).convert("RGB"))[None]).argmax()) for path in paths]
+    return dict(zip([path.name for path in paths], found, strict=True))
+
+
+def test_the_replayed_head_says_what_timm_alone_says(settings, extracted, photographs):
+    (folder,) = (path.parent for path in Path(extracted).rglob("manifest.json"))
+    store = open_store(Location(str(folder)))
+    chunk = store.view().read()
+    stored = read_head(store).top(chunk.x)[:, 0]
+    theirs = own_accuracy(settings, photographs)
+    paths = [Path(row).name for row in _paths(store)]
+    whole = np.array([theirs[name] for name in paths])
+    assert store.rows == 160
+    assert (stored == whole).mean() >= 0.995
+    assert abs(int((stored == chunk.y).sum()) - int((whole == chunk.y).sum())) <= 1
+
+
+def _paths(store):
+    from engine.store import Piece
+
+    return store.paths(Piece(0, store.rows))
+
+
+def test_verification_agrees_and_reports_both_accuracies(settings, extracted):
+    found, report = replayed(settings, extracted, verify=60)
+    assert found["accuracy"] > 0.85
+    assert found["same_class_as_whole_network"] >= 0.98
+    assert abs(found["accuracy_of_verified"] - found["accuracy_of_whole_network"]) <= 1 / 60
+    assert any("agree on" in note for note in report.notes)
+
+
+def test_wrong_preprocessing_shows_as_lost_accuracy(settings, extracted, tmp_path):
+    wrong = replace(settings, backbone_args=(), workspace=str(tmp_path))
+    list(jobs.extract.build(wrong))
+    right, _ = replayed(settings, extracted)
+    lost, _ = replayed(settings, tmp_path)
+    assert lost["accuracy"] <= right["accuracy"] - 0.03
+
+
+def test_other_weights_than_those_of_the_store_are_refused(settings, extracted, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(settings.weights)
+    tensors["classifier.bias"] = tensors["classifier.bias"] + 1
+    save_file(tensors, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="are not those that made the store"):
+        replayed(settings, extracted, verify=2, weights=str(tmp_path / "other.safetensors"))
+
+
+def test_a_store_without_a_head_is_refused(tmp_path):
+    config = ExtractConfig(
+        dataset=("digits",), split=("test",), workspace=str(tmp_path), decode_workers=0, device="cpu"
+    )
+    list(jobs.extract.build(config))
+    with pytest.raises(InputError, match="has no head"):
+        jobs.replay_head.run(ReplayHeadConfig("digits", ("test",), workspace=str(tmp_path)))
+
+
+def test_labels_that_do_not_number_the_heads_classes_are_not_compared(tmp_path):
+    config = ExtractConfig(
+        dataset=("digits",),
+        split=("test",),
+        backbone="mobilenetv3_small_050",
+        weights="random",
+        image_size=32,
+        seed=3,
+        workspace=str(tmp_path),
+        device="cpu",
+    )
+    list(jobs.extract.build(config))
+    replay = ReplayHeadConfig("digits", ("test",), verify=20, workspace=str(tmp_path), device="cpu")
+    report = jobs.replay_head.run(replay)
+    assert [result.metric for result in report.results] == ["same_class_as_whole_network"]
+    assert report.results[0].value >= 0.95
+    assert any("labels are not compared" in note for note in report.notes)
+
+
+def test_the_choice_that_a_store_records_loads_the_same_backbone(extracted):
+    (manifest,) = Path(extracted).rglob("manifest.json")
+    provenance = open_store(Location(str(manifest.parent))).provenance
+    backbone = choice_of(provenance, device="cpu").load()
+    assert backbone.weights_hash == provenance.weights_hash
+    assert backbone.preprocessing.as_dict() == provenance.preprocessing
+
+
+@pytest.mark.parametrize("classes", [2, 5, 30])
+def test_the_best_classes_are_those_of_a_full_sort(classes, rng):
+    logits = rng.standard_normal((50, classes))
+    expected = np.argsort(-logits, axis=1)[:, : min(5, classes)]
+    assert np.array_equal(best_classes(logits), expected)
