@@ -23,10 +23,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from engine.backbones import BackboneChoice
 from engine.core.location import Location
 from engine.core.threads import processors
 from engine.data.sources.class_folders import class_folders
-from engine.extract.extraction import BackboneChoice, Extraction, extract
+from engine.extract.extraction import Extraction, extract
 
 # Decode processes import this file: torch is imported where it is used, so that they start as fast as under `extract`.
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import load
 
+from engine.backbones import BackboneChoice
 from engine.backbones.backbone import Backbone
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
 from engine.data.source import Source
-from engine.extract.extraction import BackboneChoice
 from engine.store import EmbeddingStore, Piece
 from engine.stream import Workers, fold
 from engine.summaries.outcomes import Outcomes

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.backbones import TINY, load_default_backbone, parse_backbone_args
+from engine.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
 from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from engine.data.catalogue import find_datasets, open_dataset
 from engine.data.dataset import Dataset
 from engine.data.source import Source
-from engine.extract.extraction import BackboneChoice, Extraction, Outcome, extract
+from engine.extract.extraction import Extraction, Outcome, extract
 from engine.store.workspace import store_folder
 from jobs.report import Report, Table
 from schemas.results import Result

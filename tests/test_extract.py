@@ -16,13 +16,13 @@ from PIL import Image
 from safetensors.numpy import load
 
 import jobs.extract
-from engine.backbones import load_backbone
+from engine.backbones import BackboneChoice, load_backbone
 from engine.core.errors import ConfigMismatchError, DivergedError, InputError
 from engine.core.location import Location
 from engine.core.random import stream
 from engine.data.source import Listing, Undecodable
 from engine.extract.decode import KILLED, Decoder
-from engine.extract.extraction import BackboneChoice, Extraction, extract
+from engine.extract.extraction import Extraction, extract
 from engine.extract.plan import batches_of, part_count, shuffled
 from engine.store import Piece, open_store
 

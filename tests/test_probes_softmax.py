@@ -94,7 +94,7 @@ def test_a_device_that_is_not_there_is_refused_in_a_sentence(make_store, rows):
         fitted(make_store(*rows), device="nonsense")
 
 
-@pytest.mark.parametrize(("rows", "batch"), [(500, 64), (45_000, 512), (1_281_167, 8192), (10**9, 8192)])
+@pytest.mark.parametrize(("rows", "batch"), [(500, 64), (45_000, 1024), (1_281_167, 8192), (10**9, 8192)])
 def test_batches_grow_with_the_data(rows, batch):
     assert batch_of(rows, ProbeOptions()) == batch
 

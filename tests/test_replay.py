@@ -11,7 +11,7 @@ import jobs.replay_head
 from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.replay import best_classes, choice_of, read_head
-from engine.store import open_store
+from engine.store import Piece, open_store
 from jobs.extract import ExtractConfig
 from jobs.replay_head import ReplayHeadConfig
 
@@ -56,7 +56,7 @@ def replayed(settings, workspace, **more):
     return {result.metric: result.value for result in report.results}, report
 
 
-def own_accuracy(settings, folder):
+def own_classes(settings, folder):
     """Top-1 classes of the sample by timm alone: its model, its transform, its loading of the weights; by file name."""
     import timm
     import torch
@@ -66,12 +66,12 @@ def own_accuracy(settings, folder):
 
     model = timm.create_model("mobilenetv2_100", pad_type="same").eval()
     model.load_state_dict(load_file(settings.weights))
-    transform = create_transform(
-        (3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=0.875, interpolation="bicubic"
-    )
+    half = (0.5,) * 3
+    transform = create_transform((3, 224, 224), mean=half, std=half, crop_pct=0.875, interpolation="bicubic")
     paths = sorted(folder.glob("val/*/*"))
+    images = torch.stack([transform(Image.open(path).convert("RGB")) for path in paths])
     with torch.inference_mode():
-        found = [int(model(transform(Image.open(path).convert("RGB"))[None]).argmax()) for path in paths]
+        found = [int(index) for part in images.split(16) for index in model(part).argmax(dim=1)]
     return dict(zip([path.name for path in paths], found, strict=True))
 
 
@@ -80,25 +80,18 @@ def test_the_replayed_head_says_what_timm_alone_says(settings, extracted, photog
     store = open_store(Location(str(folder)))
     chunk = store.view().read()
     stored = read_head(store).top(chunk.x)[:, 0]
-    theirs = own_accuracy(settings, photographs)
-    paths = [Path(row).name for row in _paths(store)]
-    whole = np.array([theirs[name] for name in paths])
+    theirs = own_classes(settings, photographs)
+    whole = np.array([theirs[Path(path).name] for path in store.paths(Piece(0, store.rows))])
     assert store.rows == 160
     assert (stored == whole).mean() >= 0.995
     assert abs(int((stored == chunk.y).sum()) - int((whole == chunk.y).sum())) <= 1
 
 
-def _paths(store):
-    from engine.store import Piece
-
-    return store.paths(Piece(0, store.rows))
-
-
 def test_verification_agrees_and_reports_both_accuracies(settings, extracted):
-    found, report = replayed(settings, extracted, verify=60)
+    found, report = replayed(settings, extracted, verify=40)
     assert found["accuracy"] > 0.85
-    assert found["same_class_as_whole_network"] >= 0.98
-    assert abs(found["accuracy_of_verified"] - found["accuracy_of_whole_network"]) <= 1 / 60
+    assert found["same_class_as_whole_network"] >= 0.975
+    assert abs(found["accuracy_of_verified"] - found["accuracy_of_whole_network"]) <= 1 / 40
     assert any("agree on" in note for note in report.notes)
 
 

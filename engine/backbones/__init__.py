@@ -1,6 +1,7 @@
 """Networks that turn images into embeddings, by name."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKBONES",
+    "BackboneChoice",
     "Preprocessing",
     "load_backbone",
     "load_default_backbone",
@@ -73,6 +75,31 @@ def load_backbone(
     place = choose_device(device)
     network = BACKBONES[library].load(Request(model, weights, constructor, options, seed, place))
     return assemble(name, network, arguments, place, choose_precision(precision, place))
+
+
+@dataclass(frozen=True)
+class BackboneChoice:
+    """A backbone to be loaded, a small value that travels to workers; fields as `load_backbone` takes them."""
+
+    name: str
+    weights: str = ""
+    image_size: int | None = None
+    arguments: tuple[tuple[str, Any], ...] = ()
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+
+    def load(self) -> "Backbone":
+        """The backbone itself."""
+        return load_backbone(
+            self.name,
+            self.weights,
+            image_size=self.image_size,
+            arguments=dict(self.arguments),
+            device=self.device,
+            precision=self.precision,
+            seed=self.seed,
+        )
 
 
 def find_library(name: str) -> tuple[str, str]:

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save
 
-from engine.backbones import load_backbone
+from engine.backbones import BackboneChoice
 from engine.core.errors import InputError, SchemaError
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from engine.core.threads import processors
 from engine.data.decode import DECODER
 from engine.data.source import Source
-from engine.extract.plan import part_count, part_indices
+from engine.extract.plan import part_count, part_indices, shuffled
 from engine.store import EmbeddingStore, StoreWriter, open_store
 from engine.store.write import HEAD, LEDGER, read_manifest
 from engine.stream import connect
@@ -31,31 +31,6 @@ MOST_DECODERS = 32
 
 # Shorter runs spend their time on starting processes.
 MEANINGFUL_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class BackboneChoice:
-    """A backbone to be loaded, a small value that travels to workers; fields as `load_backbone` takes them."""
-
-    name: str
-    weights: str = ""
-    image_size: int | None = None
-    arguments: tuple[tuple[str, Any], ...] = ()
-    device: str = "auto"
-    precision: str = "auto"
-    seed: int = 0
-
-    def load(self) -> "Backbone":
-        """The backbone itself."""
-        return load_backbone(
-            self.name,
-            self.weights,
-            image_size=self.image_size,
-            arguments=dict(self.arguments),
-            device=self.device,
-            precision=self.precision,
-            seed=self.seed,
-        )
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
+from engine.backbones import BackboneChoice
 from engine.backbones.backbone import Backbone
 from engine.core.errors import SchemaError
 from engine.data.source import Source
-from engine.extract.extraction import BackboneChoice, Extraction, provenance_of
+from engine.extract.extraction import Extraction, provenance_of
 from engine.extract.pipeline import Settings, run_parts
 from engine.store import StoreWriter
 from engine.store.write import config_hash, differences

@@ -29,7 +29,7 @@ from engine.store.write import MANIFEST, StoreWriter, differences, embedding_col
 from schemas.embeddings import REJECTED_SCHEMA, Fingerprint, Provenance, StoreManifest, embedding_schema
 
 SPILL, BEGUN = ".import", "begun.json"
-PART_BUFFERS_BYTES = 2**28
+PART_BUFFERS_BYTES = 2**27
 STOP, REJECT = "stop", "reject"
 
 
@@ -392,8 +392,7 @@ def _write_parts(
     parts = parts_of(counts, job.part_rows)
     spans = [int(counts[low:high].sum()) for low, high in parts]
     part_bytes = max(spans) * len(job.columns.features) * np.dtype(job.dtype).itemsize
-    # Each part being written needs its rows twice: as they are read, and in their order.
-    threads = max(1, min(processors(), PART_BUFFERS_BYTES // (2 * part_bytes)))
+    threads = max(1, min(processors(), PART_BUFFERS_BYTES // part_bytes))
     with ThreadPoolExecutor(threads) as pool, progress.task("writing parts", sum(spans), "rows") as task:
 
         def write(part):
@@ -418,11 +417,6 @@ def _part_table(job: Import, segments: list[Segment], index: np.ndarray, part: i
     """The rows of buckets ``low <= b < high``, in their final order."""
     spans = [(segment, *segment.span(low, high)) for segment in segments]
     runs = [segment.read(start, stop) for segment, start, stop in spans]
-    x = np.empty((sum(len(run.sample_id) for run in runs), len(job.columns.features)), job.dtype)
-    row = 0
-    for segment, start, stop in spans:
-        segment.read_into(x[row : row + stop - start], start)
-        row += stop - start
     paths = [run.path for run in runs]
     whole = Run(
         np.concatenate([run.sample_id for run in runs]),
@@ -430,10 +424,16 @@ def _part_table(job: Import, segments: list[Segment], index: np.ndarray, part: i
         None if paths[0] is None else pa.concat_arrays(paths),
     )
     order = order_of(job.seed, part, whole.sample_id)
+    place = np.argsort(order)
+    x = np.empty((len(order), len(job.columns.features)), job.dtype)
+    row = 0
+    for segment, start, stop in spans:
+        x[place[row : row + stop - start]] = segment.read_rows(start, stop)
+        row += stop - start
     columns = [
         pa.array(whole.sample_id[order]),
         _paths(whole, order),
         pa.array(_labels(whole.number[order], index)),
-        embedding_column(x[order], job.dtype),
+        embedding_column(x, job.dtype),
     ]
     return pa.Table.from_arrays(columns, schema=embedding_schema(x.shape[1], job.dtype))

@@ -72,7 +72,7 @@ class Rows(NamedTuple):
     line : (n,) int32
         Its physical line in the block, from 0.
     x : (n, d) float16 or float32
-    label : dictionary of strings, or None
+    label : dictionary of strings that are all in use, or None
     path : strings, or None
     records
         Records in the block: rows and bad ones.
@@ -85,7 +85,7 @@ class Rows(NamedTuple):
     record: np.ndarray
     line: np.ndarray
     x: np.ndarray
-    label: pa.DictionaryArray | None
+    label: pa.DictionaryArray | pa.StringArray | None
     path: pa.StringArray | None
     records: int
     bad: list[Bad]
@@ -134,13 +134,15 @@ def parse_block(block: Block, layout: Layout) -> Rows:
         slots[:rows, SLOT_RECORD].copy(),
         slots[:rows, SLOT_LINE].copy(),
         x[:rows].astype(layout.dtype, copy=layout.dtype == "float32"),
-        label.dictionary_encode() if layout.has_label else None,
+        label if layout.has_label else None,
         path if layout.has_path else None,
         records,
         [Bad(int(record), int(line), "", _why(wrong, got, layout)) for record, line, wrong, got in bad[:bads]],
         0.0,
     ).without({**no_label, **no_path, **reasons})
-    return parsed._replace(seconds=perf_counter() - began)
+    # Encoded last, so that the dictionary holds no label of a bad row.
+    encoded = parsed.label.dictionary_encode() if layout.has_label else None
+    return parsed._replace(label=encoded, seconds=perf_counter() - began)
 
 
 def _why(wrong: int, fields: int, layout: Layout) -> str:

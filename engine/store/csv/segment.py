@@ -148,7 +148,7 @@ class Segment:
         sizes = [rows * self.dim * np.dtype(self.dtype).itemsize, rows * 8, rows * 4, BUCKETS * 8, (rows + 1) * 8]
         return [0, *np.cumsum(sizes).tolist()]
 
-    def _array(self, which: int, dtype: type, low: int, high: int) -> np.ndarray:
+    def _array(self, which: int, dtype: type | str, low: int, high: int) -> np.ndarray:
         array = np.empty(high - low, dtype)
         with self.place.open_input() as file:
             file.seek(self._starts[which] + low * array.itemsize)
@@ -174,8 +174,6 @@ class Segment:
         data = self._array(5, np.uint8, int(ends[0]), int(ends[-1]))
         return pa.LargeStringArray.from_buffers(high - low, pa.py_buffer(ends - ends[0]), pa.py_buffer(data))
 
-    def read_into(self, x: np.ndarray, low: int) -> None:
-        """Fill ``x : (n, d)``, C-contiguous, with the embeddings of the `n` rows from `low` on."""
-        with self.place.open_input() as file:
-            file.seek(low * self.dim * x.itemsize)
-            file.readinto(x.reshape(-1).view(np.uint8))
+    def read_rows(self, low: int, high: int) -> np.ndarray:
+        """Embeddings of the rows ``low <= i < high``, (n, d)."""
+        return self._array(0, self.dtype, low * self.dim, high * self.dim).reshape(high - low, self.dim)
