@@ -132,7 +132,7 @@ def compare_with_sgd(view: View, test: View) -> dict[str, float]:
 
 
 def whole_fit(train: EmbeddingStore, test: EmbeddingStore, rows: int) -> dict[str, float]:
-    """Seconds, test accuracy and peak memory of this process for a fit with default options on the first `rows` rows."""
+    """Seconds, test accuracy and peak memory of this process for a default fit on the first `rows` rows."""
     held = min(rows // 10, 10_000)
     start = perf_counter()
     with connect() as workers:

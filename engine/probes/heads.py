@@ -241,7 +241,7 @@ def check(state: Heads, slopes: Sequence[Slope], where: Step) -> None:
 
 
 class Pace(NamedTuple):
-    """What this step does with its gradient: fraction of full speed, and weight of its result in the running average."""
+    """What this step does with its gradient: fraction of full speed, and weight of the result in the average."""
 
     speed: float
     share: float

@@ -192,7 +192,7 @@ def descend(
 
 
 def batch_of(rows: int, options: ProbeOptions) -> int:
-    """The smallest power of two that gives no more than `STEPS_AN_EPOCH` steps, within bounds; or what was asked for."""
+    """The smallest power of two that gives at most `STEPS_AN_EPOCH` steps, within bounds; or what was asked for."""
     if options.batch_rows is None:
         wanted = 1 << max(0, -(-rows // STEPS_AN_EPOCH) - 1).bit_length()
         return min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
@@ -214,7 +214,7 @@ def settings_of(moments: LabelledMoments, metric: Metric, batch_rows: int, optio
 
 
 def rate_of(metric: Metric, l2: float, batch_rows: int, options: ProbeOptions) -> float:
-    """The learning rate at full speed, as the rule at the top of this file gives it; bounded unless it was asked for."""
+    """The learning rate at full speed, by the rule at the top of this file; bounded unless it was asked for."""
     one_row = 1 / (1 + metric.classes * metric.dimension(l2) / batch_rows)
     return min(FASTEST, LEARNING_RATE * one_row) if options.learning_rate is None else options.learning_rate * one_row
 
