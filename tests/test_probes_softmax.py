@@ -41,6 +41,12 @@ def fitted(store, **options):
         return fit(store.view(0, N - HELD), store.view(N - HELD), ProbeOptions(**options), workers)
 
 
+def fitted_apart(store, **options):
+    """Held-out rows that are handed over as a chunk are never trained on."""
+    with connect(threads=2) as workers:
+        return fit(store.view(0, N - HELD), store.view(N - HELD).read(), ProbeOptions(**options), workers)
+
+
 def log_loss(scores, y):
     return -log_softmax(scores, axis=1)[np.arange(len(y)), y].mean()
 
@@ -48,7 +54,7 @@ def log_loss(scores, y):
 def test_two_epochs_come_close_to_the_converged_optimum(make_store, rows):
     x, y = rows
     l2 = 1e-5
-    probe = fitted(make_store(x, y), l2=l2)
+    probe = fitted_apart(make_store(x, y), l2=l2)
     train, deviation = x[: N - HELD], x[: N - HELD].std(axis=0)
     reference = LogisticRegression(C=1 / (l2 * len(train)), max_iter=5000, tol=1e-8)
     reference.fit((train - train.mean(axis=0)) / deviation, y[: N - HELD])
@@ -139,3 +145,15 @@ def test_the_temperature_is_the_minimiser_of_the_log_loss(rng):
 def test_the_numpy_path_never_loads_torch():
     code = "import sys, engine.probes.softmax, engine.probes.heads, engine.probes.lda; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_held_out_rows_join_the_others_once_nothing_is_left_to_choose(make_store, rows):
+    store = make_store(*rows)
+    joined, apart = fitted(store), fitted_apart(store)
+    assert (joined.details["rows"], apart.details["rows"]) == (N, N - HELD)
+    assert not np.array_equal(joined.weight, apart.weight)
+
+
+def test_few_rows_are_used_more_than_once_while_they_are_in_memory(make_store, rows):
+    details = fitted(make_store(*rows)).details
+    assert (details["repeats"], details["passes"]) == (4, 3)

@@ -90,10 +90,11 @@ def test_each_answers_in_order(store, workers):
     chunk=st.integers(1, 5),
     shards=st.sampled_from([1, 2, 4]),
     epoch=st.integers(0, 2),
+    repeats=st.integers(1, 3),
 )
-def test_the_sub_batches_of_a_pass_hold_every_row_once(rows, batch, chunk, shards, epoch):
+def test_the_sub_batches_of_a_pass_hold_every_row_as_often_as_asked(rows, batch, chunk, shards, epoch, repeats):
     store = object.__new__(EmbeddingStore)
-    rounds = Rounds(View(store, 7, 7 + rows), batch, chunk * batch // shards, shards, epoch)
+    rounds = Rounds(View(store, 7, 7 + rows), batch, chunk * batch // shards, shards, repeats, epoch)
     streams = [list(rounds.sub_batches(shard)) for shard in range(shards)]
     assert {len(stream) for stream in streams} == {rounds.steps}
     taken = [
@@ -103,7 +104,7 @@ def test_the_sub_batches_of_a_pass_hold_every_row_once(rows, batch, chunk, shard
         if item
         for row in range(item[0].start + item[1], item[0].start + item[2])
     ]
-    assert sorted(taken) == list(range(7, 7 + rows))
+    assert sorted(taken) == sorted(list(range(7, 7 + rows)) * repeats)
     for shard, stream in enumerate(streams):
         for first in (0, rounds.steps // 2, rounds.steps):
             assert list(rounds.sub_batches(shard, first)) == stream[first:]

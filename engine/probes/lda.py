@@ -14,7 +14,7 @@ from engine.core.progress import SILENT, Progress
 from engine.probes.discriminant import Discriminant, tempered_path
 from engine.probes.linear import LinearProbe, over_all_classes
 from engine.probes.options import ProbeOptions
-from engine.probes.training import Holdout, moments_of
+from engine.probes.training import Holdout, labels_of, moments_of, with_holdout
 from engine.store import View
 from engine.stream import Workers
 
@@ -32,6 +32,8 @@ def fit(
 ) -> LinearProbe:
     """Train on `train`; the shrinkage with the least log-loss on `holdout` is taken unless `options` names one.
 
+    Once it is chosen, the held-out rows join the others, for the price of one more eigendecomposition.
+
     About 15 s for a million rows of 1024 features on two cores, most of it the moments.
 
     Raises
@@ -42,12 +44,17 @@ def fit(
     if options.shrinkage is not None and not 0 <= options.shrinkage <= 1:
         raise InputError(f"shrinkage {options.shrinkage} is outside 0…1; 0 keeps the covariance, 1 ignores it")
     start = perf_counter()
-    moments, labels = moments_of(train, workers, progress)
+    moments = moments_of(train, workers, progress)
+    labels = labels_of(moments, train)
     held = Holdout.of(holdout, labels)
     discriminant = Discriminant.of(moments)
     strengths = SHRINKAGES if options.shrinkage is None else (options.shrinkage,)
     table = list(tempered_path(discriminant, strengths, shrunk, held))
     shrinkage, temperature, _ = min(table, key=lambda row: row[2]["log_loss"])
+    rest = with_holdout(train, holdout)
+    if rest.stop > train.stop:
+        moments = moments.merge(moments_of(rest.store.view(train.stop, rest.stop), workers, progress))
+        labels, discriminant = labels_of(moments, rest), Discriminant.of(moments)
     weight, bias = discriminant.solve(shrunk(discriminant.eigenvalues, shrinkage))
     details = {
         "shrinkage": shrinkage,

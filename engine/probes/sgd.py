@@ -13,7 +13,7 @@ from engine.core.errors import DivergedError, InputError
 from engine.core.progress import SILENT, Progress
 from engine.probes.linear import LinearProbe, over_all_classes
 from engine.probes.options import ProbeOptions
-from engine.probes.training import Holdout, Labels
+from engine.probes.training import Labels, with_holdout
 from engine.store import View
 from engine.stream import CHUNK_ROWS, Workers, each
 
@@ -23,7 +23,7 @@ LARGEST = np.finfo(np.float32).max
 def fit(
     train: View, holdout: View | Chunk, options: ProbeOptions, workers: Workers, progress: Progress = SILENT
 ) -> LinearProbe:
-    """Train on `train`, chunk after chunk in this process; `holdout` is only reported on, never chosen by.
+    """Train on `train` and on `holdout` if it stands behind, chunk after chunk in this process; nothing is chosen.
 
     Raises
     ------
@@ -33,16 +33,14 @@ def fit(
         The weights are no longer finite.
     """
     start = perf_counter()
+    train = with_holdout(train, holdout)
     counts = sum(each(train, _Counts(len(train.store.class_names)), workers, progress=progress, description="labels"))
     labels = Labels(np.flatnonzero(counts[:-1]), len(counts) - 1)
     if not len(labels.present):
         raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
     weight, bias = _trained(train, labels, options, progress)
-    held = Holdout.of(holdout, labels)
     details = {
         "loss": options.loss,
-        "holdout": [held.judge(held.scores(weight.T, bias))],
-        "holdout_rows": len(held.y),
         "rows": int(counts[:-1].sum()),
         "unlabelled": int(counts[-1]),
         "passes": options.epochs + 1,

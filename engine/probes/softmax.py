@@ -7,7 +7,8 @@ features.
 3. *Descent.* Mini-batch gradient steps preconditioned by `Metric`, a learning rate that falls linearly to zero, weights
    averaged. Heads with different penalties share the reading: they race through the first epoch, or through its
    beginning where there are many classes, and the one with the least held-out loss goes on alone.
-4. *Choice.* The averaged head, or the closed form should that be better on the held-out rows.
+4. *Choice.* The averaged head, or the closed form should that be better on the held-out rows. If the head is ahead
+   after the first epoch, nothing is left to choose, and the held-out rows join the others for the rest.
 
 Two numbers make the steps independent of the data's size and shape. The learning rate is ``c / (1 + k e / b)``, for k
 classes, batches of b rows and e effective features: in the preconditioned metric a row's step moves its own class's
@@ -26,7 +27,7 @@ Polyak and Juditsky (1992), "Acceleration of stochastic approximation by averagi
 "Multinomial logistic regression algorithm", for the bound on the Hessian that the metric follows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -42,7 +43,7 @@ from engine.probes.heads import Head, Heads
 from engine.probes.linear import LinearProbe, over_all_classes
 from engine.probes.metric import Metric, scales
 from engine.probes.options import ProbeOptions
-from engine.probes.training import Holdout, Labels, moments_of
+from engine.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
 from engine.store import View
 from engine.stream import SHARDS, Rounds, Workers
 from engine.summaries import LabelledMoments
@@ -57,6 +58,8 @@ LEARNING_RATE = 2.0
 FASTEST = 0.3
 # The learning rate makes accuracy indifferent to the batch, so it is as large as leaves a hundred and more steps an
 # epoch.
+# Rows that are in memory are used again where an epoch has fewer rows than this: reading costs more than steps do.
+ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
 STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 80, 64, 8192
 CHUNK_ROWS = 4096
 # Columns that may be trained for a whole epoch; with more, the race is shorter in proportion.
@@ -71,10 +74,33 @@ class Leg:
     epoch: int
     race: bool
 
-    def rounds(self, batch_rows: int, seed: int) -> Rounds:
-        """The batches of the leg."""
-        chunk_rows = max(CHUNK_ROWS, batch_rows // SHARDS)
-        return Rounds(self.view, batch_rows, chunk_rows, epoch=self.epoch - 1, seed=seed)
+
+@dataclass(frozen=True)
+class Course:
+    """How every leg is cut into steps.
+
+    Attributes
+    ----------
+    batch_rows
+        Rows of a step.
+    repeats
+        Rounds of steps on the rows in memory before the next are read.
+    seed
+        Decides the order of the rows after the first epoch.
+    """
+
+    batch_rows: int
+    repeats: int
+    seed: int
+
+    def rounds(self, leg: Leg) -> Rounds:
+        """The steps of a leg."""
+        chunk_rows = max(CHUNK_ROWS, self.batch_rows // SHARDS)
+        return Rounds(leg.view, self.batch_rows, chunk_rows, repeats=self.repeats, epoch=leg.epoch - 1, seed=self.seed)
+
+    def steps(self, legs: Sequence[Leg]) -> int:
+        """Steps of several legs."""
+        return sum(self.rounds(leg).steps for leg in legs)
 
 
 def fit(
@@ -92,7 +118,8 @@ def fit(
         The loss became NaN or infinite; the message names epoch and step.
     """
     clock = Clock()
-    moments, labels = moments_of(train, workers, progress)
+    moments = moments_of(train, workers, progress)
+    labels = labels_of(moments, train)
     held = Holdout.of(holdout, labels)
     clock.lap("moments")
     weight, bias, start = closed_form(moments, held)
@@ -105,7 +132,10 @@ def fit(
         "passes": 1,
     }
     if len(labels.present) > 1 and options.epochs:
-        weight, bias, descent = descend(train, moments, labels, held, (weight, bias), options, workers, progress, clock)
+        everything = with_holdout(train, holdout)
+        weight, bias, descent = descend(
+            train, everything, moments, labels, held, (weight, bias), options, workers, progress, clock
+        )
         details |= descent
     details["seconds"] = clock.laps
     tensors = over_all_classes(weight.T, bias, labels.present, labels.classes)
@@ -141,6 +171,7 @@ def closed_form(moments: LabelledMoments, held: Holdout) -> tuple[np.ndarray, np
 
 def descend(
     train: View,
+    everything: View,
     moments: LabelledMoments,
     labels: Labels,
     held: Holdout,
@@ -150,45 +181,59 @@ def descend(
     progress: Progress,
     clock: Clock,
 ) -> tuple[np.ndarray, np.ndarray, dict]:
-    """``weight (d, p)``, ``bias (p,)`` and what the training did, from the closed-form `start`."""
+    """``weight (d, p)``, ``bias (p,)`` and what the training did, from the closed-form `start`.
+
+    Once the penalty is chosen and the descent is ahead of its start, nothing is left to choose: the held-out rows join
+    the others, and `everything` is trained on.
+    """
     metric = Metric.of(moments.total, len(labels.present))
-    batch_rows = batch_of(train.rows, options)
-    settings = settings_of(moments, metric, batch_rows, options)
-    plan = list(legs(train, options.epochs, len(settings) * metric.classes, len(settings)))
-    total = sum(leg.rounds(batch_rows, options.seed).steps for leg in plan)
-    state = Heads.start(settings, *start, moments.total.mean, metric.penalty, batch_rows, total)
+    course = Course(batch_of(train.rows, options), repeats_of(train.rows), options.seed)
+    settings = settings_of(moments, metric, course.batch_rows, options)
+    plan = legs(train, options.epochs, len(settings) * metric.classes, len(settings))
+    origin = moments.total.mean
+    state = Heads.start(settings, *start, origin, metric.penalty, course.batch_rows, course.steps(plan))
     engine = engine_of(options.device)
     race: list[dict] = []
-    for leg in plan:
+    joined = False
+    while plan:
+        if plan[0].epoch == 2 and is_ahead(state, start, held):
+            joined, plan = True, [replace(leg, view=everything) for leg in plan]
+            state = replace(state, total=state.done + course.steps(plan))
+        leg, *plan = plan
         shown = {"progress": progress, "description": f"epoch {leg.epoch}"}
-        rounds = leg.rounds(batch_rows, options.seed)
-        state = engine.run(rounds, replace(state, epoch=leg.epoch), labels.positions, workers, **shown)
+        state = engine.run(course.rounds(leg), replace(state, epoch=leg.epoch), labels.positions, workers, **shown)
         clock.lap(f"epoch_{leg.epoch}")
         if leg.race:
             race = standings(state, held)
             best = min(range(len(race)), key=lambda head: race[head]["log_loss"])
             state = state.only(best)
-    candidates = {"descent": state.averaged(0), "closed form": start}
-    if not np.isfinite(candidates["descent"][0]).all():
+    descended = state.averaged(0)
+    if not np.isfinite(descended[0]).all():
         raise DivergedError(f"the weights are not finite after step {state.done}; choose a smaller learning rate")
-    results = {name: held.judge(held.scores(*candidate)) for name, candidate in candidates.items()}
-    chosen = min(results, key=lambda name: results[name]["log_loss"])
+    chosen = "descent" if joined or is_ahead(state, start, held) else "closed form"
     clock.lap("choice")
     details = {
         "chosen": chosen,
-        "holdout": [{"candidate": name, **result} for name, result in results.items()],
         "race": race,
         "l2": state.settings[0].l2,
         "learning_rate": state.settings[0].rate,
-        "batch_rows": batch_rows,
+        "batch_rows": course.batch_rows,
+        "repeats": course.repeats,
         "epochs": options.epochs,
         "passes": 1 + options.epochs,
         "steps": state.done,
+        "rows": moments.total.n + (everything.rows - train.rows if joined else 0),
         "rows_per_second": {
             str(epoch): train.rows / clock.laps[f"epoch_{epoch}"] for epoch in range(1, options.epochs + 1)
         },
     }
-    return *candidates[chosen], details
+    return *(descended if chosen == "descent" else start), details
+
+
+def is_ahead(state: Heads, start: tuple[np.ndarray, np.ndarray], held: Holdout) -> bool:
+    """Whether the first head has less log-loss than the closed form on the held-out rows."""
+    losses = [held.judge(held.scores(*head))["log_loss"] for head in (state.averaged(0), start)]
+    return losses[0] < losses[1]
 
 
 def batch_of(rows: int, options: ProbeOptions) -> int:
@@ -201,6 +246,11 @@ def batch_of(rows: int, options: ProbeOptions) -> int:
             f"batches of {options.batch_rows} rows cannot be divided by {SHARDS}; choose a multiple of {SHARDS}"
         )
     return options.batch_rows
+
+
+def repeats_of(rows: int) -> int:
+    """How often rows are used while they are in memory: few rows make few steps, and steps on them cost little."""
+    return min(max(1, round(ROWS_AN_EPOCH / max(rows, 1))), MOST_REPEATS)
 
 
 def settings_of(moments: LabelledMoments, metric: Metric, batch_rows: int, options: ProbeOptions) -> list[Head]:
@@ -219,14 +269,13 @@ def rate_of(metric: Metric, l2: float, batch_rows: int, options: ProbeOptions) -
     return min(FASTEST, LEARNING_RATE * one_row) if options.learning_rate is None else options.learning_rate * one_row
 
 
-def legs(train: View, epochs: int, columns: int, heads: int) -> Iterator[Leg]:
+def legs(train: View, epochs: int, columns: int, heads: int) -> list[Leg]:
     """The race, the rest of the first epoch, and the other epochs."""
     finish = train.stop if heads == 1 else train.start + int(train.rows * min(1, RACE_COLUMNS / columns))
-    yield Leg(train.store.view(train.start, finish), 1, heads > 1)
+    first = [Leg(train.store.view(train.start, finish), 1, heads > 1)]
     if finish < train.stop:
-        yield Leg(train.store.view(finish, train.stop), 1, race=False)
-    for epoch in range(2, epochs + 1):
-        yield Leg(train, epoch, race=False)
+        first.append(Leg(train.store.view(finish, train.stop), 1, race=False))
+    return first + [Leg(train, epoch, race=False) for epoch in range(2, epochs + 1)]
 
 
 def standings(state: Heads, held: Holdout) -> list[dict]:

@@ -38,27 +38,48 @@ class Labels:
         return table[y]
 
 
-def moments_of(train: View, workers: Workers, progress: Progress) -> tuple[LabelledMoments, Labels]:
-    """One pass over the training rows: their moments, and their classes.
+def moments_of(train: View, workers: Workers, progress: Progress) -> LabelledMoments:
+    """One pass over the rows of a view: their moments.
 
     Raises
     ------
     InputError
-        No row has a label, or a feature is not finite.
+        A feature is not finite.
     """
     classes = len(train.store.class_names)
     moments = fold(
         train, partial(LabelledMoments.of, classes=classes), workers, progress=progress, description="moments"
     )
-    if not moments.total.n:
-        raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
     bad = np.flatnonzero(~np.isfinite(np.diagonal(moments.total.scatter)))
     if bad.size:
         raise InputError(
             f"feature {bad[0]} of {train.store.name} has NaN or infinite values, as have {bad.size - 1} others; "
             "extract or import it again with bad rows rejected"
         )
-    return moments, Labels(moments.present, classes)
+    return moments
+
+
+def labels_of(moments: LabelledMoments, train: View) -> Labels:
+    """The classes that have rows.
+
+    Raises
+    ------
+    InputError
+        No row has a label.
+    """
+    if not moments.total.n:
+        raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
+    return Labels(moments.present, len(moments.classes.count))
+
+
+def with_holdout(train: View, holdout: "View | Chunk") -> View:
+    """The training rows and the held-out rows behind them, for when nothing is left to choose by these.
+
+    Held-out rows that do not stand behind the training rows stay out.
+    """
+    if isinstance(holdout, View) and holdout.store == train.store and holdout.start == train.stop:
+        return train.store.view(train.start, holdout.stop)
+    return train
 
 
 @dataclass(frozen=True)

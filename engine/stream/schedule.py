@@ -27,6 +27,8 @@ class Rounds:
     chunk_rows
         Rows that a shard reads at a time, a multiple of ``batch_rows / shards``. Memory: ``2 * shards * chunk_rows *
         d * 4`` bytes.
+    repeats
+        How often the batches of a group are taken, one round after the other, while its chunks are in memory.
     epoch, seed
         Together they choose the order of the groups; epoch 0 reads the store from front to back.
     """
@@ -35,6 +37,7 @@ class Rounds:
     batch_rows: int = 1024
     chunk_rows: int = 4096
     shards: int = SHARDS
+    repeats: int = 1
     epoch: int = 0
     seed: int = 0
 
@@ -61,7 +64,7 @@ class Rounds:
     @property
     def steps(self) -> int:
         """Number of global batches."""
-        return sum(self._steps)
+        return self.repeats * sum(self._steps)
 
     def sub_batches(self, shard: int, first: int = 0) -> Iterator[tuple[Piece, int, int] | None]:
         """For each global batch from `first` on: the shard's chunk and the rows of it to take, None where it has none
@@ -70,11 +73,11 @@ class Rounds:
         step = 0
         for group, steps in zip(self.groups, self._steps, strict=True):
             chunk = group[shard]
-            for index in range(max(0, first - step), steps):
-                start = index * self.sub_rows
+            for index in range(max(0, first - step), self.repeats * steps):
+                start = index % steps * self.sub_rows
                 stop = min(start + self.sub_rows, chunk.rows)
                 yield (chunk, start, stop) if start < stop else None
-            step += steps
+            step += self.repeats * steps
 
 
 def _divide(piece: Piece, count: int) -> list[Piece]:
