@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, get_type_hints
@@ -57,8 +58,9 @@ def _parser(arguments: Sequence[str]) -> App:
         help=ABOUT,
         help_format="markdown",
         version=_version,
+        result_action="return_value",
         config=_config_file(arguments),
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), consume_multiple=True),
     )
     for name, summary in COMMANDS.items():
         named = name == _named(arguments)
@@ -79,17 +81,19 @@ def _command(name: str) -> Callable[..., None]:
     config_type = get_type_hints(job.run)["config"]
 
     def command(
-        options: Annotated[config_type, Parameter(name="*")] | None = None,
+        options: Annotated[config_type, Parameter(name="*")],
         *,
         as_json: JsonOption = False,
         _config: ConfigOption = None,
     ) -> None:
         from jobs import terminal  # here, because drawing takes longer to import than `--help` may last
 
-        report = job.run(options or config_type(), terminal.progress())
+        report = job.run(options, terminal.progress())
         print(json.dumps(report.as_json(), allow_nan=False)) if as_json else terminal.show(report)
 
-    command.__doc__ = job.__doc__ if config_type.__doc__ is None else config_type.__doc__.split("\n\nAttributes")[0]
+    if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
+        command.__defaults__ = (config_type(),)
+    command.__doc__ = config_type.__doc__.split("    Attributes\n")[0]
     return command
 
 

@@ -30,7 +30,7 @@ from engine.probes import PROBES
 from engine.probes.heads import Heads, NumPy
 from engine.probes.metric import Metric
 from engine.probes.options import ProbeOptions
-from engine.probes.softmax import Leg, batch_of, settings_of
+from engine.probes.softmax import Course, Leg, batch_of, settings_of
 from engine.probes.training import moments_of
 from engine.store import EmbeddingStore, View, open_store
 from engine.stream import connect
@@ -101,7 +101,7 @@ def epoch_rate(view: View, moments: LabelledMoments, classes: int) -> float:
     metric = Metric.of(moments.total, classes)
     zero = np.zeros((view.store.dim, classes)), np.zeros(classes)
     settings = settings_of(moments, metric, batch_rows, options)
-    rounds = Leg(view, 1, race=False).rounds(batch_rows, 0)
+    rounds = Course(batch_rows, 1, 0).rounds(Leg(view, 1, race=False))
     state = Heads.start(settings, *zero, moments.total.mean, metric.penalty, batch_rows, rounds.steps)
     positions = as_they_are if classes == len(view.store.class_names) else tenfold
     with connect() as workers:
@@ -158,7 +158,7 @@ def measure(folder: Location, sgd_rows: int) -> dict[str, float]:
     view, classes = train.view(), len(train.class_names)
     with connect() as workers:
         start = perf_counter()
-        moments, _ = moments_of(view, workers, SILENT)
+        moments = moments_of(view, workers, SILENT)
         moments_rate = view.rows / (perf_counter() - start)
     figures = {"rows": view.rows, "dim": train.dim, "classes": classes, "processors": processors()}
     ceiling = gemm_ceiling(train.dim, classes, 2048)

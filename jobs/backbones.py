@@ -1,7 +1,7 @@
 """`backbones`: search the names of pretrained networks."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.backbones import search_backbones
 from engine.core.errors import InputError
@@ -9,11 +9,12 @@ from engine.core.progress import SILENT, Progress
 from jobs.report import Report, Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BackbonesConfig:
     """Search the names of networks that `extract --backbone` takes.
 
-    Examples: `python cli.py backbones "*resnet*"` · `python cli.py backbones "vit_*dinov2*" --pretrained`
+        python cli.py backbones "*resnet*"
+        python cli.py backbones "vit_*dinov2*" --pretrained
 
     Attributes
     ----------
@@ -23,7 +24,7 @@ class BackbonesConfig:
         Only those with pretrained weights.
     """
 
-    pattern: str = "*"
+    pattern: str = field(default="*", kw_only=False)
     pretrained: bool = False
 
 

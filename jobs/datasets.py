@@ -18,14 +18,14 @@ JOB = "datasets"
 COLUMNS = ("dataset", "found at", "split", "files", "classes")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetsConfig:
     """List the datasets that are known, where each was found, or how to get it.
 
     Lists files, about 1 s per million with warm directory caches; of sets without splits it also compares files of
     equal size.
 
-    Example: `python cli.py datasets --data-root /data`
+        python cli.py datasets --data-root /data
 
     Attributes
     ----------

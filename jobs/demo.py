@@ -17,13 +17,13 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DemoConfig:
     """Try everything on embedded digits: extract, train, evaluate on clean and shifted images. No download.
 
     Takes seconds, and says each command that it runs, so that you can run it yourself on your own images.
 
-    Example: `python cli.py demo`
+        python cli.py demo
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EMBEDDED = "digits"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExtractConfig:
     """Run a pretrained backbone over images and store their embeddings.
 
@@ -33,8 +33,9 @@ class ExtractConfig:
     continues where it stopped;
     images that cannot be decoded are listed in rejected.parquet beside the embeddings.
 
-    Examples: `python cli.py extract` · `python cli.py extract --dataset imagenet --backbone resnet50` ·
-    `python cli.py extract --dataset PATH --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same`
+        python cli.py extract
+        python cli.py extract --dataset imagenet --backbone resnet50
+        python cli.py extract --dataset FOLDER --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same
 
     Attributes
     ----------

@@ -28,16 +28,16 @@ CHOICES = ("chosen", "shrinkage", "l2", "learning_rate", "batch_rows", "passes",
 CHUNK_ROWS = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitIncrementalConfig:
     """Train a classifier on stored embeddings, evaluate it on every companion set.
 
     Reads the embeddings in chunks, so that memory does not grow with their number; everything that has to be chosen is
     chosen on held-out training rows. On two cores, 1.28 million rows of 1024 features and 1000 classes take minutes.
 
-    Examples: `python cli.py fit-incremental --dataset imagenet` ·
-    `python cli.py fit-incremental --dataset cifar10 --model lda --shrinkage 0.01` ·
-    `python cli.py fit-incremental --dataset imagenet --scheduler tcp://10.0.0.1:8786`
+        python cli.py fit-incremental --dataset imagenet
+        python cli.py fit-incremental --dataset cifar10 --model lda --shrinkage 0.01
+        python cli.py fit-incremental --dataset imagenet --scheduler tcp://10.0.0.1:8786
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """`import-csv`: features from CSV files of any size into the embedding store, shuffled, in bounded memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from engine.store.csv import Import
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportCsvConfig:
     """Bring features from CSV files of any size into the embedding store, shuffled, in bounded memory.
 
     Files may be plain, `.gz` or `.zst`; several files, or a pattern in quotes, make one split. Feature, label and
     path columns are found by themselves. A killed import continues where it stopped.
 
-    Example: `python cli.py import-csv train.csv --dataset imagenet --split train`
+        python cli.py import-csv train.csv --dataset imagenet --split train
+        python cli.py import-csv "part-*.csv.gz" --dataset imagenet --split train --on-bad-row reject
 
     Attributes
     ----------
@@ -61,7 +62,7 @@ class ImportCsvConfig:
         Folder or address of all results.
     """
 
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...] = field(default=(), kw_only=False)
     dataset: str = ""
     split: str = "train"
     backbone: str = "csv"

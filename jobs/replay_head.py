@@ -21,14 +21,14 @@ from schemas.results import Result
 MODEL = "own head"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplayHeadConfig:
     """Check stored embeddings against the backbone's own classifier.
 
     Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
     format shows at once.
 
-    Example: `python cli.py replay-head --dataset imagenet --verify 500`
+        python cli.py replay-head --dataset imagenet --verify 500
 
     Attributes
     ----------
