@@ -19,8 +19,8 @@ from engine.core.threads import blas_threads, processors
 from engine.stream import Rounds, Step, Workers, scan
 
 Array = np.ndarray
-# Rows whose scores (1 MB at 1000 classes) stay in the second-level cache while they pass through the softmax.
-SOFTMAX_ROWS = 256
+# Scores (1 MB) that stay in the second-level cache while they pass through the softmax.
+SOFTMAX_SCORES = 2**18
 # Columns that one thread updates at a time; fixed, so that the arithmetic does not depend on the number of threads.
 BLOCK_COLUMNS = 256
 # Weight of recent steps in the running average: the mean lies about 1/4 of the steps behind (Shamir and Zhang 2013).
@@ -184,8 +184,9 @@ def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[Array], Arr
     scores = x @ parameters.weight
     scores += parameters.bias
     loss = np.zeros(parameters.heads)
-    for start in range(0, len(x), SOFTMAX_ROWS):
-        block = slice(start, start + SOFTMAX_ROWS)
+    rows = max(1, SOFTMAX_SCORES // scores.shape[1])
+    for start in range(0, len(x), rows):
+        block = slice(start, start + rows)
         loss += residual(scores[block].reshape(-1, parameters.heads, scores.shape[1] // parameters.heads), y[block])
     return Slope(len(x), loss, x.T @ scores, scores.sum(axis=0))
 

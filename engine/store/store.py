@@ -61,9 +61,9 @@ class EmbeddingStore:
     def _places(self) -> list[Location]:
         return [self.folder / part.name for part in self.manifest.parts]
 
-    def read(self, piece: Piece) -> Chunk:
-        """The rows of `piece`, in store order."""
-        return read_chunk(self._places, spans_of(piece, self._part_rows), self.dim)
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece`, in order; their embeddings in ``into : (m, d) float32`` if that has rows enough."""
+        return read_chunk(self._places, spans_of(piece, self._part_rows), self.dim, into)
 
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`, in store order."""

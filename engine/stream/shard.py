@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 
+import numpy as np
+
 from engine.core.chunk import Chunk
 from engine.store import Piece
 from engine.stream.schedule import Rounds
@@ -11,7 +13,8 @@ from engine.stream.schedule import Rounds
 def shard_chunks(rounds: Rounds, shard: int, reader: Executor, first: int = 0) -> Iterator[Chunk | None]:
     """The shard's sub-batch of each global batch from `first` on, None where it has no rows left in a group.
 
-    While a chunk is used, `reader` fetches the next one, so that computing does not wait for the disk.
+    While a chunk is used, `reader` fetches the next one, so that computing does not wait for the disk. Two buffers take
+    turns: the embeddings of a sub-batch are overwritten once its chunk has been used, so keep a copy, not a view.
     """
     wanted = list(rounds.sub_batches(shard, first))
     pieces = list(dict.fromkeys(item[0] for item in wanted if item))
@@ -28,8 +31,12 @@ def shard_chunks(rounds: Rounds, shard: int, reader: Executor, first: int = 0) -
 
 
 def _read_ahead(rounds: Rounds, pieces: list[Piece], reader: Executor) -> Iterator[Chunk]:
+    store, most = rounds.view.store, max((piece.rows for piece in pieces), default=0)
+    buffers = [np.empty((most, store.dim), np.float32) for _ in range(min(2, len(pieces)))]
     waiting: Future | None = None
     for index, piece in enumerate(pieces):
-        current = waiting or reader.submit(rounds.view.store.read, piece)
-        waiting = reader.submit(rounds.view.store.read, pieces[index + 1]) if index + 1 < len(pieces) else None
-        yield current.result()
+        current = waiting or reader.submit(store.read, piece, buffers[index % 2])
+        result = current.result()
+        following = pieces[index + 1 : index + 2]
+        waiting = reader.submit(store.read, following[0], buffers[(index + 1) % 2]) if following else None
+        yield result
