@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import pyarrow.parquet as pq
 from sklearn.linear_model import SGDClassifier
 
 from benchmarks.synthetic_store import Recipe, make_pair
@@ -35,6 +36,7 @@ from engine.probes.training import moments_of
 from engine.store import EmbeddingStore, View, open_store
 from engine.stream import connect
 from engine.summaries import LabelledMoments
+from schemas.embeddings import Part
 
 CHUNK_ROWS = 4096
 SMALL_FIT_ROWS = 100_000
@@ -82,6 +84,24 @@ def read_rate(view: View) -> float:
         for _ in pool.map(lambda piece: len(view.store.read(piece).x), pieces):
             pass
     return view.rows / (perf_counter() - start)
+
+
+def arrow_rate(view: View) -> float:
+    """Rows per second with pyarrow and NumPy alone, as one would read the store without gapscope, on all processors."""
+    folder, parts = view.store.folder, view.store.manifest.parts
+
+    def read(part: Part) -> int:
+        with pq.ParquetFile((folder / part.name).path, memory_map=True) as file:
+            for group in range(file.num_row_groups):
+                column = file.read_row_group(group, ["embedding"], use_threads=False)["embedding"]
+                for chunk in column.chunks:
+                    chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        return part.rows
+
+    with ThreadPoolExecutor(processors()) as pool:
+        start = perf_counter()
+        rows = sum(pool.map(read, parts))
+    return rows / (perf_counter() - start)
 
 
 def tenfold(y: np.ndarray) -> np.ndarray:
@@ -162,17 +182,19 @@ def measure(folder: Location, sgd_rows: int) -> dict[str, float]:
         moments_rate = view.rows / (perf_counter() - start)
     figures = {"rows": view.rows, "dim": train.dim, "classes": classes, "processors": processors()}
     ceiling = gemm_ceiling(train.dim, classes, 2048)
-    reading = read_rate(view)
+    arrow, reading = arrow_rate(view), read_rate(view)
     many, few = epoch_rate(view, moments, classes), epoch_rate(view, moments, 10)
     figures |= compare_with_sgd(train.view(0, min(sgd_rows, view.rows * 9 // 10)), test.view())
     return figures | {
         "gemm_gflops": ceiling / 1e9,
         "read_rows_per_second": reading,
+        "arrow_read_rows_per_second": arrow,
         "moments_rows_per_second": moments_rate,
         "epoch_rows_per_second": many,
         "epoch_share_of_gemm": many * 4 * train.dim * classes / ceiling,
         "epoch_10_classes_rows_per_second": few,
         "epoch_10_classes_share_of_reading": few / reading,
+        "epoch_10_classes_share_of_arrow_reading": few / arrow,
         "times_sgd": many / figures["sgd_rows_per_second"],
     }
 

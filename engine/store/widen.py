@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-# Numbers that stay in the second-level cache between the three loops, each of which the compiler turns into vector code.
+# Numbers that stay in the second-level cache between the three loops, which the compiler turns into vector code.
 BLOCK = 65536
 # Moves the exponent of a float16, read as the bits of a float32, to where it belongs; subnormal numbers included.
 SCALE = np.float32(2.0**112)

@@ -13,6 +13,7 @@ STAN-CS-79-773.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from engine.core.errors import InputError
 
@@ -93,11 +94,10 @@ class ClassMeans(NamedTuple):
     @classmethod
     def of(cls, x: Array, y: Array, classes: int) -> "ClassMeans":
         """Means of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
-        groups = Groups.of(y, classes)
-        count = np.bincount(groups.present, groups.sizes, classes).astype(np.int64)
-        mean = np.zeros((classes, x.shape[1]))
-        mean[groups.present] = groups.sums(np.asarray(x, np.float64)[groups.order]) / groups.sizes[:, None]
-        return cls(count, mean, len(y) - len(groups.order))
+        y = np.asarray(y)
+        count = _counts(y, classes)
+        mean = _sums(np.asarray(x, np.float64), y, classes) / np.maximum(count, 1)[:, None]
+        return cls(count, mean, len(y) - int(count.sum()))
 
     def merge(self, other: "ClassMeans") -> "ClassMeans":
         """Means of both row sets together."""
@@ -147,11 +147,9 @@ class ClassMoments(NamedTuple):
     def of(cls, x: Array, y: Array, classes: int) -> "ClassMoments":
         """Class moments of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
         means = ClassMeans.of(x, y, classes)
-        groups = Groups.of(y, classes)
-        deviation = np.asarray(x, np.float64)[groups.order] - means.mean[np.asarray(y)[groups.order]]
-        squares = np.zeros_like(means.mean)
-        squares[groups.present] = groups.sums(np.square(deviation, out=deviation))
-        return cls(means.count, means.mean, squares, means.unlabelled)
+        y = np.asarray(y)
+        deviation = np.asarray(x, np.float64) - means.mean[y]
+        return cls(means.count, means.mean, _sums(np.square(deviation, out=deviation), y, classes), means.unlabelled)
 
     def merge(self, other: "ClassMoments") -> "ClassMoments":
         """Class moments of both row sets together."""
@@ -176,42 +174,21 @@ def _shares(count: Array, other: Array) -> tuple[Array, Array]:
     return total, other / np.maximum(total, 1)
 
 
-class Groups(NamedTuple):
-    """The labelled rows of a chunk in class order, so that each class is a run that one `reduceat` sums.
+def _counts(y: Array, classes: int) -> Array:
+    """Rows of each class, ``(classes,) int64``.
 
-    Attributes
-    ----------
-    order : (m,) int
-        Positions of the labelled rows, class by class.
-    present : (c,) int
-        The classes that occur, ascending.
-    starts, sizes : (c,) int
-        Where the run of each of them begins in `order`, and its length.
+    Raises
+    ------
+    InputError
+        A label is outside -1…classes-1.
     """
+    if y.size and not UNLABELLED <= y.min() <= y.max() < classes:
+        wrong = y[(y < UNLABELLED) | (y >= classes)][0]
+        raise InputError(f"label {wrong} is outside 0…{classes - 1}; use {UNLABELLED} for rows without a label")
+    return np.bincount(y[y != UNLABELLED], minlength=classes).astype(np.int64)
 
-    order: Array
-    present: Array
-    starts: Array
-    sizes: Array
 
-    @classmethod
-    def of(cls, y: Array, classes: int) -> "Groups":
-        """Groups of ``y : (n,)`` in -1…classes-1.
-
-        Raises
-        ------
-        InputError
-            A label is outside that range.
-        """
-        y = np.asarray(y)
-        if y.size and not UNLABELLED <= y.min() <= y.max() < classes:
-            wrong = y[(y < UNLABELLED) | (y >= classes)][0]
-            raise InputError(f"label {wrong} is outside 0…{classes - 1}; use {UNLABELLED} for rows without a label")
-        order = np.argsort(y, kind="stable")
-        order = order[np.count_nonzero(y == UNLABELLED) :]
-        present, starts, sizes = np.unique(y[order], return_index=True, return_counts=True)
-        return cls(order, present, starts, sizes)
-
-    def sums(self, rows: Array) -> Array:
-        """Sum of the runs of ``rows : (m, d)``, which stand in class order; ``(c, d)``."""
-        return np.add.reduceat(rows, self.starts, axis=0) if len(self.starts) else np.zeros((0, rows.shape[1]))
+def _sums(x: Array, y: Array, classes: int) -> Array:
+    """Sum of the rows of each class, ``(classes, d)``, as a product with a sparse indicator."""
+    rows = np.flatnonzero(y != UNLABELLED)
+    return csr_array((np.ones(len(rows)), (y[rows], rows)), shape=(classes, len(y))) @ x
