@@ -10,7 +10,6 @@ d k a row, the two matrix products that no implementation can avoid; reading, so
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from sklearn.linear_model import SGDClassifier
 
 from benchmarks.synthetic_store import Recipe, make_pair
 from engine.core.location import Location
+from engine.core.memory import peak_bytes
 from engine.core.progress import SILENT
 from engine.core.threads import blas_threads, processors
 from engine.probes import PROBES
@@ -159,7 +159,7 @@ def whole_fit(train: EmbeddingStore, test: EmbeddingStore, rows: int) -> dict[st
         probe = PROBES["softmax"](train.view(0, rows - held), train.view(rows - held, rows), ProbeOptions(), workers)
     seconds = perf_counter() - start
     correct = sum(int((probe.predict(chunk.x) == chunk.y).sum()) for chunk in test.view().chunks())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     found = {"rows": rows, "seconds": seconds, "accuracy": correct / test.rows, "peak_bytes": peak}
     return found | {"chosen": probe.details["chosen"], "laps": probe.details["seconds"]}
 

@@ -20,9 +20,8 @@ from engine.core.random import stream
 from engine.data.source import Source
 from engine.store import EmbeddingStore, Piece
 from engine.stream import Workers, fold
-from engine.summaries.outcomes import Outcomes
+from engine.summaries.outcomes import Outcomes, best_classes
 from schemas.embeddings import Provenance
-from schemas.predictions import TOP
 
 
 class StoredHead(NamedTuple):
@@ -39,14 +38,6 @@ class StoredHead(NamedTuple):
     def top(self, x: np.ndarray) -> np.ndarray:
         """The best classes of ``x : (n, d)``, best first, ``(n, min(5, k))``; 2 n d k flops in float32."""
         return best_classes(x @ self.weight.T + self.bias)
-
-
-def best_classes(logits: np.ndarray) -> np.ndarray:
-    """The classes with the highest ``logits : (n, k)``, best first, ``(n, min(5, k)) int64``."""
-    count = min(TOP, logits.shape[1])
-    top = np.argpartition(logits, -count, axis=1)[:, -count:]
-    order = np.argsort(-np.take_along_axis(logits, top, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(top, order, axis=1)
 
 
 def read_head(store: EmbeddingStore) -> StoredHead:

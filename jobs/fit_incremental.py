@@ -26,6 +26,8 @@ JOB = "fit-incremental"
 SHOWN = ("top5_accuracy", "macro_f1", "log_loss")
 CHOICES = ("chosen", "shrinkage", "l2", "learning_rate", "batch_rows", "passes", "holdout_rows", "unlabelled")
 CHUNK_ROWS = 4096
+CSV = "csv"
+FEATURES = {"backbone", "backbone_args", "precision", "weights", "weights_hash", "layer", "preprocessing", "dim"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +165,10 @@ def _options(config: FitIncrementalConfig) -> ProbeOptions:
 
 def _features(store: EmbeddingStore) -> dict[str, Any]:
     """What an image must go through to become features that the model understands."""
-    wanted = {"backbone", "weights", "weights_hash", "layer", "preprocessing", "dim", "dataset", "split"}
-    return store.provenance.model_dump(include=wanted)
+    found = store.provenance.model_dump(include=FEATURES)
+    if store.provenance.decoder == CSV:  # of an import, the files are its own and only the columns say what was made
+        found["preprocessing"] = {"columns": store.provenance.preprocessing["features"]}
+    return found
 
 
 def _evaluate(
@@ -189,7 +193,7 @@ def _evaluate(
 def _check_features(probe: LinearProbe, test: EmbeddingStore) -> None:
     """Refuse a set whose features were made differently from those that the model was trained on."""
     there = _features(test)
-    for field in ("dim", "weights_hash", "layer", "preprocessing"):
+    for field in ("dim", "weights_hash", "layer", "preprocessing", "precision"):
         if there[field] != probe.features[field]:
             raise InputError(
                 f"{test.name} has features of another kind: {field} is {there[field]!r}, the model was trained on "

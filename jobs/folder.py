@@ -1,7 +1,6 @@
 """The run folder: the record of one run, complete only when its manifest says so."""
 
 import json
-import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.core.location import Location
+from engine.core.memory import peak_bytes
 from engine.store import EmbeddingStore
 from jobs.report import Report, Table
 from schemas.results import RESULTS_SCHEMA, Result
@@ -75,7 +75,7 @@ class RunFolder:
             status=status,
             inputs=tuple(self.inputs),
             seconds=self.seconds,
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_bytes(),
         )
         (self.place / MANIFEST).write_text(manifest.model_dump_json(indent=1))
 

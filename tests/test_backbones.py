@@ -275,3 +275,21 @@ def test_every_library_answers():
 def test_a_crop_larger_than_the_resized_image_is_refused():
     with pytest.raises(InputError, match="holds no crop"):
         Preprocessing((224, 224), (200, 200))
+
+
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "resnet18", "torchvision:mobilenet_v2", "resnet10t"])
+def test_folding_batch_norms_changes_nothing_but_rounding(name, rng):
+    from engine.backbones.folding import folded
+
+    model = load_backbone(name, "random", image_size=64, device="cpu").network.model
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # statistics that are not those of a fresh model
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    short = folded(model, torch.device("cpu"))
+    assert short is not model
+    assert not any(type(module) is torch.nn.BatchNorm2d for module in short.modules())
+    pixels = torch.from_numpy(rng.standard_normal((2, 3, 64, 64)).astype(np.float32))
+    with torch.inference_mode():
+        expected, found = model(pixels), short(pixels)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))

@@ -12,8 +12,8 @@ from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.evaluate import METRICS, align_classes, measure
 from engine.evaluate.interval import clopper_pearson
-from engine.evaluate.predict import best_classes, outcomes_of, predictions
-from engine.summaries.outcomes import Outcomes
+from engine.evaluate.predict import outcomes_of, predictions
+from engine.summaries.outcomes import Outcomes, best_classes
 
 CLASSES = 12
 EXPECTED = {
@@ -127,3 +127,9 @@ def test_equal_classes_need_nothing():
 def test_classes_that_the_model_does_not_know_are_refused_by_name():
     with pytest.raises(InputError, match="'yak'"):
         align_classes(["cat", "dog"], ["cat", "yak"], "zoo/test")
+
+
+@pytest.mark.parametrize("classes", [2, 5, 30])
+def test_the_best_classes_are_those_of_a_full_sort(classes, rng):
+    scores = rng.standard_normal((50, classes))
+    assert np.array_equal(best_classes(scores), np.argsort(-scores, axis=1)[:, :5])

@@ -14,6 +14,8 @@ from engine.core.location import Location
 from engine.probes.linear import load_probe
 from engine.store import open_store
 from jobs.fit_incremental import FitIncrementalConfig, run
+from jobs.import_csv import ImportCsvConfig
+from jobs.import_csv import run as import_csv
 from schemas.results import RESULTS_SCHEMA
 from schemas.run import RunManifest
 
@@ -149,6 +151,30 @@ def test_features_of_another_kind_are_refused_with_both_values(workspace, blobs)
         InputError, match=r"other/test has features of another kind: weights_hash is 'abc'.* trained on ''"
     ):
         fitted(workspace)
+
+
+def write_csv(path, x, y):
+    names = [f"feature_{index}" for index in range(x.shape[1])]
+    lines = [",".join(["path", *names, "label"])]
+    lines += [
+        ",".join([f"{i}.png", *map(repr, map(float, row)), str(label)])
+        for i, (row, label) in enumerate(zip(x, y, strict=True))
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_imported_features_are_trained_on_and_evaluated_on_the_companion_as_well(tmp_path, blobs):
+    for dataset, split, rows in (
+        ("imagenet", "train", 2000),
+        ("imagenet", "val", 300),
+        ("imagenetv2", "top-images", 200),
+    ):
+        write_csv(tmp_path / "rows.csv", *blobs(rows))
+        options = {"dataset": dataset, "split": split, "workspace": str(tmp_path)}
+        import_csv(ImportCsvConfig(files=(str(tmp_path / "rows.csv"),), **options))
+    report = run(FitIncrementalConfig(dataset="imagenet", workspace=str(tmp_path)))
+    assert accuracy(report, "imagenet", "val") > 0.9
+    assert accuracy(report, "imagenetv2", "top-images") > 0.9
 
 
 def test_text_sorted_class_folders_are_recognised_in_a_companion(tmp_path, rng):

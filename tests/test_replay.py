@@ -10,7 +10,7 @@ import jobs.extract
 import jobs.replay_head
 from engine.core.errors import InputError
 from engine.core.location import Location
-from engine.replay import best_classes, choice_of, read_head
+from engine.replay import choice_of, read_head
 from engine.store import Piece, open_store
 from jobs.extract import ExtractConfig
 from jobs.replay_head import ReplayHeadConfig
@@ -119,7 +119,7 @@ def test_a_store_without_a_head_is_refused(tmp_path):
     )
     list(jobs.extract.build(config))
     with pytest.raises(InputError, match="has no head"):
-        jobs.replay_head.run(ReplayHeadConfig("digits", ("test",), workspace=str(tmp_path)))
+        jobs.replay_head.run(ReplayHeadConfig(dataset="digits", split=("test",), workspace=str(tmp_path)))
 
 
 def test_labels_that_do_not_number_the_heads_classes_are_not_compared(tmp_path):
@@ -134,7 +134,7 @@ def test_labels_that_do_not_number_the_heads_classes_are_not_compared(tmp_path):
         device="cpu",
     )
     list(jobs.extract.build(config))
-    replay = ReplayHeadConfig("digits", ("test",), verify=20, workspace=str(tmp_path), device="cpu")
+    replay = ReplayHeadConfig(dataset="digits", split=("test",), verify=20, workspace=str(tmp_path), device="cpu")
     report = jobs.replay_head.run(replay)
     assert [result.metric for result in report.results] == ["same_class_as_whole_network"]
     assert report.results[0].value >= 0.95
@@ -147,10 +147,3 @@ def test_the_choice_that_a_store_records_loads_the_same_backbone(extracted):
     backbone = choice_of(provenance, device="cpu").load()
     assert backbone.weights_hash == provenance.weights_hash
     assert backbone.preprocessing.as_dict() == provenance.preprocessing
-
-
-@pytest.mark.parametrize("classes", [2, 5, 30])
-def test_the_best_classes_are_those_of_a_full_sort(classes, rng):
-    logits = rng.standard_normal((50, classes))
-    expected = np.argsort(-logits, axis=1)[:, : min(5, classes)]
-    assert np.array_equal(best_classes(logits), expected)

@@ -9,6 +9,7 @@ from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
 
 from engine.backbones.backbone import Network
+from engine.backbones.folding import folded
 from engine.backbones.hub import hub_file, quietly, url_file
 from engine.backbones.preprocessing import with_crop_pct
 from engine.backbones.request import RANDOM, Library, Request
@@ -39,9 +40,10 @@ def load(request: Request) -> Network:
     with quietly():
         model, weights = _load(request)
     model = model.to(request.device, memory_format=torch.channels_last).eval()
+    body = folded(PreLogits(model), request.device)
     return Network(
         model=model,
-        features=lambda x: _pre_logits(model, x),
+        features=lambda x: _vector(body(x)),
         classifier=_classifier(model),
         preprocessing=_preprocessing(model, request),
         weights=weights,
@@ -120,8 +122,21 @@ def _plain(value: Any) -> Any:
     return tuple(float(v) for v in value) if isinstance(value, (tuple, list)) else value
 
 
-def _pre_logits(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    features = model.forward_head(model.forward_features(x), pre_logits=True)
+class PreLogits(torch.nn.Module):
+    """A model up to what its classifier sees."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features of normalised pixels ``(n, 3, h, w)``."""
+        return self.model.forward_head(self.model.forward_features(x), pre_logits=True)
+
+
+def _vector(features: torch.Tensor) -> torch.Tensor:
+    """Features ``(n, d)``; those of models that end in a 1 × 1 map come as ``(n, d, 1, 1)``."""
     return features.flatten(1) if features.shape[2:].numel() == 1 else features
 
 

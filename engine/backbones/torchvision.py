@@ -10,6 +10,7 @@ import torchvision
 from torch import nn
 
 from engine.backbones.backbone import Network
+from engine.backbones.folding import folded
 from engine.backbones.hub import url_file
 from engine.backbones.preprocessing import Preprocessing
 from engine.backbones.request import RANDOM, Library, Request
@@ -44,7 +45,7 @@ def load(request: Request) -> Network:
     layer = f"input of {name}" if name else "pooled features"
     return Network(
         model=model,
-        features=_without(model, name) if name else lambda x: _pooled(model, x),
+        features=folded(_without(model, name), request.device) if name else lambda x: _pooled(model, x),
         classifier=model.get_submodule(name) if name else None,
         preprocessing=_preprocessing(request),
         weights=weights,

@@ -15,9 +15,9 @@ from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from engine.store import View
 from engine.stream import Workers, each
-from engine.summaries.outcomes import Outcomes
+from engine.summaries.outcomes import Outcomes, best_classes
 from schemas.embeddings import PART_NAME
-from schemas.predictions import PREDICTIONS_SCHEMA, TOP
+from schemas.predictions import PREDICTIONS_SCHEMA
 
 
 class Model(Protocol):
@@ -27,14 +27,6 @@ class Model(Protocol):
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Scores ``(n, k)``, higher for likelier classes, of embeddings ``x : (n, d)``."""
-
-
-def best_classes(scores: np.ndarray, count: int = TOP) -> np.ndarray:
-    """The `count` classes with the highest of ``scores : (n, k)``, best first, lower index first among equals."""
-    count = min(count, scores.shape[1])
-    rows = np.arange(len(scores))[:, None]
-    top = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-    return top[rows, np.argsort(-scores[rows, top], axis=1, kind="stable")].astype(np.int32)
 
 
 def predictions(model: Model, chunk: Chunk) -> pa.Table:

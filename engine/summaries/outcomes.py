@@ -53,3 +53,11 @@ class Outcomes(NamedTuple):
     def right(self) -> int:
         """Rows that were given their own class."""
         return int(np.trace(self.confusion))
+
+
+def best_classes(scores: np.ndarray, count: int = TOP) -> np.ndarray:
+    """The `count` classes with the highest of ``scores : (n, k)``, best first, lower index first among equals."""
+    count = min(count, scores.shape[1])
+    rows = np.arange(len(scores))[:, None]
+    top = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
+    return top[rows, np.argsort(-scores[rows, top], axis=1, kind="stable")].astype(np.int32)
