@@ -5,7 +5,7 @@
 
 The bare network, as its library makes it, is measured on ready tensors with the same weights, memory format and batch
 size, in turn with `extract` and in the same process, in two forms: one batch at a time on all cores, and one on each
-core. The faster one is what `extract` is compared with. `extract` folds batch norms into convolutions; the network so
+core, as `extract` does it. `extract` folds batch norms into convolutions; the network so
 folded is measured as well, and the pipeline's own cost is the difference of the times per image to that.
 """
 
@@ -121,12 +121,11 @@ def main() -> None:
             kept.append(rate)
             bares = f"bare {usual[-1]:.1f} on all cores, {bare[-1]:.1f} on each, {short[-1]:.1f} folded"
             print(f"{bares}; extract {rate:.1f} images/s; {seconds}")
-    best, mine, folded = max(np.median(usual), np.median(bare)), float(np.median(kept)), float(np.median(short))
+    one, each, folded, mine = (float(np.median(rates)) for rates in (usual, bare, short, kept))
     print(f"{choice.name}, {images} images, batch {batch}, {cores} cores, medians of {repeats}")
-    print(f"bare network, faster form: {best:.1f} images/s; extract: {mine:.1f} images/s; ratio {mine / best:.1%}")
-    print(
-        f"the pipeline's own cost: {1000 * (1 / mine - 1 / folded):.2f} ms per image (folded network: {folded:.1f}/s)"
-    )
+    print(f"extract: {mine:.1f} images/s; {mine / one:.0%} of the bare network with a batch on all cores ({one:.1f})")
+    print(f"{mine / each:.0%} of the bare network with a batch on each core ({each:.1f})")
+    print(f"{mine / folded:.0%} of the folded network ({folded:.1f}); own cost {1000 * (1 / mine - 1 / folded):.2f} ms")
 
 
 if __name__ == "__main__":

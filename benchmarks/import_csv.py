@@ -16,7 +16,6 @@ the same ones.
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -31,6 +30,7 @@ import pyarrow.csv as pc
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from engine.core.memory import peak_bytes
 from jobs.import_csv import ImportCsvConfig, build
 
 DIM, CLASSES, WARM_UP_ROWS, LINKED_ROWS = 1024, 1000, 50, 4000
@@ -112,7 +112,7 @@ def child(links: str) -> None:
     with tempfile.TemporaryDirectory(dir=links) as workspace:
         manifest = build(ImportCsvConfig(files=(f"{links}/*.csv",), dataset="benchmark", workspace=workspace))
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_bytes() / 2**20
     print(
         json.dumps(
             {

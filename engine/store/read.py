@@ -77,7 +77,7 @@ def read_chunk(places: list[Location], spans: list[Span], dim: int, into: np.nda
 
 def _fill(target: np.ndarray, embeddings: np.ndarray) -> None:
     if embeddings.dtype == np.float16:
-        from engine.store.widen import widen  # here, because numba takes as long to import as `--help` may last
+        from engine.store.half import widen  # here, because numba takes as long to import as `--help` may last
 
         widen(embeddings, target)
     else:

@@ -18,6 +18,7 @@ from engine.store.csv.kernel import (
     gather_text,
     parse_records,
 )
+from engine.store.half import narrow
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
@@ -133,7 +134,7 @@ def parse_block(block: Block, layout: Layout) -> Rows:
     parsed = Rows(
         slots[:rows, SLOT_RECORD].copy(),
         slots[:rows, SLOT_LINE].copy(),
-        x[:rows].astype(layout.dtype, copy=layout.dtype == "float32"),
+        x[:rows].copy() if layout.dtype == "float32" else narrow(x[:rows]),
         label if layout.has_label else None,
         path if layout.has_path else None,
         records,
