@@ -120,7 +120,7 @@ def test_the_job_lists_what_is_there_and_how_to_get_the_rest(tmp_path):
     data_layouts.class_tree(tmp_path / "insects")
     data_layouts.parquet(tmp_path / "half")
     (tmp_path / "half" / "train-00001-of-00002.parquet").unlink()
-    entries = {entry.name: entry for entry in list_datasets(DatasetsConfig(tmp_path))}
+    entries = {entry.name: entry for entry in list_datasets(DatasetsConfig(data_root=tmp_path))}
     assert sum(entries["insects"].splits.values()) == 3 * data_layouts.PER_CLASS + 1
     assert entries["half"].notes[0].startswith("cannot be opened")
     assert (entries["digits"].place, entries["digits"].splits) == ("embedded", {"train": 1437, "test": 360})
@@ -128,7 +128,7 @@ def test_the_job_lists_what_is_there_and_how_to_get_the_rest(tmp_path):
 
 
 def test_the_job_reports_files_by_split(tmp_path):
-    report = run(DatasetsConfig(tmp_path))
+    report = run(DatasetsConfig(data_root=tmp_path))
     rows = [(row["dataset"], row["split"], row["value"]) for row in report.as_json()["results"]]
     assert rows[:2] == [("digits", "train", 1437), ("digits", "test", 360)]
     assert {row[0] for row in report.tables[0].rows} - {""} == set(DATASETS)
