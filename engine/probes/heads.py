@@ -21,6 +21,8 @@ from engine.stream import Rounds, Step, Workers, scan
 Array = np.ndarray
 # Scores (1 MB) that stay in the second-level cache while they pass through the softmax.
 SOFTMAX_SCORES = 2**18
+# Scores (16 MB) that a thread holds at a time, so that memory does not grow with the batch.
+SLOPE_SCORES = 2**22
 # Columns that one thread updates at a time; fixed, so that the arithmetic does not depend on the number of threads.
 BLOCK_COLUMNS = 256
 # Weight of recent steps in the running average: the mean lies about 1/4 of the steps behind (Shamir and Zhang 2013).
@@ -64,6 +66,12 @@ class Slope(NamedTuple):
     loss: Array
     weight: Array
     bias: Array
+
+    def plus(self, other: "Slope") -> "Slope":
+        """Loss and gradient of both row sets; this one's arrays are used for it."""
+        for mine, theirs in zip(self[1:], other[1:], strict=True):
+            mine += theirs
+        return self._replace(rows=self.rows + other.rows)
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,14 @@ LEARNT = ("weight", "centre", "mean_weight", "mean_centre")
 def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[Array], Array]) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk: ``4 d g p`` flops a row."""
     x, y = labelled(chunk, positions)
+    rows = max(1, SLOPE_SCORES // parameters.weight.shape[1])
+    total = _slope(parameters, x[:rows], y[:rows])
+    for start in range(rows, len(x), rows):
+        total = total.plus(_slope(parameters, x[start : start + rows], y[start : start + rows]))
+    return total
+
+
+def _slope(parameters: Parameters, x: Array, y: Array) -> Slope:
     scores = x @ parameters.weight
     scores += parameters.bias
     loss = np.zeros(parameters.heads)

@@ -14,9 +14,9 @@ from distributed import Client, as_completed
 from distributed.scheduler import KilledWorker
 
 from engine.core.errors import GapscopeError, InputError
+from engine.stream.chain import reduction
 from engine.stream.schedule import Rounds
 from engine.stream.shard import shard_chunks
-from engine.stream.tree import reduction
 
 CONNECT_SECONDS = 10
 

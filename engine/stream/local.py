@@ -10,9 +10,9 @@ import dask
 from dask import delayed
 
 from engine.core.threads import blas_threads
+from engine.stream.chain import reduction
 from engine.stream.schedule import Rounds
 from engine.stream.shard import shard_chunks
-from engine.stream.tree import reduction
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from engine.store import EmbeddingStore, Piece, View
 from engine.stream.schedule import Rounds
 from engine.stream.workers import Workers
 
-CHUNK_ROWS = 8192
-CHUNKS_A_LEAF = 4
+CHUNK_ROWS = 4096
+# Leaves of a reduction, at most: tasks enough for as many workers.
+LEAVES = 64
 
 
 class Mergeable(Protocol):
@@ -62,12 +63,13 @@ def fold(
     progress: Progress = SILENT,
     description: str = "fold",
 ) -> S:
-    """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in a tree.
+    """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in order.
 
     An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread.
     """
     pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
-    runs = [pieces[i : i + CHUNKS_A_LEAF] for i in range(0, len(pieces), CHUNKS_A_LEAF)]
+    size = -(-len(pieces) // LEAVES)
+    runs = [pieces[i : i + size] for i in range(0, len(pieces), size)]
     with progress.task(description, view.rows, "rows") as task:
         return workers.reduce(
             bind(_summarise, view.store, of),

@@ -21,7 +21,7 @@ class Workers(Protocol):
         """``function(item)`` for each item, in the items' order; ``done(i)`` is called as item ``i`` finishes."""
 
     def reduce(self, function: Callable[[Any], Any], items: Sequence, merge: Callable[[list], Any], done: Done) -> Any:
-        """The ``function(item)`` of all items merged in a tree whose shape depends on their number alone."""
+        """The ``function(item)`` of all items merged in the items' order."""
 
     def rounds(self, rounds: Rounds, partial: Partial) -> AbstractContextManager[Callable[[int, Any], list]]:
         """A function ``(t, parameters) -> values``: ``partial(parameters, chunk)`` for each sub-batch of global batch
