@@ -21,8 +21,8 @@ from engine.stream import Rounds, Step, Workers, scan
 Array = np.ndarray
 # Scores (1 MB) that stay in the second-level cache while they pass through the softmax.
 SOFTMAX_SCORES = 2**18
-# Scores (16 MB) that a thread holds at a time, so that memory does not grow with the batch.
-SLOPE_SCORES = 2**22
+# Scores (8 MB) that a thread holds at a time, so that memory does not grow with the batch.
+SLOPE_SCORES = 2**21
 # Columns that one thread updates at a time; fixed, so that the arithmetic does not depend on the number of threads.
 BLOCK_COLUMNS = 256
 # Weight of recent steps in the running average: the mean lies about 1/4 of the steps behind (Shamir and Zhang 2013).
