@@ -17,7 +17,7 @@ from engine.probes.options import ProbeOptions
 from engine.probes.training import HOLDOUT_ROWS
 from engine.store import EmbeddingStore, View
 from engine.store.workspace import companions, find_store, slug
-from engine.stream import SHARDS, Workers, connect
+from engine.stream import CHUNK_ROWS, SHARDS, Workers, connect
 from jobs.folder import RunFolder, opened
 from jobs.report import Report, Table
 from schemas.results import Result
@@ -25,7 +25,6 @@ from schemas.results import Result
 JOB = "fit-incremental"
 SHOWN = ("top5_accuracy", "macro_f1", "log_loss")
 CHOICES = ("chosen", "shrinkage", "l2", "learning_rate", "batch_rows", "passes", "holdout_rows", "unlabelled")
-CHUNK_ROWS = 4096
 CSV = "csv"
 FEATURES = {"backbone", "backbone_args", "precision", "weights", "weights_hash", "layer", "preprocessing", "dim"}
 

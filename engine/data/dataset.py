@@ -48,7 +48,7 @@ class Dataset:
         return tuple(self.openers)
 
     def source(self, split: str) -> Source:
-        """The images of a split; lists them, about 1 s per million files."""
+        """The images of a split; lists them, 0.07 s for 100,000 files."""
         if split not in self.openers:
             raise unknown_name(f"split of {self.name}", split, self.splits)
         return self.openers[split]()

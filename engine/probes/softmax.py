@@ -45,7 +45,7 @@ from engine.probes.metric import Metric, scales
 from engine.probes.options import ProbeOptions
 from engine.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
 from engine.store import View
-from engine.stream import SHARDS, Rounds, Workers
+from engine.stream import CHUNK_ROWS, SHARDS, Rounds, Workers
 from engine.summaries import LabelledMoments
 
 ENGINES = Registry("array library", {"numpy": "engine.probes.heads:NumPy", "torch": "engine.probes.heads_torch:Torch"})
@@ -61,7 +61,6 @@ FASTEST = 0.3
 # Rows that are in memory are used again where an epoch has fewer rows than this: reading costs more than steps do.
 ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
 STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 80, 64, 8192
-CHUNK_ROWS = 4096
 # Columns that may be trained for a whole epoch; with more, the race is shorter in proportion.
 RACE_COLUMNS = 512
 

@@ -15,7 +15,7 @@ def class_folders(root: Path, within: str = "", classes: ClassMap | None = None)
 
     Every regular file in a class folder that is not hidden is listed, whatever its suffix: `Thumbs.db`, web pages and
     empty files end in the ledger of rejected files, and rows + rejected = files listed. Files that lie beside the
-    class folders are not.  About 1 s per million files with warm directory caches.
+    class folders are not.  0.07 s for 100,000 files with warm directory caches.
 
     Parameters
     ----------
