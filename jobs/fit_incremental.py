@@ -12,7 +12,7 @@ from engine.data.catalogue import companions_of
 from engine.data.label_order import check_label_order
 from engine.evaluate import align_classes, measure, predict
 from engine.probes import PROBES
-from engine.probes.linear import LinearProbe
+from engine.probes.model import Classifier
 from engine.probes.options import ProbeOptions
 from engine.probes.training import HOLDOUT_ROWS
 from engine.store import EmbeddingStore, View
@@ -171,7 +171,7 @@ def _features(store: EmbeddingStore) -> dict[str, Any]:
 
 
 def _evaluate(
-    probe: LinearProbe, test: EmbeddingStore, folder: RunFolder, workers: Workers, progress: Progress
+    probe: Classifier, test: EmbeddingStore, folder: RunFolder, workers: Workers, progress: Progress
 ) -> tuple[list[Result], list[str]]:
     """Results of the model on one set, and what has to be said about it."""
     place = test.provenance
@@ -189,7 +189,7 @@ def _evaluate(
     ]
 
 
-def _check_features(probe: LinearProbe, test: EmbeddingStore) -> None:
+def _check_features(probe: Classifier, test: EmbeddingStore) -> None:
     """Refuse a set whose features were made differently from those that the model was trained on."""
     there = _features(test)
     for field in ("dim", "weights_hash", "layer", "preprocessing", "precision"):
@@ -218,7 +218,7 @@ def _tables(config: FitIncrementalConfig, results: Sequence[Result]) -> list[Tab
     return [Table(f"Trained on {config.dataset}/{config.split}", columns, rows)] if rows else []
 
 
-def _story(probe: LinearProbe) -> list[str]:
+def _story(probe: Classifier) -> list[str]:
     """One sentence on what was chosen on the held-out rows."""
     details = probe.details
     chosen = {name: details[name] for name in CHOICES if details.get(name) is not None}

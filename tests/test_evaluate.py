@@ -35,6 +35,7 @@ class Scores:
     """A model whose embeddings are its scores."""
 
     probabilistic = True
+    temperature = 1.0
 
     def scores(self, x):
         return x

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from engine.core.errors import BudgetError, InputError
 from engine.core.location import Location
-from engine.probes.linear import load_probe
+from engine.probes.model import load_model
 from engine.store import open_store
 from jobs.fit_incremental import FitIncrementalConfig, run
 from jobs.import_csv import ImportCsvConfig
@@ -98,7 +98,7 @@ def test_the_run_folder_holds_a_complete_record(workspace):
 
 def test_predictions_agree_with_the_saved_model_and_with_the_results(workspace):
     report = fitted(workspace)
-    probe = load_probe(Location.of(report.run))
+    probe = load_model(Location.of(report.run))
     val = open_store(Location.of(workspace / "embeddings/toy/toy/val")).view().read()
     table = pq.read_table(f"{report.run}/predictions/toy-val").sort_by("sample_id")
     order = np.argsort(val.sample_id)
@@ -110,14 +110,14 @@ def test_predictions_agree_with_the_saved_model_and_with_the_results(workspace):
 
 
 def test_test_rows_have_no_influence_on_the_model(workspace, blobs):
-    first = load_probe(Location.of(fitted(workspace, name="first").run))
+    first = load_model(Location.of(fitted(workspace, name="first").run))
     x, y = blobs(600)
     folder = workspace / "embeddings/toy/toy/val"
     for path in folder.iterdir():
         path.unlink()
     write_store(folder, -x, (y + 1) % CLASSES, part_rows=512, split="val")
-    second = load_probe(Location.of(fitted(workspace, name="second").run))
-    assert np.array_equal(first.weight, second.weight)
+    second = load_model(Location.of(fitted(workspace, name="second").run))
+    assert np.array_equal(first.rule.weight, second.rule.weight)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -125,8 +125,8 @@ def test_test_rows_have_no_influence_on_the_model(workspace, blobs):
 def test_a_two_worker_cluster_gives_the_same_model_and_results(workspace, cluster, model):
     here = fitted(workspace, model=model, name="here")
     there = fitted(workspace, model=model, name="there", scheduler=cluster)
-    one, other = (load_probe(Location.of(report.run)) for report in (here, there))
-    assert np.allclose(one.weight, other.weight, rtol=1e-6, atol=1e-6)
+    one, other = (load_model(Location.of(report.run)) for report in (here, there))
+    assert np.allclose(one.rule.weight, other.rule.weight, rtol=1e-6, atol=1e-6)
     assert [r.value for r in here.results] == pytest.approx([r.value for r in there.results], rel=1e-6)
 
 

@@ -69,7 +69,7 @@ def test_two_epochs_come_close_to_the_converged_optimum(make_store, rows):
 def test_torch_gives_the_same_model_within_rounding(make_store, rows):
     store = make_store(*rows)
     one, other = fitted(store), fitted(store, device="torch:cpu")
-    np.testing.assert_allclose(other.weight, one.weight, atol=1e-4 * np.abs(one.weight).max())
+    np.testing.assert_allclose(other.rule.weight, one.rule.weight, atol=1e-4 * np.abs(one.rule.weight).max())
     assert other.details["l2"] == one.details["l2"]
 
 
@@ -77,7 +77,7 @@ def test_torch_gives_the_same_model_within_rounding(make_store, rows):
 def test_a_gpu_gives_the_same_model_within_rounding(make_store, rows):
     store = make_store(*rows)
     one, other = fitted(store), fitted(store, device="cuda")
-    np.testing.assert_allclose(other.weight, one.weight, atol=1e-3 * np.abs(one.weight).max())
+    np.testing.assert_allclose(other.rule.weight, one.rule.weight, atol=1e-3 * np.abs(one.rule.weight).max())
 
 
 def test_the_first_loss_that_is_not_finite_stops_the_training_and_names_the_step(make_store, rows):
@@ -151,7 +151,7 @@ def test_held_out_rows_join_the_others_once_nothing_is_left_to_choose(make_store
     store = make_store(*rows)
     joined, apart = fitted(store), fitted_apart(store)
     assert (joined.details["rows"], apart.details["rows"]) == (N, N - HELD)
-    assert not np.array_equal(joined.weight, apart.weight)
+    assert not np.array_equal(joined.rule.weight, apart.rule.weight)
 
 
 def test_few_rows_are_used_more_than_once_while_they_are_in_memory(make_store, rows):

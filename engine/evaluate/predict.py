@@ -21,9 +21,11 @@ from schemas.predictions import PREDICTIONS_SCHEMA
 
 
 class Model(Protocol):
-    """What can be evaluated: scores, and whether they are log-likelihoods up to a constant for each row."""
+    """What can be evaluated: scores, and whether they are, divided by the temperature, log-likelihoods up to a
+    constant for each row."""
 
     probabilistic: bool
+    temperature: float
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Scores ``(n, k)``, higher for likelier classes, of embeddings ``x : (n, d)``."""
@@ -36,7 +38,8 @@ def predictions(model: Model, chunk: Chunk) -> pa.Table:
     rows = np.arange(len(top))
     columns = {"sample_id": chunk.sample_id, "label": chunk.y, "predicted": top[:, 0]}
     if model.probabilistic:
-        log_likelihood = scores - logsumexp(scores, axis=1, keepdims=True)
+        tempered = scores / model.temperature
+        log_likelihood = tempered - logsumexp(tempered, axis=1, keepdims=True)
         columns["confidence"] = np.exp(log_likelihood[rows, top[:, 0]])
         of_label = log_likelihood[rows, np.maximum(chunk.y, 0)]
         columns["log_likelihood"] = pa.array(of_label, pa.float32(), mask=chunk.y < 0)

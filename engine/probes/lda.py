@@ -8,12 +8,14 @@ from time import perf_counter
 
 import numpy as np
 
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.core.progress import SILENT, Progress
 from engine.probes.discriminant import Discriminant, tempered_path
-from engine.probes.linear import LinearProbe, over_all_classes
+from engine.probes.model import Classifier
 from engine.probes.options import ProbeOptions
+from engine.probes.rules.linear import Linear
 from engine.probes.training import Holdout, labels_of, moments_of, with_holdout
 from engine.store import View
 from engine.stream import Workers
@@ -28,8 +30,13 @@ def shrunk(eigenvalues: np.ndarray, shrinkage: float) -> np.ndarray:
 
 
 def fit(
-    train: View, holdout: View | Chunk, options: ProbeOptions, workers: Workers, progress: Progress = SILENT
-) -> LinearProbe:
+    train: View,
+    holdout: View | Chunk,
+    options: ProbeOptions,
+    workers: Workers,
+    progress: Progress = SILENT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Classifier:
     """Train on `train`; the shrinkage with the least log-loss on `holdout` is taken unless `options` names one.
 
     Once it is chosen, the held-out rows join the others, for the price of one more eigendecomposition.
@@ -44,7 +51,7 @@ def fit(
     if options.shrinkage is not None and not 0 <= options.shrinkage <= 1:
         raise InputError(f"shrinkage {options.shrinkage} is outside 0…1; 0 keeps the covariance, 1 ignores it")
     start = perf_counter()
-    moments = moments_of(train, workers, progress)
+    moments = moments_of(train, workers, progress, checkpoint)
     labels = labels_of(moments, train)
     held = Holdout.of(holdout, labels)
     discriminant = Discriminant.of(moments)
@@ -66,4 +73,5 @@ def fit(
         "passes": 1,
         "seconds": perf_counter() - start,
     }
-    return LinearProbe("lda", **over_all_classes(weight.T, bias, labels.present, labels.classes), details=details)
+    rule = Linear.over_all(weight.T, bias, labels.present, labels.classes)
+    return Classifier("lda", rule, temperature=1 / temperature, details=details)

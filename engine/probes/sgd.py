@@ -8,11 +8,13 @@ from time import perf_counter
 import numpy as np
 from sklearn.linear_model import SGDClassifier
 
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import DivergedError, InputError
 from engine.core.progress import SILENT, Progress
-from engine.probes.linear import LinearProbe, over_all_classes
+from engine.probes.model import Classifier
 from engine.probes.options import ProbeOptions
+from engine.probes.rules.linear import Linear
 from engine.probes.training import Labels, with_holdout
 from engine.store import View
 from engine.stream import CHUNK_ROWS, Workers, each
@@ -21,8 +23,13 @@ LARGEST = np.finfo(np.float32).max
 
 
 def fit(
-    train: View, holdout: View | Chunk, options: ProbeOptions, workers: Workers, progress: Progress = SILENT
-) -> LinearProbe:
+    train: View,
+    holdout: View | Chunk,
+    options: ProbeOptions,
+    workers: Workers,
+    progress: Progress = SILENT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Classifier:
     """Train on `train` and on `holdout` if it stands behind, chunk after chunk in this process; nothing is chosen.
 
     Raises
@@ -46,8 +53,8 @@ def fit(
         "passes": options.epochs + 1,
         "seconds": perf_counter() - start,
     }
-    tensors = over_all_classes(weight, bias, labels.present, labels.classes)
-    return LinearProbe("sgd", **tensors, probabilistic=False, details=details)
+    rule = Linear.over_all(weight, bias, labels.present, labels.classes)
+    return Classifier("sgd", rule, probabilistic=False, details=details)
 
 
 class _Counts:

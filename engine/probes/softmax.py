@@ -34,15 +34,17 @@ from typing import Any
 
 import numpy as np
 
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import DivergedError, InputError
 from engine.core.progress import SILENT, Progress
 from engine.core.registry import Registry
 from engine.probes.discriminant import Discriminant, tempered_path
 from engine.probes.heads import Head, Heads
-from engine.probes.linear import LinearProbe, over_all_classes
 from engine.probes.metric import Metric, scales
+from engine.probes.model import Classifier
 from engine.probes.options import ProbeOptions
+from engine.probes.rules.linear import Linear
 from engine.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
 from engine.store import View
 from engine.stream import CHUNK_ROWS, SHARDS, Rounds, Workers
@@ -103,8 +105,13 @@ class Course:
 
 
 def fit(
-    train: View, holdout: View | Chunk, options: ProbeOptions, workers: Workers, progress: Progress = SILENT
-) -> LinearProbe:
+    train: View,
+    holdout: View | Chunk,
+    options: ProbeOptions,
+    workers: Workers,
+    progress: Progress = SILENT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+) -> Classifier:
     """Train on `train`; penalty, shrinkage and the final choice go by the log-loss on `holdout`.
 
     Reads the training rows ``1 + epochs`` times. An epoch costs ``4 d k`` flops a row, the moments ``d²`` in float64.
@@ -137,8 +144,8 @@ def fit(
         )
         details |= descent
     details["seconds"] = clock.laps
-    tensors = over_all_classes(weight.T, bias, labels.present, labels.classes)
-    return LinearProbe("softmax", **tensors, details=details)
+    rule = Linear.over_all(weight.T, bias, labels.present, labels.classes)
+    return Classifier("softmax", rule, details=details)
 
 
 class Clock:

@@ -96,7 +96,9 @@ class Cluster:
         return value
 
     @contextmanager
-    def rounds(self, rounds: Rounds, partial: Callable[[Any, Any], Any]) -> Iterator[Callable[[int, Any], list]]:
+    def rounds(
+        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0
+    ) -> Iterator[Callable[[int, Any], list]]:
         """See `Workers.rounds`.
 
         A shard stays with one worker, which keeps its place in the stream; if that worker dies, another opens the

@@ -43,10 +43,12 @@ class LocalThreads:
             return list(dask.compute(*values, scheduler="threads", num_workers=self.threads))
 
     @contextmanager
-    def rounds(self, rounds: Rounds, partial: Callable[[Any, Any], Any]) -> Iterator[Callable[[int, Any], list]]:
-        """See `Workers.rounds`. Each shard is an iterator that lives as long as the pass; `t` must count up from 0."""
+    def rounds(
+        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0
+    ) -> Iterator[Callable[[int, Any], list]]:
+        """See `Workers.rounds`. Each shard is an iterator that lives as long as the pass."""
         with ThreadPoolExecutor(self.threads, "read") as reader, ThreadPoolExecutor(self.threads, "compute") as pool:
-            shards = [shard_chunks(rounds, shard, reader) for shard in range(rounds.shards)]
+            shards = [shard_chunks(rounds, shard, reader, first) for shard in range(rounds.shards)]
 
             def compute(_t: int, parameters: Any) -> list:
                 with blas_threads(1):

@@ -102,6 +102,8 @@ def scan(
     step: Callable[[Any, list, Step], Any],
     workers: Workers,
     *,
+    first: int = 0,
+    after: Callable[[Any, int], None] = lambda _state, _done: None,
     progress: Progress = SILENT,
     description: str = "scan",
 ) -> Any:
@@ -110,13 +112,21 @@ def scan(
 
     The sub-batches of a batch are computed side by side, their values handed over in shard order; the result is
     therefore the same on any number of threads or workers, up to the rounding of the linear algebra library.
+
+    A pass may begin at global batch `first`; `after(state, done)` is called behind every step with the number of
+    batches done, to keep what was reached.
+
     Synchronous steps rather than rounds of local steps with averaged weights: those need more passes for the same
     accuracy, and a probe's parameters are small enough (4 MB at 1024 x 1000) to travel each step.
     """
-    with progress.task(description, rounds.view.rows, "rows") as task, workers.rounds(rounds, partial) as compute:
+    with (
+        progress.task(description, rounds.view.rows, "rows") as task,
+        workers.rounds(rounds, partial, first) as compute,
+    ):
         done = 0
-        for index in range(rounds.steps):
+        for index in range(first, rounds.steps):
             state = step(state, compute(index, state.parameters), Step(index, rounds.steps))
+            after(state, index + 1)
             reached = rounds.view.rows * (index + 1) // rounds.steps
             task.advance(reached - done)
             done = reached

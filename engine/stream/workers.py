@@ -23,9 +23,11 @@ class Workers(Protocol):
     def reduce(self, function: Callable[[Any], Any], items: Sequence, merge: Callable[[list], Any], done: Done) -> Any:
         """The ``function(item)`` of all items merged in the items' order."""
 
-    def rounds(self, rounds: Rounds, partial: Partial) -> AbstractContextManager[Callable[[int, Any], list]]:
+    def rounds(
+        self, rounds: Rounds, partial: Partial, first: int = 0
+    ) -> AbstractContextManager[Callable[[int, Any], list]]:
         """A function ``(t, parameters) -> values``: ``partial(parameters, chunk)`` for each sub-batch of global batch
-        ``t``.
+        ``t``, which counts up from `first`.
         """
 
 

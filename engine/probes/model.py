@@ -1,0 +1,119 @@
+"""A fitted classifier: the rule that gives scores, how they become probabilities, and how it all came about."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from scipy.special import softmax
+
+from engine.core.errors import GapscopeError, SchemaError
+from engine.core.location import Location
+from engine.probes.rules import RULES
+
+MODEL, DESCRIPTION = "model.safetensors", "model.json"
+
+
+class Rule(Protocol):
+    """Scores from features; each kind is one line in `RULES`."""
+
+    kind: str
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Scores ``(n, k)`` float32 of ``x : (n, d)``, higher for likelier classes; finite, and `NEVER` for a class
+        that had no training rows.
+        """
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The arrays to keep, by name."""
+
+    def settings(self) -> dict[str, Any]:
+        """The plain JSON values to keep beside them."""
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> "Rule":
+        """The rule that `tensors` and `settings` were taken from."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained member of `PROBES`.
+
+    Attributes
+    ----------
+    name
+        Which member trained it.
+    rule
+        Gives the scores.
+    probabilistic
+        Whether the softmax of ``scores / temperature`` is meant as probabilities.
+    temperature
+        Chosen on held-out training rows, where there were some (Guo et al. 2017); above 1 the scores were too sure.
+    normalised
+        Whether rows are scaled to length one before they meet the rule.
+    details
+        How it came about, as plain JSON values: what was chosen on the held-out rows and what else was tried, passes
+        over the data, seconds, the certificate.
+    class_names, features
+        What the classes are called, and how images become features.
+    """
+
+    name: str
+    rule: Rule
+    probabilistic: bool = True
+    temperature: float = 1.0
+    normalised: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    features: dict[str, Any] = field(default_factory=dict)
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Scores ``(n, k)`` float32 of ``x : (n, d)``."""
+        return self.rule.scores(unit_rows(x) if self.normalised else x)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Class index ``(n,)`` of each row of ``x : (n, d)``."""
+        return self.scores(x).argmax(axis=1)
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Softmax of the tempered scores, ``(n, k)`` float64."""
+        return softmax(self.scores(x).astype(np.float64) / self.temperature, axis=1)
+
+    def save(self, folder: Location) -> None:
+        """Write `model.safetensors`, then `model.json`, into `folder`."""
+        tensors = {name: np.ascontiguousarray(array) for name, array in self.rule.tensors().items()}
+        about = {name: value for name, value in vars(self).items() if name != "rule"}
+        about |= {"kind": self.rule.kind, "settings": self.rule.settings()}
+        (folder / MODEL).write_atomically(lambda file: file.write(save(tensors)))
+        (folder / DESCRIPTION).write_text(json.dumps(about, indent=1))
+
+
+def load_model(folder: Location) -> Classifier:
+    """The classifier that `Classifier.save` wrote into `folder`.
+
+    Raises
+    ------
+    SchemaError
+        The files are not there or not what they should be.
+    """
+    try:
+        tensors = load((folder / MODEL).read_bytes())
+        about = json.loads((folder / DESCRIPTION).read_text())
+        rule = RULES[about.pop("kind")].restore(tensors, about.pop("settings"))
+        about["class_names"] = tuple(about["class_names"])
+        return Classifier(rule=rule, **about)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, GapscopeError) as error:
+        raise SchemaError(
+            f"{folder} holds no model ({MODEL} and {DESCRIPTION}) that can be read: {error}; "
+            "train one with `fit-incremental`"
+        ) from error
+
+
+def unit_rows(x: np.ndarray) -> np.ndarray:
+    """The rows of ``x : (n, d)`` scaled to length one, float32; a row of zeros stays."""
+    x = np.asarray(x, np.float32)
+    length = np.sqrt(np.einsum("nd,nd->n", x, x))[:, None]
+    return np.divide(x, length, out=np.zeros_like(x), where=length > 0)

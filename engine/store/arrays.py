@@ -1,0 +1,95 @@
+"""Arrays in memory, and rows seen through a change, with the interface of a store on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.store.plan import Piece
+from engine.store.store import EmbeddingStore, View
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayStore:
+    """Rows in memory, which every verb reads as it reads a store on disk.
+
+    The rows are taken as they stand; put them into random order first where a training depends on it.
+
+    Attributes
+    ----------
+    x : (n, d)
+        Any float type; chunks are float32.
+    y : (n,)
+        Class indices, -1 where unknown.
+    class_names
+        By class index.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    class_names: list[str]
+    name: str = "arrays"
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.x.shape[1]
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece`; no copy where they are float32 in a row already."""
+        x = np.ascontiguousarray(self.x[piece.start : piece.stop], np.float32)
+        y = np.asarray(self.y[piece.start : piece.stop], np.int32)
+        return Chunk(np.arange(piece.start, piece.stop), x, y)
+
+    def view(self, start: int = 0, stop: int | None = None) -> View:
+        """The rows ``start <= i < stop``."""
+        return View(self, start, self.rows if stop is None else stop)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A store whose rows pass through `change` as they are read; picklable if `change` is."""
+
+    store: EmbeddingStore | ArrayStore
+    change: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.store.rows
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.store.dim
+
+    @property
+    def name(self) -> str:
+        """The store's own."""
+        return self.store.name
+
+    @property
+    def class_names(self) -> list[str]:
+        """The store's own."""
+        return self.store.class_names
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece`, changed."""
+        chunk = self.store.read(piece, into)
+        return chunk._replace(x=self.change(chunk.x))
+
+    def view(self, start: int = 0, stop: int | None = None) -> View:
+        """The rows ``start <= i < stop``."""
+        return View(self, start, self.rows if stop is None else stop)
+
+
+def in_memory(view: View) -> View:
+    """The same rows read once and kept: for work that passes over few rows many times."""
+    chunk = view.read()
+    return ArrayStore(chunk.x, chunk.y, view.store.class_names, view.store.name).view()
