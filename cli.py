@@ -19,7 +19,9 @@ COMMANDS = {
     "backbones": "Search the names of pretrained networks.",
     "extract": "Run a pretrained backbone over images and store their embeddings.",
     "import-csv": "Bring features from CSV files of any size into the embedding store.",
-    "fit-incremental": "Train a classifier on stored embeddings, evaluate it on every companion set.",
+    "fit-incremental": "Train classifiers on stored embeddings, evaluate them on every companion set.",
+    "tune": "Find the best settings of a classifier from one read; poor ones are dropped early.",
+    "predict": "Predict the classes of a stored set with a saved model.",
     "replay-head": "Check stored embeddings against the backbone's own classifier.",
 }
 ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?

@@ -11,6 +11,8 @@ JOBS = Registry(
         "extract": "jobs.extract:run",
         "fit-incremental": "jobs.fit_incremental:run",
         "import-csv": "jobs.import_csv:run",
+        "predict": "jobs.predict:run",
         "replay-head": "jobs.replay_head:run",
+        "tune": "jobs.tune:run",
     },
 )

@@ -12,8 +12,8 @@ from jobs.report import Report
 STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("extract", {"dataset": ("digits", "digits-night")}),
     ("fit-incremental", {"dataset": "digits"}),
-    ("fit-incremental", {"dataset": "digits", "model": "lda"}),
-    ("fit-incremental", {"dataset": "digits", "model": "sgd"}),
+    ("fit-incremental", {"dataset": "digits", "model": ("lda",)}),
+    ("fit-incremental", {"dataset": "digits", "model": ("sgd",)}),
 )
 
 

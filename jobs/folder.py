@@ -13,18 +13,30 @@ import pyarrow.parquet as pq
 
 from engine.core.location import Location
 from engine.core.memory import peak_bytes
+from engine.probes.model import DESCRIPTION, MODEL
 from engine.store import EmbeddingStore
 from jobs.report import Report, Table
 from schemas.results import RESULTS_SCHEMA, Result
 from schemas.run import Input, RunManifest
 
 MANIFEST, TABLE, HEADLINE = "manifest.json", "results.parquet", "results.json"
+PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
+# What a run may leave: all of it goes before another one begins in its folder.
+FILES, FOLDERS = (TABLE, HEADLINE, MODEL, DESCRIPTION), (PREDICTIONS, MODELS, CHECKPOINT)
+# Options that say where and how a run works; whatever they are, it is the same work.
+MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds"})
 RECORDED = ("gapscope", "numpy", "scipy", "pyarrow", "dask", "scikit-learn", "torch", "timm")
 
 
 @dataclass
 class RunFolder:
-    """One run's folder, opened by `opened`; a job fills it and then calls `finish`."""
+    """One run's folder, opened by `opened`; a job fills it and then calls `finish`.
+
+    Attributes
+    ----------
+    continues
+        Whether what an interrupted run of the same work left is still there, to go on from.
+    """
 
     place: Location
     job: str
@@ -32,10 +44,7 @@ class RunFolder:
     inputs: list[Input] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
-
-    def reads(self, store: EmbeddingStore) -> None:
-        """Record that the run read `store`."""
-        self.inputs.append(Input(place=str(store.folder), config_hash=store.manifest.config_hash, rows=store.rows))
+    continues: bool = False
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -44,10 +53,19 @@ class RunFolder:
         yield
         self.seconds[what] = round(time.perf_counter() - start, 3)
 
-    def finish(self, results: Sequence[Result], tables: Sequence[Table] = (), notes: Sequence[str] = ()) -> Report:
-        """Write the results and the final manifest; the report has the rows of all classes together."""
+    def finish(
+        self,
+        results: Sequence[Result],
+        tables: Sequence[Table] = (),
+        notes: Sequence[str] = (),
+        kept: Sequence[Result] = (),
+    ) -> Report:
+        """Write the results and the final manifest; the report has the rows of all classes together.
+
+        Rows of `kept` go to the table of results and nowhere else.
+        """
         headline = [result for result in results if result.class_name is None]
-        table = pa.Table.from_pylist([result.row() for result in results], RESULTS_SCHEMA)
+        table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
         (self.place / TABLE).write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
         self.write_manifest("complete")
         seconds = time.perf_counter() - self.started
@@ -57,14 +75,16 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
-        (self.place / TABLE).delete()
-        (self.place / HEADLINE).delete()
-        self.predictions.delete_folder()
+        for name in FILES:
+            (self.place / name).delete()
+        for name in FOLDERS:
+            (self.place / name).delete_folder()
 
-    @property
-    def predictions(self) -> Location:
-        """Where the predictions tables lie, one folder for each set."""
-        return self.place / "predictions"
+    def clear_predictions(self) -> None:
+        """Remove what was predicted, by one model or by several."""
+        models = self.place / MODELS
+        for place in (self.place, *(models / name for name in models.names())):
+            (place / PREDICTIONS).delete_folder()
 
     def write_manifest(self, status: str) -> None:
         """Write the manifest as it stands."""
@@ -80,17 +100,27 @@ class RunFolder:
         (self.place / MANIFEST).write_text(manifest.model_dump_json(indent=1))
 
 
+def input_of(store: EmbeddingStore) -> Input:
+    """The record that a run reads `store`."""
+    return Input(place=str(store.folder), config_hash=store.manifest.config_hash, rows=store.rows)
+
+
 @contextmanager
-def opened(workspace: Location, job: str, name: str, config: Any) -> Iterator[RunFolder]:
-    """The folder of a new run of `job`, with a manifest from its first moment to its last.
+def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequence[Input] = ()) -> Iterator[RunFolder]:
+    """The folder of a run of `job` that reads `inputs`, with a manifest from its first moment to its last.
 
     A folder of the same name is used again when it holds the same configuration or an unfinished run; another
     configuration gets the next free ``name-2``, ``name-3``, so that no finished run is ever overwritten by a different
-    one.
+    one. An unfinished run of the same configuration, versions and first input (which the model comes from) is
+    continued, without its predictions if another input has changed; everything else starts in an empty folder.
     """
     settings = json.loads(json.dumps(asdict(config), default=str))
-    folder = RunFolder(_free_place(workspace / "runs", f"{job}-{name}", settings), job, settings)
-    folder.clear()
+    place, earlier = _free_place(workspace / "runs", f"{job}-{name}", settings)
+    folder = RunFolder(place, job, settings, list(inputs), continues=_is_the_same(earlier, settings, inputs))
+    if not folder.continues:
+        folder.clear()
+    elif earlier["inputs"] != _plain(inputs):
+        folder.clear_predictions()
     folder.write_manifest("running")
     try:
         yield folder
@@ -99,17 +129,37 @@ def opened(workspace: Location, job: str, name: str, config: Any) -> Iterator[Ru
         raise
 
 
-def _free_place(runs: Location, name: str, settings: Mapping[str, Any]) -> Location:
+def _free_place(runs: Location, name: str, settings: Mapping[str, Any]) -> tuple[Location, dict[str, Any]]:
+    """The folder to use, and the manifest that lies in it; an empty one where there is none."""
     number = 1
     while True:
         place = runs / (name if number == 1 else f"{name}-{number}")
         manifest = place / MANIFEST
         if not manifest.exists():
-            return place
+            return place, {}
         found = json.loads(manifest.read_text())
-        if found["config"] == settings or found["status"] != "complete":
-            return place
+        if _work(found["config"]) == _work(settings) or found["status"] != "complete":
+            return place, found
         number += 1
+
+
+def _is_the_same(earlier: Mapping[str, Any], settings: Mapping[str, Any], inputs: Sequence[Input]) -> bool:
+    """Whether the run of the manifest `earlier` is an unfinished one of the same work."""
+    if not earlier or earlier["status"] == "complete":
+        return False
+    return (
+        _work(earlier["config"]) == _work(settings)
+        and earlier["inputs"][:1] == _plain(inputs[:1])
+        and earlier["versions"] == _versions()
+    )
+
+
+def _plain(inputs: Sequence[Input]) -> list[dict[str, Any]]:
+    return [one.model_dump() for one in inputs]
+
+
+def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in MANNER}
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,9 @@ from schemas.embeddings import Strict
 
 
 class Input(Strict):
-    """A table that the run read: where it lies, the hash of its provenance, its rows."""
+    """A table that the run read: where it lies, the hash of its provenance, its rows; or a model: where it lies, the
+    hash of what decides its scores, the rows it was trained on.
+    """
 
     place: str
     config_hash: str

@@ -8,45 +8,29 @@ import pytest
 from conftest import write_store
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 from engine.core.errors import BudgetError, InputError
 from engine.core.location import Location
+from engine.core.progress import SILENT
 from engine.probes.model import load_model
 from engine.store import open_store
 from jobs.fit_incremental import FitIncrementalConfig, run
 from jobs.import_csv import ImportCsvConfig
 from jobs.import_csv import run as import_csv
+from jobs.story import story
 from schemas.results import RESULTS_SCHEMA
 from schemas.run import RunManifest
-
-CLASSES, DIM = 5, 16
 
 
 @pytest.fixture
 def blobs(rng):
-    """A function that draws labelled rows from one fixed mixture of Gaussians."""
-    centres = rng.standard_normal((CLASSES, DIM)) * 1.2
-
-    def draw(rows, shift=0.0):
-        y = rng.integers(0, CLASSES, rows)
-        return (centres[y] + rng.standard_normal((rows, DIM)) + shift).astype(np.float32), y
-
-    return draw
+    return Blobs(rng)
 
 
 @pytest.fixture
 def workspace(tmp_path, blobs):
-    """A workspace with train and val of a dataset, and a shifted companion."""
-    for dataset, split, rows, shift, fields in (
-        ("toy", "train", 3000, 0.0, {}),
-        ("toy", "val", 600, 0.0, {}),
-        ("toy-shifted", "test", 500, 0.5, {"companion_of": "toy"}),
-        ("stranger", "test", 100, 0.0, {}),
-    ):
-        x, y = blobs(rows, shift)
-        folder = tmp_path / "embeddings" / "toy" / dataset / split
-        write_store(folder, x, y, part_rows=512, dataset=dataset, split=split, **fields)
-    return tmp_path
+    return write_sets(tmp_path, blobs)
 
 
 def fitted(workspace, **options):
@@ -60,7 +44,7 @@ def accuracy(report, dataset, split):
 
 @pytest.mark.parametrize("model", ["softmax", "lda", "sgd"])
 def test_every_companion_is_evaluated_and_nothing_else(workspace, model):
-    report = fitted(workspace, model=model)
+    report = fitted(workspace, model=(model,))
     assert {(r.dataset, r.split) for r in report.results} == {("toy", "val"), ("toy-shifted", "test")}
     assert accuracy(report, "toy", "val") > 0.9
     assert accuracy(report, "toy-shifted", "test") < accuracy(report, "toy", "val")
@@ -123,8 +107,8 @@ def test_test_rows_have_no_influence_on_the_model(workspace, blobs):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model", ["softmax", "lda", "sgd"])
 def test_a_two_worker_cluster_gives_the_same_model_and_results(workspace, cluster, model):
-    here = fitted(workspace, model=model, name="here")
-    there = fitted(workspace, model=model, name="there", scheduler=cluster)
+    here = fitted(workspace, model=(model,), name="here")
+    there = fitted(workspace, model=(model,), name="there", scheduler=cluster)
     one, other = (load_model(Location.of(report.run)) for report in (here, there))
     assert np.allclose(one.rule.weight, other.rule.weight, rtol=1e-6, atol=1e-6)
     assert [r.value for r in here.results] == pytest.approx([r.value for r in there.results], rel=1e-6)
@@ -138,7 +122,7 @@ def test_the_same_run_again_takes_the_same_folder_and_another_one_does_not(works
 
 def test_a_failed_run_says_so_in_its_manifest(workspace):
     with pytest.raises(InputError):
-        fitted(workspace, model="lda", shrinkage=7.0)
+        fitted(workspace, model=("lda",), shrinkage=7.0)
     found = (workspace / "runs/fit-incremental-toy-lda/manifest.json").read_text()
     assert RunManifest.model_validate_json(found).status == "failed"
 
@@ -186,7 +170,7 @@ def test_text_sorted_class_folders_are_recognised_in_a_companion(tmp_path, rng):
     for split, labels in (("train", y), ("val", wrong[y])):
         x = (centres[y] + rng.standard_normal((3000, DIM))).astype(np.float32)
         write_store(tmp_path / "embeddings/toy/toy" / split, x, labels, part_rows=512, split=split, class_names=names)
-    report = run(FitIncrementalConfig(dataset="toy", model="lda", workspace=str(tmp_path)))
+    report = run(FitIncrementalConfig(dataset="toy", model=("lda",), workspace=str(tmp_path)))
     assert any("sorted as texts" in note for note in report.notes)
 
 
@@ -205,6 +189,118 @@ def test_mistakes_are_answered_with_a_sentence(workspace, options, sentence, mon
     monkeypatch.setattr("engine.stream.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match=sentence):
         fitted(workspace, **options)
+
+
+def test_several_models_are_reported_side_by_side_each_with_a_folder_of_its_own(workspace):
+    report = fitted(workspace, model=("softmax", "lda"))
+    assert report.run.endswith("fit-incremental-toy-softmax+lda")
+    assert {(r.model, r.split) for r in report.results} == {
+        (model, split) for model in ("softmax", "lda") for split in ("val", "test")
+    }
+    assert [row[0] for row in report.tables[0].rows] == ["softmax", "softmax", "lda", "lda"]
+    for model in ("softmax", "lda"):
+        alone = fitted(workspace, model=(model,), name=model)
+        assert [r.value for r in alone.results] == [r.value for r in report.results if r.model == model]
+        folder = Location.of(f"{report.run}/models/{model}")
+        assert folder.names() == ["model.json", "model.safetensors", "predictions"]
+        assert load_model(folder).name == model
+
+
+def test_treatments_of_unequal_classes_are_reported_side_by_side(workspace):
+    report = fitted(workspace, model=("lda",), class_weight=("none", "logit-adjustment"))
+    assert [row[0] for row in report.tables[0].rows] == ["lda", "lda", *["lda, logit-adjustment"] * 2]
+    assert Location.of(f"{report.run}/models").names() == ["lda", "lda-logit-adjustment"]
+
+
+def test_the_table_of_all_settings_is_kept_and_shown_when_a_grid_is_asked_for(workspace):
+    report = fitted(workspace, model=("lda",), grid=True)
+    tried = load_model(Location.of(report.run)).details["settings"]
+    assert len(tried) > 5
+    table = pq.read_table(f"{report.run}/results.parquet").to_pylist()
+    kept = [row for row in table if row["split"] == "train (held out)" and row["metric"] == "log_loss"]
+    assert [row["value"] for row in kept] == [setting["log_loss"] for setting in tried]
+    assert {row["n"] for row in kept} == {300}
+    assert all(row["model"].startswith("lda(") for row in kept)
+    assert {r.split for r in report.results} == {"val", "test"}
+    best = report.tables[1]
+    assert len(best.rows) <= 10
+    losses = [row[best.columns.index("log_loss")] for row in best.rows]
+    assert losses == sorted(losses)
+    assert losses[0] == min(setting["log_loss"] for setting in tried)
+
+
+def test_a_set_without_labels_is_predicted_and_not_measured(workspace, blobs):
+    x, y = blobs(70)
+    folder = workspace / "embeddings/toy/bare/test"
+    write_store(
+        folder, x, np.full_like(y, -1), dataset="bare", split="test", companion_of="toy", class_names=["class 0"]
+    )
+    report = fitted(workspace, model=("lda",))
+    assert "bare" not in {r.dataset for r in report.results}
+    assert "bare/test has no labels; its 70 rows were predicted and not measured" in report.notes
+    assert len(pq.read_table(f"{report.run}/predictions/bare-test")) == 70
+
+
+def test_an_empty_set_is_named(workspace):
+    x, y = np.zeros((0, DIM), np.float32), np.zeros(0, int)
+    write_store(workspace / "embeddings/toy/toy/test", x, y, dataset="toy", split="test")
+    report = fitted(workspace, model=("lda",))
+    assert "toy/test has no rows, so nothing was predicted" in report.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"model": ("softmax", "ridg")}, "did you mean 'ridge'"),
+        ({"model": ()}, "no model to train"),
+        ({"class_weight": ("none", "balancd")}, "did you mean 'balanced'"),
+        ({"model": ("softmax", "knn"), "class_weight": ("balanced",)}, "knn takes --class-weight none, not balanced"),
+        ({"c": 1.0, "l2": 0.1}, "--c 1 and --l2 0.1 say the same thing twice"),
+        ({"model": ("lda", "ridge"), "neighbours": 3}, "--neighbours is for knn, not for lda and ridge"),
+        ({"cluster": "locl"}, "did you mean 'local'"),
+        ({"workers": 2}, "--cluster local"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused_before_anything_runs(workspace, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        fitted(workspace, **options)
+    assert not (workspace / "runs").exists()
+
+
+def test_the_certificate_is_a_sentence():
+    found = {"loss": 0.69314, "gradient_norm": 1.2e-5, "bound": 1e-4, "relative_bound": 0.0002, "evaluations": 7}
+    assert story("softmax", {"l2": 0.01, "certificate": found}) == [
+        "softmax: l2 0.01",
+        "softmax: certificate: loss 0.6931, gradient norm 1.2e-05, at most 0.02 % above the optimum",
+    ]
+    assert "no bound" in story("logistic", {"certificate": found | {"relative_bound": None}})[0]
+
+
+def test_a_cluster_on_this_machine_gives_the_same_results(workspace):
+    here = fitted(workspace, model=("lda",), name="here")
+    heard = Heard()
+    config = FitIncrementalConfig(
+        dataset="toy", model=("lda",), workspace=str(workspace), name="there", cluster="local", workers=1
+    )
+    there = run(config, heard)
+    assert [r.value for r in here.results] == pytest.approx([r.value for r in there.results], rel=1e-6)
+    assert any(sentence.startswith("dashboard: http") for sentence in heard.sentences)
+
+
+class Heard(type(SILENT)):
+    """Progress that remembers what was said."""
+
+    def __init__(self):
+        self.sentences = []
+
+    def say(self, message):
+        self.sentences.append(message)
+
+
+def test_a_worker_with_too_little_memory_is_refused(workspace, monkeypatch):
+    monkeypatch.setattr("engine.stream.local.LocalThreads.memory_limit", 2**20)
+    with pytest.raises(BudgetError, match=r"on a worker but its limit is 1 MiB; start workers with a larger"):
+        fitted(workspace)
 
 
 def test_memory_is_refused_before_anything_is_read(workspace):

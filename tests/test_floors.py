@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import COMMANDS
 from engine.core.registry import Registry
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ FLOORS = [
         "engine.generators",
         "engine.remedies",
     },
-    {"engine.extract", "engine.replay", "engine.evaluate", "engine.gap", "engine.draw"},
+    {"engine.extract", "engine.replay", "engine.evaluate", "engine.estimators", "engine.gap", "engine.draw"},
     {"engine.report"},
     {"jobs"},
     {"cli"},
@@ -71,7 +72,10 @@ def test_a_file_imports_only_from_lower_floors_or_its_own_unit(path):
 
 
 def test_jobs_do_not_import_each_other():
-    shared = {"jobs.folder", "jobs.report", "jobs.terminal", "jobs.JOBS"}
+    shared = {
+        f"jobs.{name}" for name in ("connection", "evaluation", "folder", "report", "settings", "story", "terminal")
+    }
+    shared |= {"jobs.training", "jobs.JOBS"}
     for path in (ROOT / "jobs").glob("*.py"):
         if path.name == "__init__.py":
             continue
@@ -95,7 +99,7 @@ def test_every_target_of_every_registry_resolves():
             assert registry[name] is not None, f"{registry.kind} {name}"
 
 
-@pytest.mark.parametrize("command", ["", "extract", "import-csv", "fit-incremental", "replay-head", "datasets", "demo"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_loads_none_of_the_heavy_libraries(command):
     script = (
         "import sys, cli; code = cli.execute(sys.argv[1:]); "

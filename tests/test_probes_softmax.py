@@ -12,10 +12,11 @@ from sklearn.linear_model import LogisticRegression
 
 from engine.core.chunk import Chunk
 from engine.core.errors import DivergedError, InputError
-from engine.probes.heads import Parameters, slope
+from engine.probes.course import batch_of
+from engine.probes.heads import Parameters, Reads, slope
 from engine.probes.metric import Metric
 from engine.probes.options import ProbeOptions
-from engine.probes.softmax import batch_of, fit
+from engine.probes.softmax import fit
 from engine.probes.training import best_temperature
 from engine.stream import connect
 from engine.summaries import Moments
@@ -115,7 +116,7 @@ def test_the_gradient_of_two_heads_is_that_of_finite_differences(rng):
         return -log_softmax(scores, axis=2)[np.arange(known.sum()), :, y[known]].sum(axis=0)
 
     parameters = Parameters(weight.astype(np.float32), bias.astype(np.float32), 2)
-    found = slope(parameters, Chunk(np.arange(50), x, y), partial(np.asarray, dtype=np.int64))
+    found = slope(parameters, Chunk(np.arange(50), x, y), Reads(partial(np.asarray, dtype=np.int64)))
     np.testing.assert_allclose(found.loss, losses(weight, bias), rtol=1e-5)
     assert found.rows == (y >= 0).sum()
     for row, column in [(0, 0), (2, 3), (1, 5), (2, 7)]:

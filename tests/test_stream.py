@@ -180,3 +180,30 @@ def test_an_address_where_nothing_answers_is_one_sentence(monkeypatch):
     monkeypatch.setattr("engine.stream.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 .* leave out --scheduler"):
         connect("tcp://127.0.0.1:9").__enter__()
+
+
+class Counted:
+    """A summary that knows how many of its kind are alive."""
+
+    alive, most = 0, 0
+
+    def __init__(self, _chunk=None):
+        Counted.alive += 1
+        Counted.most = max(Counted.most, Counted.alive)
+
+    def __del__(self):
+        Counted.alive -= 1
+
+    def merge(self, _other):
+        return Counted()
+
+
+def test_few_summaries_wait_in_memory_however_many_leaves_there_are(store):
+    peaks = []
+    with connect(threads=1) as worker:
+        for chunk_rows in (16, 4):
+            Counted.most = 0
+            fold(store.view(), Counted, worker, chunk_rows=chunk_rows)
+            peaks.append(Counted.most)
+    assert peaks[1] <= 6  # one for each level of the tree, and those of the merge at hand
+    assert peaks[1] <= peaks[0] + 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
-from engine.summaries import ClassMeans, ClassMoments, LabelledMoments, Moments
+from engine.summaries import ClassMeans, ClassMoments, FourthPowers, LabelledMoments, Moments, WeightedMoments
 
 CLASSES = 7
 SUMMARIES = {
@@ -18,6 +18,8 @@ SUMMARIES = {
     "class means": lambda chunk: ClassMeans.of(chunk.x, chunk.y, CLASSES),
     "class moments": lambda chunk: ClassMoments.of(chunk.x, chunk.y, CLASSES),
     "labelled moments": lambda chunk: LabelledMoments.of(chunk, CLASSES),
+    "weighted moments": lambda chunk: WeightedMoments.of(chunk, np.geomspace(0.5, 20, CLASSES)),
+    "fourth powers": lambda chunk: FourthPowers.of(chunk, np.full((CLASSES, 5), 3.0), np.geomspace(0.1, 10, 5)),
 }
 
 

@@ -67,11 +67,22 @@ class _Predict:
     folder: Location
 
     def __call__(self, index: int, chunk: Chunk) -> Outcomes:
-        label = np.where(chunk.y >= 0, self.classes[chunk.y], -1).astype(np.int32)
-        table = predictions(self.model, chunk._replace(y=label))
         place = self.folder / PART_NAME.format(index)
+        return outcomes_of(_kept(place, chunk) or self._made(place, chunk), self.width)
+
+    def _made(self, place: Location, chunk: Chunk) -> pa.Table:
+        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
+        table = predictions(self.model, chunk._replace(y=label))
         place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
-        return outcomes_of(table, self.width)
+        return table
+
+
+def _kept(place: Location, chunk: Chunk) -> pa.Table | None:
+    """The predictions for just these rows that an interrupted run has left, if any."""
+    if not place.exists():
+        return None
+    table = pq.read_table(place.path, filesystem=place.filesystem)
+    return table if np.array_equal(table["sample_id"].to_numpy(), chunk.sample_id) else None
 
 
 def predict(
@@ -86,6 +97,9 @@ def predict(
 ) -> Outcomes:
     """Write the predictions for all rows of `view` into `folder` and return their counts.
 
+    Parts that lie there already are counted and not computed again: `folder` must hold predictions of this model for
+    these rows, or nothing.
+
     Parameters
     ----------
     class_names
@@ -95,4 +109,4 @@ def predict(
     """
     work = _Predict(model, classes, len(class_names), folder)
     counts = each(view, work, workers, progress=progress, description=f"predict {view.store.name}")
-    return reduce(Outcomes.merge, counts)
+    return reduce(Outcomes.merge, counts, Outcomes.none(len(class_names)))

@@ -5,7 +5,7 @@ matrix, so that a batch is read and multiplied once for all of them. `heads_torc
 torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.core.chunk import Chunk
 from engine.core.errors import DivergedError
+from engine.core.random import stream
 from engine.core.threads import blas_threads, processors
 from engine.stream import Rounds, Step, Workers, scan
 
@@ -40,11 +41,18 @@ class Parameters(NamedTuple):
         On the features as they are stored.
     heads
         The number g.
+    row_weights : (g, p) or None
+        What a row of each class weighs in each head; None where all weigh one.
+    unit : (g,) bool or None
+        Heads that see rows scaled to length one; None where no head does. The scale of a row passes through the
+        product, so that one product serves all heads.
     """
 
     weight: Array
     bias: Array
     heads: int
+    row_weights: Array | None = None
+    unit: Array | None = None
 
 
 class Slope(NamedTuple):
@@ -76,11 +84,32 @@ class Slope(NamedTuple):
 
 @dataclass(frozen=True)
 class Head:
-    """The setting of one head: its penalty, its learning rate at full speed, its preconditioner ``(d, d)`` float32."""
+    """The setting of one head.
 
+    Attributes
+    ----------
+    name
+        The setting as plain values, for tables.
+    l2, rate
+        Penalty, and learning rate at full speed.
+    metric : (d, d) or (d,) float32
+        Preconditioner; a vector for a diagonal one.
+    penalty, origin : (d,) float32
+        Factor of each feature in the penalty, and the mean of the features.
+    row_weights : (p,) float32 or None
+        What a row of each class weighs; None where all weigh one.
+    unit
+        Whether the head sees rows scaled to length one.
+    """
+
+    name: Mapping[str, Any]
     l2: float
     rate: float
     metric: Array
+    penalty: Array
+    origin: Array
+    row_weights: Array | None = None
+    unit: bool = False
 
 
 @dataclass
@@ -98,8 +127,6 @@ class Heads:
         Current weights, and their running average.
     centre, mean_centre : (g p,) float32
         Intercepts at the mean of the features, and their running average.
-    origin, penalty : (d,) float32
-        Mean of the features, and the factor of each feature in the penalty.
     done, total
         Steps taken, and steps in the whole training: the learning rate falls linearly from full speed to zero.
     epoch
@@ -111,8 +138,6 @@ class Heads:
     centre: Array
     mean_weight: Array
     mean_centre: Array
-    origin: Array
-    penalty: Array
     batch_rows: int
     total: int
     done: int = 0
@@ -120,26 +145,34 @@ class Heads:
 
     @classmethod
     def start(
-        cls,
-        settings: Sequence[Head],
-        weight: Array,
-        bias: Array,
-        origin: Array,
-        penalty: Array,
-        batch_rows: int,
-        total: int,
+        cls, settings: Sequence[Head], starts: Sequence[tuple[Array, Array]], batch_rows: int, total: int
     ) -> "Heads":
-        """All heads at the same ``weight (d, p)`` and ``bias (p,)``."""
-        origin = np.asarray(origin, np.float32)
-        weight = np.tile(np.asarray(weight, np.float32), len(settings))
-        centre = np.tile(np.asarray(bias, np.float32), len(settings)) + origin @ weight
-        penalty = np.asarray(penalty, np.float32)
-        return cls(tuple(settings), weight, centre, weight.copy(), centre.copy(), origin, penalty, batch_rows, total)
+        """Each head at its own ``weight (d, p)`` and ``bias (p,)``, on the features that it sees."""
+        weights = [np.asarray(weight, np.float32) for weight, _ in starts]
+        centres = [
+            np.asarray(bias, np.float32) + head.origin @ weight
+            for head, weight, (_, bias) in zip(settings, weights, starts, strict=True)
+        ]
+        weight, centre = np.concatenate(weights, axis=1), np.concatenate(centres)
+        return cls(tuple(settings), weight, centre, weight.copy(), centre.copy(), batch_rows, total)
 
     @property
     def parameters(self) -> Parameters:
         """What travels to the workers."""
-        return Parameters(self.weight, self.centre - self.origin @ self.weight, len(self.settings))
+        heads = len(self.settings)
+        bias = self.centre + 0
+        for index, head in enumerate(self.settings):
+            columns = self.columns(index)
+            bias[columns] -= head.origin @ self.weight[:, columns]
+        unit = np.array([head.unit for head in self.settings])
+        return Parameters(self.weight, bias, heads, self._row_weights, unit if unit.any() else None)
+
+    @property
+    def _row_weights(self) -> Array | None:
+        if all(head.row_weights is None for head in self.settings):
+            return None
+        ones = np.ones(self.classes, np.float32)
+        return np.stack([ones if head.row_weights is None else head.row_weights for head in self.settings])
 
     @property
     def classes(self) -> int:
@@ -151,16 +184,16 @@ class Heads:
         return slice(head * self.classes, (head + 1) * self.classes)
 
     def averaged(self, head: int) -> tuple[Array, Array]:
-        """Averaged ``weight (d, p)`` and ``bias (p,)`` of a head, on the features as they are stored."""
+        """Averaged ``weight (d, p)`` and ``bias (p,)`` of a head, on the features that it sees."""
         weight = self.mean_weight[:, self.columns(head)]
-        bias = self.mean_centre[self.columns(head)] - self.origin.astype(np.float64) @ weight
+        bias = self.mean_centre[self.columns(head)] - self.settings[head].origin.astype(np.float64) @ weight
         return weight, bias
 
-    def only(self, head: int) -> "Heads":
-        """The state with one head left."""
-        columns = self.columns(head)
-        kept = {name: getattr(self, name)[..., columns].copy() for name in LEARNT}
-        return replace(self, settings=(self.settings[head],), **kept)
+    def only(self, heads: Sequence[int]) -> "Heads":
+        """The state with some of its heads left."""
+        columns = np.concatenate([np.arange(self.columns(head).start, self.columns(head).stop) for head in heads])
+        kept = {name: np.take(getattr(self, name), columns, axis=-1) for name in LEARNT}
+        return replace(self, settings=tuple(self.settings[head] for head in heads), **kept)
 
 
 @dataclass(frozen=True)
@@ -169,26 +202,58 @@ class NumPy:
 
     device: str
 
-    def run(
-        self, rounds: Rounds, state: Heads, positions: Callable[[Array], Array], workers: Workers, **shown: Any
-    ) -> Heads:
-        """The state after one pass over the rows of `rounds`."""
+    def run(self, rounds: Rounds, state: Heads, reads: "Reads", workers: Workers, **course: Any) -> Heads:
+        """The state after one pass over the rows of `rounds`; `course` goes to `scan`."""
         # One thread for every product from here on: after a product on several, OpenBLAS keeps its threads spinning for
         # some milliseconds, on processors that the next sub-batches need.
         with blas_threads(1), ThreadPoolExecutor(processors(), "step") as pool:
-            return scan(
-                rounds, state, partial(slope, positions=positions), partial(advance, pool=pool), workers, **shown
-            )
+            return scan(rounds, state, partial(slope, reads=reads), partial(advance, pool=pool), workers, **course)
+
+    @staticmethod
+    def on_host(state: Heads) -> Heads:
+        """The state with arrays of NumPy."""
+        return state
 
 
 LEARNT = ("weight", "centre", "mean_weight", "mean_centre")
 
 
+@dataclass(frozen=True)
+class Reads:
+    """Which rows of a chunk a step sees, and with which class positions.
+
+    Attributes
+    ----------
+    positions
+        Class position of each label, -1 where there is none.
+    draw : (p,) or None
+        How likely a row of each class is drawn, relative to others; None takes every row once.
+    seed, epoch
+        Decide the draws.
+    """
+
+    positions: Callable[[Array], Array]
+    draw: Array | None = None
+    seed: int = 0
+    epoch: int = 1
+
+    def __call__(self, chunk: Chunk) -> tuple[Array, Array]:
+        """The rows that have a label, and their class positions; no copy when all have and all are taken."""
+        y = self.positions(chunk.y)
+        known = y >= 0
+        x, y = (chunk.x, y) if known.all() else (chunk.x[known], y[known])
+        if self.draw is None or not len(y):
+            return x, y
+        rng = stream(self.seed, "draw", f"epoch-{self.epoch}", int(chunk.sample_id[0]))
+        rows = rng.choice(len(y), len(y), p=self.draw[y] / self.draw[y].sum())
+        return x[rows], y[rows]
+
+
 # An overflow shows as a loss that is not finite at the next step, where `check` reports it with its place.
 @np.errstate(over="ignore", invalid="ignore")
-def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[Array], Array]) -> Slope:
+def slope(parameters: Parameters, chunk: Chunk, reads: Reads) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk: ``4 d g p`` flops a row."""
-    x, y = labelled(chunk, positions)
+    x, y = reads(chunk)
     rows = max(1, SLOPE_SCORES // parameters.weight.shape[1])
     total = _slope(parameters, x[:rows], y[:rows])
     for start in range(rows, len(x), rows):
@@ -198,25 +263,32 @@ def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[Array], Arr
 
 def _slope(parameters: Parameters, x: Array, y: Array) -> Slope:
     scores = x @ parameters.weight
+    heads = scores.reshape(len(x), parameters.heads, -1)
+    unit = None if parameters.unit is None else row_scales(x, parameters.unit)
+    if unit is not None:
+        heads *= unit
     scores += parameters.bias
     loss = np.zeros(parameters.heads)
     rows = max(1, SOFTMAX_SCORES // scores.shape[1])
     for start in range(0, len(x), rows):
         block = slice(start, start + rows)
-        loss += residual(scores[block].reshape(-1, parameters.heads, scores.shape[1] // parameters.heads), y[block])
-    return Slope(len(x), loss, x.T @ scores, scores.sum(axis=0))
+        loss += residual(heads[block], y[block], parameters.row_weights)
+    lean = scores.sum(axis=0)
+    if unit is not None:
+        heads *= unit
+    return Slope(len(x), loss, x.T @ scores, lean)
 
 
-def labelled(chunk: Chunk, positions: Callable[[Array], Array]) -> tuple[Array, Array]:
-    """The rows of a chunk that have a label, and their class positions; no copy when all have."""
-    y = positions(chunk.y)
-    known = y >= 0
-    return (chunk.x, y) if known.all() else (chunk.x[known], y[known])
+def row_scales(x: Array, unit: Array) -> Array:
+    """``(n, g, 1)``: for heads that see rows of length one, one over the length of each row; for the others 1."""
+    length = np.sqrt(np.einsum("nd,nd->n", x, x))
+    inverse = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
+    return np.where(unit[None, :, None], inverse[:, None, None], x.dtype.type(1))
 
 
-def residual(scores: Array, y: Array) -> Array:
+def residual(scores: Array, y: Array, row_weights: Array | None = None) -> Array:
     """Turn ``scores : (n, g, p)`` into probability minus one-hot label, in place; return the summed log-loss
-    ``(g,)``.
+    ``(g,)``. Both are multiplied by ``row_weights[g, y]``.
     """
     scores -= scores.max(axis=2, keepdims=True)
     rows = np.arange(len(y))
@@ -225,7 +297,12 @@ def residual(scores: Array, y: Array) -> Array:
     total = scores.sum(axis=2, keepdims=True)
     scores /= total
     scores[rows, :, y] -= 1
-    return (np.log(total[:, :, 0]) - own).sum(axis=0)
+    losses = np.log(total[:, :, 0]) - own
+    if row_weights is not None:
+        weights = row_weights.T[y]
+        losses *= weights
+        scores *= weights[:, :, None]
+    return losses.sum(axis=0)
 
 
 def advance(state: Heads, slopes: Sequence[Slope], where: Step, pool: Executor) -> Heads:
@@ -284,12 +361,12 @@ def _update(state: Heads, slopes: Sequence[Slope], pace: Pace, head: Head, colum
     weight, centre = state.weight[:, columns], state.centre[columns]
     rows = sum(slope.rows for slope in slopes)
     lean = sum(slope.bias[columns] for slope in slopes)
-    gradient = slopes[0].weight[:, columns] - np.outer(state.origin, lean)
+    gradient = slopes[0].weight[:, columns] - np.outer(head.origin, lean)
     for slope in slopes[1:]:
         gradient += slope.weight[:, columns]
-    gradient += (rows * head.l2 * state.penalty)[:, None] * weight
+    gradient += (rows * head.l2 * head.penalty)[:, None] * weight
     rate = pace.speed * head.rate / state.batch_rows
-    move = head.metric @ gradient
+    move = head.metric @ gradient if head.metric.ndim == 2 else head.metric[:, None] * gradient
     move *= rate
     weight -= move
     centre -= rate * state.classes * lean

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
-from engine.probes.heads import LEARNT, Heads, Parameters, Slope, check, labelled, pace_of
+from engine.probes.heads import LEARNT, Heads, Parameters, Reads, Slope, check, pace_of, row_scales
+from engine.probes.objective import Gradient
 from engine.stream import Rounds, Step, Workers, scan
 
-FIXED = ("origin", "penalty")
+FIXED = ("metric", "penalty", "origin")
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,19 @@ class Torch:
 
     device: str
 
-    def run(
-        self,
-        rounds: Rounds,
-        state: Heads,
-        positions: Callable[[np.ndarray], np.ndarray],
-        workers: Workers,
-        **shown: Any,
-    ) -> Heads:
+    def run(self, rounds: Rounds, state: Heads, reads: Reads, workers: Workers, **course: Any) -> Heads:
         """The state after one pass over the rows of `rounds`; it is on the device only meanwhile."""
-        device = _device(self.device)
-        compute = partial(slope, positions=positions, device=device)
-        return _to_host(scan(rounds, _to_device(state, device), compute, advance, workers, **shown))
+        device = device_of(self.device)
+        compute = partial(slope, reads=reads, device=device)
+        return self.on_host(scan(rounds, _to_device(state, device), compute, advance, workers, **course))
+
+    @staticmethod
+    def on_host(state: Heads) -> Heads:
+        """The state with arrays of NumPy."""
+        return _moved(state, lambda tensor: tensor.cpu().numpy())
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
     device = name.removeprefix("torch:")
     try:
         torch.empty(0, device=device)
@@ -50,30 +49,59 @@ def _device(name: str) -> str:
 
 
 def _to_device(state: Heads, device: str) -> Heads:
-    arrays = {name: torch.from_numpy(getattr(state, name)).to(device) for name in (*LEARNT, *FIXED)}
-    settings = tuple(replace(head, metric=torch.from_numpy(head.metric).to(device)) for head in state.settings)
-    return replace(state, settings=settings, **arrays)
+    return _moved(state, lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device))
 
 
-def _to_host(state: Heads) -> Heads:
-    arrays = {name: getattr(state, name).cpu().numpy() for name in (*LEARNT, *FIXED)}
-    return replace(state, settings=tuple(replace(h, metric=h.metric.cpu().numpy()) for h in state.settings), **arrays)
+def _moved(state: Heads, move: Callable[[Any], Any]) -> Heads:
+    settings = tuple(replace(head, **{name: move(getattr(head, name)) for name in FIXED}) for head in state.settings)
+    return replace(state, settings=settings, **{name: move(getattr(state, name)) for name in LEARNT})
 
 
-def slope(parameters: Parameters, chunk: Chunk, positions: Callable[[np.ndarray], np.ndarray], device: str) -> Slope:
+@dataclass(frozen=True)
+class GradientOf:
+    """Chunk to sums of loss and gradient at `parameters`, computed on `device` in the precision of the weights."""
+
+    parameters: Parameters
+    positions: Callable[[np.ndarray], np.ndarray]
+    device: str
+
+    def __call__(self, chunk: Chunk) -> "Gradient":
+        device = device_of(self.device)
+        moved = self.parameters._replace(
+            weight=torch.from_numpy(self.parameters.weight).to(device),
+            bias=torch.from_numpy(self.parameters.bias).to(device),
+        )
+        found = slope(moved, chunk, Reads(self.positions), device)
+        return Gradient(found.loss, *(part.double().cpu().numpy() for part in found[2:]))
+
+
+def slope(parameters: Parameters, chunk: Chunk, reads: Reads, device: str) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk, on `device`."""
-    rows, labels = labelled(chunk, positions)
-    x, y = torch.from_numpy(rows).to(device), torch.from_numpy(labels).to(device)
-    scores = torch.addmm(parameters.bias.to(device), x, parameters.weight.to(device))
-    loss = _residual(scores.view(len(x), parameters.heads, -1), y)
-    return Slope(len(x), loss, x.T @ scores, scores.sum(dim=0))
+    rows, labels = reads(chunk)
+    x, y = torch.from_numpy(rows).to(device, parameters.weight.dtype), torch.from_numpy(labels).to(device)
+    scores = x @ parameters.weight.to(device)
+    heads = scores.view(len(x), parameters.heads, -1)
+    unit = None
+    if parameters.unit is not None:
+        unit = torch.from_numpy(row_scales(rows, parameters.unit)).to(device)
+        heads *= unit
+    scores += parameters.bias.to(device)
+    loss = _residual(heads, y, parameters.row_weights)
+    lean = scores.sum(dim=0)
+    if unit is not None:
+        heads *= unit
+    return Slope(len(x), loss, x.T @ scores, lean)
 
 
-def _residual(scores: Tensor, y: Tensor) -> np.ndarray:
+def _residual(scores: Tensor, y: Tensor, row_weights: np.ndarray | None) -> np.ndarray:
     index = y[:, None, None].expand(-1, scores.shape[1], 1)
     losses = scores.logsumexp(dim=2) - scores.gather(2, index)[:, :, 0]
     torch.softmax(scores, dim=2, out=scores)
     scores.scatter_add_(2, index, torch.full_like(scores[:, :, :1], -1))
+    if row_weights is not None:
+        weights = torch.from_numpy(row_weights).to(scores.device).T[y]
+        losses *= weights
+        scores *= weights[:, :, None]
     return losses.sum(dim=0, dtype=torch.float64).cpu().numpy()
 
 
@@ -83,12 +111,13 @@ def advance(state: Heads, slopes: Sequence[Slope], where: Step) -> Heads:
     pace = pace_of(state)
     rows = sum(slope.rows for slope in slopes)
     lean = sum(slope.bias.to(state.centre.device) for slope in slopes)
-    gradient = sum(slope.weight.to(state.weight.device) for slope in slopes) - torch.outer(state.origin, lean)
+    total = sum(slope.weight.to(state.weight.device) for slope in slopes)
     for index, head in enumerate(state.settings):
         columns = state.columns(index)
         weight, rate = state.weight[:, columns], pace.speed * head.rate / state.batch_rows
-        steep = gradient[:, columns] + (rows * head.l2 * state.penalty)[:, None] * weight
-        weight -= rate * (head.metric @ steep)
+        steep = total[:, columns] - torch.outer(head.origin, lean[columns])
+        steep += (rows * head.l2 * head.penalty)[:, None] * weight
+        weight -= rate * (head.metric @ steep if head.metric.ndim == 2 else head.metric[:, None] * steep)
         state.centre[columns] -= rate * state.classes * lean[columns]
     state.mean_weight += pace.share * (state.weight - state.mean_weight)
     state.mean_centre += pace.share * (state.centre - state.mean_centre)

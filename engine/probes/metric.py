@@ -17,19 +17,19 @@ class Metric:
     """Preconditioners ``M(l2) = (S/k + l2 D)^-1`` for the gradient of a k-class softmax loss, from one
     eigendecomposition.
 
-    ``S`` is the covariance of the features and ``D`` its diagonal, so that the penalty ``l2`` acts on standardised
-    features and a change of units changes nothing. ``S/k`` stands for the curvature of the mean loss: the Hessian of
-    the loss is an average of ``(diag(p) - pp') ⊗ xx'``, whose first factor averages at most 1/k on its diagonal. The
-    penalty belongs into the metric because it is part of the curvature; without it, directions of small variance are
-    amplified and their noise with them. Applying M to a gradient costs ``2 d² k`` flops a step; whitening the rows
-    instead would cost as much for every k rows.
+    ``S`` is the covariance of the features and ``D`` the squares of their scales, by default the diagonal of S, so that
+    the penalty ``l2`` acts on standardised features and a change of units changes nothing. ``S/k`` stands for the
+    curvature of the mean loss: the Hessian of the loss is an average of ``(diag(p) - pp') ⊗ xx'``, whose first factor
+    averages at most 1/k on its diagonal. The penalty belongs into the metric because it is part of the curvature;
+    without it, directions of small variance are amplified and their noise with them. Applying M to a gradient costs
+    ``2 d² k`` flops a step; whitening the rows instead would cost as much for every k rows.
 
     Attributes
     ----------
     scale : (d,)
-        Standard deviations; infinite for a constant feature, whose weights therefore stay zero.
+        What the penalty measures each feature by; infinite for a constant feature, whose weights therefore stay zero.
     eigenvalues, vectors : (d,), (d, d)
-        Of the correlation matrix.
+        Of the covariance of the scaled features; the correlation matrix for standard deviations.
     classes
         The number k.
     """
@@ -40,9 +40,11 @@ class Metric:
     classes: int
 
     @classmethod
-    def of(cls, moments: Moments, classes: int) -> "Metric":
-        """The metric that the `moments` of the training rows define; O(d³)."""
-        scale = scales(moments)
+    def of(cls, moments: Moments, classes: int, scale: Array | None = None) -> "Metric":
+        """The metric that the `moments` of the training rows define, the penalty acting on features divided by
+        ``scale : (d,)``, their standard deviations if not given; O(d³).
+        """
+        scale = scales(moments) if scale is None else scale
         eigenvalues, vectors = np.linalg.eigh(moments.covariance(ddof=0) / np.outer(scale, scale))
         return cls(scale, np.maximum(eigenvalues, 0), vectors, classes)
 

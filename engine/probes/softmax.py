@@ -5,10 +5,14 @@ features.
 2. *Start.* The linear discriminants of these moments, shrunk by what suits the held-out rows and multiplied by the one
    temperature that makes their scores fit as logits.
 3. *Descent.* Mini-batch gradient steps preconditioned by `Metric`, a learning rate that falls linearly to zero, weights
-   averaged. Heads with different penalties share the reading: they race through the first epoch, or through its
-   beginning where there are many classes, and the one with the least held-out loss goes on alone.
+   averaged. Heads with different settings share the reading (see `engine.probes.grid`): by default five penalties race
+   through the first epoch, or through its beginning where there are many classes, and the one with the least held-out
+   loss goes on alone; a grid goes on together to the end; under successive halving the poor are dropped again and
+   again.
 4. *Choice.* The averaged head, or the closed form should that be better on the held-out rows. If the head is ahead
    after the first epoch, nothing is left to choose, and the held-out rows join the others for the rest.
+
+On request, full-batch steps follow until the distance to the optimum is known to be small.
 
 Two numbers make the steps independent of the data's size and shape. The learning rate is ``c / (1 + k e / b)``, for k
 classes, batches of b rows and e effective features: in the preconditioned metric a row's step moves its own class's
@@ -28,80 +32,33 @@ Polyak and Juditsky (1992), "Acceleration of stochastic approximation by averagi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from time import perf_counter
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from engine.core.chunk import Chunk
-from engine.core.errors import DivergedError, InputError
+from engine.core.errors import DivergedError
 from engine.core.progress import SILENT, Progress
 from engine.core.registry import Registry
-from engine.probes.discriminant import Discriminant, tempered_path
-from engine.probes.heads import Head, Heads
-from engine.probes.metric import Metric, scales
-from engine.probes.model import Classifier
+from engine.probes.closed_form import closed_form
+from engine.probes.convex import minimise
+from engine.probes.course import Course, batch_of, legs_of, repeats_of
+from engine.probes.grid import Grid, Seen
+from engine.probes.heads import LEARNT, Head, Heads, Reads
+from engine.probes.imbalance import class_weights
+from engine.probes.model import Classifier, unit_rows
 from engine.probes.options import ProbeOptions
+from engine.probes.problem import Problem, cached, certificate, check_penalty
 from engine.probes.rules.linear import Linear
-from engine.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
-from engine.store import View
-from engine.stream import CHUNK_ROWS, SHARDS, Rounds, Workers
+from engine.probes.training import Clock, Holdout, Labels, labels_of, moments_of, with_holdout
+from engine.store import Changed, View
+from engine.stream import Workers
 from engine.summaries import LabelledMoments
 
 ENGINES = Registry("array library", {"numpy": "engine.probes.heads:NumPy", "torch": "engine.probes.heads_torch:Torch"})
-
-# In each list the first serves when there are no held-out rows to choose by.
-RIDGES = (0.1, 1e-4, 1e-3, 0.01, 0.03, 0.3, 1.0, 10.0)
-PENALTIES = (3.0, 1e-4, 0.01, 0.3, 10.0)
-LEARNING_RATE = 2.0
-# With few features and classes the rule would take whole Newton steps, whose noise a hundred steps do not average out.
-FASTEST = 0.3
-# The learning rate makes accuracy indifferent to the batch, so it is as large as leaves a hundred and more steps an
-# epoch.
-# Rows that are in memory are used again where an epoch has fewer rows than this: reading costs more than steps do.
-ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
-STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 80, 64, 8192
-# Columns that may be trained for a whole epoch; with more, the race is shorter in proportion.
-RACE_COLUMNS = 512
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A stretch of the training: a run of rows, in which epoch, and whether all heads race through it."""
-
-    view: View
-    epoch: int
-    race: bool
-
-
-@dataclass(frozen=True)
-class Course:
-    """How every leg is cut into steps.
-
-    Attributes
-    ----------
-    batch_rows
-        Rows of a step.
-    repeats
-        Rounds of steps on the rows in memory before the next are read.
-    seed
-        Decides the order of the rows after the first epoch.
-    """
-
-    batch_rows: int
-    repeats: int
-    seed: int
-
-    def rounds(self, leg: Leg) -> Rounds:
-        """The steps of a leg."""
-        chunk_rows = max(CHUNK_ROWS, self.batch_rows // SHARDS)
-        return Rounds(leg.view, self.batch_rows, chunk_rows, repeats=self.repeats, epoch=leg.epoch - 1, seed=self.seed)
-
-    def steps(self, legs: Sequence[Leg]) -> int:
-        """Steps of several legs."""
-        return sum(self.rounds(leg).steps for leg in legs)
+STAGE = "descent"
 
 
 def fit(
@@ -123,8 +80,9 @@ def fit(
     DivergedError
         The loss became NaN or infinite; the message names epoch and step.
     """
+    check_penalty(options)
     clock = Clock()
-    moments = moments_of(train, workers, progress)
+    moments = moments_of(train, workers, progress, checkpoint)
     labels = labels_of(moments, train)
     held = Holdout.of(holdout, labels)
     clock.lap("moments")
@@ -132,164 +90,247 @@ def fit(
     clock.lap("closed_form")
     details = {
         "start": start,
+        "settings": [],
         "holdout_rows": len(held.y),
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
+        "class_rows": moments.classes.count.tolist(),
         "passes": 1,
     }
+    end = End((weight, bias), held.temperature(held.scores(weight, bias)))
     if len(labels.present) > 1 and options.epochs:
-        everything = with_holdout(train, holdout)
-        weight, bias, descent = descend(
-            train, everything, moments, labels, held, (weight, bias), options, workers, progress, clock
-        )
-        details |= descent
+        seen = {False: Seen(moments, (weight, bias))}
+        grid = Grid.of(options, len(labels.present))
+        if grid.needs_unit_rows:
+            unit = Changed(train.store, unit_rows).view(train.start, train.stop)
+            moments_unit = moments_of(unit, workers, progress, checkpoint, "moments of unit rows")
+            seen[True] = Seen(moments_unit, closed_form(moments_unit, held.change(unit_rows))[:2])
+        descent = Descent(train, with_holdout(train, holdout), seen, labels, held, grid, options)
+        end = descent.run(workers, progress, checkpoint, clock)
+        details |= end.details
+    if options.certify and len(labels.present) > 1:
+        rows = with_holdout(train, holdout) if end.details.get("joined") else train
+        end = certified(end, rows, moments, options, workers, progress, checkpoint)
+        clock.lap("certificate")
+        details |= end.details
     details["seconds"] = clock.laps
-    rule = Linear.over_all(weight.T, bias, labels.present, labels.classes)
-    return Classifier("softmax", rule, details=details)
+    rule = Linear.over_all(end.head[0].T, end.head[1], labels.present, labels.classes)
+    return Classifier("softmax", rule, temperature=end.temperature, normalised=end.unit, details=details)
 
 
-class Clock:
-    """Seconds of the parts of a job."""
+@dataclass(frozen=True)
+class End:
+    """A head ``(weight (d, p), bias (p,))``, its temperature, whether it sees rows of length one, how it came about."""
 
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = perf_counter()
-
-    def lap(self, name: str) -> None:
-        """The part called `name` ends now."""
-        now = perf_counter()
-        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
-        self._last = now
+    head: tuple[np.ndarray, np.ndarray]
+    temperature: float
+    unit: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
 
 
-def closed_form(moments: LabelledMoments, held: Holdout) -> tuple[np.ndarray, np.ndarray, list[dict]]:
-    """``weight (d, p)``, ``bias (p,)`` and the table they were chosen from: shrunk discriminants, tempered.
+@dataclass(frozen=True)
+class Descent:
+    """The heads of a grid on their way through the rows.
 
-    The shrinkage is a ridge on standardised features. There is always one: the descent goes on from here.
+    Once one head is left and it is ahead of its start after the first epoch, nothing is left to choose: the held-out
+    rows join the others, and `everything` is trained on.
+
+    Attributes
+    ----------
+    seen
+        Moments and closed form of the features as they are stored (False) and of rows of length one (True).
     """
-    discriminant = Discriminant.of(moments, scales(moments.total))
-    table = list(tempered_path(discriminant, RIDGES, np.add, held))
-    ridge, temperature, _ = min(table, key=lambda row: row[2]["log_loss"])
-    weight, bias = discriminant.solve(discriminant.eigenvalues + ridge)
-    rows = [{"ridge": r, "temperature": t, **result} for r, t, result in table]
-    return temperature * weight, temperature * bias, rows
+
+    train: View
+    everything: View
+    seen: dict[bool, Seen]
+    labels: Labels
+    held: Holdout
+    grid: Grid
+    options: ProbeOptions
+
+    def run(self, workers: Workers, progress: Progress, checkpoint: Checkpoint, clock: Clock) -> End:
+        """The head that is chosen, after all epochs."""
+        course = Course(batch_of(self.train.rows, self.options), repeats_of(self.train.rows), self.options.seed)
+        heads = self.grid.heads(self.seen, self._row_weights, course.batch_rows, self.options)
+        plan = legs_of(self.train, self.options.epochs, self.grid, len(self.labels.present))
+        starts = [self.seen[head.unit].start for head in heads]
+        journey = Journey(Heads.start(heads, starts, course.batch_rows, course.steps(plan)))
+        journey.restore(checkpoint.load(STAGE), heads)
+        engine = engine_of(self.options.device)
+
+        def keep(state: Heads, done: int) -> None:
+            if checkpoint.due():
+                checkpoint.save(STAGE, *journey.packed(engine.on_host(state), done))
+
+        while journey.leg < len(plan):
+            if plan[journey.leg].epoch == 2 and journey.joined is None:
+                journey.joined = len(journey.alive) == 1 and self._is_ahead(journey.state)
+                if journey.joined:
+                    journey.temperature = self._temperature(journey.state)
+            if journey.joined:
+                plan = [replace(one, view=self.everything) if one.epoch > 1 else one for one in plan]
+                rest = plan[journey.leg :]
+                total = journey.state.done - journey.first + course.steps(rest)
+                journey.state = replace(journey.state, total=total)
+            leg = plan[journey.leg]
+            reads = Reads(self.labels.positions, self._draw, self.options.seed, leg.epoch)
+            state = replace(journey.state, epoch=leg.epoch)
+            told = {"progress": progress, "description": f"epoch {leg.epoch}"}
+            rounds = course.rounds(leg)
+            state = engine.run(rounds, state, reads, workers, first=journey.first, after=keep, **told)
+            journey.state, journey.leg, journey.first = state, journey.leg + 1, 0
+            if leg.keep:
+                self._drop(journey, leg.keep)
+            clock.lap(f"epoch_{leg.epoch}")
+            checkpoint.save(STAGE, *journey.packed(state=journey.state, done=0))
+        return self._chosen(journey, heads, course, clock)
+
+    @property
+    def _row_weights(self) -> np.ndarray | None:
+        weights = class_weights(self.options.class_weight, self._counts)
+        return None if (weights == 1).all() else weights.astype(np.float32)
+
+    @property
+    def _draw(self) -> np.ndarray | None:
+        balanced = self.options.class_weight == "balanced-sampling"
+        return class_weights("balanced", self._counts) if balanced else None
+
+    @property
+    def _counts(self) -> np.ndarray:
+        return self.seen[False].moments.classes.count[self.labels.present]
+
+    def _rows(self, head: Head) -> Holdout:
+        return self.held.change(unit_rows) if head.unit else self.held
+
+    def _scores(self, state: Heads, index: int) -> np.ndarray:
+        return self._rows(state.settings[index]).scores(*state.averaged(index))
+
+    def _temperature(self, state: Heads) -> float:
+        return self.held.temperature(self._scores(state, 0))
+
+    def _is_ahead(self, state: Heads) -> bool:
+        """Whether the first head has less log-loss than its closed form on the held-out rows."""
+        head = state.settings[0]
+        start = self._rows(head).scores(*self.seen[head.unit].start)
+        losses = [self.held.judge(scores)["log_loss"] for scores in (self._scores(state, 0), start)]
+        return losses[0] < losses[1]
+
+    def _drop(self, journey: "Journey", keep: int) -> None:
+        """Judge the heads and go on with the best `keep`."""
+        judged = [self.held.judge(self._scores(journey.state, index)) for index in range(len(journey.alive))]
+        rows = journey.state.done * journey.state.batch_rows
+        for index, result in zip(journey.alive, judged, strict=True):
+            journey.table[str(index)] = {"rung": journey.leg, "rows": rows, **result}
+        order = sorted(range(len(judged)), key=lambda index: judged[index]["log_loss"])[:keep]
+        best = sorted(order)
+        if len(best) < len(judged):
+            journey.state = journey.state.only(best)
+            journey.alive = [journey.alive[index] for index in best]
+
+    def _chosen(self, journey: "Journey", heads: Sequence[Head], course: Course, clock: Clock) -> End:
+        if len(journey.alive) > 1:
+            self._drop(journey, 1)
+        state = journey.state
+        if not np.isfinite(state.weight).all():
+            raise DivergedError(f"the weights are not finite after step {state.done}; choose a smaller learning rate")
+        head = state.settings[0]
+        descended = bool(journey.joined) or self._is_ahead(state)
+        chosen = state.averaged(0) if descended else self.seen[head.unit].start
+        scores = self._rows(head).scores(*chosen)
+        temperature = journey.temperature if journey.joined else self.held.temperature(scores)
+        moments = self.seen[False].moments
+        details = {
+            "chosen": "descent" if descended else "closed form",
+            "settings": [{**heads[int(index)].name, **row} for index, row in journey.table.items()],
+            **head.name,
+            "l2": head.l2,
+            "learning_rate": head.rate,
+            "batch_rows": course.batch_rows,
+            "repeats": course.repeats,
+            "epochs": self.options.epochs,
+            "passes": 1 + self.options.epochs,
+            "steps": state.done,
+            "joined": bool(journey.joined),
+            "rows": moments.total.n + (self.everything.rows - self.train.rows if journey.joined else 0),
+            "rows_per_second": {
+                name.removeprefix("epoch_"): self.train.rows / seconds
+                for name, seconds in clock.laps.items()
+                if name.startswith("epoch_")
+            },
+        }
+        return End(chosen, temperature, head.unit, details)
 
 
-def descend(
-    train: View,
-    everything: View,
+@dataclass
+class Journey:
+    """Where the heads are: what a checkpoint keeps.
+
+    Attributes
+    ----------
+    leg, first
+        The stretch they are in, and the steps of it that are done.
+    alive
+        Which heads of the grid are left.
+    table
+        For each head of the grid, how it was judged last.
+    joined
+        Whether the held-out rows have joined; None before that is decided.
+    temperature
+        Of the single head when they did.
+    """
+
+    state: Heads
+    leg: int = 0
+    first: int = 0
+    alive: list[int] = field(default_factory=list)
+    table: dict[str, dict] = field(default_factory=dict)
+    joined: bool | None = None
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.alive = self.alive or list(range(len(self.state.settings)))
+
+    def packed(self, state: Heads, done: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The journey with its heads at `state`, `done` steps into the leg."""
+        about = {name: getattr(self, name) for name in ("leg", "alive", "table", "joined", "temperature")}
+        about |= {"first": done, "done": state.done, "total": state.total}
+        return {name: getattr(state, name) for name in LEARNT}, about
+
+    def restore(self, saved: Saved | None, heads: Sequence[Head]) -> None:
+        """Go on from what was saved, if anything was."""
+        if saved is None:
+            return
+        about = dict(saved.about)
+        settings = tuple(heads[index] for index in about["alive"])
+        counts = {"done": about.pop("done"), "total": about.pop("total")}
+        self.state = replace(self.state, settings=settings, **counts, **saved.arrays)
+        for name, value in about.items():
+            setattr(self, name, value)
+
+
+def certified(
+    end: End,
+    rows: View,
     moments: LabelledMoments,
-    labels: Labels,
-    held: Holdout,
-    start: tuple[np.ndarray, np.ndarray],
     options: ProbeOptions,
     workers: Workers,
     progress: Progress,
-    clock: Clock,
-) -> tuple[np.ndarray, np.ndarray, dict]:
-    """``weight (d, p)``, ``bias (p,)`` and what the training did, from the closed-form `start`.
-
-    Once the penalty is chosen and the descent is ahead of its start, nothing is left to choose: the held-out rows join
-    the others, and `everything` is trained on.
-    """
-    metric = Metric.of(moments.total, len(labels.present))
-    course = Course(batch_of(train.rows, options), repeats_of(train.rows), options.seed)
-    settings = settings_of(moments, metric, course.batch_rows, options)
-    plan = legs(train, options.epochs, len(settings) * metric.classes, len(settings))
-    origin = moments.total.mean
-    state = Heads.start(settings, *start, origin, metric.penalty, course.batch_rows, course.steps(plan))
-    engine = engine_of(options.device)
-    race: list[dict] = []
-    joined = False
-    while plan:
-        if plan[0].epoch == 2 and is_ahead(state, start, held):
-            joined, plan = True, [replace(leg, view=everything) for leg in plan]
-            state = replace(state, total=state.done + course.steps(plan))
-        leg, *plan = plan
-        shown = {"progress": progress, "description": f"epoch {leg.epoch}"}
-        state = engine.run(course.rounds(leg), replace(state, epoch=leg.epoch), labels.positions, workers, **shown)
-        clock.lap(f"epoch_{leg.epoch}")
-        if leg.race:
-            race = standings(state, held)
-            best = min(range(len(race)), key=lambda head: race[head]["log_loss"])
-            state = state.only(best)
-    descended = state.averaged(0)
-    if not np.isfinite(descended[0]).all():
-        raise DivergedError(f"the weights are not finite after step {state.done}; choose a smaller learning rate")
-    chosen = "descent" if joined or is_ahead(state, start, held) else "closed form"
-    clock.lap("choice")
-    details = {
-        "chosen": chosen,
-        "race": race,
-        "l2": state.settings[0].l2,
-        "learning_rate": state.settings[0].rate,
-        "batch_rows": course.batch_rows,
-        "repeats": course.repeats,
-        "epochs": options.epochs,
-        "passes": 1 + options.epochs,
-        "steps": state.done,
-        "rows": moments.total.n + (everything.rows - train.rows if joined else 0),
-        "rows_per_second": {
-            str(epoch): train.rows / clock.laps[f"epoch_{epoch}"] for epoch in range(1, options.epochs + 1)
-        },
-    }
-    return *(descended if chosen == "descent" else start), details
-
-
-def is_ahead(state: Heads, start: tuple[np.ndarray, np.ndarray], held: Holdout) -> bool:
-    """Whether the first head has less log-loss than the closed form on the held-out rows."""
-    losses = [held.judge(held.scores(*head))["log_loss"] for head in (state.averaged(0), start)]
-    return losses[0] < losses[1]
-
-
-def batch_of(rows: int, options: ProbeOptions) -> int:
-    """The smallest power of two that gives at most `STEPS_AN_EPOCH` steps, within bounds; or what was asked for."""
-    if options.batch_rows is None:
-        wanted = 1 << max(0, -(-rows // STEPS_AN_EPOCH) - 1).bit_length()
-        return min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
-    if options.batch_rows < SHARDS or options.batch_rows % SHARDS:
-        raise InputError(
-            f"batches of {options.batch_rows} rows cannot be divided by {SHARDS}; choose a multiple of {SHARDS}"
-        )
-    return options.batch_rows
-
-
-def repeats_of(rows: int) -> int:
-    """How often rows are used while they are in memory: few rows make few steps, and steps on them cost little."""
-    return min(max(1, round(ROWS_AN_EPOCH / max(rows, 1))), MOST_REPEATS)
-
-
-def settings_of(moments: LabelledMoments, metric: Metric, batch_rows: int, options: ProbeOptions) -> list[Head]:
-    """The heads that race: one for each penalty."""
-    unit = len(metric.scale) / (moments.total.n * metric.classes)
-    penalties = [factor * unit for factor in PENALTIES] if options.l2 is None else [options.l2]
-    return [
-        Head(l2, rate_of(metric, l2, batch_rows, options), metric.preconditioner(l2).astype(np.float32))
-        for l2 in penalties
-    ]
-
-
-def rate_of(metric: Metric, l2: float, batch_rows: int, options: ProbeOptions) -> float:
-    """The learning rate at full speed, by the rule at the top of this file; bounded unless it was asked for."""
-    one_row = 1 / (1 + metric.classes * metric.dimension(l2) / batch_rows)
-    return min(FASTEST, LEARNING_RATE * one_row) if options.learning_rate is None else options.learning_rate * one_row
-
-
-def legs(train: View, epochs: int, columns: int, heads: int) -> list[Leg]:
-    """The race, the rest of the first epoch, and the other epochs."""
-    finish = train.stop if heads == 1 else train.start + int(train.rows * min(1, RACE_COLUMNS / columns))
-    first = [Leg(train.store.view(train.start, finish), 1, heads > 1)]
-    if finish < train.stop:
-        first.append(Leg(train.store.view(finish, train.stop), 1, race=False))
-    return first + [Leg(train, epoch, race=False) for epoch in range(2, epochs + 1)]
-
-
-def standings(state: Heads, held: Holdout) -> list[dict]:
-    """How the averaged heads classify the held-out rows."""
-    return [
-        {"l2": setting.l2, "learning_rate": setting.rate, **held.judge(held.scores(*state.averaged(head)))}
-        for head, setting in enumerate(state.settings)
-    ]
+    checkpoint: Checkpoint,
+) -> End:
+    """The head brought to the optimum of its penalty on `rows`, and how far above it the descent had ended."""
+    if end.unit:
+        rows = Changed(rows.store, unit_rows).view(rows.start, rows.stop)
+    rows = cached(rows, options, workers)
+    problem = Problem.of(rows, "moments of the certificate", options, workers, progress, checkpoint)
+    l2 = end.details["l2"]
+    point = problem.point(*end.head)
+    ((value, _),) = problem.objective.evaluate([point], [l2], np.float32, "certificate")
+    (optimum,) = minimise(problem.objective, problem.metric, [point], [l2], problem.aim, checkpoint, "certificate")
+    about = certificate(optimum)
+    above = (value - optimum.minimiser.value) / optimum.minimiser.value
+    details = end.details | {"certificate": about | {"descent_above_optimum": above}}
+    return replace(end, head=problem.raw(optimum.minimiser.point), details=details)
 
 
 def engine_of(device: str) -> Any:

@@ -1,41 +1,70 @@
 """The verbs on the workers of a Dask cluster, which read their own rows."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, ClassVar
 from uuid import uuid4
 
+import dask
+from cloudpickle import dumps
 from dask import delayed
-from distributed import Client, as_completed
+from dask.delayed import Delayed
+from distributed import Client, Future, as_completed
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from engine.core.errors import GapscopeError, InputError
-from engine.stream.chain import reduction
+from engine.stream import remote
 from engine.stream.schedule import Rounds
-from engine.stream.shard import shard_chunks
+from engine.stream.tree import reduced
+from engine.stream.watch import watching
+from engine.stream.workers import UNNAMED, Shown
 
 CONNECT_SECONDS = 10
+# What Dask says while it tries to reach a lost scheduler; the error below says it once.
+CHATTY = "distributed.client"
+# A fold sends its parameters inside its graph, on purpose: a scattered value is gone with the workers that hold it.
+SETTINGS = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
 
 
 @contextmanager
 def cluster(address: str) -> Iterator["Cluster"]:
     """Workers of the scheduler at `address`, checked to be there and to have gapscope."""
-    client = _connect(address)
+    with _quiet(), dask.config.set(SETTINGS):
+        client = _connect(address)
+        try:
+            _check(client, address)
+            yield Cluster(client)
+        except KilledWorker as error:
+            raise GapscopeError(
+                f"a task killed {error.allowed_failures + 1} workers of {address}, the last of them "
+                f"{error.last_worker.address}, most likely for want of memory; start workers with a larger "
+                "--memory-limit or fewer threads"
+            ) from error
+        except (CancelledError, ClosedClientError, CommClosedError) as error:
+            raise GapscopeError(
+                f"the Dask scheduler at {address} is gone or was restarted; start it and its workers, then run the "
+                "same command again: what has a checkpoint continues there"
+            ) from error
+        finally:
+            client.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger(CHATTY)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        _check(client, address)
-        yield Cluster(client)
-    except KilledWorker as error:
-        raise GapscopeError(
-            f"a task killed {error.allowed_failures + 1} workers of {address}, the last of them "
-            f"{error.last_worker.address}, most likely for want of memory; start workers with a larger --memory-limit "
-            "or fewer threads"
-        ) from error
+        yield
     finally:
-        client.close()
+        logger.setLevel(before)
 
 
 def _connect(address: str) -> Client:
@@ -57,91 +86,156 @@ def _check(client: Client, address: str) -> None:
         raise InputError(
             f"the scheduler at {address} has no workers; start some with `dask worker {address}`"
         ) from error
-    found = client.run(_has_gapscope)
-    without = [worker for worker, has in found.items() if has is not True]
+    found = client.run(find_spec, "engine.stream.remote", on_error="return")
+    without = [worker for worker, spec in found.items() if spec is None or isinstance(spec, Exception)]
     if without:
         raise InputError(f"worker {without[0]} cannot import gapscope; install it there with pip")
-
-
-def _has_gapscope() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("engine.stream.cluster") is not None
+    try:
+        client.run_on_scheduler(find_spec, "engine.stream.remote")
+    except ImportError as error:
+        raise InputError(f"the scheduler at {address} cannot import gapscope; install it there with pip") from error
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers behind a connected client; a task lost with its worker is run again on another."""
+    """The workers behind a connected client.
+
+    A task lost with its worker is run again on another, and so is everything it needs: all that a verb sends stands in
+    the graph that the scheduler keeps. With no worker left the work waits for one.
+    """
 
     client: Client
+    shares_memory: ClassVar[bool] = False
 
-    def each(self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None]) -> list:
+    @property
+    def dashboard(self) -> str | None:
+        """See `Workers.dashboard`."""
+        return self.client.dashboard_link if self.client.run_on_scheduler(remote.has_dashboard) else None
+
+    @property
+    def memory_limit(self) -> int | None:
+        """See `Workers.memory_limit`."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [int(worker["memory_limit"] / worker["nthreads"]) for worker in workers if worker["memory_limit"]]
+        return min(limits, default=None)
+
+    def each(
+        self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None], shown: Shown = UNNAMED
+    ) -> list:
         """See `Workers.each`."""
-        futures = [self.client.submit(function, item, pure=False) for item in items]
-        index = {future.key: i for i, future in enumerate(futures)}
-        for future in as_completed(futures, loop=self.client.loop):
-            future.result()
-            done(index[future.key])
-        return self.client.gather(futures)
+        with watching(self.client, shown.say):
+            futures = self.client.compute(_calls(function, items, Names.of(shown)), optimize_graph=False)
+            index = {future.key: i for i, future in enumerate(futures)}
+            values = [None] * len(items)
+            for future in as_completed(_handed_over(futures), loop=self.client.loop):
+                values[index[future.key]] = future.result()
+                done(index[future.key])
+        return values
 
     def reduce(
-        self, function: Callable[[Any], Any], items: Sequence, merge: Callable[[list], Any], done: Callable[[int], None]
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence,
+        merge: Callable[[list], Any],
+        done: Callable[[int], None],
+        shown: Shown = UNNAMED,
     ) -> Any:
-        """See `Workers.reduce`."""
-        leaves = [delayed(function, pure=False)(item) for item in items]
-        result = self.client.compute(reduction(leaves, merge))
-        value = result.result()
-        for index in range(len(items)):
-            done(index)
-        return value
+        """See `Workers.reduce`. Summaries stay on the workers; the last one comes here."""
+        names = Names.of(shown)
+        leaves = _calls(function, items, names)
+        total = reduced(leaves, lambda run, place: _task(remote.merged, names.merge(place), merge, run))
+        with watching(self.client, shown.say):
+            *futures, result = self.client.compute([*leaves, total], optimize_graph=False)
+            index = {future.key: i for i, future in enumerate(futures)}
+            for future in as_completed(_handed_over(futures), loop=self.client.loop):
+                if future.status == "error":
+                    future.result()
+                done(index[future.key])
+            return result.result()
 
     @contextmanager
     def rounds(
-        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0
+        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0, shown: Shown = UNNAMED
     ) -> Iterator[Callable[[int, Any], list]]:
         """See `Workers.rounds`.
 
         A shard stays with one worker, which keeps its place in the stream; if that worker dies, another opens the
-        stream there.
+        stream there. A worker that joins gets its shards within seconds.
         """
-        token = uuid4().hex
-        places = self.client.scatter((rounds, partial), broadcast=True, hash=False)
-        workers = sorted(self.client.scheduler_info(n_workers=-1)["workers"])
+        names = Names.of(shown)
+        places = self._sent((rounds, partial), names.sent)
+        with watching(self.client, shown.say) as watch:
+            watch.look()
 
-        def compute(t: int, parameters: Any) -> list:
-            sent = self.client.scatter(parameters, broadcast=True, hash=False)
-            futures = [
-                self.client.submit(
-                    _sub_batch,
-                    places,
-                    token,
-                    shard,
-                    t,
-                    sent,
-                    pure=False,
-                    workers=[workers[shard % len(workers)]],
-                    allow_other_workers=True,
-                )
-                for shard in range(rounds.shards)
-            ]
-            return [value for value in self.client.gather(futures) if value is not None]
+            def compute(t: int, parameters: Any) -> list:
+                sent, workers = self._sent(parameters, names.parameters(t)), watch.workers
+                futures = [
+                    self.client.submit(
+                        remote.sub_batch,
+                        places,
+                        sent,
+                        names.token,
+                        shard,
+                        t,
+                        key=names.sub_batch(t, shard),
+                        workers=[workers[shard % len(workers)]] if workers else None,
+                        allow_other_workers=True,
+                    )
+                    for shard in range(rounds.shards)
+                ]
+                return [value for value in self.client.gather(futures) if value is not None]
 
-        yield compute
+            yield compute
 
-
-_STREAMS: dict[int, tuple[str, int, Iterator]] = {}
-_LOCK = Lock()
-_READER = ThreadPoolExecutor(1, "read")
+    def _sent(self, value: Any, key: str) -> Future:
+        return self.client.submit(remote.arrive, dumps(value), key=key)
 
 
-def _sub_batch(places: tuple[Rounds, Callable], token: str, shard: int, t: int, parameters: Any) -> Any:
-    """One shard's part of global batch `t`, on a worker, which continues its open stream when `t` is the next batch."""
-    rounds, partial = places
-    with _LOCK:
-        held = _STREAMS.pop(shard, None)
-    if held is None or held[:2] != (token, t):
-        held = (token, t, shard_chunks(rounds, shard, _READER, first=t))
-    chunk = next(held[2])
-    with _LOCK:
-        _STREAMS[shard] = (token, t + 1, held[2])
-    return None if chunk is None else partial(parameters, chunk)
+@dataclass(frozen=True)
+class Names:
+    """Keys of the tasks of one piece of work, as the dashboard shows them: ``moments-imagenet/train-0012-…``."""
+
+    name: str
+    token: str
+
+    @classmethod
+    def of(cls, shown: Shown) -> "Names":
+        """Names that no other piece of work has."""
+        return cls(shown.name, uuid4().hex[:12])
+
+    @property
+    def sent(self) -> str:
+        """The task of the function itself."""
+        return f"send-{self.name}-{self.token}"
+
+    def item(self, index: int) -> str:
+        """The task of one item."""
+        return f"{self.name}-{index:04d}-{self.token}"
+
+    def merge(self, place: str) -> str:
+        """The task of a merge."""
+        return f"merge-{self.name}-{place}-{self.token}"
+
+    def parameters(self, t: int) -> str:
+        """The task of the parameters of a global batch."""
+        return f"parameters-{self.name}-{t:05d}-{self.token}"
+
+    def sub_batch(self, t: int, shard: int) -> str:
+        """The task of one shard's part of a global batch."""
+        return f"{self.name}-{t:05d}.{shard}-{self.token}"
+
+
+def _calls(function: Callable[[Any], Any], items: Sequence, names: Names) -> list[Delayed]:
+    """A task for each item, which all take the function from one task."""
+    sent = _task(remote.arrive, names.sent, dumps(function))
+    return [_task(remote.call, names.item(index), sent, dumps(item)) for index, item in enumerate(items)]
+
+
+def _task(function: Callable, key: str, *arguments: Any) -> Delayed:
+    return delayed(function, pure=False)(*arguments, dask_key_name=key)
+
+
+def _handed_over(futures: list[Future]) -> list[Future]:
+    """The futures, no longer held by the list: each result is dropped on the workers once nothing needs it."""
+    handed, futures[:] = list(futures), []
+    return handed

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import dask
 from dask import delayed
+from dask.delayed import Delayed
 
 from engine.core.threads import blas_threads
-from engine.stream.chain import reduction
 from engine.stream.schedule import Rounds
 from engine.stream.shard import shard_chunks
+from engine.stream.tree import reduced
+from engine.stream.workers import UNNAMED, Shown
 
 
 @contextmanager
@@ -26,17 +28,27 @@ class LocalThreads:
     """`threads` tasks at a time, each with one thread of linear algebra."""
 
     threads: int
+    shares_memory: ClassVar[bool] = True
+    dashboard: ClassVar[str | None] = None
+    memory_limit: ClassVar[int | None] = None
 
-    def each(self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None]) -> list:
+    def each(
+        self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None], shown: Shown = UNNAMED
+    ) -> list:
         """See `Workers.each`."""
         return self._compute([_leaf(function, item, index, done) for index, item in enumerate(items)])
 
     def reduce(
-        self, function: Callable[[Any], Any], items: Sequence, merge: Callable[[list], Any], done: Callable[[int], None]
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence,
+        merge: Callable[[list], Any],
+        done: Callable[[int], None],
+        shown: Shown = UNNAMED,
     ) -> Any:
         """See `Workers.reduce`."""
         leaves = [_leaf(function, item, index, done) for index, item in enumerate(items)]
-        return self._compute([reduction(leaves, merge)])[0]
+        return self._compute([reduced(leaves, lambda run, _place: _chain(run, merge))])[0]
 
     def _compute(self, values: list) -> list:
         with blas_threads(1 if self.threads > 1 else None):
@@ -44,7 +56,7 @@ class LocalThreads:
 
     @contextmanager
     def rounds(
-        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0
+        self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0, shown: Shown = UNNAMED
     ) -> Iterator[Callable[[int, Any], list]]:
         """See `Workers.rounds`. Each shard is an iterator that lives as long as the pass."""
         with ThreadPoolExecutor(self.threads, "read") as reader, ThreadPoolExecutor(self.threads, "compute") as pool:
@@ -62,7 +74,15 @@ def _apply(partial: Callable[[Any, Any], Any], parameters: Any, chunk: Any) -> A
     return None if chunk is None else partial(parameters, chunk)
 
 
-def _leaf(function: Callable[[Any], Any], item: Any, index: int, done: Callable[[int], None]) -> Any:
+def _chain(run: Sequence[Delayed], merge: Callable[[list], Any]) -> Delayed:
+    """A run of summaries as one: each is merged as soon as those before it are, so that few wait in memory."""
+    total = run[0]
+    for value in run[1:]:
+        total = delayed(merge, pure=False)([total, value])
+    return total
+
+
+def _leaf(function: Callable[[Any], Any], item: Any, index: int, done: Callable[[int], None]) -> Delayed:
     def run() -> Any:
         value = function(item)
         done(index)

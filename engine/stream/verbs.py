@@ -1,27 +1,29 @@
 """`each`, `fold` and `scan`: all work over a store is one of these."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial as bind
 from functools import reduce
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from engine.core.chunk import Chunk
 from engine.core.progress import SILENT, Progress
 from engine.store import EmbeddingStore, Piece, View
 from engine.stream.schedule import Rounds
-from engine.stream.workers import Workers
+from engine.stream.workers import Shown, Workers
 
 CHUNK_ROWS = 4096
-# Leaves of a reduction, at most: tasks enough for as many workers.
-LEAVES = 64
+# Leaves of a reduction, at most: tasks enough for a hundred workers.
+LEAVES = 256
 
 
 class Mergeable(Protocol):
     """A summary of some rows: merging the summaries of two disjoint row sets gives that of their union."""
 
     def merge(self, other: "Mergeable") -> "Mergeable":
-        """The summary of both row sets together."""
+        """The summary of both row sets together; both operands stay as they are."""
 
 
 S = TypeVar("S", bound=Mergeable)
@@ -46,7 +48,14 @@ def each(
     pieces = view.pieces(chunk_rows)
     with progress.task(description, view.rows, "rows") as task:
         work = bind(_apply, view.store, function)
-        return workers.each(work, list(enumerate(pieces)), lambda index: task.advance(pieces[index].rows))
+        items, shown = list(enumerate(pieces)), _shown(description, view, progress)
+        return workers.each(work, items, lambda index: task.advance(pieces[index].rows), shown)
+
+
+def _shown(description: str, view: View, progress: Progress) -> Shown:
+    """What the work is called on a dashboard: the description and the store, without blanks."""
+    name = description if view.store.name in description else f"{description} {view.store.name}"
+    return Shown(re.sub(r"[^\w./]+", "-", name), progress.say)
 
 
 def _apply(store: EmbeddingStore, function: Callable[[int, Chunk], Any], item: tuple[int, Piece]) -> Any:
@@ -68,15 +77,22 @@ def fold(
     An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread.
     """
     pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
-    size = -(-len(pieces) // LEAVES)
-    runs = [pieces[i : i + size] for i in range(0, len(pieces), size)]
+    runs = _leaves(pieces)
     with progress.task(description, view.rows, "rows") as task:
         return workers.reduce(
             bind(_summarise, view.store, of),
             runs,
             _merge,
             lambda index: task.advance(sum(piece.rows for piece in runs[index])),
+            _shown(description, view, progress),
         )
+
+
+def _leaves(pieces: Sequence[Piece]) -> list[Sequence[Piece]]:
+    """The pieces in at most `LEAVES` runs, as even as they can be."""
+    count = min(LEAVES, len(pieces))
+    bounds = [len(pieces) * index // count for index in range(count + 1)]
+    return [pieces[low:high] for low, high in pairwise(bounds)]
 
 
 def _summarise(store: EmbeddingStore, of: Callable[[Chunk], S], run: Sequence[Piece]) -> S:
@@ -121,7 +137,7 @@ def scan(
     """
     with (
         progress.task(description, rounds.view.rows, "rows") as task,
-        workers.rounds(rounds, partial, first) as compute,
+        workers.rounds(rounds, partial, first, _shown(description, rounds.view, progress)) as compute,
     ):
         done = 0
         for index in range(first, rounds.steps):

@@ -40,6 +40,11 @@ class Outcomes(NamedTuple):
         lost = float("nan") if log_likelihood is None else -float(log_likelihood[known].sum(dtype=np.float64))
         return cls(confusion, in_top, lost, int((~known).sum()))
 
+    @classmethod
+    def none(cls, classes: int) -> "Outcomes":
+        """Outcomes of no row."""
+        return cls(np.zeros((classes, classes), np.int64), 0, 0.0, 0)
+
     def merge(self, other: "Outcomes") -> "Outcomes":
         """The outcomes of both row sets."""
         return Outcomes(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))

@@ -1,0 +1,334 @@
+"""The estimators: one class for each kind of probe, whose parameters are those that concern it."""
+
+from typing import Any, ClassVar
+
+from engine.core.checkpoint import NO_CHECKPOINT
+from engine.core.errors import InputError
+from engine.core.progress import SILENT
+from engine.estimators.classifier import MergingClassifier, ProbeClassifier
+from engine.estimators.so_far import SoFar
+from engine.probes.model import unit_rows
+from engine.probes.nearest_mean import summary_of
+from engine.probes.training import moments_of
+from engine.store import Changed, View
+from engine.stream import Workers
+
+
+class SoftmaxClassifier(ProbeClassifier):
+    """Multinomial logistic regression by preconditioned descent in a few passes: the default choice.
+
+    No `partial_fit`: its descent starts from moments of all rows, and its steps are planned for their number.
+
+    Parameters
+    ----------
+    C, l2
+        Strength of the penalty, in scikit-learn's terms or as ``l2 / 2 sum(w²)`` beside the mean loss; chosen by
+        held-out rows if neither is given.
+    epochs
+        Passes over the rows.
+    learning_rate, batch_rows
+        Chosen by the number of rows and features if not given.
+    class_weight
+        See `engine.probes.imbalance`.
+    view
+        raw, standardised, whitened or normalised features; empty for what suits the probe.
+    device
+        ``cpu`` computes with NumPy; ``cuda`` and ``torch:cpu`` with torch.
+    """
+
+    _probe: ClassVar[str] = "softmax"
+
+    def __init__(
+        self,
+        *,
+        C: float | None = None,
+        l2: float | None = None,
+        epochs: int = 2,
+        learning_rate: float | None = None,
+        batch_rows: int | None = None,
+        class_weight: str | None = None,
+        view: str = "",
+        device: str = "cpu",
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.C = C
+        self.l2 = l2
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_rows = batch_rows
+        self.class_weight = class_weight
+        self.view = view
+        self.device = device
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "c": self.C,
+            "l2": self.l2,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "batch_rows": self.batch_rows,
+            "class_weight": self.class_weight or "none",
+            "view": self.view,
+            "device": self.device,
+        }
+
+
+class LogisticClassifier(ProbeClassifier):
+    """Multinomial logistic regression brought to its optimum: scikit-learn's ``LogisticRegression`` with the same C.
+
+    Parameters
+    ----------
+    C, l2
+        Strength of the penalty, in scikit-learn's terms or as ``l2 / 2 sum(w²)`` beside the mean loss; chosen by
+        held-out rows if neither is given.
+    class_weight
+        See `engine.probes.imbalance`.
+    view
+        raw, standardised, whitened or normalised features; empty for what suits the probe.
+    device
+        ``cpu`` computes with NumPy; ``cuda`` and ``torch:cpu`` with torch.
+    """
+
+    _probe: ClassVar[str] = "logistic"
+
+    def __init__(
+        self,
+        *,
+        C: float | None = None,
+        l2: float | None = None,
+        class_weight: str | None = None,
+        view: str = "",
+        device: str = "cpu",
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.C = C
+        self.l2 = l2
+        self.class_weight = class_weight
+        self.view = view
+        self.device = device
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "c": self.C,
+            "l2": self.l2,
+            "class_weight": self.class_weight or "none",
+            "view": self.view,
+            "device": self.device,
+        }
+
+
+class RidgeProbeClassifier(MergingClassifier):
+    """Ridge regression on class indicators, in closed form: scikit-learn's ``RidgeClassifier`` with the same alpha.
+
+    Parameters
+    ----------
+    alpha
+        Penalty; chosen by held-out rows if not given.
+    class_weight
+        none, balanced or effective-number; weights need a second look at the rows, so that `partial_fit` has none.
+    view
+        raw, standardised or normalised features; empty for what suits the probe.
+    """
+
+    _probe: ClassVar[str] = "ridge"
+
+    def __init__(
+        self,
+        *,
+        alpha: float | None = None,
+        class_weight: str | None = None,
+        view: str = "",
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.class_weight = class_weight
+        self.view = view
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "alpha": self.alpha,
+            "class_weight": self.class_weight or "none",
+            "view": self.view,
+        }
+
+    def _summary(self, rows: View, workers: Workers) -> SoFar:
+        if self._options()["class_weight"] != "none":
+            raise InputError(f"class_weight {self.class_weight} needs all rows at once; use fit, or leave it at None")
+        return SoFar("moments", moments_of(_seen(rows, self.view), workers, SILENT))
+
+
+class DiscriminantClassifier(MergingClassifier):
+    """Linear discriminant analysis with a shrunk covariance, in closed form.
+
+    Parameters
+    ----------
+    shrinkage
+        Share of the identity in the covariance, 0 to 1, as in scikit-learn's ``LinearDiscriminantAnalysis``, or
+        ``ledoit-wolf``, which needs a second look at the rows, so that `partial_fit` has it not; chosen by held-out
+        rows if not given.
+    view
+        raw, standardised or normalised features; empty for what suits the probe.
+    """
+
+    _probe: ClassVar[str] = "lda"
+
+    def __init__(
+        self,
+        *,
+        shrinkage: str | float | None = None,
+        view: str = "",
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.shrinkage = shrinkage
+        self.view = view
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "shrinkage": self.shrinkage,
+            "view": self.view,
+        }
+
+    def _summary(self, rows: View, workers: Workers) -> SoFar:
+        if isinstance(self.shrinkage, str):
+            raise InputError(f"shrinkage {self.shrinkage} needs all rows at once; use fit, or give a number")
+        return SoFar("moments", moments_of(_seen(rows, self.view), workers, SILENT))
+
+
+class NearestMeanClassifier(MergingClassifier):
+    """The class whose mean is nearest: scikit-learn's ``NearestCentroid``.
+
+    Parameters
+    ----------
+    view
+        raw, standardised, whitened or normalised features: what distances are measured in.
+    """
+
+    _probe: ClassVar[str] = "nearest-mean"
+
+    def __init__(
+        self,
+        *,
+        view: str = "",
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.view = view
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "view": self.view,
+        }
+
+    def _summary(self, rows: View, workers: Workers) -> SoFar:
+        return SoFar("means", summary_of(self.view, _seen(rows, self.view), workers, SILENT, NO_CHECKPOINT, "means"))
+
+
+class NeighboursClassifier(ProbeClassifier):
+    """The votes of the nearest training rows by cosine similarity, exactly.
+
+    The rows of an array are kept in memory, those of a Dask array in the temporary file as long as the estimator
+    lives; of a store the model keeps the address.
+
+    Parameters
+    ----------
+    n_neighbors
+        How many vote; chosen by held-out rows if not given.
+    """
+
+    _probe: ClassVar[str] = "knn"
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int | None = None,
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "neighbours": self.n_neighbors,
+        }
+
+
+class ForestClassifier(ProbeClassifier):
+    """A random forest of scikit-learn's trees, each grown on a chunk of the rows.
+
+    Parameters
+    ----------
+    n_estimators
+        Number of trees; by the number of rows if not given.
+    class_weight
+        none, balanced or effective-number.
+    """
+
+    _probe: ClassVar[str] = "forest"
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int | None = None,
+        class_weight: str | None = None,
+        holdout: float = 0.1,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        scheduler: str | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.class_weight = class_weight
+        self.holdout = holdout
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.scheduler = scheduler
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "trees": self.n_estimators,
+            "class_weight": self.class_weight or "none",
+        }
+
+
+def _seen(rows: View, view: str) -> View:
+    """The rows as a probe with that view of the features is given them."""
+    return Changed(rows.store, unit_rows).view(rows.start, rows.stop) if view == "normalised" else rows

@@ -1,0 +1,112 @@
+"""What people hand to an estimator, as rows that a probe reads.
+
+A store is read where it is, its last rows held out, for its rows are shuffled. Arrays are not: their rows are put into
+a random order that the seed decides. Those of a Dask array are written in that order, block by block, to a temporary
+file of ``4 n d`` bytes and read from there, so that memory does not grow with them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import dask.array as da
+import numpy as np
+
+from engine.core.errors import InputError
+from engine.core.random import stream
+from engine.probes.training import HOLDOUT_ROWS
+from engine.store import ArrayStore, Changed, EmbeddingStore, View
+
+
+class Rows(NamedTuple):
+    """The rows to train on, and those behind them to choose by."""
+
+    train: View
+    held: View
+
+
+def stored(x: Any) -> View | None:
+    """`x` as a view, if it is one or a store; None for arrays of any kind."""
+    if isinstance(x, EmbeddingStore | ArrayStore | Changed):
+        return x.view()
+    return x if isinstance(x, View) else None
+
+
+def held_rows(rows: int, share: float) -> int:
+    """How many rows to hold out.
+
+    Raises
+    ------
+    InputError
+        The share is not one.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"holdout is {share}; give a share of the rows from 0 to below 1, such as 0.1")
+    return min(int(rows * share), HOLDOUT_ROWS)
+
+
+def divided(view: View, share: float) -> Rows:
+    """A view whose rows stand in random order, its last ones held out."""
+    kept = view.stop - held_rows(view.rows, share)
+    return Rows(view.store.view(view.start, kept), view.store.view(kept, view.stop))
+
+
+def shuffled(y: np.ndarray, classes: int, share: float, seed: int) -> tuple[np.ndarray, int]:
+    """A random order ``(n,)`` of rows labelled ``y : (n,)``, and how many of its first rows to train on.
+
+    Among these is a row of every class that has any: what is never seen cannot be learnt.
+    """
+    order = stream(seed, "rows").permutation(len(y))
+    kept = len(y) - min(held_rows(len(y), share), max(0, len(y) - classes))
+    first = np.unique(y[order], return_index=True)[1]
+    late = first[first >= kept]
+    free = np.setdiff1d(np.arange(kept), first)[: len(late)]
+    order[late], order[free] = order[free], order[late]
+    return order, kept
+
+
+def array_rows(x: np.ndarray, y: np.ndarray, classes: list[str], share: float, seed: int) -> Rows:
+    """``x : (n, d)`` and ``y : (n,)``, copied in random order as float32."""
+    order, kept = shuffled(y, len(classes), share, seed)
+    store = ArrayStore(np.asarray(x[order], np.float32), y[order], classes)
+    return Rows(store.view(0, kept), store.view(kept))
+
+
+@contextmanager
+def dask_rows(x: da.Array, y: np.ndarray, classes: list[str], share: float, seed: int) -> Iterator[Rows]:
+    """``x : (n, d)`` and ``y : (n,)``, in random order in a temporary file; memory: the largest block.
+
+    Raises
+    ------
+    InputError
+        A feature is not finite.
+    """
+    order, kept = shuffled(y, len(classes), share, seed)
+    target = np.argsort(order)
+    with TemporaryDirectory(prefix="gapscope-") as folder:
+        file = np.memmap(Path(folder) / "rows.f32", np.float32, "w+", shape=x.shape)
+        start = 0
+        for block in x.blocks:
+            values = np.asarray(block.compute(), np.float32)
+            if not np.isfinite(values).all():
+                raise InputError(f"the Dask array has NaN or infinite values in rows {start} to {start + len(values)}")
+            file[target[start : start + len(values)]] = values
+            start += len(values)
+        store = ArrayStore(file, y[order], classes)
+        yield Rows(store.view(0, kept), store.view(kept))
+
+
+def whole_rows(x: da.Array) -> da.Array:
+    """`x` with known lengths and blocks of whole rows.
+
+    Raises
+    ------
+    InputError
+        It is not a matrix of numbers.
+    """
+    if x.ndim != 2 or x.dtype.kind not in "fiub":
+        raise InputError(f"the Dask array has {x.ndim} dimensions of {x.dtype}; two dimensions of numbers are needed")
+    known = x.compute_chunk_sizes() if np.isnan(x.shape).any() else x
+    return known.rechunk({1: -1})

@@ -1,0 +1,109 @@
+"""How a descent is cut into stretches of rows and steps, and how many heads are left behind each stretch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.core.errors import InputError
+from engine.probes.grid import Grid
+from engine.probes.options import ProbeOptions
+from engine.store import View
+from engine.stream import CHUNK_ROWS, SHARDS, Rounds
+
+# The learning rate makes accuracy indifferent to the batch, so it is as large as leaves a hundred and more steps an
+# epoch.
+STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 80, 64, 8192
+# Rows that are in memory are used again where an epoch has fewer rows than this: reading costs more than steps do.
+ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
+# Columns that may be trained for a whole epoch; with more, the race is shorter in proportion.
+RACE_COLUMNS = 512
+# Of the heads on a rung of successive halving, one in so many goes on.
+CUT = 3
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stretch of the training: a run of rows, in which epoch, and how many heads go on behind it (0: all)."""
+
+    view: View
+    epoch: int
+    keep: int = 0
+
+
+@dataclass(frozen=True)
+class Course:
+    """How every leg is cut into steps.
+
+    Attributes
+    ----------
+    batch_rows
+        Rows of a step.
+    repeats
+        Rounds of steps on the rows in memory before the next are read.
+    seed
+        Decides the order of the rows after the first epoch.
+    """
+
+    batch_rows: int
+    repeats: int
+    seed: int
+
+    def rounds(self, leg: Leg) -> Rounds:
+        """The steps of a leg."""
+        chunk_rows = max(CHUNK_ROWS, self.batch_rows // SHARDS)
+        return Rounds(leg.view, self.batch_rows, chunk_rows, repeats=self.repeats, epoch=leg.epoch - 1, seed=self.seed)
+
+    def steps(self, legs: Sequence[Leg]) -> int:
+        """Steps of several legs."""
+        return sum(self.rounds(leg).steps for leg in legs)
+
+
+def batch_of(rows: int, options: ProbeOptions) -> int:
+    """The smallest power of two that gives at most `STEPS_AN_EPOCH` steps, within bounds; or what was asked for."""
+    if options.batch_rows is None:
+        wanted = 1 << max(0, -(-rows // STEPS_AN_EPOCH) - 1).bit_length()
+        return min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
+    if options.batch_rows < SHARDS or options.batch_rows % SHARDS:
+        raise InputError(
+            f"batches of {options.batch_rows} rows cannot be divided by {SHARDS}; choose a multiple of {SHARDS}"
+        )
+    return options.batch_rows
+
+
+def repeats_of(rows: int) -> int:
+    """How often rows are used while they are in memory: few rows make few steps, and steps on them cost little."""
+    return min(max(1, round(ROWS_AN_EPOCH / max(rows, 1))), MOST_REPEATS)
+
+
+def legs_of(train: View, epochs: int, grid: Grid, classes: int) -> list[Leg]:
+    """The stretches of `epochs` passes over the rows of `train` for the heads of a grid."""
+    heads = len(grid)
+    if heads == 1 or (grid.whole and not grid.halving):
+        return [Leg(train, epoch) for epoch in range(1, epochs + 1)]
+    if grid.halving:
+        return _cut_legs(train, _rungs(train.rows * epochs, heads))
+    race = int(train.rows * min(1, RACE_COLUMNS / (heads * classes)))
+    return _cut_legs(train, [(race, 1), (train.rows * epochs - race, 0)])
+
+
+def _rungs(rows: int, heads: int) -> list[tuple[int, int]]:
+    """Rows and surviving heads of each rung: a third of the heads goes on, for three times as many rows."""
+    left = [heads]
+    while left[-1] > 1:
+        left.append(-(-left[-1] // CUT))
+    shares = [CUT**rung for rung in range(len(left))]
+    lengths = [rows * share // sum(shares) for share in shares[:-1]]
+    return [*zip(lengths, left[1:], strict=True), (rows - sum(lengths), 0)]
+
+
+def _cut_legs(train: View, stretches: Sequence[tuple[int, int]]) -> list[Leg]:
+    """Stretches of so many rows, cut where an epoch ends; heads are dropped at the end of each stretch."""
+    legs, place = [], 0
+    for rows, keep in stretches:
+        stop = place + rows
+        while place < stop:
+            epoch, start = divmod(place, train.rows)
+            run = min(stop - place, train.rows - start)
+            place += run
+            view = train.store.view(train.start + start, train.start + start + run)
+            legs.append(Leg(view, epoch + 1, keep if place == stop else 0))
+    return legs

@@ -1,0 +1,116 @@
+"""What a trained model says of a stored set, as predictions, results, and sentences about them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.core.progress import Progress
+from engine.data.label_order import check_label_order
+from engine.evaluate import align_classes, measure, predict
+from engine.probes.model import Classifier
+from engine.store import EmbeddingStore
+from engine.store.workspace import slug
+from engine.stream import Workers
+from engine.summaries.outcomes import Outcomes
+from jobs.folder import PREDICTIONS
+from jobs.report import Table
+from schemas.results import Result
+
+SHOWN = ("top5_accuracy", "macro_f1", "log_loss")
+CSV = "csv"
+FEATURES = {"backbone", "backbone_args", "precision", "weights", "weights_hash", "layer", "preprocessing", "dim"}
+MUST_AGREE = ("dim", "weights_hash", "layer", "preprocessing", "precision")
+
+
+class Evaluation(NamedTuple):
+    """Metrics of one model on one set, and sentences about them."""
+
+    results: list[Result]
+    notes: list[str]
+
+
+def title_of(member: str, class_weight: str) -> str:
+    """What results call a model of a member of `PROBES`, trained with a treatment of unequal classes.
+
+    >>> title_of("softmax", "balanced")
+    'softmax, balanced'
+    """
+    return member if class_weight == "none" else f"{member}, {class_weight}"
+
+
+def features_of(store: EmbeddingStore) -> dict[str, Any]:
+    """What an image must go through to become features that a model trained on `store` understands."""
+    found = store.provenance.model_dump(include=FEATURES)
+    if store.provenance.decoder == CSV:  # of an import, the files are its own and only the columns say what was made
+        found["preprocessing"] = {"columns": store.provenance.preprocessing["features"]}
+    return found
+
+
+def check_features(model: Classifier, store: EmbeddingStore) -> None:
+    """Refuse a set whose features were made differently from those that the model was trained on.
+
+    Raises
+    ------
+    InputError
+        They differ; the message names one difference.
+    """
+    there = features_of(store)
+    for field in MUST_AGREE:
+        if there[field] != model.features.get(field):
+            raise InputError(
+                f"{store.name} has features of another kind: {field} is {there[field]!r}, the model was trained on "
+                f"{model.features.get(field)!r}; extract both sets with the same backbone and options"
+            )
+
+
+def evaluate(
+    model: Classifier, title: str, store: EmbeddingStore, place: Location, workers: Workers, progress: Progress
+) -> Evaluation:
+    """Predictions of a model, which results call `title`, for a set, written below `place`; and their worth."""
+    check_features(model, store)
+    made = store.provenance
+    classes, note = _classes(model, store)
+    target = place / PREDICTIONS / slug(f"{made.dataset}-{made.split}")
+    counts = predict(model, model.class_names, store.view(), classes, target, workers, progress=progress)
+    results = measure(counts, made.dataset, made.split, title, model.class_names) if counts.n else []
+    return Evaluation(results, [one for one in (note, *_remarks(store, counts)) if one])
+
+
+def _classes(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
+    if not store.class_names:
+        return np.empty(0, np.int64), ""
+    return align_classes(model.class_names, store.class_names, store.name)
+
+
+def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
+    """What has to be said about the labels of a set."""
+    if not store.rows:
+        return [f"{store.name} has no rows, so nothing was predicted"]
+    if not counts.n:
+        return [f"{store.name} has no labels; its {counts.unlabelled:,} rows were predicted and not measured"]
+    finding = check_label_order(counts.confusion)
+    some = f"{store.name}: {counts.unlabelled:,} rows without a label were predicted but not counted"
+    return [f"warning: {store.name}: {finding.sentence}" if finding else "", some if counts.unlabelled else ""]
+
+
+def results_table(title: str, results: Sequence[Result]) -> list[Table]:
+    """A table with one row for each model and set: headline metrics, accuracy with its interval, and the gap to the
+    model's first set in points; none where nothing was measured.
+    """
+    found: dict[tuple[str, str], dict[str, Result]] = {}
+    for result in results:
+        if result.class_name is None:
+            found.setdefault((result.model, f"{result.dataset}/{result.split}"), {})[result.metric] = result
+    first: dict[str, float] = {}
+    rows = []
+    for (model, name), metrics in found.items():
+        accuracy = metrics["accuracy"]
+        gap = 100 * (accuracy.value - first.setdefault(model, accuracy.value))
+        interval = f"{accuracy.low:.2%} - {accuracy.high:.2%}"
+        others = [metrics[metric].value if metric in metrics else None for metric in SHOWN]
+        rows.append((model, name, accuracy.n, f"{accuracy.value:.2%}", interval, f"{gap:+.2f}", *others))
+    columns = ("model", "set", "rows", "accuracy", "95 % interval", "gap, points", *SHOWN)
+    return [Table(title, columns, rows)] if rows else []
