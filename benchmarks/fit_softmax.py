@@ -28,18 +28,21 @@ from engine.core.memory import peak_bytes
 from engine.core.progress import SILENT
 from engine.core.threads import blas_threads, processors
 from engine.probes import PROBES
-from engine.probes.heads import Heads, NumPy
-from engine.probes.metric import Metric
+from engine.probes.course import Course, Leg, batch_of
+from engine.probes.grid import GRID_PENALTIES, VIEWS, Grid, Seen
+from engine.probes.heads import Heads, NumPy, Reads
 from engine.probes.options import ProbeOptions
-from engine.probes.softmax import Course, Leg, batch_of, settings_of
 from engine.probes.training import moments_of
 from engine.store import EmbeddingStore, View, open_store
 from engine.stream import connect
-from engine.summaries import LabelledMoments
+from engine.summaries import ClassMeans, LabelledMoments
 from schemas.embeddings import Part
 
 CHUNK_ROWS = 4096
 SMALL_FIT_ROWS = 100_000
+# Rows for 16 heads of 1000 classes, which cost sixteen epochs.
+GRID_ROWS = 80_000
+ONE_HEAD, SIXTEEN_HEADS = Grid(("whitened",), (1e-4,)), Grid(VIEWS, GRID_PENALTIES, whole=True)
 
 
 def best_seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -114,19 +117,20 @@ def as_they_are(y: np.ndarray) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def epoch_rate(view: View, moments: LabelledMoments, classes: int) -> float:
-    """Rows per second of one epoch of descent with one head, reading included."""
-    options = ProbeOptions(l2=1e-5)
+def epoch_rate(view: View, moments: LabelledMoments, classes: int, grid: Grid = ONE_HEAD) -> float:
+    """Rows per second of one epoch of descent with the heads of a grid, reading included."""
+    options = ProbeOptions()
     batch_rows = batch_of(view.rows, options)
-    metric = Metric.of(moments.total, classes)
     zero = np.zeros((view.store.dim, classes)), np.zeros(classes)
-    settings = settings_of(moments, metric, batch_rows, options)
-    rounds = Course(batch_rows, 1, 0).rounds(Leg(view, 1, race=False))
-    state = Heads.start(settings, *zero, moments.total.mean, metric.penalty, batch_rows, rounds.steps)
+    means = ClassMeans(np.full(classes, view.rows // classes), zero[0].T, 0)
+    seen = Seen(LabelledMoments(moments.total, means), zero)
+    heads = grid.heads({False: seen, True: seen}, None, batch_rows, options)
+    rounds = Course(batch_rows, 1, 0).rounds(Leg(view, 1))
+    state = Heads.start(heads, [zero] * len(heads), batch_rows, rounds.steps)
     positions = as_they_are if classes == len(view.store.class_names) else tenfold
     with connect() as workers:
         start = perf_counter()
-        NumPy("cpu").run(rounds, state, positions, workers)
+        NumPy("cpu").run(rounds, state, Reads(positions), workers)
         return view.rows / (perf_counter() - start)
 
 
@@ -184,6 +188,8 @@ def measure(folder: Location, sgd_rows: int) -> dict[str, float]:
     ceiling = gemm_ceiling(train.dim, classes, 2048)
     arrow, reading = arrow_rate(view), read_rate(view)
     many, few = epoch_rate(view, moments, classes), epoch_rate(view, moments, 10)
+    some = train.view(0, min(view.rows, GRID_ROWS))
+    grid_many, grid_few = (epoch_rate(part, moments, k, SIXTEEN_HEADS) for part, k in ((some, classes), (view, 10)))
     figures |= compare_with_sgd(train.view(0, min(sgd_rows, view.rows * 9 // 10)), test.view())
     return figures | {
         "gemm_gflops": ceiling / 1e9,
@@ -195,6 +201,10 @@ def measure(folder: Location, sgd_rows: int) -> dict[str, float]:
         "epoch_10_classes_rows_per_second": few,
         "epoch_10_classes_share_of_reading": few / reading,
         "epoch_10_classes_share_of_arrow_reading": few / arrow,
+        "grid_rows_per_second": grid_many,
+        "grid_cost_over_16_heads_of_gemm": ceiling / (grid_many * 16 * 4 * train.dim * classes),
+        "grid_10_classes_rows_per_second": grid_few,
+        "grid_10_classes_cost_over_one_head": few / grid_few,
         "times_sgd": many / figures["sgd_rows_per_second"],
     }
 

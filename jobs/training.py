@@ -12,7 +12,9 @@ from engine.core.location import Location
 from engine.core.progress import Progress
 from engine.data.catalogue import companions_of
 from engine.probes import PROBES
+from engine.probes.grid import Grid
 from engine.probes.imbalance import check_treatment
+from engine.probes.lbfgs import MEMORY
 from engine.probes.model import DESCRIPTION, Classifier, load_model
 from engine.probes.options import ProbeOptions
 from engine.probes.train import train
@@ -41,8 +43,9 @@ CONCERNS: Mapping[str, tuple[str, ...]] = {
     "estimator": ("partial-fit",),
     "loss": ("sgd",),
 }
-# Heads that a grid trains side by side.
-GRID_HEADS = 16
+# Arrays of float32 as large as a model's weights: of a head weights, average, four slopes and their sum; of L-BFGS its
+# `2 * MEMORY + 5` in float64; of a closed form room to solve.
+HEAD_ARRAYS, MINIMISER_ARRAYS, SOLVER_ARRAYS = 7, 2 * (2 * MEMORY + 5), 10
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class Size(NamedTuple):
     held: int
     dim: int
     classes: int
-    heads: int
+    arrays: int
 
 
 def _chunks(size: Size) -> int:
@@ -215,7 +218,7 @@ def _moments(size: Size) -> int:
 
 
 def _weights(size: Size) -> int:
-    return 10 * 4 * size.dim * size.classes * size.heads
+    return 4 * size.dim * size.classes * size.arrays
 
 
 def _from_moments(size: Size) -> int:
@@ -249,11 +252,17 @@ def check_memory(config: Training, candidates: Sequence[Candidate], rows: Rows) 
     """
     budget, store = Budget(parse_bytes(config.memory)), rows.store
     for one in candidates:
-        heads = GRID_HEADS if one.member == "softmax" and one.options.grid else 1
-        size = Size(rows.held.rows, store.dim, len(store.class_names), heads)
+        classes = len(store.class_names)
+        size = Size(rows.held.rows, store.dim, classes, _arrays(one, classes))
         what = f"training on {size.dim:,} features and {size.classes:,} classes with {size.held:,} held-out rows"
         subject = what if len(candidates) == 1 else f"{one.title}: {what}"
         budget.require(NEEDS.get(one.member, _chunks)(size), subject, "lower --holdout or raise --memory")
+
+
+def _arrays(one: Candidate, classes: int) -> int:
+    heads = HEAD_ARRAYS * len(Grid.of(one.options, classes)) if one.member == "softmax" else 0
+    minimises = one.member == "logistic" or (one.member == "softmax" and one.options.certify)
+    return max(heads, MINIMISER_ARRAYS if minimises else 0, SOLVER_ARRAYS)
 
 
 def on_a_worker(store: EmbeddingStore) -> int:
@@ -280,6 +289,7 @@ def model_of(one: Candidate, place: Location, run: Run) -> Classifier:
     """The model of a candidate: the one in `place` where an interrupted run has finished it, else trained and saved."""
     rows, progress, states = run.rows, run.progress, place / CHECKPOINT
     if (place / DESCRIPTION).exists():
+        states.delete_folder()  # of a run that was killed between writing the model and this
         progress.say(f"{one.title} is trained already; continuing with its predictions")
         return load_model(place)
     if states.names():

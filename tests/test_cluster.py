@@ -70,29 +70,40 @@ class Farm:
 
 
 @contextmanager
-def started(folder, workers):
-    farm = Farm(folder)
+def guarded(farm):
+    """The farm for one test, which ends if it hangs."""
     limit = Timer(PATIENCE_SECONDS, farm.scheduler.kill)
     limit.start()
-    farm.grow(workers)
     try:
         yield farm
     finally:
         limit.cancel()
+
+
+@contextmanager
+def started(folder, workers):
+    farm = Farm(folder)
+    try:
+        farm.grow(workers)
+        with guarded(farm):
+            yield farm
+    finally:
         farm.close()
 
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory):
-    with started(tmp_path_factory.mktemp("farm"), 2) as farm:
-        yield farm
+    farm = Farm(tmp_path_factory.mktemp("farm"))
+    yield farm
+    farm.close()
 
 
 @pytest.fixture
 def pair(farm):
     """The farm with two workers, whatever the last test left."""
     farm.grow(2 - len(farm.workers))
-    return farm
+    with guarded(farm):
+        yield farm
 
 
 class Trigger:
@@ -314,6 +325,32 @@ def test_a_local_cluster_has_processes_of_one_thread_a_dashboard_and_nothing_to_
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"2 {{1}} {2**30} http://127.0.0.1:")
+
+
+INTERRUPTED = """
+import time
+from engine.stream import connect
+
+if __name__ == "__main__":
+    try:
+        with connect(cluster="local", workers=1) as workers:
+            workers.each(time.sleep, [0.1] * 1000, lambda index: print("begun", flush=True))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_an_interrupt_closes_a_local_cluster_without_a_word_of_its_processes(tmp_path):
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(
+        [sys.executable, "script.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, **streams
+    ) as script:
+        assert script.stdout.readline() == "begun\n"
+        os.killpg(script.pid, signal.SIGINT)  # as a terminal does
+        printed, complaints = script.communicate(timeout=PATIENCE_SECONDS)
+    assert printed.endswith("interrupted\n")
+    assert complaints == ""
 
 
 def fall_over(_index, _chunk):

@@ -311,6 +311,15 @@ def test_memory_is_refused_before_anything_is_read(workspace):
     assert not (workspace / "runs").exists()
 
 
+def test_a_grid_is_projected_with_all_its_heads(tmp_path, blobs):
+    x, y = blobs(300)
+    names = [f"class {index}" for index in range(2000)]
+    write_store(tmp_path / "embeddings/toy/toy/train", x, y, class_names=names)
+    with pytest.raises(BudgetError, match="softmax: training on 16 features and 2,000 classes"):
+        fitted(tmp_path, model=("lda", "softmax"), memory="10MB", grid=True)
+    assert fitted(tmp_path, model=("lda",), memory="10MB").notes
+
+
 def test_two_backbones_ask_for_a_choice(workspace, blobs):
     x, y = blobs(100)
     write_store(workspace / "embeddings/other/toy/train", x, y, backbone="other")

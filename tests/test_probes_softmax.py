@@ -17,6 +17,7 @@ from engine.probes.heads import Parameters, Reads, slope
 from engine.probes.metric import Metric
 from engine.probes.options import ProbeOptions
 from engine.probes.softmax import fit
+from engine.probes.train import train
 from engine.probes.training import best_temperature
 from engine.stream import connect
 from engine.summaries import Moments
@@ -158,3 +159,89 @@ def test_held_out_rows_join_the_others_once_nothing_is_left_to_choose(make_store
 def test_few_rows_are_used_more_than_once_while_they_are_in_memory(make_store, rows):
     details = fitted(make_store(*rows)).details
     assert (details["repeats"], details["passes"]) == (4, 3)
+
+
+def test_a_grid_is_trained_from_one_read_and_every_setting_is_in_the_table(make_store, rows):
+    details = fitted(make_store(*rows), grid=True).details
+    assert len(details["settings"]) == 16
+    assert {row["view"] for row in details["settings"]} == {"whitened", "standardised", "raw", "normalised"}
+    best = min(details["settings"], key=lambda row: row["log_loss"])
+    assert (details["view"], details["l2"]) == (best["view"], best["l2"])
+    assert details["passes"] == 3
+
+
+def test_successive_halving_drops_the_poor_and_gives_their_rows_to_the_rest(make_store, rows):
+    settings = fitted(make_store(*rows), grid=True, halving=True).details["settings"]
+    assert len(settings) == 48
+    rungs = [sum(row["rung"] >= rung for row in settings) for rung in sorted({row["rung"] for row in settings})]
+    assert rungs[0] == 48
+    assert rungs == sorted(rungs, reverse=True)
+    assert len(set(rungs)) >= 3
+    by_rung = {row["rung"]: row["rows"] for row in settings}
+    assert [by_rung[rung] for rung in sorted(by_rung)] == sorted(by_rung.values())
+
+
+def test_a_head_of_a_grid_ends_where_it_would_have_ended_alone(make_store, rows):
+    store = make_store(*rows)
+    alone = fitted_apart(store, l2=0.01, view="standardised")
+    x, y = rows
+    grid = fitted_apart(store, l2=0.01, grid=True)
+    together = next(row for row in grid.details["settings"] if row["view"] == "standardised")
+    held = slice(N - HELD, None)
+    assert together["log_loss"] == pytest.approx(log_loss(alone.scores(x[held]), y[held]), rel=1e-4)
+
+
+def test_a_head_on_rows_of_length_one_is_the_same_from_stored_rows_and_from_scaled_ones(make_store, rows):
+    x, y = rows
+    store = make_store(x, y)
+    with connect(threads=2) as workers:
+        scaled = train(
+            "softmax", store.view(0, N - HELD), store.view(N - HELD).read(), ProbeOptions(view="normalised"), workers
+        )
+    assert scaled.normalised
+    np.testing.assert_allclose(scaled.scores(x), scaled.scores(3 * x), rtol=1e-4, atol=1e-3)
+    assert (scaled.predict(x) == y).mean() > 0.5
+
+
+def test_certify_ends_at_the_optimum_and_tells_how_far_above_it_the_descent_was(make_store, rows):
+    store = make_store(*rows)
+    certified = fitted_apart(store, l2=1e-5, certify=True)
+    certificate = certified.details["certificate"]
+    assert certificate["relative_bound"] < 1e-6
+    assert 0 <= certificate["descent_above_optimum"] < 0.02
+    with connect(threads=2) as workers:
+        kept, held = store.view(0, N - HELD), store.view(N - HELD).read()
+        optimum = train("logistic", kept, held, ProbeOptions(l2=1e-5), workers)
+    np.testing.assert_allclose(
+        certified.rule.weight, optimum.rule.weight, atol=1e-4 * np.abs(optimum.rule.weight).max()
+    )
+
+
+@pytest.mark.parametrize("treatment", ["balanced", "effective-number", "balanced-sampling", "logit-adjustment"])
+def test_a_treatment_of_unequal_classes_raises_the_recall_of_the_rare_one(make_store, rows, treatment):
+    x, y = rows
+    kept = (y != 2) | (np.arange(N) % 8 == 0)
+    x, y = x[kept], y[kept]
+    store = make_store(x, y)
+    with connect(threads=2) as workers:
+        views = store.view(0, len(y) - 400), store.view(len(y) - 400).read()
+        plain, treated = (
+            train("softmax", *views, ProbeOptions(class_weight=name), workers) for name in ("none", treatment)
+        )
+    recalls = [(model.predict(x[y == 2]) == 2).mean() for model in (plain, treated)]
+    assert recalls[1] > recalls[0] + 0.1
+
+
+def test_balanced_sampling_and_balanced_weights_agree_in_the_mean(make_store, rows):
+    x, y = rows
+    kept = (y != 2) | (np.arange(N) % 8 == 0)
+    store = make_store(x[kept], y[kept])
+    drawn, weighed = (fitted_with(store, name) for name in ("balanced-sampling", "balanced"))
+    agreement = (drawn.predict(x) == weighed.predict(x)).mean()
+    assert agreement > 0.9
+
+
+def fitted_with(store, class_weight):
+    with connect(threads=2) as workers:
+        views = store.view(0, store.rows - 400), store.view(store.rows - 400)
+        return train("softmax", *views, ProbeOptions(class_weight=class_weight), workers)

@@ -136,6 +136,15 @@ def test_a_model_that_was_finished_is_not_trained_again(small, monkeypatch):
     assert {r.model for r in report.results} == {"lda", "ridge"}
 
 
+def test_states_that_outlived_their_model_go(small, monkeypatch):
+    config = config_of(small, model=("lda",))
+    interrupted(monkeypatch, config)
+    left = small / "runs/fit-incremental-toy-lda/checkpoint"
+    left.mkdir()
+    run(config)
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"holdout": 0.2}])
 def test_an_unfinished_run_of_another_configuration_is_not_continued(small, monkeypatch, change):
     config = config_of(small, model=("lda",))

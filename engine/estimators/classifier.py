@@ -230,9 +230,8 @@ class MergingClassifier(ProbeClassifier):
     def _positions(self, y: np.ndarray) -> np.ndarray:
         strangers = np.setdiff1d(y, self.classes_)
         if strangers.size:
-            raise ValueError(
-                f"y has {strangers[0]!r}, which is not among the classes {self._names()} of the first call"
-            )
+            known = ", ".join(self._names())
+            raise ValueError(f"y has {strangers[0]}, which is not one of the classes of the first call: {known}")
         return np.searchsorted(self.classes_, y)
 
 

@@ -8,11 +8,11 @@ All this happens in the process that calls, on all its processors, also where `w
 count the classes and check the features, and nothing more. XGBoost's own Dask mode keeps all rows in the workers'
 memory, and its sums depend on their number.
 
-In each round every class gets a tree, of depth 6 and on at most 128 of the features. The number of rounds with the
-least log-loss on the held-out rows is taken; boosting ends when ten more have not lowered it. The held-out rows do not
-join the others afterwards: that would mean growing everything again.
+In each round every class gets a tree, of depth 4, on at most 128 of the features and six tenths of the rows. The number
+of rounds with the least log-loss on the held-out rows is taken; boosting ends when ten more have not lowered it. The
+held-out rows do not join the others afterwards: that would mean growing everything again.
 
-The generator that draws the features of a tree lives inside the booster and is not saved with it. Rounds therefore come
+The generator that draws rows and features lives inside the booster and is not saved with it. Rounds therefore come
 in *legs* of five, each of which loads the booster anew, with a seed of its own; a training that was killed continues
 from the end of a leg to the same booster, bit for bit.
 
@@ -47,7 +47,9 @@ ROUNDS = 100
 LEG = 5
 PATIENCE = 10
 LEARNING_RATE = 0.2
-DEPTH = 6
+DEPTH = 4
+# Share of the rows that a round looks at (Friedman 2002, "Stochastic gradient boosting").
+SUBSAMPLE = 0.6
 # A quarter of XGBoost's: histograms stay in the processor's cache.
 BINS = 64
 # Features that a tree may use, at most: the time of a round grows with them, and embeddings repeat themselves.
@@ -219,6 +221,7 @@ def _parameters(rows: Rows) -> dict[str, Any]:
         "max_bin": BINS,
         "max_depth": DEPTH,
         "learning_rate": LEARNING_RATE,
+        "subsample": SUBSAMPLE,
         "colsample_bytree": min(1.0, FEATURES / rows.view.store.dim),
         "nthread": processors() if rows.view.rows * rows.view.store.dim > SMALL else 1,
         "verbosity": 0,

@@ -60,7 +60,8 @@ def fit(
     everything = cached(with_holdout(train, holdout), options, workers)
     rows = everything.store.view(everything.start, everything.start + train.rows)
     problem = Problem.of(rows, "moments", options, workers, progress, checkpoint)
-    held = Holdout.of(holdout, problem.labels)
+    counts = problem.moments.classes.count[problem.labels.present]
+    held = Holdout.of(holdout, problem.labels).weighing(options.class_weight, counts)
     clock.lap("moments")
     if len(problem.labels.present) == 1:
         return _only_class(problem, held)

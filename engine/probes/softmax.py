@@ -84,7 +84,8 @@ def fit(
     clock = Clock()
     moments = moments_of(train, workers, progress, checkpoint)
     labels = labels_of(moments, train)
-    held = Holdout.of(holdout, labels)
+    counts = moments.classes.count[labels.present]
+    held = Holdout.of(holdout, labels).weighing(options.class_weight, counts)
     clock.lap("moments")
     weight, bias, start = closed_form(moments, held)
     clock.lap("closed_form")

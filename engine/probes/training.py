@@ -1,7 +1,7 @@
 """What every probe needs before it begins: which classes have rows, checked labels, and held-out rows to choose by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
@@ -11,6 +11,7 @@ from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.core.progress import Progress
+from engine.probes.imbalance import class_weights
 from engine.store import View
 from engine.stream import Workers, fold
 from engine.summaries import ClassMeans, LabelledMoments, Moments
@@ -128,10 +129,13 @@ class Holdout:
     x : (n, d) float32
     y : (n,) int
         Positions among the classes that have training rows.
+    class_weights : (p,) or None
+        What a row of each class weighs in the log-loss; None where all weigh one.
     """
 
     x: np.ndarray
     y: np.ndarray
+    class_weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, rows: "View | Chunk", labels: Labels) -> "Holdout":
@@ -143,18 +147,25 @@ class Holdout:
 
     def change(self, change: Callable[[np.ndarray], np.ndarray]) -> "Holdout":
         """The rows as they are behind a change of the features."""
-        return Holdout(change(self.x), self.y)
+        return replace(self, x=change(self.x))
 
     def scores(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """``x @ weight + bias`` for ``weight : (d, p)``; as many numbers as rows times classes."""
         return self.x @ np.asarray(weight, np.float32) + np.asarray(bias, np.float32)
 
     def judge(self, scores: np.ndarray) -> dict[str, float]:
-        """Mean log-loss and accuracy of ``scores : (n, p)``."""
+        """Mean log-loss, by the weights of the classes, and plain accuracy of ``scores : (n, p)``."""
         if not len(self.y):
             return {"log_loss": 0.0, "accuracy": 0.0}
         accuracy = float((scores.argmax(axis=1) == self.y).mean())
-        return {"log_loss": float(log_losses(scores, self.y).mean()), "accuracy": accuracy}
+        weights = None if self.class_weights is None else self.class_weights[self.y]
+        return {"log_loss": float(np.average(log_losses(scores, self.y), weights=weights)), "accuracy": accuracy}
+
+    def weighing(self, treatment: str, counts: np.ndarray) -> "Holdout":
+        """The same rows, judged as a treatment of unequal classes wants it; see `engine.probes.imbalance`."""
+        weighs = treatment in ("balanced", "effective-number", "balanced-sampling")
+        name = treatment.replace("balanced-sampling", "balanced")
+        return replace(self, class_weights=class_weights(name, counts) if weighs else None)
 
     def temperature(self, scores: np.ndarray) -> float:
         """What to divide ``scores : (n, p)`` by for the least log-loss; 1 without held-out rows."""
@@ -170,7 +181,8 @@ def log_losses(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
 def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> float:
     """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``; 1 where there are no rows.
 
-    Newton's method on a convex function of one number, kept from leaping by more than a factor of four.
+    Newton's method on a convex function of one number, kept from leaping by more than a factor of four. Rows that are
+    all classified rightly ask for no bound on t; it stays where they lose half a row's share, for they are not all.
     """
     t = 1.0
     for _ in range(steps if len(y) else 0):
@@ -178,6 +190,8 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> floa
         p = t * (scores - scores.max(axis=1, keepdims=True))
         np.exp(p, out=p)
         p /= p.sum(axis=1, keepdims=True)
+        if (1 - p[np.arange(len(y)), y]).mean() < 0.5 / len(y):
+            break
         mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
         slope = (mean - scores[np.arange(len(y)), y]).mean()
         curvature = (np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2).mean()

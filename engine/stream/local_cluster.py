@@ -15,6 +15,7 @@ from engine.stream.workers import LocalProcesses
 
 # The usual port, or another where it is taken; for this machine alone.
 DASHBOARD = "127.0.0.1:8787"
+FIRST = "engine.stream.local_worker"
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def _started(setting: LocalProcesses) -> LocalCluster:
             memory_limit=_memory_limit(setting, count),
             dashboard_address=DASHBOARD,
             silence_logs=logging.CRITICAL,
+            preload=[FIRST],
         )
 
 

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numba
 import numpy as np
+from scipy.sparse import csr_array, vstack
 
 from engine.probes.rules.linear import NEVER
 
 LEAF = -1
-# Rows scored at a time: their votes at 1000 classes take 16 MB.
+# Rows (of features, of leaves) looked at together: at 1000 classes their votes take 16 MB.
 BLOCK_ROWS = 2048
 
 
@@ -53,18 +54,17 @@ class Grown(NamedTuple):
     def of(cls, tree: Any, classes: np.ndarray) -> "Grown":
         """The tree of a fitted ``DecisionTreeClassifier`` (its ``tree_``) whose classes are `classes` of ours."""
         leaf = tree.children_left < 0
-        value = tree.value[leaf, 0]
-        share = value / value.sum(axis=1, keepdims=True)
-        at, which = np.nonzero(share)
+        known = _sparse(tree.value, np.flatnonzero(leaf))
+        total = np.add.reduceat(known.data, known.indptr[:-1])
         return cls(
             np.zeros(1, np.int64),
             np.where(leaf, LEAF, tree.feature).astype(np.int32),
             rounded_down(np.where(leaf, 0, tree.threshold)),
             np.where(leaf, np.cumsum(leaf) - 1, tree.children_left).astype(np.int32),
             tree.children_right.astype(np.int32),
-            np.concatenate([[0], np.cumsum(np.bincount(at, minlength=leaf.sum()))]).astype(np.int64),
-            np.asarray(classes)[which].astype(np.int32),
-            share[at, which].astype(np.float32),
+            known.indptr.astype(np.int64),
+            np.asarray(classes)[known.indices].astype(np.int32),
+            (known.data / np.repeat(total, np.diff(known.indptr))).astype(np.float32),
         )
 
     @classmethod
@@ -83,6 +83,12 @@ class Grown(NamedTuple):
         ]
         whole = cls(*(np.concatenate(arrays) for arrays in zip(*moved, strict=True)))
         return whole._replace(start=np.append(whole.start, entries[-1]))
+
+
+def _sparse(value: np.ndarray, leaves: np.ndarray) -> csr_array:
+    """The rows `leaves` of ``value : (m, 1, k)``, which is nearly all zeros, without a copy of it all."""
+    blocks = [leaves[low : low + BLOCK_ROWS] for low in range(0, len(leaves), BLOCK_ROWS)]
+    return vstack([csr_array(value[block, 0]) for block in blocks], "csr")
 
 
 def rounded_down(threshold: np.ndarray) -> np.ndarray:
