@@ -38,6 +38,13 @@ def rows():
     return (z @ mixing + 5).astype(np.float32), y
 
 
+@pytest.fixture(autouse=True)
+def no_set_is_small(monkeypatch, request):
+    """The descent is tested here, on sets so small that the probe would find their optimum outright."""
+    if "small" not in request.node.name:
+        monkeypatch.setattr("engine.probes.softmax.SMALL", 0)
+
+
 def fitted(store, **options):
     with connect(threads=2) as workers:
         return fit(store.view(0, N - HELD), store.view(N - HELD), ProbeOptions(**options), workers)
@@ -245,3 +252,29 @@ def fitted_with(store, class_weight):
     with connect(threads=2) as workers:
         views = store.view(0, store.rows - 400), store.view(store.rows - 400)
         return train("softmax", *views, ProbeOptions(class_weight=class_weight), workers)
+
+
+def test_a_small_set_is_brought_to_its_optimum_outright(make_store, rows):
+    x, y = rows
+    store = make_store(x[:1500], y[:1500])
+    with connect(threads=2) as workers:
+        views = store.view(0, 1300), store.view(1300)
+        probe, optimum = (train(name, *views, ProbeOptions(), workers) for name in ("softmax", "logistic"))
+    assert probe.details["chosen"] == "optimum"
+    np.testing.assert_array_equal(probe.rule.weight, optimum.rule.weight)
+    assert probe.details["certificate"]["relative_bound"] < 1e-5
+
+
+def test_of_a_small_set_the_closed_form_is_kept_where_it_is_surely_better(make_store):
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(60, 30)) * 1.3
+    y = (np.arange(1200) % 60).astype(np.int32)
+    x = (centres[y] + rng.normal(size=(1200, 30))).astype(np.float32)
+    store = make_store(x, y)
+    with connect(threads=2) as workers:
+        views = store.view(0, 900), store.view(900)
+        probe, optimum = (train(name, *views, ProbeOptions(), workers) for name in ("softmax", "logistic"))
+    assert probe.details["chosen"] == "closed form"
+    assert probe.details["rows"] == 900
+    held = slice(900, None)
+    assert log_loss(probe.scores(x[held]), y[held]) < log_loss(optimum.scores(x[held]), y[held])

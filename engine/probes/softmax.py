@@ -12,7 +12,8 @@ features.
 4. *Choice.* The averaged head, or the closed form should that be better on the held-out rows. If the head is ahead
    after the first epoch, nothing is left to choose, and the held-out rows join the others for the rest.
 
-On request, full-batch steps follow until the distance to the optimum is known to be small.
+On request, full-batch steps follow until the distance to the optimum is known to be small. Of small sets the optimum
+costs less than a descent that comes near to it, and is found outright (`engine.probes.path`).
 
 Two numbers make the steps independent of the data's size and shape. The learning rate is ``c / (1 + k e / b)``, for k
 classes, batches of b rows and e effective features: in the preconditioned metric a row's step moves its own class's
@@ -50,6 +51,7 @@ from engine.probes.heads import LEARNT, Head, Heads, Reads
 from engine.probes.imbalance import class_weights
 from engine.probes.model import Classifier, unit_rows
 from engine.probes.options import ProbeOptions
+from engine.probes.path import ended, walk
 from engine.probes.problem import Problem, cached, certificate, check_penalty
 from engine.probes.rules.linear import Linear
 from engine.probes.training import Clock, Holdout, Labels, labels_of, moments_of, with_holdout
@@ -59,6 +61,8 @@ from engine.summaries import LabelledMoments
 
 ENGINES = Registry("array library", {"numpy": "engine.probes.heads:NumPy", "torch": "engine.probes.heads_torch:Torch"})
 STAGE = "descent"
+# Rows times features times classes up to which the optimum is found outright: a path of penalties costs a second.
+SMALL = 2 * 10**8
 
 
 def fit(
@@ -99,7 +103,13 @@ def fit(
         "passes": 1,
     }
     end = End((weight, bias), held.temperature(held.scores(weight, bias)))
-    if len(labels.present) > 1 and options.epochs:
+    several = len(labels.present) > 1 and options.epochs > 0
+    if several and is_small(moments, options):
+        rows = train, with_holdout(train, holdout)
+        end = settled(end, *rows, moments, held, options, workers, progress, checkpoint)
+        clock.lap("optimum")
+        details |= end.details
+    elif several:
         seen = {False: Seen(moments, (weight, bias))}
         grid = Grid.of(options, len(labels.present))
         if grid.needs_unit_rows:
@@ -109,24 +119,28 @@ def fit(
         descent = Descent(train, with_holdout(train, holdout), seen, labels, held, grid, options)
         end = descent.run(workers, progress, checkpoint, clock)
         details |= end.details
-    if options.certify and len(labels.present) > 1:
+    if options.certify and several and end.details.get("chosen") != "optimum":
         rows = with_holdout(train, holdout) if end.details.get("joined") else train
         end = certified(end, rows, moments, options, workers, progress, checkpoint)
         clock.lap("certificate")
         details |= end.details
     details["seconds"] = clock.laps
+    labels = end.present or labels
     rule = Linear.over_all(end.head[0].T, end.head[1], labels.present, labels.classes)
     return Classifier("softmax", rule, temperature=end.temperature, normalised=end.unit, details=details)
 
 
 @dataclass(frozen=True)
 class End:
-    """A head ``(weight (d, p), bias (p,))``, its temperature, whether it sees rows of length one, how it came about."""
+    """A head ``(weight (d, p), bias (p,))``, its temperature, whether it sees rows of length one, how it came about, and
+    its classes where they are not those of the training rows alone.
+    """
 
     head: tuple[np.ndarray, np.ndarray]
     temperature: float
     unit: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+    present: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -308,6 +322,40 @@ class Journey:
         self.state = replace(self.state, settings=settings, **counts, **saved.arrays)
         for name, value in about.items():
             setattr(self, name, value)
+
+
+def is_small(moments: LabelledMoments, options: ProbeOptions) -> bool:
+    """Whether the optimum itself costs so little that no descent is needed; never where a descent is asked for."""
+    work = moments.total.n * len(moments.present) * len(moments.total.mean)
+    asked = options.learning_rate is not None or options.batch_rows is not None or options.grid or options.certify
+    return work <= SMALL and not asked and options.class_weight != "balanced-sampling" and options.view != "raw"
+
+
+def settled(
+    end: End,
+    train: View,
+    everything: View,
+    moments: LabelledMoments,
+    held: Holdout,
+    options: ProbeOptions,
+    workers: Workers,
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> End:
+    """The optimum of the best penalty, or the closed form `end` where that is surely better on the held-out rows.
+
+    Held-out rows of a small set are too few to tell small differences, so the optimum wins unless its log-loss is
+    higher by more than the standard error of the difference.
+    """
+    everything = cached(everything, options, workers)
+    rows = everything.store.view(everything.start, everything.start + train.rows)
+    problem = Problem.with_moments(rows, moments, options, workers, progress)
+    path = walk(problem, held, options, checkpoint)
+    if held.prefers(held.scores(*end.head) / end.temperature, held.scores(*problem.raw(path.point)) / path.temperature):
+        return replace(end, details={"chosen": "closed form", "settings": path.table, "passes": 1 + path.evaluations})
+    optimum = ended(problem, everything, path, problem, held, checkpoint)
+    details = optimum.details | {"settings": path.table, "chosen": "optimum"}
+    return End((optimum.weight, optimum.bias), optimum.temperature, details=details, present=optimum.problem.labels)
 
 
 def certified(

@@ -161,6 +161,14 @@ class Holdout:
         weights = None if self.class_weights is None else self.class_weights[self.y]
         return {"log_loss": float(np.average(log_losses(scores, self.y), weights=weights)), "accuracy": accuracy}
 
+    def prefers(self, rival: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether the scores of a rival have less log-loss by more than the standard error of the difference."""
+        if not len(self.y):
+            return False
+        weights = 1.0 if self.class_weights is None else self.class_weights[self.y]
+        difference = (log_losses(scores, self.y) - log_losses(rival, self.y)) * weights
+        return bool(difference.mean() > difference.std() / np.sqrt(len(difference)))
+
     def weighing(self, treatment: str, counts: np.ndarray) -> "Holdout":
         """The same rows, judged as a treatment of unequal classes wants it; see `engine.probes.imbalance`."""
         weighs = treatment in ("balanced", "effective-number", "balanced-sampling")

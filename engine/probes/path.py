@@ -1,0 +1,136 @@
+"""The optimum of the penalty that suits the held-out rows: a path of penalties walked together, then the best one's end.
+
+1. *Path.* All penalties are nearly minimised together, each evaluation one `fold` for all of them, on the training rows;
+   held-out rows choose one, and the temperature.
+2. *Optimum.* The held-out rows join the others, and L-BFGS goes on from there until the duality gap is small.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.core.checkpoint import Checkpoint
+from engine.probes.convex import Aim, Descent, minimise
+from engine.probes.options import ProbeOptions
+from engine.probes.problem import Problem, certificate, sides
+from engine.probes.training import Holdout
+from engine.store import View
+
+Array = np.ndarray
+# Multiples of d / (n k); the first serves when there are no held-out rows to choose by.
+PATH = (3.0, 100.0, 30.0, 10.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4)
+# Near enough to choose by.
+TO_CHOOSE = Aim(3e-4, 25)
+# Columns that are trained side by side.
+COLUMNS = 512
+# Flops that the path may cost; beyond, it is walked on the first rows, with penalties for their number.
+PATH_FLOPS, PATH_EVALUATIONS = 2e13, 12
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The head at the optimum, and how it came about.
+
+    Attributes
+    ----------
+    problem
+        Of all rows.
+    weight : (d, p) float64
+    bias : (p,) float64
+    temperature
+        Of the head that had not seen the held-out rows.
+    details
+        As a member of the family reports them.
+    """
+
+    problem: Problem
+    weight: Array
+    bias: Array
+    temperature: float
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Path:
+    """What was chosen among the penalties, and the table it was chosen from."""
+
+    factor: float
+    point: Array
+    temperature: float
+    table: list[dict]
+    evaluations: int
+
+
+def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Checkpoint) -> Path:
+    """Every penalty of the path nearly minimised, together as far as memory allows; held-out rows choose."""
+    named = options.l2 is not None or options.c is not None
+    factors = PATH[:1] if named or not len(held.y) else PATH
+    start, found = problem.start(held), []
+    width = max(1, COLUMNS // problem.metric.classes)
+    for number, group in enumerate(factors[i : i + width] for i in range(0, len(factors), width)):
+        l2s = [problem.l2(factor) for factor in group]
+        found += minimise(
+            problem.objective,
+            problem.metric,
+            [start] * len(group),
+            l2s,
+            TO_CHOOSE,
+            checkpoint,
+            f"path {number + 1}",
+        )
+    judged = [_judged(problem, descent, held) for descent in found]
+    best = min(range(len(found)), key=lambda index: judged[index]["log_loss"])
+    evaluations = max(one.minimiser.evaluations for one in found)
+    return Path(factors[best], found[best].minimiser.point, judged[best]["temperature"], judged, evaluations)
+
+
+def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:
+    scores = held.scores(*problem.raw(descent.minimiser.point))
+    temperature = held.temperature(scores)
+    evaluations = descent.minimiser.evaluations
+    return {
+        "l2": descent.l2,
+        "temperature": temperature,
+        "evaluations": evaluations,
+        **held.judge(scores / temperature),
+    }
+
+
+def ended(
+    problem: Problem, everything: View, path: "Path", first: Problem, held: Holdout, checkpoint: Checkpoint
+) -> Optimum:
+    """The optimum for the penalty of a path on `everything`, whose first rows are those of `problem`.
+
+    `first` is the problem that the path was walked on.
+    """
+    passes = 1 + path.evaluations
+    if everything.stop > problem.objective.view.stop:
+        problem = problem.joined(everything, checkpoint)
+    point = problem.carried(first, path.point, held)
+    l2 = problem.l2(path.factor)
+    (descent,) = minimise(problem.objective, problem.metric, [point], [l2], problem.aim, checkpoint, "optimum")
+    weight, bias = problem.raw(descent.minimiser.point)
+    details = {
+        "l2": l2,
+        "c": sides(problem.labels) / (l2 * problem.moments.total.n) if l2 else None,
+        "certificate": certificate(descent),
+        "rows": problem.moments.total.n,
+        "unlabelled": problem.moments.classes.unlabelled,
+        "class_rows": problem.moments.classes.count.tolist(),
+        "passes": passes + descent.minimiser.evaluations,
+    }
+    return Optimum(problem, weight, bias, path.temperature, details)
+
+
+def path_flops(problem: Problem) -> float:
+    """What one row of a path costs."""
+    return 4 * len(problem.metric.scale) * problem.metric.classes * len(PATH) * PATH_EVALUATIONS
+
+
+def shortened(problem: Problem, options: ProbeOptions) -> int:
+    """Rows that the path is walked on: all, unless that would cost more than `PATH_FLOPS`."""
+    rows = problem.objective.view.rows
+    if options.l2 is not None or options.c is not None:
+        return rows
+    return min(rows, max(int(PATH_FLOPS / path_flops(problem)), 10 * problem.metric.classes))
