@@ -19,6 +19,7 @@ from engine.core.location import Location
 from engine.probes import PROBES
 from engine.probes.model import load_model
 from engine.probes.options import ProbeOptions
+from engine.probes.rules.linear import Linear
 from engine.probes.train import train
 from engine.stream import connect
 
@@ -166,11 +167,12 @@ def test_no_labels_at_all_is_refused_in_a_sentence(fit):
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-def test_one_feature_is_enough(fit, classes):
+def test_one_feature_is_enough(fit, name, classes):
     y = np.tile(np.arange(classes), N // classes).astype(np.int32)
     x = (y[:, None] + np.random.default_rng(0).normal(size=(len(y), 1)) * 0.05).astype(np.float32)
     probe = fit(x, y, classes)
-    assert accuracy(probe, x, y) >= (0.95 if classes == 2 else 0.2)
+    sure = classes == 2 and name != "knn"  # of one feature, angles tell no more than the sign
+    assert accuracy(probe, x, y) >= (0.95 if sure else 0.2)
 
 
 def test_two_classes_are_told_apart(fit):
@@ -244,8 +246,14 @@ def test_threads_and_a_cluster_give_the_same_model(name, cluster, tmp_path):
     fitted = partial(train, name, store.view(0, N - HELD), store.view(N - HELD), ProbeOptions())
     with connect(threads=1) as here, connect(cluster) as there:
         one, other = fitted(here), fitted(there)
-    expected = one.scores(x)
-    np.testing.assert_allclose(other.scores(x), expected, rtol=1e-6, atol=2e-6 * np.abs(expected).max())
+    for expected, found in zip(learnt(one, x), learnt(other, x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+
+
+def learnt(model, x):
+    """What a model has learnt: weights and biases where it has such, else its scores."""
+    linear = isinstance(model.rule, Linear)
+    return (model.rule.weight, model.rule.bias) if linear else (model.scores(x),)
 
 
 def test_killed_and_started_again_it_ends_in_the_same_model_bit_for_bit(fit, tmp_path):

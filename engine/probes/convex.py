@@ -104,16 +104,16 @@ def _is_lost_in_rounding(minimiser: Lbfgs) -> bool:
 
 
 def _begun(metric: Metric, starts: Sequence[Array], l2s: Sequence[float], saved: Any) -> list[Descent]:
-    maps = [partial(inverse_hessian, metric.preconditioner(l2), metric.classes) for l2 in l2s]
+    maps = [partial(inverse_hessian, metric, l2) for l2 in l2s]
     if saved is None:
         starts = [np.asarray(start, np.float64) for start in starts]
         return [Descent(l2, Lbfgs(one, start)) for l2, one, start in zip(l2s, maps, starts, strict=True)]
     return [_restored(index, one, saved) for index, one in enumerate(maps)]
 
 
-def inverse_hessian(preconditioner: Array, classes: int, gradient: Array) -> Array:
+def inverse_hessian(metric: Metric, l2: float, gradient: Array) -> Array:
     """The metric of the features times the weights' part of a gradient ``(d + 1, p)``; k times the intercepts'."""
-    return np.concatenate([preconditioner @ gradient[:-1], classes * gradient[-1:]])
+    return np.concatenate([metric.precondition(l2, gradient[:-1]), metric.classes * gradient[-1:]])
 
 
 def _keep(descents: Sequence[Descent], checkpoint: Checkpoint, stage: str) -> None:

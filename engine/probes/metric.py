@@ -53,12 +53,21 @@ class Metric:
         """``D : (d,)``: what the penalty weighs each feature's weights by; zero for a constant feature."""
         return np.where(np.isfinite(self.scale), self.scale, 0) ** 2
 
+    @cached_property
+    def _basis(self) -> Array:
+        return self.vectors / self.scale[:, None]
+
+    def _inverse(self, l2: float) -> Array:
+        curvature = self.eigenvalues / self.classes + l2
+        return np.divide(1, curvature, out=np.zeros_like(curvature), where=curvature > 0)
+
     def preconditioner(self, l2: float) -> Array:
         """``M(l2) : (d, d)``, symmetric."""
-        basis = self.vectors / self.scale[:, None]
-        curvature = self.eigenvalues / self.classes + l2
-        inverse = np.divide(1, curvature, out=np.zeros_like(curvature), where=curvature > 0)
-        return (basis * inverse) @ basis.T
+        return (self._basis * self._inverse(l2)) @ self._basis.T
+
+    def precondition(self, l2: float, gradient: Array) -> Array:
+        """``M(l2) @ gradient`` for ``gradient : (d, p)``, without a matrix for each penalty: ``4 d² p`` flops."""
+        return self._basis @ (self._inverse(l2)[:, None] * (self._basis.T @ gradient))
 
     def dimension(self, l2: float) -> float:
         """Effective number of features, ``tr(S M(l2)) / k``: d without a penalty, fewer with one."""

@@ -1,7 +1,7 @@
-"""The optimum of the penalty that suits the held-out rows: a path of penalties walked together, then the best one's end.
+"""The optimum of the penalty that suits the held-out rows: a path of penalties walked together, and the best end.
 
-1. *Path.* All penalties are nearly minimised together, each evaluation one `fold` for all of them, on the training rows;
-   held-out rows choose one, and the temperature.
+1. *Path.* All penalties are nearly minimised together, each evaluation one `fold` for all of them, on the training
+   rows; held-out rows choose one, and the temperature.
 2. *Optimum.* The held-out rows join the others, and L-BFGS goes on from there until the duality gap is small.
 """
 
@@ -98,7 +98,7 @@ def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:
 
 
 def ended(
-    problem: Problem, everything: View, path: "Path", first: Problem, held: Holdout, checkpoint: Checkpoint
+    problem: Problem, everything: View, path: Path, first: Problem, held: Holdout, checkpoint: Checkpoint
 ) -> Optimum:
     """The optimum for the penalty of a path on `everything`, whose first rows are those of `problem`.
 

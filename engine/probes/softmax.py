@@ -132,8 +132,8 @@ def fit(
 
 @dataclass(frozen=True)
 class End:
-    """A head ``(weight (d, p), bias (p,))``, its temperature, whether it sees rows of length one, how it came about, and
-    its classes where they are not those of the training rows alone.
+    """A head ``(weight (d, p), bias (p,))``, its temperature, whether it sees rows of length one, how it came about,
+    and its classes where they are not those of the training rows alone.
     """
 
     head: tuple[np.ndarray, np.ndarray]
