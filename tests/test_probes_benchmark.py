@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from benchmarks import fit_softmax, synthetic_store
+from benchmarks import defaults, fit_softmax, synthetic_store, time_to_accuracy
+from benchmarks.synthetic_store import Recipe, make_pair
 from engine.core.location import Location
 from engine.store import open_store
 
@@ -28,3 +29,24 @@ def test_the_synthetic_store_is_the_same_each_time(tmp_path):
     np.testing.assert_array_equal(one.x, other.x)
     np.testing.assert_array_equal(one.y, other.y)
     assert len(one.y) == 641
+
+
+def test_the_comparison_of_defaults_with_optima_runs(tmp_path, capsys):
+    out = tmp_path / "defaults.json"
+    defaults.main(["--tiny", "--out", str(out)])
+    table = json.loads(out.read_text())
+    assert [row["classes"] for row in table] == [3, 5]
+    assert all(row["points"] > -5 for row in table)
+    assert "worst" in capsys.readouterr().out
+
+
+def test_the_race_to_an_accuracy_runs_and_draws_every_curve(tmp_path):
+    make_pair(Location(str(tmp_path)), 0.001, Recipe(dim=24, classes=6))
+    out = tmp_path / "race.json"
+    ways = ["gapscope", "sgd", "lbfgs", "saga", "torch"]
+    stores = [str(tmp_path / "train"), str(tmp_path / "test")]
+    time_to_accuracy.main([*stores, "--only", *ways, "--limit", "1", "--out", str(out)])
+    figures = json.loads(out.read_text())
+    assert sorted(figures["curves"]) == sorted(ways)
+    assert all(0 <= accuracy <= 1 for points in figures["curves"].values() for _, _, accuracy in points)
+    assert out.with_suffix(".png").stat().st_size > 10_000

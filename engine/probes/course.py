@@ -14,8 +14,9 @@ from engine.stream import CHUNK_ROWS, SHARDS, Rounds
 STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 80, 64, 8192
 # Rows that are in memory are used again where an epoch has fewer rows than this: reading costs more than steps do.
 ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
-# Columns that may be trained for a whole epoch; with more, the race is shorter in proportion.
-RACE_COLUMNS = 512
+# Columns that may be trained for a whole epoch; with more, the race is shorter in proportion, unless it costs less than
+# so many flops.
+RACE_COLUMNS, RACE_FLOPS = 512, 10**11
 # Of the heads on a rung of successive halving, one in so many goes on.
 CUT = 3
 
@@ -81,7 +82,9 @@ def legs_of(train: View, epochs: int, grid: Grid, classes: int) -> list[Leg]:
         return [Leg(train, epoch) for epoch in range(1, epochs + 1)]
     if grid.halving:
         return _cut_legs(train, _rungs(train.rows * epochs, heads))
-    race = int(train.rows * min(1, RACE_COLUMNS / (heads * classes)))
+    columns = heads * classes
+    cheap = RACE_FLOPS // (4 * train.store.dim * columns)
+    race = min(train.rows, max(train.rows * RACE_COLUMNS // columns, cheap))
     return _cut_legs(train, [(race, 1), (train.rows * epochs - race, 0)])
 
 

@@ -12,7 +12,7 @@ from engine.summaries import LabelledMoments
 
 Array = np.ndarray
 # In each list the first serves when there are no held-out rows to choose by. Penalties are multiples of d / (n k).
-PENALTIES = (3.0, 1e-4, 0.01, 0.3, 10.0)
+PENALTIES = (3.0, 1e-3, 0.3, 10.0, 50.0)
 GRID_PENALTIES = (3.0, 0.03, 0.3, 30.0)
 GRID_RATES = (1.0, 0.3, 3.0)
 VIEWS = ("whitened", "standardised", "raw", "normalised")

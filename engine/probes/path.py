@@ -87,13 +87,11 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
 
 def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:
     scores = held.scores(*problem.raw(descent.minimiser.point))
-    temperature = held.temperature(scores)
     evaluations = descent.minimiser.evaluations
     return {
         "l2": descent.l2,
-        "temperature": temperature,
         "evaluations": evaluations,
-        **held.judge(scores / temperature),
+        **held.judge_tempered(scores),
     }
 
 

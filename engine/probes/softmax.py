@@ -228,7 +228,7 @@ class Descent:
         """Whether the first head has less log-loss than its closed form on the held-out rows."""
         head = state.settings[0]
         start = self._rows(head).scores(*self.seen[head.unit].start)
-        losses = [self.held.judge(scores)["log_loss"] for scores in (self._scores(state, 0), start)]
+        losses = [self.held.judge_tempered(scores)["log_loss"] for scores in (self._scores(state, 0), start)]
         return losses[0] < losses[1]
 
     def _drop(self, journey: "Journey", keep: int) -> None:
