@@ -108,7 +108,7 @@ def gapscope(store: EmbeddingStore, curve: Curve, _c: float) -> None:
     with connect() as workers:
         model = train("softmax", rows, held, ProbeOptions(), workers, checkpoint=recorder)
         total = perf_counter() - recorder.begun
-    winner = next((i for i, row in enumerate(model.details["settings"]) if row["l2"] == model.details["l2"]), 0)
+    winner = next((i for i, row in enumerate(model.details["settings"]) if row["l2"] == model.details.get("l2")), 0)
     classes = len([count for count in model.details["class_rows"] if count])
     for seconds, arrays, about in recorder.kept:
         place = about["alive"].index(winner)

@@ -17,8 +17,9 @@ ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
 # Columns that may be trained for a whole epoch; with more, the race is shorter in proportion, unless it costs less than
 # so many flops.
 RACE_COLUMNS, RACE_FLOPS = 512, 10**11
-# Of the heads on a rung of successive halving, one in so many goes on.
-CUT = 3
+# Of the heads on a rung of successive halving, one in so many goes on, until so few are left that all may finish: what a
+# head is worth shows when its learning rate has fallen.
+CUT, FINALISTS = 3, 6
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def legs_of(train: View, epochs: int, grid: Grid, classes: int) -> list[Leg]:
 def _rungs(rows: int, heads: int) -> list[tuple[int, int]]:
     """Rows and surviving heads of each rung: a third of the heads goes on, for three times as many rows."""
     left = [heads]
-    while left[-1] > 1:
+    while left[-1] > FINALISTS:
         left.append(-(-left[-1] // CUT))
     shares = [CUT**rung for rung in range(len(left))]
     lengths = [rows * share // sum(shares) for share in shares[:-1]]

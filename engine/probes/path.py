@@ -80,9 +80,24 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
             f"path {number + 1}",
         )
     judged = [_judged(problem, descent, held) for descent in found]
-    best = min(range(len(found)), key=lambda index: judged[index]["log_loss"])
+    best = _simplest(problem, found, judged, held)
     evaluations = max(one.minimiser.evaluations for one in found)
     return Path(factors[best], found[best].minimiser.point, judged[best]["temperature"], judged, evaluations)
+
+
+def _simplest(problem: Problem, found: list[Descent], judged: list[dict], held: Holdout) -> int:
+    """The strongest penalty that is not surely worse than the one with the least log-loss.
+
+    By the rule of one standard error (Breiman et al. 1984), of the difference here: few held-out rows of classes that
+    lie far apart are fitted by any small penalty alike.
+    """
+    scores = [
+        held.scores(*problem.raw(one.minimiser.point)) / np.float32(row["temperature"])
+        for one, row in zip(found, judged, strict=True)
+    ]
+    best = min(range(len(found)), key=lambda index: judged[index]["log_loss"])
+    equal = [index for index in range(len(found)) if not held.prefers(scores[best], scores[index])]
+    return max(equal, key=lambda index: found[index].l2) if len(held.y) else best
 
 
 def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:
