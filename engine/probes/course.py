@@ -17,8 +17,8 @@ ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
 # Columns that may be trained for a whole epoch; with more, the race is shorter in proportion, unless it costs less than
 # so many flops.
 RACE_COLUMNS, RACE_FLOPS = 512, 10**11
-# Of the heads on a rung of successive halving, one in so many goes on, until so few are left that all may finish: what a
-# head is worth shows when its learning rate has fallen.
+# Of the heads on a rung of successive halving, one in so many goes on, until so few are left that all may finish: what
+# a head is worth shows when its learning rate has fallen.
 CUT, FINALISTS = 3, 6
 
 
