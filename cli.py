@@ -22,6 +22,12 @@ COMMANDS = {
     "fit-incremental": "Train classifiers on stored embeddings, evaluate them on every companion set.",
     "tune": "Find the best settings of a classifier from one read; poor ones are dropped early.",
     "predict": "Predict the classes of a stored set with a saved model.",
+    "shift": "Measure how far apart stored sets are, and which differences matter.",
+    "gap": "Split the accuracy lost from one set to another into its causes, down to class, feature and image.",
+    "forecast": "Estimate the accuracy on a set without its labels.",
+    "evaluate": "Measure predictions, made here or elsewhere: accuracy, calibration, ranking, selection.",
+    "compare": "Test models against each other on the same images, and against the line that models lie on.",
+    "study-imagenet-v2": "ImageNet against ImageNetV2: the study of many models from their published predictions.",
     "replay-head": "Check stored embeddings against the backbone's own classifier.",
 }
 ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?

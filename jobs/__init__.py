@@ -13,6 +13,12 @@ JOBS = Registry(
         "import-csv": "jobs.import_csv:run",
         "predict": "jobs.predict:run",
         "replay-head": "jobs.replay_head:run",
+        "compare": "jobs.compare:run",
+        "evaluate": "jobs.evaluate:run",
+        "forecast": "jobs.forecast:run",
+        "gap": "jobs.gap:run",
+        "shift": "jobs.shift:run",
+        "study-imagenet-v2": "jobs.study_imagenet_v2:run",
         "tune": "jobs.tune:run",
     },
 )

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"schemas"},
     {"engine.core"},
-    {"engine.data", "engine.store"},
+    {"engine.data", "engine.store", "engine.inference", "engine.predictions"},
     {"engine.stream"},
     {"engine.summaries"},
     {
@@ -28,7 +28,7 @@ FLOORS = [
         "engine.generators",
         "engine.remedies",
     },
-    {"engine.extract", "engine.replay", "engine.evaluate", "engine.estimators", "engine.gap", "engine.draw"},
+    {"engine.extract", "engine.replay", "engine.evaluate", "engine.estimators", "engine.forecast", "engine.gap", "engine.draw"},
     {"engine.report"},
     {"jobs"},
     {"cli"},

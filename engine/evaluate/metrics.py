@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from engine.core.errors import InputError
-from engine.evaluate.interval import clopper_pearson
+from engine.inference.interval import clopper_pearson
 from engine.summaries.outcomes import Outcomes
 from schemas.predictions import TOP
 from schemas.results import Result

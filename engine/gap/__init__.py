@@ -1,0 +1,1 @@
+"""Which part of the accuracy lost from one set to another each cause explains."""

@@ -1,0 +1,65 @@
+"""A bootstrap whose replicates depend on the seed and the sample ids alone, and on no order, chunk or worker.
+
+Each row draws its own multiplicity for each replicate, Poisson with mean 1, from a hash of (seed, replicate, sample
+id). Rows of one image get the same multiplicities wherever they appear, so that two models on the same images, or one
+model before and after a repair, are resampled as pairs.
+
+References
+----------
+Chamandy et al. (2012), "Estimating uncertainty for massive data streams". Steele, Lea and Flood (2014), "Fast splittable
+pseudorandom number generators": the mixing function.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import poisson
+
+from engine.inference.interval import LEVEL
+
+REPLICATES = 200
+BLOCK = 16_384
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# Values become multiples of this, so that sums are exact in float64 and come out alike in any order.
+GRAIN = 2.0**-24
+TABLE = poisson.cdf(np.arange(20), 1.0)
+
+
+def _mixed(number: np.ndarray) -> np.ndarray:
+    """SplitMix64's output function: a bijection of 64-bit words that looks random."""
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number ^ (number >> np.uint64(31))
+
+
+def poisson_weights(seed: int, replicates: int, sample_id: np.ndarray) -> np.ndarray:
+    """Multiplicities ``(replicates, n) uint8`` of the rows with ``sample_id : (n,) int64``."""
+    with np.errstate(over="ignore"):
+        keys = _mixed(_mixed(np.array([seed], np.uint64)) + np.arange(1, replicates + 1, dtype=np.uint64) * GOLDEN)
+        ids = _mixed(np.asarray(sample_id).astype(np.uint64) * GOLDEN)
+        words = _mixed(ids[None, :] + keys[:, None])
+    uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return np.searchsorted(TABLE, uniform, side="right").astype(np.uint8)
+
+
+def resampled_sums(
+    sample_id: np.ndarray, values: np.ndarray, seed: int, replicates: int = REPLICATES
+) -> np.ndarray:
+    """Sums ``(replicates, q)`` of ``values : (n, q)`` over the rows of each replicate, the same in any order of rows.
+
+    Values are rounded to multiples of 2^-24; ``n * max |values|`` must stay below 2^28.
+    """
+    whole = np.rint(np.asarray(values, np.float64) / GRAIN)
+    total = np.zeros((replicates, whole.shape[1]))
+    bounds = [*range(0, len(whole), BLOCK), len(whole)]
+    for start, stop in pairwise(bounds):
+        weights = poisson_weights(seed, replicates, sample_id[start:stop])
+        total += weights.astype(np.float64) @ whole[start:stop]
+    return total * GRAIN
+
+
+def interval_of(replicates: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """The percentile interval of a statistic's ``replicates : (b,)``; NaN replicates are left out."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,211 @@
+"""One read of each set for all statistics of the family, and their verdicts on every pair.
+
+A statistic first takes a *look*: a few rows of each set, from which it chooses its bins, bandwidths and projections, so
+that both sets are summarised on the same ones. What it *keeps* of a set is a summary that merges; all summaries are
+made in one `fold`. It then *compares* two sets. What does not fit in a summary (ranks, neighbours, a trained
+classifier) reads the two views again while comparing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.core.progress import SILENT, Progress
+from engine.inference import Verdict
+from engine.shifts import SHIFTS
+from engine.store import View
+from engine.stream import Workers, fold
+from engine.summaries import ClassMoments, Moments
+
+LOOK_ROWS = 2000
+Of = Callable[[Chunk], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A few rows of each set, from which statistics choose what to measure with.
+
+    Attributes
+    ----------
+    samples
+        ``(m, d) float32`` for each set, the reference first; rows are stored in random order, so the first are a fair
+        sample.
+    seed
+        Begins the names of random streams.
+    classes
+        Number of classes that the sets share.
+    """
+
+    samples: tuple[np.ndarray, ...]
+    seed: int
+    classes: int
+
+    @property
+    def pooled(self) -> np.ndarray:
+        """Equally many rows of each set, ``(m, d)``."""
+        count = min(len(sample) for sample in self.samples)
+        return np.concatenate([sample[:count] for sample in self.samples])
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.samples[0].shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of two sets that are compared: its rows, moments that all statistics share, and what this statistic kept."""
+
+    view: View
+    moments: Moments
+    classes: ClassMoments
+    kept: Any = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.moments.n
+
+    @property
+    def name(self) -> str:
+        """``dataset/split``."""
+        return self.view.store.name
+
+
+@dataclass(frozen=True)
+class ShiftOptions:
+    """What a user may choose.
+
+    Attributes
+    ----------
+    seed
+        Of everything that is drawn.
+    replicates
+        Of bootstraps and permutations.
+    neighbours
+        k of precision, recall, density and coverage.
+    correction
+        Name in `engine.inference.multiplicity.CORRECTIONS`.
+    """
+
+    seed: int = 0
+    replicates: int = 200
+    neighbours: int = 5
+    correction: str = "bh"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two sets to compare, and where to compute."""
+
+    reference: Side
+    target: Side
+    look: Look
+    options: ShiftOptions
+    workers: Workers
+    progress: Progress = SILENT
+
+
+class Findings(NamedTuple):
+    """What a statistic says of two sets: verdicts, and a table of columns with a row for each feature or class."""
+
+    verdicts: Sequence[Verdict]
+    columns: dict[str, np.ndarray] = {}
+
+
+class Statistic(Protocol):
+    """A member of `SHIFTS`; all of them are frozen values without state.
+
+    Attributes
+    ----------
+    rereads
+        Whether comparing reads the sets again, which costs more than the one read that all share.
+    """
+
+    rereads: bool
+
+    def keeps(self, look: Look) -> Of | None:
+        """The summary to make of a chunk, picklable; None for a statistic that needs none but the moments."""
+
+    def compares(self, pair: Pair) -> Findings:
+        """The findings on two sets."""
+
+
+class Summaries(NamedTuple):
+    """What is kept of one set: the shared moments, and each statistic's summary or None."""
+
+    moments: Moments
+    classes: ClassMoments
+    kept: tuple[Any, ...]
+
+    def merge(self, other: "Summaries") -> "Summaries":
+        """Of both row sets together."""
+        kept = tuple(a if a is None else a.merge(b) for a, b in zip(self.kept, other.kept, strict=True))
+        return Summaries(self.moments.merge(other.moments), self.classes.merge(other.classes), kept)
+
+
+@dataclass(frozen=True, eq=False)
+class _Summarise:
+    """Picklable, for workers: all summaries of a chunk."""
+
+    keeps: tuple[Of | None, ...]
+    classes: int
+
+    def __call__(self, chunk: Chunk) -> Summaries:
+        kept = tuple(None if of is None else of(chunk) for of in self.keeps)
+        return Summaries(Moments.of(chunk.x), ClassMoments.of(chunk.x, chunk.y, self.classes), kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Battery:
+    """The summaries of several sets, ready to be compared two by two."""
+
+    names: tuple[str, ...]
+    views: tuple[View, ...]
+    summaries: tuple[Summaries, ...]
+    look: Look
+    options: ShiftOptions
+    workers: Workers
+    progress: Progress = field(default=SILENT)
+
+    @classmethod
+    def read(
+        cls,
+        views: Sequence[View],
+        names: Sequence[str],
+        options: ShiftOptions,
+        workers: Workers,
+        progress: Progress = SILENT,
+    ) -> "Battery":
+        """Read each of `views` once, for the statistics `names` of `SHIFTS`.
+
+        The views have the same features and classes; the caller has checked that.
+        """
+        classes = len(views[0].store.class_names)
+        samples = tuple(_first(view, LOOK_ROWS) for view in views)
+        look = Look(samples, options.seed, classes)
+        summarise = _Summarise(tuple(SHIFTS[name].keeps(look) for name in names), classes)
+        found = tuple(
+            fold(view, summarise, workers, progress=progress, description=f"read {view.store.name}") for view in views
+        )
+        return cls(tuple(names), tuple(views), found, look, options, workers, progress)
+
+    def compare(self, reference: int, target: int, names: Sequence[str] | None = None) -> dict[str, Findings]:
+        """The findings of each statistic on the sets at these positions."""
+        chosen = self.names if names is None else names
+        return {name: SHIFTS[name].compares(self._pair(name, reference, target)) for name in chosen}
+
+    def _pair(self, name: str, reference: int, target: int) -> Pair:
+        sides = (self._side(name, reference), self._side(name, target))
+        return Pair(*sides, self.look, self.options, self.workers, self.progress)
+
+    def _side(self, name: str, index: int) -> Side:
+        one = self.summaries[index]
+        return Side(self.views[index], one.moments, one.classes, one.kept[self.names.index(name)])
+
+
+def _first(view: View, rows: int) -> np.ndarray:
+    return View(view.store, view.start, min(view.stop, view.start + rows)).read().x
