@@ -118,9 +118,11 @@ def as_they_are(y: np.ndarray) -> np.ndarray:
 
 
 def epoch_rate(view: View, moments: LabelledMoments, classes: int, grid: Grid = ONE_HEAD) -> float:
-    """Rows per second of one epoch of descent with the heads of a grid, reading included."""
+    """Rows per second of one epoch of descent with the heads of a grid, reading included, in the batches that the whole
+    store is trained with.
+    """
     options = ProbeOptions()
-    batch_rows = batch_of(view.rows, options)
+    batch_rows = batch_of(view.store.rows, options)
     zero = np.zeros((view.store.dim, classes)), np.zeros(classes)
     means = ClassMeans(np.full(classes, view.rows // classes), zero[0].T, 0)
     seen = Seen(LabelledMoments(moments.total, means), zero)

@@ -17,13 +17,15 @@ from engine.core.chunk import Chunk
 from engine.core.errors import DivergedError
 from engine.core.random import stream
 from engine.core.threads import blas_threads, processors
+from engine.probes.residual import residual
 from engine.stream import Rounds, Step, Workers, scan
 
 Array = np.ndarray
 # Scores (1 MB) that stay in the second-level cache while they pass through the softmax.
 SOFTMAX_SCORES = 2**18
-# Scores (8 MB) that a thread holds at a time, so that memory does not grow with the batch.
-SLOPE_SCORES = 2**21
+# Scores (8 MB) that a thread holds at a time, so that memory does not grow with the batch; and the rows that it takes at
+# least, because each run of rows adds a gradient of the size of all weights.
+SLOPE_SCORES, SLOPE_ROWS = 2**21, 512
 # Columns that one thread updates at a time; fixed, so that the arithmetic does not depend on the number of threads.
 BLOCK_COLUMNS = 256
 # Weight of recent steps in the running average: the mean lies about 1/4 of the steps behind (Shamir and Zhang 2013).
@@ -254,7 +256,7 @@ class Reads:
 def slope(parameters: Parameters, chunk: Chunk, reads: Reads) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk: ``4 d g p`` flops a row."""
     x, y = reads(chunk)
-    rows = max(1, SLOPE_SCORES // parameters.weight.shape[1])
+    rows = max(SLOPE_ROWS, SLOPE_SCORES // parameters.weight.shape[1])
     total = _slope(parameters, x[:rows], y[:rows])
     for start in range(rows, len(x), rows):
         total = total.plus(_slope(parameters, x[start : start + rows], y[start : start + rows]))
@@ -284,25 +286,6 @@ def row_scales(x: Array, unit: Array) -> Array:
     length = np.sqrt(np.einsum("nd,nd->n", x, x))
     inverse = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
     return np.where(unit[None, :, None], inverse[:, None, None], x.dtype.type(1))
-
-
-def residual(scores: Array, y: Array, row_weights: Array | None = None) -> Array:
-    """Turn ``scores : (n, g, p)`` into probability minus one-hot label, in place; return the summed log-loss
-    ``(g,)``. Both are multiplied by ``row_weights[g, y]``.
-    """
-    scores -= scores.max(axis=2, keepdims=True)
-    rows = np.arange(len(y))
-    own = scores[rows, :, y].astype(np.float64)
-    np.exp(scores, out=scores)
-    total = scores.sum(axis=2, keepdims=True)
-    scores /= total
-    scores[rows, :, y] -= 1
-    losses = np.log(total[:, :, 0]) - own
-    if row_weights is not None:
-        weights = row_weights.T[y]
-        losses *= weights
-        scores *= weights[:, :, None]
-    return losses.sum(axis=0)
 
 
 def advance(state: Heads, slopes: Sequence[Slope], where: Step, pool: Executor) -> Heads:
