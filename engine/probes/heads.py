@@ -23,8 +23,8 @@ from engine.stream import Rounds, Step, Workers, scan
 Array = np.ndarray
 # Scores (1 MB) that stay in the second-level cache while they pass through the softmax.
 SOFTMAX_SCORES = 2**18
-# Scores (8 MB) that a thread holds at a time, so that memory does not grow with the batch; and the rows that it takes at
-# least, because each run of rows adds a gradient of the size of all weights.
+# Scores (8 MB) that a thread holds at a time, so that memory does not grow with the batch; and the rows that it takes
+# at least, because each run of rows adds a gradient of the size of all weights.
 SLOPE_SCORES, SLOPE_ROWS = 2**21, 512
 # Columns that one thread updates at a time; fixed, so that the arithmetic does not depend on the number of threads.
 BLOCK_COLUMNS = 256
