@@ -16,7 +16,7 @@ from engine.probes.course import batch_of
 from engine.probes.heads import Parameters, Reads, slope
 from engine.probes.metric import Metric
 from engine.probes.options import ProbeOptions
-from engine.probes.softmax import fit
+from engine.probes.softmax import NEARER, fit
 from engine.probes.train import train
 from engine.probes.training import best_temperature
 from engine.stream import connect
@@ -40,9 +40,11 @@ def rows():
 
 @pytest.fixture(autouse=True)
 def no_set_is_small(monkeypatch, request):
-    """The descent is tested here, on sets so small that the probe would find their optimum outright."""
+    """The descent is tested here, on sets so small that the probe would find their optimum outright, or nearly."""
     if "small" not in request.node.name:
         monkeypatch.setattr("engine.probes.softmax.SMALL", 0)
+    if "middle" not in request.node.name:
+        monkeypatch.setattr("engine.probes.softmax.MIDDLE", 0)
 
 
 def fitted(store, **options):
@@ -263,6 +265,17 @@ def test_a_small_set_is_brought_to_its_optimum_outright(make_store, rows):
     assert probe.details["chosen"] == "optimum"
     np.testing.assert_array_equal(probe.rule.weight, optimum.rule.weight)
     assert probe.details["certificate"]["relative_bound"] < 1e-5
+
+
+def test_a_middle_set_goes_on_behind_the_descent_until_the_optimum_is_near(make_store, rows):
+    store = make_store(*rows)
+    with connect(threads=2) as workers:
+        optimum = train("logistic", store.view(), store.view(N), ProbeOptions(l2=1e-5), workers)
+    probe = fitted(store, l2=1e-5)
+    lost = probe.details["certificate"]["loss"] / optimum.details["certificate"]["loss"] - 1
+    assert probe.details["chosen"] == "descent"
+    assert 0 <= lost < 1e-3
+    assert 3 < probe.details["passes"] <= 3 + NEARER.evaluations
 
 
 def test_of_a_small_set_the_closed_form_is_kept_where_it_is_surely_better(make_store):
