@@ -22,7 +22,14 @@ from schemas.run import Input, RunManifest
 MANIFEST, TABLE, HEADLINE = "manifest.json", "results.parquet", "results.json"
 PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
 # What a run may leave: all of it goes before another one begins in its folder.
-FILES, FOLDERS = (TABLE, HEADLINE, MODEL, DESCRIPTION), (PREDICTIONS, MODELS, CHECKPOINT)
+TABLES = ("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences")
+FINDINGS = ("verdicts", "ledger", "forecasts", "line")
+FILES = (
+    *(TABLE, HEADLINE, MODEL, DESCRIPTION),
+    *(f"{name}.parquet" for name in TABLES),
+    *(f"{name}.json" for name in FINDINGS),
+)
+FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, "figures")
 # Options that say where and how a run works; whatever they are, it is the same work.
 MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds"})
 RECORDED = ("gapscope", "numpy", "scipy", "pyarrow", "dask", "scikit-learn", "torch", "timm")

@@ -12,6 +12,7 @@ from data_layouts import png, write
 from engine.core.errors import InputError
 from engine.data.catalogue import find_datasets, open_dataset
 from engine.data.datasets import DATASETS
+from engine.data.datasets.cifar10 import CLASSES
 from jobs.datasets import DatasetsConfig, list_datasets, run
 
 
@@ -151,3 +152,11 @@ def test_looking_for_datasets_loads_no_heavy_library(tmp_path):
         check=False,
     )
     assert outcome.stderr.strip() == ""
+
+
+def test_a_modified_copy_of_a_named_dataset_has_its_own_name(tmp_path):
+    for folder in ("cifar10", "cifar10-night"):
+        for name in CLASSES:
+            write(tmp_path / folder / "test" / name / "0.png", png(0, 0))
+    opened = [open_dataset(str(tmp_path / folder), tmp_path).name for folder in ("cifar10", "cifar10-night")]
+    assert opened == ["cifar10", "cifar10-night"]

@@ -4,6 +4,7 @@ The original ``cifar-10-batches-py`` are pickles, which may run any code when th
 Parquet and class folders hold the same images.
 """
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +19,16 @@ CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def find(folder: Path) -> Path | None:
-    """A folder of Parquet files that declare CIFAR-10's classes, or of splits with its class folders."""
+    """A folder of Parquet files that declare CIFAR-10's classes, or, under the name of the set, of splits with its class
+    folders: under another name such folders are a modified copy or a set of the same classes.
+    """
     if not folder.is_dir():
         return None
     parquet = parquet_folder(folder)
     if parquet is not None:
         first = min(parquet.glob("*.parquet"))
         return parquet if class_names_of(first) == CLASSES else None
-    splits = split_folders(folder)
+    splits = split_folders(folder) if re.sub(r"[\W_]", "", folder.name).lower() == "cifar10" else {}
     return folder if splits and subfolders(folder / next(iter(splits.values()))) == CLASSES else None
 
 
