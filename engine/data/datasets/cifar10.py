@@ -19,8 +19,8 @@ CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def find(folder: Path) -> Path | None:
-    """A folder of Parquet files that declare CIFAR-10's classes, or, under the name of the set, of splits with its class
-    folders: under another name such folders are a modified copy or a set of the same classes.
+    """A folder of Parquet files that declare CIFAR-10's classes, or, under the name of the set, of splits with its
+    class folders: under another name such folders are a modified copy or a set of the same classes.
     """
     if not folder.is_dir():
         return None
