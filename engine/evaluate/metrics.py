@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from engine.core.errors import InputError
+from engine.evaluate import agreement, calibration, ranking, selective
 from engine.inference.interval import clopper_pearson
+from engine.summaries.calibration import Calibration
 from engine.summaries.outcomes import Outcomes
+from engine.summaries.scores import ClassScores
 from schemas.predictions import TOP
 from schemas.results import Result
 
@@ -44,11 +47,6 @@ def top5_accuracy(outcomes: Outcomes) -> float:
     return outcomes.in_top / outcomes.n
 
 
-def balanced_accuracy(outcomes: Outcomes) -> float:
-    """Mean recall of the classes that occur."""
-    return float(recall(outcomes.confusion)[outcomes.confusion.sum(axis=1) > 0].mean())
-
-
 def log_loss(outcomes: Outcomes) -> float:
     """Mean of minus the log-likelihood of the label, in nats."""
     return outcomes.log_loss / outcomes.n
@@ -73,13 +71,42 @@ def weighted(per_class: Callable[[np.ndarray], np.ndarray]) -> Callable[[Outcome
     return mean
 
 
+def _of_confusion(metric: Callable[[np.ndarray], float]) -> Callable[[Outcomes], float]:
+    return lambda outcomes: metric(outcomes.confusion)
+
+
+def _of_confidence(metric: Callable[[Calibration], float]) -> Callable[[Outcomes], float]:
+    """NaN where there are no probabilities."""
+    return lambda outcomes: float("nan") if outcomes.calibration is None else metric(outcomes.calibration)
+
+
+def _of_scores(metric: Callable[[ClassScores], float]) -> Callable[[Outcomes], float]:
+    """NaN where not all probabilities were there."""
+    return lambda outcomes: float("nan") if outcomes.scores is None else metric(outcomes.scores)
+
+
+def _of_ranks(metric: Callable[[ClassScores], ranking.Bounded]) -> Callable[[Outcomes], float]:
+    """The mean over classes; NaN where rows were not ranked."""
+    return _of_scores(lambda scores: metric(scores).macro() if len(scores.positive) else float("nan"))
+
+
 METRICS: Mapping[str, Callable[[Outcomes], float]] = {
     "accuracy": accuracy,
     "top5_accuracy": top5_accuracy,
-    "balanced_accuracy": balanced_accuracy,
+    "balanced_accuracy": _of_confusion(agreement.balanced_accuracy),
     "log_loss": log_loss,
     **{f"macro_{name}": macro(metric) for name, metric in PER_CLASS.items()},
     **{f"weighted_{name}": weighted(metric) for name, metric in PER_CLASS.items()},
+    "mcc": _of_confusion(agreement.mcc),
+    "cohen_kappa": _of_confusion(agreement.cohen_kappa),
+    "ece": _of_confidence(calibration.ece),
+    "adaptive_ece": _of_confidence(calibration.adaptive_ece),
+    "classwise_ece": _of_scores(calibration.classwise_ece),
+    "brier": _of_scores(calibration.brier),
+    "aurc": _of_confidence(selective.aurc),
+    "augrc": _of_confidence(selective.augrc),
+    "macro_auroc": _of_ranks(ranking.auroc),
+    "macro_average_precision": _of_ranks(ranking.average_precision),
 }
 COUNTED: Mapping[str, Callable[[Outcomes], int]] = {
     "accuracy": lambda outcomes: outcomes.right,

@@ -42,9 +42,7 @@ def poisson_weights(seed: int, replicates: int, sample_id: np.ndarray) -> np.nda
     return np.searchsorted(TABLE, uniform, side="right").astype(np.uint8)
 
 
-def resampled_sums(
-    sample_id: np.ndarray, values: np.ndarray, seed: int, replicates: int = REPLICATES
-) -> np.ndarray:
+def resampled_sums(sample_id: np.ndarray, values: np.ndarray, seed: int, replicates: int = REPLICATES) -> np.ndarray:
     """Sums ``(replicates, q)`` of ``values : (n, q)`` over the rows of each replicate, the same in any order of rows.
 
     Values are rounded to multiples of 2^-24; ``n * max |values|`` must stay below 2^28.

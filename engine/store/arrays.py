@@ -24,12 +24,15 @@ class ArrayStore:
         Class indices, -1 where unknown.
     class_names
         By class index.
+    sample_id : (n,) int64 or None
+        None for the rows' own numbers.
     """
 
     x: np.ndarray
     y: np.ndarray
     class_names: list[str]
     name: str = "arrays"
+    sample_id: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -45,7 +48,8 @@ class ArrayStore:
         """The rows of `piece`; no copy where they are float32 in a row already."""
         x = np.ascontiguousarray(self.x[piece.start : piece.stop], np.float32)
         y = np.asarray(self.y[piece.start : piece.stop], np.int32)
-        return Chunk(np.arange(piece.start, piece.stop), x, y)
+        rows = np.arange(piece.start, piece.stop)
+        return Chunk(rows if self.sample_id is None else self.sample_id[piece.start : piece.stop], x, y)
 
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The rows ``start <= i < stop``."""
@@ -92,4 +96,4 @@ class Changed:
 def in_memory(view: View) -> View:
     """The same rows read once and kept: for work that passes over few rows many times."""
     chunk = view.read()
-    return ArrayStore(chunk.x, chunk.y, view.store.class_names, view.store.name).view()
+    return ArrayStore(chunk.x, chunk.y, view.store.class_names, view.store.name, chunk.sample_id).view()

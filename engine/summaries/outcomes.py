@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.summaries.calibration import Calibration
+from engine.summaries.scores import ClassScores
 from schemas.predictions import TOP
 
 
@@ -20,25 +22,43 @@ class Outcomes(NamedTuple):
         Sum over rows of minus the log-likelihood of the label; NaN where the model gives no likelihood.
     unlabelled
         Rows without a label, which count nowhere else.
+    calibration
+        By confidence, where confidences are probabilities.
+    scores
+        What needs the probabilities of all classes, where they are there.
     """
 
     confusion: np.ndarray
     in_top: int
     log_loss: float
     unlabelled: int
+    calibration: Calibration | None = None
+    scores: ClassScores | None = None
 
     @classmethod
-    def of(cls, label: np.ndarray, top: np.ndarray, log_likelihood: np.ndarray | None, classes: int) -> "Outcomes":
+    def of(
+        cls,
+        label: np.ndarray,
+        top: np.ndarray,
+        log_likelihood: np.ndarray | None,
+        classes: int,
+        confidence: np.ndarray | None = None,
+        scores: ClassScores | None = None,
+        weight: np.ndarray | None = None,
+    ) -> "Outcomes":
         """Outcomes of rows with ``label : (n,)``, best classes first ``top : (n, t)``, ``log_likelihood : (n,)`` or
-        None.
+        None, ``confidence : (n,)`` where it is a probability, each counted ``weight : (n,)`` times.
         """
         known = label >= 0
         label, top = label[known], top[known]
+        weight = None if weight is None else weight[known]
         pairs = label.astype(np.int64) * classes + top[:, 0]
-        confusion = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-        in_top = int((top[:, :TOP] == label[:, None]).any(axis=1).sum())
-        lost = float("nan") if log_likelihood is None else -float(log_likelihood[known].sum(dtype=np.float64))
-        return cls(confusion, in_top, lost, int((~known).sum()))
+        confusion = np.bincount(pairs, weight, classes * classes).reshape(classes, classes)
+        found = (top[:, :TOP] == label[:, None]).any(axis=1)
+        in_top = int(found.sum() if weight is None else found @ weight)
+        sure = None if confidence is None else Calibration.of(confidence[known], top[:, 0] == label, weight)
+        lost = _lost(log_likelihood, known, weight)
+        return cls(confusion, in_top, lost, int((~known).sum()), sure, scores)
 
     @classmethod
     def none(cls, classes: int) -> "Outcomes":
@@ -47,7 +67,15 @@ class Outcomes(NamedTuple):
 
     def merge(self, other: "Outcomes") -> "Outcomes":
         """The outcomes of both row sets."""
-        return Outcomes(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        if not self.rows or not other.rows:
+            return other if not self.rows else self
+        counts = [mine + theirs for mine, theirs in zip(self[:4], other[:4], strict=True)]
+        return Outcomes(*counts, _both(self.calibration, other.calibration), _both(self.scores, other.scores))
+
+    @property
+    def rows(self) -> int:
+        """All rows, labelled or not."""
+        return self.n + self.unlabelled
 
     @property
     def n(self) -> int:
@@ -58,6 +86,18 @@ class Outcomes(NamedTuple):
     def right(self) -> int:
         """Rows that were given their own class."""
         return int(np.trace(self.confusion))
+
+
+def _lost(log_likelihood: np.ndarray | None, known: np.ndarray, weight: np.ndarray | None) -> float:
+    if log_likelihood is None:
+        return float("nan")
+    likelihood = log_likelihood[known].astype(np.float64)
+    return -float(likelihood.sum() if weight is None else likelihood @ weight)
+
+
+def _both(mine: Calibration | ClassScores | None, theirs: Calibration | ClassScores | None):
+    """Both merged; None where either is not known."""
+    return None if mine is None or theirs is None else mine.merge(theirs)
 
 
 def best_classes(scores: np.ndarray, count: int = TOP) -> np.ndarray:

@@ -1,0 +1,46 @@
+"""An accuracy that falls from one set to another, step by step, one cause at a time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from engine.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILLION, Size, sheet
+
+SAME = 5e-5
+
+
+def waterfall(
+    start: tuple[str, float],
+    names: Sequence[str],
+    terms: np.ndarray,
+    end: str,
+    *,
+    title: str,
+    intervals: tuple[np.ndarray, np.ndarray] | None = None,
+    size: Size = PAGE,
+) -> Figure:
+    """``start = (name, share)``, from which each of ``terms : (q,)`` takes away its part; what is left is the `end`."""
+    terms = np.asarray(terms, np.float64)
+    levels = start[1] - np.concatenate([[0.0], np.cumsum(terms)])
+    bars = len(terms) + 2
+    figure, axes = sheet(size, 1.3 + 0.42 * bars, title, "accuracy, %")
+    line = np.arange(bars)[::-1]
+    axes.barh(line[[0, -1]], 100 * levels[[0, -1]], 0.6, color=BLUE)
+    lost = [GREY if abs(term) < SAME else VERMILLION if term > 0 else GREEN for term in terms]
+    axes.barh(line[1:-1], 100 * terms, 0.6, left=100 * levels[1:], color=lost)
+    if intervals is not None:
+        low, high = (np.asarray(bound, np.float64) for bound in intervals)
+        reach = 100 * np.maximum([high - terms, terms - low], 0)
+        axes.errorbar(100 * levels[1:], line[1:-1] + 0.36, xerr=reach, fmt="none", color=GREY, elinewidth=1, capsize=2)
+    axes.vlines(100 * levels, line[:-1] - 1.3, line[:-1] + 0.3, color=GREY, linewidth=0.6, linestyle=":")
+    labels = [f"{start[0]}  {start[1]:.1%}", *_labels(names, terms), f"{end}  {levels[-1]:.1%}"]
+    axes.set_yticks(line, [size.wrapped(label, 0.42) for label in labels])
+    room = max(np.ptp(levels), 0.01)
+    axes.set_xlim(100 * max(levels.min() - 0.6 * room, 0), 100 * min(levels.max() + 0.3 * room, 1.02))
+    axes.grid(axis="x", color=PALE, linewidth=0.5)
+    return figure
+
+
+def _labels(names: Sequence[str], terms: np.ndarray) -> list[str]:
+    return [f"{name}  {-100 * term:+.2f}" for name, term in zip(names, terms, strict=True)]

@@ -1,0 +1,70 @@
+"""Two models' predictions for the same images, row by row."""
+
+import numpy as np
+
+from engine.core.errors import InputError
+from engine.predictions.names import are_numbers
+from engine.predictions.table import Predictions
+
+
+def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
+    """Both predictions in the same order of images, that of `one`.
+
+    Raises
+    ------
+    InputError
+        One has images that the other lacks, or an image has another label, or the classes differ.
+    """
+    _check_images(one, other)
+    order = np.argsort(other.sample_id, kind="stable")
+    other = other.rows(order[np.searchsorted(other.sample_id[order], one.sample_id)])
+    one, other = with_classes_of_both(one, other)
+    differs = (one.label != other.label) & one.known & other.known
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        raise InputError(
+            f"{int(differs.sum()):,} images have another label in {_called(other)} than in {_called(one)}, such as "
+            f"{other.label[row]} instead of {one.label[row]}; make both with the same labels"
+        )
+    return one, other
+
+
+def with_classes_of_both(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
+    """Both with the same class names, where one names the classes, or knows more of them, and the other has numbers.
+
+    Raises
+    ------
+    InputError
+        The names differ.
+    """
+    if one.class_names == other.class_names:
+        return one, other
+    names = sorted((one.class_names, other.class_names), key=lambda names: (not are_numbers(names), len(names)))[-1]
+    for each in (one, other):
+        if each.class_names != names and not (are_numbers(each.class_names) and len(each.class_names) <= len(names)):
+            theirs = next(iter(set(each.class_names) - set(names)), each.class_names[0])
+            raise InputError(
+                f"{_called(one)} and {_called(other)} have other classes, such as {theirs!r}, or another order; "
+                "use the same class names for both"
+            )
+    return _named(one, names), _named(other, names)
+
+
+def _named(one: Predictions, names: tuple[str, ...]) -> Predictions:
+    scores = one.scores if len(names) == len(one.class_names) else None
+    columns = (one.sample_id, one.label, one.top, one.confidence, one.log_likelihood, scores)
+    return Predictions(one.model, one.dataset, one.split, names, *columns)
+
+
+def _check_images(one: Predictions, other: Predictions) -> None:
+    for mine, theirs in ((one, other), (other, one)):
+        missing = ~np.isin(mine.sample_id, theirs.sample_id)
+        if missing.any():
+            raise InputError(
+                f"{int(missing.sum()):,} of {mine.n:,} images of {_called(mine)} are not in {_called(theirs)}; "
+                "compare predictions for the same images"
+            )
+
+
+def _called(one: Predictions) -> str:
+    return f"{one.model} on {one.name}"

@@ -1,0 +1,104 @@
+"""Where the predictions of a run lie: below the run's folder, or below each of its models."""
+
+import json
+import re
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from engine.core.errors import InputError, unknown_name
+from engine.core.location import Location
+
+PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
+MANIFEST, RESULTS = "manifest.json", "results.parquet"
+
+
+class Found(NamedTuple):
+    """A folder of Parquet parts, what its model and its set are called, and the names of the classes, if known."""
+
+    place: Location
+    model: str
+    dataset: str
+    split: str
+    class_names: tuple[str, ...]
+
+
+def is_run(place: Location) -> bool:
+    """Whether `place` is a run folder, or that of one of its models."""
+    return (place / PREDICTIONS).is_folder() or (place / MODELS).is_folder()
+
+
+def models_in_run(run: Location) -> list[str]:
+    """The models of a run that has several; empty for one."""
+    return (run / MODELS).names()
+
+
+def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
+    """Dataset and split of each folder of predictions; the folder's name and nothing where no result names them."""
+    folder = run / MODELS / model if model else run
+    found = {name: (name, "") for name in (folder / PREDICTIONS).names()}
+    if (run / RESULTS).exists():
+        table = pq.read_table((run / RESULTS).path, columns=["dataset", "split"], filesystem=run.filesystem)
+        named = {
+            (row["dataset"], row["split"]) for row in table.group_by(["dataset", "split"]).aggregate([]).to_pylist()
+        }
+        found |= {_slug(*pair): pair for pair in named if _slug(*pair) in found}
+    return found
+
+
+def _slug(dataset: str, split: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", f"{dataset}-{split}" if split else dataset).strip("-")
+
+
+def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> Found:
+    """The folder with one model's predictions for one set.
+
+    Raises
+    ------
+    InputError
+        There are several and none is named, or not the one that is.
+    """
+    models = models_in_run(run)
+    if models and not model:
+        raise InputError(f"{run} holds several models; choose one: {', '.join(models)}")
+    if models and model not in models:
+        raise unknown_name(f"model in {run}", model, models)
+    folder = run / MODELS / model if models else run
+    sets = sets_in_run(run, model if models else "")
+    name = _slug(dataset, split)
+    if name and name not in sets:
+        raise unknown_name(f"set predicted in {folder}", name, sets)
+    if not name and len(sets) != 1:
+        raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(sets) or 'none'}")
+    chosen = name or next(iter(sets))
+    names = (dataset, split) if dataset else sets[chosen]
+    return Found(folder / PREDICTIONS / chosen, model or _model_name(folder), *names, _class_names(folder))
+
+
+def found_by_parts(place: Location) -> Found:
+    """The same for a folder of parts that was named itself."""
+    folder = place.parent.parent if place.parent.name == PREDICTIONS else place
+    return Found(place, _model_name(folder), place.name, "", _class_names(folder))
+
+
+def _model_name(folder: Location) -> str:
+    return str(_described(folder).get("name") or folder.name)
+
+
+def _class_names(folder: Location) -> tuple[str, ...]:
+    return tuple(_described(folder).get("class_names", ()))
+
+
+def _described(folder: Location) -> dict:
+    """The description of the model in a run folder, or of the one that a run of `predict` read."""
+    for place in (folder, _predicted_by(folder)):
+        if place is not None and (place / DESCRIPTION).exists():
+            return json.loads((place / DESCRIPTION).read_text())
+    return {}
+
+
+def _predicted_by(folder: Location) -> Location | None:
+    if not (folder / MANIFEST).exists():
+        return None
+    manifest = json.loads((folder / MANIFEST).read_text())
+    return Location.of(manifest["config"]["model"]) if manifest.get("config", {}).get("model") else None

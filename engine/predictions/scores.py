@@ -1,0 +1,79 @@
+"""What follows from a table of scores: the best classes, the confidence, the likelihood of the label."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+
+from engine.core.errors import InputError
+
+TOP = 5
+ROWS = 4096
+TOLERANCE = 1e-3
+
+
+class Answers(NamedTuple):
+    """What rows of scores say: ``top (n, t)``, ``confidence (n,)``, ``log_likelihood (n,)``."""
+
+    top: np.ndarray
+    confidence: np.ndarray
+    log_likelihood: np.ndarray
+
+
+def as_logarithms(scores: np.ndarray, where: str, *, probabilities: bool | None = None) -> np.ndarray:
+    """Logarithms of probabilities up to a constant for each row: those of probabilities, or `scores` as they are.
+
+    Where nobody says, rows are probabilities if none is negative and all sum to 1 within 0.001.
+
+    Raises
+    ------
+    InputError
+        A score is NaN, or what is said to be probabilities is not.
+    """
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise InputError(f"{where} must have a row for each image and a column for each class, it is {scores.shape}")
+    are = True
+    for start in range(0, len(scores), ROWS):
+        rows = np.asarray(scores[start : start + ROWS], np.float64)
+        _check_finite(rows, start, where)
+        are = are and bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= TOLERANCE).all())
+    if probabilities and not are:
+        raise InputError(f"{where} is said to hold probabilities but its rows are negative or do not sum to 1")
+    if (are if probabilities is None else probabilities) and len(scores):
+        tiny = np.finfo(np.float32).tiny  # so that a probability of 0 has a finite logarithm, -87
+        return np.log(np.maximum(np.asarray(scores, np.float32), tiny))
+    return scores
+
+
+def _check_finite(rows: np.ndarray, start: int, where: str) -> None:
+    wrong = np.isnan(rows) | np.isposinf(rows)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise InputError(
+            f"{where} has a score of {rows[row, column]} for class {column} in row {start + row}; "
+            "scores must be numbers: leave the row out or repair the model"
+        )
+
+
+def answers_of(scores: np.ndarray, label: np.ndarray) -> Answers:
+    """Of ``scores : (n, k)`` as `as_logarithms` gives them, in blocks of rows."""
+    made = [_answers(scores[start : start + ROWS], label[start : start + ROWS]) for start in range(0, len(label), ROWS)]
+    if not made:
+        return Answers(np.zeros((0, 1), np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    return Answers(*(np.concatenate(column) for column in zip(*made, strict=True)))
+
+
+def _answers(scores: np.ndarray, label: np.ndarray) -> Answers:
+    scores = np.asarray(scores, np.float64)
+    likelihood = scores - logsumexp(scores, axis=1, keepdims=True)
+    rows, count = np.arange(len(scores)), min(TOP, scores.shape[1])
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :count] if scores.shape[1] <= TOP else _best(scores, count)
+    of_label = np.where(label < 0, np.nan, likelihood[rows, np.maximum(label, 0)])
+    confidence = np.exp(likelihood[rows, top[:, 0]])
+    return Answers(top.astype(np.int32), confidence.astype(np.float32), of_label.astype(np.float32))
+
+
+def _best(scores: np.ndarray, count: int) -> np.ndarray:
+    rows = np.arange(len(scores))[:, None]
+    top = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
+    return top[rows, np.argsort(-scores[rows, top], axis=1, kind="stable")]

@@ -1,0 +1,157 @@
+"""Quantile matching: every feature of the target gets the distribution that it has in the reference, by a monotone map.
+
+Each side has `KNOTS` values per feature, quantiles of its first rows, between which a fold counts *all* rows. So the
+map is exact at the knots for any number of rows, and linear between them: its resolution is 1/256 of the rows. A value
+that many rows share (zero behind a ReLU) goes to the reference value at the middle of the ranks that it holds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.core.progress import SILENT, Progress
+from engine.remedies.repair import BothMoments, Model, Repair, check_finite, check_rows
+from engine.store import View
+from engine.stream import Workers, fold
+
+Array = np.ndarray
+KNOTS = 257
+# Rows from which the knots are chosen; all rows are counted.
+LOOK_ROWS = 8192
+
+
+class Ranks(NamedTuple):
+    """How many of the rows seen so far lie below given values; those of disjoint row sets add up.
+
+    Attributes
+    ----------
+    n
+        Number of rows.
+    below, upto : (d, q) int64
+        Rows whose feature is less than each knot, and not more than it.
+    """
+
+    n: int
+    below: Array
+    upto: Array
+
+    @classmethod
+    def of(cls, chunk: Chunk, knots: Array) -> "Ranks":
+        """Of a chunk, for ``knots : (d, q)``; sorts the chunk, ``n d log n``."""
+        check_finite(chunk)
+        columns = np.sort(chunk.x.T, axis=1)
+        below, upto = (
+            np.array([np.searchsorted(*both, side) for both in zip(columns, knots, strict=True)]).reshape(knots.shape)
+            for side in ("left", "right")
+        )
+        return cls(len(chunk.x), below, upto)
+
+    def merge(self, other: "Ranks") -> "Ranks":
+        """Of both row sets together."""
+        return Ranks(self.n + other.n, self.below + other.below, self.upto + other.upto)
+
+
+class Distribution(NamedTuple):
+    """Ranks, as shares of the rows, below and up to each knot: all three ``(d, q)``, knots ascending."""
+
+    knots: Array
+    below: Array
+    upto: Array
+
+    def value_at(self, rank: Array) -> Array:
+        """The quantiles at ``rank : (d, q)``, linear between knots; a value that many rows share fills its ranks."""
+        ranks = np.stack([self.below, self.upto], axis=2).reshape(len(self.knots), -1)
+        values = np.repeat(self.knots, 2, axis=1)
+        return np.array([np.interp(*row) for row in zip(rank, ranks, values, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class Monotone:
+    """A monotone function for each feature, linear between knots and with slope one beyond them.
+
+    Attributes
+    ----------
+    knots : (d, q) float32
+    at, above, below : (d, q) float32
+        Its value at a knot, and its limits from the right and from the left, which differ where many rows share a
+        value.
+    """
+
+    knots: Array
+    at: Array
+    above: Array
+    below: Array
+
+    def __call__(self, x: Array) -> Array:
+        """The changed rows ``(n, d) float32``; about ``n d log q``."""
+        x = np.asarray(x, np.float32)
+        return np.stack([self._column(j, x[:, j]) for j in range(x.shape[1])], axis=1) if len(x) else x
+
+    def _column(self, feature: int, x: Array) -> Array:
+        knots, last = self.knots[feature], self.knots.shape[1] - 1
+        place = np.searchsorted(knots, x, "right") - 1
+        left = np.clip(place, 0, last - 1)
+        width = knots[left + 1] - knots[left]
+        share = np.divide(x - knots[left], width, out=np.zeros_like(x), where=width > 0)
+        above, below = self.above[feature], self.below[feature]
+        inside = above[left] + share * (below[left + 1] - above[left])
+        nearest = np.clip(place, 0, last)
+        beyond = self.at[feature, nearest] + (x - knots[nearest])
+        outside = (place < 0) | (place == last) | (x == knots[nearest])
+        return np.where(outside, beyond, inside)
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Undoes any change that keeps the order of a feature's values. One read of each set; see `Remedy`.
+
+    State: ``16 d q`` bytes, 4 MiB at 1024 features. Reading and mapping cost about 0.1 ms a row of 1024 features each.
+    """
+
+    def fit(
+        self,
+        model: Model,
+        reference: View,
+        target: View,
+        workers: Workers,
+        progress: Progress = SILENT,
+        moments: BothMoments | None = None,
+    ) -> Repair:
+        """See `Remedy.fit`."""
+        wanted, found = (distribution(view, workers, progress) for view in (reference, target))
+        note = (
+            f"{KNOTS} quantiles of {reference.rows:,} reference and {target.rows:,} target rows, at values chosen from "
+            f"the first {min(LOOK_ROWS, reference.rows):,} and {min(LOOK_ROWS, target.rows):,}"
+        )
+        return Repair("quantiles", "matching the distribution of each feature", note, monotone(wanted, found))
+
+
+def distribution(view: View, workers: Workers, progress: Progress = SILENT) -> Distribution:
+    """The distribution of every feature of a set; one read.
+
+    Raises
+    ------
+    InputError
+        The set has no rows, or a feature that is not finite.
+    """
+    check_rows(view)
+    look = View(view.store, view.start, min(view.stop, view.start + LOOK_ROWS)).read()
+    check_finite(look)
+    knots = np.quantile(look.x, np.linspace(0, 1, KNOTS), axis=0, method="closest_observation").T.copy()
+    of: Callable[[Chunk], Ranks] = partial(Ranks.of, knots=knots)
+    ranks = fold(view, of, workers, progress=progress, description=f"quantiles of {view.store.name}")
+    return Distribution(knots, ranks.below / ranks.n, ranks.upto / ranks.n)
+
+
+def monotone(wanted: Distribution, found: Distribution) -> Monotone:
+    """The map that gives rows distributed as `found` the distribution `wanted`."""
+    middle = (found.below + found.upto) / 2
+    values = (wanted.value_at(rank).astype(np.float32) for rank in (middle, found.upto, found.below))
+    return Monotone(found.knots, *values)
+
+
+QUANTILES = Quantiles()

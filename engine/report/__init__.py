@@ -1,0 +1,1 @@
+"""Findings as a dictionary first, text and pictures second."""

@@ -1,0 +1,554 @@
+"""Which classes are more or less frequent in a target without labels, told from what a classifier predicts there.
+
+It presumes that the rows of each class look the same in both sets and only the classes' shares differ. Where that is
+not so, the numbers say how the predictions moved and not how the classes did.
+
+* BBSE solves ``C w = mu``: C the joint shares of (predicted, true) in the source, mu the shares of predictions in the
+  target, w how many times as frequent each class has become. It needs nothing but predicted classes, and holds for bad
+  probabilities as well as for good ones.
+* MLLS finds the shares of highest likelihood by expectation maximisation. It is sharper, where the probabilities are
+  calibrated: first give each class a bias and all one temperature (`bias_corrected`).
+
+Intervals are by the keyed bootstrap, each replicate one Newton step from the estimate: solving anew in every replicate
+would cost ``k³`` each.
+
+References
+----------
+Lipton, Wang and Smola (2018), "Detecting and correcting for label shift with black box predictors". Azizzadenesheli et
+al. (2019), "Regularized learning for domain adaptation under label shifts". Saerens, Latinne and Decaestecker (2002),
+"Adjusting the outputs of a classifier to new a priori probabilities". Alexandari, Kundaje and Shrikumar (2020),
+"Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.sparse import csr_array
+from scipy.special import log_softmax, ndtr, softmax
+from scipy.stats import chi2
+
+from engine.core.chunk import Chunk
+from engine.core.errors import InputError
+from engine.core.progress import SILENT, Progress
+from engine.inference import Verdict, adjusted, interval_of, poisson_weights, resampled_sums
+from engine.inference.bootstrap import BLOCK, GRAIN, REPLICATES
+from engine.predictions.table import Predictions
+from engine.store import ArrayStore, View
+from engine.stream import CHUNK_ROWS, Workers, fold
+
+Array = np.ndarray
+# Beyond this condition number of P(predicted | true), directions that the classifier cannot see are shrunk.
+WORST_CONDITION = 100.0
+SIGNIFICANT = 0.05
+# Cells of the test with fewer expected rows than this are taken together.
+LEAST_EXPECTED = 5.0
+STEPS, STANDSTILL = 500, 1e-7
+NAMED = 3
+
+
+class Blackbox(NamedTuple):
+    """The solution of ``C w = mu`` and what its errors are made from.
+
+    Attributes
+    ----------
+    weight : (k,)
+        As solved; may be negative by chance. 1 for classes without source rows.
+    inverse : (k, k)
+        Change of `weight` for a change of ``mu - C w``.
+    condition
+        Condition number of P(predicted | true).
+    """
+
+    weight: Array
+    inverse: Array
+    condition: float
+
+    @property
+    def regularised(self) -> bool:
+        """Whether directions that the classifier cannot see were shrunk towards no shift."""
+        return self.condition > WORST_CONDITION
+
+
+def solved(confusion: Array, predicted_target: Array) -> Blackbox:
+    """``C w = mu`` from counts ``confusion : (k, k)`` [true, predicted] of the source and ``predicted_target : (k,)``.
+
+    Well conditioned systems are solved as they stand. Otherwise singular values below a hundredth of the largest are
+    damped (Tikhonov), which pulls towards no shift.
+
+    Raises
+    ------
+    InputError
+        There are no labelled source rows or no target rows.
+    """
+    confusion, predicted = np.asarray(confusion, np.float64), np.asarray(predicted_target, np.float64)
+    if not (confusion.sum() > 0 and predicted.sum() > 0):
+        raise InputError("label shift needs labelled rows of the source and predictions for the target; one has none")
+    prior = confusion.sum(axis=1) / confusion.sum()
+    present = prior > 0
+    given = (confusion[present] / confusion[present].sum(axis=1, keepdims=True)).T
+    left, sizes, right = np.linalg.svd(given, full_matrices=False)
+    condition = float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else np.inf
+    damping = 0.0 if condition <= WORST_CONDITION else sizes[0] / WORST_CONDITION
+    shares = (right.T * (sizes / (np.square(sizes) + damping**2))) @ left.T
+    inverse = np.zeros_like(confusion)
+    inverse[present] = shares / prior[present, None]
+    weight = 1 + inverse @ (predicted / predicted.sum() - confusion.sum(axis=0) / confusion.sum())
+    return Blackbox(weight, inverse, condition)
+
+
+def bbse(confusion: Array, predicted_target: Array) -> Array:
+    """How many times as frequent each class is in the target as in the source, ``(k,)``, 0 or more.
+
+    Parameters
+    ----------
+    confusion : (k, k)
+        Counts of the source, [true, predicted].
+    predicted_target : (k,)
+        Counts of predictions in the target.
+    """
+    prior = np.sum(confusion, axis=1) / np.sum(confusion)
+    return _possible(solved(confusion, predicted_target).weight, prior)
+
+
+def _possible(weight: Array, prior: Array) -> Array:
+    """The weights without negative ones, such that the target's shares sum to 1; classes without source rows keep 1."""
+    weight = np.where(prior > 0, np.maximum(weight, 0), 1.0)
+    total = float(prior @ weight)
+    return np.where(prior > 0, weight / total, 1.0) if total > 0 else np.ones_like(weight)
+
+
+class Responsibilities(NamedTuple):
+    """Summed posterior of each class ``(k,)`` over some rows, and their number."""
+
+    total: Array
+    rows: int
+
+    def merge(self, other: "Responsibilities") -> "Responsibilities":
+        """Of both row sets together."""
+        return Responsibilities(self.total + other.total, self.rows + other.rows)
+
+    @classmethod
+    def of(cls, probabilities: Array, ratio: Array) -> "Responsibilities":
+        """Those of rows with ``probabilities : (n, k)`` under the source's shares, when shares change by `ratio`."""
+        moved = np.asarray(probabilities, np.float64) * ratio
+        sums = moved.sum(axis=1, keepdims=True)
+        return cls(np.divide(moved, sums, out=np.zeros_like(moved), where=sums > 0).sum(axis=0), len(moved))
+
+
+class _Fisher(NamedTuple):
+    """What errors of MLLS are made from: the observed information, and the score of each bootstrap replicate."""
+
+    information: Array
+    scores: Array
+
+    def merge(self, other: "_Fisher") -> "_Fisher":
+        return _Fisher(self.information + other.information, self.scores + other.scores)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows:
+    """The class probabilities of rows that are read in chunks: what `mlls` needs in place of a matrix.
+
+    Attributes
+    ----------
+    probabilities
+        Features ``(n, d)`` to ``(n, k)`` under the source's shares; picklable.
+    """
+
+    view: View
+    probabilities: Callable[[Array], Array]
+    workers: Workers
+    progress: Progress = SILENT
+    chunk_rows: int = CHUNK_ROWS
+
+    def __call__(self, ratio: Array) -> Responsibilities:
+        return self._fold(_Expect(self.probabilities, ratio), "shares of the classes")
+
+    def replicates(self, prior: Array, found: Array, seed: int, replicates: int) -> Array:
+        """The shares ``found : (k,)`` in each bootstrap replicate, ``(replicates, k)``: one Newton step, in which
+        shares that are 0 stay 0.
+        """
+        free = found > 1e-9
+        of = _Inform(self.probabilities, np.where(free, 1 / np.maximum(prior, 1e-300), 0), found, seed, replicates)
+        fisher = self._fold(of, "errors of the shares")
+        k = int(free.sum())
+        system = np.ones((k + 1, k + 1))
+        system[:k, :k], system[k, k] = fisher.information[np.ix_(free, free)], 0
+        wanted = np.concatenate([fisher.scores[:, free].T, np.zeros((1, replicates))])
+        moved = np.tile(found, (replicates, 1))
+        moved[:, free] += np.linalg.lstsq(system, wanted, rcond=None)[0][:k].T
+        return moved
+
+    def _fold(self, of: Callable[[Chunk], NamedTuple], description: str) -> NamedTuple:
+        return fold(
+            self.view, of, self.workers, chunk_rows=self.chunk_rows, progress=self.progress, description=description
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Expect:
+    """Picklable, for workers."""
+
+    probabilities: Callable[[Array], Array]
+    ratio: Array
+
+    def __call__(self, chunk: Chunk) -> Responsibilities:
+        return Responsibilities.of(self.probabilities(chunk.x), self.ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inform:
+    """Picklable, for workers."""
+
+    probabilities: Callable[[Array], Array]
+    inverse_prior: Array
+    shares: Array
+    seed: int
+    replicates: int
+
+    def __call__(self, chunk: Chunk) -> _Fisher:
+        slope = np.asarray(self.probabilities(chunk.x), np.float64) * self.inverse_prior
+        likelihood = (slope @ self.shares)[:, None]
+        slope = np.divide(slope, likelihood, out=np.zeros_like(slope), where=likelihood > 0)
+        scores = resampled_sums(chunk.sample_id, slope, self.seed, self.replicates) - slope.sum(axis=0)
+        return _Fisher(slope.T @ slope, scores)
+
+
+def mlls(source_prior: Array, probabilities_target: Array | Callable[[Array], Responsibilities]) -> Array:
+    """Shares ``(k,)`` of the classes in the target, of highest likelihood.
+
+    Parameters
+    ----------
+    source_prior : (k,)
+        Shares under which the probabilities hold.
+    probabilities_target
+        ``(m, k)``; or `TargetRows`, which is read once for every step, 500 times at most.
+    """
+    prior = np.asarray(source_prior, np.float64)
+    expect = probabilities_target
+    if not callable(expect):
+        table = np.asarray(probabilities_target)
+
+        def expect(ratio: Array) -> Responsibilities:
+            return Responsibilities.of(table, ratio)
+
+    found = prior
+    for _ in range(STEPS):
+        before = found
+        sums = expect(np.divide(before, prior, out=np.zeros_like(prior), where=prior > 0)).total
+        found = sums / sums.sum()
+        if np.abs(found - before).max() < STANDSTILL:
+            break
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class BiasCorrected:
+    """Probabilities from scores: ``softmax(sharpness * scores + bias)``; picklable.
+
+    Attributes
+    ----------
+    sharpness
+        One over the temperature.
+    bias : (k,)
+        Sums to 0.
+    """
+
+    sharpness: float
+    bias: Array
+    scores: Callable[[Array], Array]
+
+    def __call__(self, x: Array) -> Array:
+        return softmax(self.sharpness * np.asarray(self.scores(x), np.float64) + self.bias, axis=1)
+
+
+class _Fit(NamedTuple):
+    loss: float
+    gradient: Array
+    rows: int
+
+    def merge(self, other: "_Fit") -> "_Fit":
+        return _Fit(self.loss + other.loss, self.gradient + other.gradient, self.rows + other.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _FitOf:
+    """Picklable, for workers: log-loss of a chunk and its gradient by sharpness and biases."""
+
+    scores: Callable[[Array], Array]
+    point: Array
+
+    def __call__(self, chunk: Chunk) -> _Fit:
+        known = np.flatnonzero(chunk.y >= 0)
+        label, scores = chunk.y[known], np.asarray(self.scores(chunk.x[known]), np.float64)
+        log = log_softmax(self.point[0] * scores + self.point[1:], axis=1)
+        rows = np.arange(len(label))
+        pull = np.exp(log)
+        pull[rows, label] -= 1
+        return _Fit(-float(log[rows, label].sum()), np.append((pull * scores).sum(), pull.sum(axis=0)), len(label))
+
+
+def bias_corrected(
+    source: View, scores: Callable[[Array], Array], workers: Workers, progress: Progress = SILENT
+) -> BiasCorrected:
+    """Temperature and a bias for each class, of least log-loss on the labelled rows of `source`.
+
+    The rows must not be those that trained the scores. About 10 to 30 passes. A penalty of one row in all keeps
+    classes without rows at finite biases.
+    """
+    classes = len(source.store.class_names)
+
+    def value(point: Array) -> tuple[float, Array]:
+        found = fold(source, _FitOf(scores, point), workers, progress=progress, description="calibrate scores")
+        pull = np.append(0.0, point[1:])
+        rows = max(found.rows, 1)
+        return (found.loss + 0.5 * float(pull @ pull)) / rows, (found.gradient + pull) / rows
+
+    start = np.append(1.0, np.zeros(classes))
+    point = minimize(value, start, jac=True, method="L-BFGS-B", bounds=[(1e-3, None), *[(None, None)] * classes]).x
+    return BiasCorrected(float(point[0]), point[1:] - point[1:].mean(), scores)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelShift:
+    """How the shares of the classes moved from a labelled source to a target.
+
+    Attributes
+    ----------
+    class_names
+        k of them.
+    source_prior : (k,)
+        Shares of the labelled source rows.
+    weight : (k,)
+        By BBSE: how many times as frequent each class has become; 1 for classes without source rows.
+    low, high : (k,)
+        95 % intervals of the weights.
+    p, adjusted_p : (k,)
+        That a weight is 1: by the normal approximation, and Benjamini-Hochberg's of all classes. NaN without source
+        rows.
+    condition
+        Condition number of P(predicted | true).
+    regularised
+        Whether that was so bad that the weights were pulled towards 1.
+    test_p
+        Of no label shift at all: a chi-square test that predictions are distributed alike in both sets.
+    distance, distance_low, distance_high, distance_null
+        Total variation between the shares, its interval, and what chance alone would give.
+    likeliest, likeliest_low, likeliest_high : (k,) or None
+        Shares in the target by MLLS, where there are probabilities. The errors leave out those of the calibration.
+    n
+        Rows of both sets.
+    """
+
+    class_names: tuple[str, ...]
+    source_prior: Array
+    weight: Array
+    low: Array
+    high: Array
+    p: Array
+    adjusted_p: Array
+    condition: float
+    regularised: bool
+    test_p: float
+    distance: float
+    distance_low: float
+    distance_high: float
+    distance_null: float
+    likeliest: Array | None
+    likeliest_low: Array | None
+    likeliest_high: Array | None
+    n: int
+
+    @property
+    def target_prior(self) -> Array:
+        """Shares of the classes in the target by BBSE, ``(k,)``."""
+        return self.source_prior * self.weight
+
+    @property
+    def changed(self) -> Array:
+        """Classes that became more or less frequent, by index, the largest change of share first; none where the test
+        of all classes finds no shift.
+        """
+        found = np.flatnonzero(self.adjusted_p <= SIGNIFICANT) if self.test_p < SIGNIFICANT else np.zeros(0, int)
+        return found[np.argsort(-np.abs(self.target_prior - self.source_prior)[found], kind="stable")]
+
+    def verdicts(self) -> list[Verdict]:
+        """The shift as a whole, then each class that changed."""
+        whole = Verdict(
+            "label_shift",
+            self.distance,
+            self._sentence(),
+            self.distance_low,
+            self.distance_high,
+            self.test_p,
+            effect=self.distance,
+            null=self.distance_null,
+            n=self.n,
+        )
+        return [whole, *(self._of_class(int(index)) for index in self.changed)]
+
+    def columns(self) -> dict[str, Array]:
+        """For each class: shares, weight, interval and p-values."""
+        names = ("source_prior", "target_prior", "weight", "low", "high", "p", "adjusted_p")
+        table = {f"label_shift_{name}": getattr(self, name) for name in names}
+        return table if self.likeliest is None else table | {"label_shift_mlls": self.likeliest}
+
+    def _sentence(self) -> str:
+        if self.test_p >= SIGNIFICANT:
+            return (
+                "The classifier predicts the classes in the same shares for both sets: no label shift beyond what "
+                "samples of this size show."
+            )
+        caveat = " The classifier confuses some classes so much that their shares are pulled towards no change."
+        return (
+            f"If the rows of each class look alike in both sets, {self.distance:.1%} of the rows changed class share: "
+            f"{self._moves()}.{caveat if self.regularised else ''}"
+        )
+
+    def _moves(self) -> str:
+        more = [self.class_names[i] for i in self.changed if self.weight[i] > 1]
+        less = [self.class_names[i] for i in self.changed if self.weight[i] < 1]
+        told = [f"{_listed(names)} became {word} frequent" for names, word in ((more, "more"), (less, "less")) if names]
+        return " and ".join(told) or "no single class stands out"
+
+    def _of_class(self, index: int) -> Verdict:
+        name, weight = self.class_names[index], float(self.weight[index])
+        sentence = f"{name} is {weight:.2f} times as frequent in the target, if its rows look alike in both sets."
+        values = (float(column[index]) for column in (self.low, self.high, self.p))
+        return Verdict("label_shift_weight", weight, sentence, *values, null=1.0, n=self.n, class_name=name)
+
+
+def _listed(names: list[str]) -> str:
+    shown = names[:NAMED]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(shown) + more
+
+
+def label_shift(
+    reference: Predictions,
+    target: Predictions,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    workers: Workers | None = None,
+    progress: Progress = SILENT,
+) -> LabelShift:
+    """The label shift from the labelled rows of `reference`, which trained nothing, to all rows of `target`.
+
+    With `workers`, and scores of both sets, MLLS is found as well, after temperature and biases.
+    """
+    source = reference.labelled()
+    k = len(reference.class_names)
+    confusion = np.bincount(source.label * k + source.predicted, minlength=k * k).reshape(k, k)
+    counts = np.bincount(target.predicted, minlength=k)
+    black = solved(confusion, counts)
+    prior = confusion.sum(axis=1) / confusion.sum()
+    moved = _moved(black, source, target, seed, replicates)
+    weight = _possible(black.weight, prior)
+    distances = 0.5 * np.abs(moved + black.weight - 1) @ prior
+    distance = float(0.5 * np.abs(weight - 1) @ prior)
+    ends = interval_of(distances)
+    intervals = np.quantile(black.weight + moved, [0.025, 0.975], axis=0)
+    p, corrected = _class_p(black.weight, moved, prior)
+    likeliest = _likeliest(source, target, prior, seed, replicates, workers, progress)
+    return LabelShift(
+        class_names=tuple(reference.class_names),
+        source_prior=prior,
+        weight=weight,
+        low=np.maximum(intervals[0], 0),
+        high=np.maximum(intervals[1], 0),
+        p=p,
+        adjusted_p=corrected,
+        condition=black.condition,
+        regularised=black.regularised,
+        test_p=homogeneity_p(confusion.sum(axis=0), counts),
+        distance=distance,
+        distance_low=max(2 * distance - ends[1], 0.0),
+        distance_high=max(2 * distance - ends[0], 0.0),
+        distance_null=float(0.5 * (np.abs(moved) @ prior).mean()),
+        likeliest=likeliest[0],
+        likeliest_low=likeliest[1],
+        likeliest_high=likeliest[2],
+        n=source.n + target.n,
+    )
+
+
+def _moved(black: Blackbox, source: Predictions, target: Predictions, seed: int, replicates: int) -> Array:
+    """By how much the weights move in each bootstrap replicate, ``(replicates, k)``."""
+    k = len(black.weight)
+    explained = _resampled(source.sample_id, source.predicted, black.weight[source.label], k, seed, replicates)
+    found = _resampled(target.sample_id, target.predicted, np.ones(target.n), k, seed, replicates)
+    return (found - explained) @ black.inverse.T
+
+
+def _resampled(sample_id: Array, column: Array, value: Array, k: int, seed: int, replicates: int) -> Array:
+    """In each replicate, the mean over rows of `value` in the row's column, less that of all rows; ``(replicates, k)``.
+
+    Values are rounded as in `resampled_sums`, which would ask for a dense matrix, so that sums are exact.
+    """
+    value = np.rint(value / GRAIN) * GRAIN
+    total, rows = np.zeros((replicates, k)), np.zeros((replicates, 1))
+    for start in range(0, len(column), BLOCK):
+        part = slice(start, start + BLOCK)
+        times = poisson_weights(seed, replicates, sample_id[part]).astype(np.float64)
+        count = times.shape[1]
+        total += times @ csr_array((value[part], (np.arange(count), column[part])), shape=(count, k))
+        rows += times.sum(axis=1, keepdims=True)
+    return total / np.maximum(rows, 1) - np.bincount(column, weights=value, minlength=k) / max(len(column), 1)
+
+
+def _class_p(weight: Array, moved: Array, prior: Array) -> tuple[Array, Array]:
+    error = moved.std(axis=0)
+    p = np.full(len(weight), np.nan)
+    there = prior > 0
+    z = np.divide(np.abs(weight - 1), error, out=np.where(np.abs(weight - 1) > 1e-9, np.inf, 0.0), where=error > 0)
+    p[there] = 2 * ndtr(-z[there])
+    corrected = p.copy()
+    corrected[there] = adjusted(p[there])
+    return p, corrected
+
+
+def homogeneity_p(one: Array, other: Array) -> float:
+    """p-value of Pearson's chi-square test that counts ``(k,)`` of two samples come from one distribution.
+
+    Columns in which the smaller sample expects fewer than five rows are taken together first.
+    """
+    table = np.stack([one, other]).astype(np.float64)
+    pooled = table.sum(axis=0)
+    rare = pooled * (table.sum(axis=1).min() / table.sum()) < LEAST_EXPECTED
+    table = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2:
+        return 1.0
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return float(chi2.sf((np.square(table - expected) / expected).sum(), table.shape[1] - 1))
+
+
+def _likeliest(
+    source: Predictions,
+    target: Predictions,
+    prior: Array,
+    seed: int,
+    replicates: int,
+    workers: Workers | None,
+    progress: Progress,
+) -> tuple[Array | None, Array | None, Array | None]:
+    if workers is None or source.scores is None or target.scores is None:
+        return None, None, None
+    corrected = bias_corrected(_rows(source), _as_they_are, workers, progress)
+    rows = TargetRows(_rows(target), corrected, workers, progress)
+    found = mlls(prior, rows)
+    low, high = np.quantile(rows.replicates(prior, found, seed, replicates), [0.025, 0.975], axis=0)
+    return found, np.maximum(low, 0), np.minimum(high, 1)
+
+
+def _rows(predictions: Predictions) -> View:
+    names = list(predictions.class_names)
+    return ArrayStore(predictions.scores, predictions.label, names, predictions.name, predictions.sample_id).view()
+
+
+def _as_they_are(scores: Array) -> Array:
+    return scores

@@ -1,0 +1,131 @@
+"""Whether two stores hold the same kind of features and name the same classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.core.errors import InputError
+from engine.store.plan import Piece
+from engine.store.store import EmbeddingStore, View
+
+MUST_AGREE = ("dim", "backbone", "backbone_args", "weights_hash", "layer", "preprocessing", "precision")
+CSV = "csv"
+UNLABELLED = -1
+
+
+def check_comparable(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
+    """The reference's class index for each class index of the target, ``(k,) int64``, -1 where labels say nothing.
+
+    Class lists are matched by name: the target may list the reference's classes in another order, or fewer. A list of
+    the numbers 0, 1, 2, … has no names, and its indices are taken as they are. Without a class list on one side there
+    is nothing to match, and the labels are left out.
+
+    Raises
+    ------
+    InputError
+        The features were made differently, or the target has other classes; the message has both values.
+    """
+    here, there = _features(reference), _features(target)
+    for field in MUST_AGREE:
+        if here[field] != there[field]:
+            raise InputError(
+                f"{reference.name} and {target.name} cannot be compared: {field} is {here[field]!r} in the first and "
+                f"{there[field]!r} in the second; extract both with the same backbone and options"
+            )
+    return _classes(reference, target)
+
+
+def _features(store: EmbeddingStore) -> dict[str, Any]:
+    """What decides the meaning of a feature. Of an import the files are its own and only its columns have a meaning."""
+    made = store.provenance
+    found = made.model_dump(include=set(MUST_AGREE))
+    if made.decoder == CSV:
+        found["preprocessing"] = {"columns": made.preprocessing["features"]}
+    return found
+
+
+def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
+    known, found = reference.class_names, target.class_names
+    if list(known) == list(found):
+        return np.arange(len(found))
+    if not known or not found:
+        return np.full(len(found), UNLABELLED)
+    index = {name: i for i, name in enumerate(known)}
+    unknown = [name for name in found if name not in index]
+    if not unknown:
+        return np.array([index[name] for name in found], np.int64)
+    if len(found) <= len(known) and (_numbered(known) or _numbered(found)):
+        return np.arange(len(found))
+    raise InputError(
+        f"{reference.name} and {target.name} cannot be compared: {len(unknown)} of the {len(found)} classes of the "
+        f"second, such as {unknown[0]!r}, are not among the {len(known)} of the first, such as {known[0]!r}; make both "
+        "with the same --classes file"
+    )
+
+
+def _numbered(names: Sequence[str]) -> bool:
+    return list(names) == [str(index) for index in range(len(names))]
+
+
+@dataclass(frozen=True, eq=False)
+class Relabelled:
+    """A store whose labels are translated as its rows are read; picklable.
+
+    Attributes
+    ----------
+    store
+        The rows.
+    index : (k,) int64
+        New label of each old one, -1 for none.
+    class_names
+        By new label.
+    """
+
+    store: EmbeddingStore
+    index: np.ndarray
+    class_names: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.store.rows
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.store.dim
+
+    @property
+    def name(self) -> str:
+        """The store's own."""
+        return self.store.name
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece`, relabelled; rows without a label stay so."""
+        chunk = self.store.read(piece, into)
+        return chunk._replace(y=np.append(self.index, UNLABELLED)[chunk.y].astype(np.int32))
+
+    def paths(self, piece: Piece) -> list[str]:
+        """Image paths of the rows of `piece`."""
+        return self.store.paths(piece)
+
+    def view(self, start: int = 0, stop: int | None = None) -> View:
+        """The rows ``start <= i < stop``."""
+        return View(self, start, self.rows if stop is None else stop)
+
+
+def comparable_view(reference: EmbeddingStore, target: EmbeddingStore) -> View:
+    """All rows of the target with the reference's class indices.
+
+    Raises
+    ------
+    InputError
+        See `check_comparable`.
+    """
+    index = check_comparable(reference, target)
+    if np.array_equal(index, np.arange(len(index))) and target.class_names == reference.class_names:
+        return target.view()
+    return Relabelled(target, index, list(reference.class_names)).view()

@@ -1,0 +1,82 @@
+"""What needs the probabilities of all classes: squared error, calibration and ranking of each class."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.summaries.calibration import BINS, bin_of
+
+# Sixteen bins for each factor of two in p or 1 - p, down to 2^-40: about even in log-odds, read off the float's bits.
+STEP_BITS, LOWEST = 4, 40
+HALF = ((LOWEST - 1) << STEP_BITS) + 1
+RANK_BINS = 2 * HALF
+MANTISSA, BIAS = 23, 127
+
+
+class ClassScores(NamedTuple):
+    """Sums over labelled rows of what their probabilities ``p : (n, k)`` say; those of disjoint row sets add up.
+
+    State: 360 bytes a class, and 10 KB a class where rows are ranked.
+
+    Attributes
+    ----------
+    n
+        Rows.
+    squared
+        Sum over rows of ``sum_c (p_c - [c is the label])²``.
+    bins : (3, k, 15) float64
+        Rows, rows of the class and the sum of its probabilities, by right-closed bins of that probability.
+    positive, negative : (k, 1250) int32
+        Rows of each class and of all others by its probability, ascending; ``(0, 1250)`` where they are not ranked.
+    """
+
+    n: int
+    squared: float
+    bins: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+
+    @classmethod
+    def of(cls, log_probabilities: np.ndarray, label: np.ndarray, *, ranked: bool = True) -> "ClassScores":
+        """Of rows with ``log_probabilities : (n, k)`` and labels in -1…k-1; 13 to 45 ns a row and class, 5 unranked."""
+        known = label >= 0
+        p, label = np.exp(log_probabilities[known]), label[known].astype(np.int64)
+        rows, classes = np.arange(len(p)), log_probabilities.shape[1]
+        squared = np.einsum("nk,nk->", p, p) - 2 * p[rows, label].sum() + len(p)
+        histograms = _ranked(p, label) if ranked else (np.zeros((0, RANK_BINS), np.int32),) * 2
+        return cls(len(p), float(squared), _class_bins(p, label, classes), *histograms)
+
+    def merge(self, other: "ClassScores") -> "ClassScores":
+        """Of both row sets."""
+        return ClassScores(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def _class_bins(p: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
+    """Counted for the few probabilities above the first bin; what is left of each class's total lies in that one."""
+    row, column = np.nonzero(p > 1 / BINS)
+    size, value = classes * BINS, p[row, column]
+    place = column * BINS + bin_of(value)
+    hit = label[row] == column
+    found = np.stack([np.bincount(place, part, size) for part in (np.ones(len(row)), hit, value)])
+    found = found.reshape(3, classes, BINS)
+    totals = np.stack([np.full(classes, len(p)), np.bincount(label, minlength=classes), p.sum(axis=0)])
+    found[:, :, 0] = totals - found[:, :, 1:].sum(axis=2)
+    return found
+
+
+def rank_bin_of(p: np.ndarray) -> np.ndarray:
+    """The bin 0…1249 of each probability, ascending."""
+    small = p < 0.5
+    near = np.where(small, p, 1 - p).astype(np.float32)
+    steps = (near.view(np.int32) >> (MANTISSA - STEP_BITS)) - ((BIAS - LOWEST) << STEP_BITS)
+    steps = np.clip(steps, 0, HALF - 1)
+    return np.where(small, steps, RANK_BINS - 1 - steps)
+
+
+def _ranked(p: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    classes = p.shape[1]
+    size, place = classes * RANK_BINS, rank_bin_of(p) + np.arange(classes) * RANK_BINS
+    everything = np.bincount(place.ravel(), minlength=size)
+    positive = np.bincount(place[np.arange(len(p)), label], minlength=size)
+    shape = (classes, RANK_BINS)
+    return positive.astype(np.int32).reshape(shape), (everything - positive).astype(np.int32).reshape(shape)
