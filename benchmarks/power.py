@@ -118,7 +118,7 @@ def _page(figures: dict) -> list[str]:
         "Size 0 is no shift: what stands there is the rate of false alarms. Tests that permute do so 99 times. The "
         "samples are five Gaussian classes whose centres are drawn once.",
         "",
-        "    python -m benchmarks.power --out docs/power.md",
+        f"    python -m benchmarks.power --runs {figures['runs']} --out docs/power.md",
     ]
     tables = [_table(kind, figures["sizes"][kind], rates) for kind, rates in figures["rates"].items()]
     return [*intro, *(line for table in tables for line in table)]

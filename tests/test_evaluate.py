@@ -11,8 +11,8 @@ from sklearn import metrics as reference
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.evaluate import METRICS, align_classes, measure
-from engine.inference.interval import clopper_pearson
 from engine.evaluate.predict import outcomes_of, predictions
+from engine.inference.interval import clopper_pearson
 from engine.summaries.outcomes import Outcomes, best_classes
 
 CLASSES = 12

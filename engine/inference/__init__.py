@@ -1,4 +1,4 @@
-"""What a sample says of the population it came from: intervals, resampling, paired tests, corrections for many tests."""
+"""What a sample says of its population: intervals, resampling, paired tests, corrections for many tests."""
 
 from engine.inference.bootstrap import interval_of, poisson_weights, resampled_sums
 from engine.inference.interval import clopper_pearson

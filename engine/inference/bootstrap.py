@@ -6,8 +6,8 @@ model before and after a repair, are resampled as pairs.
 
 References
 ----------
-Chamandy et al. (2012), "Estimating uncertainty for massive data streams". Steele, Lea and Flood (2014), "Fast splittable
-pseudorandom number generators": the mixing function.
+Chamandy et al. (2012), "Estimating uncertainty for massive data streams". Steele, Lea and Flood (2014), "Fast
+splittable pseudorandom number generators": the mixing function.
 """
 
 from itertools import pairwise

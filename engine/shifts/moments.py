@@ -246,7 +246,8 @@ def _classes(pair: Pair) -> tuple[dict[str, np.ndarray], list[Verdict]]:
     """How far the mean of each class moved, in units of the standard deviation within classes.
 
     The count of a class enters twice: what its few rows add to the squared length is subtracted, and the null
-    distribution is that of a class with so many rows. A class without rows in one of the sets has NaN.
+    distribution is that of a class with so many rows: F, because the spread is an estimate too, with the degrees of
+    freedom that Satterthwaite's rule gives. A class without rows in one of the sets has NaN.
     """
     one, other = pair.reference.classes, pair.target.classes
     both = (one.count > 0) & (other.count > 0)
@@ -264,9 +265,10 @@ def _classes(pair: Pair) -> tuple[dict[str, np.ndarray], list[Verdict]]:
     own = np.maximum(one.count - 1, 0) + np.maximum(other.count - 1, 0)
     spread = (one.squares + other.squares) @ weight / np.maximum(own, 1)
     trace = np.where(own >= OWN_VARIANCE, spread, varies.sum())
-    concentration = _concentration(pair, varies, within, freedom)
+    directions = 1 / _concentration(pair, varies, within, freedom)
     mean = unit * trace
-    p = np.where(both, exceeds(length, mean, 2 * mean**2 * concentration), np.nan)
+    judged_by = np.where(own >= OWN_VARIANCE, own, freedom) * directions
+    p = np.where(both, fdtrc(directions, judged_by, length / mean), np.nan)
     corrected = np.full_like(p, np.nan)
     corrected[both] = adjusted(p[both], pair.options.correction)
     value = np.where(both, np.sqrt(np.maximum(0.0, (length - mean) / varies.sum())), np.nan)
