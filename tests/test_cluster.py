@@ -178,7 +178,9 @@ def test_a_worker_killed_during_a_fold_changes_no_bit_of_the_result(pair, store,
     assert np.array_equal(found.total, undisturbed)
 
 
-def test_a_worker_killed_during_a_softmax_fit_changes_no_bit_of_the_model(pair, store):
+def test_a_worker_killed_during_a_softmax_fit_changes_no_bit_of_the_model(pair, store, monkeypatch):
+    for limit in ("SMALL", "MIDDLE"):  # the descent is what takes a while, and so small a set would be spared it
+        monkeypatch.setattr(f"engine.probes.softmax.{limit}", 0)
     options = ProbeOptions(epochs=1)
     views = store.view(0, 800), store.view(800, 1200)
     trigger = Trigger(random.Random(2).randint(10, 25), lambda: pair.kill(1))
