@@ -14,7 +14,7 @@ from cyclopts.config import Yaml
 from engine.core.errors import GapscopeError
 
 COMMANDS = {
-    "demo": "Try everything on embedded digits: extract, train, evaluate on clean and shifted images. No download.",
+    "demo": "Try everything on embedded digits: extract, train, evaluate on shifted images, explain. No download.",
     "datasets": "List the datasets that are known, where each was found, or how to get it.",
     "backbones": "Search the names of pretrained networks.",
     "extract": "Run a pretrained backbone over images and store their embeddings.",

@@ -64,17 +64,13 @@ def moments_of(chunk: object) -> Moments:
 
 
 def seconds_each(one: View, other: View) -> dict[str, float]:
-    """Seconds for each statistic alone, its reading and the shared moments included, and for all of them together."""
-    found = {}
+    """Seconds of the one read that all statistics share, and of each statistic's comparison behind it."""
     with connect() as workers:
-        for name in SHIFTS:
-            found[f"seconds_{name}"] = seconds_of(lambda name=name: _compared(one, other, [name], workers))[0]
-        found["seconds_all"] = seconds_of(lambda: _compared(one, other, list(SHIFTS), workers))[0]
-    return found
-
-
-def _compared(one: View, other: View, names: list[str], workers: object) -> object:
-    return Battery.read([one, other], names, ShiftOptions(), workers).compare(0, 1)
+        seconds, battery = seconds_of(lambda: Battery.read([one, other], list(SHIFTS), ShiftOptions(), workers))
+        compared = {
+            f"compare_{name}": seconds_of(lambda name=name: battery.compare(0, 1, [name]))[0] for name in SHIFTS
+        }
+    return {"read_for_all": seconds, **compared}
 
 
 def seconds_of_the_pass(view: View, look_from: View) -> dict[str, float]:

@@ -226,3 +226,15 @@ def test_weights_that_equalise_the_class_mix_are_not_undone_by_domain_scores(rng
     assert abs(total(found)[0]) < 0.01
     plain = split((x, right[0]), (other, right[1]), labels)
     assert total(plain)[0] > 0.02
+
+
+def test_small_sets_that_features_tell_apart_perfectly_do_not_overlap(rng):
+    """Too few rows to calibrate a probability near 0: all have the same weight, which is no overlap all the same."""
+    n = 200
+    label, right = rng.integers(0, 3, n), rng.random(n) < 0.9
+    reference = Rows(np.arange(n), label, right, np.full(n, 0.06))
+    target = Rows(np.arange(n), label, rng.random(n) < 0.5, np.full(n, 0.94))
+    found = disde(reference, target, replicates=20)
+    assert not found.overlap
+    assert "tell the two sets apart" in found.refused
+    assert found.novel_x.sum() == pytest.approx(right.mean() - target.right.mean())

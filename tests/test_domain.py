@@ -12,7 +12,10 @@ from engine.core.errors import InputError
 from engine.shifts import SHIFTS
 from engine.shifts.battery import Battery, ShiftOptions
 from engine.shifts.classifier import ClassifierTest, RowSpace, TwoSampleTest, combined
-from engine.shifts.domain import Curve, WithConfidence, area_under_curve, calibration_error, domain_scores
+from engine.shifts.confidence import WithConfidence
+from engine.shifts.domain import domain_scores
+from engine.shifts.rising import Curve
+from engine.shifts.separation import area_under_curve, calibration_error
 from engine.store import ArrayStore
 from engine.stream import connect
 from engine.summaries import Moments

@@ -7,16 +7,10 @@ from scipy.stats import chi2_contingency
 
 from engine.core.errors import InputError
 from engine.predictions.table import Predictions
-from engine.shifts.label_shift import (
-    Responsibilities,
-    TargetRows,
-    bbse,
-    bias_corrected,
-    homogeneity_p,
-    label_shift,
-    mlls,
-    solved,
-)
+from engine.shifts.bias_corrected import bias_corrected
+from engine.shifts.black_box import bbse, solved
+from engine.shifts.class_shares import Responsibilities, TargetRows, mlls
+from engine.shifts.label_shift import homogeneity_p, label_shift
 from engine.store import ArrayStore
 from engine.stream import connect
 

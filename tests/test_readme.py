@@ -1,5 +1,6 @@
 """What the README promises works as it is written there."""
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,19 @@ def test_the_demo_ends_with_a_table_and_says_where_everything_is(demo):
         assert text in done.stdout
     assert "Traceback" not in done.stderr
     assert (folder / "workspace" / "runs" / "fit-incremental-digits-softmax" / "model.safetensors").exists()
+
+
+def test_the_demo_explains_its_gap_by_inputs_and_finds_a_repair(demo):
+    folder, _ = demo
+    (place,) = (folder / "workspace" / "runs").glob("gap-*")
+    account = json.loads((place / "ledger.json").read_text())
+    terms = {term["name"]: term["value"] for term in account["terms"]}
+    assert sum(terms.values()) == pytest.approx(account["gap"]["value"], abs=1e-12)
+    assert max(terms, key=terms.get) in ("x_shift", "novel_x")
+    rows = json.loads((place / "results.json").read_text())["results"]
+    regained = {row["metric"]: row["value"] for row in rows}
+    assert regained["repair_coral"] > 0.5 * account["gap"]["value"]
+    assert {path.name for path in (place / "figures").iterdir()} == {"ledger.png", "classes.png"}
 
 
 def test_the_demo_can_be_run_again(demo):

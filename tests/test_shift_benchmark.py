@@ -13,7 +13,7 @@ def test_the_shift_benchmark_reports_every_cost_and_the_same_values_as_the_usual
     out = tmp_path / "results" / "shift.json"
     shift.main(["--tiny", "--beside-rows", "300", "--beside-dim", "12", "--out", str(out)])
     figures = json.loads(out.read_text())
-    assert {f"seconds_{name}" for name in SHIFTS} < set(figures)
+    assert {f"compare_{name}" for name in SHIFTS} < set(figures)
     assert all(value > 0 for name, value in figures.items() if name != "beside")
     rows = {row["statistic"]: row for row in figures["beside"]}
     for name in ("ks", "frechet", "coverage"):

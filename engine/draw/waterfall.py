@@ -43,4 +43,4 @@ def waterfall(
 
 
 def _labels(names: Sequence[str], terms: np.ndarray) -> list[str]:
-    return [f"{name}  {-100 * term:+.2f}" for name, term in zip(names, terms, strict=True)]
+    return [f"{name}  {0.0 - 100 * term:+.2f}" for name, term in zip(names, terms, strict=True)]

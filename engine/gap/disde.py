@@ -8,7 +8,7 @@ inputs that both sets have. The gap then is what is lost from P to S, at S from 
 
 with R = 1 where the model is right. Expectations over S are means over the rows of P, or of Q, with weights that follow
 from ``pi(x)``, the probability that a row with these features is the target's. Only rows that both sets have tell
-anything of Y given X; where hardly any have weight, the split is refused.
+anything of Y given X; where there are hardly any, the split is refused.
 
 Rows of which the other set has hardly any (its density is less than a fiftieth of the sum of both) are outside the
 shared support, on either side; their part of the X-shift is told apart as novel X.
@@ -34,6 +34,9 @@ from engine.inference.bootstrap import REPLICATES
 Array = np.ndarray
 # Below this share of effective rows on either side there is no overlap to speak of.
 LEAST_EFFECTIVE = 0.05
+# The least that the two sets must have in common: at most twice the errors of a classifier that tells them apart. Few
+# rows calibrate no probability near 0 or 1, so that perfectly separated small sets still seem to overlap by weights.
+LEAST_COMMON = 0.05
 # A row is outside the shared support where the other set has less than this share of the density of both.
 NOVEL = 0.02
 UNLABELLED = -1
@@ -147,7 +150,7 @@ def disde(
     effective = tuple(side.effective_rows for side in sides)
     share = tuple(side.effective_rows / len(side.rows.label) for side in sides)
     novel = tuple(side.novel_share for side in sides)
-    refused = _refusal(share, novel)
+    refused = _refusal(share, novel, sum(side.astray for side in sides))
     terms = _all_novel if refused else _terms
     whole = [_Means.of(side.total) for side in sides]
     by_class = [_Means.of(side.by_class(k), side.total) for side in sides]
@@ -221,15 +224,24 @@ def _reweighted(sides: Sequence[Rows], odds: Sequence[Array], up: Sequence[Array
     return [found.x @ column for column in columns]
 
 
-def _refusal(effective: tuple[float, float], novel: tuple[float, float]) -> str:
-    if min(effective) >= LEAST_EFFECTIVE and max(novel) <= 1 - LEAST_EFFECTIVE:
-        return ""
-    return (
-        f"No overlap: of the reference {effective[0]:.1%} of the rows, and of the target {effective[1]:.1%}, would "
-        f"count in a population that both share ({LEAST_EFFECTIVE:.0%} are needed), and {novel[0]:.1%} and "
-        f"{novel[1]:.1%} have no counterpart at all; other inputs and other answers to the same inputs cannot be told "
-        "apart."
-    )
+def _refusal(effective: tuple[float, float], novel: tuple[float, float], common: float) -> str:
+    told = "other inputs and other answers to the same inputs cannot be told apart"
+    if common < LEAST_COMMON:
+        return (
+            f"No overlap: the features tell the two sets apart, so that they have at most {common:.1%} of their rows "
+            f"in common ({LEAST_COMMON:.0%} are needed); {told}."
+        )
+    if min(effective) < LEAST_EFFECTIVE:
+        return (
+            f"No overlap: of the reference {effective[0]:.1%} of the rows, and of the target {effective[1]:.1%}, would "
+            f"count in a population that both share ({LEAST_EFFECTIVE:.0%} are needed); {told}."
+        )
+    if max(novel) > 1 - LEAST_EFFECTIVE:
+        return (
+            f"No overlap: {novel[0]:.1%} of the reference and {novel[1]:.1%} of the target have no counterpart in the "
+            f"other set; {told}."
+        )
+    return ""
 
 
 class _Means(NamedTuple):
@@ -285,6 +297,12 @@ class _Side:
         weight = self.rows.weight * self.share
         squares = float(weight @ weight)
         return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+
+    @property
+    def astray(self) -> float:
+        """Share of the rows that look more like the other set's than like this one's own, ties counting half."""
+        beyond = (self.share > 0.5) + 0.5 * (self.share == 0.5)
+        return float(self.rows.weight @ beyond / self.rows.weight.sum())
 
     @property
     def novel_share(self) -> float:

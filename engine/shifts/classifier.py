@@ -25,7 +25,8 @@ from scipy.stats import rankdata
 from engine.inference import Verdict
 from engine.inference.interval import LEVEL
 from engine.shifts.battery import Findings, Look, Of, Pair
-from engine.shifts.domain import DomainScores, area_under_curve, balanced_accuracy, domain_scores
+from engine.shifts.domain import DomainScores, domain_scores
+from engine.shifts.separation import area_under_curve, balanced_accuracy
 from engine.summaries import Moments
 
 Array = np.ndarray

@@ -20,296 +20,28 @@ al. (2019), "Regularized learning for domain adaptation under label shifts". Sae
 "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation".
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import log_softmax, ndtr, softmax
+from scipy.special import ndtr
 from scipy.stats import chi2
 
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
 from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict, adjusted, interval_of, poisson_weights, resampled_sums
+from engine.inference import Verdict, adjusted, interval_of, poisson_weights
 from engine.inference.bootstrap import BLOCK, GRAIN, REPLICATES
 from engine.predictions.table import Predictions
+from engine.shifts.bias_corrected import bias_corrected
+from engine.shifts.black_box import Blackbox, possible, solved
+from engine.shifts.class_shares import TargetRows, mlls
 from engine.store import ArrayStore, View
-from engine.stream import CHUNK_ROWS, Workers, fold
+from engine.stream import Workers
 
 Array = np.ndarray
-# Beyond this condition number of P(predicted | true), directions that the classifier cannot see are shrunk.
-WORST_CONDITION = 100.0
 SIGNIFICANT = 0.05
 # Cells of the test with fewer expected rows than this are taken together.
 LEAST_EXPECTED = 5.0
-STEPS, STANDSTILL = 500, 1e-7
 NAMED = 3
-
-
-class Blackbox(NamedTuple):
-    """The solution of ``C w = mu`` and what its errors are made from.
-
-    Attributes
-    ----------
-    weight : (k,)
-        As solved; may be negative by chance. 1 for classes without source rows.
-    inverse : (k, k)
-        Change of `weight` for a change of ``mu - C w``.
-    condition
-        Condition number of P(predicted | true).
-    """
-
-    weight: Array
-    inverse: Array
-    condition: float
-
-    @property
-    def regularised(self) -> bool:
-        """Whether directions that the classifier cannot see were shrunk towards no shift."""
-        return self.condition > WORST_CONDITION
-
-
-def solved(confusion: Array, predicted_target: Array) -> Blackbox:
-    """``C w = mu`` from counts ``confusion : (k, k)`` [true, predicted] of the source and ``predicted_target : (k,)``.
-
-    Well conditioned systems are solved as they stand. Otherwise singular values below a hundredth of the largest are
-    damped (Tikhonov), which pulls towards no shift.
-
-    Raises
-    ------
-    InputError
-        There are no labelled source rows or no target rows.
-    """
-    confusion, predicted = np.asarray(confusion, np.float64), np.asarray(predicted_target, np.float64)
-    if not (confusion.sum() > 0 and predicted.sum() > 0):
-        raise InputError("label shift needs labelled rows of the source and predictions for the target; one has none")
-    prior = confusion.sum(axis=1) / confusion.sum()
-    present = prior > 0
-    given = (confusion[present] / confusion[present].sum(axis=1, keepdims=True)).T
-    left, sizes, right = np.linalg.svd(given, full_matrices=False)
-    condition = float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else np.inf
-    damping = 0.0 if condition <= WORST_CONDITION else sizes[0] / WORST_CONDITION
-    shares = (right.T * (sizes / (np.square(sizes) + damping**2))) @ left.T
-    inverse = np.zeros_like(confusion)
-    inverse[present] = shares / prior[present, None]
-    weight = 1 + inverse @ (predicted / predicted.sum() - confusion.sum(axis=0) / confusion.sum())
-    return Blackbox(weight, inverse, condition)
-
-
-def bbse(confusion: Array, predicted_target: Array) -> Array:
-    """How many times as frequent each class is in the target as in the source, ``(k,)``, 0 or more.
-
-    Parameters
-    ----------
-    confusion : (k, k)
-        Counts of the source, [true, predicted].
-    predicted_target : (k,)
-        Counts of predictions in the target.
-    """
-    prior = np.sum(confusion, axis=1) / np.sum(confusion)
-    return _possible(solved(confusion, predicted_target).weight, prior)
-
-
-def _possible(weight: Array, prior: Array) -> Array:
-    """The weights without negative ones, such that the target's shares sum to 1; classes without source rows keep 1."""
-    weight = np.where(prior > 0, np.maximum(weight, 0), 1.0)
-    total = float(prior @ weight)
-    return np.where(prior > 0, weight / total, 1.0) if total > 0 else np.ones_like(weight)
-
-
-class Responsibilities(NamedTuple):
-    """Summed posterior of each class ``(k,)`` over some rows, and their number."""
-
-    total: Array
-    rows: int
-
-    def merge(self, other: "Responsibilities") -> "Responsibilities":
-        """Of both row sets together."""
-        return Responsibilities(self.total + other.total, self.rows + other.rows)
-
-    @classmethod
-    def of(cls, probabilities: Array, ratio: Array) -> "Responsibilities":
-        """Those of rows with ``probabilities : (n, k)`` under the source's shares, when shares change by `ratio`."""
-        moved = np.asarray(probabilities, np.float64) * ratio
-        sums = moved.sum(axis=1, keepdims=True)
-        return cls(np.divide(moved, sums, out=np.zeros_like(moved), where=sums > 0).sum(axis=0), len(moved))
-
-
-class _Fisher(NamedTuple):
-    """What errors of MLLS are made from: the observed information, and the score of each bootstrap replicate."""
-
-    information: Array
-    scores: Array
-
-    def merge(self, other: "_Fisher") -> "_Fisher":
-        return _Fisher(self.information + other.information, self.scores + other.scores)
-
-
-@dataclass(frozen=True, eq=False)
-class TargetRows:
-    """The class probabilities of rows that are read in chunks: what `mlls` needs in place of a matrix.
-
-    Attributes
-    ----------
-    probabilities
-        Features ``(n, d)`` to ``(n, k)`` under the source's shares; picklable.
-    """
-
-    view: View
-    probabilities: Callable[[Array], Array]
-    workers: Workers
-    progress: Progress = SILENT
-    chunk_rows: int = CHUNK_ROWS
-
-    def __call__(self, ratio: Array) -> Responsibilities:
-        return self._fold(_Expect(self.probabilities, ratio), "shares of the classes")
-
-    def replicates(self, prior: Array, found: Array, seed: int, replicates: int) -> Array:
-        """The shares ``found : (k,)`` in each bootstrap replicate, ``(replicates, k)``: one Newton step, in which
-        shares that are 0 stay 0.
-        """
-        free = found > 1e-9
-        of = _Inform(self.probabilities, np.where(free, 1 / np.maximum(prior, 1e-300), 0), found, seed, replicates)
-        fisher = self._fold(of, "errors of the shares")
-        k = int(free.sum())
-        system = np.ones((k + 1, k + 1))
-        system[:k, :k], system[k, k] = fisher.information[np.ix_(free, free)], 0
-        wanted = np.concatenate([fisher.scores[:, free].T, np.zeros((1, replicates))])
-        moved = np.tile(found, (replicates, 1))
-        moved[:, free] += np.linalg.lstsq(system, wanted, rcond=None)[0][:k].T
-        return moved
-
-    def _fold(self, of: Callable[[Chunk], NamedTuple], description: str) -> NamedTuple:
-        return fold(
-            self.view, of, self.workers, chunk_rows=self.chunk_rows, progress=self.progress, description=description
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Expect:
-    """Picklable, for workers."""
-
-    probabilities: Callable[[Array], Array]
-    ratio: Array
-
-    def __call__(self, chunk: Chunk) -> Responsibilities:
-        return Responsibilities.of(self.probabilities(chunk.x), self.ratio)
-
-
-@dataclass(frozen=True, eq=False)
-class _Inform:
-    """Picklable, for workers."""
-
-    probabilities: Callable[[Array], Array]
-    inverse_prior: Array
-    shares: Array
-    seed: int
-    replicates: int
-
-    def __call__(self, chunk: Chunk) -> _Fisher:
-        slope = np.asarray(self.probabilities(chunk.x), np.float64) * self.inverse_prior
-        likelihood = (slope @ self.shares)[:, None]
-        slope = np.divide(slope, likelihood, out=np.zeros_like(slope), where=likelihood > 0)
-        scores = resampled_sums(chunk.sample_id, slope, self.seed, self.replicates) - slope.sum(axis=0)
-        return _Fisher(slope.T @ slope, scores)
-
-
-def mlls(source_prior: Array, probabilities_target: Array | Callable[[Array], Responsibilities]) -> Array:
-    """Shares ``(k,)`` of the classes in the target, of highest likelihood.
-
-    Parameters
-    ----------
-    source_prior : (k,)
-        Shares under which the probabilities hold.
-    probabilities_target
-        ``(m, k)``; or `TargetRows`, which is read once for every step, 500 times at most.
-    """
-    prior = np.asarray(source_prior, np.float64)
-    expect = probabilities_target
-    if not callable(expect):
-        table = np.asarray(probabilities_target)
-
-        def expect(ratio: Array) -> Responsibilities:
-            return Responsibilities.of(table, ratio)
-
-    found = prior
-    for _ in range(STEPS):
-        before = found
-        sums = expect(np.divide(before, prior, out=np.zeros_like(prior), where=prior > 0)).total
-        found = sums / sums.sum()
-        if np.abs(found - before).max() < STANDSTILL:
-            break
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class BiasCorrected:
-    """Probabilities from scores: ``softmax(sharpness * scores + bias)``; picklable.
-
-    Attributes
-    ----------
-    sharpness
-        One over the temperature.
-    bias : (k,)
-        Sums to 0.
-    """
-
-    sharpness: float
-    bias: Array
-    scores: Callable[[Array], Array]
-
-    def __call__(self, x: Array) -> Array:
-        return softmax(self.sharpness * np.asarray(self.scores(x), np.float64) + self.bias, axis=1)
-
-
-class _Fit(NamedTuple):
-    loss: float
-    gradient: Array
-    rows: int
-
-    def merge(self, other: "_Fit") -> "_Fit":
-        return _Fit(self.loss + other.loss, self.gradient + other.gradient, self.rows + other.rows)
-
-
-@dataclass(frozen=True, eq=False)
-class _FitOf:
-    """Picklable, for workers: log-loss of a chunk and its gradient by sharpness and biases."""
-
-    scores: Callable[[Array], Array]
-    point: Array
-
-    def __call__(self, chunk: Chunk) -> _Fit:
-        known = np.flatnonzero(chunk.y >= 0)
-        label, scores = chunk.y[known], np.asarray(self.scores(chunk.x[known]), np.float64)
-        log = log_softmax(self.point[0] * scores + self.point[1:], axis=1)
-        rows = np.arange(len(label))
-        pull = np.exp(log)
-        pull[rows, label] -= 1
-        return _Fit(-float(log[rows, label].sum()), np.append((pull * scores).sum(), pull.sum(axis=0)), len(label))
-
-
-def bias_corrected(
-    source: View, scores: Callable[[Array], Array], workers: Workers, progress: Progress = SILENT
-) -> BiasCorrected:
-    """Temperature and a bias for each class, of least log-loss on the labelled rows of `source`.
-
-    The rows must not be those that trained the scores. About 10 to 30 passes. A penalty of one row in all keeps
-    classes without rows at finite biases.
-    """
-    classes = len(source.store.class_names)
-
-    def value(point: Array) -> tuple[float, Array]:
-        found = fold(source, _FitOf(scores, point), workers, progress=progress, description="calibrate scores")
-        pull = np.append(0.0, point[1:])
-        rows = max(found.rows, 1)
-        return (found.loss + 0.5 * float(pull @ pull)) / rows, (found.gradient + pull) / rows
-
-    start = np.append(1.0, np.zeros(classes))
-    point = minimize(value, start, jac=True, method="L-BFGS-B", bounds=[(1e-3, None), *[(None, None)] * classes]).x
-    return BiasCorrected(float(point[0]), point[1:] - point[1:].mean(), scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -447,7 +179,7 @@ def label_shift(
     black = solved(confusion, counts)
     prior = confusion.sum(axis=1) / confusion.sum()
     moved = _moved(black, source, target, seed, replicates)
-    weight = _possible(black.weight, prior)
+    weight = possible(black.weight, prior)
     distances = 0.5 * np.abs(moved + black.weight - 1) @ prior
     distance = float(0.5 * np.abs(weight - 1) @ prior)
     ends = interval_of(distances)

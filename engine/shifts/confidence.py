@@ -1,0 +1,41 @@
+"""How sure a classifier is of a row, beside the row's features."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+Change = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class WithConfidence:
+    """A change that sets beside the features how sure a classifier is; picklable.
+
+    A model errs where it is unsure, and how sure it is is no linear function of features. A domain classifier that is
+    to explain lost accuracy should see it: the best probability, the entropy, and the log odds of best against second.
+
+    Attributes
+    ----------
+    probabilities
+        Features ``(n, d)`` to ``(n, k)``.
+    """
+
+    probabilities: Change
+
+    @staticmethod
+    def emphasis(dim: int) -> Array:
+        """The `emphasis` ``(dim + 3,)`` with which the three count as much as all ``dim`` features together; else they
+        drown among a thousand others.
+        """
+        return np.append(np.ones(dim), np.full(3, np.sqrt(max(dim / 3, 1))))
+
+    def __call__(self, x: Array) -> Array:
+        """Features ``(n, d + 3)`` float32."""
+        p = np.maximum(np.asarray(self.probabilities(x), np.float64), 1e-12)
+        if p.shape[1] < 2:
+            return np.concatenate([x, np.zeros((len(x), 3))], axis=1).astype(np.float32)
+        second, best = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:].T
+        sure = np.stack([best, -(p * np.log(p)).sum(axis=1), np.log(best / second)], axis=1)
+        return np.concatenate([x, sure], axis=1).astype(np.float32)

@@ -1,0 +1,176 @@
+"""`gap`: options, and the two ways in: predictions from files, or a run and two stored sets."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.core.errors import InputError, unknown_name
+from engine.core.location import Location
+from engine.core.progress import SILENT, Progress
+from engine.evaluate import align_classes
+from engine.gap.labels import ValidLabels, read_labels
+from engine.gap.ledger import ledger
+from engine.gap.pairs import confusion_pairs
+from engine.predictions import Predictions, models_in, read_predictions
+from engine.predictions.matched import with_classes_of_both
+from engine.probes.model import MODEL, Classifier, load_model
+from engine.store import EmbeddingStore
+from engine.store.comparable import Relabelled, check_comparable
+from engine.store.workspace import find_store, slug
+from engine.stream import Workers, each
+from jobs.connection import connected
+from jobs.evaluation import check_features, evaluate, title_of
+from jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
+from jobs.gap.config import GapConfig
+from jobs.gap.features import features_of
+from jobs.gap.found import NOTHING, Features, Found, StoredSet
+from jobs.gap.written import finished
+from jobs.report import Report
+from schemas.run import Input
+
+JOB = "gap"
+PARTS = ("domain", "features", "reasons", "repairs")
+
+
+def run(config: GapConfig, progress: Progress = SILENT) -> Report:
+    """Compute all that the input allows, write it, tell it."""
+    _check(config)
+    work = _from_run if config.run else _from_files
+    return work(config, Location.of(config.workspace).absolute(), progress)
+
+
+def _check(config: GapConfig) -> None:
+    stored = [name for name in ("reference", "target") if getattr(config, name)]
+    files = [name for name in ("predictions_reference", "predictions_target") if getattr(config, name)]
+    for part in config.skip:
+        if part not in PARTS:
+            raise unknown_name("part to skip", part, PARTS)
+    if config.run and (len(stored) < 2 or files):
+        raise InputError("a run needs --reference and --target as dataset/split, and no files of predictions")
+    if not config.run and (len(files) < 2 or stored):
+        raise InputError(
+            "name a run with --reference and --target as dataset/split, or --predictions-reference and "
+            "--predictions-target without them"
+        )
+    if len(config.labels) > 2 or len(config.predictions_labels) not in (0, 2):
+        raise InputError("--labels takes a file or two, --predictions-labels one for each side")
+    if config.replicates < 20:
+        raise InputError(f"--replicates {config.replicates} is too few for an interval; give 20 or more, such as 200")
+
+
+def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> Report:
+    places = (config.predictions_reference, config.predictions_target)
+    extra = config.predictions_labels or ("", "")
+    model = config.model or _only_model(places[0])
+    sides = with_classes_of_both(
+        *(read_predictions(place, model=model, labels=labels) for place, labels in zip(places, extra, strict=True))
+    )
+    name = slug(config.name or f"{model or sides[0].model}-{sides[0].name}-{sides[1].name}")
+    with opened(workspace, JOB, name, config, [_input(one) for one in places]) as made:
+        progress.say(f"{sides[0].n:,} and {sides[1].n:,} predictions of {sides[0].model}")
+        with made.timed("ledger"):
+            found = _found(config, sides, _labels(config, sides[0].class_names))
+        return finished(found, made)
+
+
+def _only_model(place: str) -> str:
+    several = models_in(place)
+    if len(several) > 1:
+        raise InputError(f"{place} has the predictions of {len(several)} models; choose one with --model: "
+                         f"{', '.join(several)}")  # fmt: skip
+    return several[0] if several else ""
+
+
+def _input(place: str) -> Input:
+    return Input(place=place, config_hash="", rows=0)
+
+
+def _labels(config: GapConfig, names: Sequence[str]) -> tuple[ValidLabels | None, ValidLabels | None]:
+    if not config.labels:
+        return None, None
+    found = [read_labels(place, names) for place in config.labels]
+    return found[0], found[-1]
+
+
+def _found(
+    config: GapConfig, sides: tuple[Predictions, Predictions], labels: tuple, features: Features = NOTHING
+) -> Found:
+    domain = None if features.domain is None else (features.domain.reference, features.domain.target)
+    odds = features.mix_odds
+    account = ledger(
+        *sides, domain=domain, mix_odds=odds, labels=labels, replicates=config.replicates, seed=config.seed
+    )
+    return Found(sides, account, confusion_pairs(*sides), features)
+
+
+def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Report:
+    folder = _model_folder(config)
+    model = load_model(folder)
+    backbone = config.backbone or model.features.get("backbone", "")
+    stores = [_store(workspace, name, getattr(config, name), backbone) for name in ("reference", "target")]
+    check_comparable(*stores)
+    for store in stores:
+        check_features(model, store)
+    name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
+    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *map(input_of, stores)]
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        sides = [_set(model, folder, store, made, workers, progress) for store in stores]
+        labels = _labels(config, model.class_names)
+        features, notes = features_of(config, model, sides, made, workers, progress)
+        with made.timed("ledger"):
+            found = _found(config, tuple(side.predictions for side in sides), labels, features)
+        return finished(Found(found.sides, found.ledger, found.pairs, features, tuple(notes)), made)
+
+
+def _model_folder(config: GapConfig) -> Location:
+    """The folder of the model: the run's own, or one below its models/."""
+    folder = Location.of(config.run).absolute()
+    several = (folder / MODELS).names()
+    if several and not config.model:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
+    if several and config.model not in several:
+        raise unknown_name(f"model in {folder}", config.model, several)
+    if several:
+        return folder / MODELS / config.model
+    if not (folder / MODEL).exists() and (folder / "manifest.json").exists():
+        read = json.loads((folder / "manifest.json").read_text())["config"].get("model")
+        return Location.of(read).absolute() if isinstance(read, str) and read else folder
+    return folder
+
+
+def _store(workspace: Location, option: str, name: str, backbone: str) -> EmbeddingStore:
+    dataset, _, split = name.rpartition("/")
+    if not dataset:
+        raise InputError(f"--{option} {name} names no split; write it as dataset/split")
+    return find_store(workspace, dataset, split, backbone)
+
+
+def _set(
+    model: Classifier, folder: Location, store: EmbeddingStore, made: RunFolder, workers: Workers, progress: Progress
+) -> StoredSet:
+    """The rows of a store with the model's answers: those of the run, or new ones where it has none for these rows."""
+    index = (
+        align_classes(model.class_names, store.class_names, store.name)[0] if store.class_names else np.empty(0, int)
+    )
+    view = Relabelled(store, index, list(model.class_names)).view()
+    known = each(view, _identities, workers, progress=progress, description=f"labels of {store.name}")
+    sample_id, label = (np.concatenate(column) for column in zip(*known, strict=True)) if known else (np.empty(0), [])
+    title = title_of(model.name, model.details.get("class_weight", "none"))
+    source = store.provenance
+    place = PREDICTIONS + "/" + slug(f"{source.dataset}-{source.split}")
+    for base in (folder, made.place):
+        if base == made.place:
+            with made.timed(f"predict {store.name}"):
+                evaluate(model, title, store, made.place, workers, progress)
+        if (base / place).is_folder():
+            names = {"dataset": source.dataset, "split": source.split, "class_names": model.class_names}
+            found = read_predictions(str(base / place), model=title, **names)
+            if np.array_equal(found.sample_id, sample_id) and np.array_equal(found.label, label):
+                return StoredSet(store, view, found)
+    raise InputError(f"{store.name} changed while it was read; run the command again")
+
+
+def _identities(_index: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+    return chunk.sample_id, chunk.y
