@@ -17,6 +17,15 @@ from engine.store import EmbeddingStore, View
 from engine.stream import Rounds, connect, each, fold, scan
 
 
+class Numbers(NamedTuple):
+    """What a numbered fold was given, in order."""
+
+    seen: tuple
+
+    def merge(self, other):
+        return Numbers(self.seen + other.seen)
+
+
 class Total(NamedTuple):
     """Count and sum of the rows seen so far."""
 
@@ -77,6 +86,16 @@ def test_a_fold_does_not_depend_on_the_chunking(store, workers, chunk_rows):
 
 def test_a_fold_over_no_rows_is_the_summary_of_no_rows(store, workers):
     assert fold(store.view(5, 5), Total.of, workers).n == 0
+
+
+def test_fold_may_number_the_chunks(store):
+    def of(index, chunk):
+        return Numbers(((index, int(chunk.sample_id[0])),))
+
+    with connect(threads=2) as workers:
+        found = fold(store.view(7), of, workers, numbered=True, chunk_rows=50)
+    starts = [int(store.view(start, start + 1).read().sample_id[0]) for start in range(7, store.rows, 50)]
+    assert found.seen == tuple(enumerate(starts))
 
 
 def test_each_answers_in_order(store, workers):

@@ -16,7 +16,7 @@ from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from engine.store import View
-from engine.stream import Workers, each
+from engine.stream import Workers, fold
 from engine.summaries.outcomes import Outcomes, best_classes
 from engine.summaries.scores import ClassScores
 from schemas.embeddings import PART_NAME
@@ -170,5 +170,6 @@ def predict(
         The model's class index for each class index of the store, as `align_classes` gives it.
     """
     work = _Predict(model, classes, len(class_names), folder, view.store.name)
-    counts = each(view, work, workers, progress=progress, description=f"predict {view.store.name}")
-    return reduce(Outcomes.merge, counts, Outcomes.none(len(class_names)))
+    if not view.rows:
+        return Outcomes.none(len(class_names))
+    return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")

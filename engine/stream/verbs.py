@@ -65,38 +65,44 @@ def _apply(store: EmbeddingStore, function: Callable[[int, Chunk], Any], item: t
 
 def fold(
     view: View,
-    of: Callable[[Chunk], S],
+    of: Callable[..., S],
     workers: Workers,
     *,
+    numbered: bool = False,
     chunk_rows: int = CHUNK_ROWS,
     progress: Progress = SILENT,
     description: str = "fold",
 ) -> S:
-    """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in order.
+    """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in order; if `numbered`, ``of(i,
+    chunk)`` for the i-th.
 
     An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread.
     """
     pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
-    runs = _leaves(pieces)
+    runs = _leaves(list(enumerate(pieces)))
     with progress.task(description, view.rows, "rows") as task:
         return workers.reduce(
-            bind(_summarise, view.store, of),
+            bind(_summarise, view.store, of if numbered else bind(_without_number, of)),
             runs,
             _merge,
-            lambda index: task.advance(sum(piece.rows for piece in runs[index])),
+            lambda index: task.advance(sum(piece.rows for _, piece in runs[index])),
             _shown(description, view, progress),
         )
 
 
-def _leaves(pieces: Sequence[Piece]) -> list[Sequence[Piece]]:
+def _without_number(of: Callable[[Chunk], S], _index: int, chunk: Chunk) -> S:
+    return of(chunk)
+
+
+def _leaves(pieces: Sequence[tuple[int, Piece]]) -> list[Sequence[tuple[int, Piece]]]:
     """The pieces in at most `LEAVES` runs, as even as they can be."""
     count = min(LEAVES, len(pieces))
     bounds = [len(pieces) * index // count for index in range(count + 1)]
     return [pieces[low:high] for low, high in pairwise(bounds)]
 
 
-def _summarise(store: EmbeddingStore, of: Callable[[Chunk], S], run: Sequence[Piece]) -> S:
-    return _merge([of(store.read(piece)) for piece in run])
+def _summarise(store: EmbeddingStore, of: Callable[[int, Chunk], S], run: Sequence[tuple[int, Piece]]) -> S:
+    return reduce(lambda one, other: one.merge(other), (of(index, store.read(piece)) for index, piece in run))
 
 
 def _merge(summaries: Sequence[S]) -> S:
