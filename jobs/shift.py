@@ -405,7 +405,8 @@ def _row(verdict: "Verdict") -> tuple[str | float | None, ...]:
     bounded = verdict.low is not None and verdict.high is not None
     interval = f"{verdict.low:.3g} - {verdict.high:.3g}" if bounded else "-"
     value, p, effect = (_plain({"": number})[""] for number in (verdict.value, verdict.p, verdict.effect))
-    return verdict.statistic, value, interval, "< 1e-300" if p == 0 else p, effect, verdict.sentence
+    p = "< 1e-300" if p is not None and p <= 1e-300 else p
+    return verdict.statistic, value, interval, p, effect, verdict.sentence
 
 
 def _features(pair: str, columns: Mapping[str, np.ndarray]) -> list[Table]:

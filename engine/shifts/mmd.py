@@ -169,7 +169,7 @@ def _together(found: list[Discrepancy], n: int, bandwidth: float) -> Verdict:
         sentence = "The kernel test finds no difference beyond what samples of this size show"
     else:
         sentence = f"The two sets differ in distribution: their kernel means lie {effect:.3g} standard deviations apart"
-    sentence = f"{sentence} (squared MMD {value:.3g} at bandwidth {bandwidth:.3g}, p {p:.2g})."
+    sentence = f"{sentence} (squared MMD {value:.3g} at bandwidth {bandwidth:.3g})."
     return Verdict("mmd", value, sentence, low, high, p, effect, n=n)
 
 
