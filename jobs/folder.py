@@ -22,7 +22,10 @@ from schemas.run import Input, RunManifest
 MANIFEST, TABLE, HEADLINE = "manifest.json", "results.parquet", "results.json"
 PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
 # What a run may leave: all of it goes before another one begins in its folder.
-TABLES = ("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences")
+TABLES = (
+    *("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences"),
+    *("history", "rejected"),
+)
 FINDINGS = ("verdicts", "ledger", "forecasts", "line")
 FILES = (
     *(TABLE, HEADLINE, MODEL, DESCRIPTION),

@@ -9,6 +9,7 @@ from engine.core.errors import InputError, unknown_name
 from engine.data.dataset import Dataset, Options, Recipe
 from engine.data.datasets import DATASETS
 from engine.data.layouts import dataset_name, looks_like_dataset, open_path
+from engine.data.modified import SEPARATOR, seen_through
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def open_dataset(
 ) -> Dataset:
     """The dataset with a name from the catalogue, with a name found under `data_root`, or at a path.
 
+    A plus and modifications behind any of these, as in ``cifar10+night:3,blur``, open it as seen through them.
+
     Parameters
     ----------
     classes
@@ -78,18 +81,29 @@ def open_dataset(
     InputError
         There is no such name or path, or its files are not where they were looked for.
     """
-    options = Options(classes, labels, seed, path_column, label_column)
+    return _open(name_or_path, data_root, Options(classes, labels, seed, path_column, label_column))
+
+
+def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if name_or_path in DATASETS:
         return _open_named(DATASETS[name_or_path], data_root, options)
     path = Path(name_or_path).expanduser()
     if path.exists():
         return _open_at(path, options)
+    if SEPARATOR in name_or_path:
+        return _open_modified(name_or_path, data_root, options)
     if "/" in name_or_path:
         raise InputError(f"there is no dataset at {name_or_path}; known by name: {', '.join(sorted(DATASETS))}")
     found = {dataset.name: dataset for dataset in find_datasets(data_root)}
     if name_or_path in found:
         return found[name_or_path].open(options)
     raise unknown_name("dataset", name_or_path, {*DATASETS, *found})
+
+
+def _open_modified(name: str, data_root: Path, options: Options) -> Dataset:
+    """The dataset before the last plus of `name`, seen through what is behind it."""
+    plain, _, specification = name.rpartition(SEPARATOR)
+    return seen_through(_open(plain, data_root, options), specification, options.seed)
 
 
 def companions_of(name: str) -> tuple[str, ...]:

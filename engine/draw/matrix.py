@@ -1,11 +1,17 @@
 """A square of numbers between named things, such as how often two models agree."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from engine.draw.canvas import PAGE, Size, sheet
+from engine.draw.canvas import BLACK, PAGE, Size, sheet
+
+WHITE = "#FFFFFF"
+# Classes up to which percentages are written in, and pairs that a title names.
+WRITTEN, PAIRS = 20, 3
 
 
 def matrix(names: Sequence[str], values: np.ndarray, *, title: str, unit: str, size: Size = PAGE) -> Figure:
@@ -20,3 +26,55 @@ def matrix(names: Sequence[str], values: np.ndarray, *, title: str, unit: str, s
     bar.set_label(unit, fontsize=size.letters)
     bar.ax.tick_params(labelsize=size.letters)
     return figure
+
+
+class Confused(NamedTuple):
+    """`count` images of class `true` were taken for class `given`; `share` of all images of that class."""
+
+    true: str
+    given: str
+    count: int
+    share: float
+
+
+def confused_pairs(names: Sequence[str], counts: np.ndarray, most: int = PAIRS) -> list[Confused]:
+    """The pairs with the largest share, largest first, of ``counts[i, j]`` images of class i that were given class j.
+
+    >>> confused_pairs(["cat", "dog"], np.array([[8, 2], [1, 9]]), 1)
+    [Confused(true='cat', given='dog', count=2, share=0.2)]
+    """
+    counts = np.asarray(counts)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    wrong = np.where(np.eye(len(names), dtype=bool), 0, shares)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    places = [np.unravel_index(place, wrong.shape) for place in order]
+    return [Confused(names[i], names[j], int(counts[i, j]), float(shares[i, j])) for i, j in places if wrong[i, j] > 0]
+
+
+def confusion(names: Sequence[str], counts: np.ndarray, *, title: str, size: Size = PAGE) -> Figure:
+    """Shares of each true class, down, that were given each class, across; the title goes on with the worst pairs.
+
+    Only errors have a colour: right answers would outshine them. Up to 20 classes have their percentages written in.
+    """
+    counts = np.asarray(counts)
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    pairs = [f"{one.true} taken for {one.given} {one.share:.1%}" for one in confused_pairs(names, counts)]
+    figure = matrix(names, shares, title=": ".join([title, "; ".join(pairs)] if pairs else [title]), unit="", size=size)
+    axes, bar = figure.axes
+    axes.set_xlabel("given class", fontsize=size.letters)
+    axes.set_ylabel("true class", fontsize=size.letters)
+    bar.set_ylabel("% of the true class", fontsize=size.letters)
+    if len(names) <= WRITTEN:
+        _write_in(axes, shares, size)
+    return figure
+
+
+def _write_in(axes: Axes, shares: np.ndarray, size: Size) -> None:
+    """Percentages in the cells, white where the colour is dark; nothing where there is nothing."""
+    errors = np.where(np.eye(len(shares), dtype=bool), 0, shares)
+    half = errors.max(initial=0) / 2
+    for (i, j), share in np.ndenumerate(shares):
+        if share > 0:
+            colour = BLACK if i == j or share > half else WHITE
+            text = f"{share:.0f}" if share >= 10 else f"{share:.1f}"
+            axes.text(j, i, text, color=colour, fontsize=0.8 * size.letters, ha="center", va="center")

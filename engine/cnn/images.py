@@ -1,0 +1,152 @@
+"""Images by row as arrays of bytes: decoded once and kept, or decoded whenever they are asked for."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from engine.cnn.frame import Frame
+from engine.core.progress import SILENT, Progress
+from engine.core.threads import processors
+from engine.data.source import Source, Undecodable
+
+# Images decoded between two looks at the clock, and batches prepared in advance.
+RUN, AHEAD = 512, 2
+
+
+class Batch(NamedTuple):
+    """Images that were read together.
+
+    Attributes
+    ----------
+    rows : (n,) int64
+        Positions in the listing.
+    x : (n, h, w, c) uint8
+    y : (n,) int64
+        Class indices, -1 where unknown.
+    """
+
+    rows: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Images(Protocol):
+    """A split's images in one frame.
+
+    Attributes
+    ----------
+    name
+        ``dataset/split``, for messages.
+    rejected
+        Reason for each row that was found to hold no image.
+    """
+
+    name: str
+    source: Source
+    frame: Frame
+    rejected: dict[int, str]
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The images at ``rows : (n,)`` of the listing, in that order; those that hold no image are left out."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """All images decoded once, ``pixels : (n, h, w, c) uint8``."""
+
+    name: str
+    source: Source
+    frame: Frame
+    pixels: np.ndarray
+    rejected: dict[int, str]
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """See `Images.batch`."""
+        good = _without(rows, self.rejected)
+        return Batch(good, self.pixels[good], self.source.listing.labels[good].astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Images decoded anew each time by some threads; holds none of them."""
+
+    name: str
+    source: Source
+    frame: Frame
+    threads: int
+    rejected: dict[int, str] = field(default_factory=dict)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """See `Images.batch`."""
+        pixels = np.zeros((len(rows), *self.frame), np.uint8)
+        self.rejected.update(_decode(self.source, self.frame, rows, pixels, self.threads))
+        kept = np.array([row not in self.rejected for row in rows.tolist()], bool)
+        return Batch(rows[kept], pixels[kept], self.source.listing.labels[rows[kept]].astype(np.int64))
+
+
+def open_images(
+    source: Source,
+    name: str,
+    frame: Frame,
+    budget_bytes: int,
+    *,
+    threads: int | None = None,
+    progress: Progress = SILENT,
+) -> Images:
+    """The images of `source` in the given `frame`: held where all of them fit into `budget_bytes`, else streamed."""
+    threads = threads or processors()
+    count = len(source.listing)
+    if count * frame.pixels > budget_bytes:
+        return Streamed(name, source, frame, threads)
+    pixels = np.zeros((count, *frame), np.uint8)
+    rejected: dict[int, str] = {}
+    with progress.task(f"decode {name}", count, "images") as task:
+        for start in range(0, count, RUN):
+            rows = np.arange(start, min(start + RUN, count))
+            rejected |= _decode(source, frame, rows, pixels[start : start + RUN], threads)
+            task.advance(len(rows))
+    return Held(name, source, frame, pixels, rejected)
+
+
+def _decode(source: Source, frame: Frame, rows: np.ndarray, into: np.ndarray, threads: int) -> dict[int, str]:
+    """Fill `into` with the images at `rows`; the reason for each row that holds none."""
+
+    def one(slot: int) -> str:
+        try:
+            into[slot] = frame.prepare(source.image(int(rows[slot])))
+        except Undecodable as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(threads) as pool:
+        reasons = pool.map(one, range(len(rows)), chunksize=64)
+        return {int(row): reason for row, reason in zip(rows, reasons, strict=True) if reason}
+
+
+def _without(rows: np.ndarray, rejected: dict[int, str]) -> np.ndarray:
+    return rows[~np.isin(rows, list(rejected))] if rejected else rows
+
+
+def batches(images: Images, parts: Sequence[np.ndarray]) -> Iterator[Batch]:
+    """The batches of rows `parts`, in order; the next ones are read while one is used, and empty ones are left out."""
+    with ThreadPoolExecutor(1, "read") as reader:
+        waiting = deque(reader.submit(images.batch, rows) for rows in parts[:AHEAD])
+        for index in range(len(parts)):
+            batch = waiting.popleft().result()
+            if index + AHEAD < len(parts):
+                waiting.append(reader.submit(images.batch, parts[index + AHEAD]))
+            if len(batch.rows):
+                yield batch
+
+
+def even_parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """`rows` in parts of at most `size` whose sizes differ by one at most: no batch is too small for a batch norm.
+
+    >>> [part.tolist() for part in even_parts(np.arange(5), 4)]
+    [[0, 1, 2], [3, 4]]
+    """
+    return np.array_split(rows, -(-len(rows) // size)) if len(rows) else []

@@ -1,0 +1,332 @@
+"""The training loop, from top to bottom: batches, loss, step, validation, checkpoint.
+
+Random numbers are named by the seed and the epoch, so a checkpoint after an epoch needs no state of any generator: a
+training that was killed and called again goes on with the numbers that it would have had. On one machine and number of
+threads the result on a processor is the same, bit for bit.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.cnn.augment import parse_augmentation
+from engine.cnn.images import Images, batches, even_parts
+from engine.cnn.kept import arrays_of, fill, fill_optimiser, optimiser_arrays, save
+from engine.cnn.network import freeze, learning
+from engine.cnn.pixels import normalised, to_device
+from engine.cnn.recipe import Recipe
+from engine.cnn.schedule import rate
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from engine.core.errors import DivergedError, InputError
+from engine.core.progress import SILENT, Progress
+from engine.core.random import stream
+
+STAGE = "training"
+EVALUATED = 512
+# Steps between looks at the loss: to look, a GPU has to finish all that it has been given, a processor nothing.
+LOOKS, SELDOM = {"cpu": 1}, 50
+
+
+class Epoch(NamedTuple):
+    """A row of the history. Loss and accuracy of training are means over the epoch's own batches, augmented and with
+    dropout, while the weights moved; those of validation are of the weights that are kept, None without validation.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is to learn from, and where it is computed.
+
+    Attributes
+    ----------
+    train, validation : (n,) int64
+        Rows of `images`; validation may be empty.
+    classes
+        How many there are.
+    mean, std : (channels,)
+        Subtracted from pixels, which are fractions of 1, and divided by.
+    precision
+        ``float32``, or ``bfloat16`` by autocast on a GPU.
+    """
+
+    images: Images
+    train: np.ndarray
+    validation: np.ndarray
+    classes: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    device: torch.device
+    precision: str = "float32"
+
+    def pixels(self, x: np.ndarray) -> torch.Tensor:
+        """Bytes ``(n, h, w, c)`` on the device as ``(n, c, h, w)``."""
+        return to_device(x, self.device)
+
+    def normalised(self, x: torch.Tensor) -> torch.Tensor:
+        """Bytes as the numbers that the network takes."""
+        return normalised(x, self.mean, self.std)
+
+    def autocast(self) -> torch.autocast:
+        """The number format of the network's arithmetic."""
+        lower = self.precision != "float32"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16 if lower else None, enabled=lower)
+
+    def class_weight(self, kind: str) -> torch.Tensor | None:
+        """Weights of the classes in the loss, ``(k,)``; n / (k × images of the class) where `kind` is ``balanced``."""
+        if kind == "none":
+            return None
+        counts = np.bincount(self.images.source.listing.labels[self.train], minlength=self.classes)
+        return torch.tensor(len(self.train) / (self.classes * counts), dtype=torch.float32, device=self.device)
+
+
+class Fitted(NamedTuple):
+    """A trained network.
+
+    Attributes
+    ----------
+    history
+        One row per epoch.
+    epoch
+        The epoch whose weights these are.
+    stopped
+        Whether the training ended early.
+    """
+
+    model: nn.Module
+    history: tuple[Epoch, ...]
+    epoch: int
+    stopped: bool
+
+
+def fit(
+    model: nn.Module,
+    lesson: Lesson,
+    recipe: Recipe,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
+    progress: Progress = SILENT,
+) -> Fitted:
+    """The `model`, trained in place, or its moving average where the recipe wants one.
+
+    After every epoch all that is needed to go on is kept in `checkpoint`; a training that finds something there
+    continues behind it.
+
+    Raises
+    ------
+    DivergedError
+        The loss is not finite; the message names epoch and step.
+    DiskFullError
+        There is no room for a checkpoint; the one before it is still there.
+    """
+    _check(recipe, lesson)
+    device = lesson.device
+    model = model.to(device)
+    average = deepcopy(model) if recipe.ema else None
+    kept = model if average is None else average
+    optimiser = recipe.optimiser(model)
+    augmentation = parse_augmentation(recipe.augment, lesson.classes)
+    weight = lesson.class_weight(recipe.class_weight)
+    steps = len(even_parts(lesson.train, recipe.batch_size))
+    total, warmup = steps * recipe.epochs, round(steps * recipe.warmup)
+    history, best = _continued(checkpoint, model, average, optimiser)
+
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True):
+        for epoch in range(len(history) + 1, recipe.epochs + 1):
+            if _is_stale(history, recipe.patience):
+                break
+            begun = time.perf_counter()
+            torch.manual_seed(int(stream(recipe.seed, "epoch", epoch).integers(2**62)))
+            order = stream(recipe.seed, "order", epoch).permutation(lesson.train)
+            frozen = epoch <= recipe.freeze_epochs
+            freeze(model, frozen=frozen)
+            learning(model, frozen=frozen, norms_frozen=recipe.freeze_norms)
+            seen = _Seen(epoch, steps, recipe.lr, LOOKS.get(device.type, SELDOM))
+
+            with progress.task(f"epoch {epoch} of {recipe.epochs}", len(lesson.train), "images") as task:
+                for index, batch in enumerate(batches(lesson.images, even_parts(order, recipe.batch_size))):
+                    step = (epoch - 1) * steps + index
+                    share = rate(recipe.schedule, warmup, step, total)
+                    for group in optimiser.param_groups:
+                        group["lr"] = recipe.lr * group["scale"] * share
+
+                    x = lesson.normalised(augmentation.change(lesson.pixels(batch.x)))
+                    x, y = augmentation.mix(x, torch.from_numpy(batch.y).to(device))
+                    with lesson.autocast():
+                        logits = model(x)
+                    loss = nn.functional.cross_entropy(
+                        logits.float(), y, weight, label_smoothing=recipe.label_smoothing
+                    )
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimiser.step()
+
+                    if average is not None:
+                        _follow(average, model, min(recipe.ema, (1 + step) / (10 + step)))
+                    seen.add(loss.detach(), logits.detach(), y)
+                    task.advance(len(batch.rows))
+
+            train_loss, train_accuracy = seen.means()
+            validation_loss, validation_accuracy = validated(kept, lesson, lesson.validation)
+            _check_validation(validation_loss, epoch, recipe)
+            seconds = time.perf_counter() - begun
+            row = Epoch(
+                *(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy),
+                *(recipe.lr * share, round(seconds, 3), round(len(lesson.train) / seconds, 1)),
+            )
+            if recipe.keep == "last" or _is_best(row, history):
+                best = {name: array.copy() for name, array in arrays_of(kept.state_dict(), "best").items()}
+            history.append(row)
+            save(
+                checkpoint,
+                STAGE,
+                arrays_of(model.state_dict(), "model")
+                | (arrays_of(average.state_dict(), "average") if average is not None else {})
+                | optimiser_arrays(optimiser)
+                | best,
+                {"epoch": epoch, "history": [row._asdict() for row in history], "recipe": asdict(recipe)},
+            )
+            progress.say(_sentence(row, recipe))
+
+    fill(kept, best, "best")
+    chosen = len(history) if recipe.keep == "last" else _best_epoch(history)
+    freeze(kept, frozen=False)
+    return Fitted(kept.eval(), tuple(history), chosen, len(history) < recipe.epochs)
+
+
+def _check(recipe: Recipe, lesson: Lesson) -> None:
+    recipe.check()
+    if recipe.patience and not len(lesson.validation):
+        raise InputError(f"--patience {recipe.patience} watches the validation loss; give --validation above 0 with it")
+
+
+def _continued(
+    checkpoint: Checkpoint, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+) -> tuple[list[Epoch], dict[str, np.ndarray]]:
+    """The history and the best weights of an interrupted training, whose state is put back; both empty without one."""
+    found = checkpoint.load(STAGE)
+    if found is None:
+        return [], {}
+    fill(model, found.arrays, "model")
+    if average is not None:
+        fill(average, found.arrays, "average")
+    fill_optimiser(optimiser, found.arrays)
+    best = {name: array for name, array in found.arrays.items() if name.startswith("best/")}
+    return [Epoch(**row) for row in found.about["history"]], best
+
+
+def _check_validation(loss: float | None, epoch: int, recipe: Recipe) -> None:
+    """The last step of an epoch may have ruined the weights without any loss of training to show it."""
+    if loss is not None and not isfinite(loss):
+        raise DivergedError(
+            f"the validation loss is no longer a number after epoch {epoch}; lower --lr, which is {recipe.lr:g}, or "
+            "add --warmup 1"
+        )
+
+
+class _Seen:
+    """Loss and right answers of an epoch so far, summed where they are computed."""
+
+    def __init__(self, epoch: int, steps: int, lr: float, look: int):
+        self.epoch, self.steps, self.lr, self.look = epoch, steps, lr, look
+        self.losses: list[torch.Tensor] = []
+        self.sums: list[torch.Tensor] = []
+        self.images = 0
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, y: torch.Tensor) -> None:
+        """Count a batch; a mixed image counts as right where its larger part is found."""
+        label = y.argmax(1) if y.ndim == 2 else y
+        self.losses.append(loss)
+        self.sums.append(torch.stack([loss * len(y), (logits.argmax(1) == label).sum().to(loss.dtype)]))
+        self.images += len(y)
+        if len(self.losses) % self.look == 0:
+            self._check(self.losses[-self.look :])
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the epoch."""
+        self._check(self.losses)
+        return tuple((torch.stack(self.sums).double().sum(0) / self.images).tolist())
+
+    def _check(self, losses: Sequence[torch.Tensor]) -> None:
+        finite = torch.isfinite(torch.stack(list(losses)))
+        if not finite.all():
+            step = len(self.losses) - len(losses) + int((~finite).int().argmax()) + 1
+            raise DivergedError(
+                f"the loss is no longer a number at epoch {self.epoch}, step {step} of {self.steps}; "
+                f"lower --lr, which is {self.lr:g}, or add --warmup 1"
+            )
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the average towards the model; counters are copied."""
+    for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(theirs, 1 - decay)
+        else:
+            mine.copy_(theirs)
+
+
+@torch.inference_mode()
+def validated(model: nn.Module, lesson: Lesson, rows: np.ndarray) -> tuple[float | None, float | None]:
+    """Mean loss in nats, without smoothing or weights, and accuracy over `rows`; None for no rows."""
+    model.eval()
+    lost, right, count = 0.0, 0, 0
+    for batch in batches(lesson.images, even_parts(rows, EVALUATED)):
+        with lesson.autocast():
+            logits = model(lesson.normalised(lesson.pixels(batch.x))).float()
+        y = torch.from_numpy(batch.y).to(lesson.device)
+        lost += float(nn.functional.cross_entropy(logits, y, reduction="sum"))
+        right += int((logits.argmax(1) == y).sum())
+        count += len(batch.rows)
+    return (lost / count, right / count) if count else (None, None)
+
+
+def _is_best(row: Epoch, history: Sequence[Epoch]) -> bool:
+    return row.validation_loss is None or all(row.validation_loss < before.validation_loss for before in history)
+
+
+def _best_epoch(history: Sequence[Epoch]) -> int:
+    """The first of those with the smallest validation loss; the last one without validation."""
+    if history[-1].validation_loss is None:
+        return len(history)
+    return min(history, key=lambda row: row.validation_loss).epoch
+
+
+def _is_stale(history: Sequence[Epoch], patience: int) -> bool:
+    """Whether the validation loss has not become smaller for `patience` epochs."""
+    return bool(patience and history and len(history) - _best_epoch(history) >= patience)
+
+
+def _sentence(row: Epoch, recipe: Recipe) -> str:
+    """An epoch for people."""
+    left = timedelta(seconds=round(row.seconds * (recipe.epochs - row.epoch)))
+    validation = (
+        f"; validation loss {row.validation_loss:.4f}, accuracy {row.validation_accuracy:.2%}"
+        if row.validation_loss is not None
+        else ""
+    )
+    return (
+        f"epoch {row.epoch} of {recipe.epochs}: training loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}"
+        f"{validation}; {row.images_per_second:,.0f} images/s, {left} left"
+    )
+
+
+def history_columns(history: Sequence[Epoch]) -> Mapping[str, list[Any]]:
+    """The history by column."""
+    return {name: [getattr(row, name) for row in history] for name in Epoch._fields}

@@ -1,0 +1,82 @@
+"""A source seen through modifications: the same listing, and each image modified when it is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from engine.core.random import stream
+from engine.data.dataset import Dataset
+from engine.data.modifications.modification import Modification, parse, written
+from engine.data.source import Listing, Source
+
+# Images are scaled to this shorter side before ImageNet-C modifies them; on larger ones blurs and noise would vanish
+# when a network's input is made of them.
+SIDE = 256
+SEPARATOR = "+"
+EMBEDDED = "embedded"
+NOTE = "each image is modified by {} when it is read, with random numbers of its own by seed {}"
+SHRUNK = f"images whose shorter side has more than {SIDE} pixels are shrunk to it first, as in ImageNet-C"
+
+
+@dataclass(frozen=True)
+class Modified:
+    """The images of `source`, each after all `modifications` in their order.
+
+    The random numbers of an image are named by `seed`, its own name and the modification's, so they depend neither on
+    the order of reading, nor on the process, nor on the severity: fog thickens from one to the next, and does not move.
+    """
+
+    source: Source
+    modifications: tuple[Modification, ...]
+    seed: int = 0
+
+    @property
+    def listing(self) -> Listing:
+        """That of `source`."""
+        return self.source.listing
+
+    def image(self, index: int) -> Image.Image:
+        """The modified image at position `index`, its shorter side no longer than `SIDE`."""
+        pixels = np.array(_shrunk(self.source.image(index)))
+        for modify in self.modifications:
+            pixels = modify(pixels, stream(self.seed, self.listing.names[index], modify.name))
+        return Image.fromarray(pixels)
+
+
+def seen_through(dataset: Dataset, specification: str, seed: int = 0) -> Dataset:
+    """`dataset` with every split `Modified`; a companion of the dataset that `dataset` is made of or accompanies.
+
+    Its name is that of `dataset`, a plus, and the modifications with their severities, and opens it again.
+
+    Raises
+    ------
+    InputError
+        The specification cannot be understood.
+    """
+    modifications = parse(specification)
+    openers = {split: partial(_opened, opener, modifications, seed) for split, opener in dataset.openers.items()}
+    suffix = f"{SEPARATOR}{written(modifications)}"
+    return replace(
+        dataset,
+        name=f"{dataset.name}{suffix}",
+        place=dataset.place if dataset.place == EMBEDDED else f"{dataset.place}{suffix}",
+        openers=openers,
+        companions=(),
+        companion_of=dataset.companion_of or dataset.name,
+        notes=(*dataset.notes, NOTE.format(written(modifications), seed), SHRUNK),
+    )
+
+
+def _opened(opener: Callable[[], Source], modifications: tuple[Modification, ...], seed: int) -> Modified:
+    return Modified(opener(), modifications, seed)
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    shorter = min(image.size)
+    if shorter <= SIDE:
+        return image
+    size = [max(SIDE, round(side * SIDE / shorter)) for side in image.size]
+    return image.resize(size, Image.Resampling.BILINEAR)
