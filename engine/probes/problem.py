@@ -21,7 +21,7 @@ from engine.summaries import LabelledMoments
 Array = np.ndarray
 # How near to the optimum a model is brought, by the flops that an evaluation costs at most: a relative decrement of
 # 1e-18 makes scores equal to seven digits whatever the rounding on the way, one of 1e-15 predictions.
-OPTIMA = ((1e9, Aim(1e-18, 400)), (2e11, Aim(1e-15, 300)), (np.inf, Aim(1e-7, 300)))
+OPTIMA = ((1e9, Aim(1e-18, 4000)), (2e11, Aim(1e-15, 3000)), (np.inf, Aim(1e-7, 300)))
 
 
 @dataclass(frozen=True)
