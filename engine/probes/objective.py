@@ -143,7 +143,7 @@ class Objective:
     def _penalised(self, loss: float, slope: Array, point: Array, l2: float) -> tuple[float, Array]:
         pull = l2 * self.penalty[:, None] * point[:-1]
         value = float(loss) + 0.5 * float(np.vdot(pull, point[:-1]))
-        slope = slope.copy()
+        slope = slope - slope.mean(axis=1, keepdims=True)  # common to all classes: nothing but rounding
         slope[:-1] += pull
         slope[:-1][self.penalty == 0] = 0
         return value, slope
