@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import torch
 
     from engine.cnn.division import Division
-    from engine.cnn.frame import Frame
     from engine.cnn.images import Images
-    from engine.cnn.network import Design, State
     from engine.cnn.recipe import Recipe
     from engine.cnn.train import Fitted, Lesson
-    from engine.cnn.trained import Trained
+    from engine.networks.design import Design, State
+    from engine.networks.frame import Frame
+    from engine.networks.trained import Trained
 
 JOB = "train-cnn"
 HISTORY, REJECTED, FIGURES = "history.parquet", "rejected.parquet", "figures"
@@ -197,7 +197,7 @@ def settled(config: TrainCnnConfig) -> TrainCnnConfig:
 
 def run(config: TrainCnnConfig, progress: Progress = SILENT) -> Report:
     """Train, predict, evaluate."""
-    from engine.cnn.network import Design
+    from engine.networks.design import Design
 
     config = settled(config)
     recipe = recipe_of(config)
@@ -260,9 +260,9 @@ def _arguments(config: TrainCnnConfig) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _frame(config: TrainCnnConfig, source: Source) -> "tuple[Frame, str]":
     """What the network's input looks like, and a sentence where images are scaled to it."""
-    from engine.cnn import NETWORKS
-    from engine.cnn.frame import Frame, own_frame, peek
-    from engine.cnn.network import library_size
+    from engine.networks import NETWORKS
+    from engine.networks.design import library_size
+    from engine.networks.frame import Frame, own_frame, peek
 
     if config.image_size is not None and config.image_size < 1:
         raise InputError(f"--image-size is {config.image_size}; give a number of pixels, such as 64")
@@ -351,7 +351,7 @@ class _Work:
 def _trained(work: _Work, images: "Images") -> "Iterator[Trained]":
     """The model of each seed: the one that an interrupted run has left finished, else trained and saved."""
     from engine.backbones.backbone import choose_device
-    from engine.cnn.trained import DESCRIPTION, load_trained
+    from engine.networks.trained import DESCRIPTION, load_trained
 
     device = choose_device(work.config.device)
     lesson = _lesson(work, images, device)
@@ -430,9 +430,9 @@ def _published(design: "Design") -> str:
 
 def _fit(work: _Work, lesson: "Lesson", recipe: "Recipe", title: str) -> "Trained":
     """Train the network of a seed, write its history, picture and files."""
-    from engine.cnn.network import load_weights
     from engine.cnn.train import fit
-    from engine.cnn.trained import Trained
+    from engine.networks.design import load_weights
+    from engine.networks.trained import Trained
 
     place = work.place(title)
     checkpoint = FolderCheckpoint(place / CHECKPOINT)

@@ -18,7 +18,7 @@ FLOORS = [
     {"engine.core"},
     {"engine.data", "engine.store", "engine.inference", "engine.predictions"},
     {"engine.stream"},
-    {"engine.summaries"},
+    {"engine.summaries", "engine.networks"},
     {
         "engine.backbones",
         "engine.shifts",

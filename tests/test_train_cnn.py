@@ -19,19 +19,15 @@ from torch import nn
 from torchvision.transforms import v2
 
 from cli import execute
-from engine.cnn import NETWORKS
 from engine.cnn.augment import CHANGES, MIXTURES, crop, cutout, flip, parse_augmentation
 from engine.cnn.division import divide
-from engine.cnn.frame import Frame, own_frame, peek
 from engine.cnn.images import batches, even_parts, open_images
 from engine.cnn.kept import DiskFullError
-from engine.cnn.network import Design, body_parameters, head_name, load_weights
 from engine.cnn.presets import PRESETS
 from engine.cnn.recipe import OPTIMIZERS, Recipe
 from engine.cnn.schedule import rate
 from engine.cnn.statistics import pixel_statistics
 from engine.cnn.train import Lesson, fit
-from engine.cnn.trained import Trained, load_trained
 from engine.core.checkpoint import FolderCheckpoint
 from engine.core.errors import DivergedError, InputError, SchemaError
 from engine.core.location import Location
@@ -40,6 +36,10 @@ from engine.data.sources.arrays import ArraySource
 from engine.draw import png
 from engine.draw.history import history
 from engine.draw.matrix import confused_pairs, confusion
+from engine.networks import NETWORKS
+from engine.networks.design import Design, body_parameters, head_name, load_weights
+from engine.networks.frame import Frame, own_frame, peek
+from engine.networks.trained import Trained, load_trained
 from engine.predictions import read_predictions
 from jobs.train_cnn import HISTORY, TrainCnnConfig, _state, run, settled
 

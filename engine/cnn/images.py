@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from engine.cnn.frame import Frame
 from engine.core.progress import SILENT, Progress
 from engine.core.threads import processors
 from engine.data.source import Source, Undecodable
+from engine.networks.frame import Frame
 
 # Images decoded between two looks at the clock, and batches prepared in advance.
 RUN, AHEAD = 512, 2

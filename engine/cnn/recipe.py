@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.cnn.network import body_parameters
 from engine.cnn.schedule import SCHEDULES
 from engine.core.errors import InputError, unknown_name
+from engine.networks.design import body_parameters
 
 MOMENTUM = 0.9
 

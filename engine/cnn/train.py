@@ -20,14 +20,14 @@ from torch import nn
 from engine.cnn.augment import parse_augmentation
 from engine.cnn.images import Images, batches, even_parts
 from engine.cnn.kept import arrays_of, fill, fill_optimiser, optimiser_arrays, save
-from engine.cnn.network import freeze, learning
-from engine.cnn.pixels import normalised, to_device
 from engine.cnn.recipe import Recipe
 from engine.cnn.schedule import rate
 from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.errors import DivergedError, InputError
 from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
+from engine.networks.design import freeze, learning
+from engine.networks.pixels import normalised, to_device
 
 STAGE = "training"
 EVALUATED = 512

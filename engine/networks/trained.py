@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from engine.cnn.frame import Frame
-from engine.cnn.network import Design
-from engine.cnn.pixels import normalised, to_device
 from engine.core.errors import SchemaError
 from engine.core.location import Location
+from engine.networks.design import Design
+from engine.networks.frame import Frame
+from engine.networks.pixels import normalised, to_device
 
 MODEL, DESCRIPTION, KIND = "model.safetensors", "model.json", "cnn"
 BATCH_PIXELS = 2**22

@@ -11,10 +11,10 @@ import torchvision
 from timm.data import resolve_data_config
 from torch import nn
 
-from engine.cnn import NETWORKS
-from engine.cnn.frame import Frame
 from engine.core.errors import InputError, unknown_name
 from engine.core.random import stream
+from engine.networks import NETWORKS
+from engine.networks.frame import Frame
 
 State = Mapping[str, torch.Tensor]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
