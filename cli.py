@@ -25,11 +25,13 @@ COMMANDS = {
     "train-cnn": "Train a network on images, from scratch or from pretrained weights, and evaluate it.",
     "predict": "Predict the classes of a stored set with a saved model.",
     "shift": "Measure how far apart stored sets are, and which differences matter.",
+    "map": "Two coordinates for every row of stored sets in one common space: PCA, UMAP, t-SNE, discriminants.",
     "gap": "Split the accuracy lost from one set to another into its causes, down to class, feature and image.",
     "forecast": "Estimate the accuracy on a set without its labels.",
     "evaluate": "Measure predictions, made here or elsewhere: accuracy, calibration, ranking, selection.",
     "compare": "Test models against each other on the same images, and against the line that models lie on.",
     "study-imagenet-v2": "ImageNet against ImageNetV2: the study of many models from their published predictions.",
+    "study-modifications": "Train on original and modified images, test on all: what is lost, won back, what it costs.",
     "replay-head": "Check stored embeddings against the backbone's own classifier.",
 }
 ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?

@@ -11,6 +11,7 @@ JOBS = Registry(
         "extract": "jobs.extract:run",
         "fit-incremental": "jobs.fit_incremental:run",
         "import-csv": "jobs.import_csv:run",
+        "map": "jobs.map:run",
         "modify-dataset": "jobs.modify_dataset:run",
         "predict": "jobs.predict:run",
         "replay-head": "jobs.replay_head:run",
@@ -21,6 +22,7 @@ JOBS = Registry(
         "shift": "jobs.shift:run",
         "train-cnn": "jobs.train_cnn:run",
         "study-imagenet-v2": "jobs.study_imagenet_v2:run",
+        "study-modifications": "jobs.study_modifications:run",
         "tune": "jobs.tune:run",
     },
 )

@@ -1,20 +1,24 @@
-"""`backbones`: search the names of pretrained networks."""
+"""`backbones`: search the names of networks, pretrained ones and those trained here."""
 
 import time
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 
 from engine.backbones import search_backbones
 from engine.core.errors import InputError
+from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
+from engine.networks.runs import networks_of
 from jobs.report import Report, Table
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackbonesConfig:
-    """Search the names of networks that `extract --backbone` takes.
+    """Search the names of networks that `extract --backbone` takes: libraries', and those trained by `train-cnn`.
 
         python cli.py backbones "*resnet*"
         python cli.py backbones "vit_*dinov2*" --pretrained
+        python cli.py backbones "run:*"
 
     Attributes
     ----------
@@ -22,23 +26,36 @@ class BackbonesConfig:
         Shell-style pattern, in quotes; a word without * is looked for anywhere in the name.
     pretrained
         Only those with pretrained weights.
+    workspace
+        Where the runs are.
     """
 
     pattern: str = field(default="*", kw_only=False)
     pretrained: bool = False
+    workspace: str = "workspace"
 
 
 def run(config: BackbonesConfig, progress: Progress = SILENT) -> Report:
     """The names that match, with library and input size."""
     begun = time.perf_counter()
     pattern = config.pattern if set(config.pattern) & set("*?[:") else f"*{config.pattern}*"
-    found = search_backbones(pattern.removeprefix("torchvision:"))
-    found = [one for one in found if one["pretrained"] or not config.pretrained]
-    if not found:
+    rows = [*_trained(config.workspace, pattern), *_published(pattern, pretrained=config.pretrained)]
+    if not rows:
         raise InputError(f"no backbone matches {config.pattern!r}; use * for any letters, for example '*resnet*'")
-    rows = [
-        (one["name"], one["library"], "pretrained" if one["pretrained"] else "no weights", one["input_size"])
-        for one in found
-    ]
     table = Table(f"{len(rows):,} backbones", ("name", "library", "weights", "pixels"), rows)
     return Report("backbones", "", time.perf_counter() - begun, tables=(table,))
+
+
+def _trained(workspace: str, pattern: str) -> list[tuple[str, str, str, int]]:
+    networks = [one for one in networks_of(Location.of(workspace)) if fnmatch(one.name, pattern)]
+    abouts = [(one.name, one.about()) for one in networks]
+    return [(name, about["network"], "trained here", about["frame"][0]) for name, about in abouts]
+
+
+def _published(pattern: str, *, pretrained: bool) -> list[tuple[str, str, str, int]]:
+    found = search_backbones(pattern.removeprefix("torchvision:"))
+    return [
+        (one["name"], one["library"], "pretrained" if one["pretrained"] else "no weights", one["input_size"])
+        for one in found
+        if one["pretrained"] or not pretrained
+    ]

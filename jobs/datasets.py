@@ -1,31 +1,46 @@
-"""`datasets`: what gapscope knows, where each dataset was found, and how to get the others."""
+"""`datasets`: what gapscope knows, where each dataset was found, how to get the others, and which images are double."""
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.core.errors import GapscopeError
 from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import Found, find_datasets
+from engine.data.catalogue import Found, find_datasets, open_dataset
 from engine.data.dataset import Options, Recipe
 from engine.data.datasets import DATASETS
 from jobs.report import Report, Table
 from schemas.results import Result
 
+if TYPE_CHECKING:
+    from engine.data.duplicates import Copy
+
 JOB = "datasets"
 COLUMNS = ("dataset", "found at", "split", "files", "classes")
+COPY_COLUMNS = ("found", "image", "class", "same as", "class")
+IDENTICAL, NEAR, ACROSS, CONTRADICTING = (
+    "identical images",
+    "near duplicates",
+    "duplicates across splits",
+    "duplicates of different classes",
+)
+# Pairs that the table for people holds.
+SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetsConfig:
     """List the datasets that are known, where each was found, or how to get it.
 
-    Lists files, 0.07 s for 100,000 with warm directory caches; of sets without splits it also compares files of
-    equal size.
+    Lists files, 0.07 s for 100,000 with warm directory caches; sets without splits are searched for duplicates too, so
+    that these stay in one split. With --check, the images of one dataset that occur more than once are listed instead,
+    identical or re-encoded and resized; those that are both in the training and in the test split are a warning.
 
         python cli.py datasets --data-root /data
+        python cli.py datasets --check cifar10
 
     Attributes
     ----------
@@ -33,10 +48,13 @@ class DatasetsConfig:
         Folder in which datasets are looked for; GAPSCOPE_DATA sets another default.
     seed
         Decides the splits of datasets that have none of their own.
+    check
+        Name or path of a dataset whose duplicates are to be found; reads and decodes every image once.
     """
 
     data_root: Path = field(default_factory=lambda: Path(os.environ.get("GAPSCOPE_DATA", "data")))
     seed: int = 0
+    check: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,12 @@ class Entry:
 
 
 def run(config: DatasetsConfig, progress: Progress = SILENT) -> Report:
-    """One table of all datasets: those found under the data root, the embedded ones, and those known but not there."""
+    """One table of all datasets: those found under the data root, the embedded ones, and those known but not there; or
+    of the duplicates in one.
+    """
     start = time.perf_counter()
+    if config.check:
+        return _checked(config, start, progress)
     entries = list_datasets(config, progress)
     rows = [row for entry in entries for row in _rows(entry)]
     table = Table(f"datasets under {config.data_root}", COLUMNS, rows)
@@ -117,3 +139,60 @@ def _listed(found: Found, seed: int) -> Entry:
 
 def _missing(recipe: Recipe) -> Entry:
     return Entry(recipe.name, "", notes=(f"to get it, {recipe.how_to_get}",))
+
+
+def _checked(config: DatasetsConfig, start: float, progress: Progress) -> Report:
+    """The duplicates of one dataset: how many, the first of them, and what they spoil."""
+    from engine.data.duplicates import find_copies
+
+    dataset = open_dataset(config.check, config.data_root, seed=config.seed)
+    sources = {split: dataset.source(split) for split in dataset.splits}
+    copies = find_copies(sources, progress)
+    images = sum(len(source.listing) for source in sources.values())
+    counts = {
+        IDENTICAL: sum(copy.identical for copy in copies),
+        NEAR: sum(not copy.identical for copy in copies),
+        ACROSS: sum(copy.across for copy in copies),
+        CONTRADICTING: sum(copy.contradicts for copy in copies),
+    }
+    results = [
+        Result(dataset=dataset.name, split="", model="", metric=metric, value=count, n=images)
+        for metric, count in counts.items()
+    ]
+    order = sorted(copies, key=lambda copy: not copy.across)
+    rows = [_copy_row(copy) for copy in order[:SHOWN]]
+    tables = [Table(f"images of {dataset.name} that occur more than once", COPY_COLUMNS, rows)] if rows else []
+    notes = [_found_note(dataset.name, images, counts), *_warnings(dataset.name, copies)]
+    if len(copies) > SHOWN:
+        notes.append(f"{len(copies) - SHOWN:,} more pairs are not shown, those across splits come first")
+    return Report(JOB, "", time.perf_counter() - start, results, tables, notes)
+
+
+def _copy_row(copy: "Copy") -> tuple[str, ...]:
+    one, other = (f"{split}/{name}" for split, name in zip(copy.splits, copy.names, strict=True))
+    return "identical" if copy.identical else "looks alike", one, copy.classes[0], other, copy.classes[1]
+
+
+def _found_note(name: str, images: int, counts: Mapping[str, int]) -> str:
+    return (
+        f"{name}: of {images:,} images, {counts[IDENTICAL]:,} are identical to an earlier one; {counts[NEAR]:,} pairs "
+        "of others look alike; images with an edge below 32 pixels, and flat ones, are compared byte for byte only"
+    )
+
+
+def _warnings(name: str, copies: "Sequence[Copy]") -> list[str]:
+    across = [copy for copy in copies if copy.across]
+    contradicting = [copy for copy in copies if copy.contradicts]
+    found = []
+    if across:
+        pairs = sorted({" and ".join(copy.splits) for copy in across})
+        found.append(
+            f"warning: {name}: {len(across):,} duplicates fall across the splits {', '.join(pairs)}; a model is tested "
+            "on what it has learnt, so leave one of each out"
+        )
+    if contradicting:
+        found.append(
+            f"warning: {name}: {len(contradicting):,} duplicates have different classes, such as "
+            f"{contradicting[0].names[0]} and {contradicting[0].names[1]}; at least one of their labels is wrong"
+        )
+    return found

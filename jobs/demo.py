@@ -1,23 +1,27 @@
 """`demo`: the whole way on embedded digits, as the commands that a user would type."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from engine.core.progress import SILENT, Progress
 from jobs import JOBS
 from jobs.report import Report
 
-# What is run, in order: a command and its options; "{runs}" stands for the folder of runs.
+# What is run, in order: a command and its options. A command in braces stands for the name of its first run.
+NETWORK = "run:{train-cnn}"
 STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("extract", {"dataset": ("digits", "digits-night")}),
-    ("fit-incremental", {"dataset": "digits"}),
-    ("fit-incremental", {"dataset": "digits", "model": ("lda",)}),
-    ("fit-incremental", {"dataset": "digits", "model": ("sgd",)}),
+    ("train-cnn", {"dataset": "digits", "network": "simple-cnn", "epochs": 15, "batch_size": 32}),
+    ("extract", {"dataset": ("digits", "digits-night"), "backbone": NETWORK}),
+    ("fit-incremental", {"dataset": "digits", "backbone": NETWORK}),
+    ("fit-incremental", {"dataset": "digits", "backbone": NETWORK, "model": ("lda",)}),
+    ("fit-incremental", {"dataset": "digits", "backbone": NETWORK, "model": ("sgd",)}),
     (
         "gap",
         {
-            "run": "{runs}/fit-incremental-digits-softmax",
+            "run": "{workspace}/runs/{fit-incremental}",
             "reference": "digits/test",
             "target": "digits-night/test",
         },
@@ -29,7 +33,8 @@ TOLD = ("Where the points went", "Repairs")
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
-    """Try everything on embedded digits: extract, train, evaluate on clean and shifted images, explain. No download.
+    """Try everything on embedded digits: a network learns, its features are stored, probes are trained on them and
+    evaluated on clean and shifted images, and the gap is explained. No download.
 
     Takes seconds, and says each command that it runs, so that you can run it yourself on your own images.
 
@@ -47,25 +52,30 @@ class DemoConfig:
 def run(config: DemoConfig, progress: Progress = SILENT) -> Report:
     """Run `STEPS` and gather what they report."""
     begun = time.perf_counter()
-    reports = []
-    for name, options in steps(config.workspace):
-        progress.say(f"$ {as_typed(name, options, config.workspace)}")
-        job = JOBS[name]
-        reports.append(job(get_type_hints(job)["config"](**options, workspace=config.workspace), progress))
-    extracted, *fitted = [table for report in reports[:-1] for table in report.tables]
+    reports = list(_reports(config.workspace, progress))
+    trained, extracted, *fitted = [report.tables[0] for report in reports[:-1]]
     explained = [table for table in reports[-1].tables if any(title in table.title for title in TOLD)]
-    tables = [extracted, replace(fitted[0], rows=[row for table in fitted for row in table.rows]), *explained]
+    models = replace(fitted[0], rows=[row for table in (trained, *fitted) for row in table.rows])
     results = [result for report in reports for result in report.results]
     seconds = time.perf_counter() - begun
-    return Report("demo", config.workspace, seconds, results, tables, [reports[-1].notes[0], *_notes(config, seconds)])
+    notes = [reports[-1].notes[0], *_notes(config, seconds)]
+    return Report("demo", config.workspace, seconds, results, [extracted, models, *explained], notes)
 
 
-def steps(workspace: str) -> list[tuple[str, dict[str, Any]]]:
-    """`STEPS` in a workspace."""
-    return [
-        (name, {key: one.format(runs=f"{workspace}/runs") if key == "run" else one for key, one in options.items()})
-        for name, options in STEPS
-    ]
+def _reports(workspace: str, progress: Progress) -> Iterator[Report]:
+    """What each of `STEPS` reports, one after another."""
+    made = {"workspace": workspace}
+    for name, options in STEPS:
+        filled = {option: _filled(value, made) for option, value in options.items()}
+        progress.say(f"$ {as_typed(name, filled, workspace)}")
+        job = JOBS[name]
+        report = job(get_type_hints(job)["config"](**filled, workspace=workspace), progress)
+        made.setdefault(name, Path(report.run).name)
+        yield report
+
+
+def _filled(value: Any, made: dict[str, str]) -> Any:
+    return value.format(**made) if isinstance(value, str) else value
 
 
 def as_typed(name: str, options: dict[str, Any], workspace: str) -> str:

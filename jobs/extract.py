@@ -1,4 +1,4 @@
-"""`extract`: images through a pretrained backbone into the embedding store."""
+"""`extract`: images through a backbone, pretrained or trained here, into the embedding store."""
 
 import time
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from engine.data.catalogue import find_datasets, open_dataset
 from engine.data.dataset import Dataset
 from engine.data.source import Source
 from engine.extract.extraction import Extraction, Outcome, extract
+from engine.networks.runs import PREFIX, find_network
 from engine.store.workspace import store_folder
 from jobs.report import Report, Table
 from schemas.results import Result
@@ -27,7 +28,7 @@ EMBEDDED = "digits"
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractConfig:
-    """Run a pretrained backbone over images and store their embeddings.
+    """Run a backbone over images, pretrained or trained here, and store their embeddings.
 
     Without options: every dataset found under the data root, or the embedded digits when there is none. A killed run
     continues where it stopped;
@@ -36,6 +37,7 @@ class ExtractConfig:
         python cli.py extract
         python cli.py extract --dataset imagenet --backbone resnet50
         python cli.py extract --dataset FOLDER --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same
+        python cli.py extract --dataset fashion-mnist --backbone run:train-cnn-fashion-mnist-simple-cnn
 
     Attributes
     ----------
@@ -44,7 +46,8 @@ class ExtractConfig:
     split
         Names of splits; all when none is given.
     backbone
-        A timm model, torchvision:MODEL, or tiny; a good small one when none is given.
+        A timm model, torchvision:MODEL, or tiny; run:NAME for the network that a run of train-cnn has trained,
+        run:NAME/MODEL for one of several seeds, run:PATH for one elsewhere. A good small one when none is given.
     weights
         A .safetensors, .pth or .bin file, or `random`; the library's pretrained weights when not given.
     backbone_args
@@ -118,12 +121,31 @@ def run(config: ExtractConfig, progress: Progress = SILENT) -> Report:
 def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] | None = None) -> Iterator[Outcome]:
     """Each store's outcome as it is finished; sentences for the user are appended to `notes`."""
     notes = [] if notes is None else notes
+    config = _spelled_out(config)
     loaded: dict[str, Backbone] = {}
     for name, dataset in _datasets(config, notes):
         backbone = _backbone(config, dataset, loaded, progress)
         for split in config.split or dataset.splits:
             job = _extraction(config, name, dataset, split, backbone)
             yield extract(job, backbone, config.scheduler, progress)
+
+
+def _spelled_out(config: ExtractConfig) -> ExtractConfig:
+    """The configuration with the name and the file of the network that ``run:…`` stands for, if it names one.
+
+    Raises
+    ------
+    InputError
+        There is no such network, or options contradict it.
+    """
+    if not config.backbone.startswith(PREFIX):
+        return config
+    own = {"--weights": config.weights, "--backbone-args": config.backbone_args, "--image-size": config.image_size}
+    given = [option for option, value in own.items() if value]
+    if given:
+        raise InputError(f"{config.backbone} has weights and an input of its own; leave out {', '.join(given)}")
+    found = find_network(Location.of(config.workspace), config.backbone)
+    return replace(config, backbone=found.name, weights=str(found.file))
 
 
 def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Dataset]]:
@@ -148,7 +170,8 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
 
 
 def _open(config: ExtractConfig, name: str) -> Dataset:
-    return open_dataset(name, config.data_root, classes=config.classes, labels=config.labels, seed=config.seed)
+    options = {"classes": config.classes, "labels": config.labels, "seed": config.seed, "workspace": config.workspace}
+    return open_dataset(name, config.data_root, **options)
 
 
 def _backbone(config: ExtractConfig, dataset: Dataset, loaded: dict[str, "Backbone"], progress: Progress) -> "Backbone":

@@ -24,15 +24,15 @@ PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
 # What a run may leave: all of it goes before another one begins in its folder.
 TABLES = (
     *("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences"),
-    *("history", "rejected"),
+    *("history", "rejected", "accuracies", "robustness", "changes"),
 )
-FINDINGS = ("verdicts", "ledger", "forecasts", "line")
+FINDINGS = ("verdicts", "ledger", "forecasts", "line", "study")
 FILES = (
-    *(TABLE, HEADLINE, MODEL, DESCRIPTION),
+    *(TABLE, HEADLINE, MODEL, DESCRIPTION, "study.md"),
     *(f"{name}.parquet" for name in TABLES),
     *(f"{name}.json" for name in FINDINGS),
 )
-FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, "figures")
+FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, "figures", "coordinates")
 # Options that say where and how a run works; whatever they are, it is the same work.
 MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds"})
 RECORDED = ("gapscope", "numpy", "scipy", "pyarrow", "dask", "scikit-learn", "torch", "timm")

@@ -1,46 +1,75 @@
-"""`predict`: a saved model's predictions for a stored set."""
+"""`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engine.core.errors import InputError
 from engine.core.hashing import digest_file, digest_json
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
+from engine.data.catalogue import open_dataset
+from engine.data.dataset import Dataset
+from engine.data.label_order import check_label_order
+from engine.data.source import Source
+from engine.evaluate import align_classes, measure, predict
+from engine.networks.runs import holds_network
 from engine.probes.model import MODEL, Classifier, load_model
 from engine.store.workspace import find_store, slug
+from engine.stream import connect
+from engine.summaries.outcomes import Outcomes
 from jobs.connection import connected
 from jobs.evaluation import check_features, evaluate, results_table, title_of
-from jobs.folder import MODELS, input_of, opened
+from jobs.folder import MANIFEST, MODELS, PREDICTIONS, input_of, opened
 from jobs.report import Report
+from schemas.embeddings import REJECTED_SCHEMA
 from schemas.run import Input
 
 JOB = "predict"
+REJECTED = "rejected.parquet"
+# Options that only one of the two kinds of models has a use for.
+OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
+OF_NETWORKS = ("device", "classes", "labels", "data_root")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """Predict the classes of a stored set with a saved model, and measure them where there are labels.
+    """Predict the classes of a set with a saved model, and measure them where there are labels.
 
-    The set may be any whose features were made like those that the model was trained on. Killed and called again, it
-    continues.
+    A probe takes a stored set, any whose features were made like those that it was trained on. A network of
+    `train-cnn` takes the images themselves. Killed and called again, it continues.
 
         python cli.py predict --model workspace/runs/fit-incremental-cifar10-softmax --dataset cifar10
         python cli.py predict --model workspace/runs/fit-incremental-imagenet-lda --dataset photos --split all --json
+        python cli.py predict --model workspace/runs/train-cnn-cifar10-simple-cnn --dataset cifar10+night:3
 
     Attributes
     ----------
     model
-        Folder of the model: a run folder of `fit-incremental` or `tune`, or one below its models/.
+        Folder of the model: a run folder of `fit-incremental`, `tune` or `train-cnn`, or one below its models/.
     dataset
-        Dataset whose embeddings to classify.
+        Dataset whose embeddings to classify; of a network, the name or path of images.
     split
         Split to classify.
     backbone
-        Which backbone's embeddings; the model's own when not given.
+        Of a probe: which backbone's embeddings; the model's own when not given.
+    device
+        Of a network: auto, cpu, cuda, cuda:N or mps.
+    classes
+        Of a network: class list of the images, one name per line in class order.
+    labels
+        Of a network: CSV of labels for images that lie flat.
+    data_root
+        Of a network: folder in which datasets are looked for; the one of its training when not given.
     scheduler
-        Address of a Dask scheduler whose workers do the work.
+        Of a probe: address of a Dask scheduler whose workers do the work.
     cluster
-        local starts a Dask cluster on this machine for this run.
+        Of a probe: local starts a Dask cluster on this machine for this run.
     workers
         Number of worker processes of that cluster.
     workspace
@@ -53,6 +82,10 @@ class PredictConfig:
     dataset: str
     split: str = "test"
     backbone: str = ""
+    device: str = "auto"
+    classes: Path | None = None
+    labels: Path | None = None
+    data_root: Path | None = None
     scheduler: str | None = None
     cluster: str = ""
     workers: int | None = None
@@ -62,8 +95,39 @@ class PredictConfig:
 
 def run(config: PredictConfig, progress: Progress = SILENT) -> Report:
     """Predict, and measure where there are labels."""
-    workspace, folder = Location.of(config.workspace).absolute(), Location.of(config.model).absolute()
-    model = model_in(folder)
+    folder = _chosen(Location.of(config.model).absolute())
+    if holds_network(folder):
+        _refuse(config, OF_PROBES, f"{folder} holds a network, which predicts images on this machine")
+        return _by_network(config, folder, progress)
+    model = load_model(folder)
+    _refuse(config, OF_NETWORKS, f"{folder} holds a probe, which predicts stored embeddings")
+    return _by_probe(config, folder, model, progress)
+
+
+def _chosen(folder: Location) -> Location:
+    """The folder of a model: of the only one of its run.
+
+    Raises
+    ------
+    InputError
+        The run has several; the message names them.
+    """
+    several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
+    if several:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
+    return folder
+
+
+def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> None:
+    """Refuse options that were given and would do nothing."""
+    usual = {one.name: one.default for one in fields(config)}
+    given = [f"--{name.replace('_', '-')}" for name in options if getattr(config, name) != usual[name]]
+    if given:
+        raise InputError(f"{reason}; leave out {', '.join(given)}")
+
+
+def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> Report:
+    workspace = Location.of(config.workspace).absolute()
     store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
     check_features(model, store)
     name = slug(config.name or f"{folder.name}-{config.dataset}-{config.split}")
@@ -77,20 +141,82 @@ def run(config: PredictConfig, progress: Progress = SILENT) -> Report:
         return made.finish(found.results, tables, found.notes)
 
 
-def model_in(folder: Location) -> Classifier:
-    """The model of a run folder.
+def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> Report:
+    """Predictions for images, as `train-cnn` makes them for its own test sets."""
+    from engine.backbones.backbone import choose_device  # here, because all of this loads torch
+    from engine.cnn.images import open_images
+    from engine.cnn.view import ImageView
+    from engine.networks.trained import load_trained
 
-    Raises
-    ------
-    InputError
-        The run has several; the message names them.
-    SchemaError
-        It has none.
-    """
-    several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
-    if several:
-        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
-    return load_model(folder)
+    dataset, trained = _images(config, folder)
+    source, name = dataset.source(config.split), f"{dataset.name}/{config.split}"
+    model = load_trained(folder, choose_device(config.device))
+    known = source.listing.class_names
+    classes, note = align_classes(model.class_names, known, name) if known else (np.empty(0, np.int64), "")
+    inputs = [_record_of_network(folder, model.details["train_rows"]), _record_of_images(dataset, source)]
+    run_name = slug(config.name or f"{folder.name}-{dataset.name}-{config.split}")
+    with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
+        progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
+        images = open_images(source, name, model.design.frame, 0)  # each is seen once, so none is held
+        place = made.place / PREDICTIONS / slug(f"{dataset.name}-{config.split}")
+        with made.timed("predict"), connect(threads=1) as workers:
+            view = ImageView.of(images)
+            counts = predict(model, model.class_names, view, classes, place, workers, progress=progress)
+        results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
+        _write_rejected(made.place / REJECTED, name, source, images.rejected)
+        learnt = inputs[1].config_hash in trained
+        notes = [note, *_remarks(name, counts, source, images.rejected, learnt=learnt)]
+        return made.finish(
+            results, results_table(f"Predicted by {folder.name}", results), [one for one in notes if one]
+        )
+
+
+def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]:
+    """The dataset, divided as it was for the training, and the hashes of the listings that the training read."""
+    run = folder.parent.parent if folder.parent.name == MODELS else folder
+    manifest: dict[str, Any] = json.loads((run / MANIFEST).read_text()) if (run / MANIFEST).exists() else {}
+    options = manifest.get("config", {})
+    root = config.data_root or Path(options.get("data_root", "data"))
+    seed = options.get("seed", 0)
+    dataset = open_dataset(config.dataset, root, classes=config.classes, labels=config.labels, seed=seed)
+    return dataset, {one["config_hash"] for one in manifest.get("inputs", ())}
+
+
+def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, str], *, learnt: bool) -> list[str]:
+    """What has to be said about the images and their labels."""
+    found = [f"{name} is what the network has learnt from; its accuracy there says little"] if learnt else []
+    if not counts.n:
+        found.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
+    order = check_label_order(counts.confusion) if counts.n else None
+    if order:
+        found.append(f"warning: {name}: {order.sentence}")
+    if rejected:
+        first = min(rejected)
+        found.append(
+            f"{name}: {len(rejected)} of {len(source.listing):,} files hold no usable image and were left out, such as "
+            f"{source.listing.names[first]} ({rejected[first]}); all are in {REJECTED}"
+        )
+    return found
+
+
+def _write_rejected(place: Location, name: str, source: Source, rejected: dict[int, str]) -> None:
+    """The ledger of files that hold no usable image, in the form that `train-cnn` gives it."""
+    names = source.listing.names
+    rows = [
+        {"split": name, "sample_id": row, "path": names[row], "reason": why} for row, why in sorted(rejected.items())
+    ]
+    schema = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
+    place.write_atomically(lambda file: pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd"))
+
+
+def _record_of_network(folder: Location, rows: int) -> Input:
+    with (folder / MODEL).open_input() as file:
+        return Input(place=str(folder), config_hash=digest_file(file), rows=rows)
+
+
+def _record_of_images(dataset: Dataset, source: Source) -> Input:
+    made = source.listing.fingerprint()
+    return Input(place=dataset.place, config_hash=made.hash, rows=made.count)
 
 
 def _record(folder: Location, model: Classifier) -> Input:

@@ -32,6 +32,7 @@ FLOORS = [
         "engine.extract",
         "engine.replay",
         "engine.evaluate",
+        "engine.realism",
         "engine.estimators",
         "engine.forecast",
         "engine.gap",

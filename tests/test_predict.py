@@ -121,6 +121,11 @@ def test_features_of_another_width_are_refused(workspace, model, rng):
         predicted(workspace, model, "wide")
 
 
+def test_options_that_only_a_network_has_a_use_for_are_refused(workspace, model):
+    with pytest.raises(InputError, match="predicts stored embeddings; leave out --device, --data-root"):
+        predicted(workspace, model, device="cpu", data_root=workspace)
+
+
 def test_a_folder_without_a_model_is_named(workspace):
     with pytest.raises(SchemaError, match="holds no model"):
         predicted(workspace, str(workspace))

@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pytest
 
+import cli
 from engine.core.location import Location
 from engine.store import open_store
 
@@ -35,7 +36,7 @@ def demo(tmp_path_factory):
 
 def test_the_demo_ends_with_a_table_and_says_where_everything_is(demo):
     folder, done = demo
-    for text in ("softmax", "lda", "sgd", "digits-night/test", "workspace/runs", "95 % interval"):
+    for text in ("simple-cnn", "softmax", "lda", "sgd", "digits-night/test", "workspace/runs", "95 % interval"):
         assert text in done.stdout
     assert "Traceback" not in done.stderr
     assert (folder / "workspace" / "runs" / "fit-incremental-digits-softmax" / "model.safetensors").exists()
@@ -54,6 +55,14 @@ def test_the_demo_explains_its_gap_by_inputs_and_finds_a_repair(demo):
     assert {path.name for path in (place / "figures").iterdir()} == {"ledger.png", "classes.png"}
 
 
+def test_every_command_that_the_demo_says_can_be_typed(demo):
+    _, done = demo
+    said = [line.split()[3:] for line in done.stderr.splitlines() if line.startswith("$ python cli.py ")]
+    assert [words[0] for words in said] == ["train-cnn", "extract", *["fit-incremental"] * 3, "gap"]
+    for words in said:
+        assert cli._parser(words).parse_args(words, exit_on_error=False, print_error=False)
+
+
 def test_the_demo_can_be_run_again(demo):
     folder, _ = demo
     command = [sys.executable, str(ROOT / "cli.py"), "demo"]
@@ -64,7 +73,7 @@ def test_the_demo_can_be_run_again(demo):
 def test_the_python_of_the_readme_runs(demo, monkeypatch):
     folder, _ = demo
     monkeypatch.chdir(folder)
-    store = open_store(Location("workspace/embeddings/tiny/digits/test"))
+    store = open_store(Location("workspace/embeddings/run-train-cnn-digits-simple-cnn/digits/test"))
     names = {"embeddings": store.view().read().x}
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), names)

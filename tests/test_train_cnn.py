@@ -1,29 +1,19 @@
 """A network learns from images, the same on every run and after every kill, and its predictions are everybody's."""
 
 import errno
-import json
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from cli import execute
 from engine.cnn.augment import CHANGES, MIXTURES, crop, cutout, flip, parse_augmentation
 from engine.cnn.division import divide
 from engine.cnn.images import batches, even_parts, open_images
 from engine.cnn.kept import DiskFullError
-from engine.cnn.presets import PRESETS
 from engine.cnn.recipe import OPTIMIZERS, Recipe
 from engine.cnn.schedule import rate
 from engine.cnn.statistics import pixel_statistics
@@ -40,8 +30,6 @@ from engine.networks import NETWORKS
 from engine.networks.design import Design, body_parameters, head_name, load_weights
 from engine.networks.frame import Frame, own_frame, peek
 from engine.networks.trained import Trained, load_trained
-from engine.predictions import read_predictions
-from jobs.train_cnn import HISTORY, TrainCnnConfig, _state, run, settled
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
@@ -174,59 +162,6 @@ def test_held_and_streamed_images_teach_the_same(stripes):
     assert_same(trained(stripes, SHORT), trained(stripes, SHORT, budget=0))
 
 
-SLOW = ("--dataset", "digits", "--epochs", "4", "--batch-size", "32", "--augment", "crop:1", "--ema", "0.9")
-
-
-def command(workspace):
-    return ["train-cnn", *SLOW, "--workspace", str(workspace)]
-
-
-def folder_of(workspace):
-    return workspace / "runs" / "train-cnn-digits-simple-cnn"
-
-
-def test_a_run_that_is_killed_at_a_random_moment_ends_like_an_undisturbed_one(tmp_path):
-    script = "import sys, cli, torch; torch.set_num_threads(1); sys.exit(cli.execute(sys.argv[1:]))"
-    killed, whole = folder_of(tmp_path / "killed"), folder_of(tmp_path / "whole")
-    state, latest = killed / "checkpoint" / "training.safetensors", time.monotonic() + 60
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, *command(tmp_path / "killed")],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while child.poll() is None and not state.exists() and time.monotonic() < latest:
-        time.sleep(0.005)
-    time.sleep(random.SystemRandom().uniform(0, 0.15))
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    assert execute(command(tmp_path / "killed")) == 0
-    assert execute(command(tmp_path / "whole")) == 0
-    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert (killed / "results.parquet").read_bytes() == (whole / "results.parquet").read_bytes()
-    assert not (killed / "checkpoint").exists()
-    columns = pq.read_table(killed / HISTORY).drop_columns(CLOCK)
-    assert columns.equals(pq.read_table(whole / HISTORY).drop_columns(CLOCK))
-
-
-def test_predictions_of_a_network_are_read_and_evaluated_like_those_of_a_probe(tmp_path, capsys):
-    report = run(TrainCnnConfig(dataset="digits", epochs=6, batch_size=32, workspace=str(tmp_path)))
-    accuracy = {(row.dataset, row.metric): row.value for row in report.results}
-    assert accuracy["digits", "accuracy"] > 0.9
-    assert ("digits-night", "accuracy") in accuracy
-    found = read_predictions(report.run, dataset="digits", split="test")
-    assert found.model == "simple-cnn"
-    assert found.class_names == tuple("0123456789")
-    assert found.right.mean() == accuracy["digits", "accuracy"]
-    assert execute(["evaluate", report.run, "--workspace", str(tmp_path), "--replicates", "9", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["results"]
-    again = {(row["dataset"], row["metric"]): row["value"] for row in rows}
-    for metric in ("accuracy", "log_loss", "macro_auroc"):
-        assert again["digits", metric] == pytest.approx(accuracy["digits", metric], rel=1e-6)
-    figures = {path.stem for path in (Path(report.run) / "figures").iterdir()}
-    assert {"history-loss", "history-accuracy", "confusion-digits-test", "confusion-digits-night-test"} == figures
-
-
 def test_a_saved_network_gives_the_scores_it_gave(tmp_path, stripes):
     lesson = lesson_of(stripes)
     design = design_of(lesson, "resnet-small")
@@ -242,18 +177,6 @@ def test_a_saved_network_gives_the_scores_it_gave(tmp_path, stripes):
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(SchemaError, match="holds no network"):
         load_trained(Location.of(tmp_path))
-
-
-def test_several_seeds_have_their_mean_and_its_interval(tmp_path):
-    report = run(TrainCnnConfig(dataset="digits", epochs=1, seeds=2, workspace=str(tmp_path)))
-    accuracy = [one for one in report.results if (one.dataset, one.metric) == ("digits", "accuracy")]
-    singles, mean = [one.value for one in accuracy[:2]], accuracy[2]
-    assert mean.model == "simple-cnn, mean of 2 seeds"
-    half = 12.706205 * np.std(singles, ddof=1) / np.sqrt(2)  # Student's t with one degree of freedom
-    assert (mean.value, mean.low, mean.high) == pytest.approx(
-        (np.mean(singles), np.mean(singles) - half, np.mean(singles) + half)
-    )
-    assert read_predictions(report.run, model="simple-cnn-seed-1", dataset="digits", split="test").n == 360
 
 
 def test_the_head_of_resnet18_is_replaced_and_the_rest_filled():
@@ -455,62 +378,10 @@ def test_images_that_cannot_be_decoded_are_left_out_and_written_down(stripes, bu
     assert set(images.rejected.values()) == {"is damaged"}
 
 
-def folders(root, counts, size=(12, 12)):
-    """A tree of class folders with so many images each."""
-    rng = np.random.default_rng(1)
-    for name, count in counts.items():
-        (root / name).mkdir(parents=True)
-        for index in range(count):
-            pixels = rng.integers(0, 256, (*size, 3), np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{index}.png")
-    return root
-
-
-@pytest.mark.parametrize(
-    ("counts", "more", "sentence"),
-    [
-        ({"a": 6, "b": 1}, (), "one image of 1 of its 2 classes, such as 'b'"),
-        ({"a": 6, "b": 6, "c": 0}, (), "no image of 1 of its 3 classes, such as 'c'"),
-        ({"a": 6}, (), "images of 1 class; a network needs two or more"),
-        ({"a": 6, "b": 6}, ("--patience", "2", "--validation", "0"), "--patience 2 watches the validation loss"),
-        ({"a": 6, "b": 6}, ("--network", "resnet-smal"), "did you mean 'resnet-small'"),
-        ({"a": 6, "b": 6}, ("--optimizer", "adm"), "did you mean 'adam'"),
-        ({"a": 6, "b": 6}, ("--pretrained",), "nobody publishes weights of 'simple-cnn'"),
-        ({"a": 6, "b": 6}, ("--weights", "none.pth"), "there is no weights file none.pth"),
-    ],
-)
-def test_bad_input_is_one_sentence(tmp_path, counts, more, sentence, capsys):
-    folders(tmp_path / "set" / "train", counts)
-    folders(tmp_path / "set" / "test", {name: max(1, count) for name, count in counts.items()})
-    place = ["--dataset", str(tmp_path / "set"), "--workspace", str(tmp_path / "ws")]
-    assert execute(["train-cnn", *place, "--epochs", "1", *more]) == 2
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert "Traceback" not in said
-
-
-def test_a_class_that_only_the_test_images_have_is_found_before_the_training_begins(tmp_path, capsys):
-    folders(tmp_path / "set" / "train", {"a": 6, "b": 6})
-    folders(tmp_path / "set" / "test", {"a": 2, "b": 2, "c": 2})
-    place = ["--dataset", str(tmp_path / "set"), "--workspace", str(tmp_path / "ws")]
-    assert execute(["train-cnn", *place, "--epochs", "1"]) == 2
-    said = capsys.readouterr().err
-    assert "'c'" in said
-    assert "epoch" not in said
-
-
 def test_a_dataset_without_labels_is_refused(stripes):
     listing = Listing(stripes.listing.names, np.full(96, -1, np.int32), ["a", "b"])
     with pytest.raises(InputError, match="x/train has no labels; put images into one folder per class"):
         divide(listing, np.arange(96), 0.1, 0, "x/train")
-
-
-def test_images_of_different_sizes_are_scaled_and_the_user_told(tmp_path):
-    folders(tmp_path / "set" / "train", {"a": 4, "b": 4}, (20, 30))
-    folders(tmp_path / "set" / "train" / "a", {"more": 3}, (40, 24))
-    folders(tmp_path / "set" / "test", {"a": 1, "b": 1}, (9, 9))
-    report = run(TrainCnnConfig(dataset=str(tmp_path / "set"), epochs=1, workspace=str(tmp_path / "ws")))
-    assert "images of 2 sizes from 20 × 30 to 40 × 24 are scaled to 64 × 64; --image-size changes that" in report.notes
 
 
 def test_validation_rows_are_a_share_of_each_class_and_stay_when_images_are_reordered(stripes):
@@ -528,23 +399,6 @@ def test_balanced_classes_count_alike(stripes):
     counts = np.bincount(stripes.listing.labels[lesson.train])
     weight = lesson.class_weight("balanced").numpy()
     assert weight * counts == pytest.approx(np.full(3, len(lesson.train) / 3))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_training_and_says_what_it_costs(name):
-    preset = PRESETS[name]
-    config = settled(TrainCnnConfig(preset=name))
-    assert f"--preset {name}" in preset.command
-    assert preset.cost
-    assert preset.expected
-    assert {option: getattr(config, option) for option in preset.options} == dict(preset.options)
-    assert settled(TrainCnnConfig(preset=name, epochs=1)).epochs == 1
-
-
-def test_random_weights_win_over_a_preset_that_begins_with_pretrained_ones():
-    config = settled(TrainCnnConfig(preset="cats-dogs-resnet18", weights="random"))
-    assert config.pretrained
-    assert _state(config, Design(config.network, Frame(32, 32, 3), 2)) is None
 
 
 def test_confused_pairs_are_named_worst_first():

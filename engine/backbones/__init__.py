@@ -1,6 +1,6 @@
 """Networks that turn images into embeddings, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ from engine.backbones.preprocessing import Preprocessing
 from engine.core.errors import InputError
 from engine.core.progress import SILENT, Progress
 from engine.core.registry import Registry
+from engine.networks.runs import PREFIX
 
 if TYPE_CHECKING:
-    from engine.backbones.backbone import Backbone
+    from engine.backbones.backbone import Backbone, Network
+    from engine.backbones.request import Request
 
 __all__ = [
     "BACKBONES",
@@ -52,9 +54,11 @@ def load_backbone(
     Parameters
     ----------
     name
-        A timm model, ``torchvision:MODEL`` (or a name that only torchvision has), or ``tiny``.
+        A timm model, ``torchvision:MODEL`` (or a name that only torchvision has), ``tiny``, or ``run:NAME`` for a
+        network that was trained here.
     weights
-        Empty for the library's pretrained ones, ``random`` (decided by `seed`), or a file.
+        Empty for the library's pretrained ones, ``random`` (decided by `seed`), or a file; of a network that was
+        trained here, its ``model.safetensors``.
     image_size
         Height and width of the input in pixels; the model's own when None.
     arguments
@@ -69,11 +73,11 @@ def load_backbone(
     from engine.backbones.backbone import assemble, choose_device, choose_precision
     from engine.backbones.request import Request
 
-    library, model = find_library(name)
+    load, model = _loader(name)
     arguments = dict(arguments or {}) | ({"input_size": image_size} if image_size else {})
     constructor, options = split_arguments(arguments)
     place = choose_device(device)
-    network = BACKBONES[library].load(Request(model, weights, constructor, options, seed, place))
+    network = load(Request(model, weights, constructor, options, seed, place))
     return assemble(name, network, arguments, place, choose_precision(precision, place))
 
 
@@ -100,6 +104,16 @@ class BackboneChoice:
             precision=self.precision,
             seed=self.seed,
         )
+
+
+def _loader(name: str) -> "tuple[Callable[[Request], Network], str]":
+    """What makes the network called `name` out of a request, and its name there."""
+    if name.startswith(PREFIX):
+        from engine.backbones.run import load  # here, because it loads torch
+
+        return load, name.removeprefix(PREFIX)
+    library, model = find_library(name)
+    return BACKBONES[library].load, model
 
 
 def find_library(name: str) -> tuple[str, str]:

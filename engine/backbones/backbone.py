@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from engine.backbones.framed import Framed
 from engine.backbones.preprocessing import Preprocessing
 from engine.backbones.weights import weights_hash
 from engine.core.errors import InputError
@@ -29,10 +30,13 @@ class Head(NamedTuple):
     ----------
     weight : (k, d) float32
     bias : (k,) float32
+    class_names
+        By class index; empty where the library does not say.
     """
 
     weight: np.ndarray
     bias: np.ndarray
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,23 @@ class Network:
     Attributes
     ----------
     model
-        Called with normalised pixels ``(n, 3, h, w)``; gives logits ``(n, k)`` if `classifier` is there.
+        Called with normalised pixels ``(n, c, h, w)``, one channel for each mean of `preprocessing`; gives logits
+        ``(n, k)`` if `classifier` is there.
     features
         From the same pixels to what the classifier sees, ``(n, d)``.
     classifier
         The model's last linear layer.
+    class_names
+        What it tells apart, where that is known.
     """
 
     model: torch.nn.Module
     features: Callable[[torch.Tensor], torch.Tensor]
     classifier: torch.nn.Module | None
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | Framed
     weights: str
     layer: str
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Backbone:
     precision: str
 
     @property
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> Preprocessing | Framed:
         """Resize, crop and normalisation."""
         return self.network.preprocessing
 
@@ -119,16 +127,20 @@ class Backbone:
             return function(self._pixels(batch)).float().cpu().numpy()
 
     def _pixels(self, batch: np.ndarray) -> torch.Tensor:
-        """Normalised pixels ``(n, 3, h, w) float32``, channels last in memory as those of `batch` are."""
+        """Normalised pixels ``(n, c, h, w) float32``, channels last in memory as those of `batch` are.
+
+        A network of grey images takes the first of three equal channels.
+        """
         scale, shift = self._normalisation
         pixels = torch.from_numpy(batch if batch.flags.writeable else batch.copy())
         if self.device.type == "cuda":
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-        return pixels.to(self.device).permute(0, 3, 1, 2).float().mul_(scale).add_(shift)
+        pixels = pixels.to(self.device).permute(0, 3, 1, 2)[:, : scale.shape[1]]
+        return pixels.float().mul_(scale).add_(shift)
 
     @property
     def _normalisation(self) -> tuple[torch.Tensor, torch.Tensor]:
-        mean, std = (np.array(v).reshape(1, 3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
+        mean, std = (np.array(v).reshape(1, -1, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
         values = (1 / (255 * std), -mean / std)
         return tuple(torch.from_numpy(value.astype(np.float32)).to(self.device) for value in values)
 
@@ -188,18 +200,19 @@ def assemble(
         raise InputError(f"backbone {name!r} does not take images of {height} × {width}: {reason}") from error
     if found.ndim != 2:
         raise InputError(f"backbone {name!r} gives features of shape {found.shape[1:]} per image, not one vector")
-    head = _linear(network.classifier)
+    head = _linear(network.classifier, network.class_names)
     if head is not None and not _is_head(head, found, trial.logits(image)):
         head = None
     return Backbone(name, found.shape[1], network, head, trial.weights_hash, trial.arguments, device, precision)
 
 
-def _linear(classifier: torch.nn.Module | None) -> Head | None:
+def _linear(classifier: torch.nn.Module | None, class_names: tuple[str, ...]) -> Head | None:
     weight, bias = getattr(classifier, "weight", None), getattr(classifier, "bias", None)
     if not isinstance(weight, torch.Tensor) or weight[0, :].numel() != weight.shape[1]:
         return None
     values = weight.detach().float().cpu().numpy().reshape(weight.shape[0], -1)
-    return Head(values, np.zeros(len(values), np.float32) if bias is None else bias.detach().float().cpu().numpy())
+    offset = np.zeros(len(values), np.float32) if bias is None else bias.detach().float().cpu().numpy()
+    return Head(values, offset, class_names)
 
 
 def _is_head(head: Head, features: np.ndarray, logits: np.ndarray) -> bool:

@@ -1,8 +1,6 @@
 """Any classification model of torchvision, with the input of its default weights."""
 
-from copy import deepcopy
 from fnmatch import fnmatch
-from itertools import chain
 from typing import Any
 
 import torch
@@ -10,6 +8,7 @@ import torchvision
 from torch import nn
 
 from engine.backbones.backbone import Network
+from engine.backbones.body import without
 from engine.backbones.folding import folded
 from engine.backbones.hub import url_file
 from engine.backbones.preprocessing import Preprocessing
@@ -45,7 +44,7 @@ def load(request: Request) -> Network:
     layer = f"input of {name}" if name else "pooled features"
     return Network(
         model=model,
-        features=folded(_without(model, name), request.device) if name else lambda x: _pooled(model, x),
+        features=folded(without(model, name), request.device) if name else lambda x: _pooled(model, x),
         classifier=model.get_submodule(name) if name else None,
         preprocessing=_preprocessing(request),
         weights=weights,
@@ -92,14 +91,6 @@ def _settings(name: str, state: State) -> dict[str, Any]:
 def _last_linear(model: nn.Module) -> str:
     found = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     return found[-1] if found else ""
-
-
-def _without(model: nn.Module, name: str) -> nn.Module:
-    """`model` without the layer `name`; both share their tensors."""
-    shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
-    body = deepcopy(model, shared)
-    body.set_submodule(name, nn.Identity())
-    return body
 
 
 def _pooled(model: nn.Module, x: torch.Tensor) -> torch.Tensor:

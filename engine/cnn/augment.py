@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torchvision.transforms import v2
 
+from engine.cnn.transfer import sent
 from engine.core.errors import InputError, unknown_name
 
 Change = Callable[[torch.Tensor], torch.Tensor]
@@ -22,8 +23,8 @@ def flip(share: float) -> Change:
     """Mirror left and right a `share` of the images."""
 
     def change(x: torch.Tensor) -> torch.Tensor:
-        chosen = torch.rand(len(x)) < share
-        return torch.where(chosen[:, None, None, None].to(x.device), x.flip(3), x)
+        chosen = sent(torch.rand(len(x)) < share, x.device)
+        return torch.where(chosen[:, None, None, None], x.flip(3), x)
 
     return change
 
@@ -34,7 +35,7 @@ def crop(padding: float) -> Change:
 
     def change(x: torch.Tensor) -> torch.Tensor:
         n, _, height, width = x.shape
-        top, left = torch.randint(0, 2 * edge + 1, (2, n)).to(x.device)
+        top, left = sent(torch.randint(0, 2 * edge + 1, (2, n)), x.device)
         padded = torch.nn.functional.pad(x, (edge,) * 4)
         down = (top[:, None] + torch.arange(height, device=x.device))[:, :, None]
         right = (left[:, None] + torch.arange(width, device=x.device))[:, None, :]
@@ -55,7 +56,7 @@ def cutout(edge: float) -> Change:
 
     def change(x: torch.Tensor) -> torch.Tensor:
         n, _, height, width = x.shape
-        down, right = (torch.randint(0, length, (n, 1)).to(x.device) for length in (height, width))
+        down, right = (sent(torch.randint(0, length, (n, 1)), x.device) for length in (height, width))
         inside = [
             (torch.arange(length, device=x.device) >= at - half) & (torch.arange(length, device=x.device) < at + half)
             for length, at in ((height, down), (width, right))

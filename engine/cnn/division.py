@@ -18,43 +18,74 @@ class Division(NamedTuple):
     ----------
     validation
         Empty where everything is learnt from.
+    unwatched
+        Names of classes that are not validated on although others are, because their single image is learnt from.
     """
 
     train: np.ndarray
     validation: np.ndarray
+    unwatched: tuple[str, ...] = ()
 
 
 def divide(listing: Listing, usable: np.ndarray, share: float, seed: int, name: str) -> Division:
     """The `usable` rows of the split `name`, a `share` of each class for validation; decided by the names and `seed`.
 
+    A class of one image is learnt from; one of several has an image on either side. Where some images are synthetic,
+    those that their generator has not seen are validated on, whatever the `share`: all others are in its images.
+
     Raises
     ------
     InputError
-        There are no labels, fewer than two classes, a class without images, or one whose single image cannot be both
-        learnt from and watched.
+        There are no labels, fewer than two classes, a class without images, or a generator that has seen all of them.
     """
     if not 0 <= share < 1:
         raise InputError(f"--validation is {share}; give a share of the training images from 0 to below 1, such as 0.1")
     labels = listing.labels[usable]
-    _check_labels(labels, listing, name)
-    usable = usable[labels >= 0]
-    _check_classes(listing.labels[usable], listing, share, name)
+    check_labels(labels, listing, name)
+    usable, labels = usable[labels >= 0], labels[labels >= 0]
+    counts = np.bincount(labels, minlength=len(listing.class_names))
+    _check_classes(counts, listing, name)
     if not share:
         return Division(usable, np.zeros(0, np.int64))
-    names = [listing.names[row] for row in usable.tolist()]
-    found = split_indices(names, listing.labels[usable], {TRAIN: 1 - share, VALIDATION: share}, seed)
-    return Division(usable[found[TRAIN]], usable[found[VALIDATION]])
+    if listing.synthesis is not None:
+        return _beside_synthetic(listing, usable, name)
+    single = counts[labels] == 1
+    several = usable[~single]
+    names = [listing.names[row] for row in several.tolist()]
+    found = split_indices(names, labels[~single], {TRAIN: 1 - share, VALIDATION: share}, seed)
+    train = np.sort(np.concatenate([several[found[TRAIN]], usable[single]]))
+    unwatched = tuple(listing.class_names[label] for label in np.flatnonzero(counts == 1))
+    return Division(train, several[found[VALIDATION]], unwatched)
 
 
-def _check_labels(labels: np.ndarray, listing: Listing, name: str) -> None:
+def _beside_synthetic(listing: Listing, usable: np.ndarray, name: str) -> Division:
+    """Synthetic images and those that they were made from to learn from, the real ones that are left to validate on."""
+    unseen = ~(listing.synthesis.made | listing.synthesis.learnt)[usable]
+    if not unseen.any():
+        raise InputError(
+            f"the generator of the synthetic images has learnt from every image of {name}, so that none is left to "
+            "validate on; use --validation 0, or make the set again with `augment --validation 0.1`"
+        )
+    watched = np.unique(listing.labels[usable[unseen]])
+    missing = np.setdiff1d(np.arange(len(listing.class_names)), watched)
+    return Division(usable[~unseen], usable[unseen], tuple(listing.class_names[label] for label in missing))
+
+
+def check_labels(labels: np.ndarray, listing: Listing, name: str) -> None:
+    """Refuse images of the split `name` that nothing can be learnt from, by their `labels`.
+
+    Raises
+    ------
+    InputError
+        There are none, or none has a label.
+    """
     if not len(labels):
         raise InputError(f"{name} has no image that can be decoded, of {len(listing)} listed; nothing can be learnt")
     if (labels < 0).all():
         raise InputError(f"{name} has no labels; put images into one folder per class or name a CSV with --labels")
 
 
-def _check_classes(labels: np.ndarray, listing: Listing, share: float, name: str) -> None:
-    counts = np.bincount(labels, minlength=len(listing.class_names))
+def _check_classes(counts: np.ndarray, listing: Listing, name: str) -> None:
     if (counts > 0).sum() < 2:
         raise InputError(
             f"{name} has images of {int((counts > 0).sum())} class; a network needs two or more to tell apart"
@@ -64,11 +95,4 @@ def _check_classes(labels: np.ndarray, listing: Listing, share: float, name: str
         raise InputError(
             f"{name} has no image of {len(empty)} of its {len(counts)} classes, such as "
             f"{listing.class_names[empty[0]]!r}; add images, or leave them out of the folders or of --classes"
-        )
-    single = np.flatnonzero(counts == 1)
-    if share and len(single):
-        raise InputError(
-            f"{name} has one image of {len(single)} of its {len(counts)} classes, such as "
-            f"{listing.class_names[single[0]]!r}; it cannot be learnt from and validated on: add images, or use "
-            "--validation 0"
         )

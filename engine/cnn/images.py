@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -52,6 +52,22 @@ class Images(Protocol):
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The images at ``rows : (n,)`` of the listing, in that order; those that hold no image are left out."""
+
+
+@runtime_checkable
+class Changing(Images, Protocol):
+    """Images that training sees changed, and otherwise in each epoch.
+
+    Attributes
+    ----------
+    images
+        The same as they are, for validation.
+    """
+
+    images: Images
+
+    def at(self, epoch: int) -> Images:
+        """The images as training sees them in `epoch`, from 1."""
 
 
 @dataclass(frozen=True)

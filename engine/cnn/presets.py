@@ -130,3 +130,9 @@ PRESETS: Mapping[str, Preset] = {
         },
     ),
 }
+
+
+def in_short() -> str:
+    """All presets as a list in Markdown, for `--help`."""
+    lines = (f"* {name}: {one.about} Test accuracy: {one.expected}; cost: {one.cost}." for name, one in PRESETS.items())
+    return "Presets:\n\n" + "\n".join(lines)

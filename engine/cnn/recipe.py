@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.cnn.sampling import SAMPLERS
 from engine.cnn.schedule import SCHEDULES
 from engine.core.errors import InputError, unknown_name
 from engine.networks.design import body_parameters
@@ -46,6 +47,8 @@ class Recipe:
         Epochs over which the rate rises before the schedule begins.
     class_weight
         ``balanced`` weights each image with n / (k × images of its class) in the loss.
+    sampler
+        ``shuffled`` shows each image once in an epoch; ``balanced`` draws as many, of every class as often.
     augment
         As `parse_augmentation` takes it.
     ema
@@ -72,6 +75,7 @@ class Recipe:
     warmup: float = 0.0
     label_smoothing: float = 0.0
     class_weight: str = "none"
+    sampler: str = "shuffled"
     augment: tuple[str, ...] = ()
     ema: float = 0.0
     freeze_epochs: int = 0
@@ -103,6 +107,7 @@ class Recipe:
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("class_weight", CLASS_WEIGHTS),
+            ("sampler", SAMPLERS),
             ("keep", KEPT),
         ):
             if getattr(self, name) not in known:

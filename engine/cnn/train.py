@@ -7,6 +7,7 @@ threads the result on a processor is the same, bit for bit.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -16,18 +17,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from engine.cnn.augment import parse_augmentation
-from engine.cnn.images import Images, batches, even_parts
+from engine.cnn.images import Changing, Images, batches, even_parts
 from engine.cnn.kept import arrays_of, fill, fill_optimiser, optimiser_arrays, save
 from engine.cnn.recipe import Recipe
+from engine.cnn.sampling import SAMPLERS
 from engine.cnn.schedule import rate
+from engine.cnn.team import ALONE, Team
+from engine.cnn.transfer import sent
 from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.errors import DivergedError, InputError
 from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
 from engine.networks.design import freeze, learning
-from engine.networks.pixels import normalised, to_device
+from engine.networks.pixels import normalised
 
 STAGE = "training"
 EVALUATED = 512
@@ -75,9 +80,23 @@ class Lesson:
     device: torch.device
     precision: str = "float32"
 
+    def seen(self, epoch: int) -> Images:
+        """The images as training sees them in `epoch`."""
+        return self.images.at(epoch) if isinstance(self.images, Changing) else self.images
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class indices of the rows to learn from, ``(n,)``."""
+        return self.images.source.listing.labels[self.train]
+
+    @property
+    def plain(self) -> Images:
+        """The images as they are."""
+        return self.images.images if isinstance(self.images, Changing) else self.images
+
     def pixels(self, x: np.ndarray) -> torch.Tensor:
         """Bytes ``(n, h, w, c)`` on the device as ``(n, c, h, w)``."""
-        return to_device(x, self.device)
+        return sent(torch.from_numpy(x), self.device).permute(0, 3, 1, 2)
 
     def normalised(self, x: torch.Tensor) -> torch.Tensor:
         """Bytes as the numbers that the network takes."""
@@ -92,7 +111,7 @@ class Lesson:
         """Weights of the classes in the loss, ``(k,)``; n / (k × images of the class) where `kind` is ``balanced``."""
         if kind == "none":
             return None
-        counts = np.bincount(self.images.source.listing.labels[self.train], minlength=self.classes)
+        counts = np.bincount(self.labels, minlength=self.classes)
         return torch.tensor(len(self.train) / (self.classes * counts), dtype=torch.float32, device=self.device)
 
 
@@ -121,6 +140,7 @@ def fit(
     recipe: Recipe,
     checkpoint: Checkpoint = NO_CHECKPOINT,
     progress: Progress = SILENT,
+    team: Team = ALONE,
 ) -> Fitted:
     """The `model`, trained in place, or its moving average where the recipe wants one.
 
@@ -139,6 +159,7 @@ def fit(
     model = model.to(device)
     average = deepcopy(model) if recipe.ema else None
     kept = model if average is None else average
+    followed = None if average is None else _Followed.of(average, model)
     optimiser = recipe.optimiser(model)
     augmentation = parse_augmentation(recipe.augment, lesson.classes)
     weight = lesson.class_weight(recipe.class_weight)
@@ -146,48 +167,52 @@ def fit(
     total, warmup = steps * recipe.epochs, round(steps * recipe.warmup)
     history, best = _continued(checkpoint, model, average, optimiser)
 
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True):
+    with _own_numbers(device), torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True):
         for epoch in range(len(history) + 1, recipe.epochs + 1):
             if _is_stale(history, recipe.patience):
                 break
             begun = time.perf_counter()
-            torch.manual_seed(int(stream(recipe.seed, "epoch", epoch).integers(2**62)))
-            order = stream(recipe.seed, "order", epoch).permutation(lesson.train)
+            torch.manual_seed(int(stream(recipe.seed, "epoch", epoch, *team.names).integers(2**62)))
+            order = SAMPLERS[recipe.sampler](lesson.train, lesson.labels, stream(recipe.seed, "order", epoch))
             frozen = epoch <= recipe.freeze_epochs
             freeze(model, frozen=frozen)
             learning(model, frozen=frozen, norms_frozen=recipe.freeze_norms)
+            learner = team.learner(model)
             seen = _Seen(epoch, steps, recipe.lr, LOOKS.get(device.type, SELDOM))
 
             with progress.task(f"epoch {epoch} of {recipe.epochs}", len(lesson.train), "images") as task:
-                for index, batch in enumerate(batches(lesson.images, even_parts(order, recipe.batch_size))):
+                images = team.share(lesson.seen(epoch))
+                for index, batch in enumerate(batches(images, even_parts(order, recipe.batch_size))):
                     step = (epoch - 1) * steps + index
                     share = rate(recipe.schedule, warmup, step, total)
                     for group in optimiser.param_groups:
                         group["lr"] = recipe.lr * group["scale"] * share
 
                     x = lesson.normalised(augmentation.change(lesson.pixels(batch.x)))
-                    x, y = augmentation.mix(x, torch.from_numpy(batch.y).to(device))
+                    x, y = augmentation.mix(x, sent(torch.from_numpy(batch.y), device))
                     with lesson.autocast():
-                        logits = model(x)
+                        logits = learner(x)
                     loss = nn.functional.cross_entropy(
                         logits.float(), y, weight, label_smoothing=recipe.label_smoothing
                     )
                     optimiser.zero_grad(set_to_none=True)
-                    loss.backward()
+                    team.weighted(loss, y, weight).backward()
                     optimiser.step()
 
-                    if average is not None:
-                        _follow(average, model, min(recipe.ema, (1 + step) / (10 + step)))
+                    if followed is not None:
+                        followed.step(min(recipe.ema, (1 + step) / (10 + step)))
                     seen.add(loss.detach(), logits.detach(), y)
                     task.advance(len(batch.rows))
 
-            train_loss, train_accuracy = seen.means()
-            validation_loss, validation_accuracy = validated(kept, lesson, lesson.validation)
+            train_loss, train_accuracy = seen.means(team)
+            validation_loss, validation_accuracy = validated(kept, lesson, team.first(lesson.validation))
             _check_validation(validation_loss, epoch, recipe)
             seconds = time.perf_counter() - begun
-            row = Epoch(
-                *(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy),
-                *(recipe.lr * share, round(seconds, 3), round(len(lesson.train) / seconds, 1)),
+            row = team.told(
+                Epoch(
+                    *(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy),
+                    *(recipe.lr * share, round(seconds, 3), round(len(lesson.train) / seconds, 1)),
+                )
             )
             if recipe.keep == "last" or _is_best(row, history):
                 best = {name: array.copy() for name, array in arrays_of(kept.state_dict(), "best").items()}
@@ -207,6 +232,11 @@ def fit(
     chosen = len(history) if recipe.keep == "last" else _best_epoch(history)
     freeze(kept, frozen=False)
     return Fitted(kept.eval(), tuple(history), chosen, len(history) < recipe.epochs)
+
+
+def _own_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Torch's random numbers are the training's own inside the block; the caller's go on behind it."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _check(recipe: Recipe, lesson: Lesson) -> None:
@@ -257,10 +287,12 @@ class _Seen:
         if len(self.losses) % self.look == 0:
             self._check(self.losses[-self.look :])
 
-    def means(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the epoch."""
+    def means(self, team: Team) -> tuple[float, float]:
+        """Mean loss and accuracy of the epoch, over all processes."""
         self._check(self.losses)
-        return tuple((torch.stack(self.sums).double().sum(0) / self.images).tolist())
+        sums = torch.stack(self.sums).double().sum(0)
+        loss, right, images = team.summed(torch.cat([sums, sums.new_tensor([self.images])])).tolist()
+        return loss / images, right / images
 
     def _check(self, losses: Sequence[torch.Tensor]) -> None:
         finite = torch.isfinite(torch.stack(list(losses)))
@@ -272,13 +304,25 @@ class _Seen:
             )
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the average towards the model; counters are copied."""
-    for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(theirs, 1 - decay)
-        else:
+class _Followed(NamedTuple):
+    """Tensors of an average and of the model that it follows, by kind: those that are averaged, and counters."""
+
+    averaged: tuple[list[torch.Tensor], list[torch.Tensor]]
+    copied: tuple[list[torch.Tensor], list[torch.Tensor]]
+
+    @classmethod
+    def of(cls, average: nn.Module, model: nn.Module) -> "_Followed":
+        """Looked up once, because a network with many layers takes as long to list as to average."""
+        mine, theirs = ([*one.state_dict().values()] for one in (average, model))
+        pairs = [*zip(mine, theirs, strict=True)]
+        kinds = ([pair for pair in pairs if pair[0].is_floating_point() is kind] for kind in (True, False))
+        return cls(*(([mine for mine, _ in found], [theirs for _, theirs in found]) for found in kinds))
+
+    @torch.no_grad()
+    def step(self, decay: float) -> None:
+        """Move the average towards the model; counters are copied."""
+        get_ema_multi_avg_fn(decay)(*self.averaged, None)
+        for mine, theirs in zip(*self.copied, strict=True):
             mine.copy_(theirs)
 
 
@@ -286,15 +330,17 @@ def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
 def validated(model: nn.Module, lesson: Lesson, rows: np.ndarray) -> tuple[float | None, float | None]:
     """Mean loss in nats, without smoothing or weights, and accuracy over `rows`; None for no rows."""
     model.eval()
-    lost, right, count = 0.0, 0, 0
-    for batch in batches(lesson.images, even_parts(rows, EVALUATED)):
+    lost, right, count = [], [], 0
+    for batch in batches(lesson.plain, even_parts(rows, EVALUATED)):
         with lesson.autocast():
             logits = model(lesson.normalised(lesson.pixels(batch.x))).float()
-        y = torch.from_numpy(batch.y).to(lesson.device)
-        lost += float(nn.functional.cross_entropy(logits, y, reduction="sum"))
-        right += int((logits.argmax(1) == y).sum())
+        y = sent(torch.from_numpy(batch.y), lesson.device)
+        lost.append(nn.functional.cross_entropy(logits, y, reduction="sum"))
+        right.append((logits.argmax(1) == y).sum())
         count += len(batch.rows)
-    return (lost / count, right / count) if count else (None, None)
+    if not count:
+        return None, None
+    return sum(torch.stack(lost).tolist()) / count, sum(torch.stack(right).tolist()) / count
 
 
 def _is_best(row: Epoch, history: Sequence[Epoch]) -> bool:

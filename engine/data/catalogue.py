@@ -9,7 +9,9 @@ from engine.core.errors import InputError, unknown_name
 from engine.data.dataset import Dataset, Options, Recipe
 from engine.data.datasets import DATASETS
 from engine.data.layouts import dataset_name, looks_like_dataset, open_path
+from engine.data.limited import NAME, limited
 from engine.data.modified import SEPARATOR, seen_through
+from engine.data.synthetic import asked_set, with_synthetic
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,14 @@ def open_dataset(
     seed: int = 0,
     path_column: str | None = None,
     label_column: str | None = None,
+    workspace: str = "workspace",
 ) -> Dataset:
     """The dataset with a name from the catalogue, with a name found under `data_root`, or at a path.
 
-    A plus and modifications behind any of these, as in ``cifar10+night:3,blur``, open it as seen through them.
+    An @ and a number behind any of these, as in ``cifar10@5000``, open it with so many images of each split. A plus and
+    modifications behind that, as in ``cifar10+night:3,blur``, open it as seen through them. ``cifar10+synthetic`` adds
+    the images that `augment` has made to the split that they were made for, ``cifar10+synthetic:NAME`` those of one of
+    several sets.
 
     Parameters
     ----------
@@ -75,13 +81,15 @@ def open_dataset(
         CSV of labels for images that lie flat.
     seed
         Decides the splits of a dataset that has none of its own.
+    workspace
+        Where synthetic images are looked for.
 
     Raises
     ------
     InputError
         There is no such name or path, or its files are not where they were looked for.
     """
-    return _open(name_or_path, data_root, Options(classes, labels, seed, path_column, label_column))
+    return _open(name_or_path, data_root, Options(classes, labels, seed, path_column, label_column, workspace))
 
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
@@ -91,7 +99,9 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if path.exists():
         return _open_at(path, options)
     if SEPARATOR in name_or_path:
-        return _open_modified(name_or_path, data_root, options)
+        return _open_with(name_or_path, data_root, options)
+    if some := NAME.fullmatch(name_or_path):
+        return limited(_open(some["whole"], data_root, options), int(some["rows"]), options.seed)
     if "/" in name_or_path:
         raise InputError(f"there is no dataset at {name_or_path}; known by name: {', '.join(sorted(DATASETS))}")
     found = {dataset.name: dataset for dataset in find_datasets(data_root)}
@@ -100,9 +110,12 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     raise unknown_name("dataset", name_or_path, {*DATASETS, *found})
 
 
-def _open_modified(name: str, data_root: Path, options: Options) -> Dataset:
-    """The dataset before the last plus of `name`, seen through what is behind it."""
+def _open_with(name: str, data_root: Path, options: Options) -> Dataset:
+    """The dataset before the last plus of `name`, with the synthetic images or the modifications behind it."""
     plain, _, specification = name.rpartition(SEPARATOR)
+    asked = asked_set(specification)
+    if asked is not None:
+        return with_synthetic(_open(plain, data_root, options), asked, options.workspace)
     return seen_through(_open(plain, data_root, options), specification, options.seed)
 
 

@@ -12,7 +12,7 @@ from engine.data.source import ByteSource, Source
 from engine.data.sources.subset import Subset
 from engine.data.splits import TRAIN_VAL_TEST, content_groups, split_indices
 
-BY_RULE = "it has no splits of its own: {}, stratified by class, identical files kept together"
+BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class Options:
         Decides the splits of a dataset that has none.
     path_column, label_column
         Columns of `labels`, found by their usual names when None.
+    workspace
+        Where synthetic images are looked for.
     """
 
     classes: Path | None = None
@@ -75,6 +77,7 @@ class Options:
     seed: int = 0
     path_column: str | None = None
     label_column: str | None = None
+    workspace: str = "workspace"
 
 
 @dataclass(frozen=True)

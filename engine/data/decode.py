@@ -98,7 +98,8 @@ _hush(PLUGINS)
 
 
 @contextmanager
-def _silence():
+def silence():
+    """Warnings of the decoders in this context are not for the user."""
     token = _decoding.set(True)
     try:
         yield
@@ -120,7 +121,7 @@ def decode(data: bytes) -> Image.Image:
     """
     if not data:
         raise Undecodable("the file is empty")
-    with _silence():
+    with silence():
         try:
             return _upright(data)
         except (Undecodable, MemoryError):
@@ -138,13 +139,13 @@ def _upright(data: bytes) -> Image.Image:
         if file.width * file.height > MAX_PIXELS:
             raise _too_large(file.width * file.height)
         image = _rgb(file)
-        turn = UPRIGHT.get(_orientation(file))
+        turn = UPRIGHT.get(orientation(file))
     image = image.transpose(turn) if turn is not None else image
     image.info = {}
     return image
 
 
-def _orientation(file: Image.Image) -> int:
+def orientation(file: Image.Image) -> int:
     """The EXIF orientation; 1 where there is none, and where the metadata are damaged but the pixels are not."""
     try:
         return file.getexif().get(ORIENTATION, 1)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,20 @@ from schemas.embeddings import Fingerprint
 
 class Undecodable(Exception):
     """This file holds no image that can be used; the message is the reason for the ledger."""
+
+
+class Synthesis(NamedTuple):
+    """Which images of a listing a generator has made, and which it has learnt from; ``(n,) bool`` each.
+
+    Neither may be validated on: the first are no real images, and of the second the first may hold parts.
+    """
+
+    made: np.ndarray
+    learnt: np.ndarray
+
+    def rows(self, rows: np.ndarray) -> "Synthesis":
+        """That of the images at `rows`."""
+        return Synthesis(self.made[rows], self.learnt[rows])
 
 
 @dataclass(frozen=True)
@@ -26,11 +40,14 @@ class Listing:
         Class indices, -1 where unknown.
     class_names
         Names of the classes, by class index.
+    synthesis
+        Which images are synthetic; None where none is.
     """
 
     names: list[str]
     labels: np.ndarray
     class_names: list[str]
+    synthesis: Synthesis | None = None
 
     def __len__(self) -> int:
         return len(self.names)

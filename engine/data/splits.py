@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from engine.data.likeness import joined, looks_of
 from engine.data.source import ByteSource, Undecodable
 
 TRAIN_VAL_TEST = {"train": 0.8, "val": 0.1, "test": 0.1}
+# Images of a set up to which near duplicates are looked for whenever it is opened.
+NEAR = 30_000
 
 
 def split_indices(
@@ -77,17 +80,30 @@ def _sizes(count: int, fractions: list[float], seed: int, label: int) -> list[in
     return sizes.tolist()
 
 
-def content_groups(source: ByteSource) -> list[object]:
-    """A value per image that is equal for images made from equal bytes.
+def content_groups(source: ByteSource) -> list[int]:
+    """A number per image that is equal for identical images, and for near duplicates in sets of up to `NEAR` images.
+
+    Near duplicates show the same though their files differ: re-encoded, resized, in other colours (`likeness`). Beyond
+    `NEAR` images, looking at each whenever the set is opened would take too long; `datasets --check` does it once.
+    """
+    groups = identical_groups(source)
+    if len(groups) > NEAR:
+        return groups.tolist()
+    return joined(groups, looks_of(source).pairs()).tolist()
+
+
+def identical_groups(source: ByteSource) -> np.ndarray:
+    """A number per image, ``(n,) int64``, that is equal for images made from equal bytes: the first one's position.
 
     Only images whose size occurs more than once are read and hashed; of photographs that is a small part.
     """
     sizes = source.sizes()
     _, inverse, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    groups: list[object] = list(range(len(sizes)))
+    groups = np.arange(len(sizes), dtype=np.int64)
+    first: dict[bytes, int] = {}
     for row in np.flatnonzero(counts[inverse] > 1).tolist():
         try:
-            groups[row] = hashlib.sha256(source.read(row)).digest()
+            groups[row] = first.setdefault(hashlib.sha256(source.read(row)).digest(), row)
         except Undecodable:
             continue
     return groups

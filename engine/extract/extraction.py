@@ -1,5 +1,6 @@
 """One split's images through a backbone into a store: what is asked for, and its way to a finished manifest."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -218,10 +219,10 @@ def _on_cluster(
 def _write_head(folder: Location, backbone: "Backbone") -> None:
     head = backbone.head
     if head is not None and not (folder / HEAD).exists():
-        data = save(
-            {"weight": head.weight, "bias": head.bias},
-            metadata={"classes": str(len(head.bias)), "backbone": backbone.name},
-        )
+        about = {"classes": str(len(head.bias)), "backbone": backbone.name}
+        if head.class_names:
+            about["class_names"] = json.dumps(head.class_names)
+        data = save({"weight": head.weight, "bias": head.bias}, metadata=about)
         (folder / HEAD).write_atomically(lambda file: file.write(data))
 
 

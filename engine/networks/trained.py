@@ -15,8 +15,8 @@ from engine.core.location import Location
 from engine.networks.design import Design
 from engine.networks.frame import Frame
 from engine.networks.pixels import normalised, to_device
+from engine.networks.runs import DESCRIPTION, KIND, MODEL
 
-MODEL, DESCRIPTION, KIND = "model.safetensors", "model.json", "cnn"
 BATCH_PIXELS = 2**22
 
 

@@ -12,12 +12,14 @@ class GapConfig:
     features take about a minute; `--skip repairs` and others save most of it.
 
         python cli.py gap workspace/runs/fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
+        python cli.py gap workspace/runs/train-cnn-cifar10-small --reference cifar10/test --target cifar10+night/test
         python cli.py gap --predictions-reference val.csv --predictions-target v2.csv --labels real.json
 
     Attributes
     ----------
     run
-        Run folder of fit-incremental, tune or predict.
+        Run folder of fit-incremental, tune, train-cnn or predict. A network is explained by the features that
+        `extract --backbone run:NAME` stores.
     reference
         The set to compare with, as dataset/split.
     target

@@ -13,6 +13,7 @@ from engine.evaluate import align_classes
 from engine.gap.labels import ValidLabels, read_labels
 from engine.gap.ledger import ledger
 from engine.gap.pairs import confusion_pairs
+from engine.networks.runs import PREFIX, holds_network, network_at
 from engine.predictions import Predictions, models_in, read_predictions
 from engine.predictions.matched import with_classes_of_both
 from engine.probes.model import MODEL, Classifier, load_model
@@ -26,6 +27,7 @@ from jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
 from jobs.gap.config import GapConfig
 from jobs.gap.features import features_of
 from jobs.gap.found import NOTHING, Features, Found, StoredSet
+from jobs.gap.network import last_layer
 from jobs.gap.written import finished
 from jobs.report import Report
 from schemas.run import Input
@@ -106,10 +108,7 @@ def _found(
 
 
 def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Report:
-    folder = _model_folder(config)
-    model = load_model(folder)
-    backbone = config.backbone or model.features.get("backbone", "")
-    stores = [_store(workspace, name, getattr(config, name), backbone) for name in ("reference", "target")]
+    model, folder, stores = _model_and_stores(config, workspace)
     check_comparable(*stores)
     for store in stores:
         check_features(model, store)
@@ -122,6 +121,16 @@ def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Rep
         with made.timed("ledger"):
             found = _found(config, tuple(side.predictions for side in sides), labels, features)
         return finished(Found(found.sides, found.ledger, found.pairs, features, tuple(notes)), made)
+
+
+def _model_and_stores(config: GapConfig, workspace: Location) -> tuple[Classifier, Location, list[EmbeddingStore]]:
+    """The model, its folder, and both sets as features that it understands."""
+    folder = _model_folder(config)
+    if holds_network(folder):
+        stores = _stores(config, workspace, config.backbone or network_at(folder).name)
+        return last_layer(folder, stores[0].provenance.precision), folder, stores
+    model = load_model(folder)
+    return model, folder, _stores(config, workspace, config.backbone or model.features.get("backbone", ""))
 
 
 def _model_folder(config: GapConfig) -> Location:
@@ -140,11 +149,20 @@ def _model_folder(config: GapConfig) -> Location:
     return folder
 
 
+def _stores(config: GapConfig, workspace: Location, backbone: str) -> list[EmbeddingStore]:
+    return [_store(workspace, name, getattr(config, name), backbone) for name in ("reference", "target")]
+
+
 def _store(workspace: Location, option: str, name: str, backbone: str) -> EmbeddingStore:
     dataset, _, split = name.rpartition("/")
     if not dataset:
         raise InputError(f"--{option} {name} names no split; write it as dataset/split")
-    return find_store(workspace, dataset, split, backbone)
+    try:
+        return find_store(workspace, dataset, split, backbone)
+    except InputError as error:
+        if backbone.startswith(PREFIX):
+            error.add_note(f"(the features of this network: extract --dataset {dataset} --backbone {backbone})")
+        raise
 
 
 def _set(
@@ -166,10 +184,21 @@ def _set(
                 evaluate(model, title, store, made.place, workers, progress)
         if (base / place).is_folder():
             names = {"dataset": source.dataset, "split": source.split, "class_names": model.class_names}
-            found = read_predictions(str(base / place), model=title, **names)
-            if np.array_equal(found.sample_id, sample_id) and np.array_equal(found.label, label):
+            found = _in_order(read_predictions(str(base / place), model=title, **names), sample_id)
+            if found is not None and np.array_equal(found.label, label):
                 return StoredSet(store, view, found)
     raise InputError(f"{store.name} changed while it was read; run the command again")
+
+
+def _in_order(found: Predictions, sample_id: np.ndarray) -> Predictions | None:
+    """The predictions in the order of the rows ``sample_id : (n,)``; None where they are for other rows.
+
+    Those of a network stand in the order of the images, the rows of a store are shuffled.
+    """
+    theirs, mine = (np.argsort(ids, kind="stable") for ids in (found.sample_id, sample_id))
+    if not np.array_equal(found.sample_id[theirs], sample_id[mine]):
+        return None
+    return found.rows(theirs[np.argsort(mine, kind="stable")])
 
 
 def _identities(_index: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,8 @@ class Subset:
     def of(cls, source: ByteSource, rows: np.ndarray) -> "Subset":
         """The images of `source` at `rows`."""
         whole = source.listing
-        listing = Listing([whole.names[row] for row in rows.tolist()], whole.labels[rows], whole.class_names)
+        synthesis = whole.synthesis.rows(rows) if whole.synthesis else None
+        listing = Listing([whole.names[row] for row in rows.tolist()], whole.labels[rows], whole.class_names, synthesis)
         return cls(source, rows, listing)
 
     def read(self, index: int) -> bytes:

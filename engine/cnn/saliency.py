@@ -1,0 +1,150 @@
+"""Which parts of an image speak for a class: Grad-CAM from a network's last map.
+
+References
+----------
+Selvaraju et al. (2017), "Grad-CAM: Visual explanations from deep networks via gradient-based localization".
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+from torch.nn.modules import pooling
+
+from engine.core.errors import InputError
+
+# Images that pass through the network together; the gradient reaches back to the last map alone, so little is kept.
+TOGETHER = 32
+POOLING = (pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._AdaptiveMaxPoolNd, pooling._AdaptiveAvgPoolNd)
+
+
+def grad_cam(model: nn.Module, x: torch.Tensor, classes: np.ndarray) -> np.ndarray:
+    """How much each pixel of `x` speaks for a class, ``(n, h, w) float32`` from 0 to 1; all 0 where nothing does.
+
+    The channels of the last map are summed with the mean gradient of the class's logit as their weights; what is
+    negative becomes 0, the map is enlarged to the image bilinearly and divided by its maximum. Costs little more than a
+    prediction. The model is used in evaluation mode and left as it was.
+
+    Parameters
+    ----------
+    x : (n, c, h, w)
+        Normalised pixels, on any device.
+    classes : (n,) int
+        Of the model.
+
+    Raises
+    ------
+    InputError
+        The network has no map of the image before its head, such as one that works on tokens, or no such class.
+    """
+    classes = np.asarray(classes)
+    if not len(x):
+        return np.zeros((0, *x.shape[2:]), np.float32)
+    x = x.to(next(model.parameters()).device)
+    with _evaluating(model):
+        layer = last_map(model, x[:1])
+        starts = range(0, len(x), TOGETHER)
+        parts = [_heat(model, layer, x[i : i + TOGETHER], classes[i : i + TOGETHER]) for i in starts]
+    return np.concatenate(parts)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; afterwards each module is in the mode that it was in."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+@torch.no_grad()
+def last_map(model: nn.Module, image: torch.Tensor) -> nn.Module:
+    """The module that gives the last map ``(1, channels, h, w)`` of ``image : (1, c, H, W)`` that no pooling has made.
+
+    Maps of a single pixel are passed over, since they say nothing about places.
+
+    Raises
+    ------
+    InputError
+        There is none, or what follows it are tokens.
+    """
+    found = None
+    pooled = set()
+    for module, output in _outputs(model, image):
+        if isinstance(module, POOLING):
+            pooled.add(id(output))
+        elif output.ndim == 3:
+            found = None
+        elif _is_map(output, image) and id(output) not in pooled:
+            found = module
+    if found is None:
+        raise InputError(
+            f"{type(model).__name__} has no convolutional map before its head, so Grad-CAM cannot tell where it looks; "
+            "choose a convolutional network"
+        )
+    return found
+
+
+def _outputs(model: nn.Module, image: torch.Tensor) -> list[tuple[nn.Module, torch.Tensor]]:
+    """What each module returned, in the order in which they finished; all are kept, so that none shares an `id`."""
+    seen: list[tuple[nn.Module, torch.Tensor]] = []
+
+    def note(module: nn.Module, _inputs: tuple, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            seen.append((module, output))
+
+    hooks = [module.register_forward_hook(note) for module in model.modules()]
+    try:
+        model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def _is_map(output: torch.Tensor, image: torch.Tensor) -> bool:
+    """Whether the last two axes of `output` are a smaller image; those of features that stand last are not."""
+    if output.ndim != 4 or output.shape[2] * output.shape[3] == 1:
+        return False
+    (height, width), (tall, wide) = output.shape[2:], image.shape[2:]
+    return abs(height * wide - width * tall) <= 2 * max(tall, wide)
+
+
+def _heat(model: nn.Module, layer: nn.Module, x: torch.Tensor, classes: np.ndarray) -> np.ndarray:
+    found, logits = _map_and_logits(model, layer, x)
+    if not 0 <= classes.min() <= classes.max() < logits.shape[1]:
+        raise InputError(
+            f"classes {classes.min()} to {classes.max()} are asked for, and the network has 0 to {logits.shape[1] - 1}"
+        )
+    with torch.enable_grad():
+        chosen = logits[torch.arange(len(x)), torch.from_numpy(classes.astype(np.int64))]
+        gradient = torch.autograd.grad(chosen.sum(), found)[0]
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    small = (weights * found.detach()).sum(dim=1, keepdim=True).relu()
+    heat = interpolate(small.float(), x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    largest = heat.amax(dim=(1, 2), keepdim=True)
+    return torch.where(largest > 0, heat / largest.clamp_min(torch.finfo(heat.dtype).tiny), 0).cpu().numpy()
+
+
+def _map_and_logits(model: nn.Module, layer: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The output of `layer`, and the logits as a function of it; what comes before keeps nothing for a gradient."""
+    found: list[torch.Tensor] = []
+
+    def begin(_module: nn.Module, _inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+        torch.set_grad_enabled(True)
+        found.append(output.detach().requires_grad_().clone())  # a copy, which layers that work in place may change
+        return found[-1]
+
+    hook = layer.register_forward_hook(begin)
+    try:
+        with torch.no_grad():
+            logits = model(x)
+    finally:
+        hook.remove()
+    return found[-1], logits

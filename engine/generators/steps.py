@@ -1,0 +1,179 @@
+"""A training as a row of numbered steps, which goes on where it was killed.
+
+What a step draws is named by the seed and the step's number, so that a checkpoint needs no state of any generator.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.core.checkpoint import Checkpoint
+from engine.core.errors import ConfigMismatchError, DivergedError, InputError
+from engine.core.progress import Progress
+from engine.core.random import stream
+
+STAGE, LOSSES = "generator", "losses"
+# Steps between looks at the losses: to look, a GPU has to finish all that it has been given, a processor nothing.
+LOOKS, SELDOM = {"cpu": 1}, 50
+TOLD = 20
+
+Part = nn.Module | torch.optim.Optimizer
+# Takes the step's number and its random numbers, gives its losses.
+Step = Callable[[int, torch.Generator], Sequence[torch.Tensor]]
+
+
+class Course(NamedTuple):
+    """What is trained and for how long.
+
+    Attributes
+    ----------
+    parts
+        All that changes from step to step.
+    losses
+        Names of the losses that a step gives.
+    training
+        The recipe; a checkpoint of one that differs in anything but ``steps`` is refused.
+    """
+
+    parts: Mapping[str, Part]
+    losses: tuple[str, ...]
+    training: Mapping[str, Any]
+    device: torch.device
+
+
+def run_steps(course: Course, step: Step, checkpoint: Checkpoint, progress: Progress) -> dict[str, list[float]]:
+    """Do the steps that are left; gives the mean of each loss in each twentieth of the training.
+
+    Raises
+    ------
+    ConfigMismatchError
+        The checkpoint belongs to another recipe.
+    DivergedError
+        A loss is not finite; the message names the step.
+    """
+    steps, seed = course.training["steps"], course.training["seed"]
+    losses = _continued(course, checkpoint)
+    look = LOOKS.get(course.device.type, SELDOM)
+    waiting: list[torch.Tensor] = []
+    with (
+        torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True),
+        progress.task("train the generator", steps - len(losses), "steps") as task,
+    ):
+        for number in range(len(losses) + 1, steps + 1):
+            generator = torch.Generator(course.device).manual_seed(int(stream(seed, "step", number).integers(2**62)))
+            waiting.append(torch.stack([loss.detach().float() for loss in step(number, generator)]))
+            if len(waiting) >= look or number == steps:
+                losses.extend(_finite(torch.stack(waiting).cpu().numpy(), len(losses), course))
+                waiting.clear()
+                if number == steps or checkpoint.due():
+                    _keep(course, losses, checkpoint)
+            task.advance()
+    return told(np.stack(losses), course.losses)
+
+
+def told(losses: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
+    """The mean of each loss ``losses : (steps, k)`` in each twentieth of the training."""
+    means = np.stack([part.mean(0) for part in np.array_split(losses, min(TOLD, len(losses)))]).astype(float)
+    return {name: means[:, column].tolist() for column, name in enumerate(names)}
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move the moving average towards `model`; early steps, which start from noise, are forgotten faster."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(theirs, 1 - decay)
+        else:
+            mine.copy_(theirs)
+
+
+def chosen_rows(seed: int, step: int, size: int, count: int) -> np.ndarray:
+    """Which of `count` images are in the batch of a step, (size,): orders of all of them, one after the other.
+
+    >>> sorted(chosen_rows(0, 1, 3, 6).tolist() + chosen_rows(0, 2, 3, 6).tolist())
+    [0, 1, 2, 3, 4, 5]
+    """
+    places = np.arange((step - 1) * size, step * size)
+    rounds = range(places[0] // count, places[-1] // count + 1)
+    orders = np.concatenate([stream(seed, "order", number).permutation(count) for number in rounds])
+    return orders[places - rounds[0] * count]
+
+
+def seeded(build: Callable[[], nn.Module], seed: int, name: str) -> nn.Module:
+    """A module whose first weights are decided by the seed and its `name`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(stream(seed, "weights", name).integers(2**62)))
+        return build()
+
+
+def arrays_of(state: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
+    """The tensors of a state as arrays under ``prefix/name``; nested states give ``prefix/outer/name``."""
+    arrays = {}
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            arrays |= arrays_of(value, f"{prefix}/{name}")
+        elif value is not None:
+            arrays[f"{prefix}/{name}"] = torch.as_tensor(value).detach().cpu().numpy().copy()
+    return arrays
+
+
+def fill(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+    """Put what `arrays_of` gave into `module`; numbers by themselves come back from a file as arrays of one."""
+    for name, tensor in module.state_dict().items():
+        tensor.copy_(torch.from_numpy(arrays[f"{prefix}/{name}"].copy()).reshape(tensor.shape))
+
+
+def _fill_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, array in arrays.items():
+        if key.startswith(f"{prefix}/"):
+            index, name = key.removeprefix(f"{prefix}/").split("/")
+            shape = () if name == "step" else parameters[int(index)].shape
+            state.setdefault(int(index), {})[name] = torch.from_numpy(array.copy()).reshape(shape)
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _keep(course: Course, losses: Sequence[np.ndarray], checkpoint: Checkpoint) -> None:
+    arrays = {LOSSES: np.stack(losses)}
+    for name, part in course.parts.items():
+        state = part.state_dict()
+        arrays |= arrays_of(state["state"] if isinstance(part, torch.optim.Optimizer) else state, name)
+    checkpoint.save(STAGE, arrays, {"recipe": dict(course.training)})
+
+
+def _continued(course: Course, checkpoint: Checkpoint) -> list[np.ndarray]:
+    """Losses of the steps that are done, whose state is put back; none at the first run."""
+    found = checkpoint.load(STAGE)
+    if found is None:
+        return []
+    _check_same(course.training, found.about["recipe"], len(found.arrays[LOSSES]))
+    for name, part in course.parts.items():
+        (_fill_optimiser if isinstance(part, torch.optim.Optimizer) else fill)(part, found.arrays, name)
+    return list(found.arrays[LOSSES])
+
+
+def _check_same(wanted: Mapping[str, Any], kept: Mapping[str, Any], done: int) -> None:
+    differing = [name for name in wanted if name != "steps" and wanted[name] != kept.get(name)]
+    if differing:
+        name = differing[0]
+        raise ConfigMismatchError(
+            f"the checkpoint was trained with {name} {kept.get(name)}, not {wanted[name]}; use the same, or another "
+            "folder"
+        )
+    if done > wanted["steps"]:
+        raise InputError(f"the checkpoint has {done} steps behind it but {wanted['steps']} were asked for; give more")
+
+
+def _finite(losses: np.ndarray, done: int, course: Course) -> np.ndarray:
+    wrong = ~np.isfinite(losses).all(1)
+    if wrong.any():
+        raise DivergedError(
+            f"a loss ({', '.join(course.losses)}) is no longer a number at step {done + int(wrong.argmax()) + 1} of "
+            f"{course.training['steps']}; lower lr, which is {course.training['lr']:g}"
+        )
+    return losses

@@ -1,0 +1,26 @@
+"""The door to `train-cnn`: options in, a report out."""
+
+from engine.core.location import Location
+from engine.core.progress import SILENT, Progress
+from engine.store.workspace import slug
+from jobs.folder import opened
+from jobs.report import Report
+from jobs.train_cnn.config import TrainCnnConfig
+
+JOB = "train-cnn"
+
+
+def run(config: TrainCnnConfig, progress: Progress = SILENT) -> Report:
+    """Check all that is asked for, then train the network of each seed and evaluate it."""
+    from jobs.train_cnn.begin import begun  # here, because `--help` passes this module and torch takes seconds
+    from jobs.train_cnn.settled import settled
+    from jobs.train_cnn.steps import finished
+    from jobs.train_cnn.unseen import unseen_sets
+    from jobs.train_cnn.work import Work
+
+    config = settled(config)
+    beginning = begun(config)
+    tests = unseen_sets(config, beginning.dataset, beginning.source)
+    name = slug(config.name or f"{beginning.dataset.name}-{config.preset or config.network}")
+    with opened(Location.of(config.workspace).absolute(), JOB, name, config, [beginning.record()]) as folder:
+        return finished(Work(config, beginning, folder, progress), tests)

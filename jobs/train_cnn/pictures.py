@@ -1,0 +1,61 @@
+"""Pictures of what a network said of a set: telling images with its answers, and where it looked."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.cnn.images import Images
+from engine.cnn.saliency import grad_cam
+from engine.core.errors import InputError
+from engine.draw import png
+from engine.draw.gallery import Tile, gallery
+from engine.evaluate.picks import telling_rows
+from engine.networks.pixels import normalised, to_device
+from engine.networks.trained import Trained
+from engine.predictions import Predictions, read_predictions
+from jobs.folder import PREDICTIONS
+from jobs.train_cnn.unseen import Unseen
+from jobs.train_cnn.work import Work
+
+# Images under each heading.
+SHOWN = 8
+Rows = Mapping[str, Sequence[Tile]]
+
+
+def draw_answers(work: Work, model: Trained, test: Unseen, images: Images) -> list[str]:
+    """Write ``predictions-SET.png`` and ``saliency-SET.png``; a sentence for the user where the second cannot be."""
+    place = work.place(model.title) / PREDICTIONS / test.folder
+    names = {"dataset": test.dataset, "split": test.split, "class_names": model.class_names}
+    said = read_predictions(str(place), model=model.title, **names)
+    picked = telling_rows(said.label, said.top[:, 0], said.confidence, said.sample_id, SHOWN)
+    rows = {heading: _tiles(said, chosen, images) for heading, chosen in picked.items()}
+    title = f"{model.title} on {test.name}"
+    work.draw(model.title, f"predictions-{test.folder}", png(gallery(rows, title=title)))
+    try:
+        looked: Rows = {heading: _with_heat(model, tiles) for heading, tiles in rows.items()}
+    except InputError as error:
+        return [f"{test.name}: no picture of where {model.title} looks, because {error}"]
+    picture = gallery(looked, title=f"{title}: what speaks for each answer, by Grad-CAM")
+    work.draw(model.title, f"saliency-{test.folder}", png(picture))
+    return []
+
+
+def _tiles(said: Predictions, rows: np.ndarray, images: Images) -> list[Tile]:
+    """The images at ``rows : (n,)`` of the predictions, as the network sees them, with its answers."""
+    pixels = images.batch(said.sample_id[rows]).x
+    return [
+        Tile(image, said.class_names[given], said.class_names[label] if label >= 0 else None, float(confidence))
+        for image, given, label, confidence in zip(
+            pixels, said.top[rows, 0], said.label[rows], said.confidence[rows], strict=True
+        )
+    ]
+
+
+def _with_heat(model: Trained, tiles: Sequence[Tile]) -> list[Tile]:
+    """The tiles with what speaks for the class that was given."""
+    if not tiles:
+        return []
+    x = normalised(to_device(np.stack([tile.image for tile in tiles]), model.device), model.mean, model.std)
+    given = np.array([model.class_names.index(tile.predicted) for tile in tiles])
+    heat = grad_cam(model.model, x, given)
+    return [tile._replace(heat=one) for tile, one in zip(tiles, heat, strict=True)]

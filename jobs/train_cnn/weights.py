@@ -1,0 +1,37 @@
+"""The weights that a training begins with: random ones, those of a file, or those that a library publishes."""
+
+from timm.models import get_pretrained_cfg
+from torchvision.models import get_model_weights
+
+from engine.backbones.hub import hub_file, url_file
+from engine.backbones.request import RANDOM
+from engine.backbones.weights import read_weights
+from engine.core.errors import InputError
+from engine.networks.design import Design, State
+from jobs.train_cnn.config import TrainCnnConfig
+
+
+def first_weights(config: TrainCnnConfig, design: Design) -> tuple[State, str] | None:
+    """The tensors to begin with and where they are from; None for random ones."""
+    if config.weights == RANDOM:
+        return None
+    if config.weights:
+        return read_weights(config.weights), config.weights
+    if not config.pretrained:
+        return None
+    if not design.library:
+        raise InputError(f"nobody publishes weights of {design.name!r}; leave out --pretrained or give --weights")
+    path = _published(design)
+    return read_weights(path), path
+
+
+def _published(design: Design) -> str:
+    """The file of the weights that a network's library publishes, from the cache or downloaded."""
+    if design.library == "torchvision":
+        return url_file(design.name, get_model_weights(design.model).DEFAULT.url)
+    found = get_pretrained_cfg(design.model)
+    if found is None or not found.has_weights:
+        raise InputError(f"timm publishes no weights of {design.name!r}; use --weights FILE or leave out --pretrained")
+    if found.hf_hub_id:
+        return hub_file(design.name, found.hf_hub_id, (found.hf_hub_filename or "model.safetensors",))
+    return url_file(design.name, found.url)

@@ -1,0 +1,54 @@
+"""The tables and pictures that a training leaves beside its model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.cnn.images import Images
+from engine.cnn.train import Fitted, history_columns
+from engine.core.location import Location
+from engine.draw import png
+from engine.draw.history import history
+from jobs.train_cnn.work import Work
+from schemas.embeddings import REJECTED_SCHEMA
+
+HISTORY, REJECTED = "history.parquet", "rejected.parquet"
+HISTORY_SCHEMA = pa.schema(
+    [
+        pa.field("epoch", pa.int32(), nullable=False),
+        *(pa.field(f"train_{name}", pa.float64(), nullable=False) for name in ("loss", "accuracy")),
+        *(pa.field(f"validation_{name}", pa.float64()) for name in ("loss", "accuracy")),
+        *(pa.field(name, pa.float64(), nullable=False) for name in ("lr", "seconds", "images_per_second")),
+    ]
+)
+LEDGER_SCHEMA = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
+
+
+def write_history(work: Work, title: str, fitted: Fitted) -> None:
+    """The history of a training as a table, and its loss and accuracy as pictures."""
+    columns = history_columns(fitted.history)
+    _write(work.place(title) / HISTORY, pa.table(columns, HISTORY_SCHEMA))
+    for what, unit in (("loss", "loss, nats"), ("accuracy", "accuracy")):
+        lines = {part: columns[f"{part}_{what}"] for part in ("train", "validation")}
+        picture = history(lines, title=f"{title}: {what} by epoch", up=unit, chosen=fitted.epoch)
+        work.draw(title, f"history-{what}", png(picture))
+
+
+def rejected_rows(images: Images) -> list[dict[str, Any]]:
+    """The images of a split that could not be decoded, as rows of the ledger."""
+    names = images.source.listing.names
+    return [
+        {"split": images.name, "sample_id": row, "path": names[row], "reason": why}
+        for row, why in sorted(images.rejected.items())
+    ]
+
+
+def write_rejected(place: Location, ledger: Sequence[Mapping[str, Any]]) -> None:
+    """The ledger of files that hold no usable image, of all splits; written even when it is empty."""
+    _write(place / REJECTED, pa.Table.from_pylist(list(ledger), LEDGER_SCHEMA))
+
+
+def _write(place: Location, table: pa.Table) -> None:
+    place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
