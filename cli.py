@@ -19,6 +19,7 @@ COMMANDS = {
     "backbones": "Search the names of pretrained networks.",
     "extract": "Run a pretrained backbone over images and store their embeddings.",
     "modify-dataset": "Write a modified copy of a dataset: night, blur, fog and others, at severities from 1 to 5.",
+    "augment": "Make synthetic images for small classes, check them, and add those that pass as NAME+synthetic.",
     "import-csv": "Bring features from CSV files of any size into the embedding store.",
     "fit-incremental": "Train classifiers on stored embeddings, evaluate them on every companion set.",
     "tune": "Find the best settings of a classifier from one read; poor ones are dropped early.",
@@ -26,12 +27,14 @@ COMMANDS = {
     "predict": "Predict the classes of a stored set with a saved model.",
     "shift": "Measure how far apart stored sets are, and which differences matter.",
     "map": "Two coordinates for every row of stored sets in one common space: PCA, UMAP, t-SNE, discriminants.",
+    "explore": "Look at a map in the browser: every point, its image, loops and searches, ids to export.",
     "gap": "Split the accuracy lost from one set to another into its causes, down to class, feature and image.",
     "forecast": "Estimate the accuracy on a set without its labels.",
     "evaluate": "Measure predictions, made here or elsewhere: accuracy, calibration, ranking, selection.",
     "compare": "Test models against each other on the same images, and against the line that models lie on.",
     "study-imagenet-v2": "ImageNet against ImageNetV2: the study of many models from their published predictions.",
     "study-modifications": "Train on original and modified images, test on all: what is lost, won back, what it costs.",
+    "study-augmentation": "What helps a small, imbalanced set: weights, sampling, augmentation, synthetic images.",
     "replay-head": "Check stored embeddings against the backbone's own classifier.",
 }
 ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?

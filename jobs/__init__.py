@@ -5,9 +5,11 @@ from engine.core.registry import Registry
 JOBS = Registry(
     "job",
     {
+        "augment": "jobs.augment:run",
         "backbones": "jobs.backbones:run",
         "datasets": "jobs.datasets:run",
         "demo": "jobs.demo:run",
+        "explore": "jobs.explore:run",
         "extract": "jobs.extract:run",
         "fit-incremental": "jobs.fit_incremental:run",
         "import-csv": "jobs.import_csv:run",
@@ -21,6 +23,7 @@ JOBS = Registry(
         "gap": "jobs.gap:run",
         "shift": "jobs.shift:run",
         "train-cnn": "jobs.train_cnn:run",
+        "study-augmentation": "jobs.study_augmentation:run",
         "study-imagenet-v2": "jobs.study_imagenet_v2:run",
         "study-modifications": "jobs.study_modifications:run",
         "tune": "jobs.tune:run",

@@ -38,7 +38,7 @@ FLOORS = [
         "engine.gap",
         "engine.draw",
     },
-    {"engine.report"},
+    {"engine.report", "engine.explorer"},
     {"jobs"},
     {"cli"},
 ]

@@ -1,0 +1,26 @@
+"""The two directions along which all sets together vary most."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.maps.member import Laid, MapOptions
+from engine.maps.projection import in_two
+from engine.maps.sample import Sample
+from engine.maps.space import Space
+
+
+@dataclass(frozen=True)
+class PrincipalMap:
+    """The member of `MAPS`: free, once the moments are known."""
+
+    sampled: ClassVar[bool] = False
+
+    def lay(self, space: Space, sample: Sample | None, options: MapOptions) -> Laid:
+        """See `Map.lay`; the sample is not looked at."""
+        projection = in_two(space.principal)
+        total = space.moments.total.variance(ddof=0).sum()
+        share = projection.variance.sum() / total if total > 0 else 1.0
+        return Laid(projection, told=(f"two principal directions hold {share:.1%} of the variance of all features",))
+
+
+PCA = PrincipalMap()

@@ -1,0 +1,60 @@
+"""All rows of a set on a map, chunk by chunk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.core.chunk import Chunk
+from engine.maps.made import Sheet
+from engine.maps.space import Space
+from engine.store import EmbeddingStore, Piece, View, pieces_of
+from engine.stream import CHUNK_ROWS, Workers, each
+
+Array = np.ndarray
+# Rows whose coordinates are gathered before they are handed on: about 100 bytes each with their paths.
+GATHERED = 32 * CHUNK_ROWS
+
+
+class Placed(NamedTuple):
+    """Rows with their places.
+
+    Attributes
+    ----------
+    sample_id : (n,) int64
+    label : (n,) int32
+    xy : (n, 2) float32
+    fitted : (n,) bool
+    path : list of n
+    """
+
+    sample_id: Array
+    label: Array
+    xy: Array
+    fitted: Array
+    path: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Placing:
+    sheet: Sheet
+    store: EmbeddingStore
+    number: int
+    start: int
+
+    def __call__(self, index: int, chunk: Chunk) -> Placed:
+        first = self.start + index * CHUNK_ROWS
+        points = self.sheet.points(self.number, first, chunk.x)
+        paths = self.store.paths(Piece(first, first + len(chunk.y)))
+        return Placed(chunk.sample_id, chunk.y, points.xy, points.fitted, paths)
+
+
+def placed(space: Space, sheet: Sheet, number: int, workers: Workers) -> Iterator[Placed]:
+    """The rows of set `number`, `GATHERED` at a time, in store order; only their coordinates and names travel."""
+    view = space.views[number]
+    for piece in pieces_of(view.start, view.stop, GATHERED):
+        work = _Placing(sheet, view.store, number, piece.start)
+        parts = each(View(view.store, piece.start, piece.stop), work, workers, description="place")
+        *columns, paths = zip(*parts, strict=True)
+        yield Placed(*(np.concatenate(column) for column in columns), [path for part in paths for path in part])
