@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
@@ -12,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
 
 from engine.core.errors import GapscopeError
+from jobs import JOBS
 
 COMMANDS = {
     "demo": "Try everything on embedded digits: extract, train, evaluate on shifted images, explain. No download.",
@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": "Predict the classes of a stored set with a saved model.",
     "shift": "Measure how far apart stored sets are, and which differences matter.",
     "map": "Two coordinates for every row of stored sets in one common space: PCA, UMAP, t-SNE, discriminants.",
+    "report": "Write one offline page about one or several runs: the answer first, then the evidence.",
     "explore": "Look at a map in the browser: every point, its image, loops and searches, ids to export.",
     "gap": "Split the accuracy lost from one set to another into its causes, down to class, feature and image.",
     "forecast": "Estimate the accuracy on a set without its labels.",
@@ -92,8 +93,8 @@ def _placeholder() -> None:
 
 
 def _command(name: str) -> Callable[..., None]:
-    job = import_module(f"jobs.{name.replace('-', '_')}")
-    config_type = get_type_hints(job.run)["config"]
+    run = JOBS[name]
+    config_type = get_type_hints(run)["config"]
 
     def command(
         options: Annotated[config_type, Parameter(name="*")],
@@ -103,7 +104,7 @@ def _command(name: str) -> Callable[..., None]:
     ) -> None:
         from jobs import terminal  # here, because drawing takes longer to import than `--help` may last
 
-        report = job.run(options, terminal.progress())
+        report = run(options, terminal.progress())
         print(json.dumps(report.as_json(), allow_nan=False)) if as_json else terminal.show(report)
 
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):

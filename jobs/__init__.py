@@ -10,6 +10,7 @@ JOBS = Registry(
         "datasets": "jobs.datasets:run",
         "demo": "jobs.demo:run",
         "explore": "jobs.explore:run",
+        "report": "jobs.report_page:run",
         "extract": "jobs.extract:run",
         "fit-incremental": "jobs.fit_incremental:run",
         "import-csv": "jobs.import_csv:run",

@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
+from cyclopts import Parameter
+
+from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from jobs import JOBS
+from jobs.folder import TABLE
 from jobs.report import Report
+from jobs.reported import REPORT, write_report
 
 # What is run, in order: a command and its options. A command in braces stands for the name of its first run.
 NETWORK = "run:{train-cnn}"
@@ -44,32 +49,45 @@ class DemoConfig:
     ----------
     workspace
         Where embeddings and runs go.
+    report
+        Write the report of each run, and of all runs together.
     """
 
     workspace: str = "workspace"
+    report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
 def run(config: DemoConfig, progress: Progress = SILENT) -> Report:
     """Run `STEPS` and gather what they report."""
     begun = time.perf_counter()
-    reports = list(_reports(config.workspace, progress))
+    reports = list(_reports(config, progress))
     trained, extracted, *fitted = [report.tables[0] for report in reports[:-1]]
     explained = [table for table in reports[-1].tables if any(title in table.title for title in TOLD)]
     models = replace(fitted[0], rows=[row for table in (trained, *fitted) for row in table.rows])
     results = [result for report in reports for result in report.results]
     seconds = time.perf_counter() - begun
-    notes = [reports[-1].notes[0], *_notes(config, seconds)]
+    notes = [reports[-1].notes[0], *_notes(config, seconds), *_reported(config, reports)]
     return Report("demo", config.workspace, seconds, results, [extracted, models, *explained], notes)
 
 
-def _reports(workspace: str, progress: Progress) -> Iterator[Report]:
+def _reported(config: DemoConfig, reports: list[Report]) -> list[str]:
+    """Write one page about all runs, the gap first; nothing where none is wanted."""
+    places = [Location.of(one.run) for one in reversed(reports)]
+    runs = [place for place in places if (place / TABLE).exists()]
+    return [write_report(runs, Location.of(config.workspace) / REPORT)] if config.report else []
+
+
+def _reports(config: DemoConfig, progress: Progress) -> Iterator[Report]:
     """What each of `STEPS` reports, one after another."""
+    workspace = config.workspace
     made = {"workspace": workspace}
     for name, options in STEPS:
         filled = {option: _filled(value, made) for option, value in options.items()}
         progress.say(f"$ {as_typed(name, filled, workspace)}")
         job = JOBS[name]
-        report = job(get_type_hints(job)["config"](**filled, workspace=workspace), progress)
+        kind = get_type_hints(job)["config"]
+        manner = {"report": config.report} if "report" in {field.name for field in fields(kind)} else {}
+        report = job(kind(**filled, **manner, workspace=workspace), progress)
         made.setdefault(name, Path(report.run).name)
         yield report
 

@@ -17,6 +17,7 @@ from engine.predictions.run import PREDICTIONS, is_run, models_in_run, predictio
 from engine.store.workspace import slug
 from jobs.folder import MANIFEST, opened
 from jobs.report import Report, Table
+from jobs.selection import Chosen
 from schemas.results import Result
 from schemas.run import Input
 
@@ -38,6 +39,7 @@ class EvaluateConfig:
     classes, 9 s for 50,000 of 1,000 without probabilities. All rows are held in memory, with a byte for each replicate.
 
         python cli.py evaluate workspace/runs/tune-cifar10-softmax
+        python cli.py evaluate workspace/runs/tune-cifar10-softmax --only ids.parquet
         python cli.py evaluate --predictions resnet50.csv
         python cli.py evaluate --predictions scores.npy --labels labels.txt
         python cli.py evaluate --predictions validation.parquet --model resnet50 --labels real.json
@@ -57,6 +59,11 @@ class EvaluateConfig:
     labels
         For an array, the class of each row (.npy or text). Otherwise several right classes for each image: a table with
         the columns image and labels, or JSON with lists by image name or in the order of the rows.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     replicates
         Of the bootstrap behind the intervals.
     seed
@@ -73,6 +80,8 @@ class EvaluateConfig:
     dataset: str = ""
     split: str = ""
     labels: str = ""
+    only: str = ""
+    exclude: str = ""
     replicates: int = 200
     seed: int = 0
     workspace: str = "workspace"
@@ -86,22 +95,25 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> Report:
     if config.replicates < 2:
         raise InputError(f"--replicates is {config.replicates}; an interval needs 2 or more, 200 are usual")
     source = Location.of(config.run or config.predictions)
-    chosen = _of_run(config, source) if config.run else [config]
+    asked = _of_run(config, source) if config.run else [config]
+    names = [(one.dataset or _stem(source), one.split) for one in asked]
+    chosen = Chosen.by(config)
+    chosen.choice.check(names)
     sets = _label_sets(config)
     name = slug(config.name or "-".join(part for part in (_stem(source), config.model) if part))
-    with opened(Location.of(config.workspace).absolute(), JOB, name, config, [_record(source)]) as made:
-        results, tables, bars, notes = [], [], [], []
-        for one in chosen:
-            found = _read(one)
+    with opened(Location.of(config.workspace).absolute(), JOB, name, config, [_record(source), *chosen.inputs]) as made:
+        results, tables, bars, notes = [], [], [], chosen.choice.notes(names)
+        for one in asked:
+            found, told = chosen.of_predictions(_read(one))
             progress.say(f"measuring {found.model} on {found.name}, {found.n:,} rows")
             with made.timed(f"evaluate {found.model} on {found.name}"):
-                rows, counts = _measured(one, found)
+                rows, counts = _measured(one, found, whole=not told)
                 rows += _multi_label(found, sets) if sets else []
             results, bars = results + rows, bars + _bars(found, counts)
-            notes += _notes(found, rows, counts)
+            notes += [*told, *_notes(found, rows, counts)]
         tables = [_headline(results), *_reliability_tables(bars)]
         (made.place / RELIABILITY).write_atomically(lambda file: pq.write_table(pa.Table.from_pylist(bars, BARS), file))
-        return made.finish(results, tables, notes)
+        return made.finish(results, tables, list(dict.fromkeys(notes)))
 
 
 BARS = pa.schema(
@@ -148,14 +160,14 @@ def _label_sets(config: EvaluateConfig) -> "LabelSets | None":
     return read_label_sets(config.labels) if config.labels and not config.predictions.endswith(".npy") else None
 
 
-def _measured(config: EvaluateConfig, found: Predictions) -> "tuple[list[Result], Outcomes]":
-    """All metrics with intervals, and the counts they come from."""
+def _measured(config: EvaluateConfig, found: Predictions, *, whole: bool) -> "tuple[list[Result], Outcomes]":
+    """All metrics with intervals, and the counts they come from; a run has counted the scores of `whole` sets only."""
     from engine.evaluate import measure
     from engine.evaluate.predict import scores_left
     from engine.evaluate.tabled import counted, intervals, ranking_errors, selected
 
     counts = counted(found)
-    if config.run:
+    if config.run and whole:
         place = predictions_of_run(Location.of(config.run), config.model, config.dataset, config.split).place
         counts = counts._replace(scores=scores_left(place) if counts.calibration else None)
     results = measure(counts, found.dataset, found.split, found.model, found.class_names)

@@ -9,6 +9,7 @@ from engine.core.budget import parse_bytes
 from engine.core.progress import SILENT, Progress
 from engine.probes.options import ProbeOptions
 from jobs.report import Report
+from jobs.reported import reported
 from jobs.training import candidates_of, run_training
 
 JOB = "fit-incremental"
@@ -26,6 +27,7 @@ class FitIncrementalConfig:
         python cli.py fit-incremental --dataset cifar10 --model softmax lda knn
         python cli.py fit-incremental --dataset cifar10 --class-weight none balanced logit-adjustment
         python cli.py fit-incremental --dataset cifar10 --model logistic --c 1
+        python cli.py fit-incremental --dataset cifar10 --exclude ids.parquet
         python cli.py fit-incremental --dataset imagenet --scheduler tcp://10.0.0.1:8786
 
     Attributes
@@ -41,6 +43,11 @@ class FitIncrementalConfig:
         Which backbone's embeddings, where there are several.
     evaluate
         Further sets to evaluate on, as dataset/split; companions are evaluated in any case.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     class_weight
         One or several of none, balanced, effective-number, balanced-sampling, logit-adjustment, for classes of unequal
         size.
@@ -91,6 +98,8 @@ class FitIncrementalConfig:
         Where embeddings are and runs go: a folder or an address such as s3://bucket/name.
     name
         Name of the run; dataset and models when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     dataset: str
@@ -98,6 +107,8 @@ class FitIncrementalConfig:
     split: str = "train"
     backbone: str = ""
     evaluate: tuple[str, ...] = ()
+    only: str = ""
+    exclude: str = ""
     class_weight: tuple[str, ...] = ("none",)
     view: str = ""
     grid: bool = False
@@ -122,12 +133,14 @@ class FitIncrementalConfig:
     workers: int | None = None
     workspace: str = "workspace"
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
 def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> Report:
     """Train, save, predict and measure."""
     candidates = candidates_of(config.model, config.class_weight, _options(config))
-    return run_training(JOB, config, candidates, progress, show_settings=config.grid)
+    found = run_training(JOB, config, candidates, progress, show_settings=config.grid)
+    return reported(found, wanted=config.report)
 
 
 def _options(config: FitIncrementalConfig) -> ProbeOptions:

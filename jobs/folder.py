@@ -15,6 +15,7 @@ from engine.core.location import Location
 from engine.core.memory import peak_bytes
 from engine.probes.model import DESCRIPTION, MODEL
 from engine.store import EmbeddingStore
+from engine.store.selected import Selected
 from jobs.report import Report, Table
 from schemas.results import RESULTS_SCHEMA, Result
 from schemas.run import Input, RunManifest
@@ -28,13 +29,15 @@ TABLES = (
 )
 FINDINGS = ("verdicts", "ledger", "forecasts", "line", "study")
 FILES = (
-    *(TABLE, HEADLINE, MODEL, DESCRIPTION, "study.md"),
+    *(TABLE, HEADLINE, MODEL, DESCRIPTION, "study.md", "report.html"),
     *(f"{name}.parquet" for name in TABLES),
     *(f"{name}.json" for name in FINDINGS),
 )
 FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, "figures", "coordinates")
 # Options that say where and how a run works; whatever they are, it is the same work.
-MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds"})
+MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds", "report"})
+# Options that name files with chosen images; other images make another run, whatever the file is called.
+CHOOSING = ("only", "exclude")
 RECORDED = ("gapscope", "numpy", "scipy", "pyarrow", "dask", "scikit-learn", "torch", "timm")
 
 
@@ -110,7 +113,7 @@ class RunFolder:
         (self.place / MANIFEST).write_text(manifest.model_dump_json(indent=1))
 
 
-def input_of(store: EmbeddingStore) -> Input:
+def input_of(store: EmbeddingStore | Selected) -> Input:
     """The record that a run reads `store`."""
     return Input(place=str(store.folder), config_hash=store.manifest.config_hash, rows=store.rows)
 
@@ -125,7 +128,7 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
     continued, without its predictions if another input has changed; everything else starts in an empty folder.
     """
     settings = json.loads(json.dumps(asdict(config), default=str))
-    place, earlier = _free_place(workspace / "runs", f"{job}-{name}", settings)
+    place, earlier = _free_place(workspace / "runs", f"{job}-{name}", _work(settings, _plain(inputs)))
     folder = RunFolder(place, job, settings, list(inputs), continues=_is_the_same(earlier, settings, inputs))
     if not folder.continues:
         folder.clear()
@@ -139,8 +142,8 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
         raise
 
 
-def _free_place(runs: Location, name: str, settings: Mapping[str, Any]) -> tuple[Location, dict[str, Any]]:
-    """The folder to use, and the manifest that lies in it; an empty one where there is none."""
+def _free_place(runs: Location, name: str, asked: tuple) -> tuple[Location, dict[str, Any]]:
+    """The folder to use for the work `asked`, and the manifest that lies in it; an empty one where there is none."""
     number = 1
     while True:
         place = runs / (name if number == 1 else f"{name}-{number}")
@@ -148,7 +151,7 @@ def _free_place(runs: Location, name: str, settings: Mapping[str, Any]) -> tuple
         if not manifest.exists():
             return place, {}
         found = json.loads(manifest.read_text())
-        if _work(found["config"]) == _work(settings) or found["status"] != "complete":
+        if _work(found["config"], found["inputs"]) == asked or found["status"] != "complete":
             return place, found
         number += 1
 
@@ -158,7 +161,7 @@ def _is_the_same(earlier: Mapping[str, Any], settings: Mapping[str, Any], inputs
     if not earlier or earlier["status"] == "complete":
         return False
     return (
-        _work(earlier["config"]) == _work(settings)
+        _work(earlier["config"], earlier["inputs"]) == _work(settings, _plain(inputs))
         and earlier["inputs"][:1] == _plain(inputs[:1])
         and earlier["versions"] == _versions()
     )
@@ -168,8 +171,11 @@ def _plain(inputs: Sequence[Input]) -> list[dict[str, Any]]:
     return [one.model_dump() for one in inputs]
 
 
-def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in MANNER}
+def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> tuple:
+    """What makes a run this one: its options and, of files with chosen images, what they hold."""
+    files = {settings.get(name) for name in CHOOSING}
+    chosen = [one["config_hash"] for one in inputs if one["place"] in files]
+    return {name: value for name, value in settings.items() if name not in MANNER}, chosen
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.core.budget import Budget, parse_bytes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
     from engine.maps.space import Space
 
 JOB = "map"
-COORDINATES = "coordinates"
+COORDINATES, FIGURES = "coordinates", "figures"
 SAMPLE = 10_000
 # Bytes that a layout keeps for each of its rows: its neighbours, twice, with their weights.
 LAYOUT_ROW = 8192
@@ -291,6 +292,8 @@ def _mapped(
     notes = [*_notes(config, sets, sheet), *told]
     about = {"method": config.method, "sets": [store.name for store in sets.stores], "class_names": sets.class_names}
     (target / ABOUT).write_text(json.dumps(about | {"notes": notes}, indent=1))
+    with folder.timed("draw"):
+        _draw(folder.place, sets, config.method)
     return folder.finish(results, _tables(sets, results), notes)
 
 
@@ -420,6 +423,30 @@ def _predicted(rows: "Placed", answers: Answers | None, class_names: Sequence[st
         "confidence": pa.array(sure, pa.float32(), mask=~there | np.isnan(sure)),
         "right": pa.array(predicted == rows.label, mask=~there | (rows.label < 0)),
     }
+
+
+def _draw(place: Location, sets: Sets, method: str) -> None:
+    """The figures of the table, each as PNG and as SVG."""
+    from engine.draw import png
+    from engine.draw.points.mapped import figures
+    from engine.draw.vector import svg
+
+    table, names = place / COORDINATES / POINTS, [store.name for store in sets.stores]
+    found = pq.read_table(table.path, filesystem=table.filesystem)
+    columns = {name: found[name].to_numpy() for name in ("x", "y", "label")}
+    columns["set"] = pc.index_in(_set_names(found), pa.array(names)).to_numpy()
+    if PREDICTED_FIELDS[0].name in found.schema.names:
+        columns |= {name: found[name].cast(pa.float32()).to_numpy() for name in ("right", "confidence")}
+    for name, figure in figures(columns, sets.class_names, names, method=method):
+        for kind, bytes_of in (("png", png), ("svg", svg)):
+            content = bytes_of(figure)
+            (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
+
+
+def _set_names(table: pa.Table) -> pa.ChunkedArray:
+    """The name of each row's set."""
+    dataset, split = (table[name].cast(pa.string()) for name in ("dataset", "split"))
+    return pc.binary_join_element_wise(dataset, split, "/")
 
 
 def _judged(config: MapConfig, sets: Sets, space: "Space", sheet: "Sheet") -> list[Result]:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cyclopts import Parameter
 
 from engine.core.budget import Budget, parse_bytes
 from engine.core.errors import InputError, unknown_name
@@ -18,11 +19,14 @@ from engine.core.threads import processors
 from engine.shifts import SHIFTS
 from engine.store import EmbeddingStore, View
 from engine.store.comparable import comparable_view
+from engine.store.selected import Selected
 from engine.store.workspace import find_store, slug
 from engine.stream import CHUNK_ROWS, Workers
 from jobs.connection import check_worker_memory, connected
 from jobs.folder import RunFolder, input_of, opened
 from jobs.report import Report, Table
+from jobs.reported import reported
+from jobs.selection import Chosen
 from schemas.results import Result
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant
@@ -67,6 +71,11 @@ class ShiftConfig:
         The set to compare with, as dataset/split.
     target
         One or several sets, as dataset/split.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     statistics
         Which of moments, marginal, sliced, mmd, frechet, prdc, classifier; all when not given.
     exclude_slow
@@ -96,10 +105,14 @@ class ShiftConfig:
         Where embeddings are and runs go: a folder or an address such as s3://bucket/name.
     name
         Name of the run; the sets when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     reference: str
     target: tuple[str, ...]
+    only: str = ""
+    exclude: str = ""
     statistics: tuple[str, ...] = ()
     exclude_slow: bool = False
     model: str = ""
@@ -114,13 +127,15 @@ class ShiftConfig:
     workers: int | None = None
     workspace: str = "workspace"
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
 class Sets(NamedTuple):
-    """The stores, the reference first, and their rows with the reference's class indices."""
+    """The stores, the reference first, their rows with the reference's class indices, and which were asked for."""
 
-    stores: list[EmbeddingStore]
+    stores: list[EmbeddingStore | Selected]
     views: list[View]
+    chosen: Chosen
 
 
 class Compared(NamedTuple):
@@ -149,10 +164,11 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> Report:
     sets = sets_of(workspace, config)
     needed = check_memory(config, names, sets)
     name = slug(config.name or "-".join([config.reference, *config.target]))
-    inputs = [input_of(store) for store in sets.stores]
+    inputs = [*map(input_of, sets.stores), *sets.chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
         check_worker_memory(workers, needed, "summarising a set")
-        return _measured(config, names, sets, folder, workers, progress)
+        found = _measured(config, names, sets, folder, workers, progress)
+    return reported(found, wanted=config.report)
 
 
 def statistics_of(config: ShiftConfig) -> list[str]:
@@ -185,8 +201,10 @@ def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
     reference = _find(workspace, "reference", config.reference, config.backbone)
     backbone = reference.provenance.backbone
     targets = [_find(workspace, "target", name, backbone) for name in dict.fromkeys(config.target)]
+    chosen = Chosen.by(config)
+    reference, *targets = chosen.of_stores([reference, *targets])
     views = [comparable_view(reference, target) for target in targets]
-    return Sets([reference, *targets], [reference.view(), *views])
+    return Sets([reference, *targets], [reference.view(), *views], chosen)
 
 
 def _find(workspace: Location, option: str, name: str, backbone: str) -> EmbeddingStore:
@@ -278,8 +296,8 @@ def _compared(battery: "Battery", index: int, store: EmbeddingStore, folder: Run
 
 
 def _notes(sets: Sets) -> list[str]:
-    """What has to be said about the labels."""
-    return [
+    """What has to be said about the rows and their labels."""
+    return sets.chosen.notes(sets.stores) + [
         f"{view.store.name} has no class names; nothing is said of its classes"
         for view, store in zip(sets.views, sets.stores, strict=True)
         if not view.store.class_names or not store.class_names

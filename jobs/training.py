@@ -20,12 +20,14 @@ from engine.probes.options import ProbeOptions
 from engine.probes.train import train
 from engine.probes.training import HOLDOUT_ROWS
 from engine.store import EmbeddingStore, View
+from engine.store.selected import Selected
 from engine.store.workspace import companions, find_store, slug
 from engine.stream import CHUNK_ROWS, SHARDS, Workers
 from jobs.connection import check_worker_memory, connected
 from jobs.evaluation import evaluate, features_of, results_table, title_of
 from jobs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
 from jobs.report import Report, Table
+from jobs.selection import Chosen
 from jobs.settings import kept_settings, settings_table
 from jobs.story import story
 from schemas.results import Result
@@ -68,6 +70,8 @@ class Training(Protocol):
     split: str
     backbone: str
     evaluate: tuple[str, ...]
+    only: str
+    exclude: str
     holdout: float
     memory: str
     checkpoint_seconds: float
@@ -79,12 +83,13 @@ class Training(Protocol):
 
 
 class Rows(NamedTuple):
-    """A training store, divided, and the sets to evaluate on."""
+    """A training store, divided, the sets to evaluate on, and which of their rows were asked for."""
 
-    store: EmbeddingStore
+    store: EmbeddingStore | Selected
     train: View
     held: View
-    tests: list[EmbeddingStore]
+    tests: list[EmbeddingStore | Selected]
+    chosen: Chosen
 
 
 class Run(NamedTuple):
@@ -124,7 +129,7 @@ def run_training(
     rows = rows_of(workspace, config)
     check_memory(config, candidates, rows)
     name = slug(config.name or f"{config.dataset}-{'+'.join(dict.fromkeys(one.member for one in candidates))}")
-    inputs = [input_of(store) for store in (rows.store, *rows.tests)]
+    inputs = [*map(input_of, (rows.store, *rows.tests)), *rows.chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, job, name, config, inputs) as folder:
         check_worker_memory(workers, on_a_worker(rows.store), f"reading {rows.store.name}")
         run = Run(rows, config.checkpoint_seconds, folder, workers, progress)
@@ -132,6 +137,7 @@ def run_training(
         done = [_trained(one, place, run) for one, place in zip(candidates, places, strict=True)]
         results, kept, tables, notes = (list(chain.from_iterable(parts)) for parts in zip(*done, strict=True))
         first = results_table(f"Trained on {config.dataset}/{config.split}", results)
+        notes = [*rows.chosen.notes((rows.store, *rows.tests)), *notes]
         return folder.finish(results, [*first, *(tables if show_settings else [])], notes, kept)
 
 
@@ -172,12 +178,12 @@ def places_of(run: Location, candidates: Sequence[Candidate]) -> list[Location]:
 
 def rows_of(workspace: Location, config: Training) -> Rows:
     """The rows to train on, to choose by, and to evaluate on."""
-    store = find_store(workspace, config.dataset, config.split, config.backbone)
-    train, held = divided(store, config.holdout)
-    return Rows(store, train, held, tests_of(workspace, config, store))
+    whole, chosen = find_store(workspace, config.dataset, config.split, config.backbone), Chosen.by(config)
+    store, *tests = chosen.of_stores([whole, *tests_of(workspace, config, whole)])
+    return Rows(store, *divided(store, config.holdout), tests, chosen)
 
 
-def divided(store: EmbeddingStore, share: float) -> tuple[View, View]:
+def divided(store: EmbeddingStore | Selected, share: float) -> tuple[View, View]:
     """The training rows and the held-out ones, which are the last; rows are shuffled, so these are a fair sample."""
     if not 0 <= share < 1:
         raise InputError(f"--holdout is {share}; give a share of the training rows from 0 to below 1, such as 0.1")

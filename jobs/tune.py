@@ -35,6 +35,11 @@ class TuneConfig:
         Which backbone's embeddings, where there are several.
     evaluate
         Further sets to evaluate on, as dataset/split; companions are evaluated in any case.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     class_weight
         One or several of none, balanced, effective-number, balanced-sampling, logit-adjustment; each is tuned by
         itself.
@@ -69,6 +74,8 @@ class TuneConfig:
     split: str = "train"
     backbone: str = ""
     evaluate: tuple[str, ...] = ()
+    only: str = ""
+    exclude: str = ""
     class_weight: tuple[str, ...] = ("none",)
     view: str = ""
     epochs: int = 4

@@ -52,8 +52,8 @@ PRESETS: Mapping[str, Preset] = {
     "fashion-mnist-better": Preset(
         about="The small residual network with flips, shifts, cut-outs and averaged weights.",
         command="python cli.py train-cnn --preset fashion-mnist-better",
-        cost=NOT_MEASURED,
-        expected=NOT_MEASURED,
+        cost="26 minutes on two cores of a busy processor",
+        expected="93.7 % (seed 0)",
         options={
             "dataset": "fashion-mnist",
             "network": "resnet-small",
@@ -73,8 +73,8 @@ PRESETS: Mapping[str, Preset] = {
     "cifar10-small": Preset(
         about="The small residual network on CIFAR-10 with flips, shifts and cut-outs.",
         command="python cli.py train-cnn --preset cifar10-small",
-        cost=NOT_MEASURED,
-        expected=NOT_MEASURED,
+        cost="39 minutes on two cores of a busy processor",
+        expected="85.8 % of the re-encoded test images (seed 0)",
         options={
             "dataset": "cifar10",
             "network": "resnet-small",

@@ -72,6 +72,14 @@ class EmbeddingStore:
             path for span in spans for path in read_span(self._places[span.part], span, ["path"])["path"].to_pylist()
         ]
 
+    def sample_ids(self) -> np.ndarray:
+        """The ``sample_id`` of every row, ``(n,) int64``, in store order; no embedding is read."""
+        columns = [
+            read_span(self._places[span.part], span, ["sample_id"])["sample_id"].to_numpy()
+            for span in spans_of(Piece(0, self.rows), self._part_rows)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *columns])
+
     def view(self, start: int = 0, stop: int | None = None) -> "View":
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
         return View(self, start, self.rows if stop is None else stop)

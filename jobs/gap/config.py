@@ -1,6 +1,9 @@
 """The options of `gap`."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +16,7 @@ class GapConfig:
 
         python cli.py gap workspace/runs/fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
         python cli.py gap workspace/runs/train-cnn-cifar10-small --reference cifar10/test --target cifar10+night/test
+        python cli.py gap workspace/runs/tune-cifar10 --reference cifar10/test --target night/test --only ids.csv
         python cli.py gap --predictions-reference val.csv --predictions-target v2.csv --labels real.json
 
     Attributes
@@ -32,6 +36,11 @@ class GapConfig:
         The same for the target.
     predictions_labels
         For .npy files: the labels of the reference and of the target.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     labels
         Better labels, several valid classes for an image or cleaned ones: one file for both sides, or one for each.
     skip
@@ -52,6 +61,8 @@ class GapConfig:
         Where embeddings are and runs go: a folder or an address such as s3://bucket/name.
     name
         Name of the run; that of the model and the sets when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     run: str = field(default="", kw_only=False)
@@ -61,6 +72,8 @@ class GapConfig:
     predictions_reference: str = ""
     predictions_target: str = ""
     predictions_labels: tuple[str, ...] = ()
+    only: str = ""
+    exclude: str = ""
     labels: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     replicates: int = 200
@@ -71,3 +84,4 @@ class GapConfig:
     workers: int | None = None
     workspace: str = "workspace"
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True

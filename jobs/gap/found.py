@@ -10,6 +10,7 @@ from engine.gap.ledger import Ledger
 from engine.gap.pairs import ConfusionPairs
 from engine.predictions import Predictions
 from engine.store import EmbeddingStore, View
+from engine.store.selected import Selected
 
 
 class Features(NamedTuple):
@@ -44,6 +45,6 @@ class Found:
 class StoredSet(NamedTuple):
     """A stored set, with labels as the model numbers them."""
 
-    store: EmbeddingStore
+    store: EmbeddingStore | Selected
     view: View
     predictions: Predictions

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from engine.predictions.matched import with_classes_of_both
 from engine.probes.model import MODEL, Classifier, load_model
 from engine.store import EmbeddingStore
 from engine.store.comparable import Relabelled, check_comparable
+from engine.store.selected import Selected
 from engine.store.workspace import find_store, slug
 from engine.stream import Workers, each
 from jobs.connection import connected
@@ -30,6 +32,8 @@ from jobs.gap.found import NOTHING, Features, Found, StoredSet
 from jobs.gap.network import last_layer
 from jobs.gap.written import finished
 from jobs.report import Report
+from jobs.reported import reported
+from jobs.selection import Chosen
 from schemas.run import Input
 
 JOB = "gap"
@@ -40,7 +44,7 @@ def run(config: GapConfig, progress: Progress = SILENT) -> Report:
     """Compute all that the input allows, write it, tell it."""
     _check(config)
     work = _from_run if config.run else _from_files
-    return work(config, Location.of(config.workspace).absolute(), progress)
+    return reported(work(config, Location.of(config.workspace).absolute(), progress), wanted=config.report)
 
 
 def _check(config: GapConfig) -> None:
@@ -69,12 +73,14 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
     sides = with_classes_of_both(
         *(read_predictions(place, model=model, labels=labels) for place, labels in zip(places, extra, strict=True))
     )
+    chosen = Chosen.by(config)
+    sides, notes = chosen.of_both(sides)
     name = slug(config.name or f"{model or sides[0].model}-{sides[0].name}-{sides[1].name}")
-    with opened(workspace, JOB, name, config, [_input(one) for one in places]) as made:
+    with opened(workspace, JOB, name, config, [*map(_input, places), *chosen.inputs]) as made:
         progress.say(f"{sides[0].n:,} and {sides[1].n:,} predictions of {sides[0].model}")
         with made.timed("ledger"):
             found = _found(config, sides, _labels(config, sides[0].class_names))
-        return finished(found, made)
+        return finished(replace(found, notes=tuple(notes)), made)
 
 
 def _only_model(place: str) -> str:
@@ -108,19 +114,22 @@ def _found(
 
 
 def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Report:
-    model, folder, stores = _model_and_stores(config, workspace)
+    model, folder, whole = _model_and_stores(config, workspace)
+    chosen = Chosen.by(config)
+    stores = chosen.of_stores(whole)
     check_comparable(*stores)
     for store in stores:
         check_features(model, store)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
     inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *map(input_of, stores)]
+    inputs += chosen.inputs
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         sides = [_set(model, folder, store, made, workers, progress) for store in stores]
         labels = _labels(config, model.class_names)
         features, notes = features_of(config, model, sides, made, workers, progress)
         with made.timed("ledger"):
             found = _found(config, tuple(side.predictions for side in sides), labels, features)
-        return finished(Found(found.sides, found.ledger, found.pairs, features, tuple(notes)), made)
+        return finished(Found(found.sides, found.ledger, found.pairs, features, (*chosen.notes(stores), *notes)), made)
 
 
 def _model_and_stores(config: GapConfig, workspace: Location) -> tuple[Classifier, Location, list[EmbeddingStore]]:
@@ -166,7 +175,12 @@ def _store(workspace: Location, option: str, name: str, backbone: str) -> Embedd
 
 
 def _set(
-    model: Classifier, folder: Location, store: EmbeddingStore, made: RunFolder, workers: Workers, progress: Progress
+    model: Classifier,
+    folder: Location,
+    store: EmbeddingStore | Selected,
+    made: RunFolder,
+    workers: Workers,
+    progress: Progress,
 ) -> StoredSet:
     """The rows of a store with the model's answers: those of the run, or new ones where it has none for these rows."""
     index = (
@@ -191,14 +205,15 @@ def _set(
 
 
 def _in_order(found: Predictions, sample_id: np.ndarray) -> Predictions | None:
-    """The predictions in the order of the rows ``sample_id : (n,)``; None where they are for other rows.
+    """The predictions in the order of the rows ``sample_id : (n,)``; None where one has none.
 
-    Those of a network stand in the order of the images, the rows of a store are shuffled.
+    Those of a network stand in the order of the images, the rows of a store are shuffled, or some of them.
     """
-    theirs, mine = (np.argsort(ids, kind="stable") for ids in (found.sample_id, sample_id))
-    if not np.array_equal(found.sample_id[theirs], sample_id[mine]):
+    order = np.argsort(found.sample_id, kind="stable")
+    place = np.searchsorted(found.sample_id[order], sample_id)
+    if not found.n or (place == found.n).any() or not np.array_equal(found.sample_id[order[place]], sample_id):
         return None
-    return found.rows(theirs[np.argsort(mine, kind="stable")])
+    return found.rows(order[place])
 
 
 def _identities(_index: int, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,8 @@ class StudyModificationsConfig:
         Folder in which datasets are looked for.
     name
         Name of the run; those of the dataset and network when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     dataset: str = ""
@@ -115,3 +120,4 @@ class StudyModificationsConfig:
     workspace: str = "workspace"
     data_root: Path = Path("data")
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True

@@ -9,6 +9,7 @@ from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from jobs.folder import RunFolder, opened
 from jobs.report import Report
+from jobs.reported import reported
 from jobs.study_modifications.config import StudyModificationsConfig
 from schemas.run import Input
 
@@ -32,7 +33,8 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> Report
         with folder.timed("train"):
             run_cells(cells, config, progress)
         with folder.timed("study"):
-            return _studied(config, sets, cells, folder, progress)
+            found = _studied(config, sets, cells, folder, progress)
+    return reported(found, wanted=config.report)
 
 
 def _studied(

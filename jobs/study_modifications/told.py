@@ -15,7 +15,7 @@ from jobs.study_modifications.sets import Modified
 from schemas.results import Result
 
 # Options that say where things lie and work; the study is the same.
-PLACES = frozenset({"workspace", "data_root", "name", "scheduler", "cluster", "workers", "device", "memory"})
+PLACES = frozenset({"workspace", "data_root", "name", "scheduler", "cluster", "workers", "device", "memory", "report"})
 
 
 def results_of(found: Mapping[str, Any], sets: Sequence[Modified]) -> list[Result]:

@@ -1,0 +1,58 @@
+"""How many points lie where."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from engine.core.errors import unknown_name
+from engine.draw.canvas import PAGE, Size
+from engine.draw.points.aggregate import counts
+from engine.draw.points.cloud import Cloud
+from engine.draw.points.key import Bar, counted_ticks
+from engine.draw.points.shade import dotted, ramp
+from engine.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
+from engine.draw.points.transform import Scale, occupied, radius
+from engine.draw.points.window import Window
+
+COLOURS = "viridis_r"
+SCALES = {"log": lambda counted: Scale.log(1.0, float(counted.max())), "equalised": Scale.equalised}
+
+
+def density(
+    x: np.ndarray, y: np.ndarray, *, scale: str = "log", title: str | None = None, note: str = "", size: Size = PAGE
+) -> Figure:
+    """Points ``x, y : (n,)`` counted by pixel, dark where there are many.
+
+    Parameters
+    ----------
+    scale
+        log, or equalised: the same number of pixels in any two equal parts of the scale.
+    title
+        The finding; in which share of the occupied pixels half of the points lie when not given.
+    note
+        What the reader should know of the map itself, for the caption.
+    """
+    if scale not in SCALES:
+        raise unknown_name("scale", scale, SCALES)
+    cloud = Cloud.of(x, y)
+    window, reach = Window.around([cloud], *pixels(size)), radius(cloud.n)
+    counted = counts(cloud, window)
+    key = bar(counted, SCALES[scale](counted))
+    told = captioned(cloud.told(), told_dots(reach), scale_note(window), note)
+    page = sheet(size, titled(title, _finding(cloud.n, counted)), told, key=key.height(size))
+    page.show(page.panels[0], window, dotted(ramp(key.scale(occupied(counted)), COLOURS), counted > 0, reach))
+    key.draw(page)
+    return page.figure
+
+
+def bar(counted: np.ndarray, scale: Scale) -> Bar:
+    """The key to counts."""
+    ticks = counted_ticks(int(counted.max()))
+    return Bar(COLOURS, scale, ticks, [f"{tick:,}" for tick in ticks], "points on a pixel")
+
+
+def _finding(n: int, counted: np.ndarray) -> str:
+    """In how many of the pixels that have points half of them lie."""
+    there = np.sort(counted[counted > 0])[::-1]
+    half = int(np.searchsorted(np.cumsum(there), n / 2)) + 1
+    share = half / len(there)
+    return f"{n:,} point{'s' * (n != 1)}" + (f": half of them lie on {share:.0%} of the area" if n > 1 else "")

@@ -1,0 +1,58 @@
+"""The figures of a map: what its table of coordinates can show, one after the other."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from engine.draw.canvas import PAGE, Size
+from engine.draw.points.categories import answers, categories
+from engine.draw.points.density import density
+from engine.draw.points.multiples import multiples
+from engine.draw.points.shift import shift
+from engine.draw.points.values import values
+
+# What the reader has to know of each kind of map.
+NOTES = {
+    "pca": "Across and up: the two principal coordinates that vary most.",
+    "umap": "UMAP: neighbours are alike; how far groups lie apart and how large they are means little.",
+    "tsne": "t-SNE: neighbours are alike; how far groups lie apart and how large they are means little.",
+    "lda": "Across and up: the two discriminants that tell the classes apart best.",
+    "head": "Across: what separates the two classes.",
+}
+
+
+def figures(
+    columns: Mapping[str, np.ndarray],
+    class_names: Sequence[str],
+    set_names: Sequence[str],
+    *,
+    method: str = "",
+    size: Size = PAGE,
+) -> Iterator[tuple[str, Figure]]:
+    """Names of files and figures; those for which the columns know nothing are not among them.
+
+    Parameters
+    ----------
+    columns
+        By name, ``(n,)`` each: x; y; label, an index of `class_names`, -1 for none; set, an index of `set_names`; and,
+        where answers are known, right, 1 or 0 or NaN, and confidence, NaN where unknown.
+    method
+        Of the map, for the captions.
+    """
+    x, y, label, of = (columns[name] for name in ("x", "y", "label", "set"))
+    told = {"note": NOTES.get(method, ""), "size": size}
+    yield "density", density(x, y, **told)
+    if (label >= 0).any():
+        yield "classes", categories(x, y, label, class_names, **told)
+        yield "each-class", multiples(x, y, label, class_names, **told)
+    if len(set_names) > 1:
+        yield "sets", categories(x, y, of, set_names, named=False, **told)
+    for number in range(1, len(set_names)):
+        one, other = ((x[of == which], y[of == which]) for which in (0, number))
+        called = "shift" if number == 1 else f"shift-{number}"
+        yield called, shift(one, other, (set_names[0], set_names[number]), **told)
+    if "right" in columns and np.isfinite(columns["right"]).any():
+        yield "answers", answers(x, y, columns["right"], **told)
+    if "confidence" in columns and np.isfinite(columns["confidence"]).any():
+        yield "confidence", values(x, y, columns["confidence"], unit="confidence", **told)

@@ -1,0 +1,113 @@
+"""What points may be coloured by: a category for each, with its name and colour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engine.explorer.palette import RIGHT, RISING, UNKNOWN, WRONG, bytes_of, colours_of
+from schemas.reasons import CODES
+
+Array = np.ndarray
+STEPS = len(RISING)
+SURE = tuple(f"{100 * step // STEPS}-{100 * (step + 1) // STEPS} %" for step in range(STEPS))
+# Codes of `gap`, the one that explains most first: a row with several is shown by the first of them.
+RANKED = (
+    *("likely_label_error", "ambiguous_label", "confusable_pair", "very_far_from_training", "far_from_training"),
+    *("near_boundary", "domain_direction"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Colouring:
+    """One way of colouring n points.
+
+    Attributes
+    ----------
+    title
+        What people choose it by.
+    code : (n,) int32
+        Category of each point.
+    names, colours
+        By category, ``#rrggbb``.
+    """
+
+    title: str
+    code: Array
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+
+    @cached_property
+    def rgb(self) -> Array:
+        """The colours as ``(k, 3) uint8``."""
+        return bytes_of(list(self.colours))
+
+    def index(self, name: str) -> int | None:
+        """The category that is called `name`, None where there is none."""
+        return self.names.index(name) if name in self.names else None
+
+    def counts(self, chosen: Array | None = None) -> Array:
+        """Points of each category, ``(k,) int64``; of those ``chosen : (n,) bool`` if given."""
+        return np.bincount(self.code if chosen is None else self.code[chosen], minlength=len(self.names))
+
+    def rows(self, kept: Array) -> "Colouring":
+        """Of the points ``kept : (n,) bool`` alone."""
+        return Colouring(self.title, self.code[kept], self.names, self.colours)
+
+
+def by_class(title: str, code: Array, names: Sequence[str], unknown: str) -> Colouring:
+    """Class indices ``code : (n,)``; -1, and what has no name, is the last category, called `unknown`, if there is any.
+
+    >>> by_class("label", np.array([0, -1]), ["cat", "dog"], "no label").names
+    ('cat', 'dog', 'no label')
+    """
+    code = np.asarray(code, np.int32)
+    stray = (code < 0) | (code >= len(names))
+    if not stray.any():
+        return Colouring(title, code, tuple(names), tuple(colours_of(len(names))))
+    code = np.where(stray, len(names), code).astype(np.int32)
+    return Colouring(title, code, (*names, unknown), (*colours_of(len(names)), UNKNOWN))
+
+
+def by_answer(title: str, right: Array, known: Array) -> Colouring:
+    """Right or wrong, both ``(n,) bool``; rows that are not ``known`` are neither."""
+    code = np.where(known, np.where(right, 0, 1), 2).astype(np.int32)
+    return _trimmed(Colouring(title, code, ("right", "wrong", "not known"), (RIGHT, WRONG, UNKNOWN)))
+
+
+def by_confidence(title: str, confidence: Array) -> Colouring:
+    """Probabilities ``(n,)`` in ten equal steps; NaN is not known.
+
+    >>> by_confidence("sure", np.array([0.05, 1.0, np.nan])).code.tolist()
+    [0, 9, 10]
+    """
+    sure = np.asarray(confidence, np.float32)
+    step = np.clip(np.nan_to_num(sure * STEPS), 0, STEPS - 1).astype(np.int32)
+    code = np.where(np.isnan(sure), STEPS, step).astype(np.int32)
+    return _trimmed(Colouring(title, code, (*SURE, "not known"), (*RISING, UNKNOWN)))
+
+
+def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring:
+    """The first of `RANKED` that a wrong row has.
+
+    Parameters
+    ----------
+    flags : (n, len(CODES)) bool
+        In the order of `CODES`.
+    right, known : (n,) bool
+        Whether the answer is right; whether anything is known of the row.
+    """
+    ranked = flags[:, [CODES.index(code) for code in RANKED]]
+    first = np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(RANKED))
+    code = np.where(known, np.where(right, len(RANKED) + 1, first), len(RANKED) + 2).astype(np.int32)
+    names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", "not known")
+    return _trimmed(Colouring(title, code, names, (*colours_of(len(RANKED)), "#4D4D4D", "#9BC4E2", UNKNOWN)))
+
+
+def _trimmed(colouring: Colouring) -> Colouring:
+    """Without a last category that no point has."""
+    last = len(colouring.names) - 1
+    if (colouring.code == last).any():
+        return colouring
+    return Colouring(colouring.title, colouring.code, colouring.names[:-1], colouring.colours[:-1])

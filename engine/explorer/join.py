@@ -1,0 +1,111 @@
+"""What runs say of the points of a map: predictions of their models, and why `gap` says that images were missed."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.explorer.colouring import Colouring, by_confidence, by_reason
+from engine.explorer.load import NO_LABEL, answered
+from engine.explorer.points import Points, Set
+from engine.predictions import Predictions, read_predictions
+from engine.predictions.run import MANIFEST, models_in_run, sets_in_run
+from schemas.reasons import CODES
+
+Array = np.ndarray
+REASONS = "reasons.parquet"
+TITLE = "reason of the error"
+
+
+def joined(points: Points, runs: Sequence[Location]) -> tuple[Points, list[str]]:
+    """The points with what each run says of them, and sentences about runs that say nothing.
+
+    Raises
+    ------
+    InputError
+        One of them is no run folder.
+    """
+    told = []
+    for run in runs:
+        if not (run / MANIFEST).exists():
+            raise InputError(f"{run} is no run folder: it has no {MANIFEST}; name a folder below runs/")
+        more = _predicted(points, run) | _explained(points, run)
+        if not more:
+            told.append(f"{run.name} says nothing of {', '.join(one.name for one in points.sets)}")
+        points = points.coloured(**more)
+    return points, told
+
+
+def positions(points: Points, number: int, sample_id: Array) -> tuple[Array, Array]:
+    """The points of the set `number` that are among the images ``sample_id : (m,)``, and where in these; ``(q,)``."""
+    mine = np.flatnonzero(points.member == number)
+    if not len(sample_id):
+        return mine[:0], mine[:0]
+    order = np.argsort(sample_id, kind="stable")
+    at = np.minimum(np.searchsorted(sample_id, points.sample_id[mine], sorter=order), len(sample_id) - 1)
+    there = sample_id[order[at]] == points.sample_id[mine]
+    return mine[there], order[at[there]]
+
+
+def _predicted(points: Points, run: Location) -> dict[str, Colouring]:
+    """Colourings by the predictions of all models of the run."""
+    found: dict[str, Colouring] = {}
+    for model in models_in_run(run) or [""]:
+        answers = list(_answers(points, run, model))
+        if answers:
+            found |= _coloured(points, answers, model or run.name)
+    return found
+
+
+def _answers(points: Points, run: Location, model: str) -> Iterator[tuple[int, Predictions]]:
+    """The model's predictions for each set of the map that it has predicted."""
+    named = set(sets_in_run(run, model).values())
+    for number, one in enumerate(points.sets):
+        if one in named:
+            yield number, read_predictions(str(run), model=model, dataset=one.dataset, split=one.split)
+
+
+def _coloured(points: Points, answers: Sequence[tuple[int, Predictions]], model: str) -> dict[str, Colouring]:
+    label, names = _labels(points, answers)
+    index = {name: code for code, name in enumerate(names)}
+    predicted = np.full(points.n, -1, np.int32)
+    confidence = np.full(points.n, np.nan, np.float32)
+    for number, found in answers:
+        here, there = positions(points, number, found.sample_id)
+        predicted[here] = np.array([index[name] for name in found.class_names], np.int32)[found.predicted[there]]
+        if found.confidence is not None:
+            confidence[here] = found.confidence[there]
+    result = answered(label, predicted, names, model)
+    if not np.isnan(confidence).all():
+        result[f"confidence-{model}"] = by_confidence(f"confidence of {model}", confidence)
+    return result
+
+
+def _labels(points: Points, answers: Sequence[tuple[int, Predictions]]) -> tuple[Array, list[str]]:
+    """Class index of each point, -1 where it is not known, and the names of the map's classes and all models'."""
+    known = points.colourings.get("label")
+    names = [name for name in known.names if name != NO_LABEL] if known else []
+    label = np.where(known.code < len(names), known.code, -1) if known else np.full(points.n, -1)
+    return label, list(dict.fromkeys([*names, *(name for _, found in answers for name in found.class_names)]))
+
+
+def _explained(points: Points, run: Location) -> dict[str, Colouring]:
+    """By the codes that a run of `gap` gives its target's images, if this is one and its target is on the map."""
+    place = run / REASONS
+    target = json.loads((run / MANIFEST).read_text()).get("config", {}).get("target", "")
+    one = Set(*target.rpartition("/")[::2])
+    if not place.exists() or one not in points.sets:
+        return {}
+    table = pq.read_table(place.path, columns=["sample_id", "right", *CODES], filesystem=place.filesystem)
+    here, there = positions(points, points.sets.index(one), table["sample_id"].to_numpy())
+    flags = np.zeros((points.n, len(CODES)), bool)
+    right, known = np.zeros(points.n, bool), np.zeros(points.n, bool)
+    for column, code in enumerate(CODES):
+        flags[here, column] = table[code].to_numpy()[there]
+    answer = table["right"].fill_null(fill_value=False).to_numpy()
+    judged = table["right"].is_valid().to_numpy()
+    right[here], known[here] = answer[there], judged[there]
+    return {"reason": by_reason(TITLE, flags, right, known)}

@@ -1,0 +1,99 @@
+"""Which points are meant: inside a drawn outline, nearest to the pointer, found by a word.
+
+All of it looks at every point; a million cost a few milliseconds, so no index has to be built before the first answer.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.explorer.points import Points
+
+Array = np.ndarray
+# Colourings whose names people search for; those of others are numbers, or say right and wrong.
+WORDED = ("label", "prediction", "dataset")
+
+
+def inside_box(x: Array, y: Array, x0: float, x1: float, y0: float, y1: float) -> Array:
+    """Which of the points ``(n,)`` lie in a box, its edges included, ``(n,) bool``; corners in any order."""
+    (left, right), (low, high) = sorted((x0, x1)), sorted((y0, y1))
+    return (x >= left) & (x <= right) & (y >= low) & (y <= high)
+
+
+def inside_outline(x: Array, y: Array, corners: Array) -> Array:
+    """Which of the points ``(n,)`` lie inside the closed polygon ``corners : (m, 2)``, ``(n,) bool``.
+
+    Inside is what is crossed an odd number of times on the way to the left (the even-odd rule), as people draw loops.
+    Points are sorted by y once, so that each edge looks only at those beside it: the cost is that of the crossings, and
+    not points times edges.
+    """
+    result = np.zeros(len(x), bool)
+    corners = np.asarray(corners, np.float64)
+    if len(corners) < 3:
+        return result
+    near = np.flatnonzero(inside_box(x, y, *np.ravel([corners.min(axis=0), corners.max(axis=0)], order="F")))
+    near = near[np.argsort(y[near], kind="stable")]
+    px, py = x[near].astype(np.float64), y[near].astype(np.float64)
+    odd = np.zeros(len(near), bool)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        beside = slice(*np.searchsorted(py, sorted((ay, by))))
+        if ay != by:
+            odd[beside] ^= px[beside] > ax + (py[beside] - ay) * ((bx - ax) / (by - ay))
+    result[near] = odd
+    return result
+
+
+def nearest_point(points: Points, x: float, y: float, reach: tuple[float, float], among: Array | None) -> int | None:
+    """The point nearest to a place, within an ellipse of half-axes `reach` around it; None where there is none.
+
+    Distances are in units of `reach`, so that they are those of the screen.
+
+    Parameters
+    ----------
+    among : (n,) bool or None
+        Which points count.
+    """
+    close = inside_box(points.x, points.y, x - reach[0], x + reach[0], y - reach[1], y + reach[1])
+    found = np.flatnonzero(close if among is None else close & among)
+    if not len(found):
+        return None
+    far = ((points.x[found] - x) / reach[0]) ** 2 + ((points.y[found] - y) / reach[1]) ** 2
+    best = int(far.argmin())
+    return int(found[best]) if far[best] <= 1 else None
+
+
+def nearest_on_map(points: Points, point: int, count: int) -> Array:
+    """A point and the `count` nearest to it on the map, nearest first, fewer where there are not so many."""
+    far = (points.x - points.x[point]) ** 2 + (points.y - points.y[point]) ** 2
+    far[point] = -1
+    count = min(count + 1, points.n)
+    found = np.argpartition(far, count - 1)[:count]
+    return found[np.lexsort([found, far[found]])]
+
+
+def found_by(points: Points, text: str) -> Array | None:
+    """Which points have `text` in the name of their class, predicted or true, or in their path, or as their sample id;
+    ``(n,) bool``, None for an empty text. Capital letters do not matter.
+    """
+    text = text.strip().casefold()
+    if not text:
+        return None
+    found = points.sample_id == int(text) if text.isdecimal() and len(text) < 19 else np.zeros(points.n, bool)
+    for one in (one for key, one in points.colourings.items() if key.partition("-")[0] in WORDED):
+        found |= np.array([text in name.casefold() for name in one.names], bool)[one.code]
+    paths = pc.match_substring(points.path, text, ignore_case=True)
+    return found | np.asarray(pa.chunked_array(paths).to_numpy() if points.n else found, bool)
+
+
+def category_of(points: Points, colour: str, only: str) -> Array | None:
+    """Which points are in the category `only` of a colouring, ``(n,) bool``; None where none is named."""
+    colouring = points.colourings[colour]
+    index = colouring.index(only) if only else None
+    return None if index is None else colouring.code == index
+
+
+def both(one: Array | None, other: Array | None) -> Array | None:
+    """What is in both masks ``(n,)``; None is all."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

@@ -1,0 +1,146 @@
+"""Images that a model answers wrongly with the greatest certainty, as small pictures read from their dataset."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.core.errors import GapscopeError
+from engine.data.catalogue import open_dataset
+from engine.data.source import Source, Undecodable
+from engine.evaluate.classes import align_classes
+from engine.evaluate.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
+from engine.predictions import Predictions
+from engine.report.page.blocks import Block, data_address, figure, section
+from engine.report.page.confusions import Held
+from engine.report.page.run import Run
+from engine.report.page.words import set_name
+from schemas.reasons import CODES
+
+# Images under each heading, and the longer side of one in pixels; a small image is enlarged whole times.
+SHOWN, SIDE = 10, 96
+QUALITY = 80
+HEADINGS = {
+    f"{WRONG}, {MOST}": "Wrong, and most certain",
+    f"{WRONG}, {LEAST}": "Wrong, and least certain",
+    f"{RIGHT}, {LEAST}": "Right, but least certain",
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where the images of the sets are looked for.
+
+    Attributes
+    ----------
+    data_root
+        Folder of the datasets.
+    seed
+        Decides the splits of datasets that have none.
+    """
+
+    data_root: Path
+    seed: int = 0
+
+    def of(self, said: Predictions) -> Source:
+        """The images that were predicted, checked to be the same by the labels of all of them.
+
+        Raises
+        ------
+        GapscopeError
+            They are not there, or are others.
+        """
+        source = open_dataset(said.dataset, self.data_root, seed=self.seed).source(said.split)
+        if not _same(source, said):
+            raise GapscopeError(f"what {said.name} names under {self.data_root} are not the images that were predicted")
+        return source
+
+
+def _same(source: Source, said: Predictions) -> bool:
+    """Whether every predicted row has the label of the listed image that it names."""
+    listing = source.listing
+    if not said.n or said.sample_id.min() < 0 or said.sample_id.max() >= len(listing):
+        return False
+    labels = listing.labels[said.sample_id]
+    if listing.class_names:
+        index, _ = align_classes(said.class_names, listing.class_names, said.name)
+        labels = np.where(labels >= 0, index[labels], -1)
+    return bool((labels == said.label).all())
+
+
+def sample_section(run: Run, held: Held, images: Images) -> Block | None:
+    """The most certain errors of each set with their pictures; a sentence where these are not to be had."""
+    galleries, missing = [], []
+    reasons = _reasons(run)
+    for where, said in held:
+        found, told = _of_set(said, images, reasons)
+        galleries += [one | {"title": f"{one['title']}: {said.model} on {where}"} for one in found]
+        missing += [f"{where}: {told}"] if told else []
+    names = [name for name in run.pictures if name.startswith(("predictions-", "saliency-"))]
+    figures = [figure(name, run.picture(name), _alt(name)) for name in names]
+    return section("samples", "Images", sentences=missing, galleries=galleries, figures=figures)
+
+
+def _alt(name: str) -> str:
+    kind, _, where = name.partition("-")
+    what = "Right and wrong answers, the most and the least certain"
+    return f"{what if kind == 'predictions' else 'What speaks for each answer, by Grad-CAM'}: {where}"
+
+
+def _reasons(run: Run) -> dict[tuple[str, int], list[str]]:
+    """Of a gap, the reason codes of the target's rows, by set and sample id."""
+    target = run.manifest.config.get("target")
+    if not isinstance(target, str):
+        return {}
+    rows = run.table("reasons", ["sample_id", *CODES])
+    return {(target, row["sample_id"]): [code.replace("_", " ") for code in CODES if row[code]] for row in rows}
+
+
+def _of_set(said: Predictions, images: Images, reasons: Mapping) -> tuple[list[Block], str]:
+    """Galleries, and why there are none."""
+    if said.confidence is None or not said.known.any():
+        return [], "no images are shown, because the model gives no probabilities or the set no labels."
+    picked = telling_rows(said.label, said.predicted, said.confidence, said.sample_id, SHOWN)
+    chosen = {title: picked[heading] for heading, title in HEADINGS.items() if len(picked[heading])}
+    try:
+        source = images.of(said)
+        galleries = [_gallery(title, said, rows, source, reasons) for title, rows in chosen.items()]
+    except (GapscopeError, OSError) as error:
+        return [], f"the images are not shown, because {error}."
+    return galleries, ""
+
+
+def _gallery(title: str, said: Predictions, rows: Sequence[int], source: Source, reasons: Mapping) -> Block:
+    return {"title": title, "images": [_shown(said, int(row), source, reasons) for row in rows]}
+
+
+def _shown(said: Predictions, row: int, source: Source, reasons: Mapping) -> dict[str, Any]:
+    sample = int(said.sample_id[row])
+    label, given = (said.class_names[index] for index in (said.label[row], said.predicted[row]))
+    return {
+        "src": _thumbnail(source, sample),
+        "label": label,
+        "given": given,
+        "confidence": float(said.confidence[row]),
+        "name": source.listing.names[sample],
+        "reasons": reasons.get((set_name({"dataset": said.dataset, "split": said.split}), sample), []),
+    }
+
+
+def _thumbnail(source: Source, sample: int) -> str | None:
+    """The image as a small JPEG; None where it cannot be decoded."""
+    try:
+        picture = source.image(sample)
+    except Undecodable:
+        return None
+    scale = SIDE / max(picture.size)
+    scale = max(1, int(scale)) if scale >= 1 else scale
+    size = tuple(max(1, round(scale * length)) for length in picture.size)
+    small = picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+    stream = BytesIO()
+    small.save(stream, "JPEG", quality=QUALITY, optimize=True)
+    return data_address(stream.getvalue(), "jpeg")

@@ -1,0 +1,151 @@
+"""What features of old and new images say of the new ones: which are kept, and how good they are as a set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from engine.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from engine.backbones.backbone import Backbone
+from engine.core.hashing import digest_json
+from engine.core.location import Location
+from engine.core.progress import Progress
+from engine.data.source import Listing, Source
+from engine.extract.extraction import Extraction, extract
+from engine.inference import Verdict
+from engine.networks.frame import Frame
+from engine.networks.runs import PREFIX, find_network
+from engine.realism import Filtered, FilterOptions, Origin, Sets, assess, filter_rows
+from engine.store import EmbeddingStore, open_store
+from engine.stream import connect
+from jobs.augment.config import AugmentConfig
+from jobs.augment.learnt import FOLDER, MARK, Learnt
+from jobs.augment.lesson import Lesson
+from jobs.augment.samples import Samples, picture
+
+# Images up to which a thread decodes faster than processes begin.
+FEW = 10_000
+
+
+@dataclass(frozen=True)
+class Framed:
+    """Some images of several sources, in the form of the new ones, so that size and sharpness say nothing.
+
+    Attributes
+    ----------
+    places
+        Source and position of each.
+    """
+
+    sources: tuple[Source, ...]
+    places: tuple[tuple[int, int], ...]
+    frame: Frame
+    listing: Listing
+
+    def image(self, index: int) -> Image.Image:
+        """The image at position `index`, RGB."""
+        source, row = self.places[index]
+        return picture(self.frame.prepare(self.sources[source].image(row)))
+
+
+class Judged(NamedTuple):
+    """The judgement on all images that were made, and what it rests on."""
+
+    filtered: Filtered
+    verdicts: list[Verdict]
+    backbone: str
+
+
+def judged(
+    config: AugmentConfig, lesson: Lesson, learnt: Learnt, samples: Samples, workspace: Location, progress: Progress
+) -> Judged:
+    """Features of training, synthetic and unseen images by one backbone, and the checks of `engine.realism`."""
+    backbone = _backbone(config, lesson, workspace, progress)
+    store = partial(_store, config, lesson, backbone, workspace / FOLDER / "features", progress)
+    sets = Sets(
+        store(_framed(lesson, (lesson.source,), [lesson.rows.train]), "real").view(),
+        store(samples, "synthetic").view(),
+        _test(config, lesson, store),
+    )
+    rows = np.concatenate([chunk.sample_id for chunk in sets.synthetic.chunks()])
+    origin = Origin(learnt.generator.method.name, config.seed, samples.index[rows])
+    options = FilterOptions(keep_copies=config.keep_copies or made_of_images(learnt), seed=config.seed)
+    with connect(threads=1) as workers:
+        filtered = filter_rows(sets, origin, workers, options, progress=progress)
+        verdicts = assess(sets, filtered.copies, filtered.agreement, workers, seed=config.seed, progress=progress)
+    return Judged(filtered, verdicts, backbone.name)
+
+
+def made_of_images(learnt: Learnt) -> bool:
+    """Whether the method changes training images, so that likeness to them is its nature and not a failure."""
+    return "images" in learnt.generator.arrays
+
+
+def _framed(lesson: Lesson, sources: Sequence[Source], rows: Sequence[np.ndarray]) -> Framed:
+    """The images at ``rows[i]`` of ``sources[i]`` in one listing; classes are those of training, else unknown."""
+    places = tuple((number, row) for number, chosen in enumerate(rows) for row in chosen.tolist())
+    names = [f"{number}/{sources[number].listing.names[row]}" for number, row in places]
+    known = [source.listing.class_names == lesson.class_names for source in sources]
+    labels = [int(sources[number].listing.labels[row]) if known[number] else -1 for number, row in places]
+    listing = Listing(names, np.array(labels, np.int32), lesson.class_names)
+    return Framed(tuple(sources), places, lesson.frame, listing)
+
+
+def _test(config: AugmentConfig, lesson: Lesson, store: partial[EmbeddingStore]):
+    """The images that the generator has not seen: those to validate on, and those of all other splits."""
+    splits = [split for split in lesson.dataset.splits if split != config.split]
+    others = [lesson.dataset.source(split) for split in splits]
+    rows = [lesson.rows.validation, *(np.arange(len(other.listing)) for other in others)]
+    framed = _framed(lesson, (lesson.source, *others), rows)
+    return store(framed, "unseen").view() if framed.places else None
+
+
+def _store(
+    config: AugmentConfig,
+    lesson: Lesson,
+    backbone: Backbone,
+    folder: Location,
+    progress: Progress,
+    source: Source,
+    kind: str,
+) -> EmbeddingStore:
+    """The features of `source`, kept by what they are of, so that another balance finds those of the real images."""
+    made_of = [lesson.dataset.place, list(lesson.frame), source.listing.fingerprint().hash, backbone.name]
+    place = folder / f"{kind}-{digest_json([*made_of, backbone.weights_hash, backbone.precision])[:MARK]}"
+    job = Extraction(
+        dataset=lesson.dataset.name,
+        split=kind,
+        folder=place,
+        open_source=partial(_same, source),
+        backbone=_choice(config, backbone.name),
+        dtype="float32",
+        seed=config.seed,
+        decode_workers=0 if len(source.listing) <= FEW else None,
+    )
+    extract(job, backbone, progress=progress)
+    return open_store(place)
+
+
+def _same(source: Source) -> Source:
+    return source
+
+
+def _backbone(config: AugmentConfig, lesson: Lesson, workspace: Location, progress: Progress) -> Backbone:
+    """The backbone that was named, a trained network's features, or the default; tiny images get the tiny one."""
+    if config.backbone.startswith(PREFIX):
+        found = find_network(workspace, config.backbone)
+        return replace(_choice(config, found.name), weights=str(found.file)).load()
+    name = config.backbone or (TINY if lesson.dataset.place == "embedded" else "")
+    choice = _choice(config, name)
+    if name:
+        return choice.load()
+    settings = {"arguments": dict(choice.arguments), "device": choice.device, "seed": choice.seed}
+    return load_default_backbone(progress, **settings)
+
+
+def _choice(config: AugmentConfig, name: str) -> BackboneChoice:
+    arguments = tuple(parse_backbone_args(config.backbone_args).items())
+    return BackboneChoice(name, config.weights, None, arguments, config.device, seed=config.seed)

@@ -1,0 +1,84 @@
+"""The generator of a run: trained, or found where an earlier run has left it."""
+
+from dataclasses import asdict, fields, replace
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from engine.backbones import parse_backbone_args
+from engine.backbones.backbone import choose_device
+from engine.core.checkpoint import FolderCheckpoint
+from engine.core.errors import InputError, unknown_name
+from engine.core.hashing import digest_json
+from engine.core.location import Location
+from engine.core.progress import Progress
+from engine.generators import GENERATORS
+from engine.generators.features import FEATURE_GENERATORS
+from engine.generators.generator import DESCRIPTION, Generator, Method, load_generator
+from jobs.augment.config import AugmentConfig
+from jobs.augment.lesson import Lesson
+
+FOLDER, CHECKPOINT, MARK = "generators", "checkpoint", 12
+
+
+class Learnt(NamedTuple):
+    """A generator, the folder that it is in, and a few letters that differ where its images would."""
+
+    generator: Generator
+    place: Location
+    mark: str
+
+
+def method_of(config: AugmentConfig) -> tuple[Method, Any]:
+    """The method that is asked for, and its recipe, checked.
+
+    Raises
+    ------
+    InputError
+        There is no such method, it has no such setting, or a value means nothing.
+    """
+    if config.method in FEATURE_GENERATORS:
+        raise InputError(
+            f"{config.method} makes rows of embeddings and no images; choose one of {', '.join(GENERATORS)}"
+        )
+    method = GENERATORS[config.method]
+    given = parse_backbone_args(config.settings) | ({"steps": config.steps} if config.steps is not None else {})
+    known = {one.name: type(one.default) for one in fields(method.recipe)}
+    for name in given:
+        if name not in known:
+            raise unknown_name(f"setting of {config.method}", name, known)
+    values = {name: _typed(name, value, known[name]) for name, value in given.items()}
+    recipe = replace(method.recipe(), **({"seed": config.seed} if "seed" in known else {}), **values)
+    recipe.check()
+    return method, recipe
+
+
+def _typed(name: str, value: Any, kind: type) -> Any:
+    value = kind(value) if kind is float and type(value) is int else value
+    if type(value) is not kind:
+        raise InputError(f"setting {name} is {value!r}; it must be a value like {kind()!r}")
+    return value
+
+
+def learnt(config: AugmentConfig, lesson: Lesson, workspace: Location, progress: Progress) -> Learnt:
+    """The generator, trained on the lesson's images and on nothing else; continues where it was interrupted.
+
+    It is kept by what it was made from, so that other balances, and other settings of sampling, use it again.
+    """
+    method, recipe = method_of(config)
+    device = str(choose_device(config.device))
+    pixels = blake2b(lesson.pixels.tobytes(), digest_size=16).hexdigest()
+    made_of = [method.name, method.training(recipe), pixels, lesson.labels.tolist(), list(lesson.frame)]
+    place = workspace / FOLDER / f"{method.name}-{digest_json(made_of)[:MARK]}"
+    mark = digest_json([*made_of, asdict(recipe), config.seed])[:MARK]
+    if (place / DESCRIPTION).exists():
+        progress.say(f"the generator is trained already: {place}")
+        found = load_generator(place, device)
+        return Learnt(found.changed(**{name: getattr(recipe, name) for name in method.free}), place, mark)
+    checkpoint = FolderCheckpoint(place / CHECKPOINT)
+    if checkpoint.folder.names():
+        progress.say("continuing the training of the generator that was interrupted")
+    classes = len(lesson.class_names)
+    generator = method.train(lesson.pixels, lesson.labels, classes, recipe, checkpoint, progress, device)
+    generator.save(place)
+    checkpoint.folder.delete_folder()
+    return Learnt(generator, place, mark)

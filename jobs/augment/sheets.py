@@ -1,0 +1,65 @@
+"""Contact sheets: for each class its training images, the new ones, and the training images nearest to these."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from engine.data.copies import class_folder_names
+from engine.draw.contact import ClassSheet, Shown, contact_sheet
+from jobs.augment.lesson import Lesson
+from jobs.augment.samples import Samples
+from jobs.augment.written import NOT_NEEDED
+
+# Images across, and classes on the sheet that stands for all.
+ACROSS, TOGETHER = 8, 6
+# Classes beyond which only those with the fewest images get a sheet of their own.
+MOST = 100
+ALL = "contact"
+
+
+class Sheet(NamedTuple):
+    """A picture and the name of its file."""
+
+    name: str
+    content: bytes
+
+
+def sheets_of(table: pa.Table, samples: Samples, lesson: Lesson, title: str) -> Iterator[Sheet]:
+    """The classes with the fewest images together, then each class by itself."""
+    made = np.unique(table["class"].to_numpy())
+    rare = made[np.argsort(lesson.counts[made], kind="stable")]
+    classes = {int(label): _class(table, samples, lesson, int(label)) for label in rare[:MOST]}
+    yield Sheet(ALL, _png(contact_sheet([classes[int(label)] for label in rare[:TOGETHER]], title=title)))
+    folders = class_folder_names(lesson.class_names)
+    for label in sorted(classes):
+        yield Sheet(f"{ALL}-{folders[label]}", _png(contact_sheet([classes[label]], title=title)))
+
+
+def _class(table: pa.Table, samples: Samples, lesson: Lesson, label: int) -> ClassSheet:
+    """Some training images, and the first new ones that were needed, dropped ones too."""
+    own = np.flatnonzero(lesson.labels == label)[:ACROSS]
+    rows = [row for row in table.filter(_of(table, label)).to_pylist() if row["reason"] != NOT_NEEDED][:ACROSS]
+    shown = [
+        Shown(
+            samples.pixels(row["sample_id"]),
+            lesson.images.pixels[row["nearest_training"]],
+            row["training_distance"],
+            row["reason"],
+        )
+        for row in rows
+    ]
+    return ClassSheet(lesson.class_names[label], list(lesson.pixels[own]), shown)
+
+
+def _of(table: pa.Table, label: int) -> pa.Array:
+    return pa.array(table["class"].to_numpy() == label)
+
+
+def _png(image: Image.Image) -> bytes:
+    held = BytesIO()
+    image.save(held, format="PNG")
+    return held.getvalue()

@@ -1,0 +1,101 @@
+"""The options `--only` and `--exclude`: a run on some of the images of its sets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+
+from engine.core.location import Location
+from engine.predictions import Predictions
+from engine.store import EmbeddingStore
+from engine.store.selected import Selected, selected
+from engine.store.selection import Choice, Name, read_selection
+from schemas.run import Input
+
+
+class Choosing(Protocol):
+    """The options of a job that can be told to keep some images or to leave some out."""
+
+    only: str
+    exclude: str
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What the options choose.
+
+    Attributes
+    ----------
+    choice
+        The images to keep.
+    inputs
+        The record that a run reads the files.
+    """
+
+    choice: Choice
+    inputs: tuple[Input, ...]
+
+    @classmethod
+    def by(cls, config: Choosing) -> "Chosen":
+        """The images in the files that the options name; without any, all images.
+
+        Raises
+        ------
+        InputError
+            A file cannot be read as a list of images.
+        """
+        places = (config.only, config.exclude)
+        found = [read_selection(Location.of(place)) if place else None for place in places]
+        read = [(place, one) for place, one in zip(places, found, strict=True) if one is not None]
+        inputs = [Input(place=place, config_hash=one.digest, rows=one.rows) for place, one in read]
+        return cls(Choice(*found), tuple(inputs))
+
+    def of_stores(self, stores: Sequence[EmbeddingStore]) -> list[EmbeddingStore | Selected]:
+        """The stores, or what is left of them.
+
+        Raises
+        ------
+        InputError
+            A file does not fit the stores, or nothing is left of one.
+        """
+        self.choice.check(map(_name, stores))
+        return [selected(store, self.choice) for store in stores]
+
+    def of_predictions(self, found: Predictions) -> tuple[Predictions, list[str]]:
+        """The rows that are left, and how many of how many these are; the names of all sets are to be checked before.
+
+        Raises
+        ------
+        InputError
+            A file lists images that are not there, or nothing is left.
+        """
+        name = (found.dataset, found.split)
+        if not self.choice.concerns(name):
+            return found, []
+        kept = found.rows(np.flatnonzero(self.choice.kept(name, found.sample_id)))
+        return kept, [self.choice.sentence(name, kept.n, found.n)]
+
+    def of_both(self, sides: tuple[Predictions, Predictions]) -> tuple[tuple[Predictions, ...], list[str]]:
+        """What is left of two sets, and sentences about both.
+
+        Raises
+        ------
+        InputError
+            A file does not fit the sets, or nothing is left of one.
+        """
+        names = [(side.dataset, side.split) for side in sides]
+        self.choice.check(names)
+        kept, told = zip(*map(self.of_predictions, sides), strict=True)
+        return kept, [*chain.from_iterable(told), *self.choice.notes(names)]
+
+    def notes(self, stores: Iterable[EmbeddingStore | Selected]) -> list[str]:
+        """How many rows of how many were kept of each store, and what the files do not speak of."""
+        found = list(stores)
+        said = [store.sentence for store in found if isinstance(store, Selected)]
+        return [*said, *self.choice.notes(map(_name, found))]
+
+
+def _name(store: EmbeddingStore | Selected) -> Name:
+    return store.provenance.dataset, store.provenance.split

@@ -1,0 +1,127 @@
+"""The steps of `study-augmentation`: make images, train, read what was predicted, find, write."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from engine.core.location import Location
+from engine.core.progress import SILENT, Progress
+from jobs.folder import RunFolder, opened
+from jobs.report import Report
+from jobs.study_augmentation.config import StudyAugmentationConfig
+from schemas.run import Input
+
+if TYPE_CHECKING:
+    from jobs.study_augmentation.sets import Studied, SyntheticSet
+    from jobs.study_augmentation.trainings import Cell
+
+JOB, PAGE, STUDY, FIGURES, SHEET = "study-augmentation", "study.md", "study.json", "figures", "contact"
+
+
+def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
+    """Make the synthetic sets and the trainings that are not there yet, then study all of it."""
+    from engine.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
+    from jobs.study_augmentation.sets import make_sets, sets_of, studied
+    from jobs.study_augmentation.trainings import cells_of, check_remedies, run_cells
+
+    check_remedies(config)
+    what = studied(config)
+    sets = sets_of(config, what)
+    name = slug(config.name or f"{what.dataset.name}-{config.preset or config.network or 'simple-cnn'}")
+    with opened(Location.of(config.workspace).absolute(), JOB, name, config) as folder:
+        with folder.timed("make images"):
+            make_sets(sets, config, progress)
+        cells = cells_of(config, what, sets)
+        with folder.timed("train"):
+            run_cells(cells, config, progress)
+        with folder.timed("study"):
+            return _studied(config, what, sets, cells, folder, progress)
+
+
+def _studied(
+    config: StudyAugmentationConfig,
+    what: "Studied",
+    sets: "Sequence[SyntheticSet]",
+    cells: "Sequence[Cell]",
+    folder: RunFolder,
+    progress: Progress,
+) -> Report:
+    import numpy as np
+
+    from engine.report.augmentation import Training, read_answers
+    from engine.report.augmentation.findings import findings
+    from engine.report.augmentation.verdict import verdict
+    from jobs.study_augmentation.sets import told_of
+    from jobs.study_augmentation.told import ranking_table, results_of
+
+    listing = what.dataset.source(config.split).listing
+    counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.class_names))
+    trainings = [Training(cell.name, cell.kind, cell.place) for cell in cells]
+    answers = read_answers(trainings, what.dataset.name, config.test_split, counts)
+    manifests = [cell.manifest() for cell in cells]
+    folder.inputs.extend(_input(cell, one) for cell, one in zip(cells, manifests, strict=True))
+    about = {
+        "dataset": what.dataset.name,
+        "split": config.split,
+        "test_splits": list(config.test_split),
+        "network": config.network or manifests[0]["config"]["network"],
+        "augment": " ".join(config.augment),
+        "epochs": config.epochs,
+        "runs": {cell.name: cell.place.name for cell in cells},
+    }
+    with progress.task("studying", len(cells), "trainings") as task:
+        found = findings(answers, about, [told_of(one) for one in sets], task)
+    notes = [line.replace("**", "") for line in verdict(found)]
+    notes += _write(config, sets, found, folder)
+    return folder.finish(results_of(found), [ranking_table(found)], notes)
+
+
+def _input(cell: "Cell", manifest: Mapping[str, Any]) -> Input:
+    """The record that the study reads a training: the hash of its options, and the images it learnt from."""
+    settings = json.dumps(manifest["config"], sort_keys=True).encode()
+    rows = manifest["inputs"][0]["rows"]
+    return Input(place=str(cell.place), config_hash=blake2b(settings, digest_size=16).hexdigest(), rows=rows)
+
+
+def _write(
+    config: StudyAugmentationConfig, sets: "Sequence[SyntheticSet]", found: Mapping[str, Any], folder: RunFolder
+) -> list[str]:
+    """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
+    from engine.draw import png
+    from engine.report.augmentation.page import page
+    from engine.report.augmentation.pictures import pictures
+    from engine.report.augmentation.tables import tables
+    from engine.report.modifications.findings import plain
+    from engine.report.study.tables import parquet
+    from engine.store.workspace import slug
+    from jobs.study_augmentation.told import command_of
+
+    figures = {name: png(figure) for name, figure in pictures(found).items()} | _sheets(sets)
+    files = {f"{name}.parquet": parquet(table) for name, table in tables(found).items()}
+    files[STUDY] = json.dumps(plain(found), indent=1, allow_nan=False).encode()
+    _fill(folder.place, files)
+    _fill(folder.place / FIGURES, {f"{name}.png": content for name, content in figures.items()})
+    (folder.place / PAGE).write_text(page(found, FIGURES, command_of(config), figures))
+    if not config.out:
+        return []
+    out, called = Location.of(config.out), slug(f"augmentation-{found['dataset']}")
+    _fill(out / called, files | {f"{name}.png": content for name, content in figures.items()})
+    (out / f"{called}.md").write_text(page(found, called, command_of(config), figures))
+    return [f"page: {out / called}.md"]
+
+
+def _sheets(sets: "Sequence[SyntheticSet]") -> dict[str, bytes]:
+    """The contact sheet of the first set of each method."""
+    found: dict[str, bytes] = {}
+    for one in sets:
+        place = one.run / FIGURES / f"{SHEET}.png"
+        name = f"{SHEET}-{one.options['method']}"
+        if name not in found and place.exists():
+            found[name] = place.read_bytes()
+    return found
+
+
+def _fill(place: Location, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (place / name).write_atomically(lambda file, content=content: file.write(content))
