@@ -25,16 +25,18 @@ from engine.forecast.scored import (
     temperature_rows,
     unlabelled_scores,
 )
+from engine.networks.runs import holds_network
 from engine.predictions import Predictions
 from engine.predictions.matched import matched, with_classes_of_both
 from engine.predictions.read import read_all_models, read_predictions
-from engine.probes.model import MODEL, Classifier, load_model
+from engine.probes.model import MODEL, Classifier
 from engine.store import EmbeddingStore, open_store
-from engine.store.workspace import find_store, slug
+from engine.store.workspace import slug
 from engine.stream import Workers
 from jobs.connection import connected
 from jobs.evaluation import check_features, title_of
 from jobs.folder import MANIFEST, MODELS, RunFolder, input_of, opened
+from jobs.network import as_stored, find_features, model_in
 from jobs.report import Report, Table
 from schemas.results import Result
 from schemas.run import Input
@@ -64,7 +66,8 @@ class ForecastConfig:
     Attributes
     ----------
     runs
-        Run folders of fit-incremental or tune, or folders of models below one. All their models are compared.
+        Run folders of fit-incremental or tune, or folders of models below one. All their models are compared. Of
+        train-cnn, one network at a time, by the features that `extract --backbone run:NAME` stores.
     reference
         Labelled set that the models were not trained on, as dataset/split.
     target
@@ -169,6 +172,7 @@ def _from_stores(config: ForecastConfig, progress: Progress) -> Report:
     first = candidates[0]
     backbone = config.backbone or first.model.features.get("backbone", "")
     reference, *targets = (_store(workspace, name, backbone) for name in (config.reference, *config.target))
+    candidates = [one._replace(model=as_stored(one.model, reference)) for one in candidates]
     for store in (reference, *targets):
         for one in candidates:
             check_features(one.model, store)
@@ -199,7 +203,7 @@ def _candidates(config: ForecastConfig) -> list[Candidate]:
     for run_folder in (Location.of(one).absolute() for one in config.runs):
         names = (run_folder / MODELS).names()
         places += [run_folder / MODELS / name for name in names] or [run_folder]
-    loaded = [(place, load_model(place)) for place in places]
+    loaded = [(place, model_in(place)) for place in places]
     titles = [title_of(model.name, model.details.get("class_weight", "none")) for _, model in loaded]
     found = [
         Candidate(
@@ -214,7 +218,18 @@ def _candidates(config: ForecastConfig) -> list[Candidate]:
     for one in chosen:
         if one.model.class_names != chosen[0].model.class_names:
             raise InputError(f"{one.title} and {chosen[0].title} have other classes; forecast them one by one")
+    _check_networks(chosen)
     return chosen
+
+
+def _check_networks(candidates: Sequence[Candidate]) -> None:
+    """Refuse several networks, of which each has features of its own."""
+    networks = [one.place.name for one in candidates if holds_network(one.place)]
+    if len(networks) > 1:
+        raise InputError(
+            f"{', '.join(networks)} are networks, each with features of its own; choose one with --model, or compare "
+            "them by --predictions-reference and --predictions-target"
+        )
 
 
 def _trained_on(place: Location) -> Input | None:
@@ -233,13 +248,17 @@ def _store(workspace: Location, name: str, backbone: str) -> EmbeddingStore:
     dataset, _, split = name.rpartition("/")
     if not dataset:
         raise InputError(f"{name} names no split; write it as dataset/split")
-    return find_store(workspace, dataset, split, backbone)
+    return find_features(workspace, dataset, split, backbone)
 
 
 def _independence(candidates: Sequence[Candidate], reference: EmbeddingStore) -> list[str]:
-    """Refuse a reference that a model was trained on; say so where that cannot be known."""
+    """Refuse a reference that a model was trained on; say so where that cannot be known.
+
+    A probe has learnt from a store, a network from the images of a listing.
+    """
+    origins = {reference.manifest.config_hash, reference.provenance.fingerprint.hash}
     for one in candidates:
-        if one.trained_on and one.trained_on.config_hash == reference.manifest.config_hash:
+        if one.trained_on and one.trained_on.config_hash in origins:
             raise InputError(
                 f"{one.title} was trained on {reference.name}, where it is surer and more often right than on new "
                 "images, so that a threshold or a temperature from there is biased; give --reference a labelled split "
@@ -266,6 +285,11 @@ def _heads(
     )
     if config.heads < FEWEST or not compares:
         return ((), ()), []
+    if holds_network(candidates[0].place):
+        return ((), ()), [
+            f"heads on the features of {candidates[0].title} would share all that it has learnt, so none were trained "
+            "to compare"
+        ]
     seen = candidates[0].trained_on
     if seen is None or not (Location.of(seen.place) / MANIFEST).exists():
         return ((), ()), ["the training rows are not at hand, so no heads were trained to compare"]

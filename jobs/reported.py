@@ -50,15 +50,17 @@ def write_report(
     return f"report: {place} (open it in any browser; it needs no network)"
 
 
-def reported(found: Report, *, wanted: bool) -> Report:
+def reported(found: Report, *, wanted: bool, images: Path | None = None) -> Report:
     """What a job found, with the report of its run written into the run's folder if that is `wanted`.
+
+    `images` is the folder of the datasets, as in `write_report`.
 
     The run itself is complete: a report that cannot be written is told, and loses nothing.
     """
     if not wanted:
         return found
     try:
-        told = write_report([Location.of(found.run)])
+        told = write_report([Location.of(found.run)], images=images)
     except (GapscopeError, OSError) as error:
         told = f"no report could be written: {error}"
     return replace(found, notes=[*found.notes, told])

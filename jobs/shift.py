@@ -20,10 +20,10 @@ from engine.shifts import SHIFTS
 from engine.store import EmbeddingStore, View
 from engine.store.comparable import comparable_view
 from engine.store.selected import Selected
-from engine.store.workspace import find_store, slug
+from engine.store.workspace import slug
 from engine.stream import CHUNK_ROWS, Workers
 from jobs.connection import check_worker_memory, connected
-from jobs.folder import RunFolder, input_of, opened
+from jobs.folder import MODELS, RunFolder, input_of, opened
 from jobs.report import Report, Table
 from jobs.reported import reported
 from jobs.selection import Chosen
@@ -81,8 +81,8 @@ class ShiftConfig:
     exclude_slow
         Leave out the statistics that read the sets again.
     model
-        Folder of a trained model: tells the shift of the class shares from its predictions. Rows of the reference
-        should not have trained it.
+        Folder of a trained model, of a network too: tells the shift of the class shares from its predictions. Rows of
+        the reference should not have trained it.
     correction
         For many tests at once: bh (Benjamini-Hochberg), by (Benjamini-Yekutieli), holm, bonferroni.
     neighbours
@@ -90,7 +90,7 @@ class ShiftConfig:
     replicates
         Number of bootstrap replicates and permutations.
     backbone
-        Which backbone's embeddings, where there are several.
+        Which backbone's embeddings, where there are several; those that the model reads when not given.
     memory
         How much memory may be used beside the libraries.
     seed
@@ -131,11 +131,14 @@ class ShiftConfig:
 
 
 class Sets(NamedTuple):
-    """The stores, the reference first, their rows with the reference's class indices, and which were asked for."""
+    """The stores, the reference first, their rows with the reference's class indices, which were asked for, and the
+    model that reads them, if one was named.
+    """
 
     stores: list[EmbeddingStore | Selected]
     views: list[View]
     chosen: Chosen
+    model: "Classifier | None"
 
 
 class Compared(NamedTuple):
@@ -198,20 +201,49 @@ def statistics_of(config: ShiftConfig) -> list[str]:
 
 def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
     """The stores that the options name, checked to have the same kind of features and classes."""
-    reference = _find(workspace, "reference", config.reference, config.backbone)
+    model = _model(config.model)
+    wanted = config.backbone or (model.features.get("backbone", "") if model else "")
+    reference = _find(workspace, "reference", config.reference, wanted)
     backbone = reference.provenance.backbone
     targets = [_find(workspace, "target", name, backbone) for name in dict.fromkeys(config.target)]
     chosen = Chosen.by(config)
     reference, *targets = chosen.of_stores([reference, *targets])
     views = [comparable_view(reference, target) for target in targets]
-    return Sets([reference, *targets], [reference.view(), *views], chosen)
+    stores = [reference, *targets]
+    return Sets(stores, [reference.view(), *views], chosen, model and _fitting(model, stores))
+
+
+def _model(place: str) -> "Classifier | None":
+    """The model in the folder that ``--model`` names; None without the option."""
+    if not place:
+        return None
+    from jobs.network import model_in
+
+    folder = Location.of(place).absolute()
+    several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
+    if several:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
+    return model_in(folder)
+
+
+def _fitting(model: "Classifier", stores: Sequence[EmbeddingStore | Selected]) -> "Classifier":
+    """The model, checked to understand the features of all stores."""
+    from jobs.evaluation import check_features
+    from jobs.network import as_stored
+
+    model = as_stored(model, stores[0])
+    for store in stores:
+        check_features(model, store)
+    return model
 
 
 def _find(workspace: Location, option: str, name: str, backbone: str) -> EmbeddingStore:
     dataset, _, split = name.rpartition("/")
     if not dataset:
         raise InputError(f"--{option} {name} names no split; write it as dataset/split")
-    return find_store(workspace, dataset, split, backbone)
+    from jobs.network import find_features
+
+    return find_features(workspace, dataset, split, backbone)
 
 
 class Size(NamedTuple):
@@ -265,9 +297,9 @@ def _measured(
         battery = Battery.read(sets.views, names, options, workers, progress)
     found = [_compared(battery, index, store, folder, progress) for index, store in enumerate(sets.stores[1:], 1)]
     notes = _notes(sets)
-    if config.model:
+    if sets.model:
         with folder.timed("label shift"):
-            found, told = _with_label_shift(config, sets, found, workers, progress)
+            found, told = _with_label_shift(config, sets, sets.model, found, workers, progress)
         notes += told
     matrix = _matrix(battery, names, folder, progress) if len(found) > 1 else []
     class_names = np.asarray(sets.stores[0].class_names, dtype=object)
@@ -305,16 +337,11 @@ def _notes(sets: Sets) -> list[str]:
 
 
 def _with_label_shift(
-    config: ShiftConfig, sets: Sets, found: list[Compared], workers: Workers, progress: Progress
+    config: ShiftConfig, sets: Sets, model: "Classifier", found: list[Compared], workers: Workers, progress: Progress
 ) -> tuple[list[Compared], list[str]]:
     """The findings with those on the shares of the classes, by what a model predicts for both sets."""
-    from engine.probes.model import load_model
     from engine.shifts.label_shift import label_shift
-    from jobs.evaluation import check_features
 
-    model = load_model(Location.of(config.model).absolute())
-    for store in sets.stores:
-        check_features(model, store)
     made = [_answers(model, store, workers, progress) for store in sets.stores]
     if not made[0].known.any():
         return found, [f"{sets.stores[0].name} has no labels; the shift of the class shares needs some"]

@@ -12,6 +12,9 @@ from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 import cli
 from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.store import Piece
+from engine.store.workspace import find_store
 from jobs.fit_incremental import FitIncrementalConfig
 from jobs.fit_incremental import run as fit
 from jobs.gap import GapConfig, run
@@ -80,6 +83,13 @@ def test_everything_is_computed_written_and_told(shifted):
     written = json.loads(Path(f"{shifted.run}/ledger.json").read_text())
     assert [term["name"] for term in written["terms"]] == list(TERMS)
     assert written["answer"] == shifted.notes[0]
+
+
+def test_every_row_with_reasons_names_its_image(workspace, shifted):
+    table = pq.read_table(f"{shifted.run}/reasons.parquet", columns=["sample_id", "path"])
+    store = find_store(Location(str(workspace)), "moved", "test")
+    assert table["path"].to_pylist() == store.paths(Piece(0, store.rows))
+    assert table["sample_id"].to_pylist() == store.sample_ids().tolist()
 
 
 def test_the_first_words_are_the_statistical_trap(shifted):

@@ -1,6 +1,7 @@
 """`map`: a table with a place for every row, joined with what is known of it, and made once."""
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -27,7 +28,8 @@ def workspace(tmp_path, rng):
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
     """t-SNE on one: its threads wait for each other, which takes long on a busy machine."""
-    monkeypatch.setattr("jobs.map.processors", lambda: 1)
+    for module in ("memory", "options"):
+        monkeypatch.setattr(f"jobs.map.{module}.processors", lambda: 1)
 
 
 def mapped(workspace, *dataset, **options):
@@ -88,6 +90,18 @@ def test_a_map_of_the_same_rows_is_not_made_again(workspace, rng):
     x, y = Blobs(rng)(50)
     write_store(workspace / "embeddings/toy/other/test", x, y, dataset="other", split="test")
     assert mapped(workspace, "toy/val", "other").run != first.run
+
+
+def test_a_map_that_was_made_without_figures_gets_them(workspace):
+    place = Path(mapped(workspace).run)
+    names = sorted(path.name for path in (place / "figures").iterdir())
+    shutil.rmtree(place / "figures")
+    manifest = (place / "manifest.json").read_bytes()
+    again = mapped(workspace)
+    assert any("was there already" in note for note in again.notes)
+    assert sorted(path.name for path in (place / "figures").iterdir()) == names
+    assert {"density.png", "density.svg", "classes.png"} <= set(names)
+    assert (place / "manifest.json").read_bytes() == manifest
 
 
 def test_the_predictions_of_a_run_are_joined_by_sample_id(workspace):

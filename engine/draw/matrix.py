@@ -71,10 +71,9 @@ def confusion(names: Sequence[str], counts: np.ndarray, *, title: str, size: Siz
 
 def _write_in(axes: Axes, shares: np.ndarray, size: Size) -> None:
     """Percentages in the cells, white where the colour is dark; nothing where there is nothing."""
-    errors = np.where(np.eye(len(shares), dtype=bool), 0, shares)
-    half = errors.max(initial=0) / 2
+    (image,) = axes.images
     for (i, j), share in np.ndenumerate(shares):
         if share > 0:
-            colour = BLACK if i == j or share > half else WHITE
+            colour = BLACK if i == j or image.norm(share) > 0.5 else WHITE
             text = f"{share:.0f}" if share >= 10 else f"{share:.1f}"
             axes.text(j, i, text, color=colour, fontsize=0.8 * size.letters, ha="center", va="center")

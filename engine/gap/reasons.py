@@ -34,7 +34,7 @@ from engine.core.progress import SILENT, Progress
 from engine.gap.distance import DISTANCES, Reference, Score
 from engine.probes.model import Classifier
 from engine.probes.rules.linear import Linear
-from engine.store import EmbeddingStore, Piece, View
+from engine.store import Piece, View
 from engine.stream import CHUNK_ROWS, Workers, each
 from engine.summaries.outcomes import best_classes
 from schemas.reasons import CODES, REASONS_SCHEMA
@@ -123,11 +123,9 @@ class Measure:
         }
 
     def _paths(self, index: int, rows: int) -> list[str | None]:
-        store = self.view.store
-        if not isinstance(store, EmbeddingStore):
-            return [None] * rows
+        paths = getattr(self.view.store, "paths", None)  # arrays in memory have none
         start = self.view.start + index * CHUNK_ROWS
-        return store.paths(Piece(start, start + rows))
+        return paths(Piece(start, start + rows)) if paths else [None] * rows
 
 
 def suggested(probability: Array, confident: Array) -> Array:

@@ -14,14 +14,13 @@ from engine.evaluate import align_classes
 from engine.gap.labels import ValidLabels, read_labels
 from engine.gap.ledger import ledger
 from engine.gap.pairs import confusion_pairs
-from engine.networks.runs import PREFIX, holds_network, network_at
 from engine.predictions import Predictions, models_in, read_predictions
 from engine.predictions.matched import with_classes_of_both
-from engine.probes.model import MODEL, Classifier, load_model
+from engine.probes.model import MODEL, Classifier
 from engine.store import EmbeddingStore
 from engine.store.comparable import Relabelled, check_comparable
 from engine.store.selected import Selected
-from engine.store.workspace import find_store, slug
+from engine.store.workspace import slug
 from engine.stream import Workers, each
 from jobs.connection import connected
 from jobs.evaluation import check_features, evaluate, title_of
@@ -29,8 +28,8 @@ from jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
 from jobs.gap.config import GapConfig
 from jobs.gap.features import features_of
 from jobs.gap.found import NOTHING, Features, Found, StoredSet
-from jobs.gap.network import last_layer
 from jobs.gap.written import finished
+from jobs.network import as_stored, find_features, model_in
 from jobs.report import Report
 from jobs.reported import reported
 from jobs.selection import Chosen
@@ -135,11 +134,9 @@ def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Rep
 def _model_and_stores(config: GapConfig, workspace: Location) -> tuple[Classifier, Location, list[EmbeddingStore]]:
     """The model, its folder, and both sets as features that it understands."""
     folder = _model_folder(config)
-    if holds_network(folder):
-        stores = _stores(config, workspace, config.backbone or network_at(folder).name)
-        return last_layer(folder, stores[0].provenance.precision), folder, stores
-    model = load_model(folder)
-    return model, folder, _stores(config, workspace, config.backbone or model.features.get("backbone", ""))
+    model = model_in(folder)
+    stores = _stores(config, workspace, config.backbone or model.features.get("backbone", ""))
+    return as_stored(model, stores[0]), folder, stores
 
 
 def _model_folder(config: GapConfig) -> Location:
@@ -166,12 +163,7 @@ def _store(workspace: Location, option: str, name: str, backbone: str) -> Embedd
     dataset, _, split = name.rpartition("/")
     if not dataset:
         raise InputError(f"--{option} {name} names no split; write it as dataset/split")
-    try:
-        return find_store(workspace, dataset, split, backbone)
-    except InputError as error:
-        if backbone.startswith(PREFIX):
-            error.add_note(f"(the features of this network: extract --dataset {dataset} --backbone {backbone})")
-        raise
+    return find_features(workspace, dataset, split, backbone)
 
 
 def _set(

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from engine.cnn.presets import in_short
 
@@ -112,6 +115,8 @@ class TrainCnnConfig:
         Folder in which datasets are looked for.
     name
         Name of the run; those of the dataset and network when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     preset: str = ""
@@ -157,6 +162,7 @@ class TrainCnnConfig:
     workspace: str = "workspace"
     data_root: Path = Path("data")
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
 # What `--help` shows stands in one place, beside what it describes.

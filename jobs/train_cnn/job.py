@@ -5,6 +5,7 @@ from engine.core.progress import SILENT, Progress
 from engine.store.workspace import slug
 from jobs.folder import opened
 from jobs.report import Report
+from jobs.reported import reported
 from jobs.train_cnn.config import TrainCnnConfig
 
 JOB = "train-cnn"
@@ -23,4 +24,5 @@ def run(config: TrainCnnConfig, progress: Progress = SILENT) -> Report:
     tests = unseen_sets(config, beginning.dataset, beginning.source)
     name = slug(config.name or f"{beginning.dataset.name}-{config.preset or config.network}")
     with opened(Location.of(config.workspace).absolute(), JOB, name, config, [beginning.record()]) as folder:
-        return finished(Work(config, beginning, folder, progress), tests)
+        found = finished(Work(config, beginning, folder, progress), tests)
+    return reported(found, wanted=config.report, images=config.data_root)

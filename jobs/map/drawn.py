@@ -1,0 +1,42 @@
+"""The figures of a map, from its table of coordinates."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engine.core.location import Location
+from jobs.map.sets import Sets
+from jobs.map.written import COORDINATES
+from schemas.coordinates import POINTS, PREDICTED_FIELDS
+
+FIGURES = "figures"
+
+
+def draw(place: Location, sets: Sets, method: str) -> None:
+    """Write the figures of the table in the run folder at `place`, each as PNG and as SVG."""
+    from engine.draw import png  # here, because `--help` passes this module and matplotlib takes long to load
+    from engine.draw.points.mapped import figures
+    from engine.draw.vector import svg
+
+    for name, figure in figures(_columns(place, sets), sets.class_names, sets.names, method=method):
+        for kind, bytes_of in (("png", png), ("svg", svg)):
+            content = bytes_of(figure)
+            (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
+
+
+def _columns(place: Location, sets: Sets) -> dict[str, np.ndarray]:
+    """What is drawn of each row, ``(n,)`` each."""
+    table = place / COORDINATES / POINTS
+    found = pq.read_table(table.path, filesystem=table.filesystem)
+    columns = {name: found[name].to_numpy() for name in ("x", "y", "label")}
+    columns["set"] = pc.index_in(_set_names(found), pa.array(sets.names)).to_numpy()
+    if PREDICTED_FIELDS[0].name in found.schema.names:
+        columns |= {name: found[name].cast(pa.float32()).to_numpy() for name in ("right", "confidence")}
+    return columns
+
+
+def _set_names(table: pa.Table) -> pa.ChunkedArray:
+    """The name of each row's set."""
+    dataset, split = (table[name].cast(pa.string()) for name in ("dataset", "split"))
+    return pc.binary_join_element_wise(dataset, split, "/")

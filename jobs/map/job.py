@@ -1,0 +1,67 @@
+"""`map`: from the moments of the sets to a table of coordinates, its quality and its figures."""
+
+import json
+import time
+
+from engine.core.location import Location
+from engine.core.progress import SILENT, Progress
+from engine.store.workspace import slug
+from engine.stream import Workers
+from jobs.connection import check_worker_memory, connected
+from jobs.folder import RunFolder, input_of, opened
+from jobs.map.answers import answers_of, input_of_run
+from jobs.map.config import MapConfig
+from jobs.map.drawn import draw
+from jobs.map.earlier import finished, told_again
+from jobs.map.judged import judged
+from jobs.map.memory import check_memory
+from jobs.map.options import check, options_of
+from jobs.map.sets import Sets, sets_of
+from jobs.map.told import notes_of, tables_of
+from jobs.map.written import COORDINATES, write_points
+from jobs.report import Report
+from schemas.coordinates import ABOUT, POINTS
+
+JOB = "map"
+
+
+def run(config: MapConfig, progress: Progress = SILENT) -> Report:
+    """Read the moments, lay out, place every row, judge the map; or find that all this was done."""
+    begun = time.perf_counter()
+    check(config)
+    workspace = Location.of(config.workspace).absolute()
+    sets = sets_of(workspace, config)
+    size, needed = check_memory(config, sets)
+    name = slug(config.name or "-".join([config.method, *sets.names]))
+    inputs = [*map(input_of, sets.stores), *input_of_run(config)]
+    earlier = finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
+    if earlier:
+        return told_again(JOB, earlier, sets, config.method, begun)
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
+        check_worker_memory(workers, needed, "mapping a set")
+        return _mapped(config, sets, size, folder, workers, progress)
+
+
+def _mapped(
+    config: MapConfig, sets: Sets, size: int, folder: RunFolder, workers: Workers, progress: Progress
+) -> Report:
+    from engine.maps.made import make_map  # here, because `--help` passes this module and SciPy takes long to load
+    from engine.maps.space import Space
+
+    options = options_of(config, sets)
+    answers, told = answers_of(config, sets)
+    with folder.timed("moments"):
+        space = Space.read(sets.views, workers, progress)
+    with folder.timed("layout"):
+        sheet = make_map(config.method, space, options, size, workers, progress)
+    target = folder.place / COORDINATES
+    with folder.timed("place"):
+        write_points(target / POINTS, sets, space, sheet, answers, workers, progress)
+    with folder.timed("judge"):
+        results = judged(config, sets, space, sheet)
+    notes = [*notes_of(config, sets, sheet), *told]
+    about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names}
+    (target / ABOUT).write_text(json.dumps(about | {"notes": notes}, indent=1))
+    with folder.timed("draw"):
+        draw(folder.place, sets, config.method)
+    return folder.finish(results, tables_of(sets, results), notes)

@@ -1,0 +1,73 @@
+"""A trained network as a model of stored features: its last layer, on the features that this layer sees."""
+
+from dataclasses import replace
+
+from engine.backbones import load_backbone
+from engine.core.errors import InputError
+from engine.core.location import Location
+from engine.networks.runs import PREFIX, holds_network, network_at
+from engine.probes.model import Classifier, load_model
+from engine.probes.rules.linear import Linear
+from engine.store import EmbeddingStore
+from engine.store.selected import Selected
+from engine.store.workspace import find_store
+
+
+def model_in(folder: Location) -> Classifier:
+    """The probe in `folder`, or the last layer of the network there; ``features["backbone"]`` names what it reads.
+
+    Raises
+    ------
+    InputError
+        The network does not end in a linear layer.
+    SchemaError
+        There is neither.
+    """
+    return _last_layer(folder) if holds_network(folder) else load_model(folder)
+
+
+def as_stored(model: Classifier, store: EmbeddingStore | Selected) -> Classifier:
+    """`model` for features of the precision of `store`, where it asks for none: a network was not trained on a store.
+
+    `jobs.evaluation.check_features` then wants this precision of every other set.
+    """
+    return replace(model, features={"precision": store.provenance.precision} | model.features)
+
+
+def find_features(workspace: Location, dataset: str, split: str, backbone: str) -> EmbeddingStore:
+    """The store of a dataset's split, as `find_store` finds it.
+
+    Raises
+    ------
+    InputError
+        There is none; for the features of a network, a note has the command that makes them.
+    """
+    try:
+        return find_store(workspace, dataset, split, backbone)
+    except InputError as error:
+        if backbone.startswith(PREFIX):
+            error.add_note(f"(the features of this network: extract --dataset {dataset} --backbone {backbone})")
+        raise
+
+
+def _last_layer(folder: Location) -> Classifier:
+    from engine.networks.trained import load_trained  # here, because it loads torch
+
+    network = network_at(folder)
+    backbone = load_backbone(network.name, str(network.file), device="cpu")
+    if backbone.head is None:
+        raise InputError(
+            f"{network.name} does not end in a linear layer, so its answers do not follow from stored features; "
+            "gap and forecast also take files of predictions"
+        )
+    about = load_trained(folder)
+    features = {
+        "backbone": backbone.name,
+        "weights_hash": backbone.weights_hash,
+        "layer": backbone.layer,
+        "preprocessing": backbone.preprocessing.as_dict(),
+        "dim": backbone.dim,
+    }
+    details = {"rows": about.details["train_rows"]}
+    rule = Linear(backbone.head.weight, backbone.head.bias)
+    return Classifier(about.title, rule, details=details, class_names=about.class_names, features=features)
