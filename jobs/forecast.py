@@ -256,11 +256,14 @@ def _independence(candidates: Sequence[Candidate], reference: EmbeddingStore) ->
 
     A probe has learnt from a store, a network from the images of a listing.
     """
-    origins = {reference.manifest.config_hash, reference.provenance.fingerprint.hash}
+    origins = {
+        reference.manifest.config_hash: reference.name,
+        reference.provenance.fingerprint.hash: f"the images of {reference.name}",
+    }
     for one in candidates:
         if one.trained_on and one.trained_on.config_hash in origins:
             raise InputError(
-                f"{one.title} was trained on {reference.name}, where it is surer and more often right than on new "
+                f"{one.title} was trained on {origins[one.trained_on.config_hash]}, where it is surer and more often right than on new "
                 "images, so that a threshold or a temperature from there is biased; give --reference a labelled split "
                 "that was held out, such as val or test"
             )

@@ -171,7 +171,7 @@ class Explorer:
 
     def select(self, tool, corners):
         """Draw along `corners`, in units of the map, with a tool."""
-        self.value(f"(m('map-0').toolbar.tools.find(one => one.type == '{tool}').active = true, 0)")
+        self.page.locator(f"#map .bk-tool-icon-{tool}").first.click()
         self.page.evaluate(WATCH_OUTLINE)
         first, *others = [self.on_screen(*corner) for corner in corners]
         self.page.mouse.move(*first)
@@ -239,7 +239,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
 
     point = loneliest(points, window.edges())
     one, number = points.sets[points.member[point]], int(points.sample_id[point])
-    window.page.mouse.move(*window.on_screen(float(points.x[point]), float(points.y[point])))
+    window.page.mouse.move(*window.on_screen(float(points.x[point]), float(points.y[point])), steps=3)
     window.page.wait_for_function("() => document.getElementById('hover').style.visibility == 'visible'")
     image = window.page.locator("#hover img").get_attribute("src")
     shown = parse_qs(urlsplit(image).query)
@@ -251,13 +251,13 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
 
     x0, x1, y0, y1 = window.edges()
     place = [(x0 + across * (x1 - x0), y0 + up * (y1 - y0)) for across, up in LOOP]
-    window.select("LassoSelectTool", place)
+    window.select("lasso-select", place)
     inside = even_odd(points.x, points.y, window.outline())
     assert 0 < inside.sum() < points.n
     window.shows(points, inside)
     assert ids(pd.read_csv(BytesIO(window.export("Ids as CSV")))) == ids_where(points, inside)
 
-    window.select("BoxSelectTool", [place[0], place[3]])
+    window.select("box-select", [place[0], place[3]])
     low, high = np.sort(window.outline(), axis=0)
     xy = np.column_stack([points.x, points.y])
     inside = ((xy >= low) & (xy <= high)).all(axis=1)

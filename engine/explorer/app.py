@@ -44,13 +44,13 @@ class App:
             name="Search", placeholder="class, path or id, then Enter", value=state.search
         )
         self.view = pn.widgets.RadioButtonGroup(
-            options={"All on one map": TOGETHER, "Side by side": BESIDE}, value=state.view, button_style="outline"
+            options={"One map": TOGETHER, "Side by side": BESIDE}, value=state.view, button_style="outline"
         )
         names = [one.name for one in self.points.sets]
         self.left = pn.widgets.Select(name="Left", options=names, value=state.left)
         self.right = pn.widgets.Select(name="Right", options=names, value=state.right or names[0])
         for name in ("colour", "search", "view", "left", "right"):
-            getattr(self, name).sizing_mode = "stretch_width"
+            getattr(self, name).param.update(sizing_mode="stretch_width", margin=(4, 2))
             getattr(self, name).param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self.legend, self.found = _html(), _html()
 

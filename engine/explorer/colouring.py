@@ -11,6 +11,7 @@ from schemas.reasons import CODES
 
 Array = np.ndarray
 STEPS = len(RISING)
+NOT_KNOWN = "not known"
 SURE = tuple(f"{100 * step // STEPS}-{100 * (step + 1) // STEPS} %" for step in range(STEPS))
 # Codes of `gap`, the one that explains most first: a row with several is shown by the first of them.
 RANKED = (
@@ -73,7 +74,7 @@ def by_class(title: str, code: Array, names: Sequence[str], unknown: str) -> Col
 def by_answer(title: str, right: Array, known: Array) -> Colouring:
     """Right or wrong, both ``(n,) bool``; rows that are not ``known`` are neither."""
     code = np.where(known, np.where(right, 0, 1), 2).astype(np.int32)
-    return _trimmed(Colouring(title, code, ("right", "wrong", "not known"), (RIGHT, WRONG, UNKNOWN)))
+    return _trimmed(Colouring(title, code, ("right", "wrong", NOT_KNOWN), (RIGHT, WRONG, UNKNOWN)))
 
 
 def by_confidence(title: str, confidence: Array) -> Colouring:
@@ -85,7 +86,7 @@ def by_confidence(title: str, confidence: Array) -> Colouring:
     sure = np.asarray(confidence, np.float32)
     step = np.clip(np.nan_to_num(sure * STEPS), 0, STEPS - 1).astype(np.int32)
     code = np.where(np.isnan(sure), STEPS, step).astype(np.int32)
-    return _trimmed(Colouring(title, code, (*SURE, "not known"), (*RISING, UNKNOWN)))
+    return _trimmed(Colouring(title, code, (*SURE, NOT_KNOWN), (*RISING, UNKNOWN)))
 
 
 def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring:
@@ -101,7 +102,7 @@ def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring
     ranked = flags[:, [CODES.index(code) for code in RANKED]]
     first = np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(RANKED))
     code = np.where(known, np.where(right, len(RANKED) + 1, first), len(RANKED) + 2).astype(np.int32)
-    names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", "not known")
+    names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", NOT_KNOWN)
     return _trimmed(Colouring(title, code, names, (*colours_of(len(RANKED)), "#4D4D4D", "#9BC4E2", UNKNOWN)))
 
 

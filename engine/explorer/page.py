@@ -24,7 +24,8 @@ button:focus-visible { outline: 2px solid #0072b2; outline-offset: 1px; border-r
 .entry b { font-weight: 400; color: #5b6770; font-variant-numeric: tabular-nums; }
 .card { display: flex; gap: 10px; align-items: flex-start; }
 .card img { flex: none; width: 96px; height: 96px; object-fit: contain; background: #f1f3f5; border-radius: 4px; }
-.card dl { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 0; min-width: 0; }
+.card dl { display: grid; grid-template-columns: fit-content(45%) minmax(0, 1fr); gap: 0 8px; margin: 0; flex: 1;
+           min-width: 0; }
 .card dt { color: #5b6770; }
 .card dd { margin: 0; overflow-wrap: anywhere; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin-bottom: 6px; }
@@ -47,7 +48,7 @@ html, body { height: 100%; margin: 0; background: #fff; color: #1f2933;
 #head h1 { font-size: 16px; margin: 0; font-weight: 650; }
 #head span { color: #5b6770; }
 #controls { grid-area: left; display: flex; flex-direction: column; min-height: 0; border-right: 1px solid #dde2e7; }
-#settings { padding: 10px 10px 4px; }
+#settings { padding: 10px 10px 4px; overflow: hidden; }
 #legend { flex: 1; min-height: 0; overflow-y: auto; padding: 6px 10px 12px 12px; }
 #map { grid-area: map; min-width: 0; min-height: 0; padding: 4px; box-sizing: border-box; }
 #detail { grid-area: right; min-height: 0; overflow-y: auto; padding: 12px 14px; border-left: 1px solid #dde2e7; }
@@ -55,7 +56,7 @@ html, body { height: 100%; margin: 0; background: #fff; color: #1f2933;
   border: 1px solid #c9d0d6; border-radius: 6px; box-shadow: 0 4px 16px #0002; padding: 8px; left: 0; top: 0; }
 @media (max-width: 1080px) {
   #explorer { height: auto; min-height: 100vh;
-    grid-template: auto 560px auto / 200px minmax(0, 1fr);
+    grid-template: auto 560px auto / 228px minmax(0, 1fr);
     grid-template-areas: "head head" "left map" "right right"; }
   #detail { border-left: 0; border-top: 1px solid #dde2e7; overflow: visible; }
 }
@@ -81,7 +82,7 @@ document.addEventListener("click", event => {
 });
 document.addEventListener("mousemove", event => {
   const card = document.getElementById("hover"), over = event.target.closest("#map");
-  if (!over) card.style.visibility = "hidden";
+  if (!over) { card.style.visibility = "hidden"; return; }
   const right = event.clientX + 330 > innerWidth, low = event.clientY + card.offsetHeight + 24 > innerHeight;
   card.style.left = (right ? event.clientX - 340 : event.clientX + 16) + "px";
   card.style.top = (low ? Math.max(4, event.clientY - card.offsetHeight - 12) : event.clientY + 16) + "px";

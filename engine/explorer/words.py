@@ -8,13 +8,16 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from engine.explorer.colouring import Colouring
+from engine.explorer.colouring import NOT_KNOWN, Colouring
+from engine.explorer.load import NOT_PREDICTED
 from engine.explorer.points import Points
 
 Array = np.ndarray
 # Categories that a legend lists; beyond that, the search narrows it down.
 LISTED = 1500
 MOST_NAMED = 3
+# Of a point, what is not worth a line.
+UNTOLD = (NOT_PREDICTED, NOT_KNOWN)
 EMPTY_POINT = "Point at the map to see an image, click to keep it here."
 EMPTY_SELECTION = "Nothing is selected. Draw a loop or a box on the map; its tools stand to the upper right."
 NO_MATCH = "No point matches the search."
@@ -50,7 +53,8 @@ def image_address(points: Points, point: int, side: int) -> str:
 
 def facts(points: Points, point: int) -> list[tuple[str, str]]:
     """What is known of a point: names and values, in the order of the colourings."""
-    known = [(one.title, one.names[one.code[point]]) for one in _told(points)]
+    told = [(one.title, one.names[one.code[point]]) for one in _told(points)]
+    known = [(title, name) for title, name in told if name not in UNTOLD]
     if points.confidence is not None and np.isfinite(points.confidence[point]):
         known.append(("confidence", f"{points.confidence[point]:.1%}"))
     one = points.sets[points.member[point]]
