@@ -64,10 +64,7 @@ def run(config: ExploreConfig, progress: Progress = SILENT) -> Report:
     progress.say(f"{told} after {time.perf_counter() - begun:.1f} s: open {served.address} · Ctrl-C ends the explorer")
     if not config.no_browser:
         webbrowser.open(served.address)
-    try:
-        served.run()
-    finally:
-        served.stop()
+    served.run()
     return Report(JOB, "", time.perf_counter() - begun, notes=["the explorer has ended"])
 
 

@@ -263,9 +263,9 @@ def _independence(candidates: Sequence[Candidate], reference: EmbeddingStore) ->
     for one in candidates:
         if one.trained_on and one.trained_on.config_hash in origins:
             raise InputError(
-                f"{one.title} was trained on {origins[one.trained_on.config_hash]}, where it is surer and more often right than on new "
-                "images, so that a threshold or a temperature from there is biased; give --reference a labelled split "
-                "that was held out, such as val or test"
+                f"{one.title} was trained on {origins[one.trained_on.config_hash]}, where it is surer and more often "
+                "right than on new images, so that a threshold or a temperature from there is biased; give --reference "
+                "a labelled split that was held out, such as val or test"
             )
     unknown = [one.title for one in candidates if not one.trained_on]
     return [

@@ -8,7 +8,7 @@ from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -245,7 +245,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
     shown = parse_qs(urlsplit(image).query)
     assert (shown["dataset"], shown["split"], shown["id"]) == ([one.dataset], [one.split], [str(number)])
     assert points.path[point].as_py() in window.page.locator("#hover .card").inner_text()
-    with urlopen(address + image) as answer:
+    with urlopen(urljoin(address, image)) as answer:
         seen = np.asarray(Image.open(BytesIO(answer.read())))
     np.testing.assert_array_equal(seen, np.asarray(open_dataset(one.dataset, tmp_path).source(one.split).image(number)))
 

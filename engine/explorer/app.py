@@ -9,11 +9,12 @@ import panel as pn
 from engine.explorer import words
 from engine.explorer.export import as_csv, as_parquet, ids_of
 from engine.explorer.neighbours import Stores
-from engine.explorer.page import STYLE, TEMPLATE
+from engine.explorer.page import STYLE, TEMPLATE, UNTOUCHED
 from engine.explorer.points import Points
 from engine.explorer.session import Session
 from engine.explorer.state import BESIDE, TOGETHER, State
 from engine.explorer.table import MOST, frame_of
+from engine.explorer.wires import NOWHERE
 
 HEADING = "gapscope explorer"
 SMALL, CARD, LARGE = 48, 96, 224
@@ -59,7 +60,7 @@ class App:
 
     def _beside(self) -> None:
         """What stands to the right of the map."""
-        self.kept, self.told, self.images, self.hover = _html(), _html(), _html(), _html()
+        self.kept, self.told, self.images, self.hover = _html(), _html(), _html(), _html(UNTOUCHED)
         self.table = pn.widgets.Tabulator(
             frame_of(self.points, np.empty(0, np.int64)),
             pagination="remote",
@@ -155,7 +156,7 @@ class App:
         point = self.session.hovered
         if point is not None:
             self.hover.object = words.card(self.points, point, CARD)
-        self.session.wires.shown.data = {"shown": [int(point is not None)]}
+        self.session.wires.shown.data = {"point": [NOWHERE if point is None else point]}
 
     def _show_searching(self) -> None:
         self.told.object = f'<h2>Selection</h2><p class="quiet">{SEARCHING}</p>'
@@ -186,5 +187,5 @@ def about(points: Points, notes: Sequence[str]) -> str:
     return " · ".join([*told, *notes])
 
 
-def _html() -> pn.pane.HTML:
-    return pn.pane.HTML("", stylesheets=[STYLE], sizing_mode="stretch_width", margin=0)
+def _html(*more: str) -> pn.pane.HTML:
+    return pn.pane.HTML("", stylesheets=[STYLE, *more], sizing_mode="stretch_width", margin=0)

@@ -34,6 +34,9 @@ button:focus-visible { outline: 2px solid #0072b2; outline-offset: 1px; border-r
 .thumb:hover { outline: 2px solid #0072b2; }
 """
 
+# The card beside the pointer must never be what the pointer is over.
+UNTOUCHED = ":host, * { pointer-events: none !important; }"
+
 TEMPLATE = """
 {% extends base %}
 {% block postamble %}
@@ -54,6 +57,7 @@ html, body { height: 100%; margin: 0; background: #fff; color: #1f2933;
 #detail { grid-area: right; min-height: 0; overflow-y: auto; padding: 12px 14px; border-left: 1px solid #dde2e7; }
 #hover { position: fixed; z-index: 30; width: 310px; pointer-events: none; visibility: hidden; background: #fff;
   border: 1px solid #c9d0d6; border-radius: 6px; box-shadow: 0 4px 16px #0002; padding: 8px; left: 0; top: 0; }
+#hover * { pointer-events: none !important; }
 @media (max-width: 1080px) {
   #explorer { height: auto; min-height: 100vh;
     grid-template: auto 560px auto / 228px minmax(0, 1fr);
@@ -101,5 +105,5 @@ if (Date.now() - (window.gapscopeLast || 0) > 50) send(); else window.gapscopeTi
 """
 # Runs when the card of the point under the pointer has changed.
 SHOW_CARD = """
-document.getElementById("hover").style.visibility = cb_obj.data.shown[0] ? "visible" : "hidden";
+document.getElementById("hover").style.visibility = cb_obj.data.point[0] < 0 ? "hidden" : "visible";
 """

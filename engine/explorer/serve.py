@@ -58,11 +58,11 @@ class Served:
 
     def run(self) -> None:
         """Answer until the process is interrupted."""
-        self.server.run_until_shutdown()
-
-    def stop(self) -> None:
-        """Listen no more."""
-        self.server.stop()
+        self.server.start()
+        try:
+            self.server.io_loop.start()
+        except KeyboardInterrupt:
+            self.server.stop()
 
 
 def serve(points: Points, stores: Stores, pictures: Pictures, port: int, notes: Sequence[str] = ()) -> Served:

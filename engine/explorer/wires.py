@@ -19,13 +19,13 @@ class Wires:
     clicks
         ``act, value``: what the button that was pressed says of itself.
     shown
-        ``shown``: whether the card of the point under the pointer is to be seen.
+        ``point``: whose card is to be seen beside the pointer, -1 for none.
     """
 
     def __init__(self, pointed: Callable[[int, float, float], None], pressed: Callable[[str, str], None]):
         self.pointer = ColumnDataSource({"map": [NOWHERE], "x": [0.0], "y": [0.0]}, name="pointer")
         self.clicks = ColumnDataSource({"act": [], "value": []}, name="clicks")
-        self.shown = ColumnDataSource({"shown": [0]}, name="shown")
+        self.shown = ColumnDataSource({"point": [NOWHERE]}, name="shown")
         self.shown.js_on_change("data", CustomJS(code=SHOW_CARD))
         self.pointer.on_change("data", lambda _attr, _old, new: pointed(new["map"][0], new["x"][0], new["y"][0]))
         self.clicks.on_change("data", lambda _attr, _old, new: pressed(new["act"][0], new["value"][0]))
