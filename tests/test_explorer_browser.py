@@ -240,7 +240,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
     point = loneliest(points, window.edges())
     one, number = points.sets[points.member[point]], int(points.sample_id[point])
     window.page.mouse.move(*window.on_screen(float(points.x[point]), float(points.y[point])), steps=3)
-    window.page.wait_for_function("() => document.getElementById('hover').style.visibility == 'visible'")
+    window.page.wait_for_function("() => document.getElementById('hover').style.display == 'block'")
     image = window.page.locator("#hover img").get_attribute("src")
     shown = parse_qs(urlsplit(image).query)
     assert (shown["dataset"], shown["split"], shown["id"]) == ([one.dataset], [one.split], [str(number)])

@@ -70,12 +70,14 @@ class App:
             sizing_mode="stretch_width",
             layout="fit_data",
             theme="simple",
-            formatters={"confidence": {"type": "money", "symbol": "", "precision": 3}},
+            formatters={"confidence": {"type": "money", "symbol": "", "precision": 3}, "id": {"type": "plaintext"}},
+            margin=0,
         )
         self.cut = _html()
         self.downloads = pn.Row(
             *(self._download(kind, write) for kind, write in (("csv", as_csv), ("parquet", as_parquet))),
             sizing_mode="stretch_width",
+            margin=(0, 0, 8, 0),
         )
 
     def _download(self, kind: str, write) -> pn.widgets.FileDownload:
@@ -91,6 +93,7 @@ class App:
             auto=True,
             button_style="outline",
             button_type="primary",
+            margin=(0, 4, 0, 0),
             sizing_mode="stretch_width",
         )
 

@@ -55,7 +55,7 @@ html, body { height: 100%; margin: 0; background: #fff; color: #1f2933;
 #legend { flex: 1; min-height: 0; overflow-y: auto; padding: 6px 10px 12px 12px; }
 #map { grid-area: map; min-width: 0; min-height: 0; padding: 4px; box-sizing: border-box; }
 #detail { grid-area: right; min-height: 0; overflow-y: auto; padding: 12px 14px; border-left: 1px solid #dde2e7; }
-#hover { position: fixed; z-index: 30; width: 310px; pointer-events: none; visibility: hidden; background: #fff;
+#hover { position: fixed; z-index: 30; width: 310px; pointer-events: none; display: none; background: #fff;
   border: 1px solid #c9d0d6; border-radius: 6px; box-shadow: 0 4px 16px #0002; padding: 8px; left: 0; top: 0; }
 #hover * { pointer-events: none !important; }
 @media (max-width: 1080px) {
@@ -86,7 +86,7 @@ document.addEventListener("click", event => {
 });
 document.addEventListener("mousemove", event => {
   const card = document.getElementById("hover"), over = event.target.closest("#map");
-  if (!over) { card.style.visibility = "hidden"; return; }
+  if (!over) { card.style.display = "none"; return; }
   const right = event.clientX + 330 > innerWidth, low = event.clientY + card.offsetHeight + 24 > innerHeight;
   card.style.left = (right ? event.clientX - 340 : event.clientX + 16) + "px";
   card.style.top = (low ? Math.max(4, event.clientY - card.offsetHeight - 12) : event.clientY + 16) + "px";
@@ -105,5 +105,5 @@ if (Date.now() - (window.gapscopeLast || 0) > 50) send(); else window.gapscopeTi
 """
 # Runs when the card of the point under the pointer has changed.
 SHOW_CARD = """
-document.getElementById("hover").style.visibility = cb_obj.data.point[0] < 0 ? "hidden" : "visible";
+document.getElementById("hover").style.display = cb_obj.data.point[0] < 0 ? "none" : "block";
 """
