@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NOT_MEASURED = "not measured yet"
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -94,8 +92,8 @@ PRESETS: Mapping[str, Preset] = {
     "cats-dogs-resnet18": Preset(
         about="A pretrained ResNet-18 with its head replaced; Adam, cross-entropy, 5 epochs in batches of 32.",
         command="python cli.py train-cnn --preset cats-dogs-resnet18",
-        cost=NOT_MEASURED,
-        expected=NOT_MEASURED,
+        cost="3 minutes on one thread for 2,157 photographs of 96 pixels, from random weights",
+        expected="not measured with pretrained weights; 68.9 % of 299 images with --weights random --image-size 96 (seed 0)",
         options={
             "dataset": "cats-vs-dogs",
             "network": "torchvision:resnet18",
