@@ -20,10 +20,10 @@ from engine.report.augmentation.page import page
 from engine.report.augmentation.pictures import pictures
 from engine.report.augmentation.tables import tables
 from engine.report.augmentation.verdict import verdict
+from jobs.study import command_of, run_cells
 from jobs.study_augmentation import StudyAugmentationConfig, run
 from jobs.study_augmentation.sets import make_sets, sets_of, studied
-from jobs.study_augmentation.told import command_of
-from jobs.study_augmentation.trainings import cells_of, run_cells
+from jobs.study_augmentation.trainings import cells_of
 from jobs.train_cnn import measure, written
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
@@ -195,13 +195,14 @@ def test_a_small_study_runs_and_leaves_page_pictures_and_tables(studied_once):
     text = (work / "docs" / "augmentation-digits-100.md").read_text()
     assert "augmentation-digits-100/contact-cutmix.png" in text
     assert "# digits@100" in (folder / "study.md").read_text()
+    assert (folder / "report.html").exists()
     assert {one.metric for one in report.results} >= {"macro_f1", "macro_f1_gain", "macro_f1_gain_over_augmentation"}
 
 
 def test_what_is_there_is_not_made_again_and_a_larger_set_has_fewer_epochs(studied_once, monkeypatch):
     _, config, _ = studied_once
     monkeypatch.setattr("jobs.study_augmentation.sets.augment_all", None)
-    monkeypatch.setattr("jobs.study_augmentation.trainings.train", None)
+    monkeypatch.setattr("jobs.study.train", None)
     what = studied(config)
     sets = sets_of(config, what)
     make_sets(sets, config, SILENT)
@@ -229,7 +230,7 @@ def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(t
         (tmp_path / f"{several[0]['name']}.txt").write_text(" ".join(one.get("balance", "-") for one in several))
 
     monkeypatch.setattr("jobs.study_augmentation.sets.augment_all", noted)
-    monkeypatch.setattr("jobs.study_augmentation.trainings.train", noted)
+    monkeypatch.setattr("jobs.study.train", noted)
     config = config_of(tmp_path, scheduler=cluster, synthetic=("cutmix:1x", "cutmix:2x", "augment-only:1x"))
     what = studied(config)
     make_sets(sets_of(config, what), config, SILENT)
@@ -261,7 +262,7 @@ def test_a_mistake_is_one_sentence(tmp_path, options, sentence):
 
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, cluster="local", workers=2)
-    assert command_of(config) == (
+    assert command_of("study-augmentation", config) == (
         "python cli.py study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
         "--augment crop:2 --backbone tiny --rows 100 --epochs 4 --batch-size 32 --seeds 1"
     )

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import f1_score
 from test_draw import check_words
@@ -23,10 +24,10 @@ from engine.report.modifications.pictures import pictures
 from engine.report.modifications.robustness import groups_of, robustness_section
 from engine.report.modifications.tables import tables
 from engine.report.modifications.verdict import verdict
+from jobs.study import command_of, run_cells
 from jobs.study_modifications import StudyModificationsConfig, run
 from jobs.study_modifications.sets import modifications_of, sets_of
-from jobs.study_modifications.told import command_of
-from jobs.study_modifications.trainings import cells_of, run_cells
+from jobs.study_modifications.trainings import cells_of
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 # Accuracy of each training (down) on each test set (across).
@@ -279,7 +280,7 @@ def config_of(place, **options):
 
 def test_trainings_have_folders_of_their_own_that_change_with_what_they_do(tmp_path):
     places = []
-    for options in ({}, {"epochs": 2}, {"device": "cpu"}, {"modify": "blur,night"}):
+    for options in ({}, {"epochs": 2}, {"device": "cpu", "report": False}, {"modify": "blur,night"}):
         config = config_of(tmp_path, **options)
         cells = cells_of(config, sets_of(config))
         assert len({cell.place.name for cell in cells}) == len(cells)
@@ -287,6 +288,29 @@ def test_trainings_have_folders_of_their_own_that_change_with_what_they_do(tmp_p
     assert set(places[0]).isdisjoint(places[1])
     assert places[0] == places[2]
     assert set(places[0]).isdisjoint(places[3])
+
+
+def test_other_images_or_labels_are_other_trainings(tmp_path):
+    def places():
+        config = config_of(tmp_path / "work", dataset=str(tmp_path / "images"), rows=0)
+        return {cell.place.name for cell in cells_of(config, sets_of(config))}
+
+    def add(name):
+        place = tmp_path / "images" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(len(name)).integers(0, 256, (16, 16, 3), np.uint8)).save(place)
+
+    for split in ("train", "test"):
+        for number in range(3):
+            add(f"{split}/a/{number}.png")
+            add(f"{split}/b/{number}.png")
+    before = places()
+    assert before == places()
+    add("test/a/another.png")
+    more = places()
+    assert before.isdisjoint(more)
+    (tmp_path / "images/train/a/0.png").rename(tmp_path / "images/train/b/new.png")
+    assert more.isdisjoint(places())
 
 
 def test_mixed_sees_the_original_as_often_as_each_modification(tmp_path):
@@ -300,7 +324,7 @@ def test_mixed_sees_the_original_as_often_as_each_modification(tmp_path):
 
 def test_without_a_cluster_trainings_follow_one_another(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr("jobs.study_modifications.trainings.train", lambda options, _: begun.append(options["dataset"]))
+    monkeypatch.setattr("jobs.study.train", lambda options, _: begun.append(options["dataset"]))
     config = config_of(tmp_path)
     run_cells(cells_of(config, sets_of(config)), config, SILENT)
     assert begun == ["digits@80", "digits@80+blur:3"]
@@ -311,7 +335,7 @@ def test_on_a_cluster_each_training_is_a_task(tmp_path, cluster, monkeypatch):
         place = tmp_path / options["name"]
         place.write_text(options["dataset"])
 
-    monkeypatch.setattr("jobs.study_modifications.trainings.train", written)
+    monkeypatch.setattr("jobs.study.train", written)
     config = config_of(tmp_path, scheduler=cluster)
     cells = cells_of(config, sets_of(config))
     run_cells(cells, config, SILENT)
@@ -327,19 +351,20 @@ def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path, monkeypatch)
     assert manifest["status"] == "complete"
     assert len(manifest["inputs"]) == 2
     assert "# digits@80" in (folder / "study.md").read_text()
+    assert (folder / "report.html").exists()
     assert {place.stem for place in (folder / "figures").glob("*.png")} >= {"accuracy", "gains", "modifications"}
     table = pq.read_table(folder / "accuracies.parquet").to_pylist()
     assert all(row["train_accuracy"] is not None for row in table)
     values = {(one.model, one.dataset): one.value for one in report.results if one.metric == "accuracy"}
     assert len(values) == 4
     assert "modifications-digits-80/accuracy.png" in (tmp_path / "docs" / "modifications-digits-80.md").read_text()
-    monkeypatch.setattr("jobs.study_modifications.trainings.train", None)
+    monkeypatch.setattr("jobs.study.train", None)
     run_cells(cells_of(config, sets_of(config)), config, SILENT)
 
 
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, also=("mixed",), cluster="local", workers=2)
-    assert command_of(config) == (
+    assert command_of("study-modifications", config) == (
         "python cli.py study-modifications --dataset digits --modify blur --also mixed --rows 80 --epochs 1 "
         "--batch-size 32 --seeds 1"
     )

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,8 @@ class StudyAugmentationConfig:
         Folder in which datasets are looked for.
     name
         Name of the run; those of the dataset and network when not given.
+    report
+        Write report.html into the folder of the study and of each training.
     """
 
     dataset: str
@@ -131,3 +136,4 @@ class StudyAugmentationConfig:
     workspace: str = "workspace"
     data_root: Path = Path("data")
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True

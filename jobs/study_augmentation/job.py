@@ -1,29 +1,28 @@
 """The steps of `study-augmentation`: make images, train, read what was predicted, find, write."""
 
-import json
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from jobs.folder import RunFolder, opened
 from jobs.report import Report
+from jobs.reported import reported
 from jobs.study_augmentation.config import StudyAugmentationConfig
-from schemas.run import Input
 
 if TYPE_CHECKING:
+    from jobs.study import Cell
     from jobs.study_augmentation.sets import Studied, SyntheticSet
-    from jobs.study_augmentation.trainings import Cell
 
-JOB, PAGE, STUDY, FIGURES, SHEET = "study-augmentation", "study.md", "study.json", "figures", "contact"
+JOB, SHEET = "study-augmentation", "contact"
 
 
 def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
     """Make the synthetic sets and the trainings that are not there yet, then study all of it."""
     from engine.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
+    from jobs.study import run_cells
     from jobs.study_augmentation.sets import make_sets, sets_of, studied
-    from jobs.study_augmentation.trainings import cells_of, check_remedies, run_cells
+    from jobs.study_augmentation.trainings import cells_of, check_remedies
 
     check_remedies(config)
     what = studied(config)
@@ -36,7 +35,8 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
         with folder.timed("train"):
             run_cells(cells, config, progress)
         with folder.timed("study"):
-            return _studied(config, what, sets, cells, folder, progress)
+            found = _studied(config, what, sets, cells, folder, progress)
+    return reported(found, wanted=config.report, images=config.data_root)
 
 
 def _studied(
@@ -59,13 +59,12 @@ def _studied(
     counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.class_names))
     trainings = [Training(cell.name, cell.kind, cell.place) for cell in cells]
     answers = read_answers(trainings, what.dataset.name, config.test_split, counts)
-    manifests = [cell.manifest() for cell in cells]
-    folder.inputs.extend(_input(cell, one) for cell, one in zip(cells, manifests, strict=True))
+    folder.inputs.extend(cell.record() for cell in cells)
     about = {
         "dataset": what.dataset.name,
         "split": config.split,
         "test_splits": list(config.test_split),
-        "network": config.network or manifests[0]["config"]["network"],
+        "network": config.network or cells[0].manifest()["config"]["network"],
         "augment": " ".join(config.augment),
         "epochs": config.epochs,
         "runs": {cell.name: cell.place.name for cell in cells},
@@ -75,13 +74,6 @@ def _studied(
     notes = [line.replace("**", "") for line in verdict(found)]
     notes += _write(config, sets, found, folder)
     return folder.finish(results_of(found), [ranking_table(found)], notes)
-
-
-def _input(cell: "Cell", manifest: Mapping[str, Any]) -> Input:
-    """The record that the study reads a training: the hash of its options, and the images it learnt from."""
-    settings = json.dumps(manifest["config"], sort_keys=True).encode()
-    rows = manifest["inputs"][0]["rows"]
-    return Input(place=str(cell.place), config_hash=blake2b(settings, digest_size=16).hexdigest(), rows=rows)
 
 
 def _write(
@@ -95,24 +87,25 @@ def _write(
     from engine.report.modifications.findings import plain
     from engine.report.study.tables import parquet
     from engine.store.workspace import slug
-    from jobs.study_augmentation.told import command_of
+    from jobs.study import FIGURES, PAGE, Leaves, command_of
 
     figures = {name: png(figure) for name, figure in pictures(found).items()} | _sheets(sets)
-    files = {f"{name}.parquet": parquet(table) for name, table in tables(found).items()}
-    files[STUDY] = json.dumps(plain(found), indent=1, allow_nan=False).encode()
-    _fill(folder.place, files)
-    _fill(folder.place / FIGURES, {f"{name}.png": content for name, content in figures.items()})
-    (folder.place / PAGE).write_text(page(found, FIGURES, command_of(config), figures))
+    leaves = Leaves(plain(found), {name: parquet(table) for name, table in tables(found).items()}, figures)
+    command = command_of(JOB, config)
+    leaves.write(folder.place, folder.place / FIGURES)
+    (folder.place / PAGE).write_text(page(found, FIGURES, command, figures))
     if not config.out:
         return []
     out, called = Location.of(config.out), slug(f"augmentation-{found['dataset']}")
-    _fill(out / called, files | {f"{name}.png": content for name, content in figures.items()})
-    (out / f"{called}.md").write_text(page(found, called, command_of(config), figures))
+    leaves.write(out / called, out / called)
+    (out / f"{called}.md").write_text(page(found, called, command, figures))
     return [f"page: {out / called}.md"]
 
 
 def _sheets(sets: "Sequence[SyntheticSet]") -> dict[str, bytes]:
     """The contact sheet of the first set of each method."""
+    from jobs.study import FIGURES
+
     found: dict[str, bytes] = {}
     for one in sets:
         place = one.run / FIGURES / f"{SHEET}.png"
@@ -120,8 +113,3 @@ def _sheets(sets: "Sequence[SyntheticSet]") -> dict[str, bytes]:
         if name not in found and place.exists():
             found[name] = place.read_bytes()
     return found
-
-
-def _fill(place: Location, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        (place / name).write_atomically(lambda file, content=content: file.write(content))

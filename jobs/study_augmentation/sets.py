@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -17,10 +16,8 @@ from engine.data.datasets import DATASETS
 from engine.data.synthetic import FOLDER, record_of, sets_folder
 from engine.generators import GENERATORS
 from engine.store.workspace import slug
-from engine.stream.workers import Shown
-from jobs import JOBS
-from jobs.connection import connected
 from jobs.folder import MANIFEST, TABLE
+from jobs.study import is_spread, mark_of, run_job, spread
 from jobs.study_augmentation.config import StudyAugmentationConfig
 
 JOB = "augment"
@@ -31,8 +28,6 @@ SHARED = (
 )
 # Methods that change training images; they work at the size of the network.
 UNTRAINED = ("augment-only", "mixup-pixels", "cutmix")
-# Options that say where a run works; whatever they are, it is the same run.
-PLACES = frozenset({"workspace", "data_root", "device", "memory", "classes", "labels"})
 
 
 class Studied(NamedTuple):
@@ -113,16 +108,10 @@ def _set(config: StudyAugmentationConfig, what: Studied, one: str, settings: Map
         "workspace": str(workspace),
         "data_root": config.data_root.absolute(),
     }
-    name = f"study-{method}-{options['balance']}-{mark_of(options)}"
+    name = f"study-{method}-{options['balance']}-{mark_of(options, what.dataset, (config.split, *config.test_split))}"
     run = workspace / "runs" / f"{JOB}-{slug(what.dataset.name)}-{slug(name)}"
     place = sets_folder(workspace, what.dataset.name) / slug(name)
     return SyntheticSet(f"{method} {options['balance']}", options | {"name": name}, run, place)
-
-
-def mark_of(options: Mapping[str, Any]) -> str:
-    """A few letters that differ when a run differs."""
-    decides = {name: value for name, value in options.items() if name not in PLACES}
-    return blake2b(json.dumps(decides, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
 def _settings(texts: Sequence[str]) -> dict[str, list[str]]:
@@ -147,11 +136,8 @@ def make_sets(sets: Sequence[SyntheticSet], config: StudyAugmentationConfig, pro
     for one in sets:
         if not one.is_finished():
             waiting.setdefault(one.options["method"], []).append(one.options)
-    if waiting and (config.scheduler or config.cluster or config.workers is not None):
-        with connected(config, progress) as workers, progress.task("make", len(waiting), "generators") as task:
-            workers.each(
-                augment_all, [*waiting.values()], lambda _index: task.advance(), Shown("augment", progress.say)
-            )
+    if is_spread(config):
+        spread(augment_all, [*waiting.values()], config, progress, "generators")
         return
     for method, options in waiting.items():
         progress.say(f"making synthetic images with {method}")
@@ -160,8 +146,7 @@ def make_sets(sets: Sequence[SyntheticSet], config: StudyAugmentationConfig, pro
 
 def augment_all(several: Sequence[Mapping[str, Any]], progress: Progress = SILENT) -> list[str]:
     """Run `augment` with each of some options; the folders of the runs."""
-    job = JOBS[JOB]
-    return [job(get_type_hints(job)["config"](**options), progress).run for options in several]
+    return [run_job(JOB, options, progress) for options in several]
 
 
 def opened_as(what: Studied, one: SyntheticSet) -> str:

@@ -1,8 +1,6 @@
 """What a study tells machines and people: results, a table, and the command that makes it again."""
 
-import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,8 @@ import numpy as np
 from engine.report.augmentation.findings import HEADLINE, by_headline
 from engine.report.augmentation.measures import MEASURES
 from jobs.report import Table
-from jobs.study_augmentation.config import StudyAugmentationConfig
 from schemas.results import Result
 
-# Options that say where things lie and work; the study is the same.
-PLACES = frozenset({"workspace", "data_root", "name", "scheduler", "cluster", "workers", "device", "memory"})
 SHOWN = ("accuracy", HEADLINE, "rare_recall", "common_recall")
 
 
@@ -69,15 +64,3 @@ def _percent(value: float) -> str | None:
 def _points(side: Mapping[str, np.ndarray], row: int, column: int) -> str | None:
     value, low, high = (100 * side[name][row, column] for name in ("value", "low", "high"))
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})" if np.isfinite(value) else None
-
-
-def command_of(config: StudyAugmentationConfig) -> str:
-    """The command line that makes the same study again."""
-    words = ["python", "cli.py", "study-augmentation"]
-    for one in fields(config):
-        value = getattr(config, one.name)
-        if one.name in PLACES or value == one.default:
-            continue
-        given = [] if value is True else [str(part) for part in (value if isinstance(value, tuple) else (value,))]
-        words += [f"--{one.name.replace('_', '-')}", *given]
-    return shlex.join(words)

@@ -1,50 +1,26 @@
-"""The trainings of a study: runs of `train-cnn`, here or on the workers of a cluster."""
+"""The trainings of a study of augmentation."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any
 
 from engine.cnn.presets import PRESETS
 from engine.core.errors import unknown_name
 from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
 from engine.report.augmentation.answers import BOTH, NOTHING, REMEDY, SYNTHETIC
 from engine.report.augmentation.findings import AUGMENTATION
 from engine.store.workspace import slug
-from engine.stream.workers import Shown
-from jobs import JOBS
-from jobs.connection import connected
-from jobs.folder import MANIFEST
+from jobs.study import TRAINING, Cell, mark_of
 from jobs.study_augmentation.config import StudyAugmentationConfig
-from jobs.study_augmentation.sets import Studied, SyntheticSet, mark_of, opened_as
+from jobs.study_augmentation.sets import Studied, SyntheticSet, opened_as
 
-JOB = "train-cnn"
 # Options of the study that its trainings take as they are.
 TAKEN = (
     *("split", "validation", "preset", "network", "image_size", "epochs", "batch_size", "optimizer", "lr"),
-    *("weight_decay", "schedule", "keep", "seeds", "seed", "device", "memory", "classes", "labels"),
+    *("weight_decay", "schedule", "keep", "seeds", "seed", "device", "memory", "classes", "labels", "report"),
 )
 PLAIN = {"augment": (), "class_weight": "none", "sampler": "shuffled"}
 MIXTURES = {"mixup": ("mixup:0.2",), "cutmix": ("cutmix:1",)}
 REMEDIES = ("class-weights", "balanced-sampler", AUGMENTATION, *MIXTURES)
-
-
-class Cell(NamedTuple):
-    """A training: what the study calls it, what it adds to the first, the options of its run, and the run's folder."""
-
-    name: str
-    kind: str
-    options: Mapping[str, Any]
-    place: Location
-
-    def manifest(self) -> dict[str, Any]:
-        """That of the run; empty where there is none."""
-        place = self.place / MANIFEST
-        return json.loads(place.read_text()) if place.exists() else {}
-
-    def is_finished(self) -> bool:
-        """Whether an earlier run has left the training complete."""
-        return self.manifest().get("status") == "complete"
 
 
 def check_remedies(config: StudyAugmentationConfig) -> None:
@@ -96,29 +72,6 @@ def _cell(config: StudyAugmentationConfig, what: Studied, name: str, kind: str, 
         "data_root": config.data_root.absolute(),
         **extra,
     }
-    called = slug(f"study-{what.dataset.name}-{name}-{mark_of(options)}")
-    return Cell(name, kind, options | {"name": called}, workspace / "runs" / f"{JOB}-{called}")
-
-
-def run_cells(cells: Sequence[Cell], config: StudyAugmentationConfig, progress: Progress) -> None:
-    """Run the trainings that are not finished yet; on a cluster each is a task, here one follows the other.
-
-    A task whose worker dies runs again on another, and continues from the checkpoint in its run folder.
-    """
-    waiting = [cell for cell in cells if not cell.is_finished()]
-    if len(waiting) < len(cells):
-        progress.say(f"{len(cells) - len(waiting)} of {len(cells)} trainings are there already")
-    if waiting and (config.scheduler or config.cluster or config.workers is not None):
-        items = [cell.options for cell in waiting]
-        with connected(config, progress) as workers, progress.task("train", len(items), "trainings") as task:
-            workers.each(train, items, lambda _index: task.advance(), Shown("study-augmentation", progress.say))
-        return
-    for number, cell in enumerate(waiting, start=1):
-        progress.say(f"training with {cell.name}, {number} of {len(waiting)}")
-        train(cell.options, progress)
-
-
-def train(options: Mapping[str, Any], progress: Progress = SILENT) -> str:
-    """Run one training; the folder of its run."""
-    job = JOBS[JOB]
-    return job(get_type_hints(job)["config"](**options), progress).run
+    mark = mark_of(options, what.dataset, (config.split, *config.test_split))
+    called = slug(f"study-{what.dataset.name}-{name}-{mark}")
+    return Cell(name, options | {"name": called}, workspace / "runs" / f"{TRAINING}-{called}", kind)

@@ -86,7 +86,7 @@ class StudyModificationsConfig:
     name
         Name of the run; those of the dataset and network when not given.
     report
-        Write report.html into the run's folder.
+        Write report.html into the folder of the study and of each training.
     """
 
     dataset: str = ""

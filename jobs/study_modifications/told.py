@@ -1,8 +1,6 @@
 """What a study tells machines and people: results, a table, sentences, and the command that makes it again."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,8 @@ import numpy as np
 from engine.report.modifications.findings import ORIGINAL
 from engine.report.modifications.verdict import verdict
 from jobs.report import Table
-from jobs.study_modifications.config import StudyModificationsConfig
 from jobs.study_modifications.sets import Modified
 from schemas.results import Result
-
-# Options that say where things lie and work; the study is the same.
-PLACES = frozenset({"workspace", "data_root", "name", "scheduler", "cluster", "workers", "device", "memory", "report"})
 
 
 def results_of(found: Mapping[str, Any], sets: Sequence[Modified]) -> list[Result]:
@@ -73,15 +67,3 @@ def accuracy_table(found: Mapping[str, Any]) -> Table:
 def notes_of(found: Mapping[str, Any]) -> list[str]:
     """The verdict, a sentence each."""
     return [line.replace("**", "") for part in verdict(found) for line in part.splitlines()]
-
-
-def command_of(config: StudyModificationsConfig) -> str:
-    """The command line that makes the same study again."""
-    words = ["python", "cli.py", "study-modifications"]
-    for one in fields(config):
-        value = getattr(config, one.name)
-        if one.name in PLACES or value == one.default:
-            continue
-        given = [] if value is True else [str(part) for part in (value if isinstance(value, tuple) else (value,))]
-        words += [f"--{one.name.replace('_', '-')}", *given]
-    return shlex.join(words)

@@ -1,51 +1,23 @@
-"""The trainings of a study: runs of `train-cnn`, here or on the workers of a cluster."""
+"""The trainings of a study of modified images."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from hashlib import blake2b
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any
 
-from engine.cnn.presets import PRESETS
 from engine.core.errors import InputError, unknown_name
 from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
 from engine.data.modified import SEPARATOR
 from engine.report.modifications.robustness import MIXED
 from engine.store.workspace import slug
-from engine.stream.workers import Shown
-from jobs import JOBS
-from jobs.connection import connected
-from jobs.folder import MANIFEST
+from jobs.study import TRAINING, Cell, mark_of
 from jobs.study_modifications.config import StudyModificationsConfig
 from jobs.study_modifications.sets import Modified
 
-CELL = "train-cnn"
 # Options of the study that its trainings do not have, or have with other values.
 OWN = frozenset(
     {"dataset", "modify", "also", "rows", "test_split", "scheduler", "cluster", "workers", "out", "workspace"}
     | {"data_root", "name"}
 )
-# Options that say where a training works; whatever they are, it is the same training.
-PLACES = frozenset({"workspace", "data_root", "device", "memory", "classes", "labels"})
-
-
-class Cell(NamedTuple):
-    """A training: what the study calls its set, the options of its run, what results call the set, the run's folder."""
-
-    name: str
-    options: Mapping[str, Any]
-    dataset: str
-    place: Location
-
-    def manifest(self) -> dict[str, Any]:
-        """That of the run; empty where there is none."""
-        place = self.place / MANIFEST
-        return json.loads(place.read_text()) if place.exists() else {}
-
-    def is_finished(self) -> bool:
-        """Whether an earlier run has left the training complete."""
-        return self.manifest().get("status") == "complete"
 
 
 def cells_of(config: StudyModificationsConfig, sets: Sequence[Modified]) -> list[Cell]:
@@ -87,42 +59,6 @@ def _cell(
         "data_root": config.data_root.absolute(),
         **extra,
     }
-    called = slug(f"study-{sets[0].dataset.name}-{name}-{_mark(options)}")
-    place = workspace / "runs" / f"{CELL}-{called}"
-    return Cell(name, options | {"name": called}, learnt.dataset.name, place)
-
-
-def _mark(options: Mapping[str, Any]) -> str:
-    """A few letters that differ when a training differs."""
-    decides = {name: value for name, value in options.items() if name not in PLACES}
-    decides["of the preset"] = dict(PRESETS[options["preset"]].options) if options["preset"] else {}
-    return blake2b(json.dumps(decides, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
-
-
-def run_cells(cells: Sequence[Cell], config: StudyModificationsConfig, progress: Progress) -> None:
-    """Run the trainings that are not finished yet; on a cluster each is a task, here one follows the other.
-
-    A task whose worker dies runs again on another, and continues from the checkpoint in its run folder.
-    """
-    waiting = [cell for cell in cells if not cell.is_finished()]
-    if len(waiting) < len(cells):
-        done = ", ".join(cell.name for cell in cells if cell not in waiting)
-        progress.say(f"{len(cells) - len(waiting)} of {len(cells)} trainings are there already: {done}")
-    if waiting and (config.scheduler or config.cluster or config.workers is not None):
-        _spread(waiting, config, progress)
-        return
-    for number, cell in enumerate(waiting, start=1):
-        progress.say(f"training on {cell.name}, {number} of {len(waiting)}")
-        train(cell.options, progress)
-
-
-def _spread(cells: Sequence[Cell], config: StudyModificationsConfig, progress: Progress) -> None:
-    with connected(config, progress) as workers, progress.task("train", len(cells), "trainings") as task:
-        items = [cell.options for cell in cells]
-        workers.each(train, items, lambda _index: task.advance(), Shown("study-modifications", progress.say))
-
-
-def train(options: Mapping[str, Any], progress: Progress = SILENT) -> str:
-    """Run one training; the folder of its run."""
-    job = JOBS[CELL]
-    return job(get_type_hints(job)["config"](**options), progress).run
+    mark = mark_of(options, learnt.dataset, (config.split, config.test_split))
+    called = slug(f"study-{sets[0].dataset.name}-{name}-{mark}")
+    return Cell(name, options | {"name": called}, workspace / "runs" / f"{TRAINING}-{called}")

@@ -6,12 +6,13 @@ from typing import Any
 
 from engine.draw.matrix import confused_pairs
 from engine.report.page.accuracy import Loss, Measured, losses, measured
+from engine.report.page.augmentation import headline_of, ranking_of
 from engine.report.page.classes import flagged
 from engine.report.page.confusions import Held, counts_of
 from engine.report.page.forecasts import is_forecast
 from engine.report.page.ledger import ORACLE, cause, largest_term, repair, rungs
 from engine.report.page.run import Row, Run
-from engine.report.page.studies import LEVEL, verdict
+from engine.report.page.verdicts import LEVEL, verdict
 from engine.report.page.words import counted, in_brackets, listed, percent, points, set_name, span, upper
 
 Lead = dict[str, Any]
@@ -225,6 +226,26 @@ def _study(run: Run, held: Held) -> Lead | None:
     return _lead(_study_headline(first, _lost_of(run)), parts)
 
 
+def _augmentation(run: Run, held: Held) -> Lead | None:
+    """What helps most, and how much of what was tried does."""
+    ranking = ranking_of(run)
+    if ranking is None:
+        return None
+    sure = [gain for gain in ranking.gains if verdict(gain) == "gains"]
+    hurt = [gain["training"] for gain in ranking.gains if verdict(gain) == "loses"]
+    parts = {
+        SEEN: [f"{counted(len(ranking.gains), 'training')} beside the one on the original images as they are."],
+        DO: [_gained(gain) for gain in sure[:NAMED]] or ["More images or seeds may show what these do not."],
+        SURE: [f"{len(sure)} of {len(ranking.gains)} gains are beyond chance, all tested together."]
+        + [f"Worse than nothing beyond chance: {listed(hurt)}."] * bool(hurt),
+    }
+    return _lead(headline_of(ranking), parts)
+
+
+def _gained(gain: Row) -> str:
+    return f"{gain['training']}: {points(gain['value'])}{in_brackets(span(gain['low'], gain['high']))}."
+
+
 def _lost_of(run: Run) -> list[Row]:
     """What each modified test set takes from the first training, the most first; nothing where that is not kept."""
     study = run.json("study")
@@ -336,6 +357,7 @@ def _map(run: Run, held: Held) -> Lead | None:
 LEADS: Mapping[str, Callable[[Run, Held], Lead | None]] = {
     "gap": _gap,
     "study-modifications": _study,
+    "study-augmentation": _augmentation,
     "compare": _compared,
     "fit-incremental": _accuracies,
     "tune": _accuracies,

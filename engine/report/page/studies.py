@@ -1,10 +1,13 @@
 """What trainings gain over another, and how models differ on the same images."""
 
+from collections.abc import Callable, Mapping
+
+from engine.report.page.augmentation import augmentation_section
 from engine.report.page.blocks import Block, estimate, figure, number, section, table
 from engine.report.page.run import Row, Run
+from engine.report.page.verdicts import verdict
 from engine.report.page.words import percent, points, set_name
 
-LEVEL = 0.05
 MATRIX = {"trained on": "text", "tested on": "text", "accuracy": "share", "accuracy on what was learnt": "share"}
 GAINS = {"trained on": "text", "tested on": "text", "gained": "change", "adjusted p": "p", "verdict": "text"}
 CHANGES = {
@@ -29,6 +32,12 @@ SPELLED = {"lost": "lost by the modification", "won": "won by training on it"}
 
 
 def study_section(run: Run) -> Block | None:
+    """What a study has found, where the run is one."""
+    section_of = STUDIES.get(run.job)
+    return section_of(run) if section_of else None
+
+
+def modification_section(run: Run) -> Block | None:
     """Accuracy of each training on each test set, gains over the first, and the classes that change."""
     rows = [row for row in run.table("accuracies") if row["seed"] is None]
     if not rows:
@@ -56,13 +65,6 @@ def _cell(row: Row) -> list:
 def _gain(row: Row) -> list:
     value = estimate(row["value"], row["low"], row["high"])
     return [row["trained_on"], row["tested_on"], value, number(row["adjusted_p"]), verdict(row)]
-
-
-def verdict(row: Row) -> str:
-    """What a change is, as far as it is sure."""
-    if row["adjusted_p"] is None or row["adjusted_p"] > LEVEL:
-        return "may be chance"
-    return "gains" if row["value"] > 0 else "loses"
 
 
 def _changes(run: Run) -> Block:
@@ -130,3 +132,9 @@ def comparison_section(run: Run) -> Block | None:
     )
     compared = table("Models against each other on the same images", PAIRS, found)
     return section("comparison", "Comparison of models", sentences=[about], tables=[compared])
+
+
+STUDIES: Mapping[str, Callable[[Run], Block | None]] = {
+    "study-modifications": modification_section,
+    "study-augmentation": augmentation_section,
+}
