@@ -24,6 +24,7 @@ COMMANDS = {
     "fit-incremental": "Train classifiers on stored embeddings, evaluate them on every companion set.",
     "tune": "Find the best settings of a classifier from one read; poor ones are dropped early.",
     "train-cnn": "Train a network on images, from scratch or from pretrained weights, and evaluate it.",
+    "refit-head": "Learn the last layer of trained networks again, on their features and synthetic ones.",
     "predict": "Predict the classes of a stored set with a saved model.",
     "shift": "Measure how far apart stored sets are, and which differences matter.",
     "map": "Two coordinates for every row of stored sets in one common space: PCA, UMAP, t-SNE, discriminants.",

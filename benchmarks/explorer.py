@@ -63,7 +63,7 @@ def seconds_to_ready(place: Path) -> float:
     command = [sys.executable, "cli.py", "explore", "--map", str(place), "--no-browser"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
-            said = process.stderr.readline()
+            said = next(line for line in process.stderr if "open http" in line)
             with urlopen(said.split("open ")[1].split()[0]) as page:
                 page.read()
             return time.perf_counter() - begun

@@ -17,6 +17,7 @@ JOBS = Registry(
         "map": "jobs.map:run",
         "modify-dataset": "jobs.modify_dataset:run",
         "predict": "jobs.predict:run",
+        "refit-head": "jobs.refit_head:run",
         "replay-head": "jobs.replay_head:run",
         "compare": "jobs.compare:run",
         "evaluate": "jobs.evaluate:run",

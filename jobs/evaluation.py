@@ -41,6 +41,11 @@ def title_of(member: str, class_weight: str) -> str:
     return member if class_weight == "none" else f"{member}, {class_weight}"
 
 
+def title_of_model(model: Classifier) -> str:
+    """What results call a trained model."""
+    return title_of(model.name, model.details.get("class_weight", "none"))
+
+
 def features_of(store: EmbeddingStore) -> dict[str, Any]:
     """What an image must go through to become features that a model trained on `store` understands."""
     found = store.provenance.model_dump(include=FEATURES)
@@ -72,14 +77,23 @@ def evaluate(
     """Predictions of a model, which results call `title`, for a set, written below `place`; and their worth."""
     check_features(model, store)
     made = store.provenance
-    classes, note = _classes(model, store)
+    classes, note = classes_of(model, store)
     target = place / PREDICTIONS / slug(f"{made.dataset}-{made.split}")
-    counts = predict(model, model.class_names, store.view(), classes, target, workers, progress=progress)
-    results = measure(counts, made.dataset, made.split, title, model.class_names) if counts.n else []
+    flags = None if made.synthetic is None else store.is_synthetic
+    names = model.class_names
+    counts = predict(model, names, store.view(), classes, target, workers, synthetic=flags, progress=progress)
+    results = measure(counts, made.dataset, made.split, title, names) if counts.n else []
     return Evaluation(results, [one for one in (note, *_remarks(store, counts)) if one])
 
 
-def _classes(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
+def classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
+    """The model's class index of each of the store's, none where these have no names; and a note, mostly empty.
+
+    Raises
+    ------
+    InputError
+        The store has classes that the model does not know.
+    """
     if not store.class_names:
         return np.empty(0, np.int64), ""
     return align_classes(model.class_names, store.class_names, store.name)

@@ -86,12 +86,17 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     from engine.explorer.serve import serve
 
     points, told = joined(read_points(place), [Location.of(run).absolute() for run in config.run])
-    for sentence in told:
-        progress.say(sentence)
     stores = stores_of(points, Location.of(config.workspace).absolute(), _inputs(place))
     made = {one: store.provenance.source for one, store in zip(points.sets, stores.stores, strict=False)}
     pictures = Pictures(points, config.data_root, made)
-    return serve(points, stores, pictures, config.port, told), f"{points.n:,} points are ready"
+    told += [
+        f"no images of {one.name}: there is no {one.dataset} below {config.data_root}; name its folder with --data-root"
+        for one in pictures.missing()
+    ]
+    for sentence in told:
+        progress.say(sentence)
+    ready = "1 point is ready" if points.n == 1 else f"{points.n:,} points are ready"
+    return serve(points, stores, pictures, config.port, told), ready
 
 
 def _inputs(place: Location) -> list[dict]:

@@ -25,7 +25,7 @@ PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
 # What a run may leave: all of it goes before another one begins in its folder.
 TABLES = (
     *("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences"),
-    *("history", "rejected", "accuracies", "robustness", "changes"),
+    *("history", "rejected", "accuracies", "robustness", "changes", "agreement", "neighbours", "line", "synthetic"),
 )
 FINDINGS = ("verdicts", "ledger", "forecasts", "line", "study")
 FILES = (
@@ -79,12 +79,16 @@ class RunFolder:
         """
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
-        (self.place / TABLE).write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
+        self.write_table(TABLE, table)
         self.write_manifest("complete")
         seconds = time.perf_counter() - self.started
         report = Report(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
         (self.place / HEADLINE).write_text(json.dumps(report.as_json(), indent=1, allow_nan=False))
         return report
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write `table` as the Parquet file `name`, whole or not at all."""
+        (self.place / name).write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
 
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
@@ -173,7 +177,7 @@ def _plain(inputs: Sequence[Input]) -> list[dict[str, Any]]:
 
 def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> tuple:
     """What makes a run this one: its options and, of files with chosen images, what they hold."""
-    files = {settings.get(name) for name in CHOOSING}
+    files = [settings.get(name) for name in CHOOSING]
     chosen = [one["config_hash"] for one in inputs if one["place"] in files]
     return {name: value for name, value in settings.items() if name not in MANNER}, chosen
 

@@ -34,14 +34,18 @@ def as_stored(model: Classifier, store: EmbeddingStore | Selected) -> Classifier
     return replace(model, features={"precision": store.provenance.precision} | model.features)
 
 
-def find_features(workspace: Location, dataset: str, split: str, backbone: str) -> EmbeddingStore:
-    """The store of a dataset's split, as `find_store` finds it.
+def find_features(workspace: Location, name: str, backbone: str, option: str = "") -> EmbeddingStore:
+    """The store of the set that `option` names as dataset/split, as `find_store` finds it.
 
     Raises
     ------
     InputError
-        There is none; for the features of a network, a note has the command that makes them.
+        The name has no split, or there is no such store; for the features of a network, a note has the command that
+        makes them.
     """
+    dataset, _, split = name.rpartition("/")
+    if not dataset:
+        raise InputError(f"{option} {name} names no split; write it as dataset/split".lstrip())
     try:
         return find_store(workspace, dataset, split, backbone)
     except InputError as error:

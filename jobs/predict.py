@@ -1,9 +1,10 @@
 """`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from engine.data.source import Source
 from engine.evaluate import align_classes, measure, predict
 from engine.networks.runs import holds_network
 from engine.probes.model import MODEL, Classifier, load_model
+from engine.store import Piece
 from engine.store.workspace import find_store, slug
 from engine.stream import connect
 from engine.summaries.outcomes import Outcomes
@@ -29,6 +31,9 @@ from jobs.folder import MANIFEST, MODELS, PREDICTIONS, input_of, opened
 from jobs.report import Report
 from schemas.embeddings import REJECTED_SCHEMA
 from schemas.run import Input
+
+if TYPE_CHECKING:
+    from engine.cnn.images import Images
 
 JOB = "predict"
 REJECTED = "rejected.parquet"
@@ -141,6 +146,14 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
         return made.finish(found.results, tables, found.notes)
 
 
+def _flags(images: "Images") -> Callable[[Piece], np.ndarray] | None:
+    """Says which of the images of a piece, those that were rejected left out, are synthetic; None where none is."""
+    synthesis = images.source.listing.synthesis
+    if synthesis is None:
+        return None
+    return lambda piece: synthesis.made[[row for row in range(*piece) if row not in images.rejected]]
+
+
 def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> Report:
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from engine.backbones.backbone import choose_device  # here, because all of this loads torch
@@ -161,7 +174,9 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
         place = made.place / PREDICTIONS / slug(f"{dataset.name}-{config.split}")
         with made.timed("predict"), connect(threads=1) as workers:
             view = ImageView.of(images)
-            counts = predict(model, model.class_names, view, classes, place, workers, progress=progress)
+            counts = predict(
+                model, model.class_names, view, classes, place, workers, synthetic=_flags(images), progress=progress
+            )
         results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
         _write_rejected(made.place / REJECTED, name, source, images.rejected)
         learnt = inputs[1].config_hash in trained

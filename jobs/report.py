@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from schemas.results import Result
+
+
+def finite(value: float | None) -> float | None:
+    """The number; None for NaN and infinity, which JSON has not."""
+    return None if value is None or not isfinite(value) else float(value)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from engine.core.errors import InputError, unknown_name
 from engine.core.location import Location
 from engine.core.progress import Progress
 from engine.data.catalogue import companions_of
+from engine.data.synthetic import real_name
 from engine.probes import PROBES
 from engine.probes.grid import Grid
 from engine.probes.imbalance import check_treatment
@@ -184,18 +185,27 @@ def rows_of(workspace: Location, config: Training) -> Rows:
 
 
 def divided(store: EmbeddingStore | Selected, share: float) -> tuple[View, View]:
-    """The training rows and the held-out ones, which are the last; rows are shuffled, so these are a fair sample."""
+    """The training rows and the held-out ones, which are the last; rows are shuffled, so these are a fair sample.
+
+    Of a store with synthetic rows at most those are held out that are real and that no generator has seen.
+
+    Raises
+    ------
+    InputError
+        The share is not one, no row is left to train on, or none may be held out.
+    """
     if not 0 <= share < 1:
         raise InputError(f"--holdout is {share}; give a share of the training rows from 0 to below 1, such as 0.1")
     held = min(int(store.rows * share), HOLDOUT_ROWS)
     if store.rows - held < 1:
         raise InputError(f"{store.name} has {store.rows} rows; training needs at least one")
-    return store.view(0, store.rows - held), store.view(store.rows - held)
+    return store.view().held_out(held)
 
 
 def tests_of(workspace: Location, config: Training, store: EmbeddingStore) -> list[EmbeddingStore]:
     """The sets to evaluate on: companions, and those that were named."""
-    found = companions(workspace, store, companions_of(config.dataset))
+    real = real_name(store.provenance.dataset)
+    found = companions(workspace, store, companions_of(real), real)
     for name in config.evaluate:
         dataset, _, split = name.rpartition("/")
         if not dataset:

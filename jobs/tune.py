@@ -48,7 +48,8 @@ class TuneConfig:
     epochs
         Passes of gradient descent over the training rows.
     holdout
-        Share of the training rows that is held out for choosing, 10,000 rows at most.
+        Share of the training rows that is held out for choosing, 10,000 rows at most; of a set with synthetic rows only
+        real ones that no generator has seen.
     device
         cpu computes with NumPy; cuda and cuda:N with torch.
     memory

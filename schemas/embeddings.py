@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from schemas import SPEC_VERSION
 
@@ -12,8 +12,12 @@ PART_NAME = "part-{:05d}.parquet"
 PART_METADATA = b"gapscope"
 
 
-def embedding_schema(dim: int, dtype: str) -> pa.Schema:
-    """Columns of a part: one row per image, its embedding of `dim` numbers of type `dtype`."""
+def embedding_schema(dim: int, dtype: str, *, synthetic: bool = False) -> pa.Schema:
+    """Columns of a part: one row per image, its embedding of `dim` numbers of type `dtype`.
+
+    The column ``is_synthetic`` is true in the rows that a generator has made. Only a store whose provenance has
+    `synthetic` rows has it; where it is absent, no row is synthetic.
+    """
     element = pa.field("element", DTYPES[dtype], nullable=False)
     return pa.schema(
         [
@@ -21,6 +25,7 @@ def embedding_schema(dim: int, dtype: str) -> pa.Schema:
             pa.field("path", pa.string(), nullable=False),
             pa.field("label", pa.int32(), nullable=False),
             pa.field("embedding", pa.list_(element, dim), nullable=False),
+            *([pa.field("is_synthetic", pa.bool_(), nullable=False)] if synthetic else []),
         ]
     )
 
@@ -47,13 +52,28 @@ class Fingerprint(Strict):
     hash: str
 
 
+class SyntheticRows(Strict):
+    """What generators have to do with a listing: how many of its rows they `made`, how many real ones they have not
+    seen (`unseen`), and a SHA-256 over which these are.
+    """
+
+    made: int
+    unseen: int
+    hash: str
+
+
+def _without(name: str, record: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """The fields of a record, without the field `name` where it is None: records that never had it stay the same."""
+    return {field: value for field, value in handler(record).items() if field != name or value is not None}
+
+
 class Provenance(Strict):
     """Everything that decides the bytes of a store; written to the manifest and to each part's Parquet metadata.
 
     `backbone_args` are the arguments the backbone was loaded with and `precision` is the number format it computed in.
     `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for
     imported features. `preprocessing` is what was done to the pixels, as plain values. `source` describes the input,
-    for people.
+    for people. `synthetic` is None, and then not written, where no row is.
     """
 
     spec_version: int = SPEC_VERSION
@@ -76,6 +96,11 @@ class Provenance(Strict):
     seed: int
     part_rows: int
     code_version: str
+    synthetic: SyntheticRows | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without("synthetic", self, handler)
 
 
 class Part(Strict):
@@ -86,14 +111,23 @@ class Part(Strict):
 
 
 class StoreManifest(Strict):
-    """The store's `manifest.json`: provenance first, and once `complete`, what was written."""
+    """The store's `manifest.json`: provenance first, and once `complete`, what was written.
+
+    `unseen` counts the rows at the end of a store with synthetic rows that are real and that no generator has seen:
+    only these may be held out. It is None, and then not written, where no row is synthetic and any may be.
+    """
 
     provenance: Provenance
     config_hash: str
     complete: bool = False
     parts: list[Part] = []
     rejected: int = 0
+    unseen: int | None = None
     seconds: dict[str, float] = {}
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without("unseen", self, handler)
 
     @property
     def rows(self) -> int:

@@ -1,4 +1,7 @@
-"""The predictions table: one row per image and model, from probes and networks alike."""
+"""The predictions table: one row per image and model, from probes and networks alike.
+
+Predictions for a set that has synthetic rows have one column more, ``is_synthetic``; where it is absent, no row is.
+"""
 
 import pyarrow as pa
 
@@ -14,3 +17,5 @@ PREDICTIONS_SCHEMA = pa.schema(
         pa.field("top", pa.list_(pa.int32()), nullable=False),
     ]
 )
+
+SYNTHETIC = pa.field("is_synthetic", pa.bool_(), nullable=False)

@@ -1,5 +1,6 @@
 """Fixtures every test may use: seeded numbers, the shared real data, a real two-worker cluster."""
 
+import gzip
 import os
 import warnings
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from data_layouts import idx
 
 from engine.core.location import Location
 from engine.store import StoreWriter, open_store
@@ -40,6 +42,25 @@ def test_data():
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set GAPSCOPE_TEST_DATA to use some")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fashion_of(test_data, tmp_path_factory):
+    """A function that makes a data root with the first so many training and test images of Fashion-MNIST."""
+    source, kinds = test_data / "FashionMNIST" / "raw", (("images-idx3", 16, (-1, 28, 28)), ("labels-idx1", 8, (-1,)))
+
+    def make(train, test):
+        root = tmp_path_factory.mktemp("data")
+        (root / "FashionMNIST" / "raw").mkdir(parents=True)
+        for split, count in (("train", train), ("t10k", test)):
+            for kind, offset, shape in kinds:
+                name = f"{split}-{kind}-ubyte"
+                content = gzip.decompress((source / f"{name}.gz").read_bytes())
+                first = np.frombuffer(content, np.uint8, offset=offset).reshape(shape)[:count]
+                (root / "FashionMNIST" / "raw" / name).write_bytes(idx(first))
+        return root
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,12 @@ from engine.data.catalogue import open_dataset
 from engine.data.source import Listing, Synthesis
 from engine.data.sources.subset import Subset
 from engine.data.synthetic import finished_sets, sets_folder
-from engine.generators.generator import load_generator
+from engine.generators.generator import Generator, load_generator
 from engine.realism.table import SYNTHETIC_SCHEMA
-from engine.store import open_store
+from engine.store import Piece, open_store
 from engine.store.workspace import store_folder
 from jobs.augment import AugmentConfig, run, samples
+from jobs.augment.judged import _backbone, _framed, _store
 from jobs.augment.learnt import learnt, method_of
 from jobs.augment.lesson import lesson_of, opened
 from jobs.augment.samples import Shard, make_shard, sampled, usable_classes
@@ -187,7 +188,7 @@ def test_train_cnn_learns_from_synthetic_images_and_validates_on_real_ones(made)
     assert details["train_rows"] + details["validation_rows"] == len(listing)
 
 
-def test_extracted_rows_say_by_their_path_that_they_are_synthetic(made):
+def test_extracted_rows_say_that_they_are_synthetic_and_those_that_train_cnn_validates_on_come_last(made):
     work, _ = made
     asked = f"{work / 'shapes'}+synthetic:augment-only-to-max"
     run_extract(
@@ -200,6 +201,9 @@ def test_extracted_rows_say_by_their_path_that_they_are_synthetic(made):
     paths = [path for piece in store.view().pieces(100) for path in store.paths(piece)]
     listing = with_synthetic(work).source("train").listing
     assert sum(path.startswith("synthetic/") for path in paths) == listing.synthesis.made.sum()
+    assert store.is_synthetic(Piece(0, store.rows)).tolist() == [path.startswith("synthetic/") for path in paths]
+    validated = divide(listing, everything(listing), 0.1, 0, "shapes/train").validation
+    assert sorted(store.sample_ids()[-store.manifest.unseen :].tolist()) == validated.tolist()
 
 
 def test_of_several_sets_one_must_be_named(tmp_path):
@@ -264,6 +268,34 @@ def test_sampling_that_was_interrupted_goes_on_and_makes_the_same_images(made, t
     assert np.array_equal(fewer.pixels(4), found.pixels(20 + 3 + 4))
 
 
+def test_a_network_is_built_once_for_all_the_files_that_a_worker_makes(made, tmp_path, monkeypatch):
+    work, _ = made
+    config = config_of(work, workspace=str(tmp_path), method="cutmix")
+    lesson = lesson_for(config)
+    generator = learnt(config, lesson, Location.of(tmp_path), SILENT)
+    built, usual = [], Generator.__post_init__
+
+    def counted(self):
+        built.append(self)
+        usual(self)
+
+    monkeypatch.setattr(Generator, "__post_init__", counted)
+    found = sampled(config, generator, np.array([40, 0, 3, 40]), lesson.class_names, SILENT)
+    assert len(found.listing) == 83
+    assert len(built) == 2  # as the folder has it, and with the settings that are asked for
+
+
+def test_images_that_cannot_be_decoded_are_not_learnt_from(tmp_path):
+    write_images(tmp_path / "shapes" / "train", {"disc": 6, "cross": 6})
+    write_images(tmp_path / "shapes" / "test", {"disc": 2, "cross": 2})
+    (tmp_path / "shapes" / "train" / "disc" / "003.png").write_bytes(b"no image")
+    lesson = lesson_for(config_of(tmp_path, balance="1x"))
+    used = [lesson.source.listing.names[row] for rows in lesson.rows[:2] for row in rows.tolist()]
+    assert len(used) == 11
+    assert not any(name.endswith("disc/003.png") for name in used)
+    assert lesson.wanted.tolist() == lesson.counts.tolist()
+
+
 def test_workers_of_a_cluster_make_the_same_images(made, tmp_path, cluster):
     work, _ = made
     config = config_of(work, workspace=str(tmp_path), method="cutmix")
@@ -295,6 +327,25 @@ def test_a_trained_generator_is_used_again_and_grey_images_of_odd_sizes_stay_so(
     assert again.generator.sample(1, range(16), 0).tobytes() == np.load(sorted(folder.rglob("*.npy"))[1]).tobytes()
 
 
+def test_features_of_changed_images_and_of_another_seed_are_made_anew(tmp_path):
+    for split in ("train", "test"):
+        write_images(tmp_path / "shapes" / split, {"disc": 6, "cross": 6})
+
+    def features(seed=0):
+        config = config_of(tmp_path, balance="1x", validation=0.0, seed=seed)
+        lesson, workspace = lesson_for(config), Location.of(tmp_path)
+        framed = _framed(lesson, (lesson.source,), [lesson.rows.train])
+        return _store(config, lesson, _backbone(config, lesson, workspace, SILENT), workspace, SILENT, framed, "real")
+
+    first = features()
+    assert features().folder == first.folder
+    assert features(seed=1).rows == first.rows
+    image = tmp_path / "shapes" / "train" / "disc" / "000.png"
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(image)
+    changed = features()
+    assert (changed.view().read().x != first.view().read().x).any(axis=1).sum() == 1
+
+
 def test_a_class_that_a_method_cannot_make_is_left_out_with_a_sentence(made):
     work, _ = made
     method, recipe = method_of(config_of(work, method="cutmix"))
@@ -305,6 +356,17 @@ def test_a_class_that_a_method_cannot_make_is_left_out_with_a_sentence(made):
     assert notes[0].startswith("single gets no synthetic images: class 1 has 1 training images")
     with pytest.raises(InputError, match="no class can be given images"):
         usable_classes(generator, np.array([0, 3]), ["many", "single"])
+
+
+def test_many_classes_that_a_method_cannot_make_are_one_sentence(made):
+    work, _ = made
+    method, recipe = method_of(config_of(work, method="cutmix"))
+    labels = np.array([0, 0, *range(1, 14)])
+    generator = method.train(np.zeros((15, 8, 8, 3), np.uint8), labels, 14, recipe)
+    left, notes = usable_classes(generator, np.full(14, 3), [f"c{label}" for label in range(14)])
+    assert left.tolist() == [3] + [0] * 13
+    [note] = notes
+    assert note.startswith("c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 and 3 more get no synthetic images: class 1 has 1")
 
 
 def test_only_as_many_images_are_kept_as_were_wanted_the_first_that_pass(made):
@@ -331,9 +393,13 @@ def test_only_as_many_images_are_kept_as_were_wanted_the_first_that_pass(made):
     ("options", "sentence"),
     [
         ({"method": "gna"}, "did you mean 'gan'"),
-        ({"method": "smote"}, "makes rows of embeddings and no images"),
+        ({"method": "smote"}, "holds no embeddings of"),
         ({"balance": "5"}, "asks for no image"),
         ({"balance": "most"}, "is not understood"),
+        ({"balance": "99999999999999999999"}, "which no class needs"),
+        ({"balance": "1e30x"}, "which no class needs"),
+        ({"balance": "-3"}, "makes nothing"),
+        ({"balance": "nanx"}, "makes nothing"),
         ({"settings": ("smalest=0.5",)}, "did you mean 'smallest'"),
         ({"settings": ("smallest=much",)}, "it must be a value like"),
         ({"method": "gan", "steps": 0}, "steps is 0"),

@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from engine.draw import COLUMN, PAGE, png
+from engine.draw.canvas import title_of
 from engine.draw.dots import dots
 from engine.draw.matrix import matrix
 from engine.draw.probit import probit_line
@@ -136,6 +137,21 @@ def test_names_beside_points_cover_neither_points_nor_each_other():
     boxes = [Text.get_window_extent(text) for text in written]
     for place, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:place])
+
+
+def test_a_picture_carries_its_title_as_text(draw):
+    figure = draw(PAGE)
+    assert title_of(png(figure)) == " ".join(figure.get_label().split()) != ""
+    assert title_of(b"no picture") == ""
+
+
+def test_a_waterfall_says_which_step_takes_most_of_the_way():
+    def title(*terms):
+        return waterfall(("a", 0.8), NAMES, np.array(terms), "b", title="Lost").get_label()
+
+    assert title(0.05, -0.01, 0.02) == f"Lost: most by {NAMES[0]}, 5.0 of 6.0 points"
+    assert title(0.05, -0.09, 0.01) == f"Lost: most by {NAMES[1]}, 9.0 of 3.0 points"
+    assert title(0.0, 0.0, 0.0) == "Lost"
 
 
 def test_no_state_is_shared_through_pyplot():

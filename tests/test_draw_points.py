@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from benchmarks import raster
 from engine.core.errors import GapscopeError, InputError
 from engine.draw import COLUMN, PAGE, png
-from engine.draw.canvas import BLUE, PALE, VERMILLION
+from engine.draw.canvas import BLUE, PALE, VERMILLION, title_of
 from engine.draw.points.aggregate import counts, counts_by, sums
 from engine.draw.points.categories import answers, categories
 from engine.draw.points.cloud import Cloud
@@ -161,6 +161,7 @@ def test_a_figure_is_the_same_file_twice_as_png_and_as_svg_with_its_raster(draw,
     x, y, codes = (column[:60] for column in points)
     one, other = (draw(x, y, codes, COLUMN) for _ in range(2))
     assert png(one) == png(other)
+    assert title_of(png(one)) == " ".join(one.get_label().split()) != ""
     first = svg(one)
     assert first == svg(other)
     assert b"<svg" in first

@@ -10,18 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from PIL import Image
 from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
 
 from engine.core.errors import InputError
 from engine.core.location import Location
+from engine.draw.points.palette import CATEGORIES
 from engine.explorer import words
+from engine.explorer.clusters import clusters_of
 from engine.explorer.colouring import by_class, by_confidence, by_reason
 from engine.explorer.export import as_csv, as_parquet, ids_of
 from engine.explorer.join import joined
 from engine.explorer.load import read_points
 from engine.explorer.neighbours import BY_FEATURES, ON_MAP, Stores, neighbours_of, stores_of
-from engine.explorer.palette import PALE, colours_of
+from engine.explorer.palette import PALE, RIGHT, colours_of
 from engine.explorer.pictures import Pictures, placeholder
 from engine.explorer.selecting import found_by, inside_box, inside_outline, nearest_on_map, nearest_point
 from engine.explorer.shading import Frame, counted, in_window, shade
@@ -30,6 +35,7 @@ from engine.explorer.table import MOST, frame_of
 from engine.explorer.view import fitted
 from engine.stream import connect
 from schemas.reasons import CODES, REASONS_SCHEMA
+from schemas.selection import SELECTION_SCHEMA
 
 NAMES = ["cat", "dog", "<b>bird</b>"]
 
@@ -100,6 +106,74 @@ def test_rows_without_a_label_have_a_category_of_their_own(tmp_path, rng):
     assert next(iter(nothing.colourings)) == "dataset"
 
 
+def test_a_map_without_a_single_place_is_refused_in_one_sentence(tmp_path, rng):
+    with pytest.raises(InputError, match=r"none of the 20 rows of .* has a place"):
+        read_points(write_map(tmp_path, rng, 10, x=np.full(20, np.nan, np.float32)))
+
+
+def test_empty_cells_of_a_table_that_others_made_are_no_label_no_split_and_no_path(tmp_path, rng):
+    label = pa.array([0, None, 2, None], pa.int32())
+    path = pa.array(["a.png", None, "b.png", None])
+    split = pa.nulls(4, pa.string())
+    points = read_points(write_map(tmp_path, rng, 2, label=label, path=path, split=split, sample_id=np.arange(4)))
+    assert points.sets == (("pets", ""),)
+    assert [points.colourings["label"].names[code] for code in points.colourings["label"].code][1] == "no label"
+    assert found_by(points, "b.png").tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "told"),
+    [
+        ("sample_id", ["a", "b", "c", "d"], "'sample_id' of the map is of type string"),
+        ("sample_id", [0, None, 1, 2], "'sample_id' of the map is empty in 1 of 4 rows"),
+        ("x", [[0.0], [1.0], [2.0], [3.0]], "'x' of the map is of type list"),
+        ("predicted", ["cat", "dog", "cat", "dog"], "'predicted' of the map is of type string"),
+    ],
+)
+def test_a_column_of_another_type_is_refused_by_name(tmp_path, rng, name, column, told):
+    with pytest.raises(InputError, match=told):
+        read_points(write_map(tmp_path, rng, 2, **{name: pa.array(column)}))
+
+
+def test_labels_that_are_words_are_their_own_names(tmp_path, rng):
+    points = read_points(write_map(tmp_path, rng, 2, label=["dog", "cat", "dog", None]))
+    label = points.colourings["label"]
+    assert [label.names[code] for code in label.code] == ["dog", "cat", "dog", "no label"]
+
+
+def test_columns_of_words_and_of_few_numbers_colour_the_map(tmp_path, rng):
+    columns = {"camera": ["b", "a"] * 20, "cluster": [10, 9, None, 9] * 10, "free": rng.random(40)}
+    points = read_points(write_map(tmp_path, rng, 20, **columns))
+    camera, cluster = points.colourings["camera"], points.colourings["cluster"]
+    assert (camera.names, camera.code[:2].tolist()) == (("a", "b"), [1, 0])
+    assert (cluster.names, cluster.code[:3].tolist()) == (("9", "10", "not known"), [1, 0, 2])
+    assert "free" not in points.colourings
+
+
+def test_two_classes_of_one_name_are_two_categories(tmp_path, rng):
+    label = read_points(write_map(tmp_path, rng, 50, names=["crane", "cat", "crane"])).colourings["label"]
+    assert label.names == ("crane", "cat", "crane (2)")
+
+
+# Clusters.
+
+
+def test_clusters_of_a_map_are_its_groups_of_points_the_largest_first(rng):
+    group = np.repeat([0, 1, 2], [300, 200, 100])
+    middle = np.array([(0, 0), (10, 0), (0, 10)])[group]
+    x, y = (middle + 0.5 * rng.standard_normal((600, 2))).astype(np.float32).T
+    code = clusters_of(x, y)
+    assert adjusted_rand_score(group, code) > 0.95
+    sizes = np.bincount(code[code >= 0])
+    assert (np.diff(sizes) <= 0).all()
+
+
+@pytest.mark.parametrize("n", [1, 3, 5000])
+def test_points_that_are_all_the_same_are_one_cluster_or_too_few_for_one(n):
+    same = np.full(n, 7, np.float32)
+    assert set(clusters_of(same, same)) == ({0} if n > 10 else {-1})
+
+
 def test_a_table_that_is_no_map_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match="holds no map"):
         read_points(Location.of(tmp_path))
@@ -152,6 +226,7 @@ def test_predictions_and_reasons_are_joined_by_sample_id(tmp_path, points, rng):
         at = points.find("pets", "test", int(one))
         assert answer.names[answer.code[at]] == ("right" if good else "wrong")
         assert sure.names[sure.code[at]] == "80-90 %"
+        assert ("confidence", "85.0%") in words.facts(more, at)
         assert reason.names[reason.code[at]] == (
             "right" if good else "near boundary" if one % 2 == 0 else "wrong, no code"
         )
@@ -189,18 +264,32 @@ def test_a_row_with_several_reasons_is_shown_by_the_one_that_explains_most():
     assert [colouring.names[code] for code in colouring.code] == ["likely label error", "right"]
 
 
+def test_the_map_has_the_colours_that_the_pictures_of_maps_have():
+    assert colours_of(20) == list(CATEGORIES)
+    assert by_confidence("confidence", np.linspace(0, 1, 100)).colours[0] == to_hex(colormaps["viridis_r"](0.0))
+
+
+def test_no_two_reasons_share_a_colour_and_right_is_blue_as_elsewhere():
+    right, known = np.array([True, False, False]), np.array([True, True, False])
+    colouring = by_reason("reason", np.zeros((3, len(CODES)), bool), right, known)
+    assert len(set(colouring.colours)) == len(colouring.names)
+    assert colouring.colours[colouring.names.index("right")] == RIGHT
+
+
 # Links.
 
 
 def test_a_link_restores_the_state(points):
-    state = State("label", "<b>bird</b>", "a & b=c", BESIDE, "pets/test", "pets/val", (-1.5, 2.0, 0.25, 1e-3 + 1))
+    window = (-1.5, 2.0, 0.25, 1e-3 + 1)
+    state = State("label", "<b>bird</b>", "a & b=c", BESIDE, "pets/test", "pets/val", window, points.name(33))
     query = state.query(points)
     assert State.of(parse_qs(query.removeprefix("?")), points) == state
     assert first_state(points).query(points) == ""
 
 
 @pytest.mark.parametrize(
-    "query", ["colour=none", "only=nobody", "window=1,2", "window=nan,1,0,1", "left=x", "view=both"]
+    "query",
+    ["colour=none", "only=nobody", "window=1,2", "window=nan,1,0,1", "left=x", "view=both", "point=pets/val:9999"],
 )
 def test_what_a_link_says_wrongly_is_left_at_its_beginning(points, query):
     assert State.of(parse_qs(query), points) == first_state(points)
@@ -303,7 +392,7 @@ def test_a_lone_point_has_the_colour_of_the_legend(points):
     colouring = points.colourings["label"]
     for code in range(3):
         picture = rgba(shade(np.zeros(1), np.zeros(1), np.array([code]), colouring.rgb, None, FRAME))
-        assert {tuple(one) for one in picture[picture[..., 3] > 0][:, :3].tolist()} == {tuple(colouring.rgb[code])}
+        assert {tuple(one) for one in picture[picture[..., 3] > 0].tolist()} == {(*colouring.rgb[code], 255)}
 
 
 def test_points_that_are_not_looked_at_are_grey_and_below_and_never_gone(rng):
@@ -390,7 +479,7 @@ def test_the_table_has_a_row_for_each_selected_point_up_to_its_limit(points):
 def test_the_export_has_the_ids_of_the_selected_points(points, write, read):
     chosen = np.array([399, 0, 7])
     frame = read(write(ids_of(points, chosen)))
-    assert list(frame.columns) == ["sample_id", "dataset", "split"]
+    assert list(frame.columns) == SELECTION_SCHEMA.names
     assert frame["sample_id"].tolist() == points.sample_id[chosen].tolist()
     assert frame["split"].tolist() == ["test", "val", "val"]
     assert len(read(write(ids_of(points, np.empty(0, np.int64))))) == 0
@@ -454,6 +543,7 @@ def test_the_picture_of_a_point_is_its_image_and_never_another(tmp_path, rng):
     pq.write_table(pa.table(table), tmp_path / "map.parquet")
     (folder / listing.names[0]).write_bytes(b"broken")
     pictures = Pictures(read_points(Location.of(tmp_path / "map.parquet")), tmp_path / "data")
+    assert pictures.missing() == []
     for at in range(1, n):
         seen = Image.open(BytesIO(pictures.picture("pets", split, at, 48)))
         assert seen.getpixel((0, 0)) == Image.open(folder / listing.names[at]).getpixel((0, 0))
@@ -466,3 +556,4 @@ def test_the_picture_of_a_point_is_its_image_and_never_another(tmp_path, rng):
 def test_a_dataset_that_is_not_there_has_placeholders(points, tmp_path):
     pictures = Pictures(points, tmp_path)
     assert pictures.picture("pets", "val", int(points.sample_id[0]), 96) == placeholder(96)
+    assert pictures.missing() == list(points.sets)

@@ -282,7 +282,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
 def test_a_link_restores_colour_category_search_and_window_of_two_sets_side_by_side(window, points):
     names = points.colourings["prediction"].names
     part = tuple(np.quantile(points.x, [0.3, 0.7])) + tuple(np.quantile(points.y, [0.3, 0.7]))
-    state = State("prediction", names[5], "1", BESIDE, "digits-night/test", "digits/test", part)
+    state = State("prediction", names[5], "1", BESIDE, "digits-night/test", "digits/test", part, points.name(7))
     window.open(state.query(points))
     found = (points.colourings["prediction"].code == 5) & found_by(points, "1")
     for number, one in enumerate(("digits-night/test", "digits/test")):
@@ -294,6 +294,7 @@ def test_a_link_restores_colour_category_search_and_window_of_two_sets_side_by_s
     assert window.value("m('map-0').x_range.id == m('map-1').x_range.id")
     assert window.page.locator("#legend .entry[aria-pressed=true] span").inner_text() == names[5]
     assert window.page.locator("#settings input").first.input_value() == "1"
+    assert points.path[7].as_py() in window.page.locator("#detail .card.kept").inner_text()
     assert window.complaints == []
 
 

@@ -1,5 +1,6 @@
 """New embeddings of small classes: between rows, around means, out of noise; each row a function of its number."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,6 @@ from engine.core.location import Location
 from engine.generators.balance import targets
 from engine.generators.feature_diffusion import FeatureDiffusionRecipe, Feed, Frame
 from engine.generators.feature_gaussian import GaussianRecipe
-from engine.generators.feature_generator import FeatureGenerator
 from engine.generators.feature_smote import SmoteRecipe
 from engine.generators.feature_store import order_of, write_features
 from engine.generators.features import FEATURE_GENERATORS
@@ -56,7 +56,7 @@ def view_of(x, y, classes=3):
 @pytest.fixture
 def learn(name, workers):
     def learn(view, wanted=(1, 2), **options):
-        return FEATURE_GENERATORS[name](view, wanted, workers, options.pop("recipe", RECIPES[name]), **options)
+        return FEATURE_GENERATORS[name].train(view, wanted, workers, options.pop("recipe", RECIPES[name]), **options)
 
     return learn
 
@@ -114,15 +114,15 @@ def test_rows_without_a_label_teach_nothing(learn):
 def test_the_single_row_of_a_class_is_enough_for_gaussians_and_diffusion_but_not_for_smote(workers):
     x, y = sample(counts=(40, 30, 1))
     for name in ("gaussian", "feature-diffusion"):
-        generator = FEATURE_GENERATORS[name](view_of(x, y), [2], workers, RECIPES[name])
+        generator = FEATURE_GENERATORS[name].train(view_of(x, y), [2], workers, RECIPES[name])
         assert np.isfinite(generator.sample(2, range(3), 0)).all()
     with pytest.raises(InputError, match="class 2 has 1 training rows but smote needs 2 or more; gaussian works"):
-        FEATURE_GENERATORS["smote"](view_of(x, y), [2], workers)
+        FEATURE_GENERATORS["smote"].train(view_of(x, y), [2], workers)
 
 
 def test_smote_rows_lie_between_a_row_and_one_of_its_nearest_as_those_of_imbalanced_learn_do(workers):
     x, y = sample()
-    made = FEATURE_GENERATORS["smote"](view_of(x, y), [2], workers, SmoteRecipe(3)).sample(2, range(60), 0)
+    made = FEATURE_GENERATORS["smote"].train(view_of(x, y), [2], workers, SmoteRecipe(3)).sample(2, range(60), 0)
     theirs, labels = SMOTE(k_neighbors=3, sampling_strategy={2: 72}, random_state=0).fit_resample(x, y)
     assert segments(made, x[y == 2], 3).max() < 1e-4
     assert segments(theirs[len(x) :][labels[len(x) :] == 2], x[y == 2], 3).max() < 1e-4
@@ -140,7 +140,7 @@ def segments(made, x, k):
 def test_smote_has_the_distribution_of_imbalanced_learn(workers):
     x, y = sample()
     count = 4000
-    made = FEATURE_GENERATORS["smote"](view_of(x, y), [2], workers).sample(2, range(count), 0)
+    made = FEATURE_GENERATORS["smote"].train(view_of(x, y), [2], workers).sample(2, range(count), 0)
     theirs = SMOTE(sampling_strategy={2: 12 + count}, random_state=1).fit_resample(x, y)[0][len(x) :]
     error = np.sqrt(2 / count) * theirs.std(axis=0)
     assert (np.abs(made.mean(axis=0) - theirs.mean(axis=0)) < 4 * error).all()
@@ -148,14 +148,18 @@ def test_smote_has_the_distribution_of_imbalanced_learn(workers):
 
 
 def test_smote_refuses_a_class_whose_rows_it_did_not_keep(workers):
-    generator = FEATURE_GENERATORS["smote"](view_of(*sample()), [2], workers)
+    generator = FEATURE_GENERATORS["smote"].train(view_of(*sample()), [2], workers)
     with pytest.raises(InputError, match="class 0 were not kept"):
         generator.sample(0, range(2), 0)
 
 
 def test_gaussian_rows_have_the_mean_of_their_class_and_the_covariance_that_all_share(workers):
     x, y = sample()
-    made = FEATURE_GENERATORS["gaussian"](view_of(x, y), [2], workers, GaussianRecipe(0.0)).sample(2, range(20_000), 0)
+    made = (
+        FEATURE_GENERATORS["gaussian"]
+        .train(view_of(x, y), [2], workers, GaussianRecipe(0.0))
+        .sample(2, range(20_000), 0)
+    )
     reference = LinearDiscriminantAnalysis(solver="lsqr", priors=np.array(COUNTS) / sum(COUNTS)).fit(x, y)
     pooled = reference.covariance_ * len(x) / (len(x) - len(COUNTS))
     np.testing.assert_allclose(made.mean(axis=0), x[y == 2].mean(axis=0), atol=4 * np.sqrt(pooled.max() / 20_000))
@@ -164,7 +168,7 @@ def test_gaussian_rows_have_the_mean_of_their_class_and_the_covariance_that_all_
 
 def test_the_shrinkage_of_few_rows_is_that_of_scikit_learn(workers):
     x, y = sample(counts=(8, 7, 6), dim=12)
-    found = FEATURE_GENERATORS["gaussian"](view_of(x, y), [2], workers).details["shrinkage"]
+    found = FEATURE_GENERATORS["gaussian"].train(view_of(x, y), [2], workers).details["shrinkage"]
     centred = x - np.stack([x[y == label].mean(axis=0) for label in range(3)])[y]
     assert found == pytest.approx(oas(centred.astype(float), assume_centered=True)[1], rel=1e-4)
 
@@ -178,7 +182,7 @@ def test_an_impossible_recipe_is_refused(workers):
         ("feature-diffusion", FeatureDiffusionRecipe(ddim_steps=7)),
     ):
         with pytest.raises(InputError, match="; give"):
-            FEATURE_GENERATORS[name](view, [1], workers, recipe)
+            FEATURE_GENERATORS[name].train(view, [1], workers, recipe)
 
 
 def test_diffusion_learns_where_the_classes_lie_and_how_they_spread(workers):
@@ -188,7 +192,9 @@ def test_diffusion_learns_where_the_classes_lie_and_how_they_spread(workers):
     x = np.where(y == 0, 3.0, 1.0)[:, None] * np.stack([np.cos(ring), np.sin(ring)], axis=1)
     settings = {"steps": 1000, "batch_size": 128, "lr": 3e-3, "ema": 0.98, "ddim_steps": 20}
     recipe = FeatureDiffusionRecipe(width=64, layers=2, axes=2, **settings)
-    generator = FEATURE_GENERATORS["feature-diffusion"](view_of(x.astype(np.float32), y, 2), [0, 1], workers, recipe)
+    generator = FEATURE_GENERATORS["feature-diffusion"].train(
+        view_of(x.astype(np.float32), y, 2), [0, 1], workers, recipe
+    )
     for label, radius in ((0, 3.0), (1, 1.0)):
         lengths = np.linalg.norm(generator.sample(label, range(200), 0), axis=1)
         assert np.median(lengths) == pytest.approx(radius, rel=0.15)
@@ -227,7 +233,7 @@ class Killing:
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_rows(workers, tmp_path):
     view = view_of(*sample())
-    learn = partial(FEATURE_GENERATORS["feature-diffusion"], view, [1], workers, SMALL)
+    learn = partial(FEATURE_GENERATORS["feature-diffusion"].train, view, [1], workers, SMALL)
     checkpoint = FolderCheckpoint(Location.of(tmp_path), seconds=0)
     with pytest.raises(Killed):
         learn(checkpoint, KillingTraining(17))
@@ -270,7 +276,7 @@ def test_coordinates_and_the_rest_together_are_the_row():
 def test_training_leaves_torch_random_numbers_alone(workers):
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    FEATURE_GENERATORS["feature-diffusion"](view_of(*sample()), [1], workers, SMALL).sample(1, range(2), 0)
+    FEATURE_GENERATORS["feature-diffusion"].train(view_of(*sample()), [1], workers, SMALL).sample(1, range(2), 0)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -306,7 +312,7 @@ def test_counts_must_hold_a_class_with_rows():
 def test_a_store_of_synthetic_rows_reads_like_any_other_and_says_where_each_row_is_from(tmp_path, workers):
     x, y = sample()
     real = write_store(tmp_path / "real", x, y, part_rows=40)
-    generator = FEATURE_GENERATORS["gaussian"](real.view(), [1, 2], workers)
+    generator = FEATURE_GENERATORS["gaussian"].train(real.view(), [1, 2], workers)
     folder = Location.of(tmp_path / "made")
     made = write_features(folder, generator, {1: 60, 2: 78}, 5, real.provenance, "test")
     chunk = made.view().read()
@@ -324,13 +330,13 @@ def test_a_store_of_synthetic_rows_reads_like_any_other_and_says_where_each_row_
 def test_a_store_continues_where_it_was_killed_and_refuses_other_rows(tmp_path, workers):
     x, y = sample()
     real = write_store(tmp_path / "real", x, y, part_rows=40)
-    generator = FEATURE_GENERATORS["gaussian"](real.view(), [2], workers)
+    generator = FEATURE_GENERATORS["gaussian"].train(real.view(), [2], workers)
     folder = Location.of(tmp_path / "made")
     write_features(folder, generator, {2: 100}, 5, real.provenance, "test")
     before = (folder / "part-00001.parquet").read_bytes()
     (folder / "part-00001.parquet").delete()
     asked = []
-    counting = FeatureGenerator("gaussian", D, generator.counts, 1, recording(generator, asked))
+    counting = replace(generator, draw=recording(generator, asked))
     write_features(folder, counting, {2: 100}, 5, real.provenance, "test")
     assert asked == [range(40, 80)]
     assert (folder / "part-00001.parquet").read_bytes() == before

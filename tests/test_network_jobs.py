@@ -1,6 +1,5 @@
 """`shift --model` and `forecast` take a network by the features of its last layer, and find these by themselves."""
 
-import gzip
 import re
 import shutil
 from dataclasses import replace
@@ -31,23 +30,10 @@ RUN = "run:train-cnn-fashion-mnist-simple-cnn"
 TEST, NIGHT = "fashion-mnist/test", "fashion-mnist+night:3/test"
 
 
-def _idx(array):
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return header + np.ascontiguousarray(array).tobytes()
-
-
 @pytest.fixture(scope="module")
-def fashion(test_data, tmp_path_factory):
+def fashion(fashion_of):
     """A data root with the first 300 and 200 images of Fashion-MNIST."""
-    raw = test_data / "FashionMNIST" / "raw"
-    place = tmp_path_factory.mktemp("data")
-    (place / "FashionMNIST" / "raw").mkdir(parents=True)
-    for split, count in (("train", 300), ("t10k", 200)):
-        for kind, offset, shape in (("images-idx3", 16, (-1, 28, 28)), ("labels-idx1", 8, (-1,))):
-            content = gzip.decompress((raw / f"{split}-{kind}-ubyte.gz").read_bytes())
-            first = np.frombuffer(content, np.uint8, offset=offset).reshape(shape)[:count]
-            (place / "FashionMNIST" / "raw" / f"{split}-{kind}-ubyte").write_bytes(_idx(first))
-    return place
+    return fashion_of(300, 200)
 
 
 @pytest.fixture(scope="module")

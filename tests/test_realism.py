@@ -273,6 +273,19 @@ def test_copies_of_test_rows_are_caught(rng, workers):
     assert (found.train_over_test == np.inf).all()
 
 
+def test_a_row_made_of_training_rows_is_no_copy_of_the_test_rows_that_are_near_it(rng, workers):
+    x, y = sample(rng, 300)
+    order = np.argsort(y, kind="stable")
+    x, y = x[order], y[order]
+    same = y[:-1] == y[1:]
+    mixed, label = (0.6 * x[:-1] + 0.4 * x[1:])[same], y[:-1][same]
+    beside = mixed + 2 * (x[:-1][same] - mixed)
+    found = find_copies(Sets(view_of(x, y), view_of(mixed, label), view_of(beside, label)), workers)
+    owed = found.train.overall < found.test.overall
+    assert owed.mean() > 0.5
+    assert not found.of_test[owed].any()
+
+
 def test_rows_that_copy_both_sets_have_no_ratio(rng, workers):
     x, y = sample(rng, 60)
     found = find_copies(Sets(view_of(x, y), view_of(x[:9], y[:9]), view_of(x, y)), workers)
@@ -347,12 +360,21 @@ def test_rows_of_a_store_are_judged_as_those_of_arrays(rng, workers, tmp_path):
 
 def test_a_class_with_a_single_training_row_is_judged_by_the_threshold_of_all():
     y = np.repeat([0, 1, 2], [40, 40, 1])
-    probable = np.concatenate([np.full(40, 0.9), np.linspace(0.1, 0.5, 40), [0.0]])
+    probable = np.concatenate([np.full(40, 0.9), np.linspace(0.4, 0.5, 40), [0.0]])
     nothing = np.zeros(0)
     agreed = Agreement(y, probable, probable > 0.5, nothing, nothing, nothing)
     found = class_thresholds(agreed, 3, 0.05)
     everywhere = np.quantile(probable, 0.05, method="lower")
     np.testing.assert_array_equal(found, [0.9, np.sort(probable[40:80])[1], everywhere])
+
+
+def test_a_class_that_the_classifier_does_not_know_lets_in_no_row_below_chance():
+    y = np.repeat([0, 1], 40)
+    probable = np.concatenate([np.full(40, 0.9), np.full(40, 1e-9)])
+    nothing = np.zeros(0)
+    agreed = Agreement(y, probable, probable > 0.5, nothing, nothing, nothing)
+    np.testing.assert_array_equal(class_thresholds(agreed, 2, 0.05), [0.9, 0.5])
+    np.testing.assert_array_equal(class_thresholds(agreed, 2, 0.0), [0.0, 0.0])
 
 
 def test_a_single_row_of_a_class_does_not_stop_the_filter(rng, workers):

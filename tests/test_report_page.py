@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from math import sqrt
@@ -408,6 +409,28 @@ def test_images_that_are_absent_or_others_give_a_sentence(dataset, tmp_path, mon
     shown = section_of(found_of(folder), "samples")
     assert shown["galleries"] == []
     assert "the images are not shown, because" in shown["sentences"][0]
+
+
+def test_the_words_for_a_picture_say_what_was_found_and_not_only_what_it_shows(tmp_path):
+    folder = digits_run(tmp_path / "digits", wrong=3)
+    (folder / "figures").mkdir()
+    drawn = png(dots(["a"], {"b": ([1.0], None, None)}, title="2 of 7 moved", unit="u"))
+    for name in ("predictions-digits-test", "saliency-digits-test", "something-else"):
+        (folder / "figures" / f"{name}.png").write_bytes(drawn)
+    found = found_of(folder)
+    for one in section_of(found, "samples")["figures"]:
+        assert "on digits/test: 99.2 % of 360 images are answered rightly" in one["alt"]
+        assert re.search(r"the most certain error is \d taken for \d, with 99.0 %", one["alt"])
+    other = section_of(found, "figures")["figures"][0]
+    assert other["alt"].endswith(". 2 of 7 moved")
+    assert "2 of 7" not in other["caption"]
+
+
+def test_galleries_that_would_make_the_page_too_large_are_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[findings.__module__], "PICTURE_BYTES", 3_000)
+    shown = section_of(found_of(digits_run(tmp_path / "digits")), "samples")
+    assert sum(len(image["src"]) for one in shown["galleries"] for image in one["images"]) < 4_100
+    assert "Images left out to keep this file small" in shown["sentences"][-1]
 
 
 def test_confusions_are_counted_from_the_predictions(tmp_path):

@@ -1,6 +1,5 @@
 """A trained network is a backbone: what is stored of it says what the network says, and explains its gaps."""
 
-import gzip
 import json
 import pickle
 from dataclasses import replace
@@ -236,23 +235,10 @@ def test_a_backbone_of_a_run_wants_the_file_of_its_weights():
         load_backbone("run:one", device="cpu")
 
 
-def _idx(array):
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return header + np.ascontiguousarray(array).tobytes()
-
-
 @pytest.fixture(scope="module")
-def fashion(test_data, tmp_path_factory):
+def fashion(fashion_of):
     """A data root with the first 500 and 300 images of Fashion-MNIST."""
-    raw = test_data / "FashionMNIST" / "raw"
-    place = tmp_path_factory.mktemp("data")
-    (place / "FashionMNIST" / "raw").mkdir(parents=True)
-    for split, count in (("train", 500), ("t10k", 300)):
-        for kind, offset, shape in (("images-idx3", 16, (-1, 28, 28)), ("labels-idx1", 8, (-1,))):
-            content = gzip.decompress((raw / f"{split}-{kind}-ubyte.gz").read_bytes())
-            first = np.frombuffer(content, np.uint8, offset=offset).reshape(shape)[:count]
-            (place / "FashionMNIST" / "raw" / f"{split}-{kind}-ubyte").write_bytes(_idx(first))
-    return place
+    return fashion_of(500, 300)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """The study of augmentation: laws of its numbers, made-up studies, and a real one of a hundred digits."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from test_draw import check_words
 
 from engine.core.errors import InputError
+from engine.core.location import Location
 from engine.core.progress import SILENT
 from engine.draw.canvas import COLUMN, PAGE
 from engine.report.augmentation import Answers
@@ -20,8 +23,11 @@ from engine.report.augmentation.page import page
 from engine.report.augmentation.pictures import pictures
 from engine.report.augmentation.tables import tables
 from engine.report.augmentation.verdict import verdict
+from engine.report.page.augmentation import augmentation_section
+from engine.report.page.run import read_run
 from jobs.study import command_of, run_cells
 from jobs.study_augmentation import StudyAugmentationConfig, run
+from jobs.study_augmentation.heads import heads_of, run_heads
 from jobs.study_augmentation.sets import make_sets, sets_of, studied
 from jobs.study_augmentation.trainings import cells_of
 from jobs.train_cnn import measure, written
@@ -29,6 +35,8 @@ from jobs.train_cnn import measure, written
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 KINDS = {"nothing": "nothing", "class-weights": "remedy", "augmentation": "remedy", "gan to-max": "synthetic",
          "gan to-max + augmentation": "both"}  # fmt: skip
+HEADS = {"nothing": "nothing", "head refitted": "head", "head class-balanced": "head",
+         "smote to-max (features)": "features", "gaussian to-max (features)": "features"}  # fmt: skip
 ABOUT = {"dataset": "toys", "split": "train", "test_splits": ["test"], "network": "simple-cnn", "epochs": 5,
          "augment": "flip crop:4", "runs": {"nothing": "a"}}  # fmt: skip
 SET = {"name": "gan to-max", "method": "gan", "balance": "to-max", "made": 30, "kept": 20, "kid": 0.01, "recall": None}
@@ -51,7 +59,7 @@ class Silent:
         pass
 
 
-def made_up(rng, levels, n=1000, seeds=3, counts=(40, 30, 20, 18, 10)):
+def made_up(rng, levels, n=1000, seeds=3, counts=(40, 30, 20, 18, 10), kinds=KINDS):
     """Answers of the five trainings with the accuracies `levels`; an image is hard for all of them alike."""
     label = np.arange(n, dtype=np.int32) % len(CLASSES)
     hard = rng.random(n)[:, None]
@@ -59,7 +67,7 @@ def made_up(rng, levels, n=1000, seeds=3, counts=(40, 30, 20, 18, 10)):
     for share in levels:
         right = norm.cdf(0.8 * norm.ppf(hard) + 0.6 * rng.normal(size=(n, seeds))) < share
         predicted.append(np.where(right, label[:, None], (label[:, None] + rng.integers(1, 5, (n, seeds))) % 5))
-    return Answers(tuple(KINDS), tuple(KINDS.values()), CLASSES, np.array(counts), label, np.array(predicted, np.int32))
+    return Answers(tuple(kinds), tuple(kinds.values()), CLASSES, np.array(counts), label, np.array(predicted, np.int32))
 
 
 def found_of(rng, *levels, **options):
@@ -144,6 +152,32 @@ def test_the_verdict_says_where_synthetic_images_help_and_hurt(rng):
     assert "none helps for sure" in chance
 
 
+def test_the_verdict_says_whether_synthetic_features_help_beyond_a_refitted_head(rng):
+    found = found_of(rng, 0.4, 0.6, 0.4, 0.75, 0.6, kinds=HEADS)
+    assert [is_sure(found, "over_head", row) for row in range(5)] == [0, 0, 0, 1, 0]
+    place = found["measures"].index("macro_f1")
+    change = found["scores"]["value"][3, place] - found["scores"]["value"][1, place]
+    assert found["over_head"]["value"][3, place] == pytest.approx(change)
+    helped = " ".join(verdict(found))
+    assert "last layer of the same networks learnt again, without synthetic features" in helped
+    assert "Synthetic features help, in points over *head refitted*: smote to-max (features)" in helped
+    did_not = " ".join(verdict(found_of(rng, 0.4, 0.6, 0.4, 0.6, 0.3, kinds=HEADS)))
+    assert "**Synthetic features did not help here for sure**: the best of 2 methods, smote to-max" in did_not
+    assert "Worse for sure: gaussian to-max (features)" in did_not
+
+
+def test_page_tables_and_pictures_have_the_refitted_heads(rng):
+    found = findings(made_up(rng, (0.4, 0.6, 0.4, 0.7, 0.6), n=200, kinds=HEADS), ABOUT, [], Silent())
+    text = page(found, "figures", "python cli.py study-augmentation", ["gains"])
+    for part in ("add to a refitted last layer", "`train-cnn` or `refit-head`", "Refitted last layers belong"):
+        assert part in text
+    assert "nan" not in text.lower()
+    over = {row["training"] for row in tables(found)["changes"].to_pylist() if row["over"] == "head refitted"}
+    assert over == {"smote to-max (features)", "gaussian to-max (features)"}
+    for figure in pictures(found).values():
+        check_words(figure)
+
+
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_page_has_all_parts_and_no_missing_number(rng, seeds):
     sets = [SET, SET | {"name": "gan 2x", "kept": 0}]
@@ -171,6 +205,7 @@ def test_no_word_of_a_picture_is_cut_off(rng, size):
 
 def config_of(work, **options):
     usual = {"dataset": "digits", "rows": 100, "remedies": ("augmentation",), "synthetic": ("cutmix:1x",)}
+    usual |= {"features": ()}
     usual |= {"epochs": 4, "batch_size": 32, "seeds": 1, "augment": ("crop:2",), "backbone": "tiny", "device": "cpu"}
     return StudyAugmentationConfig(**(usual | {"workspace": str(work), "data_root": work} | options))
 
@@ -224,6 +259,43 @@ def test_each_training_differs_from_the_first_in_one_thing(tmp_path):
         assert len(differing) == 1
 
 
+def test_refitted_heads_are_rows_of_the_study_and_are_not_made_again(tmp_path, monkeypatch):
+    heads = {"features": ("class-balanced", "smote:1x"), "settings": ("smote:neighbours=2",)}
+    config = config_of(tmp_path, remedies=(), synthetic=(), epochs=1, seeds=2, **heads)
+    report = run(replace(config, report=False))
+    folder = Path(report.run)
+    rows = pq.read_table(folder / "accuracies.parquet").to_pylist()
+    names = {
+        "nothing": "nothing",
+        "head refitted": "head",
+        "head class-balanced": "head",
+        "smote 1x (features)": "features",
+    }
+    assert {row["training"]: row["kind"] for row in rows} == names
+    assert {row["seeds"] for row in rows} == {2}
+    assert "macro_f1_gain_over_refitted_head" in {one.metric for one in report.results}
+    assert "add to a refitted last layer" in (folder / "study.md").read_text()
+    told = augmentation_section(read_run(Location.of(folder)))["sentences"]
+    assert any("learnt again on the features of the same images" in one for one in told)
+    monkeypatch.setattr("jobs.study_augmentation.heads.refit", None)
+    what = studied(config)
+    first = cells_of(config, what, [])[0]
+    made = heads_of(config, what, first)
+    run_heads(made, config, SILENT)
+    assert made[2].options["settings"] == ("neighbours=2",)
+
+
+def test_features_change_no_other_run_and_methods_with_nothing_to_make_are_left_out(tmp_path):
+    without, having = (config_of(tmp_path, features=asked) for asked in ((), ("gaussian:to-max", "smote:1x")))
+    what = studied(having)
+    cells = [cells_of(config, what, []) for config in (without, having)]
+    assert [one.place for one in cells[0]] == [one.place for one in cells[1]]
+    assert heads_of(without, what, cells[0][0]) == []
+    equal = config_of(tmp_path, features=("gaussian:1", "smote:1x"))
+    named = [one.name for one in heads_of(equal, studied(equal), cells[0][0])]
+    assert named == ["head refitted", "smote 1x (features)"]
+
+
 def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(tmp_path, cluster, monkeypatch):
     def noted(options):  # closures, which travel to workers that cannot import this file
         several = options if isinstance(options, list) else [options]
@@ -237,6 +309,10 @@ def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(t
     assert sorted(place.read_text() for place in tmp_path.glob("*.txt")) == ["1x", "1x 2x"]
     run_cells(cells_of(config, what, []), config, SILENT)
     assert len([*tmp_path.glob("*.txt")]) == 4
+    monkeypatch.setattr("jobs.study_augmentation.heads.refit", noted)
+    config = config_of(tmp_path, scheduler=cluster, features=("smote:1x",))
+    run_heads(heads_of(config, what, cells_of(config, what, [])[0]), config, SILENT)
+    assert len([*tmp_path.glob("*.txt")]) == 6
 
 
 @pytest.mark.parametrize(
@@ -246,6 +322,9 @@ def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(t
         ({"synthetic": ("gna:1x",)}, "did you mean 'gan'"),
         ({"settings": ("gan",)}, "method:name=value"),
         ({"settings": ("gna:steps=1",)}, "did you mean 'gan'"),
+        ({"features": ("smoet:1x",)}, "did you mean 'smote'"),
+        ({"features": ("none:1x",)}, "none makes none"),
+        ({"features": ("smote:all",)}, "balance 'all'"),
         ({"test_split": ("train",)}, "splits other than train"),
         ({"test_split": ("tset",)}, "did you mean 'test'"),
         ({"preset": "no-such"}, "preset"),
@@ -264,5 +343,5 @@ def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, cluster="local", workers=2)
     assert command_of("study-augmentation", config) == (
         "python cli.py study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
-        "--augment crop:2 --backbone tiny --rows 100 --epochs 4 --batch-size 32 --seeds 1"
+        "--augment crop:2 --features --backbone tiny --rows 100 --epochs 4 --batch-size 32 --seeds 1"
     )

@@ -1,6 +1,10 @@
 """The study of ImageNet against ImageNetV2: laws of its parts, a made-up study, and the published digits."""
 
 import json
+import re
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,22 +12,28 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binomtest
 from test_draw import check_words
+from test_report_page import write_run
 
 from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.draw.canvas import COLUMN, PAGE
 from engine.gap.pairs import confusion_pairs
 from engine.inference.line import ProbitLine
+from engine.report.page import findings as page_findings
+from engine.report.page import read_run, render
+from engine.report.page.samples import Images
 from engine.report.study import Answers, read_study
 from engine.report.study.classes import pooled_drops
-from engine.report.study.findings import STEPS, findings
+from engine.report.study.findings import STEPS, findings, told
 from engine.report.study.images import KINDS, harder_section, kinds_section
 from engine.report.study.line import fitted, line_section, robustness_of_others
 from engine.report.study.pairs import frequencies, pair_section
 from engine.report.study.pictures import pictures
 from engine.report.study.resampled import accuracies, counted, difficulty, resampled
 from engine.report.study.sharing import sharing_section, thinned
-from jobs.study_imagenet_v2 import StudyImagenetV2Config, command_of, run
+from jobs.folder import FILES
+from jobs.study import command_of
+from jobs.study_imagenet_v2 import StudyImagenetV2Config, run
 
 CLASSES, SKILLS = 10, {"strong": 1.4, "good": 1.0, "fair": 0.7, "weak": 0.2}
 
@@ -57,12 +67,13 @@ def write(place, ids, label, columns):
     pq.write_table(pa.table({"image": ids, "label": label.astype(np.int16), **lists}), place)
 
 
-@pytest.fixture
-def folder(tmp_path, rng):
-    """Four models on 500 images and three replications; one model is missing from one of them."""
-    place = tmp_path / "predictions"
+SHIFTS = {"validation": 0.0, "matched-frequency": 0.5, "threshold-0.7": 0.2, "top-images": -0.1}
+
+
+def made_up(place, rng, shifts=SHIFTS):
+    """Four models on 500 images and some replications; one model is missing from one of them."""
     place.mkdir()
-    for name, shift in {"validation": 0.0, "matched-frequency": 0.5, "threshold-0.7": 0.2, "top-images": -0.1}.items():
+    for name, shift in shifts.items():
         ids, label, columns = answers_of(rng, 500, shift, name=name)
         if name == "threshold-0.7":
             del columns["weak"]
@@ -71,6 +82,23 @@ def folder(tmp_path, rng):
         json.dumps([{"class": index, "wnid": f"n{index}", "name": f"thing {index // 2}"} for index in range(CLASSES)])
     )
     return place
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    return made_up(tmp_path / "predictions", rng)
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    """The report of a run, and its folder."""
+    place = tmp_path_factory.mktemp("study")
+    tables = made_up(place / "tables", np.random.default_rng(5))
+    only = tuple(SKILLS)
+    workspace, out = str(place / "workspace"), str(place / "out")
+    config = StudyImagenetV2Config(predictions=str(tables), only=only, replicates=40, workspace=workspace, out=out)
+    report = run(config)
+    return report, Path(report.run), config
 
 
 @pytest.fixture
@@ -85,8 +113,9 @@ def found_in(folder, replicates=40):
 
 
 def test_a_small_study_has_all_its_parts(folder, tmp_path):
-    out = tmp_path / "out"
-    report = run(StudyImagenetV2Config(predictions=str(folder), out=str(out), replicates=40))
+    out, workspace = tmp_path / "out", str(tmp_path / "workspace")
+    config = StudyImagenetV2Config(predictions=str(folder), out=str(out), replicates=40, workspace=workspace)
+    report = run(replace(config, report=False))
     page = (out / "imagenet-v2.md").read_text()
     for title in (
         "# ImageNet against ImageNetV2",
@@ -121,6 +150,131 @@ def test_a_small_study_has_all_its_parts(folder, tmp_path):
         "effective_robustness",
         "effective_robustness_p_value",
     }
+
+
+def test_the_run_folder_holds_page_tables_pictures_and_what_was_read(studied):
+    report, place, config = studied
+    assert place.name == "study-imagenet-v2-tables"
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert manifest["status"] == "complete"
+    read = {Path(one["place"]): (one["config_hash"], one["rows"]) for one in manifest["inputs"]}
+    tables = list(Path(config.predictions).glob("*.parquet"))
+    assert read == {table: (sha256(table.read_bytes()).hexdigest(), 500) for table in tables}
+    assert len(pq.read_table(place / "results.parquet")) == len(report.results)
+    left = {path.name for path in place.iterdir() if path.is_file()}
+    assert left <= {"manifest.json", *FILES}
+    assert {"study.md", "study.json", "line.parquet", "neighbours.parquet", "agreement.parquet", "report.html"} <= left
+    page = (place / "study.md").read_text()
+    assert "`study.json`" in page
+    assert all((place / one).exists() for one in re.findall(r"\((figures/[^)]*)\)", page))
+
+
+def test_the_copy_for_a_reader_is_that_of_the_run_folder(studied):
+    _, place, config = studied
+    copy = Path(config.out) / "imagenet-v2"
+    for path in copy.iterdir():
+        own = place / ("figures" if path.suffix == ".png" else ".") / path.name
+        assert own.read_bytes() == path.read_bytes()
+    page = (Path(config.out) / "imagenet-v2.md").read_text()
+    assert (
+        page.replace("imagenet-v2/", "figures/").split("## How")[0]
+        == ((place / "study.md").read_text().split("## How")[0])
+    )
+    assert f"--out {config.out}" in page
+
+
+def test_the_same_command_uses_its_folder_again_and_other_models_get_another(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.report.study.pictures.pictures", lambda _found: {})
+    config = StudyImagenetV2Config(predictions=str(folder), replicates=20, workspace=str(tmp_path), only=tuple(SKILLS))
+    first = run(config)
+    place = Path(first.run)
+    assert (place / "report.html").exists()
+    assert run(replace(config, report=False)).run == first.run
+    assert not (place / "report.html").exists()
+    (folder / "v2-threshold-0.7.parquet").unlink()
+    other = run(replace(config, report=False, only=("strong", "good", "fair")))
+    assert other.run == f"{first.run}-2"
+    page = (Path(other.run) / "study.md").read_text()
+    assert "needs four models to leave one out" in page
+    assert "nan" not in page
+    assert found_of(other.run)["lead"]["headline"].startswith("3 models lose")
+
+
+def found_of(place):
+    return page_findings([read_run(Location.of(place))], Images(Path("no-such-folder")))
+
+
+def section_of(found, name):
+    return next(one for one in found["runs"][0]["sections"] if one["name"] == name)
+
+
+def part_of(found, name):
+    return next(part["text"] for part in found["lead"]["parts"] if part["name"] == name)
+
+
+def test_the_report_begins_with_the_loss_the_line_and_what_explains_it(studied):
+    _, place, _ = studied
+    study, found = json.loads((place / "study.json").read_text()), found_of(place)
+    side = study["by_target"]["matched-frequency"]
+    lost = f"{100 * side['mean_drop']:.1f} points"
+    assert found["lead"]["headline"] == f"4 models lose {lost} on average from validation to matched-frequency"
+    assert part_of(found, "What was lost").startswith(f"{lost} of accuracy lost on average (95 % interval ")
+    assert f"slope {side['line']['slope']:.3f}" in part_of(found, "The line of models")
+    assert f"of {study['ranking']['pairs']} pairs of models change places" in part_of(found, "The line of models")
+    assert part_of(found, "Why").startswith(f"{100 * side['harder']['mean_harder']:.1f} points of the {lost}")
+    assert "the same mixture of classes" in part_of(found, "Why")
+    assert "validation (500 images)" in part_of(found, "Between which sets")
+
+
+def test_the_tables_of_the_report_are_those_of_the_study(studied):
+    _, place, _ = studied
+    study, found = json.loads((place / "study.json").read_text()), found_of(place)
+    variants, models = section_of(found, "study")["tables"]
+    assert [row[1]["value"] for row in variants["rows"]] == [one["mean_drop"] for one in study["by_target"].values()]
+    for row in variants["rows"]:
+        assert row[2]["value"] + row[3]["value"] == pytest.approx(row[1]["value"])
+    line = study["by_target"]["matched-frequency"]["line"]
+    assert {row[0]: row[3]["value"] for row in models["rows"]} == dict(
+        zip(study["by_target"]["matched-frequency"]["models"], line["robustness"], strict=True)
+    )
+    kinds = section_of(found, "hardness")["tables"][0]["rows"]
+    drop = study["by_target"]["matched-frequency"]["mean_drop"]
+    assert sum(row[3]["value"] for row in kinds) == pytest.approx(drop)
+    assert len(section_of(found, "classes")["tables"][0]["rows"]) == CLASSES
+    for _true, _given, before, after, added in section_of(found, "confusions")["tables"][0]["rows"]:
+        assert after - before == pytest.approx(added, abs=0.011)
+
+
+def test_every_picture_of_the_study_is_in_the_report_once_with_its_finding(studied):
+    _, place, _ = studied
+    found = found_of(place)
+    shown = [one for section in found["runs"][0]["sections"] for one in section["figures"]]
+    names = [one["name"] for one in shown]
+    assert sorted(names) == sorted(path.stem for path in (place / "figures").iterdir())
+    assert len(set(names)) == len(names)
+    assert all(";" in one["alt"] or "on average" in one["alt"] for one in shown)
+    assert "figures" not in {section["name"] for section in found["runs"][0]["sections"]}
+    assert "effective robustness" not in json.dumps(section_of(found, "study")["tables"])
+    assert "<h1>4 models lose" in render(found)
+
+
+def told_of(tmp_path, rng, **shifts):
+    """The report's dictionary of a study of made-up sets, without pictures and tables."""
+    made = found_in(made_up(tmp_path / "tables", rng, shifts), replicates=30)
+    return found_of(write_run(tmp_path / "run", "study-imagenet-v2", files={"study": told(made)}))
+
+
+def test_a_study_in_which_models_gain_says_so(tmp_path, rng):
+    found = told_of(tmp_path, rng, **{"validation": 0.5, "matched-frequency": -0.3})
+    assert " gain " in found["lead"]["headline"]
+    assert "of accuracy won on average" in part_of(found, "What was lost")
+    assert "harder" not in part_of(found, "Why")
+
+
+def test_a_study_without_a_loss_beyond_chance_claims_none(tmp_path, rng):
+    found = told_of(tmp_path, rng, **{"validation": 0.0, "matched-frequency": 0.0})
+    told = "No loss beyond chance from validation to matched-frequency, on average over 4 models"
+    assert found["lead"]["headline"] == told
 
 
 def test_a_column_more_is_one_model_more(folder, rng):
@@ -331,8 +485,9 @@ def test_a_class_that_collapsed_is_named(rng):
 
 
 def test_the_command_on_the_page_is_the_one_that_was_given():
-    config = StudyImagenetV2Config(predictions="my tables", add=("a", "b"), seed=3)
-    assert command_of(config) == ("python cli.py study-imagenet-v2 --predictions 'my tables' --add a b --seed 3")
+    config = StudyImagenetV2Config(predictions="my tables", add=("a", "b"), seed=3, workspace="elsewhere", report=False)
+    told = command_of("study-imagenet-v2", config)
+    assert told == "python cli.py study-imagenet-v2 --predictions 'my tables' --add a b --seed 3"
 
 
 @pytest.fixture(scope="module")

@@ -1,57 +1,16 @@
-"""What a training has reached as arrays and plain values, and back: never a pickle."""
+"""Keeps what a training has reached, or says that the disk is full."""
 
 import errno
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-
 from engine.core.checkpoint import Checkpoint
 from engine.core.errors import GapscopeError
-
-Arrays = dict[str, np.ndarray]
+from engine.networks.state import Arrays
 
 
 class DiskFullError(GapscopeError):
     """There was no room for a checkpoint; the one before it is still there."""
-
-
-def arrays_of(state: Mapping[str, torch.Tensor], prefix: str) -> Arrays:
-    """The tensors of `state` as arrays under ``prefix/name``."""
-    return {f"{prefix}/{name}": tensor.detach().cpu().numpy() for name, tensor in state.items()}
-
-
-def fill(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
-    """Put what `arrays_of` gave into `module`; numbers by themselves come back from a file as arrays of one."""
-    for name, tensor in module.state_dict().items():
-        tensor.copy_(torch.from_numpy(arrays[f"{prefix}/{name}"].copy()).reshape(tensor.shape))
-
-
-def optimiser_arrays(optimiser: torch.optim.Optimizer) -> Arrays:
-    """What the optimiser remembers of each parameter, under ``optimiser/index/name``."""
-    state = optimiser.state_dict()["state"]
-    return {
-        f"optimiser/{index}/{name}": torch.as_tensor(value).detach().cpu().numpy()
-        for index, memory in state.items()
-        for name, value in memory.items()
-        if value is not None
-    }
-
-
-def fill_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put back what `optimiser_arrays` gave."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, array in arrays.items():
-        kind, _, rest = key.partition("/")
-        if kind == "optimiser":
-            index, name = rest.split("/")
-            shape = () if name == "step" else parameters[int(index)].shape
-            state.setdefault(int(index), {})[name] = torch.from_numpy(array.copy()).reshape(shape)
-    whole = optimiser.state_dict()
-    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def save(checkpoint: Checkpoint, stage: str, arrays: Arrays, about: Mapping[str, Any]) -> None:

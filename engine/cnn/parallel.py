@@ -21,13 +21,13 @@ import torch
 from torch import distributed, nn
 
 from engine.cnn.images import Changing, Images, Streamed, even_parts
-from engine.cnn.kept import Arrays, arrays_of, fill
 from engine.cnn.recipe import Recipe
 from engine.cnn.team import Team
 from engine.cnn.train import Epoch, Fitted, Lesson, fit
 from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from engine.core.errors import GapscopeError, InputError
 from engine.core.progress import SILENT, Progress, Task
+from engine.networks.state import Arrays, arrays_of, fill
 
 HOST = "127.0.0.1"
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}

@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from engine.cnn.augment import parse_augmentation
 from engine.cnn.images import Changing, Images, batches, even_parts
-from engine.cnn.kept import arrays_of, fill, fill_optimiser, optimiser_arrays, save
+from engine.cnn.kept import save
 from engine.cnn.recipe import Recipe
 from engine.cnn.sampling import SAMPLERS
 from engine.cnn.schedule import rate
@@ -33,6 +32,7 @@ from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
 from engine.networks.design import freeze, learning
 from engine.networks.pixels import normalised
+from engine.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 
 STAGE = "training"
 EVALUATED = 512
@@ -159,7 +159,7 @@ def fit(
     model = model.to(device)
     average = deepcopy(model) if recipe.ema else None
     kept = model if average is None else average
-    followed = None if average is None else _Followed.of(average, model)
+    followed = None if average is None else Followed.of(average, model)
     optimiser = recipe.optimiser(model)
     augmentation = parse_augmentation(recipe.augment, lesson.classes)
     weight = lesson.class_weight(recipe.class_weight)
@@ -200,7 +200,7 @@ def fit(
                     optimiser.step()
 
                     if followed is not None:
-                        followed.step(min(recipe.ema, (1 + step) / (10 + step)))
+                        followed.step(recipe.ema, step)
                     seen.add(loss.detach(), logits.detach(), y)
                     task.advance(len(batch.rows))
 
@@ -215,14 +215,14 @@ def fit(
                 )
             )
             if recipe.keep == "last" or _is_best(row, history):
-                best = {name: array.copy() for name, array in arrays_of(kept.state_dict(), "best").items()}
+                best = arrays_of(kept.state_dict(), "best")
             history.append(row)
             save(
                 checkpoint,
                 STAGE,
                 arrays_of(model.state_dict(), "model")
                 | (arrays_of(average.state_dict(), "average") if average is not None else {})
-                | optimiser_arrays(optimiser)
+                | optimiser_arrays(optimiser, "optimiser")
                 | best,
                 {"epoch": epoch, "history": [row._asdict() for row in history], "recipe": asdict(recipe)},
             )
@@ -255,7 +255,7 @@ def _continued(
     fill(model, found.arrays, "model")
     if average is not None:
         fill(average, found.arrays, "average")
-    fill_optimiser(optimiser, found.arrays)
+    fill_optimiser(optimiser, found.arrays, "optimiser")
     best = {name: array for name, array in found.arrays.items() if name.startswith("best/")}
     return [Epoch(**row) for row in found.about["history"]], best
 
@@ -302,28 +302,6 @@ class _Seen:
                 f"the loss is no longer a number at epoch {self.epoch}, step {step} of {self.steps}; "
                 f"lower --lr, which is {self.lr:g}, or add --warmup 1"
             )
-
-
-class _Followed(NamedTuple):
-    """Tensors of an average and of the model that it follows, by kind: those that are averaged, and counters."""
-
-    averaged: tuple[list[torch.Tensor], list[torch.Tensor]]
-    copied: tuple[list[torch.Tensor], list[torch.Tensor]]
-
-    @classmethod
-    def of(cls, average: nn.Module, model: nn.Module) -> "_Followed":
-        """Looked up once, because a network with many layers takes as long to list as to average."""
-        mine, theirs = ([*one.state_dict().values()] for one in (average, model))
-        pairs = [*zip(mine, theirs, strict=True)]
-        kinds = ([pair for pair in pairs if pair[0].is_floating_point() is kind] for kind in (True, False))
-        return cls(*(([mine for mine, _ in found], [theirs for _, theirs in found]) for found in kinds))
-
-    @torch.no_grad()
-    def step(self, decay: float) -> None:
-        """Move the average towards the model; counters are copied."""
-        get_ema_multi_avg_fn(decay)(*self.averaged, None)
-        for mine, theirs in zip(*self.copied, strict=True):
-            mine.copy_(theirs)
 
 
 @torch.inference_mode()

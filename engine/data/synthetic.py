@@ -60,6 +60,16 @@ def asked_set(specification: str) -> str | None:
     return name if word == FOLDER else None
 
 
+def real_name(dataset: str) -> str:
+    """The dataset to which the synthetic rows of the one that is called `dataset` are added; itself where it has none.
+
+    >>> real_name("digits+synthetic:smote-to-max"), real_name("digits+fog:3"), real_name("digits")
+    ('digits', 'digits+fog:3', 'digits')
+    """
+    plain, _, specification = dataset.rpartition("+")
+    return plain if plain and asked_set(specification) is not None else dataset
+
+
 def sets_folder(workspace: Location | str, dataset: str) -> Location:
     """The folder that holds one folder for each synthetic set of a dataset."""
     return Location.of(workspace) / FOLDER / dataset.replace("/", "-")

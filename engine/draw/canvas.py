@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from PIL import Image, UnidentifiedImageError
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
@@ -55,6 +56,7 @@ def sheet(size: Size, height: float, title: str, across: str = "", up: str = "")
     tall = height * (0.35 + 0.65 * size.width / PAGE.width)
     figure = Figure(figsize=(size.width, tall), dpi=size.dots, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
+    figure.set_label(title)
     figure.suptitle(
         size.wrapped(title), fontsize=1.2 * size.letters, fontweight="bold", x=0.01, horizontalalignment="left"
     )
@@ -87,7 +89,16 @@ def thousands(axis) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file; the same bytes for the same figure."""
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=figure.dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    """The figure as a PNG file, with its title in the field of that name; the same bytes for the same figure."""
+    file, fields = BytesIO(), {"Software": None, "Title": figure.get_label() or None}
+    figure.savefig(file, format="png", dpi=figure.dpi, metadata=fields, pil_kwargs={"optimize": True})
     return file.getvalue()
+
+
+def title_of(picture: bytes) -> str:
+    """The title that `png` has written into a picture; empty for one without, or for what is no picture."""
+    try:
+        with Image.open(BytesIO(picture)) as opened:
+            return " ".join(getattr(opened, "text", {}).get("Title", "").split())
+    except UnidentifiedImageError:
+        return ""

@@ -27,13 +27,13 @@ class Shown:
     distance
         Between the features of the two.
     reason
-        Why it was dropped; empty where it is kept.
+        Why it was dropped; empty where it is kept, None where nobody has judged it.
     """
 
     image: np.ndarray
     nearest: np.ndarray
     distance: float
-    reason: str = ""
+    reason: str | None = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ class ClassSheet:
 def contact_sheet(classes: Sequence[ClassSheet], *, side: int = 72, title: str = "") -> Image.Image:
     """The classes one below the other, three rows of squares of `side` pixels each.
 
-    Under a synthetic image stands ``kept`` or, in colour and with the image framed, why it was dropped; under its
-    neighbour the distance. Images that are not square are shown whole, on grey.
+    Under a synthetic image stands ``kept`` or, in colour and with the image framed, why it was dropped, where it was
+    judged; under its neighbour the distance. Images that are not square are shown whole, on grey.
     """
     across = max((max(len(sheet.real), len(sheet.synthetic)) for sheet in classes), default=0)
     block = _block(side)
@@ -65,8 +65,14 @@ def contact_sheet(classes: Sequence[ClassSheet], *, side: int = 72, title: str =
 
 
 def _caption(sheet: ClassSheet) -> str:
+    if any(shown.reason is None for shown in sheet.synthetic):
+        return sheet.name
     kept = sum(not shown.reason for shown in sheet.synthetic)
     return f"{sheet.name}: {kept} of {len(sheet.synthetic)} shown are kept"
+
+
+def _fate(shown: Shown) -> str:
+    return "" if shown.reason is None else shown.reason.replace("_", " ") or "kept"
 
 
 def _head(title: str) -> int:
@@ -98,7 +104,7 @@ def _draw_class(picture: Image.Image, pen: ImageDraw.ImageDraw, sheet: ClassShee
         left = _left(place, side)
         picture.paste(_square(shown.image, side), (left, tops[1]))
         picture.paste(_square(shown.nearest, side), (left, tops[2]))
-        _say(pen, shown.reason.replace("_", " ") or "kept", (left, tops[1]), side, VERMILLION if shown.reason else GREY)
+        _say(pen, _fate(shown), (left, tops[1]), side, VERMILLION if shown.reason else GREY)
         _say(pen, f"{shown.distance:.3g}", (left, tops[2]), side, GREY)
         if shown.reason:
             pen.rectangle((left, tops[1], left + side - 1, tops[1] + side - 1), outline=VERMILLION, width=FRAME)

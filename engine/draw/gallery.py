@@ -64,6 +64,7 @@ def gallery(rows: Mapping[str, Sequence[Tile]], *, title: str, size: Size = PAGE
     tall = top + sum(layout.height(tiles) for tiles in rows.values()) + MARGIN
     figure = Figure(figsize=(size.width, tall), dpi=size.dots, facecolor="white")
     FigureCanvasAgg(figure)
+    figure.set_label(title)
     pen = _Pen(figure, size)
     pen.write(MARGIN, MARGIN, words, 1.2, va="top", fontweight="bold")
     for heading, tiles in rows.items():

@@ -20,11 +20,14 @@ def waterfall(
     intervals: tuple[np.ndarray, np.ndarray] | None = None,
     size: Size = PAGE,
 ) -> Figure:
-    """``start = (name, share)``, from which each of ``terms : (q,)`` takes away its part; what is left is the `end`."""
+    """``start = (name, share)``, from which each of ``terms : (q,)`` takes away its part; what is left is the `end`.
+
+    The title goes on with the largest of the terms that go the way of their sum.
+    """
     terms = np.asarray(terms, np.float64)
     levels = start[1] - np.concatenate([[0.0], np.cumsum(terms)])
     bars = len(terms) + 2
-    figure, axes = sheet(size, 1.3 + 0.42 * bars, title, "accuracy, %")
+    figure, axes = sheet(size, 1.3 + 0.42 * bars, _told(title, names, terms), "accuracy, %")
     line = np.arange(bars)[::-1]
     axes.barh(line[[0, -1]], 100 * levels[[0, -1]], 0.6, color=BLUE)
     lost = [GREY if abs(term) < SAME else VERMILLION if term > 0 else GREEN for term in terms]
@@ -40,6 +43,15 @@ def waterfall(
     axes.set_xlim(100 * max(levels.min() - 0.6 * room, 0), 100 * min(levels.max() + 0.3 * room, 1.02))
     axes.grid(axis="x", color=PALE, linewidth=0.5)
     return figure
+
+
+def _told(title: str, names: Sequence[str], terms: np.ndarray) -> str:
+    whole = terms.sum()
+    parts = np.sign(whole) * terms
+    if parts.max(initial=0.0) < SAME:
+        return title
+    most = int(parts.argmax())
+    return f"{title}: most by {names[most]}, {100 * parts[most]:.1f} of {100 * abs(whole):.1f} points"
 
 
 def _labels(names: Sequence[str], terms: np.ndarray) -> list[str]:

@@ -48,9 +48,8 @@ def held_rows(rows: int, share: float) -> int:
 
 
 def divided(view: View, share: float) -> Rows:
-    """A view whose rows stand in random order, its last ones held out."""
-    kept = view.stop - held_rows(view.rows, share)
-    return Rows(view.store.view(view.start, kept), view.store.view(kept, view.stop))
+    """A view whose rows stand in random order, its last ones held out; see `View.held_out`."""
+    return Rows(*view.held_out(held_rows(view.rows, share)))
 
 
 def shuffled(y: np.ndarray, classes: int, share: float, seed: int) -> tuple[np.ndarray, int]:

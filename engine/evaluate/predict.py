@@ -1,6 +1,6 @@
 """What a model says of every row of a store, written as a predictions table and counted on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from io import BytesIO
@@ -15,17 +15,19 @@ from engine.core.chunk import Chunk
 from engine.core.errors import InputError
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
-from engine.store import View
-from engine.stream import Workers, fold
+from engine.store import Piece, View
+from engine.stream import CHUNK_ROWS, Workers, fold
 from engine.summaries.outcomes import Outcomes, best_classes
 from engine.summaries.scores import ClassScores
 from schemas.embeddings import PART_NAME
-from schemas.predictions import PREDICTIONS_SCHEMA
+from schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
 
 # What was counted from the scores of a part, which the part does not hold; Arrow passes over names that begin so.
 SCORES_NAME = "_scores-{:05d}.npz"
 # Ranking takes 10 KB a class for each chunk of 4,096 rows on its way to be merged: 0.6 MB here, 10 MB at 1,000 classes.
 RANKED_CLASSES = 64
+# Which of the rows that are read from a piece are synthetic, (n,) bool.
+Flags = Callable[[Piece], np.ndarray]
 
 
 class Model(Protocol):
@@ -86,10 +88,12 @@ class _Predict:
     width: int
     folder: Location
     name: str
+    pieces: Sequence[Piece] = ()
+    synthetic: Flags | None = None
 
     def __call__(self, index: int, chunk: Chunk) -> Outcomes:
         place, counts = (self.folder / name.format(index) for name in (PART_NAME, SCORES_NAME))
-        return outcomes_of(self._left(place, counts, chunk) or self._made(place, counts, chunk), self.width)
+        return outcomes_of(self._left(place, counts, chunk) or self._made(index, place, counts, chunk), self.width)
 
     def _left(self, place: Location, counts: Location, chunk: Chunk) -> Said | None:
         table = _kept(place, chunk)
@@ -97,13 +101,16 @@ class _Predict:
             return table and Said(table, None)
         return Said(table, _read_scores(counts)) if counts.exists() else None
 
-    def _made(self, place: Location, counts: Location, chunk: Chunk) -> Said:
+    def _made(self, index: int, place: Location, counts: Location, chunk: Chunk) -> Said:
         check_finite(chunk, self.name)
         label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
         said = predictions(self.model, chunk._replace(y=label))
         if said.scores is not None:
             counts.write_atomically(lambda file: np.savez_compressed(file, **said.scores._asdict()))
-        place.write_atomically(lambda file: pq.write_table(said.table, file, compression="zstd"))
+        table = said.table
+        if self.synthetic is not None:
+            table = table.append_column(SYNTHETIC, pa.array(self.synthetic(self.pieces[index])))
+        place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
         return said
 
 
@@ -155,6 +162,7 @@ def predict(
     folder: Location,
     workers: Workers,
     *,
+    synthetic: Flags | None = None,
     progress: Progress = SILENT,
 ) -> Outcomes:
     """Write the predictions for all rows of `view` into `folder` and return their counts.
@@ -168,8 +176,11 @@ def predict(
         The model's classes.
     classes : (c,) int
         The model's class index for each class index of the store, as `align_classes` gives it.
+    synthetic
+        Says which rows are synthetic; None where none is, and the table then has no column for it.
     """
-    work = _Predict(model, classes, len(class_names), folder, view.store.name)
+    pieces = view.pieces(CHUNK_ROWS) if synthetic is not None else ()
+    work = _Predict(model, classes, len(class_names), folder, view.store.name, pieces, synthetic)
     if not view.rows:
         return Outcomes.none(len(class_names))
     return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")

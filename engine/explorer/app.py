@@ -70,7 +70,7 @@ class App:
             sizing_mode="stretch_width",
             layout="fit_data",
             theme="simple",
-            formatters={"confidence": {"type": "money", "symbol": "", "precision": 3}, "id": {"type": "plaintext"}},
+            formatters=_formats(self.points),
             margin=0,
         )
         self.cut = _html()
@@ -108,7 +108,7 @@ class App:
             "window": (self._link,),
             "selection": (self._show_legend, self._show_selection),
             "images": (self._show_images,),
-            "kept": (self._show_kept,),
+            "kept": (self._show_kept, self._link),
             "hovered": (self._show_hovered,),
             "searching": (self._show_searching,),
         }
@@ -188,6 +188,13 @@ def about(points: Points, notes: Sequence[str]) -> str:
     told = [f"{points.title} of {', '.join(one.name for one in points.sets)}", f"{points.n:,} points"]
     told += [f"{points.left_out:,} rows left out: their coordinates are not numbers"] if points.left_out else []
     return " · ".join([*told, *notes])
+
+
+def _formats(points: Points) -> dict[str, dict]:
+    """How columns of the table are written: ids without commas, confidences with three digits."""
+    exact = points.colourings.get(points.confidence_key)
+    three = {exact.title: {"type": "money", "symbol": "", "precision": 3}} if exact else {}
+    return three | {"id": {"type": "plaintext"}}
 
 
 def _html(*more: str) -> pn.pane.HTML:

@@ -1,17 +1,19 @@
 """What points may be coloured by: a category for each, with its name and colour."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from engine.explorer.palette import RIGHT, RISING, UNKNOWN, WRONG, bytes_of, colours_of
+from engine.draw.points.shade import shades
+from engine.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
 from schemas.reasons import CODES
 
 Array = np.ndarray
 STEPS = len(RISING)
-NOT_KNOWN = "not known"
+NO_LABEL, NOT_PREDICTED, NOT_KNOWN = "no label", "not predicted", "not known"
 SURE = tuple(f"{100 * step // STEPS}-{100 * (step + 1) // STEPS} %" for step in range(STEPS))
 # Codes of `gap`, the one that explains most first: a row with several is shown by the first of them.
 RANKED = (
@@ -42,7 +44,7 @@ class Colouring:
     @cached_property
     def rgb(self) -> Array:
         """The colours as ``(k, 3) uint8``."""
-        return bytes_of(list(self.colours))
+        return shades(self.colours)
 
     def index(self, name: str) -> int | None:
         """The category that is called `name`, None where there is none."""
@@ -52,10 +54,6 @@ class Colouring:
         """Points of each category, ``(k,) int64``; of those ``chosen : (n,) bool`` if given."""
         return np.bincount(self.code if chosen is None else self.code[chosen], minlength=len(self.names))
 
-    def rows(self, kept: Array) -> "Colouring":
-        """Of the points ``kept : (n,) bool`` alone."""
-        return Colouring(self.title, self.code[kept], self.names, self.colours)
-
 
 def by_class(title: str, code: Array, names: Sequence[str], unknown: str) -> Colouring:
     """Class indices ``code : (n,)``; -1, and what has no name, is the last category, called `unknown`, if there is any.
@@ -63,12 +61,26 @@ def by_class(title: str, code: Array, names: Sequence[str], unknown: str) -> Col
     >>> by_class("label", np.array([0, -1]), ["cat", "dog"], "no label").names
     ('cat', 'dog', 'no label')
     """
-    code = np.asarray(code, np.int32)
+    code, names = np.asarray(code, np.int32), distinct(names)
     stray = (code < 0) | (code >= len(names))
     if not stray.any():
         return Colouring(title, code, tuple(names), tuple(colours_of(len(names))))
     code = np.where(stray, len(names), code).astype(np.int32)
     return Colouring(title, code, (*names, unknown), (*colours_of(len(names)), UNKNOWN))
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where several categories share one, so that a name means a single category.
+
+    >>> distinct(["crane", "cat", "crane"])
+    ['crane', 'cat', 'crane (2)']
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
 
 
 def by_answer(title: str, right: Array, known: Array) -> Colouring:
@@ -89,6 +101,20 @@ def by_confidence(title: str, confidence: Array) -> Colouring:
     return _trimmed(Colouring(title, code, (*SURE, NOT_KNOWN), (*RISING, UNKNOWN)))
 
 
+def answered(label: Array, predicted: Array, names: Sequence[str], model: str = "") -> dict[str, Colouring]:
+    """By prediction, and by right or wrong where there are labels; titles name the model where there are several.
+
+    ``label, predicted : (n,)`` are indices of `names`, -1 where unknown.
+    """
+    suffix = f" of {model}" if model else ""
+    key = f"-{model}" if model else ""
+    found = {f"prediction{key}": by_class(f"prediction{suffix}", predicted, names, NOT_PREDICTED)}
+    known = (label >= 0) & (predicted >= 0)
+    if known.any():
+        found[f"right{key}"] = by_answer(f"right or wrong{suffix}", label == predicted, known)
+    return found
+
+
 def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring:
     """The first of `RANKED` that a wrong row has.
 
@@ -103,7 +129,8 @@ def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring
     first = np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(RANKED))
     code = np.where(known, np.where(right, len(RANKED) + 1, first), len(RANKED) + 2).astype(np.int32)
     names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", NOT_KNOWN)
-    return _trimmed(Colouring(title, code, names, (*colours_of(len(RANKED)), "#4D4D4D", "#9BC4E2", UNKNOWN)))
+    right_colour, *of_codes = colours_of(1 + len(RANKED))
+    return _trimmed(Colouring(title, code, names, (*of_codes, UNEXPLAINED, right_colour, UNKNOWN)))
 
 
 def _trimmed(colouring: Colouring) -> Colouring:

@@ -1,4 +1,4 @@
-"""The ids of selected points as a table that other commands read: ``sample_id, dataset, split``."""
+"""The ids of selected points as a table that other commands read, that of `schemas.selection`."""
 
 from io import BytesIO
 
@@ -8,15 +8,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from engine.explorer.points import Points
-
-SCHEMA = pa.schema([("sample_id", pa.int64()), ("dataset", pa.string()), ("split", pa.string())])
+from schemas.selection import SELECTION_SCHEMA
 
 
 def ids_of(points: Points, chosen: np.ndarray) -> pa.Table:
     """A row for each of the points ``chosen : (m,) int64``, in their order."""
     member = points.member[chosen]
     words = [pa.array([one[part] for one in points.sets], pa.string()).take(pa.array(member)) for part in (0, 1)]
-    return pa.table([pa.array(points.sample_id[chosen]), *words], schema=SCHEMA)
+    return pa.table([pa.array(points.sample_id[chosen]), *words], schema=SELECTION_SCHEMA)
 
 
 def as_csv(table: pa.Table) -> BytesIO:

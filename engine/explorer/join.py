@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from engine.core.errors import InputError
 from engine.core.location import Location
-from engine.explorer.colouring import Colouring, by_confidence, by_reason
-from engine.explorer.load import NO_LABEL, answered
+from engine.explorer.colouring import NO_LABEL, Colouring, answered, by_confidence, by_reason, distinct
 from engine.explorer.points import Points, Set
 from engine.predictions import Predictions, read_predictions
 from engine.predictions.run import MANIFEST, models_in_run, sets_in_run
@@ -32,10 +32,13 @@ def joined(points: Points, runs: Sequence[Location]) -> tuple[Points, list[str]]
     for run in runs:
         if not (run / MANIFEST).exists():
             raise InputError(f"{run} is no run folder: it has no {MANIFEST}; name a folder below runs/")
-        more = _predicted(points, run) | _explained(points, run)
+        more, confidence = _predicted(points, run)
+        more |= _explained(points, run)
         if not more:
             told.append(f"{run.name} says nothing of {', '.join(one.name for one in points.sets)}")
         points = points.coloured(**more)
+        if points.confidence is None and confidence is not None:
+            points = replace(points, confidence=confidence)
     return points, told
 
 
@@ -50,14 +53,17 @@ def positions(points: Points, number: int, sample_id: Array) -> tuple[Array, Arr
     return mine[there], order[at[there]]
 
 
-def _predicted(points: Points, run: Location) -> dict[str, Colouring]:
-    """Colourings by the predictions of all models of the run."""
+def _predicted(points: Points, run: Location) -> tuple[dict[str, Colouring], Array | None]:
+    """Colourings by the predictions of all models of the run, and how sure the first is that says it, ``(n,)``."""
     found: dict[str, Colouring] = {}
+    first = None
     for model in models_in_run(run) or [""]:
         answers = list(_answers(points, run, model))
         if answers:
-            found |= _coloured(points, answers, model or run.name)
-    return found
+            more, confidence = _coloured(points, answers, model or run.name)
+            found |= more
+            first = confidence if first is None else first
+    return found, first
 
 
 def _answers(points: Points, run: Location, model: str) -> Iterator[tuple[int, Predictions]]:
@@ -68,20 +74,28 @@ def _answers(points: Points, run: Location, model: str) -> Iterator[tuple[int, P
             yield number, read_predictions(str(run), model=model, dataset=one.dataset, split=one.split)
 
 
-def _coloured(points: Points, answers: Sequence[tuple[int, Predictions]], model: str) -> dict[str, Colouring]:
+def _coloured(
+    points: Points, answers: Sequence[tuple[int, Predictions]], model: str
+) -> tuple[dict[str, Colouring], Array | None]:
     label, names = _labels(points, answers)
+    predicted, confidence = _merged(points, answers, names)
+    result = answered(label, predicted, names, model)
+    if np.isnan(confidence).all():
+        return result, None
+    return result | {f"confidence-{model}": by_confidence(f"confidence of {model}", confidence)}, confidence
+
+
+def _merged(points: Points, answers: Sequence[tuple[int, Predictions]], names: Sequence[str]) -> tuple[Array, Array]:
+    """What is predicted for each point, an index of `names` or -1, and how surely, NaN where unknown; ``(n,)`` each."""
     index = {name: code for code, name in enumerate(names)}
-    predicted = np.full(points.n, -1, np.int32)
-    confidence = np.full(points.n, np.nan, np.float32)
+    predicted, confidence = np.full(points.n, -1, np.int32), np.full(points.n, np.nan, np.float32)
     for number, found in answers:
         here, there = positions(points, number, found.sample_id)
-        predicted[here] = np.array([index[name] for name in found.class_names], np.int32)[found.predicted[there]]
+        code = np.array([index[name] for name in distinct(found.class_names)], np.int32)
+        predicted[here] = code[found.predicted[there]]
         if found.confidence is not None:
             confidence[here] = found.confidence[there]
-    result = answered(label, predicted, names, model)
-    if not np.isnan(confidence).all():
-        result[f"confidence-{model}"] = by_confidence(f"confidence of {model}", confidence)
-    return result
+    return predicted, confidence
 
 
 def _labels(points: Points, answers: Sequence[tuple[int, Predictions]]) -> tuple[Array, list[str]]:
@@ -89,7 +103,7 @@ def _labels(points: Points, answers: Sequence[tuple[int, Predictions]]) -> tuple
     known = points.colourings.get("label")
     names = [name for name in known.names if name != NO_LABEL] if known else []
     label = np.where(known.code < len(names), known.code, -1) if known else np.full(points.n, -1)
-    return label, list(dict.fromkeys([*names, *(name for _, found in answers for name in found.class_names)]))
+    return label, list(dict.fromkeys([*names, *(name for _, found in answers for name in distinct(found.class_names))]))
 
 
 def _explained(points: Points, run: Location) -> dict[str, Colouring]:

@@ -28,6 +28,9 @@ button:focus-visible { outline: 2px solid #0072b2; outline-offset: 1px; border-r
            min-width: 0; }
 .card dt { color: #5b6770; }
 .card dd { margin: 0; overflow-wrap: anywhere; }
+.card.kept { flex-direction: column; margin-bottom: 10px; }
+.card.kept img { width: 150px; height: 150px; }
+.told { overflow-wrap: anywhere; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin-bottom: 6px; }
 .thumb { aspect-ratio: 1; background: #f1f3f5; border-radius: 4px; overflow: hidden; }
 .thumb img { width: 100%; height: 100%; object-fit: contain; display: block; }
@@ -60,7 +63,7 @@ html, body { height: 100%; margin: 0; background: #fff; color: #1f2933;
 #hover * { pointer-events: none !important; }
 @media (max-width: 1080px) {
   #explorer { height: auto; min-height: 100vh;
-    grid-template: auto 560px auto / 228px minmax(0, 1fr);
+    grid-template: auto max(560px, 60vh) 1fr / 228px minmax(0, 1fr);
     grid-template-areas: "head head" "left map" "right right"; }
   #detail { border-left: 0; border-top: 1px solid #dde2e7; overflow: visible; }
 }

@@ -1,33 +1,50 @@
-"""Colours of categories: ten that people tell apart whatever their colour vision, and as many more as are needed.
+"""Colours of categories: those of the pictures of maps first, then as many more as are needed.
 
 References
 ----------
-Tol (2021), "Colour schemes", SRON technical note EPS 09-002: the scheme "muted", which holds nine.
 Ottosson (2020), "A perceptual color space for image processing": Oklab, in which lightness is what eyes say it is.
 """
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
-Array = np.ndarray
-MUTED = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
-FEW = (*MUTED, "#E8601C")
-# From many points of low to many of high: the ends of cividis and what is between, dark to light.
-RISING = ("#00204D", "#00336F", "#39486B", "#575C6D", "#707173", "#8A8779", "#A69D75", "#C4B56C", "#E4CF5B", "#FFEA46")
-RIGHT, WRONG, UNKNOWN = "#0072B2", "#D55E00", "#A7ADB5"
+from engine.draw.canvas import BLUE, VERMILLION
+from engine.draw.points.palette import CATEGORIES
+from engine.draw.points.values import COLOURS
+
+# Ten steps from little to much, as on the pictures of a number.
+RISING = tuple(to_hex(colour) for colour in colormaps[COLOURS](np.linspace(0, 1, 10)))
+RIGHT, WRONG, UNEXPLAINED, UNKNOWN = BLUE, VERMILLION, "#4D4D4D", "#A7ADB5"
 # What is not looked at; on white.
 PALE = (222, 225, 230)
 # The angle after which a turning hue comes back to none that was there, and the lightness of hues that follow.
 GOLDEN_TURN = np.pi * (3 - np.sqrt(5))
 LIGHTNESS, CHROMA = (0.58, 0.72, 0.46), (0.15, 0.13, 0.12)
+# From Oklab to the roots of cone responses, and from these to linear sRGB.
+TO_CONES = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+TO_RGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
 
 
 def colours_of(count: int) -> list[str]:
-    """As many colours as there are categories, ``#rrggbb``; the first ten are always the same.
+    """As many colours as there are categories, ``#rrggbb``; the first are always the same.
 
     >>> colours_of(2)
-    ['#332288', '#CC6677']
+    ['#0072B2', '#D55E00']
     """
-    return [*FEW[:count], *(_turned(index) for index in range(len(FEW), count))]
+    return [*CATEGORIES[:count], *(_turned(index) for index in range(len(CATEGORIES), count))]
 
 
 def _turned(index: int) -> str:
@@ -38,32 +55,8 @@ def _turned(index: int) -> str:
     return f"#{red:02X}{green:02X}{blue:02X}"
 
 
-def _from_oklab(light: float, a: float, b: float) -> tuple[int, int, int]:
+def _from_oklab(light: float, a: float, b: float) -> list[int]:
     """sRGB bytes of an Oklab colour, clipped to what a screen shows."""
-    cone = np.array(
-        [
-            light + 0.3963377774 * a + 0.2158037573 * b,
-            light - 0.1055613458 * a - 0.0638541728 * b,
-            light - 0.0894841775 * a - 1.2914855480 * b,
-        ]
-    )
-    mixing = np.array(
-        [
-            [4.0767416621, -3.3077115913, 0.2309699292],
-            [-1.2684380046, 2.6097574011, -0.3413193965],
-            [-0.0041960863, -0.7034186147, 1.7076147010],
-        ]
-    )
-    linear = np.clip(mixing @ cone**3, 0, 1)
+    linear = np.clip(TO_RGB @ (TO_CONES @ [light, a, b]) ** 3, 0, 1)
     shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    red, green, blue = np.rint(255 * shown).astype(int)
-    return int(red), int(green), int(blue)
-
-
-def bytes_of(colours: list[str]) -> Array:
-    """``#rrggbb`` as ``(k, 3) uint8``.
-
-    >>> bytes_of(["#0072B2"]).tolist()
-    [[0, 114, 178]]
-    """
-    return np.array([[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in colours], np.uint8).reshape(-1, 3)
+    return np.rint(255 * shown).astype(int).tolist()

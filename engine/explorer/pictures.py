@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from engine.core.errors import GapscopeError
 from engine.data.catalogue import open_dataset
+from engine.data.dataset import Dataset
 from engine.data.source import Source, Undecodable
 from engine.explorer.points import Points, Set
 
@@ -41,6 +42,14 @@ class Pictures:
     _sources: dict[Set, Source | None] = field(default_factory=dict)
     _positions: dict[Set, dict[str, int]] = field(default_factory=dict)
     _kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def missing(self) -> list[Set]:
+        """The sets whose dataset is not found, so that their images cannot be shown; lists no images."""
+        return [one for one in self.points.sets if not any(_opened(name, self.data_root) for name in self._names(one))]
+
+    def _names(self, one: Set) -> list[str]:
+        """What the dataset of a set may be found by."""
+        return [name for name in (one.dataset, self.places.get(one, "")) if name]
 
     def picture(self, dataset: str, split: str, sample_id: int, side: int) -> bytes | None:
         """A PNG whose longer side is at most `side` pixels; None for an image that is not on the map."""
@@ -79,14 +88,19 @@ class Pictures:
 
     def _source(self, one: Set) -> Source | None:
         if one not in self._sources:
-            tried = (
-                _opened(name, one.split, self.data_root) for name in (one.dataset, self.places.get(one, "")) if name
-            )
+            tried = (_listed(name, one.split, self.data_root) for name in self._names(one))
             self._sources[one] = next((source for source in tried if source is not None), None)
         return self._sources[one]
 
 
-def _opened(dataset: str, split: str, data_root: Path) -> Source | None:
+def _opened(dataset: str, data_root: Path) -> Dataset | None:
+    try:
+        return open_dataset(dataset, data_root)
+    except (GapscopeError, OSError):
+        return None
+
+
+def _listed(dataset: str, split: str, data_root: Path) -> Source | None:
     try:
         return open_dataset(dataset, data_root).source(split)
     except (GapscopeError, OSError):

@@ -73,6 +73,12 @@ class Points:
         """Number of points."""
         return len(self.x)
 
+    @property
+    def confidence_key(self) -> str:
+        """Of the colouring by steps of `confidence`; empty where there is none."""
+        of_models = (key for key in self.colourings if key == "confidence" or key.startswith("confidence-"))
+        return "" if self.confidence is None else next(of_models, "")
+
     def coloured(self, **more: Colouring) -> "Points":
         """The same points with more to colour them by."""
         return replace(self, colourings={**self.colourings, **more})
@@ -94,6 +100,16 @@ class Points:
     @cached_property
     def _ids(self) -> Array:
         return self.sample_id[self._by_id]
+
+    def name(self, point: int) -> str:
+        """What a link calls a point: its set and its sample id."""
+        return f"{self.sets[self.member[point]].name}:{self.sample_id[point]}"
+
+    def named(self, name: str) -> int | None:
+        """The point that a link calls so, None where the map has none."""
+        where, _, number = name.rpartition(":")
+        one = next((one for one in self.sets if one.name == where), None)
+        return self.find(*one, int(number)) if one and number.isascii() and number.isdecimal() else None
 
     def find(self, dataset: str, split: str, sample_id: int) -> int | None:
         """The point of an image, None where the map has none."""

@@ -64,7 +64,8 @@ def nearest_point(points: Points, x: float, y: float, reach: tuple[float, float]
 
 def nearest_on_map(points: Points, point: int, count: int) -> Array:
     """A point and the `count` nearest to it on the map, nearest first, fewer where there are not so many."""
-    far = (points.x - points.x[point]) ** 2 + (points.y - points.y[point]) ** 2
+    x, y = (axis.astype(np.float64) for axis in (points.x, points.y))
+    far = (x - x[point]) ** 2 + (y - y[point]) ** 2
     far[point] = -1
     count = min(count + 1, points.n)
     found = np.argpartition(far, count - 1)[:count]

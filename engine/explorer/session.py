@@ -60,6 +60,7 @@ class Session:
 
     def __post_init__(self):
         self.wires = Wires(self.point_at, self.press)
+        self.kept = self.points.named(self.state.point)
         x0, x1, y0, y1 = self.state.window or self.points.extent
         self.ranges = Range1d(x0, x1), Range1d(y0, y1)
         self.charts = [Chart.empty(number, self.ranges, self.wires.by_name()) for number in range(min(2, self.sets))]
@@ -199,9 +200,7 @@ class Session:
     def keep(self, point: int | None) -> None:
         """A point was clicked; a click beside all points changes nothing."""
         if point is not None:
-            self.kept = point
-            self.changed("kept")
-            self.mark()
+            self._hold(point)
 
     def press(self, act: str, value: str) -> None:
         """A button of the page was pressed; what no button says is ignored."""
@@ -217,7 +216,11 @@ class Session:
 
     def put_away(self) -> None:
         """Keep no point."""
-        self.kept = None
+        self._hold(None)
+
+    def _hold(self, point: int | None) -> None:
+        self.kept = point
+        self.state = replace(self.state, point="" if point is None else self.points.name(point))
         self.changed("kept")
         self.mark()
 

@@ -1,8 +1,9 @@
 """A picture of points in four steps: which pixel, how many and in what colours, how dark, one layer over another.
 
 Every point that lies in the window is in the picture; nothing is sampled. Where points fall on each other, a pixel has
-the mean of their colours, and is the more opaque the more there are. Points that are looked at lie above those that are
-not, so that none of them vanishes.
+the mean of their colours. Points that are seen as dots have exactly the colours of the legend; of so many that each is
+a pixel, a pixel is the more opaque the more there are. Points that are looked at lie above those that are not, so that
+none of them vanishes.
 
 A compiled general-purpose rasteriser does the same; it takes seconds to compile for each kind of picture, which is
 longer than a start may last, while counting with `numpy.bincount` is fast enough for a million points at each zoom.
@@ -16,7 +17,7 @@ from engine.explorer.palette import PALE
 from engine.explorer.points import Window
 
 Array = np.ndarray
-# Opacity of a pixel with a single point; that of the fullest is 1.
+# Opacity of a pixel with a single point where points are pixels; that of the fullest, and of dots, is 1.
 FAINT = 0.72
 # Radius of a point in pixels while at most so many are in the window: single ones are to be seen, millions not to melt.
 RADII = ((500, 5), (2_500, 4), (10_000, 3), (40_000, 2), (250_000, 1))
@@ -99,20 +100,20 @@ def counted(pixel: Array, code: Array, palette: Array, frame: Frame) -> Layer:
     )
 
 
-def opacity(count: Array) -> Array:
-    """0 without a point, `FAINT` with one, then with the logarithm of the count up to 1, of the same shape."""
+def opacity(count: Array, faint: float) -> Array:
+    """0 without a point, `faint` with one, then with the logarithm of the count up to 1, of the same shape."""
     most = count.max(initial=0)
     if most <= 1:
-        return FAINT * (count > 0)
-    return np.where(count > 0, FAINT + (1 - FAINT) * np.log(np.maximum(count, 1)) / np.log(most), 0)
+        return faint * (count > 0)
+    return np.where(count > 0, faint + (1 - faint) * np.log(np.maximum(count, 1)) / np.log(most), 0)
 
 
-def over(above: Layer, below: Layer) -> Array:
+def over(above: Layer, below: Layer, faint: float) -> Array:
     """Both layers as ``(height, width) uint32`` RGBA, as Bokeh takes them: what is above hides what is below."""
     top = above.count > 0
     count = np.where(top, above.count, below.count)
     rgb = np.where(top[..., None], above.rgb, below.rgb) / np.maximum(count, 1)[..., None]
-    alpha = np.where(top, opacity(above.count), opacity(below.count))
+    alpha = np.where(top, opacity(above.count, faint), opacity(below.count, faint))
     picture = np.empty((*count.shape, 4), np.uint8)
     picture[..., :3], picture[..., 3] = np.rint(rgb), np.rint(255 * alpha)
     return picture.view(np.uint32)[..., 0]
@@ -141,4 +142,4 @@ def shade(x: Array, y: Array, code: Array, palette: Array, focus: Array | None, 
         cover, owner = spread(pixel[part], radius, frame)
         chosen = code[found[part]][owner] if colours is palette else np.zeros(len(owner), np.int8)
         layers.append(counted(cover, chosen, colours, frame))
-    return over(*layers)
+    return over(*layers, 1.0 if radius else FAINT)

@@ -29,6 +29,8 @@ class State:
         Names of these two.
     window
         The part of the map that is seen, ``(x0, x1, y0, y1)``; None for all of it.
+    point
+        Name of the point that was clicked; empty for none.
     """
 
     colour: str = ""
@@ -38,6 +40,7 @@ class State:
     left: str = ""
     right: str = ""
     window: Window | None = None
+    point: str = ""
 
     def query(self, points: Points) -> str:
         """The query of a link, with its question mark; says what differs from the beginning and nothing else.
@@ -45,7 +48,7 @@ class State:
         ``State.of(parsed, points)`` gives the same state back.
         """
         begin = first_state(points)
-        fields = {name: getattr(self, name) for name in ("colour", "only", "search", "view", "left", "right")}
+        fields = {name: getattr(self, name) for name in ("colour", "only", "search", "view", "left", "right", "point")}
         said = {name: value for name, value in fields.items() if value != getattr(begin, name)}
         if self.window:
             said["window"] = ",".join(f"{edge:.6g}" for edge in self.window)
@@ -66,6 +69,7 @@ class State:
             view=_known(said.get("view"), (TOGETHER, BESIDE) if len(names) > 1 else (TOGETHER,), TOGETHER),
             left=_known(said.get("left"), names, begin.left),
             right=_known(said.get("right"), names, begin.right),
+            point=_point(said.get("point", ""), points),
             window=_window(said.get("window", "")),
         )
 
@@ -78,6 +82,11 @@ def first_state(points: Points) -> State:
 
 def _known(value, known, otherwise: str) -> str:
     return value if value in known else otherwise
+
+
+def _point(name: str, points: Points) -> str:
+    """The name of a point if there is such a point."""
+    return "" if points.named(name) is None else name
 
 
 def _window(text: str) -> Window | None:

@@ -17,8 +17,7 @@ def frame_of(points: Points, chosen: np.ndarray) -> pd.DataFrame:
     chosen = chosen[:MOST]
     columns = {"id": points.sample_id[chosen]}
     for key, one in points.colourings.items():
-        exact = key == "confidence" and points.confidence is not None
-        if exact:
+        if key == points.confidence_key:
             columns[one.title] = points.confidence[chosen].astype(np.float64)
         elif not set(words := np.array(one.names, object)[one.code[chosen]]) <= set(UNTOLD):
             columns[one.title] = words

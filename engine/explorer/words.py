@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from engine.explorer.colouring import NOT_KNOWN, Colouring
-from engine.explorer.load import NOT_PREDICTED
+from engine.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
 from engine.explorer.points import Points
 
 Array = np.ndarray
@@ -39,7 +38,8 @@ def _entry(colouring: Colouring, index: int, only: str, count: int) -> str:
     pressed = "true" if name == only else "false"
     faded = " faded" if only and name != only else ""
     return (
-        f'<button class="entry{faded}" aria-pressed="{pressed}" data-act="only" data-value="{escape(name)}">'
+        f'<button class="entry{faded}" aria-pressed="{pressed}" data-act="only" data-value="{escape(name)}" '
+        f'title="{escape(name)}">'
         f'<i style="background:{colour}"></i><span>{escape(name)}</span><b>{count:,}</b></button>'
     )
 
@@ -63,16 +63,15 @@ def facts(points: Points, point: int) -> list[tuple[str, str]]:
 
 def _told(points: Points) -> list[Colouring]:
     """The colourings that a card repeats: neither the set, which it has anyway, nor the exact confidence's bin."""
-    exact = {"dataset"} | ({"confidence"} if points.confidence is not None else set())
-    return [one for key, one in points.colourings.items() if key not in exact]
+    return [one for key, one in points.colourings.items() if key not in ("dataset", points.confidence_key)]
 
 
-def card(points: Points, point: int, side: int) -> str:
+def card(points: Points, point: int, side: int, look: str = "card") -> str:
     """A point's image and what is known of it."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(points, point) if value)
     address = escape(image_address(points, point, side))
     number = points.sample_id[point]
-    return f'<div class="card"><img src="{address}" alt="image {number}"><dl>{rows}</dl></div>'
+    return f'<div class="{look}"><img src="{address}" alt="image {number}"><dl>{rows}</dl></div>'
 
 
 def kept_card(points: Points, point: int | None, side: int) -> str:
@@ -80,7 +79,7 @@ def kept_card(points: Points, point: int | None, side: int) -> str:
     if point is None:
         return f'<h2>Point</h2><p class="quiet">{EMPTY_POINT}</p>'
     return (
-        f"<h2>Point</h2>{card(points, point, side)}"
+        f"<h2>Point</h2>{card(points, point, side, 'card kept')}"
         '<p class="row"><button class="act" data-act="neighbours" data-value="">Neighbours of this point</button>'
         '<button class="act plain" data-act="unkeep" data-value="">Put away</button></p>'
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
 from engine.core.threads import processors
 from engine.data.decode import DECODER
-from engine.data.source import Source
-from engine.extract.plan import part_count, part_indices, shuffled
+from engine.data.source import Listing, Source
+from engine.extract.plan import part_count, part_indices, stored_order, unseen_images
 from engine.store import EmbeddingStore, StoreWriter, open_store
 from engine.store.write import HEAD, LEDGER, read_manifest
 from engine.stream import connect
-from schemas.embeddings import Provenance, StoreManifest
+from schemas.embeddings import Provenance, StoreManifest, SyntheticRows
 
 if TYPE_CHECKING:
     from engine.backbones.backbone import Backbone
@@ -111,13 +112,13 @@ def extract(
     if not missing and writer.is_complete:
         manifest = open_store(job.folder).manifest
         return Outcome(manifest, 0, (f"{parts} finished parts were verified, nothing was left to do",))
-    kept = _kept_ledger(job, len(listing), missing)
+    kept = _kept_ledger(job, listing, missing)
     images = sum(len(part_indices(np.arange(len(listing)), part, job.part_rows)) for part in missing)
     with progress.task(f"extracting {job.dataset}/{job.split} with {backbone.name}", images, "images") as task:
         run = partial(_on_cluster, scheduler) if scheduler else _here
         seconds = run(job, source, backbone, writer, missing, task.advance)
     seconds["total"] = perf_counter() - begun
-    manifest = writer.finish(parts, kept, seconds)
+    manifest = writer.finish(parts, kept, seconds, None if listing.synthesis is None else unseen_images(listing))
     _check_account(job, manifest, len(listing))
     resumed = [f"{parts - len(missing)} of {parts} parts were there already"] if len(missing) < parts else []
     return Outcome(manifest, images, (*resumed, _where_time_went(images, seconds)))
@@ -145,7 +146,16 @@ def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Prov
         seed=job.seed,
         part_rows=job.part_rows,
         code_version=_version(),
+        synthetic=_synthetic_rows(source.listing),
     )
+
+
+def _synthetic_rows(listing: Listing) -> SyntheticRows | None:
+    if listing.synthesis is None:
+        return None
+    bits = b"".join(np.packbits(which).tobytes() for which in listing.synthesis)
+    made, unseen = int(listing.synthesis.made.sum()), len(unseen_images(listing))
+    return SyntheticRows(made=made, unseen=unseen, hash=sha256(bits).hexdigest())
 
 
 def _check(job: Extraction) -> None:
@@ -226,14 +236,14 @@ def _write_head(folder: Location, backbone: "Backbone") -> None:
         (folder / HEAD).write_atomically(lambda file: file.write(data))
 
 
-def _kept_ledger(job: Extraction, listed: int, missing: Sequence[int]) -> list[dict]:
+def _kept_ledger(job: Extraction, listing: Listing, missing: Sequence[int]) -> list[dict]:
     """Rows of the ledger of a finished store of which only the parts `missing` were lost, and are made again."""
     store = job.folder
     if not read_manifest(store).complete:
         return []
-    order = shuffled(listed, job.seed)
+    order = stored_order(listing, job.seed)
     remade = {index for part in missing for index in part_indices(order, part, job.part_rows).tolist()}
-    parts = [part for part in range(part_count(listed, job.part_rows)) if (store / LEDGER.format(part)).exists()]
+    parts = [part for part in range(part_count(len(listing), job.part_rows)) if (store / LEDGER.format(part)).exists()]
     remade |= {index for part in parts for index in part_indices(order, part, job.part_rows).tolist()}
     return [row for row in EmbeddingStore(store, read_manifest(store)).rejected() if row["sample_id"] not in remade]
 

@@ -16,7 +16,7 @@ from engine.core.errors import DivergedError
 from engine.data.source import Listing, Source
 from engine.extract.decode import TASK_IMAGES, Decoded, Decoder
 from engine.extract.lanes import Lanes, lanes
-from engine.extract.plan import Batch, batches_of, part_indices, shuffled
+from engine.extract.plan import Batch, batches_of, part_indices, stored_order
 from engine.store import StoreWriter
 from engine.store.write import embedding_column
 from schemas.embeddings import embedding_schema
@@ -67,13 +67,16 @@ class PartInMemory:
         good = np.ones(len(self.indices), bool)
         good[list(self.reasons)] = False
         sample_ids = self.indices[good]
+        synthesis = listing.synthesis
         columns = [
             pa.array(sample_ids, pa.int64()),
             pa.array([listing.names[index] for index in sample_ids.tolist()], pa.string()),
             pa.array(listing.labels[sample_ids], pa.int32()),
             embedding_column(self.x[good] if self.reasons else self.x, dtype),
+            *([pa.array(synthesis.made[sample_ids])] if synthesis is not None else []),
         ]
-        return pa.Table.from_arrays(columns, schema=embedding_schema(self.x.shape[1], dtype))
+        schema = embedding_schema(self.x.shape[1], dtype, synthetic=synthesis is not None)
+        return pa.Table.from_arrays(columns, schema=schema)
 
     def ledger(self, listing: Listing) -> list[dict]:
         """The rows that have none."""
@@ -100,7 +103,7 @@ def run_parts(
         average over its lanes.
     """
     begun, batch_size = perf_counter(), settings.batch_size or backbones[0].batch_size
-    order = shuffled(len(source.listing), settings.seed)
+    order = stored_order(source.listing, settings.seed)
     batches = batches_of(order, parts, settings.part_rows, batch_size)
     with lanes(backbones, settings.cores) as network, PartWriter(writer, source.listing) as out:
         # Each lane has a batch in work and one ready, and every decoder a task in work and one ready.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.core.random import stream
+from engine.data.source import Listing
 
 
 class Batch(NamedTuple):
@@ -27,8 +28,29 @@ class Batch(NamedTuple):
 
 
 def shuffled(count: int, seed: int) -> np.ndarray:
-    """The order of the store: a permutation of ``0 <= i < count``, ``(count,) int64``."""
+    """A random order: a permutation of ``0 <= i < count``, ``(count,) int64``."""
     return stream(seed, "shuffle").permutation(count)
+
+
+def unseen_images(listing: Listing) -> np.ndarray:
+    """Listing positions of the real images that no generator of the others has seen, ``(u,)``; all where none is
+    synthetic.
+    """
+    if listing.synthesis is None:
+        return np.arange(len(listing))
+    return np.flatnonzero(~(listing.synthesis.made | listing.synthesis.learnt))
+
+
+def stored_order(listing: Listing, seed: int) -> np.ndarray:
+    """Listing positions in the order of the store, ``(n,)``: shuffled, but the `unseen_images` last.
+
+    What may be held out then stands at the end, and either group is in random order by itself.
+    """
+    order = shuffled(len(listing), seed)
+    if listing.synthesis is None:
+        return order
+    last = np.isin(order, unseen_images(listing))
+    return np.concatenate([order[~last], order[last]])
 
 
 def part_count(count: int, part_rows: int) -> int:

@@ -11,8 +11,7 @@ upper bound is taken (two standard errors), so that chance in the simulation nam
 
 References
 ----------
-DerSimonian and Laird (1986), Cochran (1954): heterogeneity. Morris (1983), "Parametric empirical Bayes inference".
-Gelman et al. (2013), "Bayesian data analysis", 5.4: the normal hierarchical model with its spread integrated out.
+DerSimonian and Laird (1986), Cochran (1954): heterogeneity. `engine.inference.shrunk` has those of the drawing in.
 Benjamini and Hochberg (1995). Phipson and Smyth (2010): simulated p-values are never 0.
 """
 
@@ -26,12 +25,12 @@ from engine.core.random import stream
 from engine.gap.difference import two_sided
 from engine.gap.mix import Counts
 from engine.inference import adjusted
+from engine.inference.shrunk import NORMAL, by_spread
 
 Array = np.ndarray
 SIMULATIONS = 500
 # So many simulated classes at least, where there are few classes; and at most in memory at once.
 LEAST_SIMULATED, BLOCK = 20_000, 2_000_000
-SPREADS = 80
 LARGEST_CERTAINTY = 1e9
 # The least variance of one answer: that of a class of which one in 200 is wrong.
 COIN = 0.005
@@ -275,35 +274,19 @@ class _Posterior(NamedTuple):
 
 
 def _posterior(raw: Array, error: Array) -> _Posterior:
-    """Posterior of each drop with the spread integrated out on a grid, flat priors on mean and spread."""
+    """Posterior of each drop, as a share of the way from the mean drop to that seen."""
     if raw.size == 1:
-        half = 1.96 * error
+        half = NORMAL * error
         return _Posterior(raw, raw - half, raw + half, np.full(1, 0.5), np.ones(1), float(raw[0]), 0.0)
-    variance = error**2
-    spreads = np.linspace(0.0, 1.0, SPREADS) ** 2 * max(4 * raw.std(), 2 * float(error.min()))
-    total = variance + spreads[:, None] ** 2
-    certainty = 1 / (1 / total).sum(axis=1)
-    means = certainty * (raw / total).sum(axis=1)
-    density = _spread_density(raw, total, means, certainty, spreads)
-    keep = spreads[:, None] ** 2 / total
-    apart = (raw - means[:, None]) * keep
-    own = keep * variance
-    centre, kept = float(density @ means), density @ keep
-    shrunk = centre + kept * (raw - centre)
-    middle = means[:, None] + apart
-    squares = own + ((1 - keep) ** 2) * certainty[:, None] + (middle - shrunk) ** 2
-    half = 1.96 * np.sqrt(density @ squares)
-    doubt = np.sqrt(own + keep**2 * certainty[:, None])
-    worse = np.where(doubt > 0, ndtr(np.divide(apart, doubt, out=np.zeros_like(apart), where=doubt > 0)), 0.5)
-    spread = float(np.sqrt(density @ spreads**2))
-    return _Posterior(shrunk, shrunk - half, shrunk + half, density @ worse, kept, centre, spread)
-
-
-def _spread_density(raw: Array, total: Array, means: Array, certainty: Array, spreads: Array) -> Array:
-    """Posterior weights of the `spreads` ``(g,)``, by the log-likelihood with the mean integrated out."""
-    log = 0.5 * np.log(certainty) - 0.5 * (np.log(total) + (raw - means[:, None]) ** 2 / total).sum(axis=1)
-    density = np.exp(log - log.max()) * np.gradient(spreads)
-    return density / density.sum()
+    known = by_spread(raw, error)
+    centre, keep = float(known.weight @ known.mean), known.weight @ known.keep
+    shrunk = centre + keep * (raw - centre)
+    half = known.half_width(shrunk)
+    doubt = np.sqrt(known.own + known.keep**2 * known.doubt[:, None])
+    away = np.divide(known.apart, doubt, out=np.zeros_like(doubt), where=doubt > 0)
+    worse = known.weight @ np.where(doubt > 0, ndtr(away), 0.5)
+    spread = float(np.sqrt(known.weight @ known.spread**2))
+    return _Posterior(shrunk, shrunk - half, shrunk + half, worse, keep, centre, spread)
 
 
 def _widened(column: Array, where: Array) -> Array:

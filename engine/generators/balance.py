@@ -8,6 +8,8 @@ from engine.core.errors import InputError
 
 RULES = "to-max, to-median, a number of images such as 100, or a ratio such as 0.5x"
 NAMED = ("to-max", "to-median")
+# Of a class; beyond it, a rule is a slip of the pen.
+MOST = 10**7
 
 
 def targets(counts: Sequence[int], rule: str | int) -> np.ndarray:
@@ -25,7 +27,7 @@ def targets(counts: Sequence[int], rule: str | int) -> np.ndarray:
     Raises
     ------
     InputError
-        The rule is not understood, or there is no class with images.
+        The rule is not understood or asks for far too many, or there is no class with images.
 
     Examples
     --------
@@ -62,4 +64,6 @@ def _number(text: str, rule: str | int, kind: type) -> float:
         raise InputError(f"balance {str(rule)!r} is not understood; give {RULES}") from None
     if not 0 < value < float("inf"):
         raise InputError(f"balance {str(rule)!r} makes nothing; give {RULES}")
+    if value > MOST:
+        raise InputError(f"balance {str(rule)!r} is above {MOST:,}, which no class needs; give {RULES}")
     return value

@@ -16,8 +16,9 @@ from engine.generators.canvas import Canvas, canvas_of
 from engine.generators.denoising import TIMES, backward, ddim, guided, noising, noisy, weighted_loss
 from engine.generators.drawing import in_blocks, noise
 from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, arrays_of, chosen_rows, fill, follow, run_steps, seeded
+from engine.generators.steps import Course, chosen_rows, run_steps, seeded
 from engine.networks.frame import Frame
+from engine.networks.state import Followed, arrays_of, fill
 
 NETWORK = "network"
 GROUPS, WARMUP = 8, 100
@@ -78,8 +79,9 @@ def learn(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, p
     """Weights of the moving average; see `Method.learn`."""
     device, nothing = torch.device(material.device), material.classes
     canvas = canvas_of(material.frame, len(_widths(material.frame)) - 1)
-    model = _network(recipe, material.frame, material.classes).to(device).train()
+    model = network_of(recipe, material.frame, material.classes).to(device).train()
     average = deepcopy(model)
+    followed = Followed.of(average, model)
     optimiser = torch.optim.Adam(model.parameters(), recipe.lr)
     scheduler = noising()
     labels = torch.from_numpy(material.labels).to(device)
@@ -99,7 +101,7 @@ def learn(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, p
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        follow(average, model, recipe.ema, number)
+        followed.step(recipe.ema, number)
         return (loss,)
 
     parts = {"model": model, "average": average, "optimiser": optimiser}
@@ -111,7 +113,7 @@ def sampler(recipe: DiffusionRecipe, form: Form, arrays: Mapping[str, np.ndarray
     """Images by DDIM; see `Method.sampler`."""
     canvas = canvas_of(form.frame, len(_widths(form.frame)) - 1)
     device = torch.device(form.device)
-    network = _network(recipe, form.frame, form.classes)
+    network = network_of(recipe, form.frame, form.classes)
     fill(network, arrays, NETWORK)
     network.to(device).eval()
 
@@ -137,7 +139,7 @@ def _widths(frame: Frame) -> tuple[int, ...]:
     return next((widths for edge, widths in WIDTHS if max(frame.size) <= edge), WIDTHS[-1][1])
 
 
-def _network(recipe: DiffusionRecipe, frame: Frame, classes: int) -> nn.Module:
+def network_of(recipe: DiffusionRecipe, frame: Frame, classes: int) -> nn.Module:
     """The U-Net with its first weights; one class more stands for none."""
     channels = tuple(recipe.width * times for times in _widths(frame))
     plain = len(channels) - 1

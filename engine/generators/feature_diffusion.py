@@ -11,7 +11,6 @@ Han et al. (2024), "Latent-based diffusion model for long-tailed recognition" (L
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
@@ -22,22 +21,22 @@ import torch
 from diffusers import DDIMScheduler
 from torch import nn
 
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from engine.core.checkpoint import Checkpoint
 from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
+from engine.core.progress import Progress
 from engine.core.random import stream
 from engine.generators.denoising import COSINE, TIMES, ddim, guided, noising, noisy, weighted_loss
 from engine.generators.drawing import in_blocks, noise
-from engine.generators.feature_gaussian import Gaussians, labelled_moments
-from engine.generators.feature_generator import FeatureGenerator, check_classes
+from engine.generators.feature_gaussian import Gaussians, look, memory
+from engine.generators.feature_generator import FeatureMethod, Learnt, Task
 from engine.generators.generator import check_range
-from engine.generators.steps import Course, follow, run_steps, seeded
+from engine.generators.steps import Course, run_steps, seeded
+from engine.networks.state import Followed
 from engine.store import View
-from engine.stream import Workers
 from engine.summaries import LabelledMoments
 
 Array = np.ndarray
-NAME, FEWEST = "feature-diffusion", 1
+NAME = "feature-diffusion"
 WARMUP = 100
 # Added to the seed of what is drawn outside the axes, so that it does not repeat the numbers inside.
 OUTSIDE = 2**40
@@ -186,32 +185,13 @@ def _waves(times: torch.Tensor) -> torch.Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def learn(
-    view: View,
-    wanted: Sequence[int],
-    workers: Workers,
-    recipe: FeatureDiffusionRecipe | None = None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-    progress: Progress = SILENT,
-) -> FeatureGenerator:
-    """One pass of moments, then the training; a killed one goes on from `checkpoint` and ends in the same network.
-
-    Raises
-    ------
-    InputError
-        A wanted class has no row, no class has two, or a feature is not finite.
-    DivergedError
-        The loss is no longer a number.
-    """
-    recipe = recipe or FeatureDiffusionRecipe()
-    recipe.check()
-    moments = labelled_moments(view, workers, progress)
-    counts = tuple(moments.classes.count.tolist())
-    check_classes(wanted, counts, FEWEST, NAME)
+def _learn(task: Task, moments: LabelledMoments, recipe: FeatureDiffusionRecipe) -> Learnt:
+    """The training; a killed one goes on from the checkpoint and ends in the same network."""
     frame = Frame.of(moments, recipe.axes)
-    network, losses = trained(Feed(view, frame, recipe), len(counts), recipe, checkpoint, progress)
+    feed = Feed(task.view, frame, recipe)
+    network, losses = trained(feed, task.classes, recipe, task.checkpoint, task.progress)
     maker = Maker(network, frame, Gaussians.of(moments, None), recipe)
-    return FeatureGenerator(NAME, view.store.dim, counts, FEWEST, maker.draw, {"losses": losses})
+    return Learnt(maker.draw, {"losses": losses})
 
 
 def trained(
@@ -221,6 +201,7 @@ def trained(
     dim = feed.frame.axes.shape[1]
     model = seeded(lambda: Denoiser(dim, classes, recipe), recipe.seed, NAME).train()
     average = deepcopy(model)
+    followed = Followed.of(average, model)
     optimiser = torch.optim.Adam(model.parameters(), recipe.lr)
     scheduler = noising()
 
@@ -236,7 +217,7 @@ def trained(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        follow(average, model, recipe.ema, number)
+        followed.step(recipe.ema, number)
         return (loss,)
 
     parts = {"model": model, "average": average, "optimiser": optimiser}
@@ -272,3 +253,12 @@ class Maker:
         z = ddim(predict, start, way_back, self.recipe.ddim_steps).flatten(1).numpy()
         other = self.gaussians.draw(label, block, seed + OUTSIDE)
         return self.frame.with_outside(z, other).astype(np.float32)
+
+
+def _memory(rows: int, dim: int, classes: int) -> int:
+    """The moments, a chunk with its coordinates, and a network of some MB with what its optimiser keeps."""
+    recipe = FeatureDiffusionRecipe()
+    return memory(rows, dim, classes) + 4 * recipe.chunk_rows * (dim + recipe.axes) + 2**27
+
+
+DIFFUSION = FeatureMethod(NAME, FeatureDiffusionRecipe, look, _learn, _memory)

@@ -9,25 +9,23 @@ References
 Chen, Wiesel, Eldar and Hero (2010), "Shrinkage algorithms for MMSE covariance estimation".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
+from engine.core.progress import Progress
 from engine.generators.drawing import noise
-from engine.generators.feature_generator import FeatureGenerator, check_classes
+from engine.generators.feature_generator import FeatureMethod, Learnt, Seen, Task
 from engine.store import View
 from engine.stream import Workers, fold
 from engine.summaries import LabelledMoments
 from engine.summaries.shrinkage import oas_share, shrunk
 
 Array = np.ndarray
-NAME, FEWEST = "gaussian", 1
+NAME = "gaussian"
 BLOCK = 1024
 
 
@@ -71,28 +69,16 @@ class Gaussians(NamedTuple):
         return np.concatenate([self.means[label] + noise(seed, label, block, shape) @ self.root for block in blocks])
 
 
-def learn(
-    view: View,
-    wanted: Sequence[int],
-    workers: Workers,
-    recipe: GaussianRecipe | None = None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-    progress: Progress = SILENT,
-) -> FeatureGenerator:
-    """One pass; memory ``16 d² + 8 d C`` bytes. Nothing is worth a `checkpoint`.
+def look(task: Task) -> Seen:
+    """One pass; memory ``16 d² + 8 d C`` bytes."""
+    moments = labelled_moments(task.view, task.workers, task.progress)
+    return Seen(moments.classes.count, moments)
 
-    Raises
-    ------
-    InputError
-        A wanted class has no row, no class has two, or a feature is not finite.
-    """
-    recipe = recipe or GaussianRecipe()
-    recipe.check()
-    moments = labelled_moments(view, workers, progress)
-    counts = tuple(moments.classes.count.tolist())
-    check_classes(wanted, counts, FEWEST, NAME)
+
+def _learn(_task: Task, moments: LabelledMoments, recipe: GaussianRecipe) -> Learnt:
+    """Means and covariance; nothing is worth a checkpoint."""
     found = Gaussians.of(moments, recipe.shrinkage)
-    return FeatureGenerator(NAME, view.store.dim, counts, FEWEST, found.draw, {"shrinkage": found.shrinkage})
+    return Learnt(found.draw, {"shrinkage": found.shrinkage})
 
 
 def labelled_moments(view: View, workers: Workers, progress: Progress) -> LabelledMoments:
@@ -104,3 +90,11 @@ def labelled_moments(view: View, workers: Workers, progress: Progress) -> Labell
     if moments.total.n <= len(moments.present):
         raise InputError("no class has two training rows, so nothing is known of the spread around a class's mean")
     return moments
+
+
+def memory(_rows: int, dim: int, classes: int) -> int:
+    """Moments before and after a chunk, and what their decomposition takes."""
+    return 8 * (8 * dim * dim + 3 * dim * classes)
+
+
+GAUSSIAN = FeatureMethod(NAME, GaussianRecipe, look, _learn, memory)

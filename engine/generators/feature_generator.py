@@ -1,26 +1,129 @@
-"""A trained generator of embeddings: makes the rows of a class by number."""
+"""Generators of embeddings: a method learns from the rows of a view, then makes the rows of a class by number."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
+from engine.core.progress import SILENT, Progress
+from engine.store import View
+from engine.stream import Workers
 
 # Class, numbers of its rows and seed to rows (m, d) float32.
 DrawRows = Callable[[int, range, int], np.ndarray]
 
 
+class Task(NamedTuple):
+    """What a method has to work with.
+
+    Attributes
+    ----------
+    view
+        Training rows, and nothing else, to learn from.
+    wanted
+        Classes whose rows will be asked for.
+    checkpoint
+        Where a long training keeps what it has reached.
+    """
+
+    view: View
+    wanted: tuple[int, ...]
+    workers: Workers
+    checkpoint: Checkpoint
+    progress: Progress
+
+    @property
+    def classes(self) -> int:
+        """How many there are; some may have no row."""
+        return len(self.view.store.class_names)
+
+
+class Seen(NamedTuple):
+    """What one pass over the rows gives: how many each class has, ``counts : (classes,)``, and what is learnt from."""
+
+    counts: np.ndarray
+    what: Any
+
+
+class Learnt(NamedTuple):
+    """A function that makes rows, and how it was learnt, for people."""
+
+    draw: DrawRows
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FeatureMethod:
+    """A member of `FEATURE_GENERATORS`.
+
+    Attributes
+    ----------
+    recipe
+        A frozen dataclass of plain values with a method `check`.
+    look
+        The pass over the rows.
+    learn
+        From what was seen to a function that makes rows.
+    memory
+        Bytes that this takes, by the labelled rows of the wanted classes, features and classes.
+    fewest
+        Training rows that a class must have.
+    of_rows
+        Whether new rows are made of training rows, so that likeness to them is their nature and not a failure.
+    """
+
+    name: str
+    recipe: type
+    look: Callable[[Task], Seen]
+    learn: Callable[[Task, Any, Any], Learnt]
+    memory: Callable[[int, int, int], int]
+    fewest: int = 1
+    of_rows: bool = False
+
+    def train(
+        self,
+        view: View,
+        wanted: Sequence[int],
+        workers: Workers,
+        recipe: Any = None,
+        checkpoint: Checkpoint = NO_CHECKPOINT,
+        progress: Progress = SILENT,
+    ) -> "FeatureGenerator":
+        """A generator that has seen the rows of `view` and nothing else, and can make those of the classes `wanted`.
+
+        A training that finds something in `checkpoint` continues behind it, and ends in the same rows.
+
+        Raises
+        ------
+        InputError
+            The recipe makes no sense, a wanted class has too few rows, or a feature is not finite.
+        DivergedError
+            A loss is no longer a number.
+        """
+        recipe = self.recipe() if recipe is None else recipe
+        recipe.check()
+        task = Task(view, tuple(wanted), workers, checkpoint, progress)
+        counts, what = self.look(task)
+        counts = tuple(counts.tolist())
+        check_classes(wanted, counts, self.fewest, self.name)
+        learnt = self.learn(task, what, recipe)
+        return FeatureGenerator(self.name, asdict(recipe), view.store.dim, counts, self.fewest, *learnt)
+
+
 @dataclass(frozen=True)
 class FeatureGenerator:
-    """A trained member of `FEATURE_GENERATORS`.
+    """A trained `FeatureMethod`.
 
     Attributes
     ----------
     name
-        In the registry.
+        Of the method.
+    recipe
+        How it was trained, and makes rows.
     dim
         Features of a row.
     counts : (classes,)
@@ -34,6 +137,7 @@ class FeatureGenerator:
     """
 
     name: str
+    recipe: Mapping[str, Any]
     dim: int
     counts: tuple[int, ...]
     fewest: int

@@ -17,17 +17,14 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.chunk import Chunk
 from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
-from engine.generators.feature_generator import FeatureGenerator, check_classes, checked_counts
-from engine.store import View
-from engine.stream import Workers, fold
+from engine.generators.feature_generator import FeatureMethod, Learnt, Seen, Task, checked_counts
+from engine.stream import fold
 
 Array = np.ndarray
-NAME, FEWEST = "smote", 2
+NAME = "smote"
 
 
 @dataclass(frozen=True)
@@ -86,33 +83,28 @@ class Neighbourhood(NamedTuple):
         return self.x[row] + np.float32(step) * (self.x[self.near[row, neighbour]] - self.x[row])
 
 
-def learn(
-    view: View,
-    wanted: Sequence[int],
-    workers: Workers,
-    recipe: SmoteRecipe | None = None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-    progress: Progress = SILENT,
-) -> FeatureGenerator:
-    """One pass; memory is that of the rows of the `wanted` classes. Nothing is worth a `checkpoint`.
+def _look(task: Task) -> Seen:
+    """One pass; memory is that of the rows of the wanted classes."""
+    of = partial(Kept.of, wanted=task.wanted, classes=task.classes)
+    kept = fold(task.view, of, task.workers, progress=task.progress, description="rows of small classes")
+    return Seen(kept.counts, kept)
 
-    Raises
-    ------
-    InputError
-        A wanted class has fewer than two rows, so that there is nothing between them.
-    """
-    recipe = recipe or SmoteRecipe()
-    recipe.check()
-    classes = len(view.store.class_names)
-    of = partial(Kept.of, wanted=tuple(wanted), classes=classes)
-    kept = fold(view, of, workers, progress=progress, description="rows of small classes")
-    counts = tuple(kept.counts.tolist())
-    check_classes(wanted, counts, FEWEST, NAME)
-    classes_of = {label: Neighbourhood.of(kept.x[kept.y == label], recipe.neighbours) for label in wanted}
-    return FeatureGenerator(NAME, view.store.dim, counts, FEWEST, partial(_drawn, classes_of))
+
+def _learn(task: Task, kept: Kept, recipe: SmoteRecipe) -> Learnt:
+    """Neighbours of each class; nothing is worth a checkpoint."""
+    found = {label: Neighbourhood.of(kept.x[kept.y == label], recipe.neighbours) for label in task.wanted}
+    return Learnt(partial(_drawn, found), {})
 
 
 def _drawn(classes_of: dict[int, Neighbourhood], label: int, indices: range, seed: int) -> Array:
     if label not in classes_of:
         raise InputError(f"rows of class {label} were not kept; name it among the wanted classes")
     return np.stack([classes_of[label].between(stream(seed, NAME, label, index)) for index in indices])
+
+
+def _memory(rows: int, dim: int, _classes: int) -> int:
+    """The rows that are kept, once more while they are merged and once more by class, and their neighbours."""
+    return rows * (3 * 4 * dim + 8 * SmoteRecipe.neighbours)
+
+
+SMOTE = FeatureMethod(NAME, SmoteRecipe, _look, _learn, _memory, fewest=2, of_rows=True)

@@ -14,8 +14,8 @@ from engine.core.random import stream
 from engine.generators.feature_generator import FeatureGenerator
 from engine.predictions.images import ids_of_names
 from engine.store import EmbeddingStore, StoreWriter, open_store
-from engine.store.write import embedding_column
-from schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from engine.store.write import config_hash, embedding_column
+from schemas.embeddings import Fingerprint, Provenance, SyntheticRows, embedding_schema
 
 PATH = "synthetic/{generator}/seed-{seed}/class-{label}/{index}"
 SYNTHETIC = "+synthetic"
@@ -74,7 +74,7 @@ def write_features(
             if writer.finished_rows(part) is None:
                 writer.part(part, part_table(generator, mine, seed, real.dtype))
             task.advance(len(mine.label))
-    writer.finish(len(parts))
+    writer.finish(len(parts), unseen=np.zeros(0, np.int64))
     return open_store(folder)
 
 
@@ -82,13 +82,21 @@ def provenance_of(
     generator: FeatureGenerator, counts: Mapping[int, int], seed: int, real: Provenance, code_version: str
 ) -> Provenance:
     """That of `real`, but for the dataset, its listing, its seed and its source."""
-    asked = {"generator": generator.name, "counts": sorted(counts.items()), "of": real.fingerprint.hash}
+    asked = {
+        "generator": generator.name,
+        "recipe": dict(generator.recipe),
+        "learnt": list(generator.counts),
+        "counts": sorted(counts.items()),
+        "of": config_hash(real),
+    }
+    made, digest = sum(counts.values()), digest_json(asked)
     changes = {
         "dataset": real.dataset + SYNTHETIC,
         "source": f"synthetic: {generator.name}, seed {seed}, learnt from {real.dataset}/{real.split}",
-        "fingerprint": Fingerprint(count=sum(counts.values()), hash=digest_json(asked)),
+        "fingerprint": Fingerprint(count=made, hash=digest),
         "seed": seed,
         "code_version": code_version,
+        "synthetic": SyntheticRows(made=made, unseen=0, hash=digest),
     }
     return real.model_copy(update=changes)
 
@@ -103,4 +111,5 @@ def part_table(generator: FeatureGenerator, rows: Order, seed: int, dtype: str) 
     places = zip(rows.label.tolist(), rows.index.tolist(), strict=True)
     paths = [PATH.format(generator=generator.name, seed=seed, label=label, index=index) for label, index in places]
     columns = [pa.array(ids_of_names(paths)), pa.array(paths), pa.array(rows.label.astype(np.int32))]
-    return pa.table([*columns, embedding_column(x, dtype)], schema=embedding_schema(generator.dim, dtype))
+    columns += [embedding_column(x, dtype), pa.array(np.ones(len(paths), bool))]
+    return pa.table(columns, schema=embedding_schema(generator.dim, dtype, synthetic=True))

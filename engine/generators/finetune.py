@@ -28,9 +28,10 @@ from engine.core.progress import Progress
 from engine.generators.denoising import ddim, guided, noisy
 from engine.generators.drawing import in_blocks, noise
 from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, arrays_of, chosen_rows, fill, run_steps, seeded
+from engine.generators.steps import Course, chosen_rows, run_steps, seeded
 from engine.networks.frame import Frame
 from engine.networks.pixels import to_device
+from engine.networks.state import arrays_of, fill
 
 ADDED, BASE = "added", "base"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")

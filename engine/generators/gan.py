@@ -29,8 +29,9 @@ from engine.generators.canvas import Canvas, canvas_of
 from engine.generators.diff_augment import diff_augment
 from engine.generators.drawing import in_blocks, noise
 from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, arrays_of, chosen_rows, fill, follow, run_steps, seeded
+from engine.generators.steps import Course, chosen_rows, run_steps, seeded
 from engine.networks.frame import Frame
+from engine.networks.state import Followed, arrays_of, fill
 
 NETWORK = "network"
 GROUPS, LATENT, MOST_WIDER = 8, 64, 4
@@ -170,7 +171,8 @@ def _widths(canvas: Canvas, width: int) -> list[int]:
     return [width * min(2**level, MOST_WIDER) for level in range(_halvings(canvas.frame) + 1)]
 
 
-def _maker(recipe: GanRecipe, canvas: Canvas, classes: int) -> nn.Module:
+def maker_of(recipe: GanRecipe, canvas: Canvas, classes: int) -> nn.Module:
+    """The generator's network with its first weights."""
     return seeded(lambda: Maker(canvas, classes, recipe.width), recipe.seed, "maker")
 
 
@@ -178,9 +180,10 @@ def learn(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progres
     """Weights of the generator's moving average; see `Method.learn`."""
     device = torch.device(material.device)
     canvas = canvas_of(material.frame, _halvings(material.frame))
-    maker = _maker(recipe, canvas, material.classes).to(device).train()
+    maker = maker_of(recipe, canvas, material.classes).to(device).train()
     judge = seeded(lambda: Judge(canvas, material.classes, recipe.width), recipe.seed, "judge").to(device).train()
     average = deepcopy(maker)
+    followed = Followed.of(average, maker)
     makes, judges = (torch.optim.Adam(part.parameters(), recipe.lr, betas=(0.0, 0.99)) for part in (maker, judge))
     known = torch.from_numpy(material.labels).to(device)
 
@@ -210,7 +213,7 @@ def learn(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progres
         makes.zero_grad(set_to_none=True)
         fooled.backward()
         makes.step()
-        follow(average, maker, recipe.ema, number)
+        followed.step(recipe.ema, number)
         return judged, fooled
 
     parts = {"maker": maker, "judge": judge, "average": average, "makes": makes, "judges": judges}
@@ -228,7 +231,7 @@ def _squared_slope(answers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
 def sampler(recipe: GanRecipe, form: Form, arrays: Mapping[str, np.ndarray]) -> Draw:
     """Images in one evaluation of the generator; see `Method.sampler`."""
     canvas = canvas_of(form.frame, _halvings(form.frame))
-    maker = _maker(recipe, canvas, form.classes)
+    maker = maker_of(recipe, canvas, form.classes)
     fill(maker, arrays, NETWORK)
     maker.to(form.device).eval()
 

@@ -14,6 +14,7 @@ from engine.core.checkpoint import Checkpoint
 from engine.core.errors import ConfigMismatchError, DivergedError, InputError
 from engine.core.progress import Progress
 from engine.core.random import stream
+from engine.networks.state import arrays_of, fill, fill_optimiser, optimiser_arrays
 
 STAGE, LOSSES = "generator", "losses"
 # Steps between looks at the losses: to look, a GPU has to finish all that it has been given, a processor nothing.
@@ -80,17 +81,6 @@ def told(losses: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
     return {name: means[:, column].tolist() for column, name in enumerate(names)}
 
 
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move the moving average towards `model`; early steps, which start from noise, are forgotten faster."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for mine, theirs in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(theirs, 1 - decay)
-        else:
-            mine.copy_(theirs)
-
-
 def chosen_rows(seed: int, step: int, size: int, count: int) -> np.ndarray:
     """Which of `count` images are in the batch of a step, (size,): orders of all of them, one after the other.
 
@@ -110,39 +100,11 @@ def seeded(build: Callable[[], nn.Module], seed: int, name: str) -> nn.Module:
         return build()
 
 
-def arrays_of(state: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    """The tensors of a state as arrays under ``prefix/name``; nested states give ``prefix/outer/name``."""
-    arrays = {}
-    for name, value in state.items():
-        if isinstance(value, Mapping):
-            arrays |= arrays_of(value, f"{prefix}/{name}")
-        elif value is not None:
-            arrays[f"{prefix}/{name}"] = torch.as_tensor(value).detach().cpu().numpy().copy()
-    return arrays
-
-
-def fill(module: nn.Module, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
-    """Put what `arrays_of` gave into `module`; numbers by themselves come back from a file as arrays of one."""
-    for name, tensor in module.state_dict().items():
-        tensor.copy_(torch.from_numpy(arrays[f"{prefix}/{name}"].copy()).reshape(tensor.shape))
-
-
-def _fill_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, array in arrays.items():
-        if key.startswith(f"{prefix}/"):
-            index, name = key.removeprefix(f"{prefix}/").split("/")
-            shape = () if name == "step" else parameters[int(index)].shape
-            state.setdefault(int(index), {})[name] = torch.from_numpy(array.copy()).reshape(shape)
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-
-
 def _keep(course: Course, losses: Sequence[np.ndarray], checkpoint: Checkpoint) -> None:
     arrays = {LOSSES: np.stack(losses)}
     for name, part in course.parts.items():
-        state = part.state_dict()
-        arrays |= arrays_of(state["state"] if isinstance(part, torch.optim.Optimizer) else state, name)
+        by_parameter = isinstance(part, torch.optim.Optimizer)
+        arrays |= optimiser_arrays(part, name) if by_parameter else arrays_of(part.state_dict(), name)
     checkpoint.save(STAGE, arrays, {"recipe": dict(course.training)})
 
 
@@ -153,7 +115,7 @@ def _continued(course: Course, checkpoint: Checkpoint) -> list[np.ndarray]:
         return []
     _check_same(course.training, found.about["recipe"], len(found.arrays[LOSSES]))
     for name, part in course.parts.items():
-        (_fill_optimiser if isinstance(part, torch.optim.Optimizer) else fill)(part, found.arrays, name)
+        (fill_optimiser if isinstance(part, torch.optim.Optimizer) else fill)(part, found.arrays, name)
     return list(found.arrays[LOSSES])
 
 

@@ -29,16 +29,19 @@ class AllMoments(NamedTuple):
     @classmethod
     def of(cls, chunk: Chunk, classes: int) -> "AllMoments":
         """Moments of a chunk; about ``n d²`` float64 flops."""
-        return cls(LabelledMoments.of(chunk, classes), Moments.of(chunk.x[chunk.y < 0]))
+        with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, which `_check_finite` tells
+            return cls(LabelledMoments.of(chunk, classes), Moments.of(chunk.x[chunk.y < 0]))
 
     def merge(self, other: "AllMoments") -> "AllMoments":
         """Moments of both row sets together."""
-        return AllMoments(self.labelled.merge(other.labelled), self.unlabelled.merge(other.unlabelled))
+        with np.errstate(invalid="ignore"):
+            return AllMoments(self.labelled.merge(other.labelled), self.unlabelled.merge(other.unlabelled))
 
     @property
     def total(self) -> Moments:
         """Of all rows, labelled or not."""
-        return self.labelled.total.merge(self.unlabelled)
+        with np.errstate(invalid="ignore"):
+            return self.labelled.total.merge(self.unlabelled)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Space:
 def _check_finite(view: View, moments: Moments) -> None:
     bad = np.flatnonzero(~np.isfinite(np.diagonal(moments.scatter)))
     if bad.size:
+        others = f", as have {bad.size - 1:,} others" if bad.size > 1 else ""
         raise InputError(
-            f"feature {bad[0]} of {view.store.name} has NaN or infinite values, as have {bad.size - 1} others; such a "
-            "row has no place on a map: extract or import the set again with bad rows rejected"
+            f"feature {bad[0]} of {view.store.name} has NaN or infinite values{others}; such a row has no place on a "
+            "map: extract or import the set again with bad rows rejected"
         )

@@ -13,7 +13,8 @@ IDS = ("sample_id", "image", "path", "id")
 ANSWERS = ("predicted", "top")
 SCORES = ("probabilities", "logits", "scores")
 NUMBERED = re.compile(r"(?:probability|prob|p|logit|score)_(.+)|(\d+)")
-KNOWN = {LABEL, *IDS, *ANSWERS, *SCORES, "confidence", "log_likelihood"}
+SYNTHETIC = "is_synthetic"
+KNOWN = {LABEL, *IDS, *ANSWERS, *SCORES, "confidence", "log_likelihood", SYNTHETIC}
 
 
 @dataclass(frozen=True)

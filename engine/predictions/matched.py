@@ -52,7 +52,7 @@ def with_classes_of_both(one: Predictions, other: Predictions) -> tuple[Predicti
 
 def _named(one: Predictions, names: tuple[str, ...]) -> Predictions:
     scores = one.scores if len(names) == len(one.class_names) else None
-    columns = (one.sample_id, one.label, one.top, one.confidence, one.log_likelihood, scores)
+    columns = (one.sample_id, one.label, one.top, one.confidence, one.log_likelihood, scores, one.is_synthetic)
     return Predictions(one.model, one.dataset, one.split, names, *columns)
 
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from engine.core.errors import InputError
 from engine.core.location import Location
-from engine.predictions.columns import Columns, columns_of, models_of, names_in
+from engine.predictions.columns import SYNTHETIC, Columns, columns_of, models_of, names_in
 from engine.predictions.files import ARRAY, read_array, read_table, suffix_of
 from engine.predictions.images import check_ids, ids_of_names
 from engine.predictions.names import are_numbers, names_beside, numbered, text_column
@@ -111,14 +111,14 @@ def _from_table(
     if scores is not None:
         if scores.shape[1] != len(names):
             raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
-        return Predictions(*common, *answers_of(scores, label), scores)
+        return Predictions(*common, *answers_of(scores, label), scores, _synthetic(table, where))
     top = _best_classes(table, columns, names, where)
     confidence, likelihood = (_numbers(table, name, where) for name in (columns.confidence, columns.log_likelihood))
     if not _are_probabilities(confidence, likelihood, label):
         confidence = None
     if likelihood is not None and (np.isnan(likelihood) & (label != UNLABELLED)).any():
         likelihood = None
-    return Predictions(*common, top, confidence, likelihood)
+    return Predictions(*common, top, confidence, likelihood, is_synthetic=_synthetic(table, where))
 
 
 def _from_array(
@@ -261,6 +261,16 @@ def _numbers(table: pa.Table, name: str, where: str) -> np.ndarray | None:
         return table[name].cast(pa.float32()).to_numpy()
     except pa.ArrowInvalid as error:
         raise InputError(f"{where}: the column {name!r} must hold numbers: {error}") from error
+
+
+def _synthetic(table: pa.Table, where: str) -> np.ndarray | None:
+    """Which rows are synthetic, ``(n,) bool``; None where the table does not say so of any."""
+    if SYNTHETIC not in table.column_names:
+        return None
+    column = table[SYNTHETIC]
+    if not pa.types.is_boolean(column.type):
+        raise InputError(f"{where}: the column {SYNTHETIC!r} must hold true or false, it holds {column.type}")
+    return pc.fill_null(column, fill_value=False).to_numpy()
 
 
 def _are_probabilities(confidence: np.ndarray | None, likelihood: np.ndarray | None, label: np.ndarray) -> bool:

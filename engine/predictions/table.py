@@ -29,6 +29,8 @@ class Predictions:
         Of the label, in nats.
     scores : (n, k) or None
         Logarithms of probabilities up to a constant for each row; may be a memory map.
+    is_synthetic : (n,) bool or None
+        Which rows a generator has made; None where none.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Predictions:
     confidence: np.ndarray | None = None
     log_likelihood: np.ndarray | None = None
     scores: np.ndarray | None = None
+    is_synthetic: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -89,4 +92,4 @@ class Predictions:
         return np.bincount(label[right], minlength=classes), np.bincount(label, minlength=classes)
 
 
-COLUMNS = ("sample_id", "label", "top", "confidence", "log_likelihood", "scores")
+COLUMNS = ("sample_id", "label", "top", "confidence", "log_likelihood", "scores", "is_synthetic")

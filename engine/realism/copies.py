@@ -8,7 +8,9 @@ where that is so small that not more than 1 % of the training rows are as suspic
 a copy about once in a hundred times; more often where there are fewer than some hundred rows, for the most suspicious
 of them always sets a mark. Training rows with an exact duplicate do not count: they would make every copy look usual.
 
-The test rows are searched with the same measure: a row that copies one of them is no use, wherever it comes from.
+The test rows are searched with the same measure: a row that copies one of them is no use, wherever it comes from. But
+only where no training row is nearer: a mean of two training images lies near many images, test ones among them, and is
+made of none of those.
 
 References
 ----------
@@ -164,7 +166,7 @@ def find_copies(sets: Sets, workers: Workers, *, rate: float = RATE, progress: P
     of_test = np.zeros(len(y), bool)
     if sets.test is not None and sets.test.rows:
         to_test = distances(sets.synthetic, sets.test, workers, progress=progress)
-        of_test = yardstick.are_copies(to_test, y)
+        of_test = yardstick.are_copies(to_test, y) & (to_test.overall <= to_train.overall)
     suspicion = yardstick.suspicion(to_train, y)
     return Copies(y, to_train, to_test, suspicion <= yardstick.threshold, of_test, suspicion)
 

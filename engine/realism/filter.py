@@ -5,7 +5,8 @@
   away than that of nearly all (98 %) training rows, each left out of its own neighbours. Length one because noise
   images have short features, which lie near everything otherwise.
 * *Off class*: the independent classifier gives the label less than it gives the labels of nearly all (95 %) held-out
-  real rows of that class; of all classes where that class has too few rows for a quantile.
+  real rows of that class; of all classes where that class has too few rows for a quantile. And never less than chance
+  would: the quantile of a class that the classifier knows badly would let everything in.
 
 References
 ----------
@@ -51,7 +52,7 @@ class FilterOptions:
     ----------
     off_class, off_manifold, copies
         Shares of fresh real rows that each criterion may drop, 0 to below 1; about, for they are quantiles of the
-        training rows.
+        training rows. More are off class where the classifier gives more real rows less than chance.
     keep_copies
         Whether copies are only marked by their rank, and not dropped.
     neighbours
@@ -172,7 +173,8 @@ def _unit(view: View) -> View:
 def class_thresholds(agreed: Agreement, classes: int, share: float) -> Array:
     """Probability of its label that a row of each class needs, ``(classes,)``.
 
-    The quantile of the class's own held-out rows; of all where the class has fewer than ``1 / share`` of them.
+    The quantile of the class's own held-out rows; of all where the class has fewer than ``1 / share`` of them; and in
+    any case that of chance, ``1 / classes``.
     """
     if not share:
         return np.zeros(classes)
@@ -182,7 +184,7 @@ def class_thresholds(agreed: Agreement, classes: int, share: float) -> Array:
         mine = agreed.real[agreed.real_y == label]
         if len(mine) >= 1 / share:
             found[label] = np.quantile(mine, share, method="lower")
-    return found
+    return np.maximum(found, 1 / classes)
 
 
 def _table(synthetic: View, origin: Origin, copies: Copies, scores: dict[str, Array]) -> pa.Table:

@@ -26,6 +26,8 @@ class ArrayStore:
         By class index.
     sample_id : (n,) int64 or None
         None for the rows' own numbers.
+    unseen
+        How many rows at the end may be held out; None for any. See `EmbeddingStore.unseen`.
     """
 
     x: np.ndarray
@@ -33,6 +35,7 @@ class ArrayStore:
     class_names: list[str]
     name: str = "arrays"
     sample_id: np.ndarray | None = None
+    unseen: int | None = None
 
     @property
     def rows(self) -> int:
@@ -83,6 +86,11 @@ class Changed:
         """The store's own."""
         return self.store.class_names
 
+    @property
+    def unseen(self) -> int | None:
+        """The store's own."""
+        return self.store.unseen
+
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, changed."""
         chunk = self.store.read(piece, into)
@@ -94,6 +102,9 @@ class Changed:
 
 
 def in_memory(view: View) -> View:
-    """The same rows read once and kept: for work that passes over few rows many times."""
+    """The same rows read once and kept: for work that passes over few rows many times.
+
+    Which of them may be held out is forgotten: hold rows out before.
+    """
     chunk = view.read()
     return ArrayStore(chunk.x, chunk.y, view.store.class_names, view.store.name, chunk.sample_id).view()

@@ -103,6 +103,11 @@ class Relabelled:
         """The store's own."""
         return self.store.name
 
+    @property
+    def unseen(self) -> int | None:
+        """The store's own."""
+        return self.store.unseen
+
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, relabelled; rows without a label stay so."""
         chunk = self.store.read(piece, into)

@@ -66,6 +66,13 @@ class Selected:
         """The store's own."""
         return self.store.name
 
+    @property
+    def unseen(self) -> int | None:
+        """How many of the last rows may be held out: those that are kept of the store's own."""
+        known = self.store.unseen
+        first = self.store.rows - (known or 0)
+        return None if known is None else int((_positions(self.bits) >= first).sum())
+
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The kept rows of `piece`, in order; their embeddings in ``into : (m, d) float32`` if that has rows enough.
 
@@ -90,6 +97,12 @@ class Selected:
             found += [paths[row - span.start] for row in rows[run]]
         return found
 
+    def is_synthetic(self, piece: Piece) -> np.ndarray:
+        """Which of the kept rows of `piece` a generator has made, ``(n,) bool``."""
+        rows = _positions(self.bits)[piece.start : piece.stop]
+        found = [self.store.is_synthetic(span)[rows[run] - span.start] for run, span in _runs(rows)]
+        return np.concatenate([np.empty(0, bool), *found])
+
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The kept rows ``start <= i < stop``."""
         return View(self, start, self.rows if stop is None else stop)
@@ -107,8 +120,12 @@ def selected(store: EmbeddingStore, choice: Choice) -> EmbeddingStore | Selected
     if not choice.concerns(name):
         return store
     kept = choice.kept(name, store.sample_ids())
-    rows = int(kept.sum())
-    return Selected(store, np.packbits(kept).tobytes(), rows, choice.sentence(name, rows, store.rows))
+    return rows_of(store, kept, choice.sentence(name, int(kept.sum()), store.rows))
+
+
+def rows_of(store: EmbeddingStore, kept: np.ndarray, sentence: str) -> Selected:
+    """The rows of a store where ``kept : (n,) bool`` is true; the `sentence` says how they were chosen."""
+    return Selected(store, np.packbits(kept).tobytes(), int(kept.sum()), sentence)
 
 
 @lru_cache(maxsize=8)

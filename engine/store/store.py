@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.core.chunk import Chunk
-from engine.core.errors import SchemaError
+from engine.core.errors import InputError, SchemaError
 from engine.core.location import Location
 from engine.store.plan import Piece, pieces_of, spans_of
 from engine.store.read import read_chunk, read_span
@@ -49,6 +50,13 @@ class EmbeddingStore:
         return f"{self.provenance.dataset}/{self.provenance.split}"
 
     @property
+    def unseen(self) -> int | None:
+        """How many rows at the end may be held out: real ones that no generator of the others has seen. None where no
+        row is synthetic, so that any may be.
+        """
+        return None if self.provenance.synthetic is None else self.manifest.unseen or 0
+
+    @property
     def head(self) -> Location:
         """Where the backbone's own classifier lies, if it has one."""
         return self.folder / HEAD
@@ -67,18 +75,28 @@ class EmbeddingStore:
 
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`, in store order."""
-        spans = spans_of(piece, self._part_rows)
-        return [
-            path for span in spans for path in read_span(self._places[span.part], span, ["path"])["path"].to_pylist()
-        ]
+        return [path for column in self._column("path", piece) for path in column.to_pylist()]
+
+    def is_synthetic(self, piece: Piece) -> np.ndarray:
+        """Which rows of `piece` a generator has made, ``(n,) bool``, in store order."""
+        if self.provenance.synthetic is None:
+            return np.zeros(piece.rows, bool)
+        return np.concatenate([np.empty(0, bool), *map(np.asarray, self._column("is_synthetic", piece))])
 
     def sample_ids(self) -> np.ndarray:
         """The ``sample_id`` of every row, ``(n,) int64``, in store order; no embedding is read."""
-        columns = [
-            read_span(self._places[span.part], span, ["sample_id"])["sample_id"].to_numpy()
-            for span in spans_of(Piece(0, self.rows), self._part_rows)
-        ]
+        columns = map(np.asarray, self._column("sample_id", Piece(0, self.rows)))
         return np.concatenate([np.empty(0, np.int64), *columns])
+
+    def labels(self) -> np.ndarray:
+        """The class index of every row, ``(n,) int32``, in store order; no embedding is read."""
+        columns = map(np.asarray, self._column("label", Piece(0, self.rows)))
+        return np.concatenate([np.empty(0, np.int32), *columns])
+
+    def _column(self, name: str, piece: Piece) -> Iterator[pa.ChunkedArray]:
+        """A column's values in each span of `piece`."""
+        for span in spans_of(piece, self._part_rows):
+            yield read_span(self._places[span.part], span, [name])[name]
 
     def view(self, start: int = 0, stop: int | None = None) -> "View":
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
@@ -117,6 +135,28 @@ class View:
     def rows(self) -> int:
         """Number of rows."""
         return self.stop - self.start
+
+    @property
+    def unseen(self) -> int:
+        """How many of the last rows may be held out; see `EmbeddingStore.unseen`."""
+        known = self.store.unseen
+        return self.rows if known is None else max(0, self.stop - max(self.start, self.store.rows - known))
+
+    def held_out(self, rows: int) -> tuple["View", "View"]:
+        """The view without its last rows, and these: `rows` of them, fewer where fewer may be held out.
+
+        Raises
+        ------
+        InputError
+            Some are wanted and none may be.
+        """
+        if rows and not self.unseen:
+            raise InputError(
+                f"{self.store.name} has synthetic rows, and of the real ones none is left that their generator has not "
+                "seen, so none can be held out; use --holdout 0, or make the set again with `augment --validation 0.1`"
+            )
+        cut = self.stop - min(rows, self.unseen)
+        return self.store.view(self.start, cut), self.store.view(cut, self.stop)
 
     def pieces(self, chunk_rows: int) -> list[Piece]:
         """The view as pieces of at most `chunk_rows` rows."""

@@ -1,12 +1,14 @@
 """Where the stores of a workspace stand, and which of them belong together."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engine.core.errors import InputError, unknown_name
 from engine.core.location import Location
 from engine.store.store import EmbeddingStore, open_store
 from engine.store.write import MANIFEST, read_manifest
+
+SYNTHETIC = "+synthetic"
 
 
 def slug(name: str) -> str:
@@ -31,36 +33,71 @@ def store_folder(workspace: Location, backbone: str, dataset: str, split: str) -
 def find_store(workspace: Location, dataset: str, split: str, backbone: str = "") -> EmbeddingStore:
     """The store of a dataset's split, made with `backbone` or with the only backbone there is.
 
+    ``NAME+synthetic`` is ``NAME+synthetic:SET`` with the only set that is stored.
+
     Raises
     ------
     InputError
-        There is none, or several backbones have one and none was named.
+        There is none, or several backbones or sets have one and none was named.
     """
     candidates = [backbone] if backbone else embeddings_folder(workspace).names()
-    found = [name for name in candidates if _holds(store_folder(workspace, name, dataset, split))]
-    if len(found) > 1:
-        raise InputError(f"{dataset}/{split} was extracted with {', '.join(found)}; choose one with --backbone")
+    found = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
+    backbones, names = list(dict.fromkeys(one for one, _ in found)), list(dict.fromkeys(name for _, name in found))
+    if len(names) > 1:
+        sets = ", ".join(name.removeprefix(f"{slug(dataset)}-") for name in names)
+        raise InputError(
+            f"{dataset}/{split} is stored with the sets {sets}; name one, as in {dataset}:{sets.split(',')[0]}"
+        )
+    if len(backbones) > 1:
+        raise InputError(f"{dataset}/{split} was extracted with {', '.join(backbones)}; choose one with --backbone")
     if not found:
         raise _not_found(workspace, dataset, split, backbone)
-    return open_store(store_folder(workspace, found[0], dataset, split))
+    return open_store(store_folder(workspace, backbones[0], names[0], split))
 
 
-def companions(workspace: Location, store: EmbeddingStore, related: Iterable[str] = ()) -> list[EmbeddingStore]:
+def _meant(workspace: Location, backbone: str, dataset: str, split: str) -> list[str]:
+    """The stored datasets that `dataset` may mean: itself, or those with a synthetic set where it names none."""
+    names = [slug(dataset)]
+    if dataset.endswith(SYNTHETIC):
+        stored = (embeddings_folder(workspace) / slug(backbone)).names()
+        names = [name for name in stored if name.startswith(f"{names[0]}-")]
+    return [name for name in names if _holds(store_folder(workspace, backbone, name, split))]
+
+
+def companions(
+    workspace: Location, store: EmbeddingStore, related: Iterable[str] = (), real: str = ""
+) -> list[EmbeddingStore]:
     """The finished stores to evaluate on after training on `store`: made with the same backbone, they are its
-    dataset's other splits, sets that call themselves companions of its dataset, and the datasets named in `related`.
+    dataset's other splits, sets that call themselves companions of its dataset, and the datasets named in `related`;
+    none that has synthetic rows.
+
+    Parameters
+    ----------
+    real
+        The dataset to which that of `store` adds synthetic rows: it has the same companions, and its other splits stand
+        for those that are not stored under the name of `store`.
     """
-    dataset, split = store.provenance.dataset, store.provenance.split
+    made = store.provenance
+    own = {made.dataset, real or made.dataset}
+    found: dict[object, EmbeddingStore] = {}
+    for one in _others(store):
+        other = one.provenance
+        if other.dataset in own and other.split != made.split:
+            key = ("split", other.split)
+            found[key] = one if other.dataset == made.dataset else found.get(key, one)
+        elif other.dataset not in own and (other.companion_of in own or other.dataset in set(related)):
+            found[str(one.folder)] = one
+    return sorted(found.values(), key=lambda one: (one.provenance.dataset not in own, one.name))
+
+
+def _others(store: EmbeddingStore) -> Iterator[EmbeddingStore]:
+    """The finished stores of the same backbone without synthetic rows, but for `store` itself."""
     folder = store.folder.parent.parent
-    found = []
     for place in (folder / name / part for name in folder.names() for part in (folder / name).names()):
-        if not _holds(place) or place == store.folder:
-            continue
-        manifest = read_manifest(place)
-        other = manifest.provenance
-        belongs = other.dataset == dataset or other.companion_of == dataset or other.dataset in set(related)
-        if belongs and manifest.complete and (other.dataset, other.split) != (dataset, split):
-            found.append(EmbeddingStore(place, manifest))
-    return sorted(found, key=lambda one: (one.provenance.dataset != dataset, one.name))
+        if _holds(place) and place != store.folder:
+            manifest = read_manifest(place)
+            if manifest.complete and manifest.provenance.synthetic is None:
+                yield EmbeddingStore(place, manifest)
 
 
 def _holds(folder: Location) -> bool:

@@ -34,9 +34,9 @@ def differences(found: Provenance, asked: Provenance) -> list[str]:
     """One phrase per field in which two provenances differ, fields that decide nothing left out."""
     before, now = found.model_dump(), asked.model_dump()
     return [
-        f"{name} was {_short(before[name])}, now {_short(now[name])}"
-        for name in before
-        if name not in NOT_COMPARED and before[name] != now[name]
+        f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
+        for name in before | now
+        if name not in NOT_COMPARED and before.get(name) != now.get(name)
     ]
 
 
@@ -114,9 +114,20 @@ class StoreWriter:
             return None
 
     def finish(
-        self, parts: int, rejected: Sequence[Mapping] = (), seconds: Mapping[str, float] | None = None
+        self,
+        parts: int,
+        rejected: Sequence[Mapping] = (),
+        seconds: Mapping[str, float] | None = None,
+        unseen: np.ndarray | None = None,
     ) -> StoreManifest:
-        """Gather the ledgers into `rejected.parquet` and write the final manifest of a store of `parts` parts."""
+        """Gather the ledgers into `rejected.parquet` and write the final manifest of a store of `parts` parts.
+
+        Parameters
+        ----------
+        unseen : (u,) int64
+            Of a store with synthetic rows, the ``sample_id`` of each real one that no generator has seen, rejected ones
+            among them. Their rows are the last of the store.
+        """
         rows = [self.finished_rows(index) for index in range(parts)]
         missing = [index for index, count in enumerate(rows) if count is None]
         if missing:
@@ -129,6 +140,7 @@ class StoreWriter:
             complete=True,
             parts=[Part(name=PART_NAME.format(index), rows=count) for index, count in enumerate(rows)],
             rejected=len(ledger),
+            unseen=None if unseen is None else int(np.isin(unseen, ledger["sample_id"].to_numpy(), invert=True).sum()),
             seconds={name: round(value, 3) for name, value in (seconds or {}).items()},
         )
         self._write_manifest(manifest)
@@ -143,7 +155,8 @@ class StoreWriter:
         return pa.concat_tables(tables).sort_by("sample_id")
 
     def _part_schema(self) -> pa.Schema:
-        return embedding_schema(self.provenance.dim, self.provenance.dtype)
+        made = self.provenance
+        return embedding_schema(made.dim, made.dtype, synthetic=made.synthetic is not None)
 
     def _metadata(self) -> dict[bytes, bytes]:
         return {

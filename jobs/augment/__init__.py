@@ -1,4 +1,4 @@
-"""`augment`: synthetic images for the small classes of a dataset, checked before anybody learns from them."""
+"""`augment`: synthetic images or embeddings for small classes, checked before anybody learns from them."""
 
 from jobs.augment.config import AugmentConfig
 from jobs.augment.job import run

@@ -19,16 +19,21 @@ JOB, FIGURES = "augment", "figures"
 
 
 def run(config: AugmentConfig, progress: Progress = SILENT) -> Report:
-    """Check what is asked for, then make, judge and write the images."""
+    """Check what is asked for, then make, judge and write the images; rows, by a method for embeddings."""
+    from engine.generators.features import FEATURE_GENERATORS
     from engine.store.workspace import slug  # here, because `--help` passes this module and these load torch
     from jobs.augment.learnt import method_of
     from jobs.augment.lesson import opened as opened_split
 
     workspace = Location.of(config.workspace).absolute()
-    if not workspace.is_local:
-        raise InputError(f"--workspace is {config.workspace}; synthetic images are written to a folder of this machine")
     if config.surplus < 1:
         raise InputError(f"--surplus is {config.surplus}; give 1 or more")
+    if config.method in FEATURE_GENERATORS:
+        from jobs.augment.features import run_features
+
+        return run_features(config, workspace, progress)
+    if not workspace.is_local:
+        raise InputError(f"--workspace is {config.workspace}; synthetic images are written to a folder of this machine")
     method_of(config)
     dataset, source = opened_split(config)
     made = source.listing.fingerprint()
@@ -84,8 +89,8 @@ def _made(
     notes = [*lesson.notes, *refused, *notes_of(found, counted(table), short)]
     size = max(lesson.frame.size)
     notes.append(f"Next: python cli.py train-cnn --dataset {config.dataset}+{FOLDER}:{called} --image-size {size}")
-    results = results_of(where, found, table, lesson)
-    return folder.finish(results, [classes_table(table, lesson, wanted)], notes)
+    results = results_of(where, found, table, lesson.class_names)
+    return folder.finish(results, [classes_table(table, lesson.class_names, lesson.counts, wanted)], notes)
 
 
 def _record(config: AugmentConfig, lesson: "Lesson", mark: str) -> dict[str, Any]:

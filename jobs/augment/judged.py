@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ from engine.backbones.backbone import Backbone
 from engine.core.hashing import digest_json
 from engine.core.location import Location
 from engine.core.progress import Progress
-from engine.data.source import Listing, Source
-from engine.extract.extraction import Extraction, extract
+from engine.data.source import ByteSource, Listing, Source, Undecodable
+from engine.extract.extraction import Extraction, extract, provenance_of
 from engine.inference import Verdict
 from engine.networks.frame import Frame
 from engine.networks.runs import PREFIX, find_network
 from engine.realism import Filtered, FilterOptions, Origin, Sets, assess, filter_rows
 from engine.store import EmbeddingStore, open_store
+from engine.store.write import config_hash
 from engine.stream import connect
 from jobs.augment.config import AugmentConfig
 from jobs.augment.learnt import FOLDER, MARK, Learnt
@@ -40,7 +42,7 @@ class Framed:
         Source and position of each.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[ByteSource, ...]
     places: tuple[tuple[int, int], ...]
     frame: Frame
     listing: Listing
@@ -49,6 +51,21 @@ class Framed:
         """The image at position `index`, RGB."""
         source, row = self.places[index]
         return picture(self.frame.prepare(self.sources[source].image(row)))
+
+    def contents(self) -> str:
+        """Digest of all that the images are made from: files may change behind their names."""
+        digest = blake2b(digest_size=16)
+        for source, row in self.places:
+            content = _content(self.sources[source], row)
+            digest.update(len(content).to_bytes(8, "big") + content)
+        return digest.hexdigest()
+
+
+def _content(source: ByteSource, row: int) -> bytes:
+    try:
+        return source.read(row)
+    except Undecodable:
+        return b""
 
 
 class Judged(NamedTuple):
@@ -84,7 +101,7 @@ def made_of_images(learnt: Learnt) -> bool:
     return "images" in learnt.generator.arrays
 
 
-def _framed(lesson: Lesson, sources: Sequence[Source], rows: Sequence[np.ndarray]) -> Framed:
+def _framed(lesson: Lesson, sources: Sequence[ByteSource], rows: Sequence[np.ndarray]) -> Framed:
     """The images at ``rows[i]`` of ``sources[i]`` in one listing; classes are those of training, else unknown."""
     places = tuple((number, row) for number, chosen in enumerate(rows) for row in chosen.tolist())
     names = [f"{number}/{sources[number].listing.names[row]}" for number, row in places]
@@ -113,19 +130,20 @@ def _store(
     kind: str,
 ) -> EmbeddingStore:
     """The features of `source`, kept by what they are of, so that another balance finds those of the real images."""
-    made_of = [lesson.dataset.place, list(lesson.frame), source.listing.fingerprint().hash, backbone.name]
-    place = folder / f"{kind}-{digest_json([*made_of, backbone.weights_hash, backbone.precision])[:MARK]}"
     job = Extraction(
         dataset=lesson.dataset.name,
         split=kind,
-        folder=place,
+        folder=folder,
         open_source=partial(_same, source),
         backbone=_choice(config, backbone.name),
         dtype="float32",
         seed=config.seed,
         decode_workers=0 if len(source.listing) <= FEW else None,
     )
-    extract(job, backbone, progress=progress)
+    contents = source.contents() if isinstance(source, Framed) else ""  # those of samples are in their names
+    made_of = [lesson.dataset.place, list(lesson.frame), contents, config_hash(provenance_of(job, source, backbone))]
+    place = folder / f"{kind}-{digest_json(made_of)[:MARK]}"
+    extract(replace(job, folder=place), backbone, progress=progress)
     return open_store(place)
 
 

@@ -36,20 +36,29 @@ def method_of(config: AugmentConfig) -> tuple[Method, Any]:
     InputError
         There is no such method, it has no such setting, or a value means nothing.
     """
-    if config.method in FEATURE_GENERATORS:
-        raise InputError(
-            f"{config.method} makes rows of embeddings and no images; choose one of {', '.join(GENERATORS)}"
-        )
+    if config.method not in GENERATORS:
+        raise unknown_name("generator", config.method, {*GENERATORS, *FEATURE_GENERATORS})
     method = GENERATORS[config.method]
+    return method, recipe_of(config, method.recipe)
+
+
+def recipe_of(config: AugmentConfig, kind: type) -> Any:
+    """The recipe of a method, a frozen dataclass `kind`, with what is asked for, checked.
+
+    Raises
+    ------
+    InputError
+        There is no such setting, or a value means nothing.
+    """
     given = parse_backbone_args(config.settings) | ({"steps": config.steps} if config.steps is not None else {})
-    known = {one.name: type(one.default) for one in fields(method.recipe)}
+    known = {one.name: float if one.default is None else type(one.default) for one in fields(kind)}
     for name in given:
         if name not in known:
             raise unknown_name(f"setting of {config.method}", name, known)
     values = {name: _typed(name, value, known[name]) for name, value in given.items()}
-    recipe = replace(method.recipe(), **({"seed": config.seed} if "seed" in known else {}), **values)
+    recipe = replace(kind(), **({"seed": config.seed} if "seed" in known else {}), **values)
     recipe.check()
-    return method, recipe
+    return recipe
 
 
 def _typed(name: str, value: Any, kind: type) -> Any:

@@ -22,6 +22,8 @@ from jobs.connection import connected
 
 # Images in a file where the method makes them one by one.
 SHARD = 16
+# Classes that a sentence names.
+TOLD = 10
 
 
 class Shard(NamedTuple):
@@ -77,7 +79,7 @@ def picture(pixels: np.ndarray) -> Image.Image:
 
 
 def usable_classes(generator: Generator, wanted: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """``wanted : (classes,)`` without the classes that the generator cannot make, and a sentence for each of these.
+    """``wanted : (classes,)`` without the classes that the generator cannot make, and a sentence about these.
 
     Raises
     ------
@@ -85,7 +87,10 @@ def usable_classes(generator: Generator, wanted: np.ndarray, names: Sequence[str
         It can make none of them.
     """
     refused = [label for label in np.flatnonzero(wanted).tolist() if generator.refusal(label)]
-    notes = [f"{names[label]} gets no synthetic images: {generator.refusal(label)}" for label in refused]
+    told = ", ".join(names[label] for label in refused[:TOLD])
+    more = f" and {len(refused) - TOLD} more" if len(refused) > TOLD else ""
+    verb = "gets" if len(refused) == 1 else "get"
+    notes = [f"{told}{more} {verb} no synthetic images: {generator.refusal(refused[0])}"] if refused else []
     left = wanted.copy()
     left[refused] = 0
     if not left.any():
@@ -135,12 +140,13 @@ def _makers(config: AugmentConfig, progress: Progress) -> Iterator[Workers]:
 
 def make_shard(shard: Shard) -> int:
     """Make the images of a shard and write them, whole or not at all; how many they are."""
-    generator = _loaded(shard.generator, shard.device).changed(**dict(shard.settings))
+    generator = _loaded(shard.generator, shard.device, shard.settings)
     images = generator.sample(shard.label, range(shard.start, shard.stop), shard.seed)
     shard.file.write_atomically(lambda file: np.save(file, images))
     return len(images)
 
 
 @lru_cache(maxsize=1)
-def _loaded(place: Location, device: str) -> Generator:
-    return load_generator(place, device)
+def _loaded(place: Location, device: str, settings: tuple[tuple[str, object], ...]) -> Generator:
+    """The generator with its settings of sampling; to build its network takes as long as some images of a GAN."""
+    return load_generator(place, device).changed(**dict(settings))

@@ -2,30 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from engine.inference import Verdict
-from jobs.augment.judged import Judged
-from jobs.augment.lesson import Lesson
 from jobs.report import Table
 from schemas.results import Result
 
+if TYPE_CHECKING:
+    from jobs.augment.judged import Judged
 
-def results_of(place: Mapping[str, Any], found: Judged, table: pa.Table, lesson: Lesson) -> list[Result]:
-    """A row for each verdict, and how many images were made and kept, in all and of each class.
+
+def results_of(place: Mapping[str, Any], found: "Judged", table: pa.Table, names: Sequence[str]) -> list[Result]:
+    """A row for each verdict, and how many images or rows were made and kept, in all and of each class.
 
     Parameters
     ----------
     place
-        Dataset, split and model of all rows.
+        Dataset, split and model of all results.
+    names
+        By class index.
     """
     label, kept = table["class"].to_numpy(), table["kept"].to_numpy()
     counts = [
         Result(**place, metric=metric, class_name=name, value=float(n), n=len(mine))
-        for name, mine in [(None, kept), *((lesson.class_names[one], kept[label == one]) for one in np.unique(label))]
+        for name, mine in [(None, kept), *((names[one], kept[label == one]) for one in np.unique(label))]
         for metric, n in (("made", len(mine)), ("kept", mine.sum()))
     ]
     return [*(_result(place, verdict) for verdict in found.verdicts), *counts]
@@ -40,24 +43,26 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and isfinite(value) else None
 
 
-def classes_table(table: pa.Table, lesson: Lesson, wanted: np.ndarray) -> Table:
-    """Each class: how many it had, how many were wanted, made and kept."""
+def classes_table(
+    table: pa.Table, names: Sequence[str], counts: np.ndarray, wanted: np.ndarray, what: str = "images"
+) -> Table:
+    """Each class: how many real ones the generator saw (`counts`), how many were wanted, made and kept."""
     label, kept = table["class"].to_numpy(), table["kept"].to_numpy()
     made = np.bincount(label, minlength=len(wanted))
     good = np.bincount(label[kept], minlength=len(wanted))
-    columns = (lesson.counts, wanted, made, good)
-    rows = [(lesson.class_names[one], *(int(column[one]) for column in columns)) for one in np.flatnonzero(made)]
-    return Table("Synthetic images", ("class", "real", "wanted", "made", "kept"), rows)
+    columns = (counts, wanted, made, good)
+    rows = [(names[one], *(int(column[one]) for column in columns)) for one in np.flatnonzero(made)]
+    return Table(f"Synthetic {what}", ("class", "real", "wanted", "made", "kept"), rows)
 
 
-def notes_of(found: Judged, counts: Mapping[str, int], short: Sequence[str]) -> list[str]:
-    """What the checks say of all images, why some were left out, and which classes did not get what they wanted."""
+def notes_of(found: "Judged", counts: Mapping[str, int], short: Sequence[str], what: str = "images") -> list[str]:
+    """What the checks say of all images or rows, why some were left out, and which classes did not get enough."""
     left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items())
     notes = [verdict.sentence for verdict in found.verdicts if verdict.class_name is None]
-    notes.append(f"Checked with features of {found.backbone}. Of {sum(counts.values()):,} images: {left_out}.")
+    notes.append(f"Checked with features of {found.backbone}. Of {sum(counts.values()):,} {what}: {left_out}.")
     if not counts["kept"]:
-        return [*notes, "No image passed, so the set adds nothing; a longer training may, or another method"]
+        return [*notes, f"None of the {what} passed, so the set adds nothing; a longer training may, or another method"]
     if short:
         more = f" and {len(short) - 1} more" if len(short) > 1 else ""
-        notes.append(f"{short[0]}{more} got fewer images than were wanted; --surplus makes more to choose from")
+        notes.append(f"{short[0]}{more} got fewer {what} than were wanted; --surplus makes more to choose from")
     return notes

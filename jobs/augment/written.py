@@ -28,26 +28,35 @@ def table_of(filtered: pa.Table, lesson: Lesson, wanted: np.ndarray) -> pa.Table
     Of the images of a class that pass, the first ``wanted[class]`` are kept; the others were made in case more would
     fail. ``nearest_training`` becomes the position in the listing of the split.
     """
-    table = filtered.sort_by("sample_id")
-    label, passed = table["class"].to_numpy(), table["kept"].to_numpy()
-    place = np.zeros(len(label), np.int64)
-    for one in np.unique(label):
-        mine = label == one
-        place[mine] = np.cumsum(passed[mine])
-    kept = passed & (place <= wanted[label])
-    reason = np.where(passed & ~kept, NOT_NEEDED, np.array(table["reason"].to_pylist(), object))
+    table = needed(filtered.sort_by("sample_id"), wanted)
+    label, kept = table["class"].to_numpy(), table["kept"].to_numpy()
     folders = class_folder_names(lesson.class_names)
     files = [FILE.format(folders[one], index) for one, index in zip(label, table["index"].to_numpy(), strict=True)]
     nearest = lesson.rows.train[table["nearest_training"].to_numpy()]
     listed = lesson.source.listing.names
     columns = {
-        "kept": pa.array(kept),
-        "reason": pa.array(reason.tolist(), pa.string()),
         "nearest_training": pa.array(nearest),
         "class_name": pa.array([lesson.class_names[one] for one in label.tolist()]),
         "file": pa.array([file if one else None for file, one in zip(files, kept.tolist(), strict=True)], pa.string()),
         "nearest_path": pa.array([listed[row] for row in nearest.tolist()]),
     }
+    return _with(table, columns)
+
+
+def needed(filtered: pa.Table, wanted: np.ndarray) -> pa.Table:
+    """A judged table in which of each class no more than ``wanted[class]`` are kept, the first that pass."""
+    label, passed = filtered["class"].to_numpy(), filtered["kept"].to_numpy()
+    place = np.zeros(len(label), np.int64)
+    for one in np.unique(label):
+        mine = label == one
+        place[mine] = np.cumsum(passed[mine])
+    kept = passed & (place <= wanted[label])
+    reason = np.where(passed & ~kept, NOT_NEEDED, np.array(filtered["reason"].to_pylist(), object))
+    return _with(filtered, {"kept": pa.array(kept), "reason": pa.array(reason.tolist(), pa.string())})
+
+
+def _with(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    """The table with these columns, in the places of those that are called the same."""
     for name, column in columns.items():
         at = table.schema.get_field_index(name)
         table = table.set_column(at, name, column) if at >= 0 else table.append_column(name, column)
@@ -73,8 +82,8 @@ def write_set(
             image = _image(samples.pixels(row))
             (place / folder / name).write_atomically(partial(image.save, format="PNG", compress_level=COMPRESSION))
             task.advance()
-    _write(place / IMAGES, table)
-    _write(place / LEARNT, pa.table({"row": lesson.rows.train}))
+    write_table(place / IMAGES, table)
+    write_table(place / LEARNT, pa.table({"row": lesson.rows.train}))
     fingerprint = lesson.source.listing.fingerprint().model_dump()
     told = {**record, "fingerprint": fingerprint, "images": kept.num_rows, "status": "complete"}
     (place / RECORD).write_text(json.dumps(told, indent=1))
@@ -91,5 +100,6 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
 
 
-def _write(place: Location, table: pa.Table) -> None:
+def write_table(place: Location, table: pa.Table) -> None:
+    """Write a table as Parquet, whole or not at all."""
     place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))

@@ -10,7 +10,6 @@ from engine.core.chunk import Chunk
 from engine.core.errors import InputError, unknown_name
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
-from engine.evaluate import align_classes
 from engine.gap.labels import ValidLabels, read_labels
 from engine.gap.ledger import ledger
 from engine.gap.pairs import confusion_pairs
@@ -23,7 +22,7 @@ from engine.store.selected import Selected
 from engine.store.workspace import slug
 from engine.stream import Workers, each
 from jobs.connection import connected
-from jobs.evaluation import check_features, evaluate, title_of
+from jobs.evaluation import check_features, classes_of, evaluate, title_of_model
 from jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
 from jobs.gap.config import GapConfig
 from jobs.gap.features import features_of
@@ -36,6 +35,7 @@ from jobs.selection import Chosen
 from schemas.run import Input
 
 JOB = "gap"
+SIDES = ("reference", "target")
 PARTS = ("domain", "features", "reasons", "repairs")
 
 
@@ -47,7 +47,7 @@ def run(config: GapConfig, progress: Progress = SILENT) -> Report:
 
 
 def _check(config: GapConfig) -> None:
-    stored = [name for name in ("reference", "target") if getattr(config, name)]
+    stored = [name for name in SIDES if getattr(config, name)]
     files = [name for name in ("predictions_reference", "predictions_target") if getattr(config, name)]
     for part in config.skip:
         if part not in PARTS:
@@ -135,7 +135,8 @@ def _model_and_stores(config: GapConfig, workspace: Location) -> tuple[Classifie
     """The model, its folder, and both sets as features that it understands."""
     folder = _model_folder(config)
     model = model_in(folder)
-    stores = _stores(config, workspace, config.backbone or model.features.get("backbone", ""))
+    backbone = config.backbone or model.features.get("backbone", "")
+    stores = [find_features(workspace, getattr(config, side), backbone, f"--{side}") for side in SIDES]
     return as_stored(model, stores[0]), folder, stores
 
 
@@ -155,17 +156,6 @@ def _model_folder(config: GapConfig) -> Location:
     return folder
 
 
-def _stores(config: GapConfig, workspace: Location, backbone: str) -> list[EmbeddingStore]:
-    return [_store(workspace, name, getattr(config, name), backbone) for name in ("reference", "target")]
-
-
-def _store(workspace: Location, option: str, name: str, backbone: str) -> EmbeddingStore:
-    dataset, _, split = name.rpartition("/")
-    if not dataset:
-        raise InputError(f"--{option} {name} names no split; write it as dataset/split")
-    return find_features(workspace, dataset, split, backbone)
-
-
 def _set(
     model: Classifier,
     folder: Location,
@@ -175,13 +165,11 @@ def _set(
     progress: Progress,
 ) -> StoredSet:
     """The rows of a store with the model's answers: those of the run, or new ones where it has none for these rows."""
-    index = (
-        align_classes(model.class_names, store.class_names, store.name)[0] if store.class_names else np.empty(0, int)
-    )
+    index, _ = classes_of(model, store)
     view = Relabelled(store, index, list(model.class_names)).view()
     known = each(view, _identities, workers, progress=progress, description=f"labels of {store.name}")
     sample_id, label = (np.concatenate(column) for column in zip(*known, strict=True)) if known else (np.empty(0), [])
-    title = title_of(model.name, model.details.get("class_weight", "none"))
+    title = title_of_model(model)
     source = store.provenance
     place = PREDICTIONS + "/" + slug(f"{source.dataset}-{source.split}")
     for base in (folder, made.place):

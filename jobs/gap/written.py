@@ -3,16 +3,14 @@
 import json
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from engine.predictions import Predictions
 from jobs.folder import RunFolder
 from jobs.gap.figures import draw
 from jobs.gap.found import Found
 from jobs.gap.told import answer, notes_of, tables_of
-from jobs.report import Report
+from jobs.report import Report, finite
 from schemas.results import Result
 
 
@@ -24,20 +22,15 @@ def finished(found: Found, made: RunFolder) -> Report:
     if found.features.reasons is not None:
         tables["reasons"] = found.features.reasons
     for name, table in tables.items():
-        place = made.place / f"{name}.parquet"
-        place.write_atomically(lambda file, table=table: pq.write_table(table, file, compression="zstd"))
+        made.write_table(f"{name}.parquet", table)
     (made.place / "ledger.json").write_text(json.dumps(_as_json(found), indent=1, allow_nan=False))
     draw(found, made.place)
     results = [*_headline_results(found), *_repair_results(found)]
     return made.finish(results, tables_of(found), notes_of(found), kept=_class_results(found))
 
 
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _span_json(one: Any) -> dict[str, float | None]:
-    return {"value": getattr(one, "value", None), "low": _plain(one.low), "high": _plain(one.high)}
+    return {"value": getattr(one, "value", None), "low": finite(one.low), "high": finite(one.high)}
 
 
 def _as_json(found: Found) -> dict[str, Any]:
@@ -83,7 +76,7 @@ def _headline_results(found: Found) -> list[Result]:
     spans = [("gap", account.gap, account.low, account.high)]
     spans += [(f"gap_{term.name}", term.value, term.low, term.high) for term in account.terms]
     results += [
-        Result(**place, metric=name, value=value, low=_plain(low), high=_plain(high), n=n)
+        Result(**place, metric=name, value=value, low=finite(low), high=finite(high), n=n)
         for name, value, low, high in spans
     ]
     single = {
@@ -101,7 +94,7 @@ def _headline_results(found: Found) -> list[Result]:
             single[f"gap_effective_share_{side}"] = share
     if found.features.domain is not None:
         single |= {"domain_auc": found.features.domain.auc, "domain_accuracy": found.features.domain.accuracy}
-    return results + [Result(**place, metric=name, value=_plain(value), n=n) for name, value in single.items()]
+    return results + [Result(**place, metric=name, value=finite(value), n=n) for name, value in single.items()]
 
 
 def _class_results(found: Found) -> list[Result]:

@@ -1,6 +1,9 @@
 """The options of `map`."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,7 @@ class MapConfig:
         python cli.py map --dataset cifar10 --split test --method umap
         python cli.py map --dataset cifar10/test cifar10+night/test --method tsne --sample 20000
         python cli.py map --dataset cifar10 --method head --classes cat dog --run workspace/runs/fit-incremental-cifar10
+        python cli.py map --dataset cifar10 --method umap --only ids.parquet
 
     Attributes
     ----------
@@ -38,6 +42,11 @@ class MapConfig:
         Folder of a run whose predictions are joined, and whose linear model gives head its direction.
     model
         Which of the run's models, where it has several.
+    only
+        CSV or Parquet file with the images to keep, as the explorer exports them (columns sample_id, dataset, split);
+        sets that it does not name stay whole.
+    exclude
+        The same with images to leave out.
     backbone
         Which backbone's embeddings, where there are several.
     memory
@@ -54,6 +63,8 @@ class MapConfig:
         Where embeddings are and runs go: a folder or an address such as s3://bucket/name.
     name
         Name of the run; method and sets when not given.
+    report
+        Write report.html into the run's folder.
     """
 
     dataset: tuple[str, ...]
@@ -66,6 +77,8 @@ class MapConfig:
     classes: tuple[str, ...] = ()
     run: str = ""
     model: str = ""
+    only: str = ""
+    exclude: str = ""
     backbone: str = ""
     memory: str = "2GB"
     seed: int = 0
@@ -74,3 +87,4 @@ class MapConfig:
     workers: int | None = None
     workspace: str = "workspace"
     name: str = ""
+    report: Annotated[bool, Parameter(negative="--no-report")] = True

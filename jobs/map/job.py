@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
@@ -20,36 +21,48 @@ from jobs.map.sets import Sets, sets_of
 from jobs.map.told import notes_of, tables_of
 from jobs.map.written import COORDINATES, write_points
 from jobs.report import Report
+from jobs.reported import reported
+from jobs.selection import Chosen
 from schemas.coordinates import ABOUT, POINTS
 
 JOB = "map"
 
 
 def run(config: MapConfig, progress: Progress = SILENT) -> Report:
-    """Read the moments, lay out, place every row, judge the map; or find that all this was done."""
+    """Read the moments, lay out, place every row, judge the map; or find that all this was done. Then report."""
+    return reported(_found(config, progress), wanted=config.report)
+
+
+def _found(config: MapConfig, progress: Progress) -> Report:
     begun = time.perf_counter()
     check(config)
-    workspace = Location.of(config.workspace).absolute()
-    sets = sets_of(workspace, config)
+    workspace, chosen = Location.of(config.workspace).absolute(), Chosen.by(config)
+    sets = sets_of(workspace, config, chosen)
     size, needed = check_memory(config, sets)
     name = slug(config.name or "-".join([config.method, *sets.names]))
-    inputs = [*map(input_of, sets.stores), *input_of_run(config)]
+    inputs = [*map(input_of, sets.stores), *input_of_run(config), *chosen.inputs]
     earlier = finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
     if earlier:
         return told_again(JOB, earlier, sets, config.method, begun)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
         check_worker_memory(workers, needed, "mapping a set")
-        return _mapped(config, sets, size, folder, workers, progress)
+        return _mapped(config, sets, chosen.notes(sets.stores), size, folder, workers, progress)
 
 
 def _mapped(
-    config: MapConfig, sets: Sets, size: int, folder: RunFolder, workers: Workers, progress: Progress
+    config: MapConfig,
+    sets: Sets,
+    told: Sequence[str],
+    size: int,
+    folder: RunFolder,
+    workers: Workers,
+    progress: Progress,
 ) -> Report:
     from engine.maps.made import make_map  # here, because `--help` passes this module and SciPy takes long to load
     from engine.maps.space import Space
 
     options = options_of(config, sets)
-    answers, told = answers_of(config, sets)
+    answers, unanswered = answers_of(config, sets)
     with folder.timed("moments"):
         space = Space.read(sets.views, workers, progress)
     with folder.timed("layout"):
@@ -59,7 +72,7 @@ def _mapped(
         write_points(target / POINTS, sets, space, sheet, answers, workers, progress)
     with folder.timed("judge"):
         results = judged(config, sets, space, sheet)
-    notes = [*notes_of(config, sets, sheet), *told]
+    notes = [*told, *notes_of(config, sets, sheet), *unanswered]
     about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names}
     (target / ABOUT).write_text(json.dumps(about | {"notes": notes}, indent=1))
     with folder.timed("draw"):

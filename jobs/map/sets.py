@@ -7,14 +7,16 @@ from engine.core.errors import unknown_name
 from engine.core.location import Location
 from engine.store import EmbeddingStore, View
 from engine.store.comparable import comparable_view
+from engine.store.selected import Selected
 from engine.store.workspace import find_store
 from jobs.map.config import MapConfig
+from jobs.selection import Chosen
 
 
 class Sets(NamedTuple):
-    """The stores, and their rows with the class indices of the first; only of rows that are there."""
+    """The stores, or what is chosen of them, and their rows with the class indices of the first."""
 
-    stores: list[EmbeddingStore]
+    stores: list[EmbeddingStore | Selected]
     views: list[View]
 
     @property
@@ -38,11 +40,12 @@ class Sets(NamedTuple):
         return sum(store.rows for store in self.stores)
 
 
-def sets_of(workspace: Location, config: MapConfig) -> Sets:
-    """The stores that the options name, checked to have the same kind of features and classes."""
+def sets_of(workspace: Location, config: MapConfig, chosen: Chosen) -> Sets:
+    """The stores that the options name, or what is chosen of them, checked to have the same features and classes."""
     names = list(dict.fromkeys(one if "/" in one else f"{one}/{config.split}" for one in config.dataset))
-    stores = [_find(workspace, names[0], config.backbone)]
-    stores += [_find(workspace, name, stores[0].provenance.backbone) for name in names[1:]]
+    whole = [_find(workspace, names[0], config.backbone)]
+    whole += [_find(workspace, name, whole[0].provenance.backbone) for name in names[1:]]
+    stores = chosen.of_stores(whole)
     return Sets(stores, [stores[0].view(), *(comparable_view(stores[0], store) for store in stores[1:])])
 
 

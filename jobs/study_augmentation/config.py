@@ -11,9 +11,10 @@ from cyclopts import Parameter
 class StudyAugmentationConfig:
     """Train one network on one split in many ways, and say what helps: weights, sampling, augmentation, new images.
 
-    Every training is an ordinary run of `train-cnn`, every synthetic set one of `augment`. All trainings see about as
-    many images, however large their set is. What is finished is not run again; killed and called again, the same
-    command continues. Work goes on one after another, or side by side on the workers of a cluster.
+    Every training is an ordinary run of `train-cnn`, every synthetic set one of `augment`, every last layer that is
+    learnt again on features one of `refit-head`. All trainings see about as many images, however large their set is.
+    What is finished is not run again; killed and called again, the same command continues. Work goes on one after
+    another, or side by side on the workers of a cluster.
 
         python cli.py study-augmentation --dataset PHOTOS --synthetic augment-only:to-max gan:to-max gan:2x --seeds 5
         python cli.py study-augmentation --dataset digits --rows 200 --remedies augmentation --synthetic cutmix:1x
@@ -29,8 +30,12 @@ class StudyAugmentationConfig:
         Trainings without synthetic images: class-weights, balanced-sampler, augmentation, mixup, cutmix.
     augment
         What augmentation is, as in `train-cnn`.
+    features
+        Methods of `refit-head`, as method:balance where they make rows: the last layer of the networks that had nothing
+        added is learnt again, on their features alone (none, the control, which is always among them), with classes
+        balanced (class-balanced), or with synthetic features (smote, gaussian, feature-diffusion).
     settings
-        method:name=value for `augment`, such as gan:steps=2000.
+        method:name=value for `augment` and `refit-head`, such as gan:steps=2000.
     synthetic_size
         Height and width at which trained generators work; that of the network when not given.
     surplus
@@ -103,6 +108,7 @@ class StudyAugmentationConfig:
     synthetic: tuple[str, ...] = ("augment-only:to-max", "mixup-pixels:to-max", "gan:to-max", "diffusion:to-max")
     remedies: tuple[str, ...] = ("class-weights", "balanced-sampler", "augmentation", "mixup", "cutmix")
     augment: tuple[str, ...] = ("flip", "crop:4")
+    features: tuple[str, ...] = ("none", "class-balanced", "smote:to-max", "gaussian:to-max")
     settings: tuple[str, ...] = ()
     synthetic_size: int | None = None
     surplus: float = 1.5

@@ -18,13 +18,15 @@ JOB, SHEET = "study-augmentation", "contact"
 
 
 def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
-    """Make the synthetic sets and the trainings that are not there yet, then study all of it."""
+    """Make the synthetic sets, trainings and last layers that are not there yet, then study all of it."""
     from engine.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
     from jobs.study import run_cells
+    from jobs.study_augmentation.heads import features_of, heads_of, run_heads
     from jobs.study_augmentation.sets import make_sets, sets_of, studied
     from jobs.study_augmentation.trainings import cells_of, check_remedies
 
     check_remedies(config)
+    features_of(config)
     what = studied(config)
     sets = sets_of(config, what)
     name = slug(config.name or f"{what.dataset.name}-{config.preset or config.network or 'simple-cnn'}")
@@ -34,8 +36,11 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
         cells = cells_of(config, what, sets)
         with folder.timed("train"):
             run_cells(cells, config, progress)
+        heads = heads_of(config, what, cells[0], progress)
+        with folder.timed("learn last layers"):
+            run_heads(heads, config, progress)
         with folder.timed("study"):
-            found = _studied(config, what, sets, cells, folder, progress)
+            found = _studied(config, what, sets, [*cells, *heads], folder, progress)
     return reported(found, wanted=config.report, images=config.data_root)
 
 

@@ -15,6 +15,7 @@ from engine.data.dataset import Dataset
 from engine.data.datasets import DATASETS
 from engine.data.synthetic import FOLDER, record_of, sets_folder
 from engine.generators import GENERATORS
+from engine.generators.features import FEATURE_GENERATORS
 from engine.store.workspace import slug
 from jobs.folder import MANIFEST, TABLE
 from jobs.study import is_spread, mark_of, run_job, spread
@@ -87,9 +88,10 @@ def sets_of(config: StudyAugmentationConfig, what: Studied) -> list[SyntheticSet
     InputError
         A method is unknown, or something is not written as it should be.
     """
-    settings = _settings(config.settings)
+    settings = settings_of(config.settings)
     for method in settings:
-        _check_method(method)
+        if method not in FEATURE_GENERATORS:
+            _check_method(method)
     return [_set(config, what, one, settings) for one in dict.fromkeys(config.synthetic)]
 
 
@@ -114,7 +116,7 @@ def _set(config: StudyAugmentationConfig, what: Studied, one: str, settings: Map
     return SyntheticSet(f"{method} {options['balance']}", options | {"name": name}, run, place)
 
 
-def _settings(texts: Sequence[str]) -> dict[str, list[str]]:
+def settings_of(texts: Sequence[str]) -> dict[str, list[str]]:
     """``method:name=value`` texts by method."""
     found: dict[str, list[str]] = {}
     for text in texts:

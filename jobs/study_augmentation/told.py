@@ -10,6 +10,13 @@ from engine.report.augmentation.measures import MEASURES
 from jobs.report import Table
 from schemas.results import Result
 
+# What is told of each measure, and how its name then ends.
+SIDES = {
+    "scores": "",
+    "gained": "_gain",
+    "beyond": "_gain_over_augmentation",
+    "over_head": "_gain_over_refitted_head",
+}
 SHOWN = ("accuracy", HEADLINE, "rare_recall", "common_recall")
 
 
@@ -26,7 +33,7 @@ def _of_training(found: Mapping[str, Any], row: int, name: str) -> Iterator[Resu
         "n": found["images"],
     }
     for column, measure in enumerate(found["measures"]):
-        for side, ending in (("scores", ""), ("gained", "_gain"), ("beyond", "_gain_over_augmentation")):
+        for side, ending in SIDES.items():
             if np.isfinite(found[side]["value"][row, column]):
                 yield Result(**place, metric=f"{measure}{ending}", **_ends(found[side], row, column))
         p = found["gained"]["adjusted_p"][row, column]

@@ -117,7 +117,7 @@ def sheet(
         Height of a panel in its widths.
     """
     wide, unit = round(size.width * size.dots), letter(size)
-    title, caption = size.wrapped(title), wrapped(size, caption)
+    finding, title, caption = title, size.wrapped(title), wrapped(size, caption)
     (width, height), rows = pixels(size, columns, tall), -(-len(heads) // columns)
     head = round(LINE * unit) if any(heads) else 0
     first = round(MARGIN + 1.2 * LINE * unit * len(title.splitlines()) + MARGIN)
@@ -125,6 +125,7 @@ def sheet(
     whole = round(below + key + SMALL * LINE * unit * len(caption.splitlines()) + 2 * MARGIN)
     figure = Figure(figsize=(size.width, whole / size.dots), dpi=size.dots, facecolor="white")
     FigureCanvasAgg(figure)
+    figure.set_label(finding)
     panels = []
     for place, name in enumerate(heads):
         left = MARGIN + place % columns * (width + MARGIN)

@@ -13,6 +13,9 @@ from engine.predictions import Predictions, matched, read_all_models
 
 # What a training adds to the first one, which learns from the images as they are.
 NOTHING, REMEDY, SYNTHETIC, BOTH = "nothing", "remedy", "synthetic", "both"
+# What is done to the networks of the first one: their last layer is learnt again, on their features of the same images
+# alone, or on synthetic features too.
+HEAD, FEATURES = "head", "features"
 
 
 class Training(NamedTuple):

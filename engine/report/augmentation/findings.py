@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from engine.core.progress import Task
-from engine.report.augmentation.answers import BOTH, Answers
+from engine.report.augmentation.answers import BOTH, FEATURES, Answers
 from engine.report.augmentation.measures import MEASURES, measures
 from engine.report.modifications.classes import Part, discoveries
 from engine.report.modifications.crossed import Estimate, estimated, within
 
 LEVEL, FIRST = 0.05, 0
 AUGMENTATION, HEADLINE = "augmentation", "macro_f1"
+# The last layer learnt again without anything: what synthetic features have to beat.
+REFITTED = "head refitted"
 NONE = Estimate(*[np.nan] * len(Estimate._fields))
 
 
@@ -21,7 +23,8 @@ def findings(answers: Answers, about: Mapping[str, Any], sets: Sequence[Mapping[
 
     Arrays are ``(t, q)`` for t trainings and the q of `MEASURES`, ``(t, k)`` for classes, in dictionaries of value,
     low, high and, where something is tested, p and adjusted p. ``gained`` is over the first training, ``beyond`` over
-    plain augmentation, by the trainings that have both; NaN elsewhere. p-values of one measure are corrected together.
+    plain augmentation, by the trainings that have both, ``over_head`` over a refitted last layer, by those with
+    synthetic features; NaN elsewhere. p-values of one measure are corrected together.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def findings(answers: Answers, about: Mapping[str, Any], sets: Sequence[Mapping[
     for predicted in answers.predicted:
         found.append(measures(answers.label, predicted, answers.rare))
         task.advance()
-    plain = answers.trainings.index(AUGMENTATION) if AUGMENTATION in answers.trainings else None
+    plain, head = (_place(answers, name) for name in (AUGMENTATION, REFITTED))
     own = [one for one, _ in found]
     return {
         **about,
@@ -49,9 +52,14 @@ def findings(answers: Answers, about: Mapping[str, Any], sets: Sequence[Mapping[
         "scores": _columns([[_share(part) for part in one.values()] for one in own]),
         "gained": _changes(own, lambda row: None if row == FIRST else FIRST),
         "beyond": _changes(own, lambda row: plain if answers.kinds[row] == BOTH else None),
+        "over_head": _changes(own, lambda row: head if answers.kinds[row] == FEATURES else None),
         "recall": _recalls(answers, [recalls for _, recalls in found]),
         "sets": [dict(one) for one in sets],
     }
+
+
+def _place(answers: Answers, training: str) -> int | None:
+    return answers.trainings.index(training) if training in answers.trainings else None
 
 
 def _share(part: Part) -> Estimate:

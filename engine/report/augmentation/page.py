@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.report.augmentation.answers import BOTH
-from engine.report.augmentation.findings import FIRST, HEADLINE, LEVEL, by_headline
+from engine.report.augmentation.answers import BOTH, FEATURES, HEAD
+from engine.report.augmentation.findings import FIRST, HEADLINE, LEVEL, REFITTED, by_headline
 from engine.report.augmentation.measures import MEASURES
 from engine.report.augmentation.verdict import verdict
 from engine.report.study.writing import plural, reach, table
@@ -18,7 +18,7 @@ SHEET = "contact-"
 def page(found: Found, folder: str, command: str, pictures: Iterable[str]) -> str:
     """The page as Markdown; pictures are expected in `folder` beside it."""
     there = list(pictures)
-    sections = (_head, _ranking, _all, _beyond, _classes, _sets)
+    sections = (_head, _ranking, _all, _beyond, _over_head, _classes, _sets)
     parts = [part for section in sections for part in section(found)]
     parts += [*_sheets(found, there), *_limits(found), *_made(found, command)]
     return "\n\n".join(_with_picture(part, folder, there) for part in parts if part) + "\n"
@@ -102,16 +102,26 @@ def _all(found: Found) -> list[str]:
 
 
 def _beyond(found: Found) -> list[str]:
-    rows = [row for row in by_headline(found) if found["kinds"][row] == BOTH]
+    told = "Points more than plain augmentation alone reaches."
+    return _added(found, "beyond", BOTH, "What synthetic images add to plain augmentation", told)
+
+
+def _over_head(found: Found) -> list[str]:
+    told = (
+        f"Points more than *{REFITTED}* reaches: the networks trained on the original images, their last layer learnt "
+        "again on their features of these images, as it is here, but without synthetic features."
+    )
+    return _added(found, "over_head", FEATURES, "What synthetic features add to a refitted last layer", told)
+
+
+def _added(found: Found, side: str, kind: str, title: str, told: str) -> list[str]:
+    """The changes of one side by the trainings of a kind; nothing where there is none."""
+    rows = [row for row in by_headline(found) if found["kinds"][row] == kind]
     names = ("accuracy", HEADLINE, "rare_recall", "common_recall")
-    cells = [[found["trainings"][row], *(_change(found, "beyond", row, name) for name in names)] for row in rows]
-    if not rows or not np.isfinite(found["beyond"]["value"]).any():
+    cells = [[found["trainings"][row], *(_change(found, side, row, name) for name in names)] for row in rows]
+    if not rows or not np.isfinite(found[side]["value"]).any():
         return []
-    return [
-        "## What synthetic images add to plain augmentation",
-        "Points more than plain augmentation alone reaches.",
-        table(["training", *(MEASURES[name] for name in names)], cells),
-    ]
+    return [f"## {title}", told, table(["training", *(MEASURES[name] for name in names)], cells)]
 
 
 def _classes(found: Found) -> list[str]:
@@ -157,14 +167,24 @@ def _limits(found: Found) -> list[str]:
         "Synthetic images were made once for each set; other seeds of a generator would make others.",
         "Weighted means take the classes' shares among the test images as given.",
     ]
+    if _has_heads(found):
+        lines.append(
+            "Refitted last layers belong to the networks trained on the original images, seed by seed. Features of "
+            "images that a network learnt from are not those of new ones; synthetic features are made of the former."
+        )
     return ["## What this does not say", "\n".join(f"* {line}" for line in lines)]
 
 
 def _made(found: Found, command: str) -> list[str]:
     runs = ", ".join(f"`{name}`" for name in found["runs"].values())
+    jobs = "`train-cnn` or `refit-head`" if _has_heads(found) else "`train-cnn`"
     return [
         "## How it was made",
         f"```bash\n{command}\n```",
         f"Network: {found['network']}. Each of the {len(found['trainings'])} trainings is an ordinary run of "
-        f"`train-cnn` with {plural(found['seeds'], 'seed')}, which `evaluate`, `compare` and `gap` read: {runs}.",
+        f"{jobs} with {plural(found['seeds'], 'seed')}, which `evaluate`, `compare` and `gap` read: {runs}.",
     ]
+
+
+def _has_heads(found: Found) -> bool:
+    return bool({HEAD, FEATURES} & set(found["kinds"]))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.report.augmentation.findings import AUGMENTATION, REFITTED
+
 Found = Mapping[str, Any]
 
 
@@ -36,7 +38,7 @@ def _scores(found: Found) -> list[dict[str, Any]]:
 
 
 def _changes(found: Found) -> list[dict[str, Any]]:
-    """Gains over the first training, and over plain augmentation."""
+    """Gains over the first training, over plain augmentation, and over a refitted last layer."""
     fields = ("value", "low", "high", "p", "adjusted_p")
     return [
         {
@@ -45,7 +47,7 @@ def _changes(found: Found) -> list[dict[str, Any]]:
             "measure": measure,
             **{name: _number(found[side][name][row, column]) for name in fields},
         }
-        for side, over in (("gained", found["trainings"][0]), ("beyond", "augmentation"))
+        for side, over in (("gained", found["trainings"][0]), ("beyond", AUGMENTATION), ("over_head", REFITTED))
         for row, training in enumerate(found["trainings"])
         for column, measure in enumerate(found["measures"])
         if np.isfinite(found[side]["value"][row, column])

@@ -3,21 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.report.augmentation.answers import BOTH, REMEDY, SYNTHETIC
-from engine.report.augmentation.findings import AUGMENTATION, FIRST, HEADLINE, by_headline, is_sure
+from engine.report.augmentation.answers import BOTH, FEATURES, HEAD, REMEDY, SYNTHETIC
+from engine.report.augmentation.findings import AUGMENTATION, FIRST, HEADLINE, REFITTED, by_headline, is_sure
 from engine.report.study.writing import percent, plural
 
 Found = Mapping[str, Any]
 
 
 def verdict(found: Found) -> list[str]:
-    """Sentences: where it starts, what helps most, what plain augmentation and synthetic images do."""
+    """Sentences: where it starts, what helps most, what plain augmentation, synthetic images and features do."""
     return [
         _start(found),
         _best(found),
         *_plain(found),
         *_synthetic(found),
         *_beyond(found),
+        *_heads(found),
+        *_features(found),
         *_empty(found),
     ]
 
@@ -87,7 +89,8 @@ def _synthetic(found: Found) -> list[str]:
     told = f"the best of {plural(len(rows), 'set')}, {found['trainings'][best]}, changes macro F1 by "
     told += f"{span(found, 'gained', best)} points"
     told += ", a sure loss" if is_sure(found, "gained", best) < 0 else ", which may be chance"
-    helped = [row for row, kind in enumerate(found["kinds"]) if kind == REMEDY and is_sure(found, "gained", row) > 0]
+    others = [row for row, kind in enumerate(found["kinds"]) if kind in (REMEDY, HEAD, FEATURES)]
+    helped = [row for row in others if is_sure(found, "gained", row) > 0]
     names = ", ".join("plain augmentation" if found["trainings"][row] == AUGMENTATION else found["trainings"][row]
                       for row in helped)  # fmt: skip
     instead = f"; {names} did" if helped else ""
@@ -109,6 +112,35 @@ def _beyond(found: Found) -> list[str]:
         best = rows[0]
         parts = [f"add nothing that is sure; most has {_set(found, best)}, {_over(found, best)} points"]
     return [f"On top of plain augmentation synthetic images {' and '.join(parts)}."]
+
+
+def _heads(found: Found) -> list[str]:
+    """What a last layer does that is learnt again without synthetic features."""
+    rows = [row for row in by_headline(found) if found["kinds"][row] == HEAD]
+    if not rows:
+        return []
+    told = "With the last layer of the same networks learnt again, without synthetic features, macro F1 changes by"
+    return [f"{told} (points): {_listed(found, rows)}."]
+
+
+def _features(found: Found) -> list[str]:
+    """What synthetic features add to a last layer that is learnt again."""
+    rows = [row for row in by_headline(found) if found["kinds"][row] == FEATURES]
+    if not rows:
+        return []
+    sure = {way: [row for row in rows if is_sure(found, "over_head", row) == way] for way in (1, -1)}
+    hurt = f" Worse for sure: {_over_head(found, sure[-1])}." if sure[-1] else ""
+    if sure[1]:
+        return [f"Synthetic features help, in points over *{REFITTED}*: {_over_head(found, sure[1])}.{hurt}"]
+    best = found["trainings"][rows[0]]
+    change = f"{span(found, 'gained', rows[0])} points over the original networks and by"
+    told = f"the best of {plural(len(rows), 'method')}, {best}, changes macro F1 by {change}"
+    beside = f"{told} {span(found, 'over_head', rows[0])} over *{REFITTED}*"
+    return [f"**Synthetic features did not help here for sure**: {beside}.{hurt}"]
+
+
+def _over_head(found: Found, rows: Sequence[int]) -> str:
+    return ", ".join(f"{found['trainings'][row]} {span(found, 'over_head', row)}" for row in rows)
 
 
 def _set(found: Found, row: int) -> str:

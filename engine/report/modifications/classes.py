@@ -1,8 +1,7 @@
 """Which classes lose or gain more than luck, in F1: the accuracy of a class rises when everything is taken for it.
 
-The change of each class is drawn towards the mean change as far as its noise demands, with the spread of the changes
-integrated out (flat priors on mean and spread; Gelman et al. 2013, "Bayesian data analysis", 5.4), and is tested with
-control of the share of false discoveries.
+The change of each class is drawn towards the mean change as far as its noise demands, and is tested with control of the
+share of false discoveries.
 """
 
 from collections.abc import Callable
@@ -13,10 +12,8 @@ from scipy.stats import t as student
 
 from engine.inference.interval import LEVEL
 from engine.inference.multiplicity import adjusted
+from engine.inference.shrunk import NORMAL, shrunk
 from engine.report.modifications.crossed import Estimate, doubt, estimated, within
-
-SPREADS = 80
-NORMAL = 1.96
 
 
 class Part(NamedTuple):
@@ -100,22 +97,3 @@ def discoveries(p: np.ndarray) -> np.ndarray:
     there = np.isfinite(p)
     corrected[there] = adjusted(p[there], "bh")
     return corrected
-
-
-def shrunk(raw: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Posterior mean and 95 % interval of values seen as ``raw : (k,)`` with standard errors ``error : (k,)``."""
-    if len(raw) < 2:
-        return raw, raw - NORMAL * error, raw + NORMAL * error
-    spread = np.linspace(0.0, 1.0, SPREADS)[:, None] ** 2 * max(4 * raw.std(), 2 * float(error.min()))
-    total = error**2 + spread**2
-    certainty = 1 / (1 / total).sum(axis=1, keepdims=True)
-    mean = certainty * (raw / total).sum(axis=1, keepdims=True)
-    log = 0.5 * np.log(certainty) - 0.5 * (np.log(total) + (raw - mean) ** 2 / total).sum(axis=1, keepdims=True)
-    weight = np.exp(log - log.max()) * np.gradient(spread[:, 0])[:, None]
-    weight /= weight.sum()
-    keep = spread**2 / total
-    middle = mean + keep * (raw - mean)
-    centre = (weight * middle).sum(axis=0)
-    variance = keep * error**2 + (1 - keep) ** 2 * certainty + (middle - centre) ** 2
-    half = NORMAL * np.sqrt((weight * variance).sum(axis=0))
-    return centre, centre - half, centre + half

@@ -5,8 +5,10 @@ from typing import NamedTuple
 from engine.report.page.blocks import Block, estimate, figure, number, of_row, section, table
 from engine.report.page.run import Row, Run
 from engine.report.page.verdicts import verdict
-from engine.report.page.words import counted, percent, points
+from engine.report.page.words import counted, listed, percent, points, upper
 
+# What a study calls the kinds of trainings that learn the last layer of other networks again.
+HEADS = ("head", "features")
 HEADLINE = "macro_f1"
 RANKED = {"training": "text", "macro F1": "share", "gained": "change", "adjusted p": "p", "verdict": "text"}
 
@@ -47,9 +49,20 @@ def augmentation_section(run: Run) -> Block | None:
         f"The mean over {counted(ranking.first['seeds'], 'seed')} on {counted(ranking.first['n'], 'image')} that no "
         "training has seen. Gains are compared on the same images, and tested for all trainings together."
     )
+    told = [about, *_of_heads(ranking)]
     shown = [figure(name, run.picture(name), _alt(name, ranking)) for name in run.pictures]
     ranked = table("Trainings by what they gain", RANKED, rows)
-    return section("study", "What helps", sentences=[about], tables=[ranked], figures=shown)
+    return section("study", "What helps", sentences=told, tables=[ranked], figures=shown)
+
+
+def _of_heads(ranking: Ranking) -> list[str]:
+    names = [name for name, row in ranking.scores.items() if row["kind"] in HEADS]
+    if not names:
+        return []
+    return [
+        f"{upper(listed(names, len(names)))}: the networks of {ranking.first['training']}, seed by seed, whose last "
+        "layer has been learnt again on the features of the same images and, where it says so, on synthetic features."
+    ]
 
 
 def _row(ranking: Ranking, gain: Row) -> list:

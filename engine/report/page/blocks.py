@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from engine.draw.canvas import title_of
+
 Block = dict[str, Any]
 # How the values of a column are written. A share, a change and a number may be an estimate with its interval.
 KINDS = ("text", "count", "share", "change", "number", "p")
@@ -39,8 +41,13 @@ def table(caption: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]
 
 
 def figure(name: str, png: bytes, alt: str, caption: str = "") -> Block:
-    """A picture; `alt` says what it shows and, where that is known, what follows from it."""
-    return {"name": name, "src": data_address(png, "png"), "bytes": len(png), "alt": alt, "caption": caption or alt}
+    """A picture; `alt` says what it shows and what follows from it.
+
+    Without a caption `alt` stands below the picture, and what is written on the picture itself goes on behind it.
+    """
+    written = "" if caption else title_of(png)
+    told = f"{alt}. {written}" if written and written not in alt else alt
+    return {"name": name, "src": data_address(png, "png"), "bytes": len(png), "alt": told, "caption": caption or alt}
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.inference import clopper_pearson
 from engine.report.page.blocks import Block, estimate, figure, number, section, table
+from engine.report.page.replicated_images import replicated_classes
 from engine.report.page.run import Row, Run
 from engine.report.page.words import counted, listed, percent, points, set_name, upper
 
@@ -33,8 +34,10 @@ RECALLS = {
 def class_section(run: Run) -> Block | None:
     """Shrunk drops where the run explains a gap, else recall, precision and F1 by class."""
     rows = run.table("classes")
-    if rows and "shrunk" in rows[0]:
+    if rows and "reference_rows" in rows[0]:
         return _drops(run, rows)
+    if rows and "worse" in rows[0]:
+        return replicated_classes(run)
     if rows and "class_mean_shift" in rows[0]:
         return _moved(rows)
     return _recalls(run)

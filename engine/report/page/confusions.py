@@ -6,6 +6,7 @@ from engine.draw import png
 from engine.draw.matrix import confused_pairs, confusion
 from engine.predictions import Predictions
 from engine.report.page.blocks import Block, estimate, figure, number, section, table
+from engine.report.page.replicated_images import replicated_pairs
 from engine.report.page.run import Run
 from engine.report.page.words import percent, upper
 
@@ -26,7 +27,7 @@ def confusion_section(run: Run, held: Held) -> Block | None:
     """The pairs that cost most of a gap; else those of each set, drawn where classes are few."""
     pairs = run.table("pairs")
     if pairs:
-        return _moved(pairs)
+        return _moved(pairs) if "label" in pairs[0] else replicated_pairs(run)
     tables, figures = [], []
     for where, said in held:
         counts = counts_of(said)

@@ -16,6 +16,7 @@ from engine.report.page.ledger import ledger_section, repair_section
 from engine.report.page.maps import map_section
 from engine.report.page.pictures import picture_section
 from engine.report.page.provenance import differences, provenance, warnings_of
+from engine.report.page.replicated_images import image_section
 from engine.report.page.run import Run
 from engine.report.page.samples import Images, sample_section
 from engine.report.page.statistics import statistics_section
@@ -60,6 +61,7 @@ def _record(run: Run, images: Images) -> dict[str, Any]:
         ledger_section(run),
         repair_section(run),
         study_section(run),
+        image_section(run),
         comparison_section(run),
         class_section(run),
         confusion_section(run, answers),
@@ -89,22 +91,35 @@ def _warnings(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _within(found: dict[str, Any], allowed: int) -> dict[str, Any]:
-    """The same with figures while they fit; a sentence tells what was left out."""
+    """The same with figures, then galleries, while they fit; a sentence tells what was left out."""
     for record in found["runs"]:
         for one in record["sections"]:
             kept, allowed = _fitting(one["figures"], allowed)
             _tell_left_out(one, kept, record["provenance"]["folder"])
             one["figures"] = kept
+    for one in (section for record in found["runs"] for section in record["sections"]):
+        kept, allowed = _fitting(one["galleries"], allowed)
+        if len(kept) < len(one["galleries"]):
+            left = [gallery["title"] for gallery in one["galleries"] if gallery not in kept]
+            one["sentences"].append(f"Images left out to keep this file small: {listed(left)}.")
+        one["galleries"] = kept
     return found
 
 
-def _fitting(figures: Sequence[Block], allowed: int) -> tuple[list[Block], int]:
+def _fitting(blocks: Sequence[Block], allowed: int) -> tuple[list[Block], int]:
     kept = []
-    for one in figures:
-        if one["bytes"] <= allowed:
+    for one in blocks:
+        if _bytes(one) <= allowed:
             kept.append(one)
-            allowed -= one["bytes"]
+            allowed -= _bytes(one)
     return kept, allowed
+
+
+def _bytes(block: Block) -> int:
+    """Bytes of a figure, or of the images of a gallery, before base64 makes four of three."""
+    if "images" in block:
+        return sum(3 * len(image["src"] or "") // 4 for image in block["images"])
+    return block["bytes"]
 
 
 def _tell_left_out(section: Block, kept: Sequence[Block], folder: str) -> None:

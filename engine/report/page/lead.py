@@ -11,13 +11,25 @@ from engine.report.page.classes import flagged
 from engine.report.page.confusions import Held, counts_of
 from engine.report.page.forecasts import is_forecast
 from engine.report.page.ledger import ORACLE, cause, largest_term, repair, rungs
+from engine.report.page.mapped import believed, map_reading, map_seen, method_of
+from engine.report.page.replication import (
+    between_text,
+    do_text,
+    line_text,
+    lost_text,
+    replication_of,
+    sure_text,
+    why_text,
+)
+from engine.report.page.replication import headline_of as headline_of_replication
 from engine.report.page.run import Row, Run
 from engine.report.page.verdicts import LEVEL, verdict
 from engine.report.page.words import counted, in_brackets, listed, percent, points, set_name, span, upper
 
 Lead = dict[str, Any]
 LOST, BETWEEN, WHY, DO, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"
-SEEN, NEXT, WRONG = "What was seen", "What to do next", "What goes wrong"
+SEEN, NEXT, WRONG, READ = "What was seen", "What to do next", "What goes wrong", "How to read it"
+LINE = "The line of models"
 # What helps against each cause, beside the repairs that were tried.
 ADVICE = {
     "class_mix": "Weight the evaluation or the classifier by the target's class shares; the model itself is well.",
@@ -30,6 +42,7 @@ ADVICE = {
     "class_drop": "Look at the classes named here and at what they are taken for.",
 }
 NAMED = 3
+EXPLORE = ("python", "cli.py", "explore", "--map")
 
 
 def lead_of(run: Run, held: Held) -> Lead:
@@ -242,6 +255,22 @@ def _augmentation(run: Run, held: Held) -> Lead | None:
     return _lead(headline_of(ranking), parts)
 
 
+def _replication(run: Run, held: Held) -> Lead | None:
+    """The mean loss, the line, and how much of it is harder images."""
+    found = replication_of(run)
+    if found is None:
+        return None
+    parts = {
+        LOST: lost_text(found),
+        BETWEEN: between_text(found),
+        LINE: line_text(found),
+        WHY: why_text(found),
+        DO: do_text(found),
+        SURE: sure_text(found),
+    }
+    return _lead(headline_of_replication(found), parts)
+
+
 def _gained(gain: Row) -> str:
     return f"{gain['training']}: {points(gain['value'])}{in_brackets(span(gain['low'], gain['high']))}."
 
@@ -344,13 +373,13 @@ def _map(run: Run, held: Held) -> Lead | None:
     about = run.json("coordinates/about")
     if about is None:
         return None
-    trust = next((row for row in run.of_metric("trustworthiness")), None)
-    told = "1 would mean that neighbours on the map are always neighbours in the features."
     parts = {
-        SEEN: [f"{listed(about['sets'], 6)}, by {about['method']}."],
-        SURE: [f"Trustworthiness {trust['value']:.2f}; {told}"] if trust else [],
+        SEEN: map_seen(run, about),
+        READ: [map_reading(about)],
+        SURE: believed(run),
+        NEXT: [f"Look at every point and its image: `{shlex.join([*EXPLORE, str(run.place)])}`"],
     }
-    return _lead(f"Map of {listed(about['sets'])} by {about['method']}", parts)
+    return _lead(f"Map of {listed(about['sets'])} by {method_of(about)}", parts)
 
 
 # By job, in the order in which they speak where a page has several runs.
@@ -358,6 +387,7 @@ LEADS: Mapping[str, Callable[[Run, Held], Lead | None]] = {
     "gap": _gap,
     "study-modifications": _study,
     "study-augmentation": _augmentation,
+    "study-imagenet-v2": _replication,
     "compare": _compared,
     "fit-incremental": _accuracies,
     "tune": _accuracies,

@@ -11,14 +11,13 @@ from engine.core.random import stream
 from engine.draw import PAGE, png
 from engine.draw.canvas import COLOURS, GREY, sheet
 from engine.report.page.blocks import Block, figure, section
+from engine.report.page.mapped import COORDINATES, answer_tables, map_figures, map_notes
 from engine.report.page.run import Run
 from engine.report.page.words import counted
 from schemas.coordinates import ABOUT, POINTS
 
-COORDINATES = "coordinates"
 # Points drawn of each set, and classes that have a colour of their own.
 DRAWN, COLOURED = 20_000, 10
-OWN = ("map", "points", "density", "shift")
 
 
 def map_section(run: Run) -> Block | None:
@@ -26,14 +25,12 @@ def map_section(run: Run) -> Block | None:
     about = run.json(f"{COORDINATES}/{ABOUT.removesuffix('.json')}")
     if about is None:
         return None
-    own = [name for name in run.pictures if name.startswith(OWN)]
-    figures = [figure(name, run.picture(name), f"Map by {about['method']}: {name.replace('-', ' ')}") for name in own]
-    notes = [f"{note[:1].upper()}{note[1:]}." for note in about["notes"]]
-    if not own:
+    figures = map_figures(run, about)
+    if not figures:
         drawn, note = _drawn(run, about)
         alt = f"Map of {', '.join(about['sets'])} by {about['method']}; {note}"
         figures = [figure("map", png(drawn), alt, f"{alt}.")]
-    return section("map", "Map", sentences=notes, figures=figures)
+    return section("map", "Map", sentences=map_notes(about), tables=answer_tables(run), figures=figures)
 
 
 def _drawn(run: Run, about: dict) -> tuple[Figure, str]:

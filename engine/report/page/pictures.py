@@ -10,7 +10,7 @@ SHOWN = 12
 
 
 def picture_section(run: Run, taken: set[str]) -> Block | None:
-    """What is in the run's folder of figures and not in `taken`."""
+    """What is in the run's folder of figures and not in `taken`; a picture says itself what it shows."""
     rest = [name for name in run.pictures if name not in taken]
     figures = [figure(name, run.picture(name), f"Figure {spelled(name)} of {run.name}") for name in rest[:SHOWN]]
     more = f"{len(rest) - SHOWN} more are in {run.place}/figures." if len(rest) > SHOWN else ""

@@ -18,7 +18,7 @@ from engine.predictions import Predictions
 from engine.report.page.blocks import Block, data_address, figure, section
 from engine.report.page.confusions import Held
 from engine.report.page.run import Run
-from engine.report.page.words import set_name
+from engine.report.page.words import counted, percent, set_name
 from schemas.reasons import CODES
 
 # Images under each heading, and the longer side of one in pixels; a small image is enlarged whole times.
@@ -81,14 +81,29 @@ def sample_section(run: Run, held: Held, images: Images) -> Block | None:
         galleries += [one | {"title": f"{one['title']}: {said.model} on {where}"} for one in found]
         missing += [f"{where}: {told}"] if told else []
     names = [name for name in run.pictures if name.startswith(("predictions-", "saliency-"))]
-    figures = [figure(name, run.picture(name), _alt(name)) for name in names]
+    told = {where.replace("/", "-"): f"{where}: {_found(said)}" for where, said in held if said.known.any()}
+    figures = [figure(name, run.picture(name), _alt(name, told)) for name in names]
     return section("samples", "Images", sentences=missing, galleries=galleries, figures=figures)
 
 
-def _alt(name: str) -> str:
+def _alt(name: str, told: Mapping[str, str]) -> str:
+    """What a picture of images shows, and what was found on their set."""
     kind, _, where = name.partition("-")
-    what = "Right and wrong answers, the most and the least certain"
-    return f"{what if kind == 'predictions' else 'What speaks for each answer, by Grad-CAM'}: {where}"
+    answers = "Right and wrong answers, the most and the least certain"
+    what = answers if kind == "predictions" else "What speaks for each answer, by Grad-CAM"
+    return f"{what}, on {told.get(where, where)}"
+
+
+def _found(said: Predictions) -> str:
+    """How many answers are right, and which wrong one is the most certain."""
+    known = said.labelled()
+    wrong = np.flatnonzero(known.label != known.predicted)
+    told = f"{percent(1 - len(wrong) / known.n)} of {counted(known.n, 'image')} are answered rightly"
+    if not len(wrong) or known.confidence is None:
+        return told
+    worst = wrong[known.confidence[wrong].argmax()]
+    label, given = (known.class_names[index[worst]] for index in (known.label, known.predicted))
+    return f"{told}; the most certain error is {label} taken for {given}, with {percent(known.confidence[worst])}"
 
 
 def _reasons(run: Run) -> dict[tuple[str, int], list[str]]:

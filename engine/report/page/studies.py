@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from engine.report.page.augmentation import augmentation_section
 from engine.report.page.blocks import Block, estimate, figure, number, section, table
+from engine.report.page.replicated_models import replication_section
 from engine.report.page.run import Row, Run
 from engine.report.page.verdicts import verdict
 from engine.report.page.words import percent, points, set_name
@@ -137,4 +138,5 @@ def comparison_section(run: Run) -> Block | None:
 STUDIES: Mapping[str, Callable[[Run], Block | None]] = {
     "study-modifications": modification_section,
     "study-augmentation": augmentation_section,
+    "study-imagenet-v2": replication_section,
 }

@@ -155,6 +155,12 @@ def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[st
     return _checked(_chosen(study, only) if only else study)
 
 
+def tables_in(place: Location) -> list[Location]:
+    """The tables of a folder that a study reads."""
+    names = [name for name in place.names() if name.endswith(ENDING)]
+    return [place / name for name in names if name == f"{REFERENCE}{ENDING}" or name.startswith(PREFIX)]
+
+
 def _rank(name: str) -> tuple[bool, str]:
     return name != f"{PREFIX}{PRIMARY}", name
 

@@ -17,8 +17,8 @@ from engine.report.study.text_models import agreement_text, line_text, lost_text
 from engine.report.study.writing import Found, between, first, percent, plural, points, reach
 
 
-def page(found: Found, folder: str, command: str, pictures: Iterable[str]) -> str:
-    """The page as Markdown; pictures are expected in `folder` beside it."""
+def page(found: Found, folder: str, command: str, pictures: Iterable[str], tables: str | None = None) -> str:
+    """The page as Markdown; pictures are expected in `folder` beside it, numbers and tables there or in `tables`."""
     there = set(pictures)
     sections = (
         _head,
@@ -37,7 +37,7 @@ def page(found: Found, folder: str, command: str, pictures: Iterable[str]) -> st
         _limits,
     )
     parts = [part for section in sections if (part := section(found))]
-    parts.append(_made(found, folder, command))
+    parts.append(_made(found, folder if tables is None else tables, command))
     return "\n\n".join(_with_pictures(part, folder, there) for part in parts) + "\n"
 
 
@@ -185,13 +185,14 @@ def _limits(found: Found) -> str:
 
 def _made(found: Found, folder: str, command: str) -> str:
     images = ", ".join(f"{name} {count:,}" for name, count in found["images"].items())
+    place = f"{folder}/" if folder else ""
     return "\n\n".join(
         [
             "## How it was made",
             f"```bash\n{command}\n```",
             f"Images: {images}. Models: {len(found['models'])}. Bootstrap replicates: {found['replicates']:,}, keyed "
-            f"by image, seed {found['seed']}. All numbers of this page are in `{folder}/study.json`, the tables "
-            f"behind it in `{folder}/*.parquet`. A further model is one more column of best classes in each table, or "
+            f"by image, seed {found['seed']}. All numbers of this page are in `{place}study.json`, the tables "
+            f"behind it in `{place}*.parquet`. A further model is one more column of best classes in each table, or "
             "a folder with such tables given with `--add`; it may be missing from a variant.",
         ]
     )

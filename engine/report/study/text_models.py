@@ -7,6 +7,8 @@ import numpy as np
 
 from engine.report.study.writing import SURE, Found, between, chance, first, percent, points, table
 
+ERRORS = ("mean_error", "largest_error")
+
 
 def lost_text(found: Found) -> str:
     """Accuracies of all models on all sets."""
@@ -149,7 +151,7 @@ def agreement_text(found: Found) -> str:
     """Agreement of pairs and what it foretells."""
     both = found["agreement"]
     rows = [
-        [name, points(both["mean_error"][name], 2), points(both["largest_error"][name], 2)]
+        [name, *("–" if np.isnan(both[error][name]) else points(both[error][name], 2) for error in ERRORS)]
         for name in both["forecasts"]
     ]
     return "\n\n".join(
@@ -171,9 +173,9 @@ def agreement_text(found: Found) -> str:
 
 def _foretold(both: Mapping[str, Any], primary: str) -> str:
     label_free = np.array(both["forecasts"][both["label_free"]]) - both["truth"]
-    mean = float(np.nanmean(label_free))
-    if np.isnan(mean):
+    if np.isnan(label_free).all():
         return "Agreement on the line needs four models to leave one out."
+    mean = float(np.nanmean(label_free))
     side = "above" if mean > 0 else "below"
     return (
         f"Agreement on the line is {points(abs(mean), 2)} points {side} the truth on average. Where it is above, "

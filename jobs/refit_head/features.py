@@ -1,0 +1,43 @@
+"""What the last layer of a trained network sees of images, without augmentation."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from engine.backbones.body import without
+from engine.cnn.images import Images, batches, even_parts
+from engine.cnn.view import CHUNK_BYTES
+from engine.core.chunk import Chunk
+from engine.core.progress import Progress
+from engine.core.random import stream
+from engine.networks.design import head_name
+from engine.networks.trained import Trained
+from engine.stream import CHUNK_ROWS
+
+
+def features(network: Trained, images: Images, rows: np.ndarray, progress: Progress) -> Chunk:
+    """The input of the last layer for the images at `rows` of a split, in that order, ``x : (n, d) float32``.
+
+    The pixels, and their normalisation, are those of the network's own validation.
+    """
+    head = head_name(network.model)
+    body = replace(network, model=without(network.model, head))
+    size = max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.frame.pixels))
+    width = network.model.get_submodule(head).in_features
+    found = [Chunk(np.zeros(0, np.int64), np.zeros((0, width), np.float32), np.zeros(0, np.int32))]
+    with progress.task(f"features of {images.name}", len(rows), "images") as task:
+        for batch in batches(images, even_parts(rows, size)):
+            found.append(Chunk(batch.rows, body.scores(batch.x), batch.y.astype(np.int32)))
+            task.advance(len(batch.rows))
+    return joined(*found)
+
+
+def joined(*chunks: Chunk) -> Chunk:
+    """The rows of all `chunks`, one after another."""
+    return Chunk(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+
+
+def shuffled(chunk: Chunk, seed: int, name: str) -> Chunk:
+    """The rows in random order, as descents by chunks need them."""
+    order = stream(seed, "refit-head", name).permutation(len(chunk.y))
+    return Chunk(*(np.ascontiguousarray(column[order]) for column in chunk))

@@ -1,0 +1,109 @@
+"""The last layers of a run: one for each network, learnt again, or left finished by a run that was interrupted."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.backbones.backbone import choose_device
+from engine.core.checkpoint import FolderCheckpoint
+from engine.core.chunk import Chunk
+from engine.core.location import Location
+from engine.networks.design import head_name
+from engine.networks.runs import DESCRIPTION, NetworkFolder
+from engine.networks.trained import Trained, load_trained
+from engine.probes.model import Classifier
+from engine.probes.options import ProbeOptions
+from engine.probes.train import train
+from engine.store import ArrayStore
+from engine.stream import Workers, connect
+from jobs.folder import CHECKPOINT
+from jobs.refit_head.features import features, joined, shuffled
+from jobs.refit_head.lesson import Lesson, check_seen
+from jobs.refit_head.origin import seed_of
+from jobs.refit_head.work import Work
+
+# The member of the family of probes that is a softmax layer at its optimum whatever the rows, so that methods differ in
+# their rows alone; and where a network's description tells of it.
+MEMBER, HEAD = "logistic", "head"
+GENERATOR = "generator"
+
+
+def refitted(work: Work, lesson: Lesson) -> Iterator[Trained]:
+    """Each network with its new last layer: what an interrupted run has left finished, else learnt and saved."""
+    device = choose_device(work.config.device)
+    for network in work.origin.networks:
+        title = work.title(network)
+        place = work.place(title)
+        if (place / DESCRIPTION).exists():
+            (place / CHECKPOINT).delete_folder()  # of a run that was killed between writing the model and this
+            work.progress.say(f"{title} is there already; continuing with its predictions")
+            yield load_trained(place, device)
+            continue
+        with work.folder.timed(f"fit {title}"):
+            yield refit(work, lesson, network, device)
+
+
+def refit(work: Work, lesson: Lesson, network: NetworkFolder, device: torch.device) -> Trained:
+    """Learn the last layer of a network again, and save the whole."""
+    title, seed = work.title(network), seed_of(network)
+    place, first = work.place(title), load_trained(network.folder, device)
+    states = place / CHECKPOINT
+    check_seen(first, lesson.images)
+    dim = first.model.get_submodule(head_name(first.model)).in_features
+    lesson.check_memory(dim, work.method, work.config.memory)
+    learnt, held = (features(first, lesson.images, rows, work.progress) for rows in lesson.rows[:2])
+    real = shuffled(learnt, seed, "real")
+    with connect() as workers:
+        made = synthetic(work, lesson, real, seed, states, workers)
+        rows = shuffled(joined(real, made), seed, "all")
+        options = ProbeOptions(l2=work.config.l2, class_weight=work.method.class_weight, seed=seed)
+        store = _stored(rows, lesson)
+        # Held-out rows that stand in no store are chosen by and never learnt from.
+        head = train(MEMBER, store.view(), held, options, workers, work.progress, FolderCheckpoint(states / HEAD))
+    found = with_head(first, head, title, _about(work, real, made, head))
+    found.save(place)
+    states.delete_folder()
+    return found
+
+
+def synthetic(work: Work, lesson: Lesson, real: Chunk, seed: int, states: Location, workers: Workers) -> Chunk:
+    """The rows that the method makes of the `real` ones; a killed training of its generator goes on."""
+    classes = np.flatnonzero(lesson.wanted).tolist()
+    if not classes:
+        return real.rows(0, 0)
+    recipe = work.method.seeded(seed)
+    checkpoint = FolderCheckpoint(states / GENERATOR)
+    view = _stored(real, lesson).view()
+    generator = work.method.generator.train(view, classes, workers, recipe, checkpoint, work.progress)
+    counts = lesson.wanted[classes]
+    x = [generator.sample(label, range(count), seed) for label, count in zip(classes, counts.tolist(), strict=True)]
+    # No image of a listing has a number below 0.
+    return Chunk(-1 - np.arange(counts.sum()), np.concatenate(x), np.repeat(classes, counts).astype(np.int32))
+
+
+def with_head(network: Trained, head: Classifier, title: str, about: dict[str, Any]) -> Trained:
+    """The `network`, whose last layer becomes `head`; its temperature stays out, as that of other networks does."""
+    layer = network.model.get_submodule(head_name(network.model))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.rule.weight))
+        layer.bias.copy_(torch.from_numpy(head.rule.bias))
+    return replace(network, title=title, details=network.details | {HEAD: about})
+
+
+def _stored(rows: Chunk, lesson: Lesson) -> ArrayStore:
+    return ArrayStore(rows.x, rows.y, lesson.class_names, lesson.images.name, rows.sample_id)
+
+
+def _about(work: Work, real: Chunk, made: Chunk, head: Classifier) -> dict[str, Any]:
+    """How a last layer came about, as plain values."""
+    method = work.method
+    return head.details | {
+        "method": method.name,
+        "balance": method.balance,
+        "of": str(work.origin.place),
+        "real_rows": len(real.y),
+        "synthetic_rows": len(made.y),
+    }

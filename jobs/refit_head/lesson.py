@@ -1,0 +1,113 @@
+"""What the last layers of a run learn from: the images that its networks learnt from, and rows for small classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.cnn.division import Division, divide
+from engine.cnn.images import Images
+from engine.core.budget import Budget, parse_bytes
+from engine.core.errors import InputError
+from engine.generators.balance import targets
+from engine.networks.trained import Trained
+from jobs.refit_head.method import Method
+from jobs.refit_head.work import Work
+
+# Rows of features in memory: as they came from the network, in random order, and what a fit keeps beside them.
+COPIES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """The images of the training split, divided as for the training, the same for every seed.
+
+    Attributes
+    ----------
+    rows
+        Those to learn from, and those to choose the penalty on.
+    wanted : (classes,) int64
+        Synthetic rows of each class.
+    notes
+        Sentences for the user.
+    """
+
+    images: Images
+    rows: Division
+    wanted: np.ndarray
+    notes: tuple[str, ...]
+
+    @property
+    def class_names(self) -> list[str]:
+        """By class index."""
+        return self.images.source.listing.class_names
+
+    def check_memory(self, dim: int, method: Method, memory: str) -> None:
+        """Refuse features of `dim` numbers that would not fit, or a method that would need too much for them."""
+        count = len(self.rows.train) + len(self.rows.validation) + int(self.wanted.sum())
+        needed = 4 * COPIES * dim * count
+        if method.generator is not None:
+            labels = self.images.source.listing.labels[self.rows.train]
+            mine = int(np.isin(labels, np.flatnonzero(self.wanted)).sum())
+            needed += method.generator.memory(mine, dim, len(self.class_names))
+        subject = f"learning from {count:,} rows of {dim:,} features"
+        Budget(parse_bytes(memory)).require(needed, subject, "raise --memory")
+
+
+def lesson_of(work: Work) -> Lesson:
+    """The training split, opened and divided as `train-cnn` did it, and what is missing in each class.
+
+    Raises
+    ------
+    InputError
+        Other rows come out of it than the networks learnt from, or no class needs synthetic ones.
+    """
+    images = work.open(work.origin.source, work.origin.name)
+    listing, options = images.source.listing, work.origin.options
+    usable = np.array([row for row in range(len(listing)) if row not in images.rejected], np.int64)
+    rows = divide(listing, usable, options["validation"], options["seed"], images.name)
+    _check_division(work, rows, images.name)
+    counts = np.bincount(listing.labels[rows.train], minlength=len(listing.class_names))
+    return Lesson(images, rows, *wanted_rows(work.method, counts, listing.class_names, images.name))
+
+
+def _check_division(work: Work, rows: Division, name: str) -> None:
+    for network in work.origin.networks:
+        about = network.about()["details"]
+        if (len(rows.train), len(rows.validation)) != (about["train_rows"], about["validation_rows"]):
+            raise InputError(
+                f"{name} is divided into {len(rows.train)} and {len(rows.validation)} images, but {network.name} has "
+                f"learnt from {about['train_rows']} and was validated on {about['validation_rows']}; some files hold "
+                "another image than then: train it again"
+            )
+
+
+def wanted_rows(
+    method: Method, counts: np.ndarray, names: Sequence[str], name: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """How many rows to make of each class, ``(k,) int64``, and a sentence on classes with too few to make more.
+
+    Raises
+    ------
+    InputError
+        None at all.
+    """
+    if method.generator is None:
+        return np.zeros(len(counts), np.int64), ()
+    fewest = method.generator.fewest
+    wanted = targets(counts, method.balance)
+    short = np.flatnonzero((wanted > 0) & (counts < fewest))
+    wanted[short] = 0
+    if not wanted.any():
+        raise InputError(
+            f"--balance {method.balance} asks for no row that {method.name} could make: no class of {name} is smaller "
+            f"and has {fewest} images; give a number or a ratio, such as 1x"
+        )
+    told = f"{method.name} needs {fewest} images of a class; it made none of {', '.join(names[i] for i in short)}"
+    return wanted, (told,) * bool(len(short))
+
+
+def check_seen(network: Trained, images: Images) -> None:
+    """Refuse images whose classes are not those of the `network`."""
+    if list(network.class_names) != list(images.source.listing.class_names):
+        raise InputError(f"{images.name} lists other classes than {network.title} knows; train it again")

@@ -1,0 +1,46 @@
+"""What all steps of a run need, and what its files are called."""
+
+from dataclasses import dataclass
+
+from engine.cnn.images import Images, open_images
+from engine.core.budget import parse_bytes
+from engine.core.location import Location
+from engine.core.progress import Progress
+from engine.data.source import Source
+from engine.networks.frame import Frame
+from engine.networks.runs import NetworkFolder
+from engine.store.workspace import slug
+from jobs.folder import MODELS, RunFolder
+from jobs.refit_head.config import RefitHeadConfig
+from jobs.refit_head.method import Method
+from jobs.refit_head.origin import Origin, seed_of
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run that has begun."""
+
+    config: RefitHeadConfig
+    method: Method
+    origin: Origin
+    folder: RunFolder
+    progress: Progress
+
+    @property
+    def model(self) -> str:
+        """What results call the networks of all seeds."""
+        return f"{self.origin.options['network']}, {self.method.told}"
+
+    def title(self, network: NetworkFolder) -> str:
+        """What results call the network that `network` becomes."""
+        several = len(self.origin.networks) > 1
+        return f"{self.model}, seed {seed_of(network)}" if several else self.model
+
+    def place(self, title: str) -> Location:
+        """Where a network and its predictions go: the run folder itself for a single one, as in `train-cnn`."""
+        return self.folder.place / MODELS / slug(title) if len(self.origin.networks) > 1 else self.folder.place
+
+    def open(self, source: Source, name: str) -> Images:
+        """The images of a split as `train-cnn` opened them: what it held is held, and what it left out is left out."""
+        frame = Frame(*self.origin.networks[0].about()["frame"])
+        return open_images(source, name, frame, parse_bytes(self.origin.options["memory"]), progress=self.progress)
