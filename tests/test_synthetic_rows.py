@@ -281,6 +281,57 @@ def test_a_class_of_one_row_is_left_out_with_a_sentence_where_the_method_needs_t
     assert not other.notes
 
 
+class Killed(Exception):
+    """A process that is gone."""
+
+
+class Watching:
+    """A progress that remembers what there was to do, and ends the process, as it were, when a task begins."""
+
+    def __init__(self, deadly=""):
+        self.deadly, self.totals = deadly, {}
+
+    def say(self, message):
+        pass
+
+    def task(self, description, total, unit):
+        if description == self.deadly:
+            raise Killed
+        self.totals[description] = total
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def advance(self, count=1):
+        pass
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_store(tmp_path):
+    rng = np.random.default_rng(1)
+    y = rng.permutation(np.repeat(np.arange(3), COUNTS))
+    x = (4 * rng.normal(size=(3, D))[y] + rng.normal(size=(len(y), D))).astype(np.float32)
+    settings = ("steps=20", "width=8", "layers=1", "axes=3", "block=8", "ddim_steps=10")
+    found = []
+    for name, deaths in (("killed", ["write feature-diffusion rows", "write rows"]), ("whole", [])):
+        work = tmp_path / name
+        write_store(store_folder(Location.of(work), "toy", "toy", "train").path, x, y, part_rows=16)
+        config = AugmentConfig(dataset="toy", method="feature-diffusion", settings=settings, workspace=str(work))
+        for deadly in deaths:
+            with pytest.raises(Killed):
+                augment(config, Watching(deadly))
+        last = Watching()
+        augment(config, last)
+        assert last.totals.get("train the generator") == (None if deaths else 20)
+        store = find_store(Location.of(work), "toy+synthetic:feature-diffusion-to-max", "train")
+        found.append((store.manifest, [(store.folder / part.name).read_bytes() for part in store.manifest.parts]))
+    assert found[0] == found[1]
+    assert found[0][0].provenance.synthetic.made
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """A workspace with the embeddings of some digits, and the name of the dataset."""
