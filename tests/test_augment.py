@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from engine.data.source import Listing, Synthesis
 from engine.data.sources.subset import Subset
 from engine.data.synthetic import finished_sets, sets_folder
 from engine.generators.generator import Generator, load_generator
+from engine.realism.agreement import Agreement
 from engine.realism.table import SYNTHETIC_SCHEMA
 from engine.store import Piece, open_store
 from engine.store.workspace import store_folder
@@ -29,6 +31,7 @@ from jobs.augment.judged import _backbone, _framed, _store
 from jobs.augment.learnt import learnt, method_of
 from jobs.augment.lesson import lesson_of, opened
 from jobs.augment.samples import Shard, make_shard, sampled, usable_classes
+from jobs.augment.told import notes_of
 from jobs.augment.written import NOT_NEEDED, table_of
 from jobs.extract import ExtractConfig
 from jobs.extract import run as run_extract
@@ -321,10 +324,23 @@ def test_a_trained_generator_is_used_again_and_grey_images_of_odd_sizes_stay_so(
     assert np.load(shard).shape[1:] == (13, 17, 1)
     assert finished_sets(str(tmp_path / "work"), "shapes") == ["gan-1x"]
     before = (folder / "generator.safetensors").stat().st_mtime_ns
+    (folder / "checkpoint").mkdir()  # as a kill leaves it between saving the generator and the end
     other = replace(config, balance="2x")
     again = learnt(other, lesson_for(other), Location.of(tmp_path / "work"), SILENT)
     assert (folder / "generator.safetensors").stat().st_mtime_ns == before
     assert again.generator.sample(1, range(16), 0).tobytes() == np.load(sorted(folder.rglob("*.npy"))[1]).tobytes()
+    assert not (folder / "checkpoint").exists()
+
+
+def test_a_classifier_that_does_not_know_the_real_images_is_told():
+    def notes(right):
+        nothing = np.zeros(0)
+        agreed = Agreement(nothing, nothing, np.array(right), nothing, nothing, nothing)
+        filtered = SimpleNamespace(agreement=agreed)
+        return notes_of(SimpleNamespace(verdicts=[], backbone="tiny", filtered=filtered), {"kept": 3}, [])
+
+    assert "only 25% of the real rows are recognised" in notes([True, False, False, False])[0]
+    assert not any("recognised" in note for note in notes([True, True, False, True]))
 
 
 def test_features_of_changed_images_and_of_another_seed_are_made_anew(tmp_path):
@@ -404,6 +420,8 @@ def test_only_as_many_images_are_kept_as_were_wanted_the_first_that_pass(made):
         ({"settings": ("smallest=much",)}, "it must be a value like"),
         ({"method": "gan", "steps": 0}, "steps is 0"),
         ({"surplus": 0.5}, "--surplus is 0.5"),
+        ({"surplus": float("nan")}, "--surplus is nan"),
+        ({"surplus": float("inf")}, "--surplus is inf"),
         ({"image_size": 0}, "--image-size is 0"),
         ({"method": "gan", "steps": 1, "image_size": 4}, "scale them"),
         ({"memory": "1KB"}, "need"),

@@ -26,8 +26,8 @@ def run(config: AugmentConfig, progress: Progress = SILENT) -> Report:
     from jobs.augment.lesson import opened as opened_split
 
     workspace = Location.of(config.workspace).absolute()
-    if config.surplus < 1:
-        raise InputError(f"--surplus is {config.surplus}; give 1 or more")
+    if not 1 <= config.surplus < float("inf"):
+        raise InputError(f"--surplus is {config.surplus}; give a number from 1 on")
     if config.method in FEATURE_GENERATORS:
         from jobs.augment.features import run_features
 
@@ -87,8 +87,9 @@ def _made(
     kept = np.bincount(table["class"].to_numpy(), table["kept"].to_numpy(), minlength=len(wanted))
     short = [lesson.class_names[label] for label in np.flatnonzero(kept < wanted)]
     notes = [*lesson.notes, *refused, *notes_of(found, counted(table), short)]
-    size = max(lesson.frame.size)
-    notes.append(f"Next: python cli.py train-cnn --dataset {config.dataset}+{FOLDER}:{called} --image-size {size}")
+    if kept.any():
+        size = max(lesson.frame.size)
+        notes.append(f"Next: python cli.py train-cnn --dataset {config.dataset}+{FOLDER}:{called} --image-size {size}")
     results = results_of(where, found, table, lesson.class_names)
     return folder.finish(results, [classes_table(table, lesson.class_names, lesson.counts, wanted)], notes)
 

@@ -79,11 +79,12 @@ def learnt(config: AugmentConfig, lesson: Lesson, workspace: Location, progress:
     made_of = [method.name, method.training(recipe), pixels, lesson.labels.tolist(), list(lesson.frame)]
     place = workspace / FOLDER / f"{method.name}-{digest_json(made_of)[:MARK]}"
     mark = digest_json([*made_of, asdict(recipe), config.seed])[:MARK]
+    checkpoint = FolderCheckpoint(place / CHECKPOINT)
     if (place / DESCRIPTION).exists():
+        checkpoint.folder.delete_folder()  # it is left where a kill came between saving and this
         progress.say(f"the generator is trained already: {place}")
         found = load_generator(place, device)
         return Learnt(found.changed(**{name: getattr(recipe, name) for name in method.free}), place, mark)
-    checkpoint = FolderCheckpoint(place / CHECKPOINT)
     if checkpoint.folder.names():
         progress.say("continuing the training of the generator that was interrupted")
     classes = len(lesson.class_names)

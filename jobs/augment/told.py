@@ -14,6 +14,9 @@ from schemas.results import Result
 if TYPE_CHECKING:
     from jobs.augment.judged import Judged
 
+# Share of the real rows that a classifier must recognise for its word on synthetic ones to be worth much.
+TRUSTED = 0.5
+
 
 def results_of(place: Mapping[str, Any], found: "Judged", table: pa.Table, names: Sequence[str]) -> list[Result]:
     """A row for each verdict, and how many images or rows were made and kept, in all and of each class.
@@ -55,10 +58,22 @@ def classes_table(
     return Table(f"Synthetic {what}", ("class", "real", "wanted", "made", "kept"), rows)
 
 
+def _weak(found: "Judged") -> list[str]:
+    """A warning where the classifier that is asked for the classes of images does not know the real ones."""
+    accuracy = found.filtered.agreement.real_right.mean()
+    if accuracy >= TRUSTED:
+        return []
+    return [
+        f"warning: by features of {found.backbone} only {accuracy:.0%} of the real rows are recognised, so that little "
+        "is known of the new ones; name a better --backbone"
+    ]
+
+
 def notes_of(found: "Judged", counts: Mapping[str, int], short: Sequence[str], what: str = "images") -> list[str]:
     """What the checks say of all images or rows, why some were left out, and which classes did not get enough."""
     left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items())
     notes = [verdict.sentence for verdict in found.verdicts if verdict.class_name is None]
+    notes += _weak(found)
     notes.append(f"Checked with features of {found.backbone}. Of {sum(counts.values()):,} {what}: {left_out}.")
     if not counts["kept"]:
         return [*notes, f"None of the {what} passed, so the set adds nothing; a longer training may, or another method"]
