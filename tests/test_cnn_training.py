@@ -5,33 +5,13 @@ import torch
 from torch import nn
 
 from engine.cnn.images import Held
-from engine.cnn.train import Lesson, _Followed, validated
+from engine.cnn.train import Lesson, validated
 from engine.cnn.transfer import sent
 from engine.data.source import Listing
 from engine.data.sources.arrays import ArraySource
 from engine.networks.frame import Frame
 
 CPU = torch.device("cpu")
-
-
-def test_a_moving_average_goes_its_share_of_the_way_and_takes_over_counters():
-    average, model = (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2))
-    model(torch.rand(4, 2))
-    before = {name: tensor.clone() for name, tensor in average.state_dict().items()}
-    _Followed.of(average, model).step(0.75)
-    for name, tensor in average.state_dict().items():
-        there = model.state_dict()[name]
-        expected = 0.75 * before[name] + 0.25 * there if there.is_floating_point() else there
-        torch.testing.assert_close(tensor, expected)
-    assert average[1].num_batches_tracked == 1
-
-
-def test_an_average_follows_a_model_that_was_filled_after_they_met():
-    average, model = nn.Linear(2, 2), nn.Linear(2, 2)
-    followed = _Followed.of(average, model)
-    model.load_state_dict({"weight": torch.ones(2, 2), "bias": torch.ones(2)})
-    followed.step(0.0)
-    assert torch.equal(average.weight, torch.ones(2, 2))
 
 
 def test_validation_is_the_mean_over_all_images_however_they_are_batched(rng):

@@ -63,3 +63,11 @@ def test_an_average_follows_by_the_formula_and_counters_are_copied():
         expected = decay * expected + (1 - decay) * model[0].weight.detach().numpy()
     np.testing.assert_allclose(average[0].weight.detach().numpy(), expected, rtol=1e-5, atol=1e-7)
     assert average[1].num_batches_tracked == model[1].num_batches_tracked == 29
+
+
+def test_an_average_follows_a_network_that_was_filled_after_they_met():
+    average, model = nn.Linear(2, 2), nn.Linear(2, 2)
+    followed = Followed.of(average, model)
+    model.load_state_dict({"weight": torch.ones(2, 2), "bias": torch.ones(2)})
+    followed.step(0.0, 1)
+    assert torch.equal(average.weight, torch.ones(2, 2))
