@@ -26,8 +26,9 @@ from engine.store.workspace import find_store, slug
 from engine.stream import connect
 from engine.summaries.outcomes import Outcomes
 from jobs.connection import connected
-from jobs.evaluation import check_features, evaluate, results_table, title_of
-from jobs.folder import MANIFEST, MODELS, PREDICTIONS, input_of, opened
+from jobs.evaluation import check_features, evaluate, results_table, title_of_model
+from jobs.folder import MANIFEST, PREDICTIONS, input_of, opened
+from jobs.inputs import folder_of_model, input_of_file, run_of
 from jobs.report import Report
 from schemas.embeddings import REJECTED_SCHEMA
 from schemas.run import Input
@@ -100,27 +101,13 @@ class PredictConfig:
 
 def run(config: PredictConfig, progress: Progress = SILENT) -> Report:
     """Predict, and measure where there are labels."""
-    folder = _chosen(Location.of(config.model).absolute())
+    folder = folder_of_model(config.model)
     if holds_network(folder):
         _refuse(config, OF_PROBES, f"{folder} holds a network, which predicts images on this machine")
         return _by_network(config, folder, progress)
     model = load_model(folder)
     _refuse(config, OF_NETWORKS, f"{folder} holds a probe, which predicts stored embeddings")
     return _by_probe(config, folder, model, progress)
-
-
-def _chosen(folder: Location) -> Location:
-    """The folder of a model: of the only one of its run.
-
-    Raises
-    ------
-    InputError
-        The run has several; the message names them.
-    """
-    several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
-    if several:
-        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
-    return folder
 
 
 def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> None:
@@ -138,7 +125,7 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
     name = slug(config.name or f"{folder.name}-{config.dataset}-{config.split}")
     inputs = [_record(folder, model), input_of(store)]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
-        title = title_of(model.name, model.details.get("class_weight", "none"))
+        title = title_of_model(model)
         progress.say(f"predicting {store.rows:,} rows of {store.name} with {title}")
         with made.timed("predict"):
             found = evaluate(model, title, store, made.place, workers, progress)
@@ -166,7 +153,8 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
     model = load_trained(folder, choose_device(config.device))
     known = source.listing.class_names
     classes, note = align_classes(model.class_names, known, name) if known else (np.empty(0, np.int64), "")
-    inputs = [_record_of_network(folder, model.details["train_rows"]), _record_of_images(dataset, source)]
+    learnt_from = input_of_file(folder, folder / MODEL, model.details["train_rows"])
+    inputs = [learnt_from, _record_of_images(dataset, source)]
     run_name = slug(config.name or f"{folder.name}-{dataset.name}-{config.split}")
     with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
         progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
@@ -188,8 +176,8 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
 
 def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]:
     """The dataset, divided as it was for the training, and the hashes of the listings that the training read."""
-    run = folder.parent.parent if folder.parent.name == MODELS else folder
-    manifest: dict[str, Any] = json.loads((run / MANIFEST).read_text()) if (run / MANIFEST).exists() else {}
+    place = run_of(folder) / MANIFEST
+    manifest: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
     options = manifest.get("config", {})
     root = config.data_root or Path(options.get("data_root", "data"))
     seed = options.get("seed", 0)
@@ -222,11 +210,6 @@ def _write_rejected(place: Location, name: str, source: Source, rejected: dict[i
     ]
     schema = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
     place.write_atomically(lambda file: pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd"))
-
-
-def _record_of_network(folder: Location, rows: int) -> Input:
-    with (folder / MODEL).open_input() as file:
-        return Input(place=str(folder), config_hash=digest_file(file), rows=rows)
 
 
 def _record_of_images(dataset: Dataset, source: Source) -> Input:
