@@ -250,7 +250,8 @@ def _augmentation(run: Run, held: Held) -> Lead | None:
         SEEN: [f"{counted(len(ranking.gains), 'training')} beside the one on the original images as they are."],
         DO: [_gained(gain) for gain in sure[:NAMED]] or ["More images or seeds may show what these do not."],
         SURE: [f"{len(sure)} of {len(ranking.gains)} gains are beyond chance, all tested together."]
-        + [f"Worse than nothing beyond chance: {listed(hurt)}."] * bool(hurt),
+        + [f"Worse than nothing beyond chance: {listed(hurt)}."] * bool(hurt)
+        + [f"Nearest to a gain that is sure is {_gained(one)}" for one in ranking.gains[:1] if not sure],
     }
     return _lead(headline_of(ranking), parts)
 
