@@ -58,7 +58,7 @@ class DiffusionRecipe:
     ema: float = 0.999
     flip: bool = False
     guidance: float = 1.5
-    ddim_steps: int = 50
+    ddim_steps: int = 20
     block: int = 16
     seed: int = 0
 
