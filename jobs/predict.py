@@ -1,12 +1,10 @@
 """`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,12 +16,10 @@ from engine.data.catalogue import open_dataset
 from engine.data.dataset import Dataset
 from engine.data.label_order import check_label_order
 from engine.data.source import Source
-from engine.evaluate import align_classes, measure, predict
+from engine.evaluate import measure
 from engine.networks.runs import holds_network
 from engine.probes.model import MODEL, Classifier, load_model
-from engine.store import Piece
 from engine.store.workspace import find_store, slug
-from engine.stream import connect
 from engine.summaries.outcomes import Outcomes
 from jobs.connection import connected
 from jobs.evaluation import check_features, evaluate, results_table, title_of_model
@@ -32,9 +28,6 @@ from jobs.inputs import folder_of_model, input_of_file, run_of
 from jobs.report import Report
 from schemas.embeddings import REJECTED_SCHEMA
 from schemas.run import Input
-
-if TYPE_CHECKING:
-    from engine.cnn.images import Images
 
 JOB = "predict"
 REJECTED = "rejected.parquet"
@@ -133,42 +126,30 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
         return made.finish(found.results, tables, found.notes)
 
 
-def _flags(images: "Images") -> Callable[[Piece], np.ndarray] | None:
-    """Says which of the images of a piece, those that were rejected left out, are synthetic; None where none is."""
-    synthesis = images.source.listing.synthesis
-    if synthesis is None:
-        return None
-    return lambda piece: synthesis.made[[row for row in range(*piece) if row not in images.rejected]]
-
-
 def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> Report:
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from engine.backbones.backbone import choose_device  # here, because all of this loads torch
     from engine.cnn.images import open_images
-    from engine.cnn.view import ImageView
     from engine.networks.trained import load_trained
+    from jobs.image_sets import Unseen, predicted
 
     dataset, trained = _images(config, folder)
-    source, name = dataset.source(config.split), f"{dataset.name}/{config.split}"
     model = load_trained(folder, choose_device(config.device))
-    known = source.listing.class_names
-    classes, note = align_classes(model.class_names, known, name) if known else (np.empty(0, np.int64), "")
+    test = Unseen.of(dataset, config.split, model.class_names)
+    source, name = test.source, test.name
     learnt_from = input_of_file(folder, folder / MODEL, model.details["train_rows"])
     inputs = [learnt_from, _record_of_images(dataset, source)]
     run_name = slug(config.name or f"{folder.name}-{dataset.name}-{config.split}")
     with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
         progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
         images = open_images(source, name, model.design.frame, 0)  # each is seen once, so none is held
-        place = made.place / PREDICTIONS / slug(f"{dataset.name}-{config.split}")
-        with made.timed("predict"), connect(threads=1) as workers:
-            view = ImageView.of(images)
-            counts = predict(
-                model, model.class_names, view, classes, place, workers, synthetic=_flags(images), progress=progress
-            )
+        place = made.place / PREDICTIONS / test.folder
+        with made.timed("predict"):
+            counts = predicted(model, images, test.classes, place, progress)
         results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
         _write_rejected(made.place / REJECTED, name, source, images.rejected)
         learnt = inputs[1].config_hash in trained
-        notes = [note, *_remarks(name, counts, source, images.rejected, learnt=learnt)]
+        notes = [test.note, *_remarks(name, counts, source, images.rejected, learnt=learnt)]
         return made.finish(
             results, results_table(f"Predicted by {folder.name}", results), [one for one in notes if one]
         )

@@ -82,7 +82,7 @@ def test_a_file_imports_only_from_lower_floors_or_its_own_unit(path):
 
 # What serves several jobs; every other module or package below jobs/ is one job.
 SHARED_BY_JOBS = {
-    *("connection", "evaluation", "folder", "inputs", "network", "report", "reported"),
+    *("connection", "evaluation", "folder", "image_sets", "inputs", "network", "report", "reported"),
     *("selection", "settings", "story", "study", "terminal", "training"),
 }
 

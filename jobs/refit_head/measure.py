@@ -2,23 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from engine.cnn.images import Images, batches, even_parts
-from engine.cnn.view import CHUNK_BYTES, ImageView
-from engine.core.chunk import Chunk
-from engine.evaluate import measure, predict
-from engine.evaluate.predict import outcomes_of, predictions
+from engine.cnn.images import Images
+from engine.evaluate import measure
 from engine.networks.trained import Trained
-from engine.stream import CHUNK_ROWS, connect
-from engine.summaries.outcomes import Outcomes
 from jobs.folder import PREDICTIONS
+from jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
 from jobs.refit_head.lesson import Lesson
-from jobs.refit_head.unseen import Unseen
 from jobs.refit_head.work import Work
 from schemas.results import Result
-
-HELD_OUT = "{} (held out)"
 
 
 def of_unseen(work: Work, models: Sequence[Trained], test: Unseen, images: Images) -> list[Result]:
@@ -26,9 +17,7 @@ def of_unseen(work: Work, models: Sequence[Trained], test: Unseen, images: Image
     results: list[Result] = []
     for model in models:
         place = work.place(model.title) / PREDICTIONS / test.folder
-        with connect(threads=1) as workers:
-            view = ImageView.of(images)
-            counts = predict(model, model.class_names, view, test.classes, place, workers, progress=work.progress)
+        counts = predicted(model, images, test.classes, place, work.progress)
         if counts.n:
             results += measure(counts, test.dataset, test.split, model.title, model.class_names)
     return results
@@ -43,15 +32,6 @@ def of_learnt(work: Work, models: Sequence[Trained], lesson: Lesson) -> list[Res
     results: list[Result] = []
     for name, rows in ((split, lesson.rows.train), (HELD_OUT.format(split), lesson.rows.validation)):
         for model in models if len(rows) else ():
-            counts = _outcomes(model, lesson.images, rows)
+            counts = outcomes(model, lesson.images, rows)
             results += measure(counts, dataset, name, model.title, model.class_names)
     return results
-
-
-def _outcomes(model: Trained, images: Images, rows: np.ndarray) -> Outcomes:
-    classes = len(model.class_names)
-    counted = Outcomes.none(classes)
-    for batch in batches(images, even_parts(rows, max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.frame.pixels)))):
-        said = predictions(model, Chunk(batch.rows, batch.x, batch.y.astype(np.int32)))
-        counted = counted.merge(outcomes_of(said, classes))
-    return counted

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from jobs.evaluation import results_table
+from jobs.image_sets import Unseen, means
 from jobs.refit_head.fit import HEAD, refitted
 from jobs.refit_head.lesson import lesson_of
 from jobs.refit_head.measure import of_learnt, of_unseen
-from jobs.refit_head.told import means, summary
-from jobs.refit_head.unseen import Unseen
+from jobs.refit_head.told import summary
 from jobs.refit_head.work import Work
 from jobs.report import Report
 from jobs.settings import kept_settings

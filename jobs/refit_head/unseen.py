@@ -1,46 +1,14 @@
 """The sets that the networks of a run were evaluated on, to evaluate them on again."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
-
-import numpy as np
 
 from engine.core.errors import InputError
 from engine.data.catalogue import companions_of
 from engine.data.dataset import Dataset
-from engine.data.source import Source
-from engine.evaluate import align_classes
 from engine.store.workspace import slug
 from jobs.folder import PREDICTIONS
+from jobs.image_sets import Unseen
 from jobs.refit_head.origin import Origin
-
-
-class Unseen(NamedTuple):
-    """A split to evaluate on.
-
-    Attributes
-    ----------
-    classes : (c,) int64
-        The model's class index for each of the split's classes.
-    note
-        What has to be said about its classes.
-    """
-
-    dataset: str
-    split: str
-    source: Source
-    classes: np.ndarray
-    note: str
-
-    @property
-    def name(self) -> str:
-        """As ``dataset/split``."""
-        return f"{self.dataset}/{self.split}"
-
-    @property
-    def folder(self) -> str:
-        """What its predictions are called."""
-        return slug(f"{self.dataset}-{self.split}")
 
 
 def unseen_sets(origin: Origin) -> list[Unseen]:
@@ -56,7 +24,7 @@ def unseen_sets(origin: Origin) -> list[Unseen]:
     for dataset, split in _candidates(origin):
         called = slug(f"{dataset.name}-{split}")
         if called in wanted and called not in found:
-            found[called] = _opened(origin, dataset, split)
+            found[called] = Unseen.of(dataset, split, origin.source.listing.class_names)
     missing = [one for one in wanted if one not in found]
     if missing:
         raise InputError(
@@ -76,11 +44,3 @@ def _candidates(origin: Origin) -> Iterator[tuple[Dataset, str]]:
         except InputError:
             continue  # `unseen_sets` says what is missing, if it was used
         yield from ((dataset, split) for split in dataset.splits)
-
-
-def _opened(origin: Origin, dataset: Dataset, split: str) -> Unseen:
-    source, where = dataset.source(split), f"{dataset.name}/{split}"
-    if not source.listing.class_names:
-        return Unseen(dataset.name, split, source, np.empty(0, np.int64), "")
-    known = origin.source.listing.class_names
-    return Unseen(dataset.name, split, source, *align_classes(known, source.listing.class_names, where))

@@ -5,22 +5,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.cnn.images import Images, batches, even_parts
+from engine.cnn.images import Images
 from engine.cnn.train import Lesson
-from engine.cnn.view import CHUNK_BYTES, ImageView
-from engine.core.chunk import Chunk
 from engine.data.label_order import check_label_order
 from engine.draw import png
 from engine.draw.matrix import confused_pairs, confusion
-from engine.evaluate import measure, predict
-from engine.evaluate.predict import outcomes_of, predictions
+from engine.evaluate import measure
 from engine.networks.trained import Trained
-from engine.stream import CHUNK_ROWS, connect
-from engine.summaries.outcomes import Outcomes
 from jobs.folder import PREDICTIONS
+from jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
 from jobs.report import Table
 from jobs.train_cnn.pictures import draw_answers
-from jobs.train_cnn.unseen import Unseen
 from jobs.train_cnn.work import Work
 from jobs.train_cnn.written import REJECTED, rejected_rows
 from schemas.results import Result
@@ -28,7 +23,6 @@ from schemas.results import Result
 # Beyond so many classes a picture of the confusion matrix shows nothing.
 PICTURED = 60
 SHOWN_PAIRS = 5
-HELD_OUT = "{} (held out)"
 
 
 class Found(NamedTuple):
@@ -58,9 +52,7 @@ def evaluate_unseen(work: Work, models: Sequence[Trained], test: Unseen, images:
         found.notes.append(test.note)
     for model in models:
         place = work.place(model.title) / PREDICTIONS / test.folder
-        with connect(threads=1) as workers:
-            view = ImageView.of(images)
-            counts = predict(model, model.class_names, view, test.classes, place, workers, progress=work.progress)
+        counts = predicted(model, images, test.classes, place, work.progress)
         if counts.n:
             found.results.extend(measure(counts, test.dataset, test.split, model.title, model.class_names))
             _confusion(work, model, test, counts.confusion, found)
@@ -82,18 +74,6 @@ def evaluate_learnt(work: Work, models: Sequence[Trained], lesson: Lesson, found
             with work.progress.task(f"evaluate {dataset}/{name}", len(rows), "images") as task:
                 counts = outcomes(model, lesson.images, rows, task.advance)
             found.results.extend(measure(counts, dataset, name, model.title, model.class_names))
-
-
-def outcomes(model: Trained, images: Images, rows: np.ndarray, done=lambda count: None) -> Outcomes:
-    """What a model says of the images at `rows`, counted and not kept; ``done(n)`` is called after n more of them."""
-    classes = len(model.class_names)
-    size = max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.frame.pixels))
-    counted = Outcomes.none(classes)
-    for batch in batches(images, even_parts(rows, size)):
-        said = predictions(model, Chunk(batch.rows, batch.x, batch.y.astype(np.int32)))
-        counted = counted.merge(outcomes_of(said, classes))
-        done(len(batch.rows))
-    return counted
 
 
 def _confusion(work: Work, model: Trained, test: Unseen, counts: np.ndarray, found: Found) -> None:

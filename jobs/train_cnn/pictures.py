@@ -14,7 +14,7 @@ from engine.networks.pixels import normalised, to_device
 from engine.networks.trained import Trained
 from engine.predictions import Predictions, read_predictions
 from jobs.folder import PREDICTIONS
-from jobs.train_cnn.unseen import Unseen
+from jobs.image_sets import Unseen
 from jobs.train_cnn.work import Work
 
 # Images under each heading.

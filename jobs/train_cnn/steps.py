@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from jobs.image_sets import Unseen, means
 from jobs.report import Report
 from jobs.train_cnn.elsewhere import train_elsewhere
 from jobs.train_cnn.fit import trained
 from jobs.train_cnn.lesson import divided, lesson_of, said_of
 from jobs.train_cnn.measure import Found, evaluate_learnt, evaluate_unseen
-from jobs.train_cnn.told import accuracy_table, means, summary
-from jobs.train_cnn.unseen import Unseen
+from jobs.train_cnn.told import accuracy_table, summary
 from jobs.train_cnn.work import Work
 from jobs.train_cnn.written import write_rejected
 
@@ -30,6 +30,6 @@ def finished(work: Work, tests: Sequence[Unseen]) -> Report:
         evaluate_learnt(work, models, lesson, found)
     found.rejected(images)
     write_rejected(work.folder.place, found.ledger)
-    results = [*found.results, *means(models, found.results)]
+    results = [*found.results, *means(models[0].design.name, len(models), found.results)]
     notes = [*work.begun.notes, *said_of(rows, images.name), *map(summary, models), *found.notes]
     return work.folder.finish(results, [*accuracy_table(results), *found.tables], notes)

@@ -1,46 +1,15 @@
 """The sets that a network is evaluated on, checked before it begins to learn."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
-
-import numpy as np
 
 from engine.core.errors import InputError
 from engine.data.catalogue import companions_of, open_dataset
 from engine.data.dataset import Dataset
 from engine.data.modified import SEPARATOR
 from engine.data.source import Source
-from engine.evaluate import align_classes
 from engine.store.workspace import slug
+from jobs.image_sets import Unseen
 from jobs.train_cnn.config import TrainCnnConfig
-
-
-class Unseen(NamedTuple):
-    """A split to evaluate on.
-
-    Attributes
-    ----------
-    classes : (c,) int64
-        The model's class index for each of the split's classes.
-    note
-        What has to be said about its classes.
-    """
-
-    dataset: str
-    split: str
-    source: Source
-    classes: np.ndarray
-    note: str
-
-    @property
-    def name(self) -> str:
-        """As ``dataset/split``."""
-        return f"{self.dataset}/{self.split}"
-
-    @property
-    def folder(self) -> str:
-        """What its predictions and figures are called."""
-        return slug(f"{self.dataset}-{self.split}")
 
 
 def opened_dataset(config: TrainCnnConfig, name: str) -> Dataset:
@@ -65,22 +34,14 @@ def unseen_sets(config: TrainCnnConfig, dataset: Dataset, source: Source) -> lis
     sets = _asked(config, dataset, source) if config.evaluate_on else _usual(config, dataset)
     found, taken = [], {slug(f"{dataset.name}-{config.split}"): f"{dataset.name}/{config.split}"}
     for one, split in sets:
-        other = one.source(split)
-        where = f"{one.name}/{split}"
-        classes, note = _aligned(source, other, where)
-        found.append(Unseen(one.name, split, other, classes, note))
-        if found[-1].folder in taken:
+        test = Unseen.of(one, split, source.listing.class_names)
+        if test.folder in taken:
             raise InputError(
-                f"{taken[found[-1].folder]} and {where} would have one name in the results; rename the folder of one"
+                f"{taken[test.folder]} and {test.name} would have one name in the results; rename the folder of one"
             )
-        taken[found[-1].folder] = where
+        taken[test.folder] = test.name
+        found.append(test)
     return found
-
-
-def _aligned(source: Source, other: Source, where: str) -> tuple[np.ndarray, str]:
-    if not other.listing.class_names:
-        return np.empty(0, np.int64), ""
-    return align_classes(source.listing.class_names, other.listing.class_names, where)
 
 
 def _usual(config: TrainCnnConfig, dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
