@@ -191,6 +191,20 @@ def test_train_cnn_learns_from_synthetic_images_and_validates_on_real_ones(made)
     assert details["train_rows"] + details["validation_rows"] == len(listing)
 
 
+def test_predictions_of_a_network_flag_the_synthetic_images_that_it_is_evaluated_on(made, tmp_path):
+    work, _ = made
+    asked = f"{work / 'shapes'}+synthetic/train"
+    workspace = {"workspace": str(work / "work"), "data_root": work, "name": "flags", "report": False}
+    usual = {"network": "simple-cnn", "image_size": 16, "batch_size": 8, "device": "cpu", "epochs": 1}
+    report = run_training(TrainCnnConfig(dataset=str(work / "shapes"), evaluate_on=(asked,), **usual, **workspace))
+    [place] = (Path(report.run) / "predictions").iterdir()
+    table = pq.read_table(sorted(place.glob("part-*.parquet")))
+    synthesis = with_synthetic(work).source("train").listing.synthesis
+    flagged = dict(zip(table["sample_id"].to_pylist(), table["is_synthetic"].to_pylist(), strict=True))
+    assert sum(flagged.values()) == synthesis.made.sum() > 0
+    assert all(synthesis.made[row] == flag for row, flag in flagged.items())
+
+
 def test_extracted_rows_say_that_they_are_synthetic_and_those_that_train_cnn_validates_on_come_last(made):
     work, _ = made
     asked = f"{work / 'shapes'}+synthetic:augment-only-to-max"
