@@ -183,18 +183,33 @@ def test_without_labels_nothing_is_judged(model, blobs, workers):
     assert np.isnan(found["mean"].lost)
 
 
+class Heard:
+    """Progress that remembers what it was told."""
+
+    def __init__(self):
+        self.said, self.task = [], SILENT.task
+
+    def say(self, message):
+        self.said.append(message)
+
+
 def test_too_few_labels_for_a_bound_are_said_and_not_hidden(model, blobs, workers):
-    class Heard:
-        said = ()
-
-        def say(self, message):
-            self.said += (message,)
-
     heard = Heard()
-    heard.task = SILENT.task
     found = rungs(model, blobs(100), blobs(30), workers, progress=heard)
     assert "oracle" not in found
-    assert heard.said == ("30 labelled target rows are too few for an upper bound; it is left out",)
+    assert heard.said == ["30 labelled target rows are too few for an upper bound; it is left out"]
+
+
+@pytest.mark.parametrize("start", [0, 40])
+def test_synthetic_rows_among_the_target_leave_no_fold_unseen_so_that_the_bound_is_left_out(
+    model, blobs, workers, start
+):
+    heard = Heard()
+    x, y = blobs(100)
+    target = ArrayStore(x, y, NAMES, "toy+synthetic/train", unseen=60).view(start)
+    found = ladder(model, view(*blobs(100)), target, workers=workers, progress=heard, names=["mean"])
+    assert [rung.name for rung in found] == (["mean"] if start < 40 else ["mean", "oracle"])
+    assert [line.startswith("toy+synthetic/train has synthetic rows") for line in heard.said] == [True] * (start < 40)
 
 
 def test_a_cluster_finds_the_same_rungs(model, blobs, workers, cluster):

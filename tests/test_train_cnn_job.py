@@ -280,6 +280,15 @@ def test_two_sets_of_one_name_are_refused(tmp_path, capsys):
     assert "photos/test and photos/test would have one name in the results" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_learnt_from_may_be_asked_for_by_its_name_as_results_call_it(tmp_path):
+    for split, count in {"train": 4, "test": 2, "val": 3}.items():
+        folders(tmp_path / "photos" / split, {"a": count, "b": count})
+    place = {"dataset": str(tmp_path / "photos"), "workspace": str(tmp_path / "ws")}
+    report = run(TrainCnnConfig(epochs=1, evaluate_on=("photos/val",), report=False, **place))
+    assert {path.name for path in (Path(report.run) / "predictions").iterdir()} >= {"photos-val"}
+    assert not (Path(report.run) / "predictions" / "photos-test").exists()
+
+
 def test_modified_training_images_are_recorded_and_validation_images_stay_as_they_are(tmp_path):
     options = {"dataset": "digits", "epochs": 1, "evaluate_on": ("digits/test",), "workspace": str(tmp_path)}
     plain = run(TrainCnnConfig(**options, name="plain"))

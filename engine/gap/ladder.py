@@ -173,7 +173,7 @@ def ladder(
     """A rung for each remedy of `names`, and one for the upper bound unless `oracle` is empty.
 
     About three reads of the reference, and four of the target with as many more as there are folds. Where fewer than 50
-    target rows have labels the oracle is left out, and `progress` is told.
+    target rows have labels, or some are synthetic, the oracle is left out, and `progress` is told.
 
     Parameters
     ----------
@@ -206,6 +206,12 @@ def ladder(
         return rungs
     if answers.n < ORACLE_ROWS:
         progress.say(f"{answers.n} labelled target rows are too few for an upper bound; it is left out")
+        return rungs
+    if target.unseen < target.rows:
+        progress.say(
+            f"{target.store.name} has synthetic rows, made from others of its rows, so that no fold of it is unseen "
+            "by a head trained on the rest; the upper bound is left out"
+        )
         return rungs
     parts = oracles(model, target, theirs, repairs, workers, progress, probe=oracle, folds=folds, seed=seed)
     bound = reduce(Answers.merge, (_judged(part, theirs, seed, replicates, workers, progress) for part in parts))

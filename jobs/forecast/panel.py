@@ -60,9 +60,12 @@ def _trained(config: ForecastConfig, one: Candidate, workers: Workers, progress:
     store = open_store(Location.of(seen.place))
     progress.say(f"training {config.heads} heads on the halves of {store.name} and on shares of them")
     heads = train_heads(one.model, store.view(), config.heads, workers, seed=config.seed, progress=progress)
+    synthetic = store.unseen is not None
     return Heads(*heads), [
         f"gde compares two heads trained on the halves of {store.name}, aline these and {config.heads - FEWEST} on "
         "smaller shares"
+        + "; its synthetic rows are made from rows of both halves, which makes heads agree more"
+        * synthetic
     ]
 
 

@@ -37,8 +37,8 @@ def unseen_sets(origin: Origin) -> list[Unseen]:
 def _candidates(origin: Origin) -> Iterator[tuple[Dataset, str]]:
     """Every split of every dataset that the run may have been evaluated on and that is there."""
     asked = [name.rpartition("/")[0] for name in origin.options["evaluate_on"]]
-    usual = [origin.options["dataset"], *companions_of(origin.options["dataset"])]
-    for name in dict.fromkeys(asked or usual):
+    learnt = origin.options["dataset"]
+    for name in dict.fromkeys((learnt, *(asked or companions_of(learnt)))):
         try:
             dataset = origin.opened(name)
         except InputError:

@@ -60,7 +60,7 @@ def _asked(config: TrainCnnConfig, dataset: Dataset, source: Source) -> Iterator
         place, _, split = name.rpartition("/")
         if not place:
             raise InputError(f"--evaluate-on {name} names no split; write it as dataset/split, such as {name}/test")
-        found = dataset if place == config.dataset else opened_dataset(config, place)
+        found = dataset if place in (config.dataset, dataset.name) else opened_dataset(config, place)
         if _plain(found) == _plain(dataset) and found.source(split).listing.fingerprint() == learnt:
             raise InputError(
                 f"--evaluate-on {name} names the images that are learnt from; name another split, such as "
