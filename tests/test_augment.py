@@ -431,7 +431,7 @@ def test_only_as_many_images_are_kept_as_were_wanted_the_first_that_pass(made):
         ({"balance": "-3"}, "makes nothing"),
         ({"balance": "nanx"}, "makes nothing"),
         ({"settings": ("smalest=0.5",)}, "did you mean 'smallest'"),
-        ({"settings": ("smallest=much",)}, "it must be a value like"),
+        ({"settings": ("smallest=much",)}, "must be of type float"),
         ({"method": "gan", "steps": 0}, "steps is 0"),
         ({"surplus": 0.5}, "--surplus is 0.5"),
         ({"surplus": float("nan")}, "--surplus is nan"),

@@ -324,6 +324,8 @@ def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(t
         ({"synthetic": ("gna:1x",)}, "did you mean 'gan'"),
         ({"settings": ("gan",)}, "method:name=value"),
         ({"settings": ("gna:steps=1",)}, "did you mean 'gan'"),
+        ({"settings": ("smote:neighbors=3",)}, "did you mean 'neighbours'"),
+        ({"settings": ("gan:width=wide",)}, "setting width is 'wide'; it must be of type int"),
         ({"features": ("smoet:1x",)}, "did you mean 'smote'"),
         ({"features": ("none:1x",)}, "none makes none"),
         ({"features": ("smote:all",)}, "balance 'all'"),

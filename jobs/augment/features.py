@@ -26,7 +26,7 @@ from engine.store.write import MANIFEST, read_manifest
 from engine.stream import Workers
 from jobs.augment.config import AugmentConfig
 from jobs.augment.judged import Judged
-from jobs.augment.learnt import CHECKPOINT, FOLDER, MARK, recipe_of
+from jobs.augment.learnt import CHECKPOINT, FOLDER, MARK, recipe_asked
 from jobs.augment.rows import RowsLesson, rows_lesson, unseen_rows
 from jobs.augment.told import classes_table, notes_of, results_of
 from jobs.augment.written import counted, needed, write_table
@@ -69,7 +69,7 @@ def run_features(config: AugmentConfig, workspace: Location, progress: Progress)
                 "stored embeddings: leave it out"
             )
     method = FEATURE_GENERATORS[config.method]
-    recipe = recipe_of(config, method.recipe)
+    recipe = recipe_asked(config)
     lesson = rows_lesson(config, method, workspace)
     name = f"{slug(lesson.dataset)}-{slug(config.name or f'{config.method}-{config.balance}')}"
     record = input_of(lesson.store)

@@ -1,19 +1,20 @@
 """The generator of a run: trained, or found where an earlier run has left it."""
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from engine.backbones import parse_backbone_args
 from engine.backbones.backbone import choose_device
 from engine.core.checkpoint import FolderCheckpoint
-from engine.core.errors import InputError, unknown_name
+from engine.core.errors import unknown_name
 from engine.core.hashing import digest_json
 from engine.core.location import Location
 from engine.core.progress import Progress
 from engine.generators import GENERATORS
 from engine.generators.features import FEATURE_GENERATORS
 from engine.generators.generator import DESCRIPTION, Generator, Method, load_generator
+from engine.generators.recipe import recipe_of
 from jobs.augment.config import AugmentConfig
 from jobs.augment.lesson import Lesson
 
@@ -38,12 +39,11 @@ def method_of(config: AugmentConfig) -> tuple[Method, Any]:
     """
     if config.method not in GENERATORS:
         raise unknown_name("generator", config.method, {*GENERATORS, *FEATURE_GENERATORS})
-    method = GENERATORS[config.method]
-    return method, recipe_of(config, method.recipe)
+    return GENERATORS[config.method], recipe_asked(config)
 
 
-def recipe_of(config: AugmentConfig, kind: type) -> Any:
-    """The recipe of a method, a frozen dataclass `kind`, with what is asked for, checked.
+def recipe_asked(config: AugmentConfig) -> Any:
+    """The recipe of the method, a frozen dataclass, with what is asked for, checked.
 
     Raises
     ------
@@ -51,21 +51,7 @@ def recipe_of(config: AugmentConfig, kind: type) -> Any:
         There is no such setting, or a value means nothing.
     """
     given = parse_backbone_args(config.settings) | ({"steps": config.steps} if config.steps is not None else {})
-    known = {one.name: float if one.default is None else type(one.default) for one in fields(kind)}
-    for name in given:
-        if name not in known:
-            raise unknown_name(f"setting of {config.method}", name, known)
-    values = {name: _typed(name, value, known[name]) for name, value in given.items()}
-    recipe = replace(kind(), **({"seed": config.seed} if "seed" in known else {}), **values)
-    recipe.check()
-    return recipe
-
-
-def _typed(name: str, value: Any, kind: type) -> Any:
-    value = kind(value) if kind is float and type(value) is int else value
-    if type(value) is not kind:
-        raise InputError(f"setting {name} is {value!r}; it must be a value like {kind()!r}")
-    return value
+    return recipe_of(config.method, given, config.seed)
 
 
 def learnt(config: AugmentConfig, lesson: Lesson, workspace: Location, progress: Progress) -> Learnt:

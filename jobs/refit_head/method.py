@@ -1,13 +1,14 @@
 """How a last layer is learnt again: on real features alone, with classes weighted, or with synthetic features."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from engine.backbones.arguments import parse_backbone_args
 from engine.core.errors import InputError, unknown_name
 from engine.generators.balance import targets
 from engine.generators.feature_generator import FeatureMethod
 from engine.generators.features import FEATURE_GENERATORS
+from engine.generators.recipe import recipe_of
 from jobs.refit_head.config import RefitHeadConfig
 
 PLAIN, BALANCED = "none", "class-balanced"
@@ -68,33 +69,9 @@ def method_of(config: RefitHeadConfig) -> Method:
         raise InputError(f"--l2 is {config.l2}; give 0 or more, or leave it to the validation images")
     if config.method in FEATURE_GENERATORS:
         targets([1, 1], config.balance)
-        return Method(config.method, config.balance, _recipe(config))
+        return Method(config.method, config.balance, recipe_of(config.method, parse_backbone_args(config.settings)))
     usual = {one.name: one.default for one in fields(config)}
     given = [f"--{name}" for name in ("balance", "settings") if getattr(config, name) != usual[name]]
     if given:
         raise InputError(f"--method {config.method} makes no synthetic features; leave out {', '.join(given)}")
     return Method(config.method)
-
-
-def _recipe(config: RefitHeadConfig) -> Any:
-    """The generator's recipe with the settings that are given."""
-    kind = FEATURE_GENERATORS[config.method].recipe
-    known = {name: hint for name, hint in get_type_hints(kind).items() if name != "seed"}
-    given = parse_backbone_args(config.settings)
-    for name in given:
-        if name not in known:
-            raise unknown_name(f"setting of {config.method}", name, known)
-    recipe = kind(**{name: _typed(name, value, known[name]) for name, value in given.items()})
-    recipe.check()
-    return recipe
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """A value as its field wants it: whole numbers serve as numbers."""
-    kinds = get_args(hint) or (hint,)
-    value = float(value) if type(value) is int and int not in kinds and float in kinds else value
-    if type(value) not in kinds:
-        raise InputError(
-            f"setting {name} is {value!r}; it must be of type {' or '.join(one.__name__ for one in kinds)}"
-        )
-    return value

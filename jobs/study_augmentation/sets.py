@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
+from engine.backbones.arguments import parse_backbone_args
 from engine.core.errors import InputError, unknown_name
 from engine.core.location import Location
 from engine.core.progress import SILENT, Progress
@@ -16,6 +17,7 @@ from engine.data.datasets import DATASETS
 from engine.data.synthetic import FOLDER, record_of, sets_folder
 from engine.generators import GENERATORS
 from engine.generators.features import FEATURE_GENERATORS
+from engine.generators.recipe import recipe_of
 from engine.store.workspace import slug
 from jobs.folder import MANIFEST, TABLE
 from jobs.study import is_spread, mark_of, run_job, spread
@@ -86,12 +88,13 @@ def sets_of(config: StudyAugmentationConfig, what: Studied) -> list[SyntheticSet
     Raises
     ------
     InputError
-        A method is unknown, or something is not written as it should be.
+        A method or a setting of one is unknown, or something is not written as it should be.
     """
     settings = settings_of(config.settings)
-    for method in settings:
+    for method, given in settings.items():
         if method not in FEATURE_GENERATORS:
             _check_method(method)
+        recipe_of(method, parse_backbone_args(given))
     return [_set(config, what, one, settings) for one in dict.fromkeys(config.synthetic)]
 
 
