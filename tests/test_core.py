@@ -1,6 +1,8 @@
 """Registries, random streams, sizes and places keep their promises."""
 
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -103,3 +105,36 @@ def test_a_killed_write_leaves_the_old_content(tmp_path):
 def test_an_address_with_an_unknown_scheme_is_refused():
     with pytest.raises(InputError, match="nosuch://"):
         Location("nosuch://bucket/key").exists()
+
+
+FRESH_PAGES = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from engine.core.memory import keep_freed_memory
+
+def fresh(megabytes):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        b"x" * (megabytes << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+with ThreadPoolExecutor(1) as other:
+    for megabytes in (8, 48):
+        for run in (fresh, lambda size: other.submit(fresh, size).result()):
+            run(megabytes)  # the first time the memory is new to the process
+            print(run(megabytes))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is of glibc")
+def test_freed_memory_is_used_again_in_this_and_in_other_threads_as_dask_starts_its_workers():
+    pages = {}
+    for how in ("as it comes", "kept"):
+        environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+        child = [sys.executable, "-c", FRESH_PAGES, how]
+        told = subprocess.run(child, env=environment, capture_output=True, text=True, check=True).stdout
+        pages[how] = [int(line) for line in told.split()]
+    assert min(pages["as it comes"]) > 5 * (8 << 20) // resource.getpagesize() // 2
+    assert max(pages["kept"]) < 100

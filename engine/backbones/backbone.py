@@ -11,6 +11,7 @@ from engine.backbones.framed import Framed
 from engine.backbones.preprocessing import Preprocessing
 from engine.backbones.weights import weights_hash
 from engine.core.errors import InputError
+from engine.core.memory import keep_freed_memory
 
 # Pixels of a batch. On a processor, eight images of 224 × 224: the largest activations of a ResNet then stay below 32
 # MB, up to which the C
@@ -190,6 +191,7 @@ def assemble(
     InputError
         The network does not accept images of its preprocessing's size, or its features are not one vector per image.
     """
+    keep_freed_memory()
     trial = Backbone(name, 0, network, None, weights_hash(network.model), dict(arguments), device, precision)
     height, width = network.preprocessing.size
     image = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)

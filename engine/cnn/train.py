@@ -28,6 +28,7 @@ from engine.cnn.team import ALONE, Team
 from engine.cnn.transfer import sent
 from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from engine.core.errors import DivergedError, InputError
+from engine.core.memory import keep_freed_memory
 from engine.core.progress import SILENT, Progress
 from engine.core.random import stream
 from engine.networks.design import freeze, learning
@@ -155,6 +156,7 @@ def fit(
         There is no room for a checkpoint; the one before it is still there.
     """
     _check(recipe, lesson)
+    keep_freed_memory()
     device = lesson.device
     model = model.to(device)
     average = deepcopy(model) if recipe.ema else None

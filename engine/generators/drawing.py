@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from engine.core.memory import keep_freed_memory
 from engine.core.random import stream
 
 
@@ -14,6 +15,7 @@ def in_blocks(indices: range, block: int, make: Callable[[range], np.ndarray]) -
     is always the numbers from ``b * block`` on, all of them, so that an image has the same neighbours and the same
     place however its shard was cut, at the cost of making up to a block more at either end.
     """
+    keep_freed_memory()
     numbers = np.asarray(indices, np.int64)
     images = None
     for number in np.unique(numbers // block).tolist():

@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.core.checkpoint import Checkpoint
 from engine.core.errors import ConfigMismatchError, DivergedError, InputError
+from engine.core.memory import keep_freed_memory
 from engine.core.progress import Progress
 from engine.core.random import stream
 from engine.networks.state import arrays_of, fill, fill_optimiser, optimiser_arrays
@@ -55,6 +56,7 @@ def run_steps(course: Course, step: Step, checkpoint: Checkpoint, progress: Prog
     DivergedError
         A loss is not finite; the message names the step.
     """
+    keep_freed_memory()
     steps, seed = course.training["steps"], course.training["seed"]
     losses = _continued(course, checkpoint)
     look = LOOKS.get(course.device.type, SELDOM)

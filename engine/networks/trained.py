@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.core.errors import SchemaError
 from engine.core.location import Location
+from engine.core.memory import keep_freed_memory
 from engine.networks.design import Design
 from engine.networks.frame import Frame
 from engine.networks.pixels import normalised, to_device
@@ -82,6 +83,7 @@ def load_trained(folder: Location, device: torch.device | None = None) -> Traine
     SchemaError
         The files are not there or not what they should be.
     """
+    keep_freed_memory()
     device = device or torch.device("cpu")
     try:
         about = json.loads((folder / DESCRIPTION).read_text())
