@@ -149,7 +149,9 @@ def test_the_verdict_says_where_synthetic_images_help_and_hurt(rng):
     hurt = " ".join(verdict(found_of(rng, 0.4, 0.4, 0.7, 0.4, 0.5)))
     assert "synthetic images hurt (points: gan to-max" in hurt
     chance = " ".join(verdict(found_of(rng, *[0.5] * 5, n=100)))
-    assert "none helps for sure" in chance
+    assert "Of 4 things that were tried none helps for sure" in chance
+    alone = verdict(found_of(rng, 0.5, 0.5, n=100, kinds=dict([*KINDS.items()][:2])))
+    assert alone[1].startswith("The one thing that was tried, **class-weights**, does not help for sure: it changes")
 
 
 def test_the_verdict_says_whether_synthetic_features_help_beyond_a_refitted_head(rng):

@@ -51,8 +51,10 @@ def _best(found: Found) -> str:
         return "Nothing else was tried."
     if not sure:
         change = f"changes macro F1 by {span(found, 'gained', others[0])} points"
-        told = f"Of {len(others)} things that were tried none helps for sure; the best, "
-        return f"{told}**{found['trainings'][others[0]]}**, {change}.{worse}"
+        best = f"**{found['trainings'][others[0]]}**"
+        if len(others) == 1:
+            return f"The one thing that was tried, {best}, does not help for sure: it {change}.{worse}"
+        return f"Of {len(others)} things that were tried none helps for sure; the best, {best}, {change}.{worse}"
     best = sure[0]
     return (
         f"What helps most is **{found['trainings'][best]}**: macro F1 {percent(_score(found, best))}, "
