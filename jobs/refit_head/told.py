@@ -1,4 +1,4 @@
-"""What a run tells people: means over seeds, and a sentence about each last layer."""
+"""What a run tells people of each last layer."""
 
 from engine.networks.trained import Trained
 from jobs.refit_head.fit import HEAD
