@@ -13,8 +13,8 @@ from engine.backbones.weights import weights_hash
 from engine.core.errors import InputError
 from engine.core.memory import keep_freed_memory
 
-# Pixels of a batch. On a processor, eight images of 224 × 224: with `keep_freed_memory` batches of 4 to 32 take the same
-# time an image, and larger ones more memory.
+# Pixels of a batch. On a processor, eight images of 224 × 224: with `keep_freed_memory` batches of 4 to 32 take the
+# same time an image, and larger ones more memory.
 BATCH_PIXELS = {"cpu": 8 * 224**2, "cuda": 128 * 224**2, "mps": 32 * 224**2}
 BATCH_LIMITS = (2, 256)
 

@@ -31,7 +31,8 @@ def keep_freed_memory() -> None:
     A network's layers ask for the same few megabytes again and again. glibc maps and unmaps each large one, so that the
     kernel clears every page anew: from a sixth of the time of a forward pass to two thirds, in virtual machines and in
     Dask's workers most, whose MALLOC_TRIM_THRESHOLD_ makes it do so with small ones too. Peak memory
-    grows by a tenth, with large batches by more. For jobs that compute networks; a stream of rows reads into buffers of its own.
+    grows by a tenth, with large batches by more. For jobs that compute networks; a stream of rows reads into buffers of
+    its own.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if hasattr(library, "mallopt"):
