@@ -24,16 +24,16 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.core.threads import processors
+from gapscope.store import View, open_store
+from gapscope.stream import CHUNK_ROWS, connect, fold
+from gapscope.stream.cluster import Cluster
+from gapscope.stream.tree import FAN_IN
+from gapscope.stream.verbs import LEAVES
 
 from benchmarks.synthetic_store import TRAIN_ROWS, Recipe, make
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.core.threads import processors
-from engine.store import View, open_store
-from engine.stream import CHUNK_ROWS, connect, fold
-from engine.stream.cluster import Cluster
-from engine.stream.tree import FAN_IN
-from engine.stream.verbs import LEAVES
 
 # A tenth of ImageNet: 32 leaves for two workers, so that the last ones cost little.
 ROWS = 131_072

@@ -16,14 +16,13 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.core.random import stream
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.store import ArrayStore, View, open_store
-from engine.stream import Workers, connect
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.core.random import stream
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import ArrayStore, View, open_store
+from gapscope.stream import Workers, connect
 
 ROWS, CLASSES, FEATURES = (1000, 10_000, 100_000), (2, 10, 100, 1000), (64, 768)
 KINDS = ("gaussian", "rectified", "unequal")

@@ -21,14 +21,13 @@ from urllib.request import urlopen
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.location import Location
-from engine.core.random import stream
-from engine.explorer.load import read_points
-from engine.explorer.points import Points
-from engine.explorer.selecting import found_by, inside_outline, nearest_point
-from engine.explorer.shading import Frame, shade
-from engine.explorer.view import fitted
+from gapscope.core.location import Location
+from gapscope.core.random import stream
+from gapscope.explorer.load import read_points
+from gapscope.explorer.points import Points
+from gapscope.explorer.selecting import found_by, inside_outline, nearest_point
+from gapscope.explorer.shading import Frame, shade
+from gapscope.explorer.view import fitted
 
 ROOT = Path(__file__).parent.parent
 ROWS, CLASSES, TINY = 1_281_167, 1_000, 2_000

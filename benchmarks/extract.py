@@ -24,17 +24,17 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from engine.backbones import BackboneChoice
-from engine.core.location import Location
-from engine.core.threads import processors
-from engine.data.sources.class_folders import class_folders
-from engine.extract.extraction import Extraction, extract
+from gapscope.backbones import BackboneChoice
+from gapscope.core.location import Location
+from gapscope.core.threads import processors
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.extraction.extraction import Extraction, extract
 
 # Decode processes import this file: torch is imported where it is used, so that they start as fast as under `extract`.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.backbones.backbone import Backbone
+    from gapscope.backbones.backbone import Backbone
 
 
 def photograph(rng: np.random.Generator, width: int = 500, height: int = 375) -> bytes:

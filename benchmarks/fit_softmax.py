@@ -20,23 +20,23 @@ from time import perf_counter
 
 import numpy as np
 import pyarrow.parquet as pq
+from gapscope.core.location import Location
+from gapscope.core.memory import peak_bytes
+from gapscope.core.progress import SILENT
+from gapscope.core.threads import blas_threads, processors
+from gapscope.probes import PROBES
+from gapscope.probes.course import Course, Leg, batch_of
+from gapscope.probes.grid import GRID_PENALTIES, VIEWS, Grid, Seen
+from gapscope.probes.heads import Heads, NumPy, Reads
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.training import moments_of
+from gapscope.schemas.embeddings import Part
+from gapscope.store import EmbeddingStore, View, open_store
+from gapscope.stream import connect
+from gapscope.summaries import ClassMeans, LabelledMoments
 from sklearn.linear_model import SGDClassifier
 
 from benchmarks.synthetic_store import Recipe, make_pair
-from engine.core.location import Location
-from engine.core.memory import peak_bytes
-from engine.core.progress import SILENT
-from engine.core.threads import blas_threads, processors
-from engine.probes import PROBES
-from engine.probes.course import Course, Leg, batch_of
-from engine.probes.grid import GRID_PENALTIES, VIEWS, Grid, Seen
-from engine.probes.heads import Heads, NumPy, Reads
-from engine.probes.options import ProbeOptions
-from engine.probes.training import moments_of
-from engine.store import EmbeddingStore, View, open_store
-from engine.stream import connect
-from engine.summaries import ClassMeans, LabelledMoments
-from schemas.embeddings import Part
 
 CHUNK_ROWS = 4096
 SMALL_FIT_ROWS = 100_000

@@ -26,30 +26,29 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from engine.backbones.body import without
-from engine.cnn.images import Held, open_images
-from engine.cnn.recipe import Recipe
-from engine.cnn.statistics import pixel_statistics
-from engine.cnn.train import Lesson, fit
-from engine.core.checkpoint import FolderCheckpoint
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.random import stream
-from engine.data.catalogue import open_dataset
-from engine.data.source import Source
-from engine.data.sources.subset import Subset
-from engine.draw.contact import ClassSheet, Shown, contact_sheet
-from engine.generators import GENERATORS
-from engine.generators.diffusion import DiffusionRecipe
-from engine.generators.gan import GanRecipe
-from engine.generators.generator import Generator
-from engine.inference import clopper_pearson
-from engine.networks.design import Design, head_name
-from engine.networks.frame import own_frame, peek
-from engine.networks.trained import Trained
-from engine.realism.kid import kid
-from engine.shifts.prdc import squared_distances
+from gapscope.backbones.body import without
+from gapscope.cnn.images import Held, open_images
+from gapscope.cnn.recipe import Recipe
+from gapscope.cnn.statistics import pixel_statistics
+from gapscope.cnn.train import Lesson, fit
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.random import stream
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.source import Source
+from gapscope.data.sources.subset import Subset
+from gapscope.draw.contact import ClassSheet, Shown, contact_sheet
+from gapscope.generators import GENERATORS
+from gapscope.generators.diffusion import DiffusionRecipe
+from gapscope.generators.gan import GanRecipe
+from gapscope.generators.generator import Generator
+from gapscope.inference import clopper_pearson
+from gapscope.networks.design import Design, head_name
+from gapscope.networks.frame import own_frame, peek
+from gapscope.networks.trained import Trained
+from gapscope.realism.kid import kid
+from gapscope.shifts.prdc import squared_distances
 
 WANTED = 0.8
 NETWORK, BYTES = "simple-cnn", 2**33

@@ -30,8 +30,8 @@ import pyarrow.csv as pc
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from engine.core.memory import peak_bytes
-from jobs.import_csv import ImportCsvConfig, build
+from gapscope.core.memory import peak_bytes
+from gapscope.jobs.import_csv import ImportCsvConfig, build
 
 DIM, CLASSES, WARM_UP_ROWS, LINKED_ROWS = 1024, 1000, 50, 4000
 

@@ -18,22 +18,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from gapscope.core.location import Location
+from gapscope.core.memory import peak_bytes
+from gapscope.core.threads import blas_threads, processors
+from gapscope.maps.made import Sheet, make_map
+from gapscope.maps.member import LIBRARY, MapOptions
+from gapscope.maps.nearest import nearest
+from gapscope.maps.neighbours import PULLING, Neighbours
+from gapscope.maps.placing import placed
+from gapscope.maps.quality import NEIGHBOURS, shared
+from gapscope.maps.space import Space
+from gapscope.store import View, open_store
+from gapscope.stream import connect
 from pynndescent import NNDescent
 
 from benchmarks.shift import gemm_ceiling, seconds_of
 from benchmarks.synthetic_store import Recipe, make_pair
-from engine.core.location import Location
-from engine.core.memory import peak_bytes
-from engine.core.threads import blas_threads, processors
-from engine.maps.made import Sheet, make_map
-from engine.maps.member import LIBRARY, MapOptions
-from engine.maps.nearest import nearest
-from engine.maps.neighbours import PULLING, Neighbours
-from engine.maps.placing import placed
-from engine.maps.quality import NEIGHBOURS, shared
-from engine.maps.space import Space
-from engine.store import View, open_store
-from engine.stream import connect
 
 SAMPLE, NEW_ROWS = 10_000, 4096
 BESIDE = ("umap", "tsne")

@@ -23,10 +23,10 @@ from sklearn.datasets import load_sample_image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from engine.core.threads import blas_threads
-from engine.data.modifications import MODIFICATIONS
-from engine.data.modifications.modification import SEVERITIES, Modification
-from engine.draw.thumbnails import compact_png, thumbnails
+from gapscope.core.threads import blas_threads
+from gapscope.data.modifications import MODIFICATIONS
+from gapscope.data.modifications.modification import SEVERITIES, Modification
+from gapscope.draw.thumbnails import compact_png, thumbnails
 
 SIDES = (224, 32)
 LIMIT_MS = 3.0

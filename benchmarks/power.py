@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-
-from engine.core.random import stream
-from engine.shifts import SHIFTS
-from engine.shifts.battery import Battery, ShiftOptions
-from engine.store import ArrayStore
-from engine.stream import connect
+from gapscope.core.random import stream
+from gapscope.shifts import SHIFTS
+from gapscope.shifts.battery import Battery, ShiftOptions
+from gapscope.store import ArrayStore
+from gapscope.stream import connect
 
 ROWS, DIM, RUNS, CLASSES, LEVEL = 500, 16, 100, 5, 0.05
 SIZES = {

@@ -33,22 +33,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.core.location import Location
+from gapscope.core.memory import peak_bytes
+from gapscope.core.progress import SILENT
+from gapscope.core.threads import processors
+from gapscope.generators import GENERATORS
+from gapscope.generators.canvas import Canvas
+from gapscope.generators.diffusion import network_of
+from gapscope.generators.gan import LATENT, maker_of
+from gapscope.generators.generator import Generator, load_generator
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.learnt import Learnt
+from gapscope.jobs.augment.samples import sampled
+from gapscope.networks.frame import Frame
 from torch import nn
 
 from benchmarks.generators import RECIPES, Judge, Roles, judge_of, look, made, roles, trained_to
-from engine.core.location import Location
-from engine.core.memory import peak_bytes
-from engine.core.progress import SILENT
-from engine.core.threads import processors
-from engine.generators import GENERATORS
-from engine.generators.canvas import Canvas
-from engine.generators.diffusion import network_of
-from engine.generators.gan import LATENT, maker_of
-from engine.generators.generator import Generator, load_generator
-from engine.networks.frame import Frame
-from jobs.augment.config import AugmentConfig
-from jobs.augment.learnt import Learnt
-from jobs.augment.samples import sampled
 
 WANTED = 0.9
 PARTS = ("speed", "memory", "quality")

@@ -19,13 +19,12 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.location import Location
-from engine.core.random import stream
-from engine.core.threads import blas_threads, processors
-from engine.store import EmbeddingStore, StoreWriter, open_store, pieces_of
-from engine.store.write import embedding_column
-from schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from gapscope.core.location import Location
+from gapscope.core.random import stream
+from gapscope.core.threads import blas_threads, processors
+from gapscope.schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from gapscope.store import EmbeddingStore, StoreWriter, open_store, pieces_of
+from gapscope.store.write import embedding_column
 
 TRAIN_ROWS, TEST_ROWS = 1_281_167, 50_000
 FAMILY = 10

@@ -26,13 +26,12 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.store import EmbeddingStore, View, open_store
-from engine.stream import connect
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import EmbeddingStore, View, open_store
+from gapscope.stream import connect
 
 POINTS = 0.1
 CHUNK_ROWS = 8192

@@ -32,17 +32,17 @@ from torchvision.transforms import v2
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from engine.cnn.images import Held, open_images
-from engine.cnn.recipe import Recipe
-from engine.cnn.statistics import pixel_statistics
-from engine.cnn.train import Lesson, fit
-from engine.core.errors import InputError
-from engine.core.threads import processors
-from engine.data.catalogue import open_dataset
-from engine.data.source import Listing
-from engine.data.sources.arrays import ArraySource
-from engine.networks.design import Design, learning
-from engine.networks.frame import Frame
+from gapscope.cnn.images import Held, open_images
+from gapscope.cnn.recipe import Recipe
+from gapscope.cnn.statistics import pixel_statistics
+from gapscope.cnn.train import Lesson, fit
+from gapscope.core.errors import InputError
+from gapscope.core.threads import processors
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.source import Listing
+from gapscope.data.sources.arrays import ArraySource
+from gapscope.networks.design import Design, learning
+from gapscope.networks.frame import Frame
 
 WANTED = 0.9
 CLASSES, PADDING = 10, 4

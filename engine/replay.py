@@ -9,19 +9,18 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.backbones import BackboneChoice
+from gapscope.backbones.backbone import Backbone
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.data.source import Source
+from gapscope.schemas.embeddings import Provenance
+from gapscope.store import EmbeddingStore, Piece
+from gapscope.stream import Workers, fold
+from gapscope.summaries.outcomes import Outcomes, best_classes
 from safetensors.numpy import load
-
-from engine.backbones import BackboneChoice
-from engine.backbones.backbone import Backbone
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.data.source import Source
-from engine.store import EmbeddingStore, Piece
-from engine.stream import Workers, fold
-from engine.summaries.outcomes import Outcomes, best_classes
-from schemas.embeddings import Provenance
 
 
 class StoredHead(NamedTuple):

@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from engine.backbones import search_backbones
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.networks.runs import networks_of
-from jobs.report import Report, Table
+from gapscope.backbones import search_backbones
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.report import Report, Table
+from gapscope.networks.runs import networks_of
 
 
 @dataclass(frozen=True, kw_only=True)

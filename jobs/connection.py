@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from engine.core.budget import mib
-from engine.core.errors import BudgetError
-from engine.core.progress import Progress
-from engine.stream import Workers, connect
+from gapscope.core.budget import mib
+from gapscope.core.errors import BudgetError
+from gapscope.core.progress import Progress
+from gapscope.stream import Workers, connect
 
 
 class Where(Protocol):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.core.errors import GapscopeError
-from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import Found, find_datasets, open_dataset
-from engine.data.dataset import Options, Recipe
-from engine.data.datasets import DATASETS
-from jobs.report import Report, Table
-from schemas.results import Result
+from gapscope.core.errors import GapscopeError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import Found, find_datasets, open_dataset
+from gapscope.data.dataset import Options, Recipe
+from gapscope.data.datasets import DATASETS
+from gapscope.jobs.report import Report, Table
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
-    from engine.data.duplicates import Copy
+    from gapscope.data.duplicates import Copy
 
 JOB = "datasets"
 COLUMNS = ("dataset", "found at", "split", "files", "classes")
@@ -143,7 +143,7 @@ def _missing(recipe: Recipe) -> Entry:
 
 def _checked(config: DatasetsConfig, start: float, progress: Progress) -> Report:
     """The duplicates of one dataset: how many, the first of them, and what they spoil."""
-    from engine.data.duplicates import find_copies
+    from gapscope.data.duplicates import find_copies
 
     dataset = open_dataset(config.check, config.data_root, seed=config.seed)
     sources = {split: dataset.source(split) for split in dataset.splits}

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Parameter
-
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs import JOBS
-from jobs.folder import TABLE
-from jobs.report import Report
-from jobs.reported import REPORT, write_report
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs import JOBS
+from gapscope.jobs.folder import TABLE
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import REPORT, write_report
 
 # What is run, in order: a command and its options. A command in braces stands for the name of its first run.
 NETWORK = "run:{train-cnn}"

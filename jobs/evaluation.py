@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.label_order import check_label_order
-from engine.evaluate import align_classes, measure, predict
-from engine.probes.model import Classifier
-from engine.store import EmbeddingStore
-from engine.store.workspace import slug
-from engine.stream import Workers
-from engine.summaries.outcomes import Outcomes
-from jobs.folder import PREDICTIONS
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.label_order import check_label_order
+from gapscope.evaluation import align_classes, measure, predict
+from gapscope.jobs.folder import PREDICTIONS
+from gapscope.jobs.report import Table
+from gapscope.probes.model import Classifier
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers
+from gapscope.summaries.outcomes import Outcomes
 
 SHOWN = ("top5_accuracy", "macro_f1", "log_loss")
 CSV = "csv"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.folder import MANIFEST
-from jobs.report import Report
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.folder import MANIFEST
+from gapscope.jobs.report import Report
 
 if TYPE_CHECKING:  # these load Panel, and `--help` has to be instant
-    from engine.explorer.serve import Served
+    from gapscope.explorer.serve import Served
 
 JOB = "explore"
 LAST_PORT = 65535
@@ -79,11 +79,11 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     if not 0 <= config.port <= LAST_PORT:
         raise InputError(f"--port is {config.port}; give a number up to {LAST_PORT}, or 0 for a free one")
     place = Location.of(config.map).absolute()
-    from engine.explorer.join import joined
-    from engine.explorer.load import read_points
-    from engine.explorer.neighbours import stores_of
-    from engine.explorer.pictures import Pictures
-    from engine.explorer.serve import serve
+    from gapscope.explorer.join import joined
+    from gapscope.explorer.load import read_points
+    from gapscope.explorer.neighbours import stores_of
+    from gapscope.explorer.pictures import Pictures
+    from gapscope.explorer.serve import serve
 
     points, told = joined(read_points(place), [Location.of(run).absolute() for run in config.run])
     stores = stores_of(points, Location.of(config.workspace).absolute(), _inputs(place))

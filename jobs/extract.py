@@ -7,21 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import find_datasets, open_dataset
-from engine.data.dataset import Dataset
-from engine.data.source import Source
-from engine.extract.extraction import Extraction, Outcome, extract
-from engine.networks.runs import PREFIX, find_network
-from engine.store.workspace import store_folder
-from jobs.report import Report, Table
-from schemas.results import Result
+from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import find_datasets, open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import Source
+from gapscope.extraction.extraction import Extraction, Outcome, extract
+from gapscope.jobs.report import Report, Table
+from gapscope.networks.runs import PREFIX, find_network
+from gapscope.schemas.results import Result
+from gapscope.store.workspace import store_folder
 
 if TYPE_CHECKING:
-    from engine.backbones.backbone import Backbone
+    from gapscope.backbones.backbone import Backbone
 
 EMBEDDED = "digits"
 

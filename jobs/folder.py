@@ -10,15 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.location import Location
-from engine.core.memory import peak_bytes
-from engine.probes.model import DESCRIPTION, MODEL
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from jobs.report import Report, Table
-from schemas.results import RESULTS_SCHEMA, Result
-from schemas.run import Input, RunManifest
+from gapscope.core.location import Location
+from gapscope.core.memory import peak_bytes
+from gapscope.jobs.report import Report, Table
+from gapscope.probes.model import DESCRIPTION, MODEL
+from gapscope.schemas.results import RESULTS_SCHEMA, Result
+from gapscope.schemas.run import Input, RunManifest
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 MANIFEST, TABLE, HEADLINE = "manifest.json", "results.parquet", "results.json"
 PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"

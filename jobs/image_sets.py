@@ -5,23 +5,22 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.cnn.images import Images, batches, even_parts
+from gapscope.cnn.view import CHUNK_BYTES, ImageView
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import Source
+from gapscope.evaluation import align_classes, predict
+from gapscope.evaluation.predict import outcomes_of, predictions
+from gapscope.networks.trained import Trained
+from gapscope.schemas.results import Result
+from gapscope.store import Piece
+from gapscope.store.workspace import slug
+from gapscope.stream import CHUNK_ROWS, connect
+from gapscope.summaries.outcomes import Outcomes
 from scipy.stats import t
-
-from engine.cnn.images import Images, batches, even_parts
-from engine.cnn.view import CHUNK_BYTES, ImageView
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.dataset import Dataset
-from engine.data.source import Source
-from engine.evaluate import align_classes, predict
-from engine.evaluate.predict import outcomes_of, predictions
-from engine.networks.trained import Trained
-from engine.store import Piece
-from engine.store.workspace import slug
-from engine.stream import CHUNK_ROWS, connect
-from engine.summaries.outcomes import Outcomes
-from schemas.results import Result
 
 HELD_OUT = "{} (held out)"
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.report import Report
-from schemas.embeddings import StoreManifest
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.report import Report
+from gapscope.schemas.embeddings import StoreManifest
 
 if TYPE_CHECKING:
-    from engine.store.csv import Import
+    from gapscope.store.csv import Import
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def run(config: ImportCsvConfig, progress: Progress = SILENT) -> Report:
 
 def build(config: ImportCsvConfig, progress: Progress = SILENT) -> StoreManifest:
     """The manifest of the finished store."""
-    from engine.store.csv import import_csv  # here, because loading the compiler takes longer than `--help` may last
+    from gapscope.store.csv import import_csv  # here, because loading the compiler takes longer than `--help` may last
 
     job = plan(config)
     for note in job.columns.notes:
@@ -109,10 +109,10 @@ def build(config: ImportCsvConfig, progress: Progress = SILENT) -> StoreManifest
 
 def plan(config: ImportCsvConfig) -> "Import":
     """What the configuration asks for, with files and columns found."""
-    from engine.store.csv.build import Import
-    from engine.store.csv.columns import Choice, find_columns, refuse_other_columns
-    from engine.store.csv.files import expand
-    from engine.store.csv.header import read_header
+    from gapscope.store.csv.build import Import
+    from gapscope.store.csv.columns import Choice, find_columns, refuse_other_columns
+    from gapscope.store.csv.files import expand
+    from gapscope.store.csv.header import read_header
 
     _check(config)
     places = tuple(expand(config.files))
@@ -163,7 +163,7 @@ def _dataset_folder(config: ImportCsvConfig, dataset: str) -> Location:
 
 def _classes(config: ImportCsvConfig):
     """The class map that the user gave, or that of another split of the dataset or of the one it is a companion of."""
-    from engine.store.csv.labels import read_class_map, sibling_class_map
+    from gapscope.store.csv.labels import read_class_map, sibling_class_map
 
     if config.classes:
         return read_class_map(Location(config.classes))

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from engine.core.errors import InputError
-from engine.core.hashing import digest_file, digest_json
-from engine.core.location import Location
-from jobs.folder import MANIFEST, MODELS
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_file, digest_json
+from gapscope.core.location import Location
+from gapscope.jobs.folder import MANIFEST, MODELS
+from gapscope.schemas.run import Input
 
 
 def folder_of_model(place: str) -> Location:

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.errors import ConfigMismatchError, InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.core.threads import blas_threads, processors
-from engine.data.catalogue import open_dataset
-from engine.data.copies import Rejected, class_folder_names, copy_source
-from engine.data.decode import DECODER
-from engine.data.modifications.modification import parse, written
-from jobs.report import Report, Table
-from schemas.embeddings import REJECTED_SCHEMA
-from schemas.results import Result
+from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import blas_threads, processors
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.copies import Rejected, class_folder_names, copy_source
+from gapscope.data.decode import DECODER
+from gapscope.data.modifications.modification import parse, written
+from gapscope.jobs.report import Report, Table
+from gapscope.schemas.embeddings import REJECTED_SCHEMA
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
-    from engine.data.source import Source
+    from gapscope.data.source import Source
 
 JOB = "modify-dataset"
 MANIFEST, CLASSES, REJECTED = "manifest.json", "classes.txt", "rejected-{}.parquet"

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from engine.backbones import load_backbone
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.networks.runs import PREFIX, holds_network, network_at
-from engine.probes.model import Classifier, load_model
-from engine.probes.rules.linear import Linear
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from engine.store.workspace import find_store
+from gapscope.backbones import load_backbone
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.networks.runs import PREFIX, holds_network, network_at
+from gapscope.probes.model import Classifier, load_model
+from gapscope.probes.rules.linear import Linear
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
+from gapscope.store.workspace import find_store
 
 
 def model_in(folder: Location) -> Classifier:
@@ -29,7 +29,7 @@ def model_in(folder: Location) -> Classifier:
 def as_stored(model: Classifier, store: EmbeddingStore | Selected) -> Classifier:
     """`model` for features of the precision of `store`, where it asks for none: a network was not trained on a store.
 
-    `jobs.evaluation.check_features` then wants this precision of every other set.
+    `gapscope.jobs.evaluation.check_features` then wants this precision of every other set.
     """
     return replace(model, features={"precision": store.provenance.precision} | model.features)
 
@@ -55,7 +55,7 @@ def find_features(workspace: Location, name: str, backbone: str, option: str = "
 
 
 def _last_layer(folder: Location) -> Classifier:
-    from engine.networks.trained import load_trained  # here, because it loads torch
+    from gapscope.networks.trained import load_trained  # here, because it loads torch
 
     network = network_at(folder)
     backbone = load_backbone(network.name, str(network.file), device="cpu")

@@ -7,27 +7,26 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.hashing import digest_file, digest_json
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.label_order import check_label_order
-from engine.data.source import Source
-from engine.evaluate import measure
-from engine.networks.runs import holds_network
-from engine.probes.model import MODEL, Classifier, load_model
-from engine.store.workspace import find_store, slug
-from engine.summaries.outcomes import Outcomes
-from jobs.connection import connected
-from jobs.evaluation import check_features, evaluate, results_table, title_of_model
-from jobs.folder import MANIFEST, PREDICTIONS, input_of, opened
-from jobs.inputs import folder_of_model, input_of_file, run_of
-from jobs.report import Report
-from schemas.embeddings import REJECTED_SCHEMA
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_file, digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.label_order import check_label_order
+from gapscope.data.source import Source
+from gapscope.evaluation import measure
+from gapscope.jobs.connection import connected
+from gapscope.jobs.evaluation import check_features, evaluate, results_table, title_of_model
+from gapscope.jobs.folder import MANIFEST, PREDICTIONS, input_of, opened
+from gapscope.jobs.inputs import folder_of_model, input_of_file, run_of
+from gapscope.jobs.report import Report
+from gapscope.networks.runs import holds_network
+from gapscope.probes.model import MODEL, Classifier, load_model
+from gapscope.schemas.embeddings import REJECTED_SCHEMA
+from gapscope.schemas.run import Input
+from gapscope.store.workspace import find_store, slug
+from gapscope.summaries.outcomes import Outcomes
 
 JOB = "predict"
 REJECTED = "rejected.parquet"
@@ -128,10 +127,10 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
 
 def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> Report:
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
-    from engine.backbones.backbone import choose_device  # here, because all of this loads torch
-    from engine.cnn.images import open_images
-    from engine.networks.trained import load_trained
-    from jobs.image_sets import Unseen, predicted
+    from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
+    from gapscope.cnn.images import open_images
+    from gapscope.jobs.image_sets import Unseen, predicted
+    from gapscope.networks.trained import load_trained
 
     dataset, trained = _images(config, folder)
     model = load_trained(folder, choose_device(config.device))

@@ -4,19 +4,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.core.errors import GapscopeError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.label_order import check_class_names, check_label_order
-from engine.evaluate import measure
-from engine.store import EmbeddingStore
-from engine.store.workspace import embeddings_folder, find_store, slug
-from engine.stream import connect
-from engine.summaries.outcomes import Outcomes
-from jobs.report import Report, Table
-from schemas.results import Result
+from gapscope.core.errors import GapscopeError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.label_order import check_class_names, check_label_order
+from gapscope.evaluation import measure
+from gapscope.jobs.report import Report, Table
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore
+from gapscope.store.workspace import embeddings_folder, find_store, slug
+from gapscope.stream import connect
+from gapscope.summaries.outcomes import Outcomes
 
 MODEL = "own head"
 
@@ -89,7 +89,7 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> Report:
 
 def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Progress) -> tuple[list[Result], list[str]]:
     """Results and sentences about one store."""
-    from engine.replay import read_head, replay  # here, because it loads torch
+    from gapscope.replay import read_head, replay  # here, because it loads torch
 
     head = read_head(store)
     with connect(config.scheduler) as workers:
@@ -118,7 +118,7 @@ def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> t
 
 
 def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: Progress) -> tuple[list[Result], str]:
-    from engine.replay import choice_of, verify
+    from gapscope.replay import choice_of, verify
 
     made = store.provenance
     backbone = choice_of(made, config.weights, config.device).load()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from schemas.results import Result
+from gapscope.schemas.results import Result
 
 
 def finite(value: float | None) -> float | None:

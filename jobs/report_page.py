@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.report import Report
-from jobs.reported import data_root, write_report
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import data_root, write_report
 
 JOB = "report"
 

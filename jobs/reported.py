@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from engine.core.errors import GapscopeError
-from engine.core.location import Location
-from jobs.report import Report
+from gapscope.core.errors import GapscopeError
+from gapscope.core.location import Location
+from gapscope.jobs.report import Report
 
 REPORT = "report.html"
 DATA_ROOT = "GAPSCOPE_DATA"
@@ -40,8 +40,8 @@ def write_report(
     InputError
         There is no such run, or it is not finished.
     """
-    from engine.report.page import findings, read_run, render  # here, because `--help` passes this module
-    from engine.report.page.samples import Images
+    from gapscope.reports.page import findings, read_run, render  # here, because `--help` passes this module
+    from gapscope.reports.page.samples import Images
 
     read = [read_run(place) for place in runs]
     page = render(findings(read, Images(images or data_root(), seed)))

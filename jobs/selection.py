@@ -6,13 +6,12 @@ from itertools import chain
 from typing import Protocol
 
 import numpy as np
-
-from engine.core.location import Location
-from engine.predictions import Predictions
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected, selected
-from engine.store.selection import Choice, Name, read_selection
-from schemas.run import Input
+from gapscope.core.location import Location
+from gapscope.predictions import Predictions
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected, selected
+from gapscope.store.selection import Choice, Name, read_selection
 
 
 class Choosing(Protocol):

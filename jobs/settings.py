@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.report import Table
+from gapscope.schemas.results import Result
 
 MEASURED = ("log_loss", "accuracy")
 # Columns that say how far a setting came and not what it is.

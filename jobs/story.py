@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.settings import plain
+from gapscope.jobs.settings import plain
 
 # Details that a person may want to see at once; each member has some of them.
 CHOICES = (

@@ -7,15 +7,15 @@ from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, NamedTuple, get_type_hints
 
-from engine.cnn.presets import PRESETS
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.data.dataset import Dataset
-from engine.stream.workers import Shown
-from jobs import JOBS
-from jobs.connection import connected
-from jobs.folder import MANIFEST
-from schemas.run import Input
+from gapscope.cnn.presets import PRESETS
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.dataset import Dataset
+from gapscope.jobs import JOBS
+from gapscope.jobs.connection import connected
+from gapscope.jobs.folder import MANIFEST
+from gapscope.schemas.run import Input
+from gapscope.stream.workers import Shown
 
 TRAINING = "train-cnn"
 PAGE, FINDINGS, FIGURES = "study.md", "study.json", "figures"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from gapscope.jobs.report import Report, Table
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,8 +20,6 @@ from rich.progress import (
 from rich.progress import Task as RichTask
 from rich.table import Table as RichTable
 from rich.text import Text
-
-from jobs.report import Report, Table
 
 SECONDS_BETWEEN_LINES = 15
 

@@ -5,33 +5,33 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from engine.core.budget import Budget, parse_bytes
-from engine.core.checkpoint import FolderCheckpoint
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.catalogue import companions_of
-from engine.data.synthetic import real_name
-from engine.probes import PROBES
-from engine.probes.grid import Grid
-from engine.probes.imbalance import check_treatment
-from engine.probes.lbfgs import MEMORY
-from engine.probes.model import DESCRIPTION, Classifier, load_model
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.probes.training import HOLDOUT_ROWS
-from engine.store import EmbeddingStore, View
-from engine.store.selected import Selected
-from engine.store.workspace import companions, find_store, slug
-from engine.stream import CHUNK_ROWS, SHARDS, Workers
-from jobs.connection import check_worker_memory, connected
-from jobs.evaluation import evaluate, features_of, results_table, title_of
-from jobs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
-from jobs.report import Report, Table
-from jobs.selection import Chosen
-from jobs.settings import kept_settings, settings_table
-from jobs.story import story
-from schemas.results import Result
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.catalogue import companions_of
+from gapscope.data.synthetic import real_name
+from gapscope.jobs.connection import check_worker_memory, connected
+from gapscope.jobs.evaluation import evaluate, features_of, results_table, title_of
+from gapscope.jobs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
+from gapscope.jobs.report import Report, Table
+from gapscope.jobs.selection import Chosen
+from gapscope.jobs.settings import kept_settings, settings_table
+from gapscope.jobs.story import story
+from gapscope.probes import PROBES
+from gapscope.probes.grid import Grid
+from gapscope.probes.imbalance import check_treatment
+from gapscope.probes.lbfgs import MEMORY
+from gapscope.probes.model import DESCRIPTION, Classifier, load_model
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.probes.training import HOLDOUT_ROWS
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.selected import Selected
+from gapscope.store.workspace import companions, find_store, slug
+from gapscope.stream import CHUNK_ROWS, SHARDS, Workers
 
 # Options that concern some members only; an option that none of a run's models look at is a mistake.
 CONCERNS: Mapping[str, tuple[str, ...]] = {

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from engine.core.budget import parse_bytes
-from engine.core.progress import SILENT, Progress
-from engine.probes.options import ProbeOptions
-from jobs.report import Report
-from jobs.training import candidates_of, run_training
+from gapscope.core.budget import parse_bytes
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.report import Report
+from gapscope.jobs.training import candidates_of, run_training
+from gapscope.probes.options import ProbeOptions
 
 JOB = "tune"
 

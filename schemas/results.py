@@ -1,8 +1,7 @@
 """The results table: one long table of metrics, and the JSON object that a job prints."""
 
 import pyarrow as pa
-
-from schemas.embeddings import Strict
+from gapscope.schemas.embeddings import Strict
 
 RESULTS_SCHEMA = pa.schema(
     [

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
+from gapscope.schemas import SPEC_VERSION
+from gapscope.schemas.embeddings import Strict
 from pydantic import Field
-
-from schemas import SPEC_VERSION
-from schemas.embeddings import Strict
 
 
 class Input(Strict):

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from data_layouts import idx
-
-from engine.core.location import Location
-from engine.store import StoreWriter, open_store
-from engine.store.write import embedding_column
-from schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from gapscope.core.location import Location
+from gapscope.schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from gapscope.store import StoreWriter, open_store
+from gapscope.store.write import embedding_column
 
 ROOT = Path(__file__).parent.parent
 

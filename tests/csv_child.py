@@ -6,11 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from engine.core.location import Location
-from engine.store.csv import segment
-from jobs.import_csv import ImportCsvConfig, build
+from gapscope.core.location import Location
+from gapscope.jobs.import_csv import ImportCsvConfig, build
+from gapscope.store.csv import segment
 
 MOMENTS = ("before", "within", "after")
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from engine.backbones.arguments import parse_backbone_args, split_arguments
-from engine.backbones.preprocessing import Preprocessing
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.core.registry import Registry
-from engine.networks.runs import PREFIX
+from gapscope.backbones.arguments import parse_backbone_args, split_arguments
+from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.registry import Registry
+from gapscope.networks.runs import PREFIX
 
 if TYPE_CHECKING:
-    from engine.backbones.backbone import Backbone, Network
-    from engine.backbones.request import Request
+    from gapscope.backbones.backbone import Backbone, Network
+    from gapscope.backbones.request import Request
 
 __all__ = [
     "BACKBONES",
@@ -29,9 +29,9 @@ __all__ = [
 BACKBONES = Registry(
     "backbone library",
     {
-        "timm": "engine.backbones.timm:LIBRARY",
-        "torchvision": "engine.backbones.torchvision:LIBRARY",
-        "tiny": "engine.backbones.tiny:LIBRARY",
+        "timm": "gapscope.backbones.timm:LIBRARY",
+        "torchvision": "gapscope.backbones.torchvision:LIBRARY",
+        "tiny": "gapscope.backbones.tiny:LIBRARY",
     },
 )
 
@@ -70,8 +70,8 @@ def load_backbone(
         There is no such model, its weights are not to be had, or they do not fit.
     """
     # Here, so that names are known and options parsed without loading torch.
-    from engine.backbones.backbone import assemble, choose_device, choose_precision
-    from engine.backbones.request import Request
+    from gapscope.backbones.backbone import assemble, choose_device, choose_precision
+    from gapscope.backbones.request import Request
 
     load, model = _loader(name)
     arguments = dict(arguments or {}) | ({"input_size": image_size} if image_size else {})
@@ -109,7 +109,7 @@ class BackboneChoice:
 def _loader(name: str) -> "tuple[Callable[[Request], Network], str]":
     """What makes the network called `name` out of a request, and its name there."""
     if name.startswith(PREFIX):
-        from engine.backbones.run import load  # here, because it loads torch
+        from gapscope.backbones.run import load  # here, because it loads torch
 
         return load, name.removeprefix(PREFIX)
     library, model = find_library(name)
@@ -133,7 +133,7 @@ def find_library(name: str) -> tuple[str, str]:
 
 def load_default_backbone(progress: Progress = SILENT, **settings: Any) -> "Backbone":
     """A good small pretrained backbone, or `tiny` where its weights are not to be had; says which, and why."""
-    from engine.backbones.hub import WeightsMissing
+    from gapscope.backbones.hub import WeightsMissing
 
     try:
         backbone = load_backbone(DEFAULT, **settings)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.backbones.preprocessing import OPTIONS
-from engine.core.errors import InputError
+from gapscope.backbones.preprocessing import OPTIONS
+from gapscope.core.errors import InputError
 
 WORDS = {"true": True, "false": False, "none": None}
 SINGLE = {"crop_pct": float, "crop_mode": str, "interpolation": str}

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-
-from engine.backbones.framed import Framed
-from engine.backbones.preprocessing import Preprocessing
-from engine.backbones.weights import weights_hash
-from engine.core.errors import InputError
-from engine.core.memory import keep_freed_memory
+from gapscope.backbones.framed import Framed
+from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.backbones.weights import weights_hash
+from gapscope.core.errors import InputError
+from gapscope.core.memory import keep_freed_memory
 
 # Pixels of a batch. On a processor, eight images of 224 × 224: with `keep_freed_memory` batches of 4 to 32 take the
 # same time an image, and larger ones more memory.

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gapscope.networks.frame import Frame
 from PIL import Image
-
-from engine.networks.frame import Frame
 
 
 @dataclass(frozen=True)

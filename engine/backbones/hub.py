@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from engine.core.errors import InputError
+from gapscope.core.errors import InputError
 
 PATIENCE_SECONDS = 3
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from engine.backbones.backbone import Network
+    from gapscope.backbones.backbone import Network
 
 RANDOM = "random"
 
@@ -22,7 +22,7 @@ class Request:
         Empty for the library's own, ``random``, or a file.
     constructor, options
         Arguments of the network's constructor, and preprocessing values that override its own
-        (`engine.backbones.preprocessing.OPTIONS`).
+        (`gapscope.backbones.preprocessing.OPTIONS`).
     seed
         Decides random weights.
     """

@@ -1,15 +1,15 @@
 """A network that was trained here as a backbone: what its last layer sees, from the pixels that it was trained on."""
 
-from engine.backbones.backbone import Network
-from engine.backbones.body import without
-from engine.backbones.folding import folded
-from engine.backbones.framed import Framed
-from engine.backbones.request import Request
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.networks.design import head_name
-from engine.networks.runs import MODEL, PREFIX
-from engine.networks.trained import load_trained
+from gapscope.backbones.backbone import Network
+from gapscope.backbones.body import without
+from gapscope.backbones.folding import folded
+from gapscope.backbones.framed import Framed
+from gapscope.backbones.request import Request
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.networks.design import head_name
+from gapscope.networks.runs import MODEL, PREFIX
+from gapscope.networks.trained import load_trained
 
 
 def load(request: Request) -> Network:

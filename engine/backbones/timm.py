@@ -5,16 +5,15 @@ from typing import Any
 
 import timm
 import torch
+from gapscope.backbones.backbone import Network
+from gapscope.backbones.folding import folded
+from gapscope.backbones.hub import hub_file, quietly, url_file
+from gapscope.backbones.preprocessing import with_crop_pct
+from gapscope.backbones.request import RANDOM, Library, Request
+from gapscope.backbones.weights import State, load_weights, mismatch, read_weights
+from gapscope.core.errors import InputError
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
-
-from engine.backbones.backbone import Network
-from engine.backbones.folding import folded
-from engine.backbones.hub import hub_file, quietly, url_file
-from engine.backbones.preprocessing import with_crop_pct
-from engine.backbones.request import RANDOM, Library, Request
-from engine.backbones.weights import State, load_weights, mismatch, read_weights
-from engine.core.errors import InputError
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 

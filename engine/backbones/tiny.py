@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.backbones.backbone import Network
+from gapscope.backbones.preprocessing import Preprocessing, with_crop_pct
+from gapscope.backbones.request import Library, Request
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
 from torch import nn
-
-from engine.backbones.backbone import Network
-from engine.backbones.preprocessing import Preprocessing, with_crop_pct
-from engine.backbones.request import Library, Request
-from engine.core.errors import InputError
-from engine.core.random import stream
 
 SIZE = 32
 FINE, COARSE = 32, 64

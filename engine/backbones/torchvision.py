@@ -5,16 +5,15 @@ from typing import Any
 
 import torch
 import torchvision
+from gapscope.backbones.backbone import Network
+from gapscope.backbones.body import without
+from gapscope.backbones.folding import folded
+from gapscope.backbones.hub import url_file
+from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.backbones.request import RANDOM, Library, Request
+from gapscope.backbones.weights import State, load_weights, read_weights
+from gapscope.core.errors import InputError
 from torch import nn
-
-from engine.backbones.backbone import Network
-from engine.backbones.body import without
-from engine.backbones.folding import folded
-from engine.backbones.hub import url_file
-from engine.backbones.preprocessing import Preprocessing
-from engine.backbones.request import RANDOM, Library, Request
-from engine.backbones.weights import State, load_weights, read_weights
-from engine.core.errors import InputError
 
 # These two start from a truncated normal that takes half a minute to draw, and warn about it, unless told.
 SLOW_START = ("googlenet", "inception_v3")

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from gapscope.core.errors import InputError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-
-from engine.core.errors import InputError
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
 PREFIXES = ("module.", "model.", "_orig_mod.")

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+from gapscope.cnn.transfer import sent
+from gapscope.core.errors import InputError, unknown_name
 from torchvision.transforms import v2
-
-from engine.cnn.transfer import sent
-from engine.core.errors import InputError, unknown_name
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 Mixture = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.data.source import Listing
-from engine.data.splits import split_indices
+from gapscope.core.errors import InputError
+from gapscope.data.source import Listing
+from gapscope.data.splits import split_indices
 
 TRAIN, VALIDATION = "train", "validation"
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-
-from engine.core.progress import SILENT, Progress
-from engine.core.threads import processors
-from engine.data.source import Source, Undecodable
-from engine.networks.frame import Frame
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
+from gapscope.data.source import Source, Undecodable
+from gapscope.networks.frame import Frame
 
 # Images decoded between two looks at the clock, and batches prepared in advance.
 RUN, AHEAD = 512, 2

@@ -4,9 +4,9 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import GapscopeError
-from engine.networks.state import Arrays
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import GapscopeError
+from gapscope.networks.state import Arrays
 
 
 class DiskFullError(GapscopeError):

@@ -4,14 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from gapscope.cnn.images import Batch, Images
+from gapscope.core.random import stream
+from gapscope.core.threads import processors
+from gapscope.data.modifications.modification import Modification
+from gapscope.data.source import Source
+from gapscope.networks.frame import Frame
 from PIL import Image
-
-from engine.cnn.images import Batch, Images
-from engine.core.random import stream
-from engine.core.threads import processors
-from engine.data.modifications.modification import Modification
-from engine.data.source import Source
-from engine.networks.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gapscope.cnn.images import Changing, Images, Streamed, even_parts
+from gapscope.cnn.recipe import Recipe
+from gapscope.cnn.team import Team
+from gapscope.cnn.train import Epoch, Fitted, Lesson, fit
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
+from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.progress import SILENT, Progress, Task
+from gapscope.networks.state import Arrays, arrays_of, fill
 from torch import distributed, nn
-
-from engine.cnn.images import Changing, Images, Streamed, even_parts
-from engine.cnn.recipe import Recipe
-from engine.cnn.team import Team
-from engine.cnn.train import Epoch, Fitted, Lesson, fit
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
-from engine.core.errors import GapscopeError, InputError
-from engine.core.progress import SILENT, Progress, Task
-from engine.networks.state import Arrays, arrays_of, fill
 
 HOST = "127.0.0.1"
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}

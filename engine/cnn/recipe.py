@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from gapscope.cnn.sampling import SAMPLERS
+from gapscope.cnn.schedule import SCHEDULES
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.networks.design import body_parameters
 from torch import nn
-
-from engine.cnn.sampling import SAMPLERS
-from engine.cnn.schedule import SCHEDULES
-from engine.core.errors import InputError, unknown_name
-from engine.networks.design import body_parameters
 
 MOMENTUM = 0.9
 

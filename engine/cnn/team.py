@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.cnn.images import Batch, Images
+from gapscope.core.errors import InputError
+from gapscope.data.source import Source
+from gapscope.networks.frame import Frame
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
-
-from engine.cnn.images import Batch, Images
-from engine.core.errors import InputError
-from engine.data.source import Source
-from engine.networks.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -16,24 +16,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gapscope.cnn.augment import parse_augmentation
+from gapscope.cnn.images import Changing, Images, batches, even_parts
+from gapscope.cnn.kept import save
+from gapscope.cnn.recipe import Recipe
+from gapscope.cnn.sampling import SAMPLERS
+from gapscope.cnn.schedule import rate
+from gapscope.cnn.team import ALONE, Team
+from gapscope.cnn.transfer import sent
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.errors import DivergedError, InputError
+from gapscope.core.memory import keep_freed_memory
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.networks.design import freeze, learning
+from gapscope.networks.pixels import normalised
+from gapscope.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 from torch import nn
-
-from engine.cnn.augment import parse_augmentation
-from engine.cnn.images import Changing, Images, batches, even_parts
-from engine.cnn.kept import save
-from engine.cnn.recipe import Recipe
-from engine.cnn.sampling import SAMPLERS
-from engine.cnn.schedule import rate
-from engine.cnn.team import ALONE, Team
-from engine.cnn.transfer import sent
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.errors import DivergedError, InputError
-from engine.core.memory import keep_freed_memory
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.networks.design import freeze, learning
-from engine.networks.pixels import normalised
-from engine.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 
 STAGE = "training"
 EVALUATED = 512

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.cnn.images import Images
-from engine.core.chunk import Chunk
-from engine.store.plan import Piece, pieces_of
+from gapscope.cnn.images import Images
+from gapscope.core.chunk import Chunk
+from gapscope.store.plan import Piece, pieces_of
 
 CHUNK_BYTES = 2**26
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from engine.core.errors import BudgetError, InputError
+from gapscope.core.errors import BudgetError, InputError
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 

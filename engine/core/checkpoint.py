@@ -7,11 +7,10 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from gapscope.core.errors import SchemaError
+from gapscope.core.location import Location
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-
-from engine.core.errors import SchemaError
-from engine.core.location import Location
 
 ABOUT = "about"
 

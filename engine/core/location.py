@@ -10,9 +10,8 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+from gapscope.core.errors import InputError
 from pyarrow import fs
-
-from engine.core.errors import InputError
 
 
 @lru_cache

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from engine.core.errors import unknown_name
+from gapscope.core.errors import unknown_name
 
 
 class Registry(Mapping[str, Any]):

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.core.errors import InputError, unknown_name
-from engine.data.dataset import Dataset, Options, Recipe
-from engine.data.datasets import DATASETS
-from engine.data.layouts import dataset_name, looks_like_dataset, open_path
-from engine.data.limited import NAME, limited
-from engine.data.modified import SEPARATOR, seen_through
-from engine.data.synthetic import asked_set, with_synthetic
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.datasets import DATASETS
+from gapscope.data.layouts import dataset_name, looks_like_dataset, open_path
+from gapscope.data.limited import NAME, limited
+from gapscope.data.modified import SEPARATOR, seen_through
+from gapscope.data.synthetic import asked_set, with_synthetic
 
 
 @dataclass(frozen=True)

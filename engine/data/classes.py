@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.core.errors import InputError
+from gapscope.core.errors import InputError
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
 FOLLOWS_LIST = "class indices are the line numbers in {}, counted from 0"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from engine.core.location import Location
-from engine.core.progress import Task
-from engine.data.source import Source, Undecodable
+from gapscope.core.location import Location
+from gapscope.core.progress import Task
+from gapscope.data.source import Source, Undecodable
 
 UNLABELLED = "has no label, and so no class folder"
 # PNG is lossless at any level; of a photograph, 1 is 7 % larger than Pillow's usual 6 and written three times as fast.

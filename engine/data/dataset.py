@@ -6,11 +6,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-
-from engine.core.errors import unknown_name
-from engine.data.source import ByteSource, Source
-from engine.data.sources.subset import Subset
-from engine.data.splits import TRAIN_VAL_TEST, content_groups, split_indices
+from gapscope.core.errors import unknown_name
+from gapscope.data.source import ByteSource, Source
+from gapscope.data.sources.subset import Subset
+from gapscope.data.splits import TRAIN_VAL_TEST, content_groups, split_indices
 
 BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
 

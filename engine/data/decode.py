@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import PIL
+from gapscope.data.source import Undecodable
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -25,8 +26,6 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
-
-from engine.data.source import Undecodable
 
 DECODER = f"pillow-{PIL.__version__}/exif/white"
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.progress import SILENT, Progress
-from engine.data.likeness import Looks, looks_of
-from engine.data.source import ByteSource, Undecodable
-from engine.data.splits import identical_groups
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.likeness import Looks, looks_of
+from gapscope.data.source import ByteSource, Undecodable
+from gapscope.data.splits import identical_groups
 
 
 class Copy(NamedTuple):

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap, is_integer, map_classes
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap, is_integer, map_classes
 
 PATH_COLUMNS = ("path", "image_path", "filename", "file", "image", "imageid", "image_id")
 LABEL_COLUMNS = ("label", "class", "target", "y", "predictionstring")

@@ -7,16 +7,16 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap, map_classes, read_classes
-from engine.data.dataset import Dataset, Options, SplitByRule
-from engine.data.labels import read_labels
-from engine.data.source import Source
-from engine.data.sources.class_folders import class_folders
-from engine.data.sources.files import FileSource, is_image_name, subfolders
-from engine.data.sources.flat import flat_folder, unused_labels
-from engine.data.sources.parquet import is_image_parquet, parquet_source, parquet_splits
-from engine.data.sources.tar import TAR_SUFFIXES, tar_members, tar_source, top_folder
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap, map_classes, read_classes
+from gapscope.data.dataset import Dataset, Options, SplitByRule
+from gapscope.data.labels import read_labels
+from gapscope.data.source import Source
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.data.sources.files import FileSource, is_image_name, subfolders
+from gapscope.data.sources.flat import flat_folder, unused_labels
+from gapscope.data.sources.parquet import is_image_parquet, parquet_source, parquet_splits
+from gapscope.data.sources.tar import TAR_SUFFIXES, tar_members, tar_source, top_folder
 
 SPLIT_NAMES = {
     "train": "train",

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from gapscope.core.progress import Task
+from gapscope.core.threads import processors
+from gapscope.data.decode import FORMATS, MAX_PIXELS, UPRIGHT, orientation, silence
+from gapscope.data.source import ByteSource, Undecodable
 from PIL import Image
-
-from engine.core.progress import Task
-from engine.core.threads import processors
-from engine.data.decode import FORMATS, MAX_PIXELS, UPRIGHT, orientation, silence
-from engine.data.source import ByteSource, Undecodable
 
 # Edge of the grey copies; images with a shorter one have too few pixels to be told apart this way.
 EDGE = 32

@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.data.dataset import Dataset
-from engine.data.source import ByteSource, Source
-from engine.data.sources.subset import Subset
-from engine.data.splits import split_indices
+from gapscope.core.errors import InputError
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import ByteSource, Source
+from gapscope.data.sources.subset import Subset
+from gapscope.data.splits import split_indices
 
 NAME = re.compile(r"(?P<whole>.+)@(?P<rows>\d+)")
 NOTE = "at most {:,} images of each split, chosen by seed {}, with the same share of every class"

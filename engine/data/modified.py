@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from gapscope.core.random import stream
+from gapscope.data.dataset import Dataset
+from gapscope.data.modifications.modification import Modification, parse, written
+from gapscope.data.source import Listing, Source
 from PIL import Image
-
-from engine.core.random import stream
-from engine.data.dataset import Dataset
-from engine.data.modifications.modification import Modification, parse, written
-from engine.data.source import Listing, Source
 
 # Images are scaled to this shorter side before ImageNet-C modifies them; on larger ones blurs and noise would vanish
 # when a network's input is made of them.

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from gapscope.schemas.embeddings import Fingerprint
 from PIL import Image
-
-from schemas.embeddings import Fingerprint
 
 
 class Undecodable(Exception):

@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-from engine.data.likeness import joined, looks_of
-from engine.data.source import ByteSource, Undecodable
+from gapscope.data.likeness import joined, looks_of
+from gapscope.data.source import ByteSource, Undecodable
 
 TRAIN_VAL_TEST = {"train": 0.8, "val": 0.1, "test": 0.1}
 # Images of a set up to which near duplicates are looked for whenever it is opened.

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import ByteSource, Listing, Synthesis
+from gapscope.data.sources.files import FileSource
 from PIL import Image
-
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.data.dataset import Dataset
-from engine.data.source import ByteSource, Listing, Synthesis
-from engine.data.sources.files import FileSource
 
 # Paths of synthetic images begin with this, in listings and in stores.
 FOLDER = "synthetic"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 import numpy as np
+from gapscope.draw.canvas import GREY, VERMILLION
+from gapscope.draw.thumbnails import INK
 from PIL import Image, ImageDraw, ImageFont
-
-from engine.draw.canvas import GREY, VERMILLION
-from engine.draw.thumbnails import INK
 
 LETTERS, GAP, FRAME, NAME_WIDTH = 11, 4, 3, 76
 ROWS = ("real", "synthetic", "nearest real")

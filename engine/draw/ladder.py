@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
 
 SAME = 5e-5
 

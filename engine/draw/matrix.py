@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import BLACK, PAGE, Size, sheet
 
 WHITE = "#FFFFFF"
 # Classes up to which percentages are written in, and pairs that a title names.

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-
-from engine.draw.canvas import BLACK, PAGE, Size, sheet
 
 WHITE = "#FFFFFF"
 # Two hues that are told apart whatever one's colour vision, pale where nothing changes; and one that grows lighter.

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gapscope.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILLION, Size, sheet
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILLION, Size, sheet
 
 
 def ranks(

@@ -1,9 +1,8 @@
 """How often answers are right that are given with some confidence: the reliability diagram."""
 
 import numpy as np
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
 
 # Normal quantile of a 95 % interval.
 Z = 1.959964

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
+from gapscope.draw.canvas import COLOURS, PAGE, PALE, Size, legend, sheet
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import COLOURS, PAGE, PALE, Size, legend, sheet
 
 
 def shares(

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet, thousands
 from matplotlib.figure import Figure
-
-from engine.core.errors import InputError
-from engine.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet, thousands
 
 NAMED = 3
 

@@ -1,6 +1,6 @@
 """The probes as estimators of scikit-learn's kind: for arrays, data frames, Dask arrays and embedding stores."""
 
-from engine.estimators.classifiers import (
+from gapscope.estimators.classifiers import (
     DiscriminantClassifier,
     ForestClassifier,
     LogisticClassifier,

@@ -10,6 +10,16 @@ from typing import Any, ClassVar
 
 import dask.array as da
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.estimators.rows import Rows, array_rows, dask_rows, divided, stored, whole_rows
+from gapscope.estimators.so_far import SoFar
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import ArrayStore, View
+from gapscope.stream import Workers, connect, each
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -17,22 +27,11 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.estimators.rows import Rows, array_rows, dask_rows, divided, stored, whole_rows
-from engine.estimators.so_far import SoFar
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.store import ArrayStore, View
-from engine.stream import Workers, connect, each
-
 FLOATS = (np.float32, np.float64)
 
 
 class ProbeClassifier(ClassifierMixin, BaseEstimator):
-    """A member of `engine.probes` behind scikit-learn's interface; `engine.estimators.classifiers` lists them.
+    """A member of `gapscope.probes` behind scikit-learn's interface; `gapscope.estimators.classifiers` lists them.
 
     ``X`` may be a NumPy array, a data frame, a Dask array, or an embedding store or a view of one, whose labels are
     its own. Features are used as float32. Every parameter has the meaning it has in `ProbeOptions`, and these are
@@ -98,7 +97,7 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
         return accuracy_score(np.asarray(y), np.asarray(self.predict(X)), sample_weight=sample_weight)
 
     def save(self, folder: Any) -> None:
-        """Write the model into `folder`, as safetensors and JSON; `engine.probes.model.load_model` reads it."""
+        """Write the model into `folder`, as safetensors and JSON; `gapscope.probes.model.load_model` reads it."""
         self._fitted().model_.save(Location.of(folder))
 
     def _fitted(self) -> "ProbeClassifier":

@@ -2,16 +2,16 @@
 
 from typing import Any, ClassVar
 
-from engine.core.checkpoint import NO_CHECKPOINT
-from engine.core.errors import InputError
-from engine.core.progress import SILENT
-from engine.estimators.classifier import MergingClassifier, ProbeClassifier
-from engine.estimators.so_far import SoFar
-from engine.probes.model import unit_rows
-from engine.probes.nearest_mean import summary_of
-from engine.probes.training import moments_of
-from engine.store import Changed, View
-from engine.stream import Workers
+from gapscope.core.checkpoint import NO_CHECKPOINT
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT
+from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier
+from gapscope.estimators.so_far import SoFar
+from gapscope.probes.model import unit_rows
+from gapscope.probes.nearest_mean import summary_of
+from gapscope.probes.training import moments_of
+from gapscope.store import Changed, View
+from gapscope.stream import Workers
 
 
 class SoftmaxClassifier(ProbeClassifier):
@@ -29,7 +29,7 @@ class SoftmaxClassifier(ProbeClassifier):
     learning_rate, batch_rows
         Chosen by the number of rows and features if not given.
     class_weight
-        See `engine.probes.imbalance`.
+        See `gapscope.probes.imbalance`.
     view
         raw, standardised, whitened or normalised features; empty for what suits the probe.
     device
@@ -89,7 +89,7 @@ class LogisticClassifier(ProbeClassifier):
         Strength of the penalty, in scikit-learn's terms or as ``l2 / 2 sum(w²)`` beside the mean loss; chosen by
         held-out rows if neither is given.
     class_weight
-        See `engine.probes.imbalance`.
+        See `gapscope.probes.imbalance`.
     view
         raw, standardised, whitened or normalised features; empty for what suits the probe.
     device

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.random import stream
-from engine.probes.training import HOLDOUT_ROWS
-from engine.store import ArrayStore, Changed, EmbeddingStore, View
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
+from gapscope.probes.training import HOLDOUT_ROWS
+from gapscope.store import ArrayStore, Changed, EmbeddingStore, View
 
 
 class Rows(NamedTuple):

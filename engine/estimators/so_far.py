@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from engine.core.checkpoint import Saved
-from engine.probes.training import packed
-from engine.summaries import LabelledMoments
+from gapscope.core.checkpoint import Saved
+from gapscope.probes.training import packed
+from gapscope.summaries import LabelledMoments
 
 
 @dataclass(frozen=True)
 class SoFar:
-    """A checkpoint (see `engine.core.checkpoint`) that says that the pass over the rows is done already.
+    """A checkpoint (see `gapscope.core.checkpoint`) that says that the pass over the rows is done already.
 
     Attributes
     ----------

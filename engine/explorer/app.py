@@ -5,16 +5,15 @@ from io import BytesIO
 
 import numpy as np
 import panel as pn
-
-from engine.explorer import words
-from engine.explorer.export import as_csv, as_parquet, ids_of
-from engine.explorer.neighbours import Stores
-from engine.explorer.page import STYLE, TEMPLATE, UNTOUCHED
-from engine.explorer.points import Points
-from engine.explorer.session import Session
-from engine.explorer.state import BESIDE, TOGETHER, State
-from engine.explorer.table import MOST, frame_of
-from engine.explorer.wires import NOWHERE
+from gapscope.explorer import words
+from gapscope.explorer.export import as_csv, as_parquet, ids_of
+from gapscope.explorer.neighbours import Stores
+from gapscope.explorer.page import STYLE, TEMPLATE, UNTOUCHED
+from gapscope.explorer.points import Points
+from gapscope.explorer.session import Session
+from gapscope.explorer.state import BESIDE, TOGETHER, State
+from gapscope.explorer.table import MOST, frame_of
+from gapscope.explorer.wires import NOWHERE
 
 HEADING = "gapscope explorer"
 SMALL, CARD, LARGE = 48, 96, 224

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-from engine.draw.points.shade import shades
-from engine.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
-from schemas.reasons import CODES
+from gapscope.draw.points.shade import shades
+from gapscope.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
+from gapscope.schemas.reasons import CODES
 
 Array = np.ndarray
 STEPS = len(RISING)

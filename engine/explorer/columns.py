@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from engine.core.errors import InputError
-from engine.explorer.clusters import clusters_of
-from engine.explorer.colouring import NO_LABEL, NOT_KNOWN, Colouring, answered, by_class, by_confidence
-from engine.explorer.palette import colours_of
-from engine.explorer.points import Set
-from schemas.coordinates import PREDICTED_SCHEMA
+from gapscope.core.errors import InputError
+from gapscope.explorer.clusters import clusters_of
+from gapscope.explorer.colouring import NO_LABEL, NOT_KNOWN, Colouring, answered, by_class, by_confidence
+from gapscope.explorer.palette import colours_of
+from gapscope.explorer.points import Set
+from gapscope.schemas.coordinates import PREDICTED_SCHEMA
 
 Array = np.ndarray
 NO_CLUSTER = "in no cluster"

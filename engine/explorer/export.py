@@ -1,4 +1,4 @@
-"""The ids of selected points as a table that other commands read, that of `schemas.selection`."""
+"""The ids of selected points as a table that other commands read, that of `gapscope.schemas.selection`."""
 
 from io import BytesIO
 
@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-
-from engine.explorer.points import Points
-from schemas.selection import SELECTION_SCHEMA
+from gapscope.explorer.points import Points
+from gapscope.schemas.selection import SELECTION_SCHEMA
 
 
 def ids_of(points: Points, chosen: np.ndarray) -> pa.Table:

@@ -18,10 +18,9 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
-
-from engine.explorer.page import POINTER
-from engine.explorer.points import Window
-from engine.explorer.shading import Frame
+from gapscope.explorer.page import POINTER
+from gapscope.explorer.points import Window
+from gapscope.explorer.shading import Frame
 
 Array = np.ndarray
 DARK = "#111827"

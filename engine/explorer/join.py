@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.explorer.colouring import NO_LABEL, Colouring, answered, by_confidence, by_reason, distinct
-from engine.explorer.points import Points, Set
-from engine.predictions import Predictions, read_predictions
-from engine.predictions.run import MANIFEST, models_in_run, sets_in_run
-from schemas.reasons import CODES
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.explorer.colouring import NO_LABEL, Colouring, answered, by_confidence, by_reason, distinct
+from gapscope.explorer.points import Points, Set
+from gapscope.predictions import Predictions, read_predictions
+from gapscope.predictions.run import MANIFEST, models_in_run, sets_in_run
+from gapscope.schemas.reasons import CODES
 
 Array = np.ndarray
 REASONS = "reasons.parquet"

@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.explorer.columns import colourings, labelled, numbers, whole, words
-from engine.explorer.points import Points, Set
-from schemas.coordinates import ABOUT, POINTS
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.explorer.columns import colourings, labelled, numbers, whole, words
+from gapscope.explorer.points import Points, Set
+from gapscope.schemas.coordinates import ABOUT, POINTS
 
 Array = np.ndarray
 FOLDER = "coordinates"

@@ -6,15 +6,14 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import GapscopeError
-from engine.core.location import Location
-from engine.explorer.points import Points, Set
-from engine.explorer.selecting import nearest_on_map
-from engine.store import EmbeddingStore, Piece, open_store
-from engine.store.workspace import embeddings_folder, slug
-from engine.stream import Workers, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import GapscopeError
+from gapscope.core.location import Location
+from gapscope.explorer.points import Points, Set
+from gapscope.explorer.selecting import nearest_on_map
+from gapscope.store import EmbeddingStore, Piece, open_store
+from gapscope.store.workspace import embeddings_folder, slug
+from gapscope.stream import Workers, fold
 
 Array = np.ndarray
 BY_FEATURES = "nearest by their features (Euclidean), over all {:,} images"

@@ -6,13 +6,12 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
+from gapscope.core.errors import GapscopeError
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import Source, Undecodable
+from gapscope.explorer.points import Points, Set
 from PIL import Image, ImageDraw
-
-from engine.core.errors import GapscopeError
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.source import Source, Undecodable
-from engine.explorer.points import Points, Set
 
 SIDES = (48, 96, 224)
 KEPT = 4096

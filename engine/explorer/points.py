@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.explorer.colouring import Colouring
+from gapscope.explorer.colouring import Colouring
 
 Array = np.ndarray
 Window = tuple[float, float, float, float]

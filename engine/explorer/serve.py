@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import panel as pn
+from gapscope.core.errors import InputError
+from gapscope.explorer.app import HEADING, App
+from gapscope.explorer.neighbours import Stores
+from gapscope.explorer.pictures import SIDES, Pictures
+from gapscope.explorer.points import Points
 from tornado.web import HTTPError, RequestHandler
-
-from engine.core.errors import InputError
-from engine.explorer.app import HEADING, App
-from engine.explorer.neighbours import Stores
-from engine.explorer.pictures import SIDES, Pictures
-from engine.explorer.points import Points
 
 ADDRESS, HOSTS = "127.0.0.1", ("localhost", "127.0.0.1")
 MOST_ID = 19

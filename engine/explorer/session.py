@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from bokeh.events import RangesUpdate, Reset, SelectionGeometry, Tap
 from bokeh.models import Range1d
-
-from engine.explorer.figure import Chart
-from engine.explorer.neighbours import Stores, neighbours_of
-from engine.explorer.points import Points, Window
-from engine.explorer.selecting import both, category_of, found_by, inside_box, inside_outline, nearest_point
-from engine.explorer.shading import Frame, shade
-from engine.explorer.state import BESIDE, State
-from engine.explorer.view import fitted
-from engine.explorer.wires import Wires
-from engine.stream import connect
+from gapscope.explorer.figure import Chart
+from gapscope.explorer.neighbours import Stores, neighbours_of
+from gapscope.explorer.points import Points, Window
+from gapscope.explorer.selecting import both, category_of, found_by, inside_box, inside_outline, nearest_point
+from gapscope.explorer.shading import Frame, shade
+from gapscope.explorer.state import BESIDE, State
+from gapscope.explorer.view import fitted
+from gapscope.explorer.wires import Wires
+from gapscope.stream import connect
 
 Array = np.ndarray
 # Milliseconds in which further turns of the wheel are awaited before the map is drawn.

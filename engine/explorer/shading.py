@@ -12,9 +12,8 @@ longer than a start may last, while counting with `numpy.bincount` is fast enoug
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.explorer.palette import PALE
-from engine.explorer.points import Window
+from gapscope.explorer.palette import PALE
+from gapscope.explorer.points import Window
 
 Array = np.ndarray
 # Opacity of a pixel with a single point where points are pixels; that of the fullest, and of dots, is 1.

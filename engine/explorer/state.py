@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from engine.explorer.points import Points, Window
+from gapscope.explorer.points import Points, Window
 
 TOGETHER, BESIDE = "together", "beside"
 CORNERS = 4

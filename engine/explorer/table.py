@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-
-from engine.explorer.points import Points
-from engine.explorer.words import UNTOLD
+from gapscope.explorer.points import Points
+from gapscope.explorer.words import UNTOLD
 
 # Rows that the table holds; the export has all.
 MOST = 5000

@@ -1,6 +1,6 @@
 """Which part of the map is seen: windows that keep the map's proportions in a frame of any shape."""
 
-from engine.explorer.points import Window
+from gapscope.explorer.points import Window
 
 
 def fitted(window: Window, width: int, height: int) -> Window:

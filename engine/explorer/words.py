@@ -7,9 +7,8 @@ from html import escape
 from urllib.parse import urlencode
 
 import numpy as np
-
-from engine.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
-from engine.explorer.points import Points
+from gapscope.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
+from gapscope.explorer.points import Points
 
 Array = np.ndarray
 # Categories that a legend lists; beyond that, the search narrows it down.

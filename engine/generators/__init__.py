@@ -1,15 +1,15 @@
 """New images of a class, made from its training images: by networks that learn them, and by controls that do not."""
 
-from engine.core.registry import Registry
+from gapscope.core.registry import Registry
 
 GENERATORS = Registry(
     "generator",
     {
-        "diffusion": "engine.generators.diffusion:DIFFUSION",
-        "finetune-diffusion": "engine.generators.finetune:FINETUNE",
-        "gan": "engine.generators.gan:GAN",
-        "mixup-pixels": "engine.generators.mixtures:MIXUP",
-        "cutmix": "engine.generators.mixtures:CUTMIX",
-        "augment-only": "engine.generators.augment_only:AUGMENT_ONLY",
+        "diffusion": "gapscope.generators.diffusion:DIFFUSION",
+        "finetune-diffusion": "gapscope.generators.finetune:FINETUNE",
+        "gan": "gapscope.generators.gan:GAN",
+        "mixup-pixels": "gapscope.generators.mixtures:MIXUP",
+        "cutmix": "gapscope.generators.mixtures:CUTMIX",
+        "augment-only": "gapscope.generators.augment_only:AUGMENT_ONLY",
     },
 )

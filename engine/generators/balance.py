@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-
-from engine.core.errors import InputError
+from gapscope.core.errors import InputError
 
 RULES = "to-max, to-median, a number of images such as 100, or a ratio such as 0.5x"
 NAMED = ("to-max", "to-median")

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from gapscope.core.errors import InputError
+from gapscope.networks.frame import Frame
+from gapscope.networks.pixels import to_device
 from torch import nn
-
-from engine.core.errors import InputError
-from engine.networks.frame import Frame
-from engine.networks.pixels import to_device
 
 SMALLEST, LARGEST = 8, 256
 

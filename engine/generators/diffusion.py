@@ -7,18 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import UNet2DModel
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.generators.canvas import Canvas, canvas_of
+from gapscope.generators.denoising import TIMES, backward, ddim, guided, noising, noisy, weighted_loss
+from gapscope.generators.drawing import in_blocks, noise
+from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
+from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.networks.frame import Frame
+from gapscope.networks.state import Followed, arrays_of, fill
 from torch import nn
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.generators.canvas import Canvas, canvas_of
-from engine.generators.denoising import TIMES, backward, ddim, guided, noising, noisy, weighted_loss
-from engine.generators.drawing import in_blocks, noise
-from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, chosen_rows, run_steps, seeded
-from engine.networks.frame import Frame
-from engine.networks.state import Followed, arrays_of, fill
 
 NETWORK = "network"
 GROUPS, WARMUP = 8, 100
@@ -47,7 +46,7 @@ class DiffusionRecipe:
     ddim_steps
         Evaluations of the network for an image; must divide 1000.
     block
-        Images that are made together; see `engine.generators.drawing.in_blocks`.
+        Images that are made together; see `gapscope.generators.drawing.in_blocks`.
     """
 
     steps: int = 4000

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-
-from engine.core.memory import keep_freed_memory
-from engine.core.random import stream
+from gapscope.core.memory import keep_freed_memory
+from gapscope.core.random import stream
 
 
 def in_blocks(indices: range, block: int, make: Callable[[range], np.ndarray]) -> np.ndarray:

@@ -3,7 +3,7 @@
 Rows are seen along the leading axes of their covariance, at most `axes` of them, all divided by one number so that they
 have variance one on average. What lies outside these axes is drawn from the class-conditional Gaussians of
 `feature_gaussian`: few rows do not teach a network directions of little variance, and a set without them would be told
-apart at once. The process of noise, velocity and guidance is that of `engine.generators.denoising`.
+apart at once. The process of noise, velocity and guidance is that of `gapscope.generators.denoising`.
 
 References
 ----------
@@ -19,21 +19,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from diffusers import DDIMScheduler
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.core.random import stream
+from gapscope.generators.denoising import COSINE, TIMES, ddim, guided, noising, noisy, weighted_loss
+from gapscope.generators.drawing import in_blocks, noise
+from gapscope.generators.feature_gaussian import Gaussians, look, memory
+from gapscope.generators.feature_generator import FeatureMethod, Learnt, Task
+from gapscope.generators.generator import check_range
+from gapscope.generators.steps import Course, run_steps, seeded
+from gapscope.networks.state import Followed
+from gapscope.store import View
+from gapscope.summaries import LabelledMoments
 from torch import nn
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.core.random import stream
-from engine.generators.denoising import COSINE, TIMES, ddim, guided, noising, noisy, weighted_loss
-from engine.generators.drawing import in_blocks, noise
-from engine.generators.feature_gaussian import Gaussians, look, memory
-from engine.generators.feature_generator import FeatureMethod, Learnt, Task
-from engine.generators.generator import check_range
-from engine.generators.steps import Course, run_steps, seeded
-from engine.networks.state import Followed
-from engine.store import View
-from engine.summaries import LabelledMoments
 
 Array = np.ndarray
 NAME = "feature-diffusion"
@@ -63,7 +62,7 @@ class FeatureDiffusionRecipe:
     ddim_steps
         Evaluations of the network for a row; must divide 1000.
     block
-        Rows that are made together; see `engine.generators.drawing.in_blocks`.
+        Rows that are made together; see `gapscope.generators.drawing.in_blocks`.
     chunk_rows
         Rows in memory; batches are drawn from one chunk after the other.
     """

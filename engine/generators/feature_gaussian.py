@@ -14,15 +14,14 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.generators.drawing import noise
-from engine.generators.feature_generator import FeatureMethod, Learnt, Seen, Task
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import LabelledMoments
-from engine.summaries.shrinkage import oas_share, shrunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.generators.drawing import noise
+from gapscope.generators.feature_generator import FeatureMethod, Learnt, Seen, Task
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import LabelledMoments
+from gapscope.summaries.shrinkage import oas_share, shrunk
 
 Array = np.ndarray
 NAME = "gaussian"

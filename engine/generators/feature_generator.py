@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.store import View
-from engine.stream import Workers
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.store import View
+from gapscope.stream import Workers
 
 # Class, numbers of its rows and seed to rows (m, d) float32.
 DrawRows = Callable[[int, range, int], np.ndarray]

@@ -9,16 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.errors import InputError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.store import EmbeddingStore, Piece, StoreWriter, open_store
-from engine.store.selected import Selected
-from engine.store.write import MANIFEST, config_hash, embedding_column, read_manifest
-from schemas.embeddings import Fingerprint, Provenance, SyntheticRows, embedding_schema
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.schemas.embeddings import Fingerprint, Provenance, SyntheticRows, embedding_schema
+from gapscope.store import EmbeddingStore, Piece, StoreWriter, open_store
+from gapscope.store.selected import Selected
+from gapscope.store.write import MANIFEST, config_hash, embedding_column, read_manifest
 
 # What the source of a joined store begins with.
 SOURCE = "joined"

@@ -15,13 +15,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
+from gapscope.generators.feature_generator import FeatureMethod, Learnt, Seen, Task, checked_counts
+from gapscope.stream import fold
 from sklearn.neighbors import NearestNeighbors
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.random import stream
-from engine.generators.feature_generator import FeatureMethod, Learnt, Seen, Task, checked_counts
-from engine.stream import fold
 
 Array = np.ndarray
 NAME = "smote"

@@ -5,17 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.errors import InputError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.generators.feature_generator import FeatureGenerator
-from engine.predictions.images import ids_of_names
-from engine.store import EmbeddingStore, StoreWriter, open_store
-from engine.store.write import config_hash, embedding_column
-from schemas.embeddings import Fingerprint, Provenance, SyntheticRows, embedding_schema
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.generators.feature_generator import FeatureGenerator
+from gapscope.predictions.images import ids_of_names
+from gapscope.schemas.embeddings import Fingerprint, Provenance, SyntheticRows, embedding_schema
+from gapscope.store import EmbeddingStore, StoreWriter, open_store
+from gapscope.store.write import config_hash, embedding_column
 
 PATH = "synthetic/{generator}/seed-{seed}/class-{label}/{index}"
 SYNTHETIC = "+synthetic"

@@ -3,13 +3,13 @@
 A member is a `FeatureMethod`.
 """
 
-from engine.core.registry import Registry
+from gapscope.core.registry import Registry
 
 FEATURE_GENERATORS = Registry(
     "feature generator",
     {
-        "smote": "engine.generators.feature_smote:SMOTE",
-        "gaussian": "engine.generators.feature_gaussian:GAUSSIAN",
-        "feature-diffusion": "engine.generators.feature_diffusion:DIFFUSION",
+        "smote": "gapscope.generators.feature_smote:SMOTE",
+        "gaussian": "gapscope.generators.feature_gaussian:GAUSSIAN",
+        "feature-diffusion": "gapscope.generators.feature_diffusion:DIFFUSION",
     },
 )

@@ -17,21 +17,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_file
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.generators.denoising import ddim, guided, noisy
+from gapscope.generators.drawing import in_blocks, noise
+from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
+from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.networks.frame import Frame
+from gapscope.networks.pixels import to_device
+from gapscope.networks.state import arrays_of, fill
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.hashing import digest_file
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.generators.denoising import ddim, guided, noisy
-from engine.generators.drawing import in_blocks, noise
-from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, chosen_rows, run_steps, seeded
-from engine.networks.frame import Frame
-from engine.networks.pixels import to_device
-from engine.networks.state import arrays_of, fill
 
 ADDED, BASE = "added", "base"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")

@@ -19,19 +19,18 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.generators.canvas import Canvas, canvas_of
+from gapscope.generators.diff_augment import diff_augment
+from gapscope.generators.drawing import in_blocks, noise
+from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
+from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.networks.frame import Frame
+from gapscope.networks.state import Followed, arrays_of, fill
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.generators.canvas import Canvas, canvas_of
-from engine.generators.diff_augment import diff_augment
-from engine.generators.drawing import in_blocks, noise
-from engine.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from engine.generators.steps import Course, chosen_rows, run_steps, seeded
-from engine.networks.frame import Frame
-from engine.networks.state import Followed, arrays_of, fill
 
 NETWORK = "network"
 GROUPS, LATENT, MOST_WIDER = 8, 64, 4
@@ -59,7 +58,7 @@ class GanRecipe:
     flip
         Show each image mirrored half of the time; not where left and right matter.
     block
-        Images that are made together; see `engine.generators.drawing.in_blocks`.
+        Images that are made together; see `gapscope.generators.drawing.in_blocks`.
     """
 
     steps: int = 4000

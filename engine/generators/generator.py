@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.errors import InputError, SchemaError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.generators import GENERATORS
+from gapscope.networks.frame import Frame
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.errors import InputError, SchemaError, unknown_name
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.generators import GENERATORS
-from engine.networks.frame import Frame
 
 MODEL, DESCRIPTION, KIND = "generator.safetensors", "generator.json", "generator"
 

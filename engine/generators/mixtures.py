@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.core.random import stream
-from engine.generators.drawing import by_class, own_image
-from engine.generators.generator import Draw, Form, Learned, Material, Method
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.core.random import stream
+from gapscope.generators.drawing import by_class, own_image
+from gapscope.generators.generator import Draw, Form, Learned, Material, Method
 
 # Two images (h, w, c), the share of the first, random numbers.
 Mix = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]

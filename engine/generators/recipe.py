@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
-from engine.core.errors import InputError, unknown_name
-from engine.generators import GENERATORS
-from engine.generators.features import FEATURE_GENERATORS
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.generators import GENERATORS
+from gapscope.generators.features import FEATURE_GENERATORS
 
 SEED = "seed"
 

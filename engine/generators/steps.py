@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError
+from gapscope.core.memory import keep_freed_memory
+from gapscope.core.progress import Progress
+from gapscope.core.random import stream
+from gapscope.networks.state import arrays_of, fill, fill_optimiser, optimiser_arrays
 from torch import nn
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import ConfigMismatchError, DivergedError, InputError
-from engine.core.memory import keep_freed_memory
-from engine.core.progress import Progress
-from engine.core.random import stream
-from engine.networks.state import arrays_of, fill, fill_optimiser, optimiser_arrays
 
 STAGE, LOSSES = "generator", "losses"
 # Steps between looks at the losses: to look, a GPU has to finish all that it has been given, a processor nothing.

@@ -1,11 +1,11 @@
 """What a sample says of its population: intervals, resampling, paired tests, corrections for many tests."""
 
-from engine.inference.bootstrap import interval_of, poisson_weights, resampled_sums
-from engine.inference.interval import clopper_pearson
-from engine.inference.line import ProbitLine, probit
-from engine.inference.multiplicity import adjusted
-from engine.inference.paired import mcnemar
-from engine.inference.verdict import Verdict
+from gapscope.inference.bootstrap import interval_of, poisson_weights, resampled_sums
+from gapscope.inference.interval import clopper_pearson
+from gapscope.inference.line import ProbitLine, probit
+from gapscope.inference.multiplicity import adjusted
+from gapscope.inference.paired import mcnemar
+from gapscope.inference.verdict import Verdict
 
 __all__ = [
     "ProbitLine",

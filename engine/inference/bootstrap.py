@@ -13,9 +13,8 @@ splittable pseudorandom number generators": the mixing function.
 from itertools import pairwise
 
 import numpy as np
+from gapscope.inference.interval import LEVEL
 from scipy.stats import poisson
-
-from engine.inference.interval import LEVEL
 
 REPLICATES = 200
 BLOCK = 16_384

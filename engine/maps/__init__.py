@@ -1,14 +1,14 @@
 """Two coordinates for every row of one or several sets in one common space: a family of maps."""
 
-from engine.core.registry import Registry
+from gapscope.core.registry import Registry
 
 MAPS = Registry(
     "map",
     {
-        "pca": "engine.maps.pca:PCA",
-        "umap": "engine.maps.umap:UMAP",
-        "tsne": "engine.maps.tsne:TSNE",
-        "lda": "engine.maps.lda:LDA",
-        "head": "engine.maps.head:HEAD",
+        "pca": "gapscope.maps.pca:PCA",
+        "umap": "gapscope.maps.umap:UMAP",
+        "tsne": "gapscope.maps.tsne:TSNE",
+        "lda": "gapscope.maps.lda:LDA",
+        "head": "gapscope.maps.head:HEAD",
     },
 )

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.maps.lda import within_spread
-from engine.maps.member import Border, Laid, MapOptions
-from engine.maps.projection import Projection, leading_beside
-from engine.maps.sample import Sample
-from engine.maps.space import Space
+from gapscope.core.errors import InputError
+from gapscope.maps.lda import within_spread
+from gapscope.maps.member import Border, Laid, MapOptions
+from gapscope.maps.projection import Projection, leading_beside
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
 
 Array = np.ndarray
 

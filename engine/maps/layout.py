@@ -9,9 +9,8 @@ Kobak and Linderman (2021), "Initialization is critical for preserving global da
 """
 
 import numpy as np
-
-from engine.core.random import stream
-from engine.maps.nearest import nearest
+from gapscope.core.random import stream
+from gapscope.maps.nearest import nearest
 
 Array = np.ndarray
 # Noise beside the first coordinate, so that equal rows can part.

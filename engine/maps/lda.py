@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.maps.member import Laid, MapOptions
+from gapscope.maps.projection import NOTHING, Projection, leading_beside
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
+from gapscope.summaries import LabelledMoments
+from gapscope.summaries.shrinkage import oas_share, shrunk
 from scipy.linalg import eigh
-
-from engine.core.errors import InputError
-from engine.maps.member import Laid, MapOptions
-from engine.maps.projection import NOTHING, Projection, leading_beside
-from engine.maps.sample import Sample
-from engine.maps.space import Space
-from engine.summaries import LabelledMoments
-from engine.summaries.shrinkage import oas_share, shrunk
 
 Array = np.ndarray
 

@@ -5,13 +5,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.progress import SILENT, Progress
-from engine.maps import MAPS
-from engine.maps.member import Laid, MapOptions
-from engine.maps.sample import Sample, take
-from engine.maps.space import Space
-from engine.stream import Workers
+from gapscope.core.progress import SILENT, Progress
+from gapscope.maps import MAPS
+from gapscope.maps.member import Laid, MapOptions
+from gapscope.maps.sample import Sample, take
+from gapscope.maps.space import Space
+from gapscope.stream import Workers
 
 Array = np.ndarray
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.maps.sample import Sample
-from engine.maps.space import Space
+from gapscope.core.errors import InputError
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
 
 Array = np.ndarray
 Place = Callable[[Array], Array]

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-
-from engine.maps.nearest import nearest
-from engine.maps.projection import Projection
+from gapscope.maps.nearest import nearest
+from gapscope.maps.projection import Projection
 
 Array = np.ndarray
 # The farthest of these has no weight, so that it does not matter which of two equally near ones is taken.

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.maps.member import Laid, MapOptions
-from engine.maps.projection import in_two
-from engine.maps.sample import Sample
-from engine.maps.space import Space
+from gapscope.maps.member import Laid, MapOptions
+from gapscope.maps.projection import in_two
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
 
 
 @dataclass(frozen=True)

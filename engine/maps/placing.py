@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.maps.made import Sheet
-from engine.maps.space import Space
-from engine.store import EmbeddingStore, Piece, View, pieces_of
-from engine.stream import CHUNK_ROWS, Workers, each
+from gapscope.core.chunk import Chunk
+from gapscope.maps.made import Sheet
+from gapscope.maps.space import Space
+from gapscope.store import EmbeddingStore, Piece, View, pieces_of
+from gapscope.stream import CHUNK_ROWS, Workers, each
 
 Array = np.ndarray
 # Rows whose coordinates are gathered before they are handed on: about 100 bytes each with their paths.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.summaries import Moments
+from gapscope.summaries import Moments
 
 Array = np.ndarray
 # Directions with less than this share of the largest variance are rounding.

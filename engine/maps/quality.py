@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.random import stream
-from engine.inference import interval_of, resampled_sums
-from engine.maps.made import Sheet
-from engine.maps.nearest import nearest
-from engine.maps.neighbours import Neighbours
-from engine.maps.sample import even_shares
-from engine.maps.space import Space
-from engine.store import View
+from gapscope.core.random import stream
+from gapscope.inference import interval_of, resampled_sums
+from gapscope.maps.made import Sheet
+from gapscope.maps.nearest import nearest
+from gapscope.maps.neighbours import Neighbours
+from gapscope.maps.sample import even_shares
+from gapscope.maps.space import Space
+from gapscope.store import View
 
 Array = np.ndarray
 NEIGHBOURS = 15

@@ -5,13 +5,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.maps.projection import Projection
-from engine.maps.space import Space
-from engine.store import View
-from engine.stream import CHUNK_ROWS, Workers, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.maps.projection import Projection
+from gapscope.maps.space import Space
+from gapscope.store import View
+from gapscope.stream import CHUNK_ROWS, Workers, fold
 
 Array = np.ndarray
 # Of the rows that hold the quotas of all classes if each were drawn evenly, how many more are read at a time.

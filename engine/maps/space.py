@@ -6,14 +6,13 @@ from functools import cached_property, partial, reduce
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.maps.projection import Projection, principal
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import LabelledMoments, Moments
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.maps.projection import Projection, principal
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import LabelledMoments, Moments
 
 Array = np.ndarray
 # Layouts and distances see the rows in at most so many principal coordinates, as Scanpy and openTSNE's examples do.

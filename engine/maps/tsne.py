@@ -5,17 +5,16 @@ from threading import Lock
 from typing import ClassVar
 
 import numpy as np
+from gapscope.maps.layout import beginning, neighbours_of, whole_seed
+from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
+from gapscope.maps.neighbours import Neighbours
+from gapscope.maps.projection import Projection
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
 from openTSNE import TSNE as Library
 from openTSNE import TSNEEmbedding
 from openTSNE.affinity import PerplexityBasedNN
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
-
-from engine.maps.layout import beginning, neighbours_of, whole_seed
-from engine.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
-from engine.maps.neighbours import Neighbours
-from engine.maps.projection import Projection
-from engine.maps.sample import Sample
-from engine.maps.space import Space
 
 Array = np.ndarray
 LEAST = 10

@@ -6,13 +6,12 @@ from threading import Lock
 from typing import ClassVar
 
 import numpy as np
-
-from engine.maps.layout import beginning, neighbours_of, whole_seed
-from engine.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
-from engine.maps.neighbours import Neighbours
-from engine.maps.projection import Projection
-from engine.maps.sample import Sample
-from engine.maps.space import Space
+from gapscope.maps.layout import beginning, neighbours_of, whole_seed
+from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
+from gapscope.maps.neighbours import Neighbours
+from gapscope.maps.projection import Projection
+from gapscope.maps.sample import Sample
+from gapscope.maps.space import Space
 
 with warnings.catch_warnings():  # of a part of the library that is not used here
     warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.data.source import Source, Undecodable
 from PIL import Image, ImageOps
-
-from engine.core.errors import InputError
-from engine.data.source import Source, Undecodable
 
 PEEKED = 256
 LARGEST_OWN = 96

@@ -3,8 +3,8 @@
 import json
 from typing import Any, NamedTuple
 
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
 
 MODEL, DESCRIPTION, KIND = "model.safetensors", "model.json", "cnn"
 RUNS, MODELS = "runs", "models"

@@ -6,17 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from gapscope.core.errors import SchemaError
+from gapscope.core.location import Location
+from gapscope.core.memory import keep_freed_memory
+from gapscope.networks.design import Design
+from gapscope.networks.frame import Frame
+from gapscope.networks.pixels import normalised, to_device
+from gapscope.networks.runs import DESCRIPTION, KIND, MODEL
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
-
-from engine.core.errors import SchemaError
-from engine.core.location import Location
-from engine.core.memory import keep_freed_memory
-from engine.networks.design import Design
-from engine.networks.frame import Frame
-from engine.networks.pixels import normalised, to_device
-from engine.networks.runs import DESCRIPTION, KIND, MODEL
 
 BATCH_PIXELS = 2**22
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-
-from engine.core.errors import InputError, unknown_name
+from gapscope.core.errors import InputError, unknown_name
 
 LABEL = "label"
 IDS = ("sample_id", "image", "path", "id")

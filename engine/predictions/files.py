@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.location import Location
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 
 ARRAY = ".npy"
 PARTS = ".parquet"

@@ -1,10 +1,9 @@
 """Two models' predictions for the same images, row by row."""
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.predictions.names import are_numbers
-from engine.predictions.table import Predictions
+from gapscope.core.errors import InputError
+from gapscope.predictions.names import are_numbers
+from gapscope.predictions.table import Predictions
 
 
 def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-
-from engine.core.errors import InputError
-from engine.core.location import Location
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 
 FILE = "classes.json"
 KEY = b"class_names"

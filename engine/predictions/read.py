@@ -5,16 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.predictions.columns import SYNTHETIC, Columns, columns_of, models_of, names_in
-from engine.predictions.files import ARRAY, read_array, read_table, suffix_of
-from engine.predictions.images import check_ids, ids_of_names
-from engine.predictions.names import are_numbers, names_beside, numbered, text_column
-from engine.predictions.run import found_by_parts, is_run, models_in_run, predictions_of_run
-from engine.predictions.scores import answers_of, as_logarithms
-from engine.predictions.table import UNLABELLED, Predictions
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.predictions.columns import SYNTHETIC, Columns, columns_of, models_of, names_in
+from gapscope.predictions.files import ARRAY, read_array, read_table, suffix_of
+from gapscope.predictions.images import check_ids, ids_of_names
+from gapscope.predictions.names import are_numbers, names_beside, numbered, text_column
+from gapscope.predictions.run import found_by_parts, is_run, models_in_run, predictions_of_run
+from gapscope.predictions.scores import answers_of, as_logarithms
+from gapscope.predictions.table import UNLABELLED, Predictions
 
 
 def read_predictions(

@@ -5,9 +5,8 @@ import re
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
 
 PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
 MANIFEST, RESULTS = "manifest.json", "results.parquet"

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
 from scipy.special import logsumexp
-
-from engine.core.errors import InputError
 
 TOP = 5
 ROWS = 4096

@@ -1,20 +1,20 @@
 """Classifiers on embeddings, trained out of core, all ending in a `Classifier`."""
 
-from engine.core.registry import Registry
+from gapscope.core.registry import Registry
 
 PROBES = Registry(
     "model",
     {
-        "softmax": "engine.probes.softmax:fit",
-        "logistic": "engine.probes.logistic:fit",
-        "ridge": "engine.probes.ridge:fit",
-        "lda": "engine.probes.lda:fit",
-        "nearest-mean": "engine.probes.nearest_mean:fit",
-        "knn": "engine.probes.knn:fit",
-        "forest": "engine.probes.forest:fit",
-        "sample-forest": "engine.probes.forest:fit_on_sample",
-        "boosting": "engine.probes.boosting:fit",
-        "partial-fit": "engine.probes.partial_fit:fit",
-        "sgd": "engine.probes.partial_fit:fit_sgd",
+        "softmax": "gapscope.probes.softmax:fit",
+        "logistic": "gapscope.probes.logistic:fit",
+        "ridge": "gapscope.probes.ridge:fit",
+        "lda": "gapscope.probes.lda:fit",
+        "nearest-mean": "gapscope.probes.nearest_mean:fit",
+        "knn": "gapscope.probes.knn:fit",
+        "forest": "gapscope.probes.forest:fit",
+        "sample-forest": "gapscope.probes.forest:fit_on_sample",
+        "boosting": "gapscope.probes.boosting:fit",
+        "partial-fit": "gapscope.probes.partial_fit:fit",
+        "sgd": "gapscope.probes.partial_fit:fit_sgd",
     },
 )

@@ -25,23 +25,22 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-
-from engine.core.budget import Budget
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.core.threads import processors
-from engine.probes.class_means import by_class, labels_in
-from engine.probes.imbalance import class_weights
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.boosted import Boosted, margins, xgboost
-from engine.probes.training import Holdout, Labels
-from engine.store import View
-from engine.stream import Workers
-from engine.summaries import ClassMeans
+from gapscope.core.budget import Budget
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.core.threads import processors
+from gapscope.probes.class_means import by_class, labels_in
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.boosted import Boosted, margins, xgboost
+from gapscope.probes.training import Holdout, Labels
+from gapscope.store import View
+from gapscope.stream import Workers
+from gapscope.summaries import ClassMeans
 
 ROUNDS = 100
 LEG = 5

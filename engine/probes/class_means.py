@@ -4,15 +4,14 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.probes.training import Labels
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import ClassMeans, ClassMoments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.probes.training import Labels
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import ClassMeans, ClassMoments
 
 S = TypeVar("S", ClassMeans, ClassMoments)
 

@@ -1,11 +1,10 @@
 """The closed form that descents start from: shrunk discriminants whose scores fit as logits."""
 
 import numpy as np
-
-from engine.probes.discriminant import Discriminant, tempered_path
-from engine.probes.metric import scales
-from engine.probes.training import Holdout
-from engine.summaries import LabelledMoments
+from gapscope.probes.discriminant import Discriminant, tempered_path
+from gapscope.probes.metric import scales
+from gapscope.probes.training import Holdout
+from gapscope.summaries import LabelledMoments
 
 # The first serves when there are no held-out rows to choose by.
 RIDGES = (0.1, 1e-4, 1e-3, 0.01, 0.03, 0.3, 1.0, 10.0)

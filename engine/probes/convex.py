@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import DivergedError
-from engine.probes.lbfgs import Lbfgs
-from engine.probes.metric import Metric
-from engine.probes.objective import Bound, Objective
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import DivergedError
+from gapscope.probes.lbfgs import Lbfgs
+from gapscope.probes.metric import Metric
+from gapscope.probes.objective import Bound, Objective
 
 Array = np.ndarray
 # Evaluations are in float32 until the steps promise less than this, relative to the loss, then in float64.

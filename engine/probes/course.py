@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.core.errors import InputError
-from engine.probes.grid import Grid
-from engine.probes.options import ProbeOptions
-from engine.store import View
-from engine.stream import CHUNK_ROWS, SHARDS, Rounds
+from gapscope.core.errors import InputError
+from gapscope.probes.grid import Grid
+from gapscope.probes.options import ProbeOptions
+from gapscope.store import View
+from gapscope.stream import CHUNK_ROWS, SHARDS, Rounds
 
 # The learning rate makes accuracy indifferent to the batch, so it is as large as leaves a hundred and more steps an
 # epoch.

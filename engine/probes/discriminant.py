@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.probes.training import Holdout, best_temperature
-from engine.summaries import LabelledMoments
+from gapscope.probes.training import Holdout, best_temperature
+from gapscope.summaries import LabelledMoments
 
 Array = np.ndarray
 

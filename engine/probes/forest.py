@@ -28,22 +28,21 @@ from threading import BoundedSemaphore
 from time import perf_counter
 
 import numpy as np
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress, Task
+from gapscope.core.random import stream
+from gapscope.probes.class_means import by_class, labels_in
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.trees import Grown, Trees
+from gapscope.probes.training import Holdout
+from gapscope.store import Piece, View
+from gapscope.stream import Workers
+from gapscope.summaries import ClassMeans
 from sklearn.tree import DecisionTreeClassifier
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress, Task
-from engine.core.random import stream
-from engine.probes.class_means import by_class, labels_in
-from engine.probes.imbalance import class_weights
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.trees import Grown, Trees
-from engine.probes.training import Holdout
-from engine.store import Piece, View
-from engine.stream import Workers
-from engine.summaries import ClassMeans
 
 TREES = 100
 SAMPLE_ROWS = 10_000

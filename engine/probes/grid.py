@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.probes.heads import Head
-from engine.probes.metric import Metric, scales
-from engine.probes.options import ProbeOptions
-from engine.summaries import LabelledMoments
+from gapscope.probes.heads import Head
+from gapscope.probes.metric import Metric, scales
+from gapscope.probes.options import ProbeOptions
+from gapscope.summaries import LabelledMoments
 
 Array = np.ndarray
 # In each list the first serves when there are no held-out rows to choose by. Penalties are multiples of d / (n k).
@@ -36,7 +35,7 @@ class Grid:
     Attributes
     ----------
     views
-        Names of `VIEWS`. `whitened` descends in the metric of the features (`engine.probes.metric`), `standardised`
+        Names of `VIEWS`. `whitened` descends in the metric of the features (`gapscope.probes.metric`), `standardised`
         and `raw` along the gradient for features of variance one and for features as they are, at the largest step
         that is stable for them; `normalised` is `whitened` for rows scaled to length one.
     factors
@@ -124,6 +123,6 @@ def l2_of(factor: float, moments: LabelledMoments, metric: Metric, options: Prob
 
 
 def rate_of(dimension: float, classes: int, batch_rows: int, options: ProbeOptions) -> float:
-    """The learning rate at full speed, by the rule of `engine.probes.softmax`; bounded unless it was asked for."""
+    """The learning rate at full speed, by the rule of `gapscope.probes.softmax`; bounded unless it was asked for."""
     one_row = 1 / (1 + classes * dimension / batch_rows)
     return min(FASTEST, LEARNING_RATE * one_row) if options.learning_rate is None else options.learning_rate * one_row

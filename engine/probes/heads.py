@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import DivergedError
-from engine.core.random import stream
-from engine.core.threads import blas_threads, processors
-from engine.probes.residual import residual
-from engine.stream import Rounds, Step, Workers, scan
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import DivergedError
+from gapscope.core.random import stream
+from gapscope.core.threads import blas_threads, processors
+from gapscope.probes.residual import residual
+from gapscope.stream import Rounds, Step, Workers, scan
 
 Array = np.ndarray
 # Scores (1 MB) that stay in the second-level cache while they pass through the softmax.

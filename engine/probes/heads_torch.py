@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.probes.heads import LEARNT, Heads, Parameters, Reads, Slope, check, pace_of, row_scales
+from gapscope.probes.objective import Gradient
+from gapscope.stream import Rounds, Step, Workers, scan
 from torch import Tensor
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.probes.heads import LEARNT, Heads, Parameters, Reads, Slope, check, pace_of, row_scales
-from engine.probes.objective import Gradient
-from engine.stream import Rounds, Step, Workers, scan
 
 FIXED = ("metric", "penalty", "origin")
 

@@ -1,4 +1,4 @@
-"""The votes of the nearest training rows by cosine similarity, exactly: see `engine.probes.nearest`.
+"""The votes of the nearest training rows by cosine similarity, exactly: see `gapscope.probes.nearest`.
 
 Training is a count of the rows; the work is done at every question, ``2 m d`` flops for m training rows of d features.
 """
@@ -9,21 +9,20 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.core.budget import Budget
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.probes.class_means import by_class, labels_in
-from engine.probes.model import Classifier, unit_rows
-from engine.probes.nearest import Nearest, nearest
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.neighbours import Neighbours, vote
-from engine.probes.training import HOLDOUT_ROWS, Holdout, Labels, with_holdout
-from engine.store import ArrayStore, Changed, EmbeddingStore, View, in_memory
-from engine.stream import Workers, each
-from engine.summaries import ClassMeans
+from gapscope.core.budget import Budget
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.class_means import by_class, labels_in
+from gapscope.probes.model import Classifier, unit_rows
+from gapscope.probes.nearest import Nearest, nearest
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.neighbours import Neighbours, vote
+from gapscope.probes.training import HOLDOUT_ROWS, Holdout, Labels, with_holdout
+from gapscope.store import ArrayStore, Changed, EmbeddingStore, View, in_memory
+from gapscope.stream import Workers, each
+from gapscope.summaries import ClassMeans
 
 # The first is taken when there are no held-out rows to choose by.
 NEIGHBOURS = (20, 5, 10, 50, 100, 200)

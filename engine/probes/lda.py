@@ -16,21 +16,20 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.probes.discriminant import Discriminant, tempered_path
-from engine.probes.metric import CONSTANT, scales
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.linear import Linear
-from engine.probes.training import Holdout, labels_of, moments_of, with_holdout
-from engine.probes.units import RAW, STANDARDISED, scale_of, seen_as
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import FourthPowers, LabelledMoments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.discriminant import Discriminant, tempered_path
+from gapscope.probes.metric import CONSTANT, scales
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.training import Holdout, labels_of, moments_of, with_holdout
+from gapscope.probes.units import RAW, STANDARDISED, scale_of, seen_as
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import FourthPowers, LabelledMoments
 
 Array = np.ndarray
 LEDOIT_WOLF = "ledoit-wolf"

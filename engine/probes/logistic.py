@@ -1,29 +1,28 @@
 """Multinomial logistic regression brought to its optimum, with a certificate of how near it is.
 
 One `fold` gives class means and covariances: the metric, and the shrunk discriminants to start from. A path of
-penalties and the optimum of the best follow; see `engine.probes.path`.
+penalties and the optimum of the best follow; see `gapscope.probes.path`.
 
 The minimum is that of scikit-learn's ``LogisticRegression`` with ``C = 1 / (l2 n)``: with three classes and more of
 the same function; with two, where scikit-learn penalises one vector of weights and this file two, with ``l2`` twice as
 large, which `Problem.l2` sees to.
 
-L-BFGS starts from the metric of the features (see `engine.probes.metric`), so that ten evaluations do what takes
+L-BFGS starts from the metric of the features (see `gapscope.probes.metric`), so that ten evaluations do what takes
 hundreds without it. A pass costs ``4 d k`` flops a row. Rows that fit into the memory that is allowed are read once.
 """
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.path import ended, shortened, walk
-from engine.probes.problem import Problem, cached, check_penalty
-from engine.probes.rules.linear import Linear
-from engine.probes.training import Clock, Holdout, with_holdout
-from engine.store import View
-from engine.stream import Workers
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.path import ended, shortened, walk
+from gapscope.probes.problem import Problem, cached, check_penalty
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.training import Clock, Holdout, with_holdout
+from gapscope.store import View
+from gapscope.stream import Workers
 
 
 def fit(

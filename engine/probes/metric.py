@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-from engine.summaries import Moments
+from gapscope.summaries import Moments
 
 Array = np.ndarray
 # A feature whose spread is within the rounding of its float32 values carries no information.

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from gapscope.core.errors import GapscopeError, SchemaError
+from gapscope.core.location import Location
+from gapscope.probes.rules import RULES
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from scipy.special import softmax
-
-from engine.core.errors import GapscopeError, SchemaError
-from engine.core.location import Location
-from engine.probes.rules import RULES
 
 MODEL, DESCRIPTION = "model.safetensors", "model.json"
 

@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-
-from engine.store import Piece, View
-from engine.stream import CHUNK_ROWS
+from gapscope.store import Piece, View
+from gapscope.stream import CHUNK_ROWS
 
 Array = np.ndarray
 # Queries that are compared at a time: their float32 copy has 4 d bytes a row, 20 MiB for 1280 features.

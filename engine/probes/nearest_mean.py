@@ -9,20 +9,19 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.probes.class_means import by_class, labels_in
-from engine.probes.discriminant import Discriminant
-from engine.probes.metric import CONSTANT
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.linear import Linear
-from engine.probes.training import Holdout, moments_of, with_holdout
-from engine.store import View
-from engine.stream import Workers
-from engine.summaries import ClassMeans, ClassMoments, LabelledMoments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.class_means import by_class, labels_in
+from gapscope.probes.discriminant import Discriminant
+from gapscope.probes.metric import CONSTANT
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.training import Holdout, moments_of, with_holdout
+from gapscope.store import View
+from gapscope.stream import Workers
+from gapscope.summaries import ClassMeans, ClassMoments, LabelledMoments
 
 Array = np.ndarray
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.progress import Progress
-from engine.core.registry import Registry
-from engine.probes.heads import Parameters, Reads, slope
-from engine.store import View
-from engine.stream import Workers, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import Progress
+from gapscope.core.registry import Registry
+from gapscope.probes.heads import Parameters, Reads, slope
+from gapscope.store import View
+from gapscope.stream import Workers, fold
 
 Array = np.ndarray
 
@@ -56,7 +55,7 @@ class GradientOf:
 
 GRADIENTS = Registry(
     "array library",
-    {"numpy": "engine.probes.objective:GradientOf", "torch": "engine.probes.heads_torch:GradientOf"},
+    {"numpy": "gapscope.probes.objective:GradientOf", "torch": "gapscope.probes.heads_torch:GradientOf"},
 )
 
 

@@ -28,7 +28,7 @@ class ProbeOptions:
     batch_rows
         Rows of a step (softmax); a multiple of four.
     class_weight
-        none, balanced, effective-number, balanced-sampling or logit-adjustment; see `engine.probes.imbalance`.
+        none, balanced, effective-number, balanced-sampling or logit-adjustment; see `gapscope.probes.imbalance`.
     grid
         Whether to train the whole grid of settings side by side from one read (softmax, logistic, ridge, lda).
     halving

@@ -3,7 +3,7 @@
 That is sequential by nature: chunks are taken in store order in this process, whatever the workers; only the pass
 before it, which finds means and variances, runs on them. Features are standardised on the way, unless asked otherwise,
 and what was learnt is rewritten for features as they are stored. (`SGDClassifier` averages its weights, which a few
-passes need.) Then the classifier becomes a rule of `engine.probes.rules`, so that no saved model needs scikit-learn.
+passes need.) Then the classifier becomes a rule of `gapscope.probes.rules`, so that no saved model needs scikit-learn.
 
 The held-out rows give a temperature; then nothing is left to choose, and they follow as further chunks, once.
 
@@ -24,23 +24,22 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import DivergedError, InputError, unknown_name
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.registry import Registry
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.metric import CONSTANT
+from gapscope.probes.model import Classifier, Rule
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.gaussian import Gaussian
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.rules.network import Network
+from gapscope.probes.training import Holdout, Labels, with_holdout
+from gapscope.store import View
+from gapscope.stream import CHUNK_ROWS, Workers, each, fold
 from sklearn.linear_model import SGDClassifier
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import DivergedError, InputError, unknown_name
-from engine.core.progress import SILENT, Progress
-from engine.core.registry import Registry
-from engine.probes.imbalance import class_weights
-from engine.probes.metric import CONSTANT
-from engine.probes.model import Classifier, Rule
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.gaussian import Gaussian
-from engine.probes.rules.linear import Linear
-from engine.probes.rules.network import Network
-from engine.probes.training import Holdout, Labels, with_holdout
-from engine.store import View
-from engine.stream import CHUNK_ROWS, Workers, each, fold
 
 Array = np.ndarray
 LARGEST = np.finfo(np.float32).max

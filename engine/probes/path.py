@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from engine.core.checkpoint import Checkpoint
-from engine.probes.convex import Aim, Descent, minimise
-from engine.probes.options import ProbeOptions
-from engine.probes.problem import Problem, certificate, sides
-from engine.probes.training import Holdout
-from engine.store import View
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.probes.convex import Aim, Descent, minimise
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.problem import Problem, certificate, sides
+from gapscope.probes.training import Holdout
+from gapscope.store import View
 
 Array = np.ndarray
 # Multiples of d / (n k); the first serves when there are no held-out rows to choose by.

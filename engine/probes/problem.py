@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.checkpoint import Checkpoint
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.probes.closed_form import closed_form
-from engine.probes.convex import Aim, Descent
-from engine.probes.imbalance import class_weights
-from engine.probes.metric import Metric, scales
-from engine.probes.objective import Objective
-from engine.probes.options import ProbeOptions
-from engine.probes.training import Holdout, Labels, labels_of, moments_of
-from engine.store import View, in_memory
-from engine.stream import Workers
-from engine.summaries import LabelledMoments
+from gapscope.core.checkpoint import Checkpoint
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.probes.closed_form import closed_form
+from gapscope.probes.convex import Aim, Descent
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.metric import Metric, scales
+from gapscope.probes.objective import Objective
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.training import Holdout, Labels, labels_of, moments_of
+from gapscope.store import View, in_memory
+from gapscope.stream import Workers
+from gapscope.summaries import LabelledMoments
 
 Array = np.ndarray
 # How near to the optimum a model is brought, by the flops that an evaluation costs at most: a relative decrement of

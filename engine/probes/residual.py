@@ -33,7 +33,7 @@ def _many(scores: Array, y: Array) -> Array:
 
 
 def _few(scores: Array, y: Array) -> Array:
-    from engine.probes.few_classes import lower, share  # here, because `--help` of a training passes this module
+    from gapscope.probes.few_classes import lower, share  # here, because `--help` of a training passes this module
 
     y = np.asarray(y, np.int64)
     losses, total = np.empty(scores.shape[:2]), np.empty(scores.shape[:2], np.float32)

@@ -17,20 +17,19 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.probes.imbalance import class_weights
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.linear import Linear
-from engine.probes.training import Holdout, labels_of, moments_of, with_holdout
-from engine.probes.units import RAW, STANDARDISED, scale_of, seen_as
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import LabelledMoments, WeightedMoments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.training import Holdout, labels_of, moments_of, with_holdout
+from gapscope.probes.units import RAW, STANDARDISED, scale_of, seen_as
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import LabelledMoments, WeightedMoments
 
 Array = np.ndarray
 # Penalties as shares of the mean eigenvalue; the first is taken when there are no held-out rows to choose by.

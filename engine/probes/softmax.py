@@ -5,7 +5,7 @@ features.
 2. *Start.* The linear discriminants of these moments, shrunk by what suits the held-out rows and multiplied by the one
    temperature that makes their scores fit as logits.
 3. *Descent.* Mini-batch gradient steps preconditioned by `Metric`, a learning rate that falls linearly to zero, weights
-   averaged. Heads with different settings share the reading (see `engine.probes.grid`): by default five penalties race
+   averaged. Heads with different settings share the reading (see `gapscope.probes.grid`): five penalties race
    through the first epoch, or through its beginning where there are many classes, and the one with the least held-out
    loss goes on alone; a grid goes on together to the end; under successive halving the poor are dropped again and
    again.
@@ -14,7 +14,7 @@ features.
 
 Full-batch steps follow where they cost no more than the descent did, and on request until the distance to the optimum
 is known to be small. Of small sets the optimum costs less than a descent that comes near to it, and is found outright
-(`engine.probes.path`).
+(`gapscope.probes.path`).
 
 Two numbers make the steps independent of the data's size and shape. The learning rate is ``c / (1 + k e / b)``, for k
 classes, batches of b rows and e effective features: in the preconditioned metric a row's step moves its own class's
@@ -38,27 +38,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
-from engine.core.chunk import Chunk
-from engine.core.errors import DivergedError
-from engine.core.progress import SILENT, Progress
-from engine.core.registry import Registry
-from engine.probes.closed_form import closed_form
-from engine.probes.convex import Aim, minimise
-from engine.probes.course import Course, batch_of, legs_of, repeats_of
-from engine.probes.grid import Grid, Seen
-from engine.probes.heads import LEARNT, Head, Heads, Reads
-from engine.probes.imbalance import class_weights
-from engine.probes.model import Classifier, unit_rows
-from engine.probes.options import ProbeOptions
-from engine.probes.path import ended, walk
-from engine.probes.problem import Problem, cached, certificate, check_penalty
-from engine.probes.rules.linear import Linear
-from engine.probes.training import Clock, Holdout, Labels, labels_of, moments_of, with_holdout
-from engine.store import Changed, View
-from engine.stream import Workers
-from engine.summaries import LabelledMoments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import DivergedError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.registry import Registry
+from gapscope.probes.closed_form import closed_form
+from gapscope.probes.convex import Aim, minimise
+from gapscope.probes.course import Course, batch_of, legs_of, repeats_of
+from gapscope.probes.grid import Grid, Seen
+from gapscope.probes.heads import LEARNT, Head, Heads, Reads
+from gapscope.probes.imbalance import class_weights
+from gapscope.probes.model import Classifier, unit_rows
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.path import ended, walk
+from gapscope.probes.problem import Problem, cached, certificate, check_penalty
+from gapscope.probes.rules.linear import Linear
+from gapscope.probes.training import Clock, Holdout, Labels, labels_of, moments_of, with_holdout
+from gapscope.store import Changed, View
+from gapscope.stream import Workers
+from gapscope.summaries import LabelledMoments
 
 ENGINES = Registry("array library", {"numpy": "engine.probes.heads:NumPy", "torch": "engine.probes.heads_torch:Torch"})
 STAGE = "descent"

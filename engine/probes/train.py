@@ -3,18 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import unknown_name
-from engine.core.progress import SILENT, Progress
-from engine.probes import PROBES
-from engine.probes.imbalance import check_treatment
-from engine.probes.model import Classifier, unit_rows
-from engine.probes.options import ProbeOptions
-from engine.probes.rules.linear import NEVER, Linear
-from engine.store import Changed, View
-from engine.stream import Workers
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import unknown_name
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes import PROBES
+from gapscope.probes.imbalance import check_treatment
+from gapscope.probes.model import Classifier, unit_rows
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.rules.linear import NEVER, Linear
+from gapscope.store import Changed, View
+from gapscope.stream import Workers
 
 VIEWS = ("", "raw", "standardised", "whitened", "normalised")
 
@@ -55,7 +54,7 @@ def _unit(rows: View | Chunk) -> View | Chunk:
 
 
 def adjusted(model: Classifier) -> Classifier:
-    """The linear `model` answering as if all its classes were equally frequent; see `engine.probes.imbalance`."""
+    """The linear `model` answering as if all its classes were equally frequent; see `gapscope.probes.imbalance`."""
     counts = np.asarray(model.details["class_rows"], np.float64)
     known = counts > 0
     shift = np.where(known, np.log(np.where(known, counts, 1) / counts.sum()), 0) * model.temperature

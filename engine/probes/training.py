@@ -6,15 +6,14 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
-
-from engine.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.probes.imbalance import class_weights
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import ClassMeans, LabelledMoments, Moments
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.probes.imbalance import class_weights
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import ClassMeans, LabelledMoments, Moments
 
 # More rows would cost seconds at 1000 classes and sharpen an accuracy of 80 % by less than its own error of 0.4 points.
 HOLDOUT_ROWS = 10_000
@@ -172,7 +171,7 @@ class Holdout:
         return bool(difference.mean() > difference.std() / np.sqrt(len(difference)))
 
     def weighing(self, treatment: str, counts: np.ndarray) -> "Holdout":
-        """The same rows, judged as a treatment of unequal classes wants it; see `engine.probes.imbalance`."""
+        """The same rows, judged as a treatment of unequal classes wants it; see `gapscope.probes.imbalance`."""
         weighs = treatment in ("balanced", "effective-number", "balanced-sampling")
         name = treatment.replace("balanced-sampling", "balanced")
         return replace(self, class_weights=class_weights(name, counts) if weighs else None)

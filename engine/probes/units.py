@@ -1,10 +1,9 @@
 """The units in which a closed form sees the features."""
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.probes.metric import scales
-from engine.summaries import LabelledMoments
+from gapscope.core.errors import InputError
+from gapscope.probes.metric import scales
+from gapscope.summaries import LabelledMoments
 
 RAW, STANDARDISED = "raw", "standardised"
 

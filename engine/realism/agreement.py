@@ -8,17 +8,16 @@ heads' probabilities, of which none has seen it.
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.core.random import stream
-from engine.inference import Verdict, clopper_pearson
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.store import ArrayStore, View
-from engine.stream import Workers
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.random import stream
+from gapscope.inference import Verdict, clopper_pearson
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import ArrayStore, View
+from gapscope.stream import Workers
 
 Array = np.ndarray
 FOLDS = 5

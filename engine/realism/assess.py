@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict
-from engine.realism.agreement import Agreement
-from engine.realism.copies import Copies
-from engine.realism.frechet import frechet_verdict
-from engine.realism.kid import kid
-from engine.realism.prdc import prdc
-from engine.realism.sets import Sets, of_class, some_rows
-from engine.stream import Workers
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import Verdict
+from gapscope.realism.agreement import Agreement
+from gapscope.realism.copies import Copies
+from gapscope.realism.frechet import frechet_verdict
+from gapscope.realism.kid import kid
+from gapscope.realism.prdc import prdc
+from gapscope.realism.sets import Sets, of_class, some_rows
+from gapscope.stream import Workers
 
 # Rows of each set that the distances of distributions are taken from, at most; copies and classes look at all rows.
 MOST_ROWS = 10_000

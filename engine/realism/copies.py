@@ -22,14 +22,13 @@ nearest. Carlini et al. (2023), "Extracting training data from diffusion models"
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict, clopper_pearson
-from engine.realism.neighbours import nearest
-from engine.realism.sets import Sets
-from engine.store import View
-from engine.stream import Workers
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import Verdict, clopper_pearson
+from gapscope.realism.neighbours import nearest
+from gapscope.realism.sets import Sets
+from gapscope.store import View
+from gapscope.stream import Workers
 
 Array = np.ndarray
 RATE = 0.01

@@ -1,6 +1,6 @@
 """The filter: keeps synthetic rows that are on their class, among the real rows, and no copies.
 
-* *Copies* are those of `engine.realism.copies`.
+* *Copies* are those of `gapscope.realism.copies`.
 * *Off the manifold*: rows are scaled to length one; a row is outside where its k-th nearest training row is further
   away than that of nearly all (98 %) training rows, each left out of its own neighbours. Length one because noise
   images have short features, which lie near everything otherwise.
@@ -19,15 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.probes.model import unit_rows
-from engine.realism.agreement import Agreement, agreement
-from engine.realism.copies import RATE, Copies, find_copies
-from engine.realism.neighbours import nearest
-from engine.realism.sets import Sets, some_rows
-from engine.realism.table import (
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.model import unit_rows
+from gapscope.realism.agreement import Agreement, agreement
+from gapscope.realism.copies import RATE, Copies, find_copies
+from gapscope.realism.neighbours import nearest
+from gapscope.realism.sets import Sets, some_rows
+from gapscope.realism.table import (
     COPY_OF_TEST,
     COPY_OF_TRAINING,
     KEPT,
@@ -36,8 +35,8 @@ from engine.realism.table import (
     REASONS,
     SYNTHETIC_SCHEMA,
 )
-from engine.store import Changed, View
-from engine.stream import Workers
+from gapscope.store import Changed, View
+from gapscope.stream import Workers
 
 Array = np.ndarray
 # Real rows that train the classifier, at most.

@@ -19,9 +19,8 @@ from the product of the rows.
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.random import stream
-from engine.inference import Verdict, interval_of
+from gapscope.core.random import stream
+from gapscope.inference import Verdict, interval_of
 
 Array = np.ndarray
 HALVINGS = 20

@@ -14,10 +14,9 @@ estimation".
 """
 
 import numpy as np
+from gapscope.core.random import stream
+from gapscope.inference import Verdict
 from scipy.stats import norm
-
-from engine.core.random import stream
-from engine.inference import Verdict
 
 Array = np.ndarray
 SUBSETS = 100

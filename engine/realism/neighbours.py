@@ -4,12 +4,11 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.shifts.prdc import squared_distances
-from engine.store import View
-from engine.stream import Workers, each
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.shifts.prdc import squared_distances
+from gapscope.store import View
+from gapscope.stream import Workers, each
 
 Array = np.ndarray
 CHUNK_ROWS = 1024

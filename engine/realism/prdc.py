@@ -12,14 +12,14 @@ coverage.
 
 from dataclasses import replace
 
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict
-from engine.shifts.battery import Look, Pair, ShiftOptions, Side
-from engine.shifts.prdc import PRDC, expected_coverage
-from engine.store import ArrayStore
-from engine.stream import Workers
-from engine.summaries import ClassMoments, Moments
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import Verdict
+from gapscope.shifts.battery import Look, Pair, ShiftOptions, Side
+from gapscope.shifts.prdc import PRDC, expected_coverage
+from gapscope.store import ArrayStore
+from gapscope.stream import Workers
+from gapscope.summaries import ClassMoments, Moments
 
 STATISTICS = ("precision", "recall", "density", "coverage")
 EXPECTED = 0.95

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.random import stream
-from engine.store import View
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
+from gapscope.store import View
 
 
 @dataclass(frozen=True, eq=False)

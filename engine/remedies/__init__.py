@@ -1,14 +1,14 @@
 """Changes to features or scores that undo one part of a shift, fitted without target labels."""
 
-from engine.core.registry import Registry
+from gapscope.core.registry import Registry
 
 REMEDIES = Registry(
     "remedy",
     {
-        "prior": "engine.remedies.prior:PRIOR",
-        "mean": "engine.remedies.mean:MEAN",
-        "scale": "engine.remedies.scale:SCALE",
-        "coral": "engine.remedies.coral:CORAL",
-        "quantiles": "engine.remedies.quantiles:QUANTILES",
+        "prior": "gapscope.remedies.prior:PRIOR",
+        "mean": "gapscope.remedies.mean:MEAN",
+        "scale": "gapscope.remedies.scale:SCALE",
+        "coral": "gapscope.remedies.coral:CORAL",
+        "quantiles": "gapscope.remedies.quantiles:QUANTILES",
     },
 )

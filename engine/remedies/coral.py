@@ -18,12 +18,11 @@ optimal mapping of distributions".
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.progress import SILENT, Progress
-from engine.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
-from engine.store import View
-from engine.stream import Workers
-from engine.summaries.shrinkage import oas_share, shrunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.store import View
+from gapscope.stream import Workers
+from gapscope.summaries.shrinkage import oas_share, shrunk
 
 Array = np.ndarray
 

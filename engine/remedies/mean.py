@@ -7,10 +7,10 @@ Murphy (2026), "NEO: No-optimization test-time adaptation", arXiv 2510.05635.
 
 from dataclasses import dataclass
 
-from engine.core.progress import SILENT, Progress
-from engine.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
-from engine.store import View
-from engine.stream import Workers
+from gapscope.core.progress import SILENT, Progress
+from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.store import View
+from gapscope.stream import Workers
 
 
 @dataclass(frozen=True)

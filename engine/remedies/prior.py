@@ -19,13 +19,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.remedies.repair import BothMoments, Model, Repair, check_rows
-from engine.store import ArrayStore, Changed, View
-from engine.stream import Workers, each, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.remedies.repair import BothMoments, Model, Repair, check_rows
+from gapscope.store import ArrayStore, Changed, View
+from gapscope.stream import Workers, each, fold
 
 Array = np.ndarray
 # Passes over the target's probabilities, at most, and the change of a share at which they end.

@@ -11,12 +11,11 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.remedies.repair import BothMoments, Model, Repair, check_finite, check_rows
-from engine.store import View
-from engine.stream import Workers, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.remedies.repair import BothMoments, Model, Repair, check_finite, check_rows
+from gapscope.store import View
+from gapscope.stream import Workers, fold
 
 Array = np.ndarray
 KNOTS = 257

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import Moments
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import Moments
 
 Array = np.ndarray
 Change = Callable[[Array], Array]

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.progress import SILENT, Progress
-from engine.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
-from engine.store import View
-from engine.stream import Workers
+from gapscope.core.progress import SILENT, Progress
+from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.store import View
+from gapscope.stream import Workers
 
 # A feature whose standard deviation is a smaller share of its size than this does not vary: that much is rounding.
 CONSTANT = 1e-6

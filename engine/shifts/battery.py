@@ -12,15 +12,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict
-from engine.shifts import SHIFTS
-from engine.store import View
-from engine.stream import Workers, fold
-from engine.summaries import ClassMoments, Moments
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import Verdict
+from gapscope.shifts import SHIFTS
+from gapscope.store import View
+from gapscope.stream import Workers, fold
+from gapscope.summaries import ClassMoments, Moments
 
 LOOK_ROWS = 2000
 NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
@@ -91,7 +90,7 @@ class ShiftOptions:
     neighbours
         k of precision, recall, density and coverage.
     correction
-        Name in `engine.inference.multiplicity.CORRECTIONS`.
+        Name in `gapscope.inference.multiplicity.CORRECTIONS`.
     exact_bytes
         Two sets that together take no more than this, as float32, are read again for exact ranks; larger ones are
         compared by certified brackets. At 1024 features, half a GiB holds 131,072 rows.

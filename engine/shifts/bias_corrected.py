@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.store import View
+from gapscope.stream import Workers, fold
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.store import View
-from engine.stream import Workers, fold
 
 Array = np.ndarray
 

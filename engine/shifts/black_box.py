@@ -9,8 +9,7 @@ al. (2019), "Regularized learning for domain adaptation under label shifts".
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
+from gapscope.core.errors import InputError
 
 Array = np.ndarray
 # Beyond this condition number of P(predicted | true), directions that the classifier cannot see are shrunk.

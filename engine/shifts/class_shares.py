@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.inference import resampled_sums
-from engine.store import View
-from engine.stream import CHUNK_ROWS, Workers, fold
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import resampled_sums
+from gapscope.store import View
+from gapscope.stream import CHUNK_ROWS, Workers, fold
 
 Array = np.ndarray
 STEPS, STANDSTILL = 500, 1e-7

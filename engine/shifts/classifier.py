@@ -19,15 +19,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.inference import Verdict
+from gapscope.inference.interval import LEVEL
+from gapscope.shifts.battery import Findings, Look, Of, Pair
+from gapscope.shifts.domain import DomainScores, domain_scores
+from gapscope.shifts.separation import area_under_curve, balanced_accuracy
+from gapscope.summaries import Moments
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
-
-from engine.inference import Verdict
-from engine.inference.interval import LEVEL
-from engine.shifts.battery import Findings, Look, Of, Pair
-from engine.shifts.domain import DomainScores, domain_scores
-from engine.shifts.separation import area_under_curve, balanced_accuracy
-from engine.summaries import Moments
 
 Array = np.ndarray
 SIGNIFICANT = 0.05

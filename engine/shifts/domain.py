@@ -28,16 +28,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.shifts.domain_heads import L2, Parts, Training, Whitening, moments_of
+from gapscope.shifts.rising import Curve
+from gapscope.shifts.separation import area_under_curve, balanced_accuracy, calibration_error
+from gapscope.store import Changed, View, in_memory
+from gapscope.stream import CHUNK_ROWS, Workers, fold
+from gapscope.summaries import Moments
 from scipy.special import expit
-
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.shifts.domain_heads import L2, Parts, Training, Whitening, moments_of
-from engine.shifts.rising import Curve
-from engine.shifts.separation import area_under_curve, balanced_accuracy, calibration_error
-from engine.store import Changed, View, in_memory
-from engine.stream import CHUNK_ROWS, Workers, fold
-from engine.summaries import Moments
 
 Array = np.ndarray
 Change = Callable[[Array], Array]

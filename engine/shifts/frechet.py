@@ -16,15 +16,14 @@ from itertools import accumulate, pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.random import stream
+from gapscope.inference import Verdict
+from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.store import View
+from gapscope.stream import fold
+from gapscope.summaries import Moments
 from scipy.stats import norm
-
-from engine.core.chunk import Chunk
-from engine.core.random import stream
-from engine.inference import Verdict
-from engine.shifts.battery import Findings, Look, Pair
-from engine.store import View
-from engine.stream import fold
-from engine.summaries import Moments
 
 Array = np.ndarray
 # Rows of each set that are permuted; twice the features where there are more of those.

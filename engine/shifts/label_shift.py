@@ -23,19 +23,18 @@ al. (2019), "Regularized learning for domain adaptation under label shifts". Sae
 from dataclasses import dataclass
 
 import numpy as np
+from gapscope.core.progress import SILENT, Progress
+from gapscope.inference import Verdict, adjusted, interval_of, poisson_weights
+from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES
+from gapscope.predictions.table import Predictions
+from gapscope.shifts.bias_corrected import bias_corrected
+from gapscope.shifts.black_box import Blackbox, possible, solved
+from gapscope.shifts.class_shares import TargetRows, mlls
+from gapscope.store import ArrayStore, View
+from gapscope.stream import Workers
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 from scipy.stats import chi2
-
-from engine.core.progress import SILENT, Progress
-from engine.inference import Verdict, adjusted, interval_of, poisson_weights
-from engine.inference.bootstrap import BLOCK, GRAIN, REPLICATES
-from engine.predictions.table import Predictions
-from engine.shifts.bias_corrected import bias_corrected
-from engine.shifts.black_box import Blackbox, possible, solved
-from engine.shifts.class_shares import TargetRows, mlls
-from engine.store import ArrayStore, View
-from engine.stream import Workers
 
 Array = np.ndarray
 SIGNIFICANT = 0.05

@@ -10,14 +10,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.inference import Verdict, adjusted
-from engine.shifts.battery import Findings, Look, Pair
-from engine.shifts.divergences import hellinger, jeffreys, jensen_shannon, population_stability, total_variation
-from engine.shifts.kolmogorov import MEAN, method, p_values
-from engine.shifts.sorted_columns import column_distances
-from engine.summaries.histograms import Bins, Histograms, widths
+from gapscope.core.chunk import Chunk
+from gapscope.inference import Verdict, adjusted
+from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.shifts.divergences import hellinger, jeffreys, jensen_shannon, population_stability, total_variation
+from gapscope.shifts.kolmogorov import MEAN, method, p_values
+from gapscope.shifts.sorted_columns import column_distances
+from gapscope.summaries.histograms import Bins, Histograms, widths
 
 LEVEL = 0.05
 # Bins of a divergence: with many more, those of two samples of one population grow with the bins.

@@ -6,10 +6,9 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from gapscope.shifts.battery import Battery
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
-
-from engine.shifts.battery import Battery
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,13 +14,12 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
+from gapscope.inference import Verdict
+from gapscope.shifts.battery import Findings, Look, Of, Pair
+from gapscope.summaries.random_features import RandomFeatures
 from scipy.stats import gamma, norm
-
-from engine.core.errors import InputError
-from engine.core.random import stream
-from engine.inference import Verdict
-from engine.shifts.battery import Findings, Look, Of, Pair
-from engine.summaries.random_features import RandomFeatures
 
 Array = np.ndarray
 FREQUENCIES = 256

@@ -16,13 +16,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.inference import Verdict, adjusted
+from gapscope.shifts.battery import Findings, Look, Pair, Side
+from gapscope.shifts.chi_square import exceeds, squared_trace
+from gapscope.summaries import ClassMoments
 from scipy.special import fdtrc, gammaln, stdtr
-
-from engine.core.chunk import Chunk
-from engine.inference import Verdict, adjusted
-from engine.shifts.battery import Findings, Look, Pair, Side
-from engine.shifts.chi_square import exceeds, squared_trace
-from engine.summaries import ClassMoments
 
 LEVEL, NORMAL = 0.05, 1.959963984540054
 # Smaller deviations, as a share of the mean, are rounding.

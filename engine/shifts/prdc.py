@@ -16,12 +16,11 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.inference import Verdict, interval_of, resampled_sums
-from engine.shifts.battery import Findings, Look, Pair
-from engine.store import View
-from engine.stream import each
+from gapscope.core.chunk import Chunk
+from gapscope.inference import Verdict, interval_of, resampled_sums
+from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.store import View
+from gapscope.stream import each
 
 Array = np.ndarray
 # Of each set, at most: the work grows with the product of their rows.

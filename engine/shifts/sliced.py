@@ -19,18 +19,17 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.random import stream
+from gapscope.inference import Verdict
+from gapscope.shifts.battery import Findings, Look, Pair, Side
+from gapscope.shifts.chi_square import exceeds
+from gapscope.shifts.kolmogorov import MEAN
+from gapscope.shifts.marginal import ks_bracket, wasserstein_distance, wasserstein_null
+from gapscope.store import View
+from gapscope.summaries.histograms import Bins, Histograms, widths
 from scipy.spatial.distance import cdist
 from scipy.special import gammaln
-
-from engine.core.chunk import Chunk
-from engine.core.random import stream
-from engine.inference import Verdict
-from engine.shifts.battery import Findings, Look, Pair, Side
-from engine.shifts.chi_square import exceeds
-from engine.shifts.kolmogorov import MEAN
-from engine.shifts.marginal import ks_bracket, wasserstein_distance, wasserstein_null
-from engine.store import View
-from engine.summaries.histograms import Bins, Histograms, widths
 
 RANDOM, PRINCIPAL = 256, 32
 LEVEL, NORMAL = 0.05, 1.959963984540054

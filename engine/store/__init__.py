@@ -1,9 +1,9 @@
 """The embedding store: plan rows, read chunks, write parts, import CSV."""
 
-from engine.store.arrays import ArrayStore, Changed, in_memory
-from engine.store.plan import Piece, pieces_of
-from engine.store.store import EmbeddingStore, View, open_store
-from engine.store.write import StoreWriter
+from gapscope.store.arrays import ArrayStore, Changed, in_memory
+from gapscope.store.plan import Piece, pieces_of
+from gapscope.store.store import EmbeddingStore, View, open_store
+from gapscope.store.write import StoreWriter
 
 __all__ = [
     "ArrayStore",

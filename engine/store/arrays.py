@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.store.plan import Piece
-from engine.store.store import EmbeddingStore, View
+from gapscope.core.chunk import Chunk
+from gapscope.store.plan import Piece
+from gapscope.store.store import EmbeddingStore, View
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.store.plan import Piece
-from engine.store.store import EmbeddingStore, View
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.store.plan import Piece
+from gapscope.store.store import EmbeddingStore, View
 
 MUST_AGREE = ("dim", "backbone", "backbone_args", "weights_hash", "layer", "preprocessing", "precision")
 CSV = "csv"

@@ -6,11 +6,10 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.chunk import Chunk
-from engine.core.errors import SchemaError
-from engine.core.location import Location
-from engine.store.plan import Span
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import SchemaError
+from gapscope.core.location import Location
+from gapscope.store.plan import Span
 
 COLUMNS = ["sample_id", "label", "embedding"]
 
@@ -77,7 +76,7 @@ def read_chunk(places: list[Location], spans: list[Span], dim: int, into: np.nda
 
 def _fill(target: np.ndarray, embeddings: np.ndarray) -> None:
     if embeddings.dtype == np.float16:
-        from engine.store.half import widen  # here, because numba takes as long to import as `--help` may last
+        from gapscope.store.half import widen  # here, because numba takes as long to import as `--help` may last
 
         widen(embeddings, target)
     else:

@@ -5,14 +5,13 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.store.plan import Piece
-from engine.store.selection import Choice
-from engine.store.store import EmbeddingStore, View
-from engine.store.write import ROW_GROUP_ROWS
-from schemas.embeddings import Provenance, StoreManifest
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.schemas.embeddings import Provenance, StoreManifest
+from gapscope.store.plan import Piece
+from gapscope.store.selection import Choice
+from gapscope.store.store import EmbeddingStore, View
+from gapscope.store.write import ROW_GROUP_ROWS
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from schemas.selection import SELECTION_SCHEMA
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.schemas.selection import SELECTION_SCHEMA
 
 Name = tuple[str, str]
 # Sets that a message names, at most.

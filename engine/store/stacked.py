@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.store.plan import Piece, spans_of
-from engine.store.store import View
+from gapscope.core.chunk import Chunk
+from gapscope.store.plan import Piece, spans_of
+from gapscope.store.store import View
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError, SchemaError
-from engine.core.location import Location
-from engine.store.plan import Piece, pieces_of, spans_of
-from engine.store.read import read_chunk, read_span
-from engine.store.write import HEAD, REJECTED, read_manifest
-from schemas.embeddings import Provenance, StoreManifest
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError, SchemaError
+from gapscope.core.location import Location
+from gapscope.schemas.embeddings import Provenance, StoreManifest
+from gapscope.store.plan import Piece, pieces_of, spans_of
+from gapscope.store.read import read_chunk, read_span
+from gapscope.store.write import HEAD, REJECTED, read_manifest
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.store.store import EmbeddingStore, open_store
-from engine.store.write import MANIFEST, read_manifest
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.store.store import EmbeddingStore, open_store
+from gapscope.store.write import MANIFEST, read_manifest
 
 SYNTHETIC = "+synthetic"
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.errors import ConfigMismatchError, SchemaError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from schemas.embeddings import (
+from gapscope.core.errors import ConfigMismatchError, SchemaError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.schemas.embeddings import (
     PART_METADATA,
     PART_NAME,
     REJECTED_SCHEMA,

@@ -18,13 +18,12 @@ from distributed import Client, Future, as_completed
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
-
-from engine.core.errors import GapscopeError, InputError
-from engine.stream import remote
-from engine.stream.schedule import Rounds
-from engine.stream.tree import reduced
-from engine.stream.watch import watching
-from engine.stream.workers import UNNAMED, Shown
+from gapscope.core.errors import GapscopeError, InputError
+from gapscope.stream import remote
+from gapscope.stream.schedule import Rounds
+from gapscope.stream.tree import reduced
+from gapscope.stream.watch import watching
+from gapscope.stream.workers import UNNAMED, Shown
 
 CONNECT_SECONDS = 10
 # What Dask says while it tries to reach a lost scheduler; the error below says it once.
@@ -86,12 +85,12 @@ def _check(client: Client, address: str) -> None:
         raise InputError(
             f"the scheduler at {address} has no workers; start some with `dask worker {address}`"
         ) from error
-    found = client.run(find_spec, "engine.stream.remote", on_error="return")
+    found = client.run(find_spec, "gapscope.stream.remote", on_error="return")
     without = [worker for worker, spec in found.items() if spec is None or isinstance(spec, Exception)]
     if without:
         raise InputError(f"worker {without[0]} cannot import gapscope; install it there with pip")
     try:
-        client.run_on_scheduler(find_spec, "engine.stream.remote")
+        client.run_on_scheduler(find_spec, "gapscope.stream.remote")
     except ImportError as error:
         raise InputError(f"the scheduler at {address} cannot import gapscope; install it there with pip") from error
 

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import dask
 from dask import delayed
 from dask.delayed import Delayed
-
-from engine.core.threads import blas_threads
-from engine.stream.schedule import Rounds
-from engine.stream.shard import shard_chunks
-from engine.stream.tree import reduced
-from engine.stream.workers import UNNAMED, Shown
+from gapscope.core.threads import blas_threads
+from gapscope.stream.schedule import Rounds
+from gapscope.stream.shard import shard_chunks
+from gapscope.stream.tree import reduced
+from gapscope.stream.workers import UNNAMED, Shown
 
 
 @contextmanager

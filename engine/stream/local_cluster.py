@@ -7,15 +7,14 @@ from contextlib import contextmanager
 
 from distributed import LocalCluster
 from distributed.system import MEMORY_LIMIT
-
-from engine.core.budget import parse_bytes
-from engine.core.threads import processors
-from engine.stream.cluster import Cluster, cluster
-from engine.stream.workers import LocalProcesses
+from gapscope.core.budget import parse_bytes
+from gapscope.core.threads import processors
+from gapscope.stream.cluster import Cluster, cluster
+from gapscope.stream.workers import LocalProcesses
 
 # The usual port, or another where it is taken; for this machine alone.
 DASHBOARD = "127.0.0.1:8787"
-FIRST = "engine.stream.local_worker"
+FIRST = "gapscope.stream.local_worker"
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from pickle import loads
 from threading import Lock
 from typing import Any
 
-from engine.core.threads import blas_threads
-from engine.stream.schedule import Rounds
-from engine.stream.shard import shard_chunks
+from gapscope.core.threads import blas_threads
+from gapscope.stream.schedule import Rounds
+from gapscope.stream.shard import shard_chunks
 
 _STREAMS: dict[int, tuple[str, int, Iterator]] = {}
 _LOCK = Lock()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from engine.core.random import stream
-from engine.store import Piece, View, pieces_of
+from gapscope.core.random import stream
+from gapscope.store import Piece, View, pieces_of
 
 SHARDS = 4
 

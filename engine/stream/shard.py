@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.store import Piece
-from engine.stream.schedule import Rounds
+from gapscope.core.chunk import Chunk
+from gapscope.store import Piece
+from gapscope.stream.schedule import Rounds
 
 
 def shard_chunks(rounds: Rounds, shard: int, reader: Executor, first: int = 0) -> Iterator[Chunk | None]:

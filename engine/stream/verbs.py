@@ -8,11 +8,11 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
-from engine.core.chunk import Chunk
-from engine.core.progress import SILENT, Progress
-from engine.store import EmbeddingStore, Piece, View
-from engine.stream.schedule import Rounds
-from engine.stream.workers import Shown, Workers
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.store import EmbeddingStore, Piece, View
+from gapscope.stream.schedule import Rounds
+from gapscope.stream.workers import Shown, Workers
 
 CHUNK_ROWS = 4096
 # Leaves of a reduction, at most: tasks enough for a hundred workers.

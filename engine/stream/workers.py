@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engine.core.errors import InputError, unknown_name
-from engine.core.progress import SILENT
-from engine.core.registry import Registry
-from engine.core.threads import processors
-from engine.stream.schedule import Rounds
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.progress import SILENT
+from gapscope.core.registry import Registry
+from gapscope.core.threads import processors
+from gapscope.stream.schedule import Rounds
 
 Partial = Callable[[Any, Any], Any]
 Done = Callable[[int], None]
@@ -17,9 +17,9 @@ Done = Callable[[int], None]
 SCHEDULERS = Registry(
     "scheduler",
     {
-        "threads": "engine.stream.local:local",
-        "address": "engine.stream.cluster:cluster",
-        "local": "engine.stream.local_cluster:local_cluster",
+        "threads": "gapscope.stream.local:local",
+        "address": "gapscope.stream.cluster:cluster",
+        "local": "gapscope.stream.local_cluster:local_cluster",
     },
 )
 # Those of `SCHEDULERS` that `connect` starts by name.

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.summaries.moments import UNLABELLED, Array
+from gapscope.core.chunk import Chunk
+from gapscope.summaries.moments import UNLABELLED, Array
 
 
 class FourthPowers(NamedTuple):

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.summaries.calibration import Calibration
-from engine.summaries.scores import ClassScores
-from schemas.predictions import TOP
+from gapscope.schemas.predictions import TOP
+from gapscope.summaries.calibration import Calibration
+from gapscope.summaries.scores import ClassScores
 
 
 class Outcomes(NamedTuple):

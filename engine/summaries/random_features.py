@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.summaries.moments import Array
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.summaries.moments import Array
 
 # Rows whose features are held at a time.
 BLOCK_ROWS = 512

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.summaries.calibration import BINS, bin_of
+from gapscope.summaries.calibration import BINS, bin_of
 
 # Sixteen bins for each factor of two in p or 1 - p, down to 2^-40: about even in log-odds, read off the float's bits.
 STEP_BITS, LOWEST = 4, 40

@@ -1,6 +1,6 @@
 """`augment`: synthetic images or embeddings for small classes, checked before anybody learns from them."""
 
-from jobs.augment.config import AugmentConfig
-from jobs.augment.job import run
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.job import run
 
 __all__ = ["AugmentConfig", "run"]

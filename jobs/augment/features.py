@@ -6,34 +6,33 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.checkpoint import FolderCheckpoint
-from engine.core.errors import InputError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.synthetic import FOLDER as SYNTHETIC
-from engine.data.synthetic import finished_sets
-from engine.generators.feature_generator import FeatureMethod
-from engine.generators.feature_joined import Joint, write_joined
-from engine.generators.feature_store import order_of, write_features
-from engine.generators.features import FEATURE_GENERATORS
-from engine.realism import FilterOptions, Origin, Sets, assess, filter_rows
-from engine.store import EmbeddingStore, open_store
-from engine.store.selected import rows_of
-from engine.store.workspace import slug, store_folder
-from engine.store.write import MANIFEST, read_manifest
-from engine.stream import Workers
-from jobs.augment.config import AugmentConfig
-from jobs.augment.judged import Judged
-from jobs.augment.learnt import CHECKPOINT, FOLDER, MARK, recipe_asked
-from jobs.augment.rows import RowsLesson, rows_lesson, unseen_rows
-from jobs.augment.told import classes_table, notes_of, results_of
-from jobs.augment.written import counted, needed, write_table
-from jobs.connection import connected
-from jobs.folder import RunFolder, input_of, opened
-from jobs.report import Report, Table
-from schemas.results import Result
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.synthetic import FOLDER as SYNTHETIC
+from gapscope.data.synthetic import finished_sets
+from gapscope.generators.feature_generator import FeatureMethod
+from gapscope.generators.feature_joined import Joint, write_joined
+from gapscope.generators.feature_store import order_of, write_features
+from gapscope.generators.features import FEATURE_GENERATORS
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.judged import Judged
+from gapscope.jobs.augment.learnt import CHECKPOINT, FOLDER, MARK, recipe_asked
+from gapscope.jobs.augment.rows import RowsLesson, rows_lesson, unseen_rows
+from gapscope.jobs.augment.told import classes_table, notes_of, results_of
+from gapscope.jobs.augment.written import counted, needed, write_table
+from gapscope.jobs.connection import connected
+from gapscope.jobs.folder import RunFolder, input_of, opened
+from gapscope.jobs.report import Report, Table
+from gapscope.realism import FilterOptions, Origin, Sets, assess, filter_rows
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore, open_store
+from gapscope.store.selected import rows_of
+from gapscope.store.workspace import slug, store_folder
+from gapscope.store.write import MANIFEST, read_manifest
+from gapscope.stream import Workers
 
 JOB, TABLE = "augment", "synthetic.parquet"
 OF_ROWS = "The method makes new rows of training rows, so likeness to these is its nature, and none is left out for it."
@@ -133,7 +132,7 @@ def samples_of(work: Work) -> EmbeddingStore:
 
 
 def _judged(work: Work, samples: EmbeddingStore) -> Judged:
-    """The checks of `engine.realism` on all rows that were made; ``4 d n (n + m)`` flops for n real and m new ones."""
+    """The checks of `gapscope.realism` on all rows made; ``4 d n (n + m)`` flops for n real and m new ones."""
     config, lesson = work.config, work.lesson
     sets = Sets(lesson.labelled, samples.view(), unseen_rows(lesson, work.workspace))
     origin = Origin(work.method.name, config.seed, order_of(work.counts, config.seed).index)

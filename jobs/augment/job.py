@@ -2,34 +2,34 @@
 
 from typing import TYPE_CHECKING, Any
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.augment.config import AugmentConfig
-from jobs.folder import RunFolder, opened
-from jobs.report import Report
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.folder import RunFolder, opened
+from gapscope.jobs.report import Report
+from gapscope.schemas.run import Input
 
 if TYPE_CHECKING:
-    from engine.data.dataset import Dataset
-    from engine.data.source import Source
-    from jobs.augment.lesson import Lesson
+    from gapscope.data.dataset import Dataset
+    from gapscope.data.source import Source
+    from gapscope.jobs.augment.lesson import Lesson
 
 JOB, FIGURES = "augment", "figures"
 
 
 def run(config: AugmentConfig, progress: Progress = SILENT) -> Report:
     """Check what is asked for, then make, judge and write the images; rows, by a method for embeddings."""
-    from engine.generators.features import FEATURE_GENERATORS
-    from engine.store.workspace import slug  # here, because `--help` passes this module and these load torch
-    from jobs.augment.learnt import method_of
-    from jobs.augment.lesson import opened as opened_split
+    from gapscope.generators.features import FEATURE_GENERATORS
+    from gapscope.jobs.augment.learnt import method_of
+    from gapscope.jobs.augment.lesson import opened as opened_split
+    from gapscope.store.workspace import slug  # here, because `--help` passes this module and these load torch
 
     workspace = Location.of(config.workspace).absolute()
     if not 1 <= config.surplus < float("inf"):
         raise InputError(f"--surplus is {config.surplus}; give a number from 1 on")
     if config.method in FEATURE_GENERATORS:
-        from jobs.augment.features import run_features
+        from gapscope.jobs.augment.features import run_features
 
         return run_features(config, workspace, progress)
     if not workspace.is_local:
@@ -52,16 +52,15 @@ def _made(
     progress: Progress,
 ) -> Report:
     import numpy as np
-
-    from engine.data.synthetic import FOLDER, sets_folder
-    from engine.store.workspace import slug
-    from jobs.augment.judged import judged
-    from jobs.augment.learnt import learnt
-    from jobs.augment.lesson import lesson_of
-    from jobs.augment.samples import sampled, usable_classes
-    from jobs.augment.sheets import sheets_of
-    from jobs.augment.told import classes_table, notes_of, results_of
-    from jobs.augment.written import counted, table_of, write_set
+    from gapscope.data.synthetic import FOLDER, sets_folder
+    from gapscope.jobs.augment.judged import judged
+    from gapscope.jobs.augment.learnt import learnt
+    from gapscope.jobs.augment.lesson import lesson_of
+    from gapscope.jobs.augment.samples import sampled, usable_classes
+    from gapscope.jobs.augment.sheets import sheets_of
+    from gapscope.jobs.augment.told import classes_table, notes_of, results_of
+    from gapscope.jobs.augment.written import counted, table_of, write_set
+    from gapscope.store.workspace import slug
 
     with folder.timed("decode"):
         lesson = lesson_of(config, dataset, source, progress)

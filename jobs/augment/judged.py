@@ -7,26 +7,25 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from gapscope.backbones.backbone import Backbone
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.source import ByteSource, Listing, Source, Undecodable
+from gapscope.extraction.extraction import Extraction, extract, provenance_of
+from gapscope.inference import Verdict
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.learnt import FOLDER, MARK, Learnt
+from gapscope.jobs.augment.lesson import Lesson
+from gapscope.jobs.augment.samples import Samples, picture
+from gapscope.networks.frame import Frame
+from gapscope.networks.runs import PREFIX, find_network
+from gapscope.realism import Filtered, FilterOptions, Origin, Sets, assess, filter_rows
+from gapscope.store import EmbeddingStore, open_store
+from gapscope.store.write import config_hash
+from gapscope.stream import connect
 from PIL import Image
-
-from engine.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
-from engine.backbones.backbone import Backbone
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.source import ByteSource, Listing, Source, Undecodable
-from engine.extract.extraction import Extraction, extract, provenance_of
-from engine.inference import Verdict
-from engine.networks.frame import Frame
-from engine.networks.runs import PREFIX, find_network
-from engine.realism import Filtered, FilterOptions, Origin, Sets, assess, filter_rows
-from engine.store import EmbeddingStore, open_store
-from engine.store.write import config_hash
-from engine.stream import connect
-from jobs.augment.config import AugmentConfig
-from jobs.augment.learnt import FOLDER, MARK, Learnt
-from jobs.augment.lesson import Lesson
-from jobs.augment.samples import Samples, picture
 
 # Images up to which a thread decodes faster than processes begin.
 FEW = 10_000
@@ -79,7 +78,7 @@ class Judged(NamedTuple):
 def judged(
     config: AugmentConfig, lesson: Lesson, learnt: Learnt, samples: Samples, workspace: Location, progress: Progress
 ) -> Judged:
-    """Features of training, synthetic and unseen images by one backbone, and the checks of `engine.realism`."""
+    """Features of training, synthetic and unseen images by one backbone, and the checks of `gapscope.realism`."""
     backbone = _backbone(config, lesson, workspace, progress)
     store = partial(_store, config, lesson, backbone, workspace / FOLDER / "features", progress)
     sets = Sets(

@@ -4,19 +4,19 @@ from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from engine.backbones import parse_backbone_args
-from engine.backbones.backbone import choose_device
-from engine.core.checkpoint import FolderCheckpoint
-from engine.core.errors import unknown_name
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.generators import GENERATORS
-from engine.generators.features import FEATURE_GENERATORS
-from engine.generators.generator import DESCRIPTION, Generator, Method, load_generator
-from engine.generators.recipe import recipe_of
-from jobs.augment.config import AugmentConfig
-from jobs.augment.lesson import Lesson
+from gapscope.backbones import parse_backbone_args
+from gapscope.backbones.backbone import choose_device
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.core.errors import unknown_name
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.generators import GENERATORS
+from gapscope.generators.features import FEATURE_GENERATORS
+from gapscope.generators.generator import DESCRIPTION, Generator, Method, load_generator
+from gapscope.generators.recipe import recipe_of
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.lesson import Lesson
 
 FOLDER, CHECKPOINT, MARK = "generators", "checkpoint", 12
 

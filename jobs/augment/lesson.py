@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.cnn.division import Division, divide
-from engine.cnn.images import Held, open_images
-from engine.core.budget import mib, parse_bytes
-from engine.core.errors import BudgetError, InputError
-from engine.core.progress import Progress
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.source import Source
-from engine.generators.balance import targets
-from engine.networks.frame import Frame, own_frame, peek
-from jobs.augment.config import AugmentConfig
+from gapscope.cnn.division import Division, divide
+from gapscope.cnn.images import Held, open_images
+from gapscope.core.budget import mib, parse_bytes
+from gapscope.core.errors import BudgetError, InputError
+from gapscope.core.progress import Progress
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import Source
+from gapscope.generators.balance import targets
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.networks.frame import Frame, own_frame, peek
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,21 +4,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
-from engine.core.budget import Budget, parse_bytes
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.generators.balance import targets
-from engine.generators.feature_generator import FeatureMethod
-from engine.store import EmbeddingStore, View
-from engine.store.comparable import comparable_view
-from engine.store.selected import rows_of
-from engine.store.stacked import stacked
-from engine.store.workspace import companions, find_store
-from engine.stream import CHUNK_ROWS, SHARDS
-from jobs.augment.config import AugmentConfig
-from jobs.augment.samples import TOLD
-from jobs.training import divided
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.generators.balance import targets
+from gapscope.generators.feature_generator import FeatureMethod
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.samples import TOLD
+from gapscope.jobs.training import divided
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.comparable import comparable_view
+from gapscope.store.selected import rows_of
+from gapscope.store.stacked import stacked
+from gapscope.store.workspace import companions, find_store
+from gapscope.stream import CHUNK_ROWS, SHARDS
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.source import Listing
+from gapscope.generators.generator import Generator, load_generator
+from gapscope.jobs.augment.config import AugmentConfig
+from gapscope.jobs.augment.learnt import Learnt
+from gapscope.jobs.connection import connected
+from gapscope.stream import Workers, connect
+from gapscope.stream.workers import Shown
 from PIL import Image
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.source import Listing
-from engine.generators.generator import Generator, load_generator
-from engine.stream import Workers, connect
-from engine.stream.workers import Shown
-from jobs.augment.config import AugmentConfig
-from jobs.augment.learnt import Learnt
-from jobs.connection import connected
 
 # Images in a file where the method makes them one by one.
 SHARD = 16

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from gapscope.data.copies import class_folder_names
+from gapscope.draw.contact import ClassSheet, Shown, contact_sheet
+from gapscope.jobs.augment.lesson import Lesson
+from gapscope.jobs.augment.samples import Samples
+from gapscope.jobs.augment.written import NOT_NEEDED
 from PIL import Image
-
-from engine.data.copies import class_folder_names
-from engine.draw.contact import ClassSheet, Shown, contact_sheet
-from jobs.augment.lesson import Lesson
-from jobs.augment.samples import Samples
-from jobs.augment.written import NOT_NEEDED
 
 # Images across, and classes on the sheet that stands for all.
 ACROSS, TOGETHER = 8, 6

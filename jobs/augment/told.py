@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.inference import Verdict
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.inference import Verdict
+from gapscope.jobs.report import Table
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
-    from jobs.augment.judged import Judged
+    from gapscope.jobs.augment.judged import Judged
 
 # Share of the real rows that a classifier must recognise for its word on synthetic ones to be worth much.
 TRUSTED = 0.5

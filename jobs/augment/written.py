@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.copies import COMPRESSION, class_folder_names
+from gapscope.data.synthetic import IMAGES, LEARNT, RECORD
+from gapscope.jobs.augment.lesson import Lesson
+from gapscope.jobs.augment.samples import Samples
 from PIL import Image
-
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.copies import COMPRESSION, class_folder_names
-from engine.data.synthetic import IMAGES, LEARNT, RECORD
-from jobs.augment.lesson import Lesson
-from jobs.augment.samples import Samples
 
 NOT_NEEDED = "not_needed"
 FILE = "{}/{:06d}.png"

@@ -3,19 +3,18 @@
 import json
 
 import pyarrow as pa
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.store.workspace import slug
-from jobs.compare.config import CompareConfig
-from jobs.compare.line import against_line
-from jobs.compare.pairs import DIFFERENCES, rows_of, said_of_pairs, tables_of
-from jobs.compare.results import accuracies, results_of_pairs
-from jobs.compare.sides import sides_of
-from jobs.folder import opened
-from jobs.inputs import input_of_predictions, stem
-from jobs.report import Report
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.compare.config import CompareConfig
+from gapscope.jobs.compare.line import against_line
+from gapscope.jobs.compare.pairs import DIFFERENCES, rows_of, said_of_pairs, tables_of
+from gapscope.jobs.compare.results import accuracies, results_of_pairs
+from gapscope.jobs.compare.sides import sides_of
+from gapscope.jobs.folder import opened
+from gapscope.jobs.inputs import input_of_predictions, stem
+from gapscope.jobs.report import Report
+from gapscope.store.workspace import slug
 
 JOB = "compare"
 TABLE, LINE = "differences.parquet", "line.json"
@@ -23,7 +22,7 @@ TABLE, LINE = "differences.parquet", "line.json"
 
 def run(config: CompareConfig, progress: Progress = SILENT) -> Report:
     """Compare, and write the pairs and the line."""
-    from engine.evaluate.comparison import paired  # here, because `--help` passes this module
+    from gapscope.evaluation.comparison import paired  # here, because `--help` passes this module
 
     _check(config)
     sides = sides_of(config)

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from engine.predictions import Predictions
-from jobs.compare.config import CompareConfig
-from jobs.compare.results import result_of
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.compare.config import CompareConfig
+from gapscope.jobs.compare.results import result_of
+from gapscope.jobs.report import Table
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant
-    from engine.evaluate.comparison import Robustness
-    from engine.inference import ProbitLine
+    from gapscope.evaluation.comparison import Robustness
+    from gapscope.inference import ProbitLine
 
 
 def against_line(
     config: CompareConfig, reference: Sequence[Predictions], target: Sequence[Predictions]
 ) -> tuple[dict, list[Result], Table, list[str]]:
     """The line as JSON, results, a table and sentences."""
-    from engine.evaluate.comparison import baseline_line, robustness
+    from gapscope.evaluation.comparison import baseline_line, robustness
 
     given = baseline_line(config.baseline_line) if config.baseline_line else None
     line, found = robustness(reference, target, given, replicates=config.replicates, seed=config.seed)

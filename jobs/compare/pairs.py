@@ -5,13 +5,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-
-from engine.predictions import Predictions
-from jobs.compare.results import accuracies
-from jobs.report import Table
+from gapscope.jobs.compare.results import accuracies
+from gapscope.jobs.report import Table
+from gapscope.predictions import Predictions
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.evaluate.comparison import Difference
+    from gapscope.evaluation.comparison import Difference
 
 LEVEL = 0.05
 SHOWN = 30

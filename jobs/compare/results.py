@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.inference.interval import clopper_pearson
-from engine.predictions import Predictions
-from schemas.results import Result
+from gapscope.inference.interval import clopper_pearson
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.evaluate.comparison import Difference
+    from gapscope.evaluation.comparison import Difference
 
 
 def accuracies(side: Sequence[Predictions]) -> list[Result]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.predictions import Predictions, models_in, read_predictions
-from jobs.compare.config import CompareConfig
-from jobs.inputs import stem
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.jobs.compare.config import CompareConfig
+from gapscope.jobs.inputs import stem
+from gapscope.predictions import Predictions, models_in, read_predictions
 
 
 def sides_of(config: CompareConfig) -> list[list[Predictions]]:

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.predictions import Predictions, read_predictions
-from engine.predictions.run import is_run, models_in_run, sets_in_run
-from jobs.evaluate.config import EvaluateConfig
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.jobs.evaluate.config import EvaluateConfig
+from gapscope.predictions import Predictions, read_predictions
+from gapscope.predictions.run import is_run, models_in_run, sets_in_run
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.evaluate.multilabel import LabelSets
+    from gapscope.evaluation.multilabel import LabelSets
 
 ARRAY = ".npy"
 
@@ -46,6 +46,6 @@ def read(config: EvaluateConfig) -> Predictions:
 
 def label_sets_of(config: EvaluateConfig) -> "LabelSets | None":
     """Several right classes for each image, where the options name such a file."""
-    from engine.evaluate.multilabel import read_label_sets
+    from gapscope.evaluation.multilabel import read_label_sets
 
     return read_label_sets(config.labels) if config.labels and not config.predictions.endswith(ARRAY) else None

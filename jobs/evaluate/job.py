@@ -2,21 +2,20 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.predictions.run import PREDICTIONS
-from engine.store.workspace import slug
-from jobs.evaluate.asked import label_sets_of, of_run, read
-from jobs.evaluate.config import EvaluateConfig
-from jobs.evaluate.measured import BARS, bars_of, measured, multi_label_results
-from jobs.evaluate.told import notes_of, tables_of
-from jobs.folder import opened
-from jobs.inputs import input_of_predictions, stem
-from jobs.report import Report
-from jobs.selection import Chosen
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.evaluate.asked import label_sets_of, of_run, read
+from gapscope.jobs.evaluate.config import EvaluateConfig
+from gapscope.jobs.evaluate.measured import BARS, bars_of, measured, multi_label_results
+from gapscope.jobs.evaluate.told import notes_of, tables_of
+from gapscope.jobs.folder import opened
+from gapscope.jobs.inputs import input_of_predictions, stem
+from gapscope.jobs.report import Report
+from gapscope.jobs.selection import Chosen
+from gapscope.predictions.run import PREDICTIONS
+from gapscope.schemas.run import Input
+from gapscope.store.workspace import slug
 
 JOB = "evaluate"
 RELIABILITY = "reliability.parquet"

@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-
-from engine.core.location import Location
-from engine.inference.interval import clopper_pearson
-from engine.predictions import Predictions
-from engine.predictions.run import predictions_of_run
-from jobs.evaluate.config import EvaluateConfig
-from schemas.results import Result
+from gapscope.core.location import Location
+from gapscope.inference.interval import clopper_pearson
+from gapscope.jobs.evaluate.config import EvaluateConfig
+from gapscope.predictions import Predictions
+from gapscope.predictions.run import predictions_of_run
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant
-    from engine.evaluate.multilabel import LabelSets
-    from engine.summaries.outcomes import Outcomes
+    from gapscope.evaluation.multilabel import LabelSets
+    from gapscope.summaries.outcomes import Outcomes
 
 BARS = pa.schema(
     [
@@ -27,9 +26,9 @@ BARS = pa.schema(
 
 def measured(config: EvaluateConfig, found: Predictions, *, whole: bool) -> "tuple[list[Result], Outcomes]":
     """All metrics with intervals, and the counts they come from; a run has counted the scores of `whole` sets only."""
-    from engine.evaluate import measure
-    from engine.evaluate.predict import scores_left
-    from engine.evaluate.tabled import counted, intervals, ranking_errors, selected
+    from gapscope.evaluation import measure
+    from gapscope.evaluation.predict import scores_left
+    from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selected
 
     counts = counted(found)
     if config.run and whole:
@@ -56,7 +55,7 @@ def _result(found: Predictions, metric: str, value: float, n: int, **interval: f
 
 def multi_label_results(found: Predictions, sets: "LabelSets") -> list[Result]:
     """What the answers are worth where an image has several right classes."""
-    from engine.evaluate.multilabel import multi_label
+    from gapscope.evaluation.multilabel import multi_label
 
     score = multi_label(found, sets)
     low, high = clopper_pearson(score.right, score.n)
@@ -69,7 +68,7 @@ def multi_label_results(found: Predictions, sets: "LabelSets") -> list[Result]:
 
 def bars_of(found: Predictions, counts: "Outcomes") -> list[dict]:
     """The rows of the table of reliability, in the fields of `BARS`; none without probabilities."""
-    from engine.evaluate.calibration import reliability
+    from gapscope.evaluation.calibration import reliability
 
     place = {"model": found.model, "dataset": found.dataset, "split": found.split}
     return [{**place, **bar._asdict()} for bar in (reliability(counts.calibration) if counts.calibration else ())]

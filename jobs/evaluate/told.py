@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.predictions import Predictions
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.report import Table
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.summaries.outcomes import Outcomes
+    from gapscope.summaries.outcomes import Outcomes
 
 SHOWN = ("accuracy", "mcc", "log_loss", "ece", "aurc")
 
 
 def notes_of(found: Predictions, results: Sequence[Result], counts: "Outcomes") -> list[str]:
     """What has to be known to read the numbers."""
-    from engine.data.label_order import check_label_order
+    from gapscope.data.label_order import check_label_order
 
     values = {result.metric: result.value for result in results if result.class_name is None}
     order = check_label_order(counts.confusion)

@@ -4,18 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.core.errors import InputError
-from engine.core.hashing import digest_file, digest_json
-from engine.core.location import Location
-from engine.networks.runs import holds_network
-from engine.probes.model import MODEL, Classifier
-from engine.store import EmbeddingStore
-from jobs.evaluation import title_of_model
-from jobs.folder import MANIFEST, MODELS
-from jobs.forecast.config import ForecastConfig
-from jobs.inputs import run_of
-from jobs.network import model_in
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_file, digest_json
+from gapscope.core.location import Location
+from gapscope.jobs.evaluation import title_of_model
+from gapscope.jobs.folder import MANIFEST, MODELS
+from gapscope.jobs.forecast.config import ForecastConfig
+from gapscope.jobs.inputs import run_of
+from gapscope.jobs.network import model_in
+from gapscope.networks.runs import holds_network
+from gapscope.probes.model import MODEL, Classifier
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
 
 
 class Candidate(NamedTuple):

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from engine.forecast.forecast import Forecast, ForecastOptions, Truth, backtested, forecasts, truth
-from engine.forecast.scored import Scored
-from jobs.forecast.config import ForecastConfig
+from gapscope.forecasts.forecast import Forecast, ForecastOptions, Truth, backtested, forecasts, truth
+from gapscope.forecasts.scored import Scored
+from gapscope.jobs.forecast.config import ForecastConfig
 
 
 class Case(NamedTuple):

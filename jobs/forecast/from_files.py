@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.core.errors import InputError
-from engine.core.hashing import digest_json
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.forecast.scored import scored_predictions, temperature_of, unlabelled_scores
-from engine.predictions import Predictions
-from engine.predictions.matched import matched, with_classes_of_both
-from engine.predictions.read import read_all_models, read_predictions
-from engine.store.workspace import slug
-from jobs.connection import connected
-from jobs.folder import opened
-from jobs.forecast.cases import case_of
-from jobs.forecast.config import ForecastConfig
-from jobs.forecast.written import JOB, finished
-from jobs.inputs import input_of_file
-from jobs.report import Report
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.forecasts.scored import scored_predictions, temperature_of, unlabelled_scores
+from gapscope.jobs.connection import connected
+from gapscope.jobs.folder import opened
+from gapscope.jobs.forecast.cases import case_of
+from gapscope.jobs.forecast.config import ForecastConfig
+from gapscope.jobs.forecast.written import JOB, finished
+from gapscope.jobs.inputs import input_of_file
+from gapscope.jobs.report import Report
+from gapscope.predictions import Predictions
+from gapscope.predictions.matched import matched, with_classes_of_both
+from gapscope.predictions.read import read_all_models, read_predictions
+from gapscope.schemas.run import Input
+from gapscope.store.workspace import slug
 
 ARRAY = ".npy"
 Pair = tuple[Predictions, Predictions]

@@ -3,26 +3,25 @@
 from collections.abc import Sequence
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.forecast.scored import Panel, Scored, score
-from engine.probes.model import Classifier
-from engine.store import EmbeddingStore
-from engine.store.workspace import slug
-from engine.stream import Workers
-from jobs.connection import connected
-from jobs.evaluation import check_features, classes_of
-from jobs.folder import input_of, opened
-from jobs.forecast.candidates import Candidate, candidates_of, check_independence
-from jobs.forecast.cases import Case, case_of
-from jobs.forecast.config import ForecastConfig
-from jobs.forecast.panel import heads_of, panel_of
-from jobs.forecast.written import JOB, finished
-from jobs.inputs import run_of
-from jobs.network import as_stored, find_features
-from jobs.report import Report
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.forecasts.scored import Panel, Scored, score
+from gapscope.jobs.connection import connected
+from gapscope.jobs.evaluation import check_features, classes_of
+from gapscope.jobs.folder import input_of, opened
+from gapscope.jobs.forecast.candidates import Candidate, candidates_of, check_independence
+from gapscope.jobs.forecast.cases import Case, case_of
+from gapscope.jobs.forecast.config import ForecastConfig
+from gapscope.jobs.forecast.panel import heads_of, panel_of
+from gapscope.jobs.forecast.written import JOB, finished
+from gapscope.jobs.inputs import run_of
+from gapscope.jobs.network import as_stored, find_features
+from gapscope.jobs.report import Report
+from gapscope.probes.model import Classifier
+from gapscope.store import EmbeddingStore
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers
 
 
 def from_stores(config: ForecastConfig, progress: Progress) -> Report:

@@ -1,20 +1,20 @@
 """`forecast`: options refused, and the two ways in: runs and stored sets, or predictions from files."""
 
-from engine.core.errors import InputError
-from engine.core.progress import SILENT, Progress
-from engine.forecast import FORECASTS
-from jobs.forecast.config import ForecastConfig
-from jobs.report import Report
+from gapscope.core.errors import InputError
+from gapscope.core.progress import SILENT, Progress
+from gapscope.forecasts import FORECASTS
+from gapscope.jobs.forecast.config import ForecastConfig
+from gapscope.jobs.report import Report
 
 
 def run(config: ForecastConfig, progress: Progress = SILENT) -> Report:
     """Make the forecasts, and test them where there are labels."""
     _check(config)
     if config.predictions_reference:
-        from jobs.forecast.from_files import from_files  # here, because `--help` passes this module
+        from gapscope.jobs.forecast.from_files import from_files  # here, because `--help` passes this module
 
         return from_files(config, progress)
-    from jobs.forecast.from_stores import from_stores
+    from gapscope.jobs.forecast.from_stores import from_stores
 
     return from_stores(config, progress)
 

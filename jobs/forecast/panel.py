@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.forecast import FORECASTS
-from engine.forecast.heads import train_heads
-from engine.forecast.scored import Panel, temperature_of, temperature_rows
-from engine.networks.runs import holds_network
-from engine.probes.model import Classifier
-from engine.store import EmbeddingStore, open_store
-from engine.stream import Workers
-from jobs.evaluation import classes_of
-from jobs.folder import MANIFEST
-from jobs.forecast.candidates import Candidate
-from jobs.forecast.config import ForecastConfig
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.forecasts import FORECASTS
+from gapscope.forecasts.heads import train_heads
+from gapscope.forecasts.scored import Panel, temperature_of, temperature_rows
+from gapscope.jobs.evaluation import classes_of
+from gapscope.jobs.folder import MANIFEST
+from gapscope.jobs.forecast.candidates import Candidate
+from gapscope.jobs.forecast.config import ForecastConfig
+from gapscope.networks.runs import holds_network
+from gapscope.probes.model import Classifier
+from gapscope.store import EmbeddingStore, open_store
+from gapscope.stream import Workers
 
 FEWEST = 2
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-
-from engine.forecast.forecast import Forecast
-from engine.forecast.resampled import shown
-from jobs.forecast.cases import Case
-from jobs.report import Table, finite
+from gapscope.forecasts.forecast import Forecast
+from gapscope.forecasts.resampled import shown
+from gapscope.jobs.forecast.cases import Case
+from gapscope.jobs.report import Table, finite
 
 # With more models than this, what each forecast means is left to the table.
 TOLD = 2

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from engine.forecast.forecast import Forecast
-from jobs.folder import RunFolder
-from jobs.forecast.cases import Case
-from jobs.forecast.told import notes_of, tables_of
-from jobs.report import Report, finite
-from schemas.results import Result
+from gapscope.forecasts.forecast import Forecast
+from gapscope.jobs.folder import RunFolder
+from gapscope.jobs.forecast.cases import Case
+from gapscope.jobs.forecast.told import notes_of, tables_of
+from gapscope.jobs.report import Report, finite
+from gapscope.schemas.results import Result
 
 JOB = "forecast"
 

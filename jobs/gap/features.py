@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError
-from engine.core.progress import Progress
-from engine.gap.mix import Counts
-from engine.probes.model import Classifier
-from engine.store import View
-from engine.stream import Workers, each, fold
-from jobs.folder import RunFolder
-from jobs.gap.config import GapConfig
-from jobs.gap.found import Features, StoredSet
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.progress import Progress
+from gapscope.gaps.mix import Counts
+from gapscope.jobs.folder import RunFolder
+from gapscope.jobs.gap.config import GapConfig
+from gapscope.jobs.gap.found import Features, StoredSet
+from gapscope.probes.model import Classifier
+from gapscope.store import View
+from gapscope.stream import Workers, each, fold
 
 
 def features_of(
@@ -50,8 +49,8 @@ def _domain(config: GapConfig, model: Classifier, views: list[View], workers: Wo
     """Domain scores from the features and, where the model says it, from how sure it is: rows that are harder for it
     lie along no single feature.
     """
-    from engine.shifts.confidence import WithConfidence
-    from engine.shifts.domain import domain_scores
+    from gapscope.shifts.confidence import WithConfidence
+    from gapscope.shifts.domain import domain_scores
 
     where = {"seed": config.seed, "workers": workers, "progress": progress}
     if not model.probabilistic:
@@ -88,21 +87,21 @@ class _MixOdds:
 
 
 def _reasons(model: Classifier, views: list[View], domain: Any, workers: Workers, progress: Progress) -> pa.Table:
-    from engine.gap.reasons import reasons
+    from gapscope.gaps.reasons import reasons
 
     return reasons(model, *views, workers=workers, progress=progress, domains=domain)
 
 
 def _repairs(config: GapConfig, model: Classifier, views: list[View], workers: Workers, progress: Progress) -> tuple:
-    from engine.gap.ladder import ladder
+    from gapscope.gaps.ladder import ladder
 
     return ladder(model, *views, workers=workers, progress=progress, replicates=config.replicates, seed=config.seed)
 
 
 def _attribution(model: Classifier, sides: list[StoredSet], workers: Workers, progress: Progress) -> Any:
     """By feature, of a linear rule; another kind has no weights to speak of."""
-    from engine.gap.attribution import attribution
-    from engine.probes.rules.linear import Linear
+    from gapscope.gaps.attribution import attribution
+    from gapscope.probes.rules.linear import Linear
 
     if not isinstance(model.rule, Linear):
         raise InputError(f"{model.name} is no linear model, so no feature has a weight")
@@ -126,8 +125,8 @@ class _ClassMoments:
     normalised: bool
 
     def __call__(self, chunk: Chunk) -> Any:
-        from engine.probes.model import unit_rows
-        from engine.summaries import ClassMoments
+        from gapscope.probes.model import unit_rows
+        from gapscope.summaries import ClassMoments
 
         x = unit_rows(chunk.x) if self.normalised else chunk.x
         return ClassMoments.of(x, chunk.y, self.classes)

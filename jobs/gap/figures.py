@@ -1,9 +1,8 @@
 """The pictures of a gap: the ledger step by step, and the classes that lost most."""
 
 import numpy as np
-
-from engine.core.location import Location
-from jobs.gap.found import Found
+from gapscope.core.location import Location
+from gapscope.jobs.gap.found import Found
 
 FIGURES = "figures"
 CLASSES = 20
@@ -15,14 +14,14 @@ def draw(found: Found, place: Location) -> None:
     """
     if found.ledger.same:
         return
-    from engine.draw.canvas import png  # here, because `--help` passes this module
+    from gapscope.draw.canvas import png  # here, because `--help` passes this module
 
     for name, figure in (("ledger", _ledger(found)), ("classes", _classes(found))):
         (place / FIGURES / f"{name}.png").write_atomically(lambda file, figure=figure: file.write(png(figure)))
 
 
 def _ledger(found: Found):
-    from engine.draw.waterfall import waterfall
+    from gapscope.draw.waterfall import waterfall
 
     account = found.ledger
     reference, target = (side.name for side in found.sides)
@@ -38,7 +37,7 @@ def _ledger(found: Found):
 
 
 def _classes(found: Found):
-    from engine.draw.dots import dots
+    from gapscope.draw.dots import dots
 
     drops = found.ledger.drops
     worst = np.argsort(-np.nan_to_num(drops.shrunk, nan=-np.inf), kind="stable")[:CLASSES]

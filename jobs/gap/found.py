@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.gap.ledger import Ledger
-from engine.gap.pairs import ConfusionPairs
-from engine.predictions import Predictions
-from engine.store import EmbeddingStore, View
-from engine.store.selected import Selected
+from gapscope.gaps.ledger import Ledger
+from gapscope.gaps.pairs import ConfusionPairs
+from gapscope.predictions import Predictions
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.selected import Selected
 
 
 class Features(NamedTuple):

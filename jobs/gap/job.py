@@ -5,34 +5,33 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-
-from engine.core.chunk import Chunk
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.gap.labels import ValidLabels, read_labels
-from engine.gap.ledger import ledger
-from engine.gap.pairs import confusion_pairs
-from engine.predictions import Predictions, models_in, read_predictions
-from engine.predictions.matched import with_classes_of_both
-from engine.probes.model import MODEL, Classifier
-from engine.store import EmbeddingStore
-from engine.store.comparable import Relabelled, check_comparable
-from engine.store.selected import Selected
-from engine.store.workspace import slug
-from engine.stream import Workers, each
-from jobs.connection import connected
-from jobs.evaluation import check_features, classes_of, evaluate, title_of_model
-from jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
-from jobs.gap.config import GapConfig
-from jobs.gap.features import features_of
-from jobs.gap.found import NOTHING, Features, Found, StoredSet
-from jobs.gap.written import finished
-from jobs.network import as_stored, find_features, model_in
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.selection import Chosen
-from schemas.run import Input
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.gaps.labels import ValidLabels, read_labels
+from gapscope.gaps.ledger import ledger
+from gapscope.gaps.pairs import confusion_pairs
+from gapscope.jobs.connection import connected
+from gapscope.jobs.evaluation import check_features, classes_of, evaluate, title_of_model
+from gapscope.jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
+from gapscope.jobs.gap.config import GapConfig
+from gapscope.jobs.gap.features import features_of
+from gapscope.jobs.gap.found import NOTHING, Features, Found, StoredSet
+from gapscope.jobs.gap.written import finished
+from gapscope.jobs.network import as_stored, find_features, model_in
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.selection import Chosen
+from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.predictions.matched import with_classes_of_both
+from gapscope.probes.model import MODEL, Classifier
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
+from gapscope.store.comparable import Relabelled, check_comparable
+from gapscope.store.selected import Selected
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers, each
 
 JOB = "gap"
 SIDES = ("reference", "target")

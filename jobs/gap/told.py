@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-
-from engine.gap.sentences import fallen, trap
-from jobs.gap.found import Found
-from jobs.report import Table
+from gapscope.gaps.sentences import fallen, trap
+from gapscope.jobs.gap.found import Found
+from gapscope.jobs.report import Table
 
 SHOWN = 10
 LEVEL = 0.05
@@ -162,7 +161,7 @@ def _repair_table(found: Found) -> Table | None:
 def _reason_table(found: Found) -> Table | None:
     if found.features.reasons is None:
         return None
-    from engine.gap.reasons import code_shares
+    from gapscope.gaps.reasons import code_shares
 
     shares = code_shares(found.features.reasons)
     rows = [

@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import pyarrow as pa
-
-from engine.predictions import Predictions
-from jobs.folder import RunFolder
-from jobs.gap.figures import draw
-from jobs.gap.found import Found
-from jobs.gap.told import answer, notes_of, tables_of
-from jobs.report import Report, finite
-from schemas.results import Result
+from gapscope.jobs.folder import RunFolder
+from gapscope.jobs.gap.figures import draw
+from gapscope.jobs.gap.found import Found
+from gapscope.jobs.gap.told import answer, notes_of, tables_of
+from gapscope.jobs.report import Report, finite
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
 
 
 def finished(found: Found, made: RunFolder) -> Report:

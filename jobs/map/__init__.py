@@ -1,6 +1,6 @@
 """`map`: two coordinates for every row of one or several stored sets in one common space."""
 
-from jobs.map.config import MapConfig
-from jobs.map.job import run
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.job import run
 
 __all__ = ["MapConfig", "run"]

@@ -3,16 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.hashing import digest_file
-from engine.core.location import Location
-from engine.store import EmbeddingStore
-from engine.store.workspace import slug
-from jobs.folder import MANIFEST
-from jobs.map.config import MapConfig
-from jobs.map.sets import Sets, class_index
-from schemas.run import Input
+from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_file
+from gapscope.core.location import Location
+from gapscope.jobs.folder import MANIFEST
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.sets import Sets, class_index
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
+from gapscope.store.workspace import slug
 
 
 class Answers(NamedTuple):
@@ -55,7 +54,7 @@ def answers_of(config: MapConfig, sets: Sets) -> tuple[list[Answers | None], lis
     """
     if not config.run:
         return [], []
-    from engine.predictions.run import sets_in_run  # here, because `--help` passes this module
+    from gapscope.predictions.run import sets_in_run  # here, because `--help` passes this module
 
     place = Location.of(config.run).absolute()
     there = sets_in_run(place, config.model)
@@ -70,7 +69,7 @@ def _called(store: EmbeddingStore) -> str:
 
 
 def _read(place: Location, config: MapConfig, store: EmbeddingStore, sets: Sets) -> Answers:
-    from engine.predictions import read_predictions
+    from gapscope.predictions import read_predictions
 
     made = store.provenance
     found = read_predictions(str(place), model=config.model, dataset=made.dataset, split=made.split)

@@ -4,20 +4,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
-from engine.core.location import Location
-from jobs.map.sets import Sets
-from jobs.map.written import COORDINATES
-from schemas.coordinates import POINTS, PREDICTED_FIELDS
+from gapscope.core.location import Location
+from gapscope.jobs.map.sets import Sets
+from gapscope.jobs.map.written import COORDINATES
+from gapscope.schemas.coordinates import POINTS, PREDICTED_FIELDS
 
 FIGURES = "figures"
 
 
 def draw(place: Location, sets: Sets, method: str) -> None:
     """Write the figures of the table in the run folder at `place`, each as PNG and as SVG."""
-    from engine.draw import png  # here, because `--help` passes this module and matplotlib takes long to load
-    from engine.draw.points.mapped import figures
-    from engine.draw.vector import svg
+    from gapscope.draw import png  # here, because `--help` passes this module and matplotlib takes long to load
+    from gapscope.draw.points.mapped import figures
+    from gapscope.draw.vector import svg
 
     for name, figure in figures(_columns(place, sets), sets.class_names, sets.names, method=method):
         for kind, bytes_of in (("png", png), ("svg", svg)):

@@ -7,18 +7,17 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow.parquet as pq
-
-from engine.core.location import Location
-from jobs.folder import MANIFEST, MANNER, TABLE
-from jobs.map.config import MapConfig
-from jobs.map.drawn import FIGURES, draw
-from jobs.map.sets import Sets
-from jobs.map.told import tables_of
-from jobs.map.written import COORDINATES
-from jobs.report import Report
-from schemas.coordinates import ABOUT, POINTS
-from schemas.results import Result
-from schemas.run import Input, RunManifest
+from gapscope.core.location import Location
+from gapscope.jobs.folder import MANIFEST, MANNER, TABLE
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.drawn import FIGURES, draw
+from gapscope.jobs.map.sets import Sets
+from gapscope.jobs.map.told import tables_of
+from gapscope.jobs.map.written import COORDINATES
+from gapscope.jobs.report import Report
+from gapscope.schemas.coordinates import ABOUT, POINTS
+from gapscope.schemas.results import Result
+from gapscope.schemas.run import Input, RunManifest
 
 
 def finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[Input]) -> Location | None:

@@ -4,26 +4,26 @@ import json
 import time
 from collections.abc import Sequence
 
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.store.workspace import slug
-from engine.stream import Workers
-from jobs.connection import check_worker_memory, connected
-from jobs.folder import RunFolder, input_of, opened
-from jobs.map.answers import answers_of, input_of_run
-from jobs.map.config import MapConfig
-from jobs.map.drawn import draw
-from jobs.map.earlier import finished, told_again
-from jobs.map.judged import judged
-from jobs.map.memory import check_memory
-from jobs.map.options import check, options_of
-from jobs.map.sets import Sets, sets_of
-from jobs.map.told import notes_of, tables_of
-from jobs.map.written import COORDINATES, write_points
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.selection import Chosen
-from schemas.coordinates import ABOUT, POINTS
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.connection import check_worker_memory, connected
+from gapscope.jobs.folder import RunFolder, input_of, opened
+from gapscope.jobs.map.answers import answers_of, input_of_run
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.drawn import draw
+from gapscope.jobs.map.earlier import finished, told_again
+from gapscope.jobs.map.judged import judged
+from gapscope.jobs.map.memory import check_memory
+from gapscope.jobs.map.options import check, options_of
+from gapscope.jobs.map.sets import Sets, sets_of
+from gapscope.jobs.map.told import notes_of, tables_of
+from gapscope.jobs.map.written import COORDINATES, write_points
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.selection import Chosen
+from gapscope.schemas.coordinates import ABOUT, POINTS
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers
 
 JOB = "map"
 
@@ -58,8 +58,8 @@ def _mapped(
     workers: Workers,
     progress: Progress,
 ) -> Report:
-    from engine.maps.made import make_map  # here, because `--help` passes this module and SciPy takes long to load
-    from engine.maps.space import Space
+    from gapscope.maps.made import make_map  # here, because `--help` passes this module and SciPy takes long to load
+    from gapscope.maps.space import Space
 
     options = options_of(config, sets)
     answers, unanswered = answers_of(config, sets)

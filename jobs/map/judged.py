@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from jobs.map.config import MapConfig
-from jobs.map.sets import Sets
-from schemas.results import Result
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.sets import Sets
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
-    from engine.maps.made import Sheet
-    from engine.maps.quality import Judged, Measured
-    from engine.maps.space import Space
+    from gapscope.maps.made import Sheet
+    from gapscope.maps.quality import Judged, Measured
+    from gapscope.maps.space import Space
 
 # Rows that are placed in both ways where the library's own is asked for.
 BOTH_WAYS = 200
@@ -28,7 +28,7 @@ def judged(config: MapConfig, sets: Sets, space: "Space", sheet: "Sheet") -> lis
 
 def _measured(config: MapConfig, space: "Space", sheet: "Sheet") -> "dict[str, Measured | None]":
     """Of all rows; and where some were placed, of those that were laid out, and of the placing."""
-    from engine.maps.quality import difference, displacement, first_rows, last_rows
+    from gapscope.maps.quality import difference, displacement, first_rows, last_rows
 
     last = last_rows(space, sheet)
     found = _quality(last, "", config.seed)
@@ -41,7 +41,7 @@ def _measured(config: MapConfig, space: "Space", sheet: "Sheet") -> "dict[str, M
 
 
 def _quality(rows: "Judged", suffix: str, seed: int) -> "dict[str, Measured | None]":
-    from engine.maps.quality import neighbours_for, recall, trust
+    from gapscope.maps.quality import neighbours_for, recall, trust
 
     k = neighbours_for(len(rows.x))
     ways = {"trustworthiness": trust, "neighbour_recall": recall}

@@ -1,11 +1,11 @@
 """How many rows are laid out, and whether the memory is enough for that."""
 
-from engine.core.budget import Budget, parse_bytes
-from engine.core.threads import processors
-from engine.maps import MAPS
-from engine.stream import CHUNK_ROWS
-from jobs.map.config import MapConfig
-from jobs.map.sets import Sets
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.threads import processors
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.sets import Sets
+from gapscope.maps import MAPS
+from gapscope.stream import CHUNK_ROWS
 
 SAMPLE = 10_000
 # Bytes that a layout keeps for each of its rows: its neighbours, twice, with their weights.

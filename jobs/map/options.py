@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.core.threads import processors
-from engine.maps import MAPS
-from jobs.folder import MODELS
-from jobs.map.config import MapConfig
-from jobs.map.sets import Sets, class_index
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.threads import processors
+from gapscope.jobs.folder import MODELS
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.sets import Sets, class_index
+from gapscope.maps import MAPS
 
 if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
-    from engine.maps.member import Border, MapOptions
+    from gapscope.maps.member import Border, MapOptions
 
 PAIR = 2
 PLACEMENTS = ("neighbours", "library")
@@ -50,7 +49,7 @@ def options_of(config: MapConfig, sets: Sets) -> "MapOptions":
     InputError
         A class of ``--classes`` is not among those of the sets, or is named twice.
     """
-    from engine.maps.member import MapOptions
+    from gapscope.maps.member import MapOptions
 
     pair = tuple(class_index(name, sets.class_names) for name in config.classes) if config.method == "head" else None
     if pair and pair[0] == pair[1]:
@@ -61,10 +60,10 @@ def options_of(config: MapConfig, sets: Sets) -> "MapOptions":
 
 def _border(config: MapConfig, sets: Sets, pair: tuple[int, int]) -> "Border | None":
     """Where the run's model, if it is a linear one on features as they are stored, scores both classes alike."""
-    from engine.maps.member import Border
-    from engine.probes.model import MODEL, load_model
-    from engine.probes.rules.linear import Linear
-    from jobs.evaluation import check_features
+    from gapscope.jobs.evaluation import check_features
+    from gapscope.maps.member import Border
+    from gapscope.probes.model import MODEL, load_model
+    from gapscope.probes.rules.linear import Linear
 
     folder = Location.of(config.run).absolute()
     folder = folder / MODELS / config.model if config.model else folder

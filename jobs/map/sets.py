@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.core.errors import unknown_name
-from engine.core.location import Location
-from engine.store import EmbeddingStore, View
-from engine.store.comparable import comparable_view
-from engine.store.selected import Selected
-from engine.store.workspace import find_store
-from jobs.map.config import MapConfig
-from jobs.selection import Chosen
+from gapscope.core.errors import unknown_name
+from gapscope.core.location import Location
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.selection import Chosen
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.comparable import comparable_view
+from gapscope.store.selected import Selected
+from gapscope.store.workspace import find_store
 
 
 class Sets(NamedTuple):

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs.map.config import MapConfig
-from jobs.map.sets import Sets
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.map.config import MapConfig
+from gapscope.jobs.map.sets import Sets
+from gapscope.jobs.report import Table
+from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # this loads SciPy and numba, and `--help` has to be instant
-    from engine.maps.made import Sheet
+    from gapscope.maps.made import Sheet
 
 MEANINGS = {
     "trustworthiness": "neighbours on the map are neighbours in truth: 1 for all, about 0.5 for a random map",

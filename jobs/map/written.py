@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.store import EmbeddingStore
-from engine.stream import Workers
-from jobs.map.answers import Answers
-from jobs.map.sets import Sets
-from schemas.coordinates import COORDINATES_SCHEMA, PREDICTED_FIELDS, PREDICTED_SCHEMA
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.jobs.map.answers import Answers
+from gapscope.jobs.map.sets import Sets
+from gapscope.schemas.coordinates import COORDINATES_SCHEMA, PREDICTED_FIELDS, PREDICTED_SCHEMA
+from gapscope.store import EmbeddingStore
+from gapscope.stream import Workers
 
 if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
-    from engine.maps.made import Sheet
-    from engine.maps.placing import Placed
-    from engine.maps.space import Space
+    from gapscope.maps.made import Sheet
+    from gapscope.maps.placing import Placed
+    from gapscope.maps.space import Space
 
 COORDINATES = "coordinates"
 
@@ -51,7 +50,7 @@ def _placed(
     sets: Sets, space: "Space", sheet: "Sheet", answers: Sequence[Answers | None], workers: Workers
 ) -> Iterator[dict[str, pa.Array]]:
     """The columns of some rows after the other."""
-    from engine.maps.placing import placed
+    from gapscope.maps.placing import placed
 
     for number, store in enumerate(sets.stores):
         for rows in placed(space, sheet, number, workers):

@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-
-from engine.backbones.body import without
-from engine.cnn.images import Images, batches, even_parts
-from engine.cnn.view import CHUNK_BYTES
-from engine.core.chunk import Chunk
-from engine.core.progress import Progress
-from engine.core.random import stream
-from engine.networks.design import head_name
-from engine.networks.trained import Trained
-from engine.stream import CHUNK_ROWS
+from gapscope.backbones.body import without
+from gapscope.cnn.images import Images, batches, even_parts
+from gapscope.cnn.view import CHUNK_BYTES
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import Progress
+from gapscope.core.random import stream
+from gapscope.networks.design import head_name
+from gapscope.networks.trained import Trained
+from gapscope.stream import CHUNK_ROWS
 
 
 def features(network: Trained, images: Images, rows: np.ndarray, progress: Progress) -> Chunk:

@@ -6,24 +6,23 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from engine.backbones.backbone import choose_device
-from engine.core.checkpoint import FolderCheckpoint
-from engine.core.chunk import Chunk
-from engine.core.location import Location
-from engine.networks.design import head_name
-from engine.networks.runs import DESCRIPTION, NetworkFolder
-from engine.networks.trained import Trained, load_trained
-from engine.probes.model import Classifier
-from engine.probes.options import ProbeOptions
-from engine.probes.train import train
-from engine.store import ArrayStore
-from engine.stream import Workers, connect
-from jobs.folder import CHECKPOINT
-from jobs.refit_head.features import features, joined, shuffled
-from jobs.refit_head.lesson import Lesson, check_seen
-from jobs.refit_head.origin import seed_of
-from jobs.refit_head.work import Work
+from gapscope.backbones.backbone import choose_device
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.core.chunk import Chunk
+from gapscope.core.location import Location
+from gapscope.jobs.folder import CHECKPOINT
+from gapscope.jobs.refit_head.features import features, joined, shuffled
+from gapscope.jobs.refit_head.lesson import Lesson, check_seen
+from gapscope.jobs.refit_head.origin import seed_of
+from gapscope.jobs.refit_head.work import Work
+from gapscope.networks.design import head_name
+from gapscope.networks.runs import DESCRIPTION, NetworkFolder
+from gapscope.networks.trained import Trained, load_trained
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import ArrayStore
+from gapscope.stream import Workers, connect
 
 # The member of the family of probes that is a softmax layer at its optimum whatever the rows, so that methods differ in
 # their rows alone; and where a network's description tells of it.

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.cnn.division import Division, divide
-from engine.cnn.images import Images
-from engine.core.budget import Budget, parse_bytes
-from engine.core.errors import InputError
-from engine.generators.balance import targets
-from engine.networks.trained import Trained
-from jobs.refit_head.method import Method
-from jobs.refit_head.work import Work
+from gapscope.cnn.division import Division, divide
+from gapscope.cnn.images import Images
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.errors import InputError
+from gapscope.generators.balance import targets
+from gapscope.jobs.refit_head.method import Method
+from gapscope.jobs.refit_head.work import Work
+from gapscope.networks.trained import Trained
 
 # Rows of features in memory: as they came from the network, in random order, and what a fit keeps beside them.
 COPIES = 3

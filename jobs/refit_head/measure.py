@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from engine.cnn.images import Images
-from engine.evaluate import measure
-from engine.networks.trained import Trained
-from jobs.folder import PREDICTIONS
-from jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
-from jobs.refit_head.lesson import Lesson
-from jobs.refit_head.work import Work
-from schemas.results import Result
+from gapscope.cnn.images import Images
+from gapscope.evaluation import measure
+from gapscope.jobs.folder import PREDICTIONS
+from gapscope.jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
+from gapscope.jobs.refit_head.lesson import Lesson
+from gapscope.jobs.refit_head.work import Work
+from gapscope.networks.trained import Trained
+from gapscope.schemas.results import Result
 
 
 def of_unseen(work: Work, models: Sequence[Trained], test: Unseen, images: Images) -> list[Result]:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from engine.backbones.arguments import parse_backbone_args
-from engine.core.errors import InputError, unknown_name
-from engine.generators.balance import targets
-from engine.generators.feature_generator import FeatureMethod
-from engine.generators.features import FEATURE_GENERATORS
-from engine.generators.recipe import recipe_of
-from jobs.refit_head.config import RefitHeadConfig
+from gapscope.backbones.arguments import parse_backbone_args
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.generators.balance import targets
+from gapscope.generators.feature_generator import FeatureMethod
+from gapscope.generators.features import FEATURE_GENERATORS
+from gapscope.generators.recipe import recipe_of
+from gapscope.jobs.refit_head.config import RefitHeadConfig
 
 PLAIN, BALANCED = "none", "class-balanced"
 METHODS = (PLAIN, BALANCED, *FEATURE_GENERATORS)
@@ -42,7 +42,7 @@ class Method:
 
     @property
     def class_weight(self) -> str:
-        """The treatment of unequal classes, as `engine.probes.imbalance` names it."""
+        """The treatment of unequal classes, as `gapscope.probes.imbalance` names it."""
         return "balanced" if self.name == BALANCED else "none"
 
     @property

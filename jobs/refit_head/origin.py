@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.backbones import load_backbone
-from engine.core.errors import InputError, unknown_name
-from engine.core.hashing import digest_file, digest_json
-from engine.core.location import Location
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.source import Source
-from engine.networks.runs import MODELS, PREFIX, RUNS, NetworkFolder, networks_in, networks_of
-from jobs.folder import MANIFEST
-from jobs.refit_head.config import RefitHeadConfig
-from schemas.run import Input
+from gapscope.backbones import load_backbone
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.hashing import digest_file, digest_json
+from gapscope.core.location import Location
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.source import Source
+from gapscope.jobs.folder import MANIFEST
+from gapscope.jobs.refit_head.config import RefitHeadConfig
+from gapscope.networks.runs import MODELS, PREFIX, RUNS, NetworkFolder, networks_in, networks_of
+from gapscope.schemas.run import Input
 
 TRAINING = "train-cnn"
 DECIDED = ("classes", "labels")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from jobs.refit_head.config import RefitHeadConfig
-from jobs.refit_head.origin import Origin
+from gapscope.jobs.refit_head.config import RefitHeadConfig
+from gapscope.jobs.refit_head.origin import Origin
 
 
 @dataclass(frozen=True, kw_only=True)

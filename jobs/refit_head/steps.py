@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from jobs.evaluation import results_table
-from jobs.image_sets import Unseen, means
-from jobs.refit_head.fit import HEAD, refitted
-from jobs.refit_head.lesson import lesson_of
-from jobs.refit_head.measure import of_learnt, of_unseen
-from jobs.refit_head.told import summary
-from jobs.refit_head.work import Work
-from jobs.report import Report
-from jobs.settings import kept_settings
-from schemas.results import Result
+from gapscope.jobs.evaluation import results_table
+from gapscope.jobs.image_sets import Unseen, means
+from gapscope.jobs.refit_head.fit import HEAD, refitted
+from gapscope.jobs.refit_head.lesson import lesson_of
+from gapscope.jobs.refit_head.measure import of_learnt, of_unseen
+from gapscope.jobs.refit_head.told import summary
+from gapscope.jobs.refit_head.work import Work
+from gapscope.jobs.report import Report
+from gapscope.jobs.settings import kept_settings
+from gapscope.schemas.results import Result
 
 
 def finished(work: Work, tests: Sequence[Unseen]) -> Report:

@@ -1,7 +1,7 @@
 """What a run tells people of each last layer."""
 
-from engine.networks.trained import Trained
-from jobs.refit_head.fit import HEAD
+from gapscope.jobs.refit_head.fit import HEAD
+from gapscope.networks.trained import Trained
 
 
 def summary(model: Trained) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from engine.core.errors import InputError
-from engine.data.catalogue import companions_of
-from engine.data.dataset import Dataset
-from engine.store.workspace import slug
-from jobs.folder import PREDICTIONS
-from jobs.image_sets import Unseen
-from jobs.refit_head.origin import Origin
+from gapscope.core.errors import InputError
+from gapscope.data.catalogue import companions_of
+from gapscope.data.dataset import Dataset
+from gapscope.jobs.folder import PREDICTIONS
+from gapscope.jobs.image_sets import Unseen
+from gapscope.jobs.refit_head.origin import Origin
+from gapscope.store.workspace import slug
 
 
 def unseen_sets(origin: Origin) -> list[Unseen]:

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from engine.cnn.images import Images, open_images
-from engine.core.budget import parse_bytes
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.source import Source
-from engine.networks.frame import Frame
-from engine.networks.runs import NetworkFolder
-from engine.store.workspace import slug
-from jobs.folder import MODELS, RunFolder
-from jobs.refit_head.config import RefitHeadConfig
-from jobs.refit_head.method import Method
-from jobs.refit_head.origin import Origin, seed_of
+from gapscope.cnn.images import Images, open_images
+from gapscope.core.budget import parse_bytes
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.source import Source
+from gapscope.jobs.folder import MODELS, RunFolder
+from gapscope.jobs.refit_head.config import RefitHeadConfig
+from gapscope.jobs.refit_head.method import Method
+from gapscope.jobs.refit_head.origin import Origin, seed_of
+from gapscope.networks.frame import Frame
+from gapscope.networks.runs import NetworkFolder
+from gapscope.store.workspace import slug
 
 
 @dataclass(frozen=True)

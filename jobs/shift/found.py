@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-
-from engine.core.progress import Progress
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from jobs.folder import RunFolder
+from gapscope.core.progress import Progress
+from gapscope.jobs.folder import RunFolder
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant
-    from engine.inference import Verdict
-    from engine.shifts.battery import Battery
+    from gapscope.inference import Verdict
+    from gapscope.shifts.battery import Battery
 
 
 class Compared(NamedTuple):

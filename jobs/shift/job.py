@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 
-from engine.core.budget import parse_bytes
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.store.workspace import slug
-from engine.stream import Workers
-from jobs.connection import check_worker_memory, connected
-from jobs.folder import RunFolder, input_of, opened
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.shift.config import ShiftConfig
-from jobs.shift.found import compared, with_class_names
-from jobs.shift.label_shift import with_label_shift
-from jobs.shift.matrix import matrix
-from jobs.shift.memory import check_memory
-from jobs.shift.options import statistics_of
-from jobs.shift.sets import Sets, sets_of
-from jobs.shift.told import notes_of, tables_of
-from jobs.shift.written import results_of, write
+from gapscope.core.budget import parse_bytes
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.connection import check_worker_memory, connected
+from gapscope.jobs.folder import RunFolder, input_of, opened
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.jobs.shift.found import compared, with_class_names
+from gapscope.jobs.shift.label_shift import with_label_shift
+from gapscope.jobs.shift.matrix import matrix
+from gapscope.jobs.shift.memory import check_memory
+from gapscope.jobs.shift.options import statistics_of
+from gapscope.jobs.shift.sets import Sets, sets_of
+from gapscope.jobs.shift.told import notes_of, tables_of
+from gapscope.jobs.shift.written import results_of, write
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers
 
 JOB = "shift"
 # Share of --memory that ranks may take, which are exact if both sets fit.
@@ -43,7 +43,7 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> Report:
 def _measured(
     config: ShiftConfig, names: Sequence[str], sets: Sets, folder: RunFolder, workers: Workers, progress: Progress
 ) -> Report:
-    from engine.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
+    from gapscope.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
 
     exact = parse_bytes(config.memory) // EXACT_SHARE
     options = ShiftOptions(config.seed, config.replicates, config.neighbours, config.correction, exact)

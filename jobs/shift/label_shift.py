@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.core.progress import Progress
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from engine.stream import Workers
-from jobs.shift.config import ShiftConfig
-from jobs.shift.found import Compared
-from jobs.shift.sets import Sets
+from gapscope.core.progress import Progress
+from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.jobs.shift.found import Compared
+from gapscope.jobs.shift.sets import Sets
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
+from gapscope.stream import Workers
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant
-    from engine.predictions.table import Predictions
-    from engine.probes.model import Classifier
+    from gapscope.predictions.table import Predictions
+    from gapscope.probes.model import Classifier
 
 
 def with_label_shift(
     config: ShiftConfig, sets: Sets, found: Sequence[Compared], workers: Workers, progress: Progress
 ) -> tuple[list[Compared], list[str]]:
     """The findings with those on the shares of the classes; a sentence where the reference has no labels."""
-    from engine.shifts.label_shift import label_shift
+    from gapscope.shifts.label_shift import label_shift
 
     reference, *targets = [_answers(sets.model, store, workers, progress) for store in sets.stores]
     if not reference.known.any():
@@ -37,8 +37,8 @@ def with_label_shift(
 def _answers(
     model: "Classifier", store: EmbeddingStore | Selected, workers: Workers, progress: Progress
 ) -> "Predictions":
-    from engine.evaluate.answers import answers
-    from jobs.evaluation import classes_of
+    from gapscope.evaluation.answers import answers
+    from gapscope.jobs.evaluation import classes_of
 
     classes, _ = classes_of(model, store)
     return answers(model, model.name, tuple(model.class_names), store.view(), classes, workers, progress)

@@ -5,21 +5,20 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-
-from engine.core.progress import Progress
-from engine.shifts import SHIFTS
-from jobs.folder import RunFolder
-from jobs.report import Table
+from gapscope.core.progress import Progress
+from gapscope.jobs.folder import RunFolder
+from gapscope.jobs.report import Table
+from gapscope.shifts import SHIFTS
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.shifts.battery import Battery
+    from gapscope.shifts.battery import Battery
 
 DISTANCES, LINKAGE = "distances.parquet", "linkage.parquet"
 
 
 def matrix(battery: "Battery", names: Sequence[str], folder: RunFolder, progress: Progress) -> list[Table]:
     """Distances between all sets by the statistics that read once, written with their trees."""
-    from engine.shifts.matrix import distances
+    from gapscope.shifts.matrix import distances
 
     once = [name for name in names if not SHIFTS[name].rereads]
     progress.say(f"comparing {len(battery.views)} sets two by two")

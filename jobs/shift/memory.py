@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.core.budget import Budget, parse_bytes
-from engine.core.threads import processors
-from engine.stream import CHUNK_ROWS
-from jobs.shift.config import ShiftConfig
-from jobs.shift.sets import Sets
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.threads import processors
+from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.jobs.shift.sets import Sets
+from gapscope.stream import CHUNK_ROWS
 
 
 class Size(NamedTuple):

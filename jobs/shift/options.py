@@ -1,8 +1,8 @@
 """The options of `shift`, refused where they have no meaning."""
 
-from engine.core.errors import InputError, unknown_name
-from engine.shifts import SHIFTS
-from jobs.shift.config import ShiftConfig
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.shifts import SHIFTS
 
 
 def statistics_of(config: ShiftConfig) -> list[str]:
@@ -13,7 +13,7 @@ def statistics_of(config: ShiftConfig) -> list[str]:
     InputError
         A name or an option is unknown, or nothing is left.
     """
-    from engine.inference.multiplicity import CORRECTIONS  # here, because `--help` passes this module
+    from gapscope.inference.multiplicity import CORRECTIONS  # here, because `--help` passes this module
 
     if config.correction not in CORRECTIONS:
         raise unknown_name("correction", config.correction, CORRECTIONS)

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.core.location import Location
-from engine.store import EmbeddingStore, View
-from engine.store.comparable import comparable_view
-from engine.store.selected import Selected
-from jobs.inputs import folder_of_model
-from jobs.selection import Chosen
-from jobs.shift.config import ShiftConfig
+from gapscope.core.location import Location
+from gapscope.jobs.inputs import folder_of_model
+from gapscope.jobs.selection import Chosen
+from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.comparable import comparable_view
+from gapscope.store.selected import Selected
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.probes.model import Classifier
+    from gapscope.probes.model import Classifier
 
 
 class Sets(NamedTuple):
@@ -38,7 +38,7 @@ class Sets(NamedTuple):
 
 def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
     """The stores that the options name, checked to have the same kind of features and classes."""
-    from jobs.network import find_features, model_in
+    from gapscope.jobs.network import find_features, model_in
 
     model = model_in(folder_of_model(config.model)) if config.model else None
     wanted = config.backbone or (model.features.get("backbone", "") if model else "")
@@ -54,8 +54,8 @@ def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
 
 def _fitting(model: "Classifier", stores: Sequence[EmbeddingStore | Selected]) -> "Classifier":
     """The model, checked to understand the features of all stores."""
-    from jobs.evaluation import check_features
-    from jobs.network import as_stored
+    from gapscope.jobs.evaluation import check_features
+    from gapscope.jobs.network import as_stored
 
     model = as_stored(model, stores[0])
     for store in stores:

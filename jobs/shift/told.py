@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from jobs.report import Table, finite
-from jobs.shift.found import Compared
-from jobs.shift.sets import Sets
+from gapscope.jobs.report import Table, finite
+from gapscope.jobs.shift.found import Compared
+from gapscope.jobs.shift.sets import Sets
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.inference import Verdict
+    from gapscope.inference import Verdict
 
 SHOWN = 10
 # A p-value below this is only said to be smaller.

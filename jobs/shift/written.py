@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.store import EmbeddingStore
-from engine.store.selected import Selected
-from jobs.folder import RunFolder
-from jobs.report import finite
-from jobs.shift.found import Compared
-from schemas.results import Result
+from gapscope.jobs.folder import RunFolder
+from gapscope.jobs.report import finite
+from gapscope.jobs.shift.found import Compared
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
-    from engine.inference import Verdict
+    from gapscope.inference import Verdict
 
 VERDICTS, FEATURES, CLASSES = "verdicts.json", "features.parquet", "classes.parquet"
 

@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.cnn.division import divide
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.generators.balance import targets
-from engine.generators.features import FEATURE_GENERATORS
-from engine.report.augmentation.answers import FEATURES, HEAD
-from engine.report.augmentation.findings import REFITTED
-from engine.store.workspace import slug
-from jobs.study import Cell, is_spread, mark_of, run_job, spread
-from jobs.study_augmentation.config import StudyAugmentationConfig
-from jobs.study_augmentation.sets import Studied, settings_of
+from gapscope.cnn.division import divide
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.generators.balance import targets
+from gapscope.generators.features import FEATURE_GENERATORS
+from gapscope.jobs.study import Cell, is_spread, mark_of, run_job, spread
+from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.jobs.study_augmentation.sets import Studied, settings_of
+from gapscope.reports.augmentation.answers import FEATURES, HEAD
+from gapscope.reports.augmentation.findings import REFITTED
+from gapscope.store.workspace import slug
 
 JOB = "refit-head"
 TO_MAX = "to-max"

@@ -3,27 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.folder import RunFolder, opened
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.folder import RunFolder, opened
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
 
 if TYPE_CHECKING:
-    from jobs.study import Cell
-    from jobs.study_augmentation.sets import Studied, SyntheticSet
+    from gapscope.jobs.study import Cell
+    from gapscope.jobs.study_augmentation.sets import Studied, SyntheticSet
 
 JOB, SHEET = "study-augmentation", "contact"
 
 
 def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
     """Make the synthetic sets, trainings and last layers that are not there yet, then study all of it."""
-    from engine.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
-    from jobs.study import run_cells
-    from jobs.study_augmentation.heads import features_of, heads_of, run_heads
-    from jobs.study_augmentation.sets import make_sets, sets_of, studied
-    from jobs.study_augmentation.trainings import cells_of, check_remedies
+    from gapscope.jobs.study import run_cells
+    from gapscope.jobs.study_augmentation.heads import features_of, heads_of, run_heads
+    from gapscope.jobs.study_augmentation.sets import make_sets, sets_of, studied
+    from gapscope.jobs.study_augmentation.trainings import cells_of, check_remedies
+    from gapscope.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
 
     check_remedies(config)
     features_of(config)
@@ -53,12 +53,11 @@ def _studied(
     progress: Progress,
 ) -> Report:
     import numpy as np
-
-    from engine.report.augmentation import Training, read_answers
-    from engine.report.augmentation.findings import findings
-    from engine.report.augmentation.verdict import verdict
-    from jobs.study_augmentation.sets import told_of
-    from jobs.study_augmentation.told import ranking_table, results_of
+    from gapscope.jobs.study_augmentation.sets import told_of
+    from gapscope.jobs.study_augmentation.told import ranking_table, results_of
+    from gapscope.reports.augmentation import Training, read_answers
+    from gapscope.reports.augmentation.findings import findings
+    from gapscope.reports.augmentation.verdict import verdict
 
     listing = what.dataset.source(config.split).listing
     counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.class_names))
@@ -85,14 +84,14 @@ def _write(
     config: StudyAugmentationConfig, sets: "Sequence[SyntheticSet]", found: Mapping[str, Any], folder: RunFolder
 ) -> list[str]:
     """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
-    from engine.draw import png
-    from engine.report.augmentation.page import page
-    from engine.report.augmentation.pictures import pictures
-    from engine.report.augmentation.tables import tables
-    from engine.report.modifications.findings import plain
-    from engine.report.study.tables import parquet
-    from engine.store.workspace import slug
-    from jobs.study import FIGURES, PAGE, Leaves, command_of
+    from gapscope.draw import png
+    from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
+    from gapscope.reports.augmentation.page import page
+    from gapscope.reports.augmentation.pictures import pictures
+    from gapscope.reports.augmentation.tables import tables
+    from gapscope.reports.modifications.findings import plain
+    from gapscope.reports.study.tables import parquet
+    from gapscope.store.workspace import slug
 
     figures = {name: png(figure) for name, figure in pictures(found).items()} | _sheets(sets)
     leaves = Leaves(plain(found), {name: parquet(table) for name, table in tables(found).items()}, figures)
@@ -109,7 +108,7 @@ def _write(
 
 def _sheets(sets: "Sequence[SyntheticSet]") -> dict[str, bytes]:
     """The contact sheet of the first set of each method."""
-    from jobs.study import FIGURES
+    from gapscope.jobs.study import FIGURES
 
     found: dict[str, bytes] = {}
     for one in sets:

@@ -6,22 +6,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
-
-from engine.backbones.arguments import parse_backbone_args
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.datasets import DATASETS
-from engine.data.synthetic import FOLDER, record_of, sets_folder
-from engine.generators import GENERATORS
-from engine.generators.features import FEATURE_GENERATORS
-from engine.generators.recipe import recipe_of
-from engine.store.workspace import slug
-from jobs.folder import MANIFEST, TABLE
-from jobs.study import is_spread, mark_of, run_job, spread
-from jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.backbones.arguments import parse_backbone_args
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.datasets import DATASETS
+from gapscope.data.synthetic import FOLDER, record_of, sets_folder
+from gapscope.generators import GENERATORS
+from gapscope.generators.features import FEATURE_GENERATORS
+from gapscope.generators.recipe import recipe_of
+from gapscope.jobs.folder import MANIFEST, TABLE
+from gapscope.jobs.study import is_spread, mark_of, run_job, spread
+from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.store.workspace import slug
 
 JOB = "augment"
 # Options that `augment` and the study share.

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-
-from engine.report.augmentation.findings import HEADLINE, by_headline
-from engine.report.augmentation.measures import MEASURES
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.report import Table
+from gapscope.reports.augmentation.findings import HEADLINE, by_headline
+from gapscope.reports.augmentation.measures import MEASURES
+from gapscope.schemas.results import Result
 
 # What is told of each measure, and how its name then ends.
 SIDES = {

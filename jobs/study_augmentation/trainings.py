@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.cnn.presets import PRESETS
-from engine.core.errors import unknown_name
-from engine.core.location import Location
-from engine.report.augmentation.answers import BOTH, NOTHING, REMEDY, SYNTHETIC
-from engine.report.augmentation.findings import AUGMENTATION
-from engine.store.workspace import slug
-from jobs.study import TRAINING, Cell, mark_of
-from jobs.study_augmentation.config import StudyAugmentationConfig
-from jobs.study_augmentation.sets import Studied, SyntheticSet, opened_as
+from gapscope.cnn.presets import PRESETS
+from gapscope.core.errors import unknown_name
+from gapscope.core.location import Location
+from gapscope.jobs.study import TRAINING, Cell, mark_of
+from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.jobs.study_augmentation.sets import Studied, SyntheticSet, opened_as
+from gapscope.reports.augmentation.answers import BOTH, NOTHING, REMEDY, SYNTHETIC
+from gapscope.reports.augmentation.findings import AUGMENTATION
+from gapscope.store.workspace import slug
 
 # Options of the study that its trainings take as they are.
 TAKEN = (

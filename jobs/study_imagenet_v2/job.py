@@ -3,23 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.core.hashing import digest_file
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.folder import RunFolder, opened
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.study_imagenet_v2.config import StudyImagenetV2Config
-from schemas.run import Input
+from gapscope.core.hashing import digest_file
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.folder import RunFolder, opened
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.study_imagenet_v2.config import StudyImagenetV2Config
+from gapscope.schemas.run import Input
 
 JOB, COPY = "study-imagenet-v2", "imagenet-v2"
 
 
 def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> Report:
     """Study, write the page, report."""
-    from engine.report.study import read_study  # here, because `--help` passes this module and these load SciPy
-    from engine.report.study.findings import STEPS, findings
-    from engine.store.workspace import slug
+    from gapscope.reports.study import read_study  # here, because `--help` passes this module and these load SciPy
+    from gapscope.reports.study.findings import STEPS, findings
+    from gapscope.store.workspace import slug
 
     places = [Location.of(place).absolute() for place in (config.predictions, *config.add)]
     study = read_study(places[0], places[1:], config.only)
@@ -36,7 +36,7 @@ def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> Report:
 
 def _inputs(places: Sequence[Location]) -> list[Input]:
     """The record that the study reads the tables of these folders."""
-    from engine.report.study.answers import tables_in
+    from gapscope.reports.study.answers import tables_in
 
     return [_input(table) for place in places for table in tables_in(place)]
 
@@ -52,12 +52,12 @@ def _input(table: Location) -> Input:
 
 def _write(config: StudyImagenetV2Config, found: Mapping[str, Any], folder: RunFolder) -> list[str]:
     """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
-    from engine.draw import png
-    from engine.report.study.findings import told
-    from engine.report.study.page import page
-    from engine.report.study.pictures import pictures
-    from engine.report.study.tables import parquet, tables
-    from jobs.study import FIGURES, PAGE, Leaves, command_of
+    from gapscope.draw import png
+    from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
+    from gapscope.reports.study.findings import told
+    from gapscope.reports.study.page import page
+    from gapscope.reports.study.pictures import pictures
+    from gapscope.reports.study.tables import parquet, tables
 
     figures = {name: png(figure) for name, figure in pictures(found).items()}
     leaves = Leaves(told(found), {name: parquet(table) for name, table in tables(found).items()}, figures)
@@ -73,6 +73,6 @@ def _write(config: StudyImagenetV2Config, found: Mapping[str, Any], folder: RunF
 
 
 def _finished(found: Mapping[str, Any], folder: RunFolder, notes: Sequence[str]) -> Report:
-    from jobs.study_imagenet_v2.told import lost_table, results_of
+    from gapscope.jobs.study_imagenet_v2.told import lost_table, results_of
 
     return folder.finish(results_of(found), [lost_table(found)], notes)

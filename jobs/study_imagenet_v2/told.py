@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.report import Table
+from gapscope.schemas.results import Result
 
 COLUMNS = ("set", "models", "mean loss, points", "slope", "r", "by harder images, points", "rest, points")
 

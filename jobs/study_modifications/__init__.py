@@ -1,6 +1,6 @@
 """`study-modifications`: what training on modified images wins back on them, and what it costs."""
 
-from jobs.study_modifications.config import StudyModificationsConfig
-from jobs.study_modifications.job import run
+from gapscope.jobs.study_modifications.config import StudyModificationsConfig
+from gapscope.jobs.study_modifications.job import run
 
 __all__ = ["StudyModificationsConfig", "run"]

@@ -3,26 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from jobs.folder import RunFolder, opened
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.study_modifications.config import StudyModificationsConfig
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.folder import RunFolder, opened
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.study_modifications.config import StudyModificationsConfig
 
 if TYPE_CHECKING:
-    from jobs.study import Cell
-    from jobs.study_modifications.sets import Modified
+    from gapscope.jobs.study import Cell
+    from gapscope.jobs.study_modifications.sets import Modified
 
 JOB = "study-modifications"
 
 
 def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> Report:
     """Train whatever is not trained yet, then study all of it."""
-    from engine.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
-    from jobs.study import run_cells
-    from jobs.study_modifications.sets import sets_of
-    from jobs.study_modifications.trainings import cells_of
+    from gapscope.jobs.study import run_cells
+    from gapscope.jobs.study_modifications.sets import sets_of
+    from gapscope.jobs.study_modifications.trainings import cells_of
+    from gapscope.store.workspace import slug  # here, because `--help` passes this module and these load Arrow
 
     sets = sets_of(config)
     cells = cells_of(config, sets)
@@ -42,9 +42,9 @@ def _studied(
     folder: RunFolder,
     progress: Progress,
 ) -> Report:
-    from engine.report.modifications import Training, Trial, read_answers
-    from engine.report.modifications.findings import STEPS, findings
-    from jobs.study_modifications.told import accuracy_table, notes_of, results_of
+    from gapscope.jobs.study_modifications.told import accuracy_table, notes_of, results_of
+    from gapscope.reports.modifications import Training, Trial, read_answers
+    from gapscope.reports.modifications.findings import STEPS, findings
 
     learnt = {one.name: one.dataset.name for one in sets}
     answers = read_answers(
@@ -69,15 +69,15 @@ def _write(
     config: StudyModificationsConfig, sets: "Sequence[Modified]", found: Mapping[str, Any], folder: RunFolder
 ) -> list[str]:
     """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
-    from engine.draw import png
-    from engine.report.modifications.findings import plain
-    from engine.report.modifications.page import page
-    from engine.report.modifications.pictures import pictures
-    from engine.report.modifications.tables import tables
-    from engine.report.study.tables import parquet
-    from engine.store.workspace import slug
-    from jobs.study import FIGURES, PAGE, Leaves, command_of
-    from jobs.study_modifications.sets import samples
+    from gapscope.draw import png
+    from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
+    from gapscope.jobs.study_modifications.sets import samples
+    from gapscope.reports.modifications.findings import plain
+    from gapscope.reports.modifications.page import page
+    from gapscope.reports.modifications.pictures import pictures
+    from gapscope.reports.modifications.tables import tables
+    from gapscope.reports.study.tables import parquet
+    from gapscope.store.workspace import slug
 
     names, shown = samples(sets, config.test_split)
     figures = {name: png(figure) for name, figure in pictures(found, shown, names).items()}

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.cnn.presets import PRESETS
-from engine.core.errors import InputError, unknown_name
-from engine.data.catalogue import open_dataset
-from engine.data.dataset import Dataset
-from engine.data.datasets import DATASETS
-from engine.data.modifications.modification import parse
-from engine.data.modified import SEPARATOR
-from engine.data.source import Source, Undecodable
-from jobs.study_modifications.config import StudyModificationsConfig
+from gapscope.cnn.presets import PRESETS
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.datasets import DATASETS
+from gapscope.data.modifications.modification import parse
+from gapscope.data.modified import SEPARATOR
+from gapscope.data.source import Source, Undecodable
+from gapscope.jobs.study_modifications.config import StudyModificationsConfig
 
 ORIGINAL = "original"
 # Images that the page shows of each set.

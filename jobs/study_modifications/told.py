@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
-from engine.report.modifications.findings import ORIGINAL
-from engine.report.modifications.verdict import verdict
-from jobs.report import Table
-from jobs.study_modifications.sets import Modified
-from schemas.results import Result
+from gapscope.jobs.report import Table
+from gapscope.jobs.study_modifications.sets import Modified
+from gapscope.reports.modifications.findings import ORIGINAL
+from gapscope.reports.modifications.verdict import verdict
+from gapscope.schemas.results import Result
 
 
 def results_of(found: Mapping[str, Any], sets: Sequence[Modified]) -> list[Result]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from engine.core.errors import InputError, unknown_name
-from engine.core.location import Location
-from engine.data.modified import SEPARATOR
-from engine.report.modifications.robustness import MIXED
-from engine.store.workspace import slug
-from jobs.study import TRAINING, Cell, mark_of
-from jobs.study_modifications.config import StudyModificationsConfig
-from jobs.study_modifications.sets import Modified
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.data.modified import SEPARATOR
+from gapscope.jobs.study import TRAINING, Cell, mark_of
+from gapscope.jobs.study_modifications.config import StudyModificationsConfig
+from gapscope.jobs.study_modifications.sets import Modified
+from gapscope.reports.modifications.robustness import MIXED
+from gapscope.store.workspace import slug
 
 # Options of the study that its trainings do not have, or have with other values.
 OWN = frozenset(

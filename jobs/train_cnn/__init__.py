@@ -1,6 +1,6 @@
 """`train-cnn`: a network learns from images and is evaluated on images that it has not seen."""
 
-from jobs.train_cnn.config import TrainCnnConfig
-from jobs.train_cnn.job import run
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.jobs.train_cnn.job import run
 
 __all__ = ["TrainCnnConfig", "run"]

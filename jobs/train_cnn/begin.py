@@ -2,21 +2,21 @@
 
 from typing import Any, NamedTuple
 
-from engine.backbones.arguments import parse_backbone_args, split_arguments
-from engine.cnn.division import check_labels
-from engine.cnn.recipe import Recipe
-from engine.core.errors import InputError
-from engine.data.dataset import Dataset
-from engine.data.modifications.modification import Modification
-from engine.data.source import Source
-from engine.networks import NETWORKS
-from engine.networks.design import Design, State, library_size
-from engine.networks.frame import Frame, own_frame, peek
-from jobs.train_cnn.config import TrainCnnConfig
-from jobs.train_cnn.settled import modifications_of, recipe_of
-from jobs.train_cnn.unseen import opened_dataset
-from jobs.train_cnn.weights import first_weights
-from schemas.run import Input
+from gapscope.backbones.arguments import parse_backbone_args, split_arguments
+from gapscope.cnn.division import check_labels
+from gapscope.cnn.recipe import Recipe
+from gapscope.core.errors import InputError
+from gapscope.data.dataset import Dataset
+from gapscope.data.modifications.modification import Modification
+from gapscope.data.source import Source
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.jobs.train_cnn.settled import modifications_of, recipe_of
+from gapscope.jobs.train_cnn.unseen import opened_dataset
+from gapscope.jobs.train_cnn.weights import first_weights
+from gapscope.networks import NETWORKS
+from gapscope.networks.design import Design, State, library_size
+from gapscope.networks.frame import Frame, own_frame, peek
+from gapscope.schemas.run import Input
 
 
 class Beginning(NamedTuple):

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-
-from engine.cnn.presets import in_short
+from gapscope.cnn.presets import in_short
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from engine.cnn.parallel import fit_together
-from engine.cnn.recipe import Recipe
-from engine.cnn.train import Fitted, Lesson
-from engine.core.checkpoint import FolderCheckpoint
-from engine.networks.design import load_weights
-from engine.networks.trained import DESCRIPTION, Trained, load_trained
-from jobs.folder import CHECKPOINT
-from jobs.train_cnn.lesson import modified_for
-from jobs.train_cnn.work import Work
-from jobs.train_cnn.written import write_history
+from gapscope.cnn.parallel import fit_together
+from gapscope.cnn.recipe import Recipe
+from gapscope.cnn.train import Fitted, Lesson
+from gapscope.core.checkpoint import FolderCheckpoint
+from gapscope.jobs.folder import CHECKPOINT
+from gapscope.jobs.train_cnn.lesson import modified_for
+from gapscope.jobs.train_cnn.work import Work
+from gapscope.jobs.train_cnn.written import write_history
+from gapscope.networks.design import load_weights
+from gapscope.networks.trained import DESCRIPTION, Trained, load_trained
 
 
 def trained(work: Work, lesson: Lesson) -> Iterator[Trained]:

@@ -1,23 +1,23 @@
 """The door to `train-cnn`: options in, a report out."""
 
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.store.workspace import slug
-from jobs.folder import opened
-from jobs.report import Report
-from jobs.reported import reported
-from jobs.train_cnn.config import TrainCnnConfig
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.folder import opened
+from gapscope.jobs.report import Report
+from gapscope.jobs.reported import reported
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.store.workspace import slug
 
 JOB = "train-cnn"
 
 
 def run(config: TrainCnnConfig, progress: Progress = SILENT) -> Report:
     """Check all that is asked for, then train the network of each seed and evaluate it."""
-    from jobs.train_cnn.begin import begun  # here, because `--help` passes this module and torch takes seconds
-    from jobs.train_cnn.settled import settled
-    from jobs.train_cnn.steps import finished
-    from jobs.train_cnn.unseen import unseen_sets
-    from jobs.train_cnn.work import Work
+    from gapscope.jobs.train_cnn.begin import begun  # here, because `--help` passes this module and torch takes seconds
+    from gapscope.jobs.train_cnn.settled import settled
+    from gapscope.jobs.train_cnn.steps import finished
+    from gapscope.jobs.train_cnn.unseen import unseen_sets
+    from gapscope.jobs.train_cnn.work import Work
 
     config = settled(config)
     beginning = begun(config)

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-
-from engine.backbones.backbone import choose_device
-from engine.cnn.division import Division, divide
-from engine.cnn.images import Images
-from engine.cnn.modified import Modified
-from engine.cnn.statistics import pixel_statistics
-from engine.cnn.train import Lesson
-from engine.core.errors import InputError
-from jobs.train_cnn.begin import arguments
-from jobs.train_cnn.work import Work
+from gapscope.backbones.backbone import choose_device
+from gapscope.cnn.division import Division, divide
+from gapscope.cnn.images import Images
+from gapscope.cnn.modified import Modified
+from gapscope.cnn.statistics import pixel_statistics
+from gapscope.cnn.train import Lesson
+from gapscope.core.errors import InputError
+from gapscope.jobs.train_cnn.begin import arguments
+from gapscope.jobs.train_cnn.work import Work
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 

@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from engine.cnn.images import Images
-from engine.cnn.train import Lesson
-from engine.data.label_order import check_label_order
-from engine.draw import png
-from engine.draw.matrix import confused_pairs, confusion
-from engine.evaluate import measure
-from engine.networks.trained import Trained
-from jobs.folder import PREDICTIONS
-from jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
-from jobs.report import Table
-from jobs.train_cnn.pictures import draw_answers
-from jobs.train_cnn.work import Work
-from jobs.train_cnn.written import REJECTED, rejected_rows
-from schemas.results import Result
+from gapscope.cnn.images import Images
+from gapscope.cnn.train import Lesson
+from gapscope.data.label_order import check_label_order
+from gapscope.draw import png
+from gapscope.draw.matrix import confused_pairs, confusion
+from gapscope.evaluation import measure
+from gapscope.jobs.folder import PREDICTIONS
+from gapscope.jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
+from gapscope.jobs.report import Table
+from gapscope.jobs.train_cnn.pictures import draw_answers
+from gapscope.jobs.train_cnn.work import Work
+from gapscope.jobs.train_cnn.written import REJECTED, rejected_rows
+from gapscope.networks.trained import Trained
+from gapscope.schemas.results import Result
 
 # Beyond so many classes a picture of the confusion matrix shows nothing.
 PICTURED = 60

@@ -3,19 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-from engine.cnn.images import Images
-from engine.cnn.saliency import grad_cam
-from engine.core.errors import InputError
-from engine.draw import png
-from engine.draw.gallery import Tile, gallery
-from engine.evaluate.picks import telling_rows
-from engine.networks.pixels import normalised, to_device
-from engine.networks.trained import Trained
-from engine.predictions import Predictions, read_predictions
-from jobs.folder import PREDICTIONS
-from jobs.image_sets import Unseen
-from jobs.train_cnn.work import Work
+from gapscope.cnn.images import Images
+from gapscope.cnn.saliency import grad_cam
+from gapscope.core.errors import InputError
+from gapscope.draw import png
+from gapscope.draw.gallery import Tile, gallery
+from gapscope.evaluation.picks import telling_rows
+from gapscope.jobs.folder import PREDICTIONS
+from gapscope.jobs.image_sets import Unseen
+from gapscope.jobs.train_cnn.work import Work
+from gapscope.networks.pixels import normalised, to_device
+from gapscope.networks.trained import Trained
+from gapscope.predictions import Predictions, read_predictions
 
 # Images under each heading.
 SHOWN = 8

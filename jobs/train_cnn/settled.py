@@ -2,12 +2,12 @@
 
 from dataclasses import fields, replace
 
-from engine.cnn.augment import parse_augmentation
-from engine.cnn.presets import PRESETS
-from engine.cnn.recipe import Recipe
-from engine.core.errors import InputError, unknown_name
-from engine.data.modifications.modification import Modification, parse
-from jobs.train_cnn.config import TrainCnnConfig
+from gapscope.cnn.augment import parse_augmentation
+from gapscope.cnn.presets import PRESETS
+from gapscope.cnn.recipe import Recipe
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.modifications.modification import Modification, parse
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
 
 # Values of options that neither the command nor a preset gives; those of `Recipe` are its own.
 USUAL = {

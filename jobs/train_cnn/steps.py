@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from jobs.image_sets import Unseen, means
-from jobs.report import Report
-from jobs.train_cnn.elsewhere import train_elsewhere
-from jobs.train_cnn.fit import trained
-from jobs.train_cnn.lesson import divided, lesson_of, said_of
-from jobs.train_cnn.measure import Found, evaluate_learnt, evaluate_unseen
-from jobs.train_cnn.told import accuracy_table, summary
-from jobs.train_cnn.work import Work
-from jobs.train_cnn.written import write_rejected
+from gapscope.jobs.image_sets import Unseen, means
+from gapscope.jobs.report import Report
+from gapscope.jobs.train_cnn.elsewhere import train_elsewhere
+from gapscope.jobs.train_cnn.fit import trained
+from gapscope.jobs.train_cnn.lesson import divided, lesson_of, said_of
+from gapscope.jobs.train_cnn.measure import Found, evaluate_learnt, evaluate_unseen
+from gapscope.jobs.train_cnn.told import accuracy_table, summary
+from gapscope.jobs.train_cnn.work import Work
+from gapscope.jobs.train_cnn.written import write_rejected
 
 
 def finished(work: Work, tests: Sequence[Unseen]) -> Report:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from engine.networks.trained import Trained
-from jobs.evaluation import results_table
-from jobs.report import Table
-from schemas.results import Result
+from gapscope.jobs.evaluation import results_table
+from gapscope.jobs.report import Table
+from gapscope.networks.trained import Trained
+from gapscope.schemas.results import Result
 
 
 def accuracy_table(results: Sequence[Result]) -> list[Table]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from engine.core.errors import InputError
-from engine.data.catalogue import companions_of, open_dataset
-from engine.data.dataset import Dataset
-from engine.data.modified import SEPARATOR
-from engine.data.source import Source
-from engine.store.workspace import slug
-from jobs.image_sets import Unseen
-from jobs.train_cnn.config import TrainCnnConfig
+from gapscope.core.errors import InputError
+from gapscope.data.catalogue import companions_of, open_dataset
+from gapscope.data.dataset import Dataset
+from gapscope.data.modified import SEPARATOR
+from gapscope.data.source import Source
+from gapscope.jobs.image_sets import Unseen
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.store.workspace import slug
 
 
 def opened_dataset(config: TrainCnnConfig, name: str) -> Dataset:

@@ -1,14 +1,13 @@
 """The weights that a training begins with: random ones, those of a file, or those that a library publishes."""
 
+from gapscope.backbones.hub import hub_file, url_file
+from gapscope.backbones.request import RANDOM
+from gapscope.backbones.weights import read_weights
+from gapscope.core.errors import InputError
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.networks.design import Design, State
 from timm.models import get_pretrained_cfg
 from torchvision.models import get_model_weights
-
-from engine.backbones.hub import hub_file, url_file
-from engine.backbones.request import RANDOM
-from engine.backbones.weights import read_weights
-from engine.core.errors import InputError
-from engine.networks.design import Design, State
-from jobs.train_cnn.config import TrainCnnConfig
 
 
 def first_weights(config: TrainCnnConfig, design: Design) -> tuple[State, str] | None:

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from engine.cnn.images import Images, open_images
-from engine.core.budget import parse_bytes
-from engine.core.location import Location
-from engine.core.progress import Progress
-from engine.data.source import Source
-from engine.store.workspace import slug
-from jobs.folder import MODELS, RunFolder
-from jobs.train_cnn.begin import Beginning
-from jobs.train_cnn.config import TrainCnnConfig
+from gapscope.cnn.images import Images, open_images
+from gapscope.core.budget import parse_bytes
+from gapscope.core.location import Location
+from gapscope.core.progress import Progress
+from gapscope.data.source import Source
+from gapscope.jobs.folder import MODELS, RunFolder
+from gapscope.jobs.train_cnn.begin import Beginning
+from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.store.workspace import slug
 
 FIGURES = "figures"
 

@@ -5,14 +5,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from engine.cnn.images import Images
-from engine.cnn.train import Fitted, history_columns
-from engine.core.location import Location
-from engine.draw import png
-from engine.draw.history import history
-from jobs.train_cnn.work import Work
-from schemas.embeddings import REJECTED_SCHEMA
+from gapscope.cnn.images import Images
+from gapscope.cnn.train import Fitted, history_columns
+from gapscope.core.location import Location
+from gapscope.draw import png
+from gapscope.draw.history import history
+from gapscope.jobs.train_cnn.work import Work
+from gapscope.schemas.embeddings import REJECTED_SCHEMA
 
 HISTORY, REJECTED = "history.parquet", "rejected.parquet"
 HISTORY_SCHEMA = pa.schema(

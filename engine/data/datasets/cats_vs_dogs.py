@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from engine.data.classes import ClassMap
-from engine.data.dataset import Dataset, Options, Recipe, SplitByRule
-from engine.data.sources.class_folders import class_folders
-from engine.data.sources.files import subfolders
+from gapscope.data.classes import ClassMap
+from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.data.sources.files import subfolders
 
 CLASSES = ["Cat", "Dog"]
 

@@ -8,12 +8,12 @@ import re
 from functools import partial
 from pathlib import Path
 
-from engine.data.classes import ClassMap
-from engine.data.dataset import Dataset, Options, Recipe
-from engine.data.layouts import SPLIT_NAMES, parquet_folder, split_folders
-from engine.data.sources.class_folders import class_folders
-from engine.data.sources.files import subfolders
-from engine.data.sources.parquet import class_names_of, parquet_source, parquet_splits
+from gapscope.data.classes import ClassMap
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.layouts import SPLIT_NAMES, parquet_folder, split_folders
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.data.sources.files import subfolders
+from gapscope.data.sources.parquet import class_names_of, parquet_source, parquet_splits
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-
-from engine.data.dataset import Dataset, Options, Recipe, SplitByRule
-from engine.data.source import Listing
-from engine.data.sources.arrays import ArraySource
+from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
+from gapscope.data.source import Listing
+from gapscope.data.sources.arrays import ArraySource
 
 FRACTIONS = {"train": 0.8, "test": 0.2}
 LEVELS = 16

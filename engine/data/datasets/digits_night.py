@@ -4,12 +4,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-
-from engine.core.random import stream
-from engine.data.dataset import Dataset, Options, Recipe, SplitByRule
-from engine.data.datasets.digits import FRACTIONS, load
-from engine.data.sources.arrays import ArraySource
-from engine.data.sources.subset import Subset
+from gapscope.core.random import stream
+from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
+from gapscope.data.datasets.digits import FRACTIONS, load
+from gapscope.data.sources.arrays import ArraySource
+from gapscope.data.sources.subset import Subset
 
 EXPOSURE = 0.45
 NOISE_LEVELS = 24

@@ -3,8 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from engine.data.dataset import Dataset, Options, Recipe
-from engine.data.sources.idx import idx_source
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.sources.idx import idx_source
 
 CLASSES = [
     "T-shirt/top",

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from engine.core.errors import InputError
-from engine.data.classes import FOLLOWS_IMAGENET, imagenet_classes, imagenet_wnids
-from engine.data.dataset import Dataset, Options, Recipe
-from engine.data.labels import read_labels
-from engine.data.source import Source
-from engine.data.sources.class_folders import class_folders
-from engine.data.sources.files import is_image_name, subfolders
-from engine.data.sources.flat import flat_folder
+from gapscope.core.errors import InputError
+from gapscope.data.classes import FOLLOWS_IMAGENET, imagenet_classes, imagenet_wnids
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.labels import read_labels
+from gapscope.data.source import Source
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.data.sources.files import is_image_name, subfolders
+from gapscope.data.sources.flat import flat_folder
 
 TREES = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "imagenet", "ILSVRC2012")
 TRAIN_FOLDERS = ("train", "ILSVRC2012_img_train")

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
-from engine.data.classes import ClassMap, imagenet_wnids, is_integer
-from engine.data.dataset import Dataset, Options, Recipe
-from engine.data.source import Listing
-from engine.data.sources.class_folders import class_folders
-from engine.data.sources.files import FileSource, subfolders
-from engine.data.sources.tar import TAR_SUFFIXES, TarSource, tar_members, tar_source, top_folder
+from gapscope.data.classes import ClassMap, imagenet_wnids, is_integer
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.source import Listing
+from gapscope.data.sources.class_folders import class_folders
+from gapscope.data.sources.files import FileSource, subfolders
+from gapscope.data.sources.tar import TAR_SUFFIXES, TarSource, tar_members, tar_source, top_folder
 
 # Spellings of each variant in the names of the published folders and archives, the letters of the first release
 # included.

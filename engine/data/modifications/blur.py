@@ -1,10 +1,9 @@
 """Gaussian blur."""
 
 import numpy as np
-
-from engine.data.modifications.convolve import gaussian, separable
-from engine.data.modifications.levels import rounded
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.convolve import gaussian, separable
+from gapscope.data.modifications.levels import rounded
+from gapscope.data.modifications.published import setting_for
 
 # Standard deviation in pixels.
 IMAGENET = (1, 2, 3, 4, 6)

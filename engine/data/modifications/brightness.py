@@ -2,9 +2,8 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.published import setting_for
 
 # What is added to the value of HSV; white is 1.
 IMAGENET = (0.1, 0.2, 0.3, 0.4, 0.5)

@@ -1,9 +1,8 @@
 """Contrast: levels come nearer to the mean of their channel."""
 
 import numpy as np
-
-from engine.data.modifications.levels import look_up
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import look_up
+from gapscope.data.modifications.published import setting_for
 
 # Share of the distance to the mean that is left.
 IMAGENET = (0.4, 0.3, 0.2, 0.1, 0.05)

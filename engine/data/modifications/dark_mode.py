@@ -2,8 +2,7 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
+from gapscope.data.modifications.levels import IMAGE
 
 # Lightness from which on an area is turned over: at first only what is nearly white, in the end everything.
 FROM = (0.8, 0.6, 0.4, 0.2, 0.0)

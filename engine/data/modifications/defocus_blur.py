@@ -5,10 +5,9 @@ largest disk instead of 317.
 """
 
 import numpy as np
-
-from engine.data.modifications.convolve import bordered, gaussian, separable, shifted_sum
-from engine.data.modifications.levels import rounded
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.convolve import bordered, gaussian, separable, shifted_sum
+from gapscope.data.modifications.levels import rounded
+from gapscope.data.modifications.published import setting_for
 
 # Radius of the disk, and standard deviation of the Gaussian that smooths its edge, in pixels.
 IMAGENET = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))

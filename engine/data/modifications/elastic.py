@@ -14,9 +14,8 @@ analysis", ICDAR.
 from functools import lru_cache
 
 import numpy as np
-
-from engine.data.modifications.published import is_small
-from engine.data.modifications.warp import NO_FIELD, warped
+from gapscope.data.modifications.published import is_small
+from gapscope.data.modifications.warp import NO_FIELD, warped
 
 # Strength and width of the field of pushes, and how far the corners of the whole move, as shares of SIDE or of 32 px.
 IMAGENET = ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02))

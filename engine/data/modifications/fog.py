@@ -7,9 +7,8 @@ Fournier, Fussell and Carpenter (1982), "Computer rendering of stochastic models
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.published import setting_for
 
 # Thickness of the veil, and by how much the clouds' steps shrink at each halving of their size.
 IMAGENET = ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))

@@ -2,9 +2,8 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.published import setting_for
 
 # Standard deviation; white is 1.
 IMAGENET = (0.08, 0.12, 0.18, 0.26, 0.38)

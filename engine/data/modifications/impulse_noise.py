@@ -2,9 +2,8 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.published import setting_for
 
 # Share of the levels that are replaced.
 IMAGENET = (0.03, 0.06, 0.09, 0.17, 0.27)

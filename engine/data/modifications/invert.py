@@ -1,8 +1,7 @@
 """Inversion: levels are turned over, first the highest, in the end all, as in a negative."""
 
 import numpy as np
-
-from engine.data.modifications.levels import look_up
+from gapscope.data.modifications.levels import look_up
 
 # Level from which on levels are turned over.
 FROM = (204, 153, 102, 51, 0)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.errors import InputError, unknown_name
-from engine.data.modifications import MODIFICATIONS
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.modifications import MODIFICATIONS
 
 SEVERITIES = (1, 2, 3, 4, 5)
 USUAL = 3

@@ -1,8 +1,7 @@
 """Smearing along a line, by weights that fall off behind each point."""
 
 import numpy as np
-
-from engine.data.modifications.convolve import bordered, shifted_sum
+from gapscope.data.modifications.convolve import bordered, shifted_sum
 
 
 def smeared(image: np.ndarray, weights: np.ndarray, angle: float) -> np.ndarray:

@@ -1,10 +1,9 @@
 """Motion blur: the camera moves while the shutter is open."""
 
 import numpy as np
-
-from engine.data.modifications.levels import rounded
-from engine.data.modifications.motion import one_sided, smeared
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import rounded
+from gapscope.data.modifications.motion import one_sided, smeared
+from gapscope.data.modifications.published import setting_for
 
 # Radius and standard deviation of ImageMagick's motion blur, in pixels.
 IMAGENET = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))

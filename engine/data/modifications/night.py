@@ -1,8 +1,7 @@
 """Night, as a picture taken by day is regraded to it: darker mid-tones, less light, cooler colours."""
 
 import numpy as np
-
-from engine.data.modifications.levels import look_up
+from gapscope.data.modifications.levels import look_up
 
 GAMMA = (1.1, 1.25, 1.4, 1.6, 1.8)
 EXPOSURE = (0.8, 0.65, 0.52, 0.4, 0.3)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from gapscope.data.modifications.levels import IMAGE
 from scipy.stats import poisson
-
-from engine.data.modifications.levels import IMAGE
 
 TOP = 2.0**32 - 1
 

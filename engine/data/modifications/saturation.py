@@ -2,9 +2,8 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.published import setting_for
 
 # The saturation of HSV is multiplied by the first, and the second is added.
 IMAGENET = ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2))

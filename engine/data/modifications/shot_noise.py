@@ -1,9 +1,8 @@
 """Shot noise: light comes as photons, and few photons scatter much."""
 
 import numpy as np
-
-from engine.data.modifications.photons import counted, shot_tables
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.photons import counted, shot_tables
+from gapscope.data.modifications.published import setting_for
 
 # Photons at white.
 IMAGENET = (60, 25, 12, 5, 3)

@@ -2,11 +2,10 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.enlarge import enlarged, places
-from engine.data.modifications.levels import IMAGE
-from engine.data.modifications.motion import one_sided, smeared
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.enlarge import enlarged, places
+from gapscope.data.modifications.levels import IMAGE
+from gapscope.data.modifications.motion import one_sided, smeared
+from gapscope.data.modifications.published import setting_for
 
 # Mean and deviation of the noise that flakes come from, its enlargement, the least noise that is a flake, radius and
 # deviation of their motion blur, and the share of the scene that is not whitened.

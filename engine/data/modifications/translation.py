@@ -1,8 +1,7 @@
 """Translation in any direction."""
 
 import numpy as np
-
-from engine.data.modifications.warp import warped
+from gapscope.data.modifications.warp import warped
 
 # Length of the way as a share of the shorter side.
 SHARES = (0.03, 0.07, 0.12, 0.18, 0.25)

@@ -2,8 +2,7 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.levels import IMAGE
+from gapscope.data.modifications.levels import IMAGE
 
 MATRIX = numba.types.Array(numba.float64, 2, "C", readonly=True)
 FIELD = numba.types.Array(numba.float32, 3, "C", readonly=True)

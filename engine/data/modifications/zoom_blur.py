@@ -2,10 +2,9 @@
 
 import numba
 import numpy as np
-
-from engine.data.modifications.enlarge import places
-from engine.data.modifications.levels import IMAGE, rounded
-from engine.data.modifications.published import setting_for
+from gapscope.data.modifications.enlarge import places
+from gapscope.data.modifications.levels import IMAGE, rounded
+from gapscope.data.modifications.published import setting_for
 
 # Step between enlargements, and how many there are from 1 on: what `numpy.arange` gives the published code, one more
 # than its authors may have meant where its end is rounded upwards.

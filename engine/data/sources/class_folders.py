@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap, map_classes
-from engine.data.source import Listing
-from engine.data.sources.files import FileSource, shown_names, subfolders, walk
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap, map_classes
+from gapscope.data.source import Listing
+from gapscope.data.sources.files import FileSource, shown_names, subfolders, walk
 
 
 def class_folders(root: Path, within: str = "", classes: ClassMap | None = None) -> FileSource:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from gapscope.data.decode import decode
+from gapscope.data.source import Listing, Undecodable
 from PIL import Image
-
-from engine.data.decode import decode
-from engine.data.source import Listing, Undecodable
 
 IMAGE_SUFFIXES = (
     ".jpg",

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap
-from engine.data.labels import map_labels
-from engine.data.source import Listing
-from engine.data.sources.files import FileSource, shown_names, walk
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap
+from gapscope.data.labels import map_labels
+from gapscope.data.source import Listing
+from gapscope.data.sources.files import FileSource, shown_names, walk
 
 
 def flat_folder(

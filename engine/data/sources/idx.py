@@ -7,10 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.data.source import Listing
 from PIL import Image
-
-from engine.core.errors import InputError
-from engine.data.source import Listing
 
 UNSIGNED_BYTES = 0x08
 

@@ -13,13 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap
+from gapscope.data.decode import decode
+from gapscope.data.labels import map_labels
+from gapscope.data.source import Listing, Undecodable
 from PIL import Image
-
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap
-from engine.data.decode import decode
-from engine.data.labels import map_labels
-from engine.data.source import Listing, Undecodable
 
 # Row groups that a process keeps in memory: all of CIFAR-10 several times over, and a fair run of a set that does not
 # fit.

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from gapscope.data.source import ByteSource, Listing
 from PIL import Image
-
-from engine.data.source import ByteSource, Listing
 
 
 @dataclass(frozen=True)

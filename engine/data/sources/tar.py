@@ -11,14 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.data.classes import ClassMap, map_classes
+from gapscope.data.decode import decode
+from gapscope.data.source import Listing, Undecodable
+from gapscope.data.sources.files import is_image_name, shown_names
 from indexed_gzip import IndexedGzipFile
 from PIL import Image
-
-from engine.core.errors import InputError
-from engine.data.classes import ClassMap, map_classes
-from engine.data.decode import decode
-from engine.data.source import Listing, Undecodable
-from engine.data.sources.files import is_image_name, shown_names
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 

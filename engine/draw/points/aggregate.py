@@ -5,9 +5,8 @@ a raster go from the bottom up.
 """
 
 import numpy as np
-
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.window import Window
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.window import Window
 
 
 def counts(cloud: Cloud, window: Window) -> np.ndarray:

@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.draw.canvas import BLUE, PAGE, PALE, VERMILLION, Size
+from gapscope.draw.points.aggregate import counts, counts_by
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Swatches
+from gapscope.draw.points.middles import Middles
+from gapscope.draw.points.names import placed, write
+from gapscope.draw.points.palette import AGAIN, CATEGORIES, apart
+from gapscope.draw.points.shade import RARE_RADIUS, above, dotted, is_rare, mixed, rgb, shades
+from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
+from gapscope.draw.points.transform import nearest, radius
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
-
-from engine.core.errors import InputError
-from engine.draw.canvas import BLUE, PAGE, PALE, VERMILLION, Size
-from engine.draw.points.aggregate import counts, counts_by
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Swatches
-from engine.draw.points.middles import Middles
-from engine.draw.points.names import placed, write
-from engine.draw.points.palette import AGAIN, CATEGORIES, apart
-from engine.draw.points.shade import RARE_RADIUS, above, dotted, is_rare, mixed, rgb, shades
-from engine.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
-from engine.draw.points.transform import nearest, radius
-from engine.draw.points.window import Window
 
 # Categories up to which colours alone are enough, and names on a map beyond which none is read.
 ALONE, MOST_NAMES = 7, 40

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
+from gapscope.core.errors import InputError
 
 
 class Cloud(NamedTuple):

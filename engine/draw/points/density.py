@@ -1,17 +1,16 @@
 """How many points lie where."""
 
 import numpy as np
+from gapscope.core.errors import unknown_name
+from gapscope.draw.canvas import PAGE, Size
+from gapscope.draw.points.aggregate import counts
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Bar, counted_ticks
+from gapscope.draw.points.shade import dotted, ramp
+from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
+from gapscope.draw.points.transform import Scale, occupied, radius
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
-
-from engine.core.errors import unknown_name
-from engine.draw.canvas import PAGE, Size
-from engine.draw.points.aggregate import counts
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Bar, counted_ticks
-from engine.draw.points.shade import dotted, ramp
-from engine.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
-from engine.draw.points.transform import Scale, occupied, radius
-from engine.draw.points.window import Window
 
 COLOURS = "viridis_r"
 SCALES = {"log": lambda counted: Scale.log(1.0, float(counted.max())), "equalised": Scale.equalised}

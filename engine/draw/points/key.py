@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.draw.canvas import GREY, LETTER_WIDTH, Size
-from engine.draw.points.shade import ramp
-from engine.draw.points.sheet import LINE, MARGIN, Sheet, across, letter, shortened
-from engine.draw.points.transform import Scale
+from gapscope.draw.canvas import GREY, LETTER_WIDTH, Size
+from gapscope.draw.points.shade import ramp
+from gapscope.draw.points.sheet import LINE, MARGIN, Sheet, across, letter, shortened
+from gapscope.draw.points.transform import Scale
 
 BAR_WIDTH, BAR_HEIGHT = 300, 12
 

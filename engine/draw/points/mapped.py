@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from gapscope.draw.canvas import PAGE, Size
+from gapscope.draw.points.categories import answers, categories
+from gapscope.draw.points.density import density
+from gapscope.draw.points.multiples import multiples
+from gapscope.draw.points.shift import shift
+from gapscope.draw.points.values import values
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import PAGE, Size
-from engine.draw.points.categories import answers, categories
-from engine.draw.points.density import density
-from engine.draw.points.multiples import multiples
-from engine.draw.points.shift import shift
-from engine.draw.points.values import values
 
 # What the reader has to know of each kind of map.
 NOTES = {

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gapscope.draw.canvas import BLUE, PAGE, PALE, Size
+from gapscope.draw.points.aggregate import counts, counts_by
+from gapscope.draw.points.categories import checked
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Swatches
+from gapscope.draw.points.shade import above, rgb
+from gapscope.draw.points.sheet import captioned, pixels, room, scale_note, sheet, shortened, titled
+from gapscope.draw.points.transform import nearest, radius
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import BLUE, PAGE, PALE, Size
-from engine.draw.points.aggregate import counts, counts_by
-from engine.draw.points.categories import checked
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Swatches
-from engine.draw.points.shade import above, rgb
-from engine.draw.points.sheet import captioned, pixels, room, scale_note, sheet, shortened, titled
-from engine.draw.points.transform import nearest, radius
-from engine.draw.points.window import Window
 
 # Categories that are drawn, the largest; panels beside each other at the width of a page.
 MOST, COLUMNS = 20, 5

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from engine.draw.canvas import BLACK, Size
-from engine.draw.points.middles import Middles
-from engine.draw.points.sheet import HALO, SMALL, Sheet, letter, shortened
-from engine.draw.points.window import Window
+from gapscope.draw.canvas import BLACK, Size
+from gapscope.draw.points.middles import Middles
+from gapscope.draw.points.sheet import HALO, SMALL, Sheet, letter, shortened
+from gapscope.draw.points.window import Window
 
 # Width of a letter in its height, with room; lines up and down that a name may move from its middle.
 LETTER, MOVES = 0.62, (0, 1, -1)

@@ -7,8 +7,7 @@ closest of the first six.
 """
 
 import numpy as np
-
-from engine.draw.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from gapscope.draw.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 CATEGORIES = (
     *(BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, "#4B1E00", "#000087", "#0000FF", "#963C2D"),

@@ -3,20 +3,19 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.draw.canvas import PAGE, PALE, Size
+from gapscope.draw.points.aggregate import counts
+from gapscope.draw.points.categories import checked
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Swatches
+from gapscope.draw.points.palette import CATEGORIES
+from gapscope.draw.points.shade import above, rgb
+from gapscope.draw.points.sheet import Sheet, captioned, pixels, scale_note, sheet, titled
+from gapscope.draw.points.transform import nearest, radius
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
 from PIL import Image
-
-from engine.core.errors import InputError
-from engine.draw.canvas import PAGE, PALE, Size
-from engine.draw.points.aggregate import counts
-from engine.draw.points.categories import checked
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Swatches
-from engine.draw.points.palette import CATEGORIES
-from engine.draw.points.shade import above, rgb
-from engine.draw.points.sheet import Sheet, captioned, pixels, scale_note, sheet, titled
-from engine.draw.points.transform import nearest, radius
-from engine.draw.points.window import Window
 
 # Pixels of an image and its frame, and of the cell around them.
 SIDE, FRAME, CELL = 40, 2, 52

@@ -3,16 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
+from gapscope.draw.canvas import PAGE, Size
+from gapscope.draw.points.aggregate import counts
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Bar
+from gapscope.draw.points.shade import ramp
+from gapscope.draw.points.sheet import MARGIN, across, captioned, scale_note, sheet, titled
+from gapscope.draw.points.transform import Scale, log_ratio
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
-
-from engine.draw.canvas import PAGE, Size
-from engine.draw.points.aggregate import counts
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Bar
-from engine.draw.points.shade import ramp
-from engine.draw.points.sheet import MARGIN, across, captioned, scale_note, sheet, titled
-from engine.draw.points.transform import Scale, log_ratio
-from engine.draw.points.window import Window
 
 # Grey in its middle, where both sets are equally dense: Moreland (2009), "Diverging color maps".
 DENSITY, RATIO = "viridis_r", "coolwarm"

@@ -1,17 +1,16 @@
 """A number of each point, such as a confidence, as the mean on each pixel."""
 
 import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.draw.canvas import PAGE, PALE, Size
+from gapscope.draw.points.aggregate import counts, sums
+from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.key import Bar
+from gapscope.draw.points.shade import above, dotted, ramp, rgb
+from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
+from gapscope.draw.points.transform import Scale, means, nearest, radius
+from gapscope.draw.points.window import Window
 from matplotlib.figure import Figure
-
-from engine.core.errors import InputError
-from engine.draw.canvas import PAGE, PALE, Size
-from engine.draw.points.aggregate import counts, sums
-from engine.draw.points.cloud import Cloud
-from engine.draw.points.key import Bar
-from engine.draw.points.shade import above, dotted, ramp, rgb
-from engine.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
-from engine.draw.points.transform import Scale, means, nearest, radius
-from engine.draw.points.window import Window
 
 COLOURS, TICKS = "viridis_r", 5
 

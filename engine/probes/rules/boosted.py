@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.probes.rules.linear import NEVER
+from gapscope.core.errors import InputError
+from gapscope.probes.rules.linear import NEVER
 
 try:
     import xgboost

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from gapscope.probes.rules.linear import NEVER
 from scipy.special import logsumexp
-
-from engine.probes.rules.linear import NEVER
 
 Array = np.ndarray
 

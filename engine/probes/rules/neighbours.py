@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-
-from engine.core.errors import ConfigMismatchError
-from engine.core.location import Location
-from engine.probes.nearest import Nearest, nearest
-from engine.probes.rules.linear import NEVER
-from engine.store import ArrayStore, EmbeddingStore, View, open_store
+from gapscope.core.errors import ConfigMismatchError
+from gapscope.core.location import Location
+from gapscope.probes.nearest import Nearest, nearest
+from gapscope.probes.rules.linear import NEVER
+from gapscope.store import ArrayStore, EmbeddingStore, View, open_store
 
 VOTE_TEMPERATURE = 0.07
 

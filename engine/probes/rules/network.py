@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from gapscope.core.errors import unknown_name
+from gapscope.probes.rules.linear import NEVER
 from scipy.special import expit
-
-from engine.core.errors import unknown_name
-from engine.probes.rules.linear import NEVER
 
 Array = np.ndarray
 

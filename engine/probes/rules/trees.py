@@ -12,9 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numba
 import numpy as np
+from gapscope.probes.rules.linear import NEVER
 from scipy.sparse import csr_array, vstack
-
-from engine.probes.rules.linear import NEVER
 
 LEAF = -1
 # Rows (of features, of leaves) looked at together: at 1000 classes their votes take 16 MB.

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.store.csv.files import open_bytes
-from engine.store.csv.header import Header
-from engine.store.csv.kernel import PADDING, last_record_end
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.store.csv.files import open_bytes
+from gapscope.store.csv.header import Header
+from gapscope.store.csv.kernel import PADDING, last_record_end
 
 BLOCK_BYTES = 2**22
 RECORD_LIMIT = 2**26

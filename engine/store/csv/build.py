@@ -12,21 +12,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.errors import ConfigMismatchError, InputError
-from engine.core.location import Location
-from engine.core.progress import SILENT, Progress
-from engine.core.threads import processors
-from engine.store.csv.blocks import BLOCK_BYTES, Block, Position, read_blocks
-from engine.store.csv.columns import Columns
-from engine.store.csv.files import modified, sample_hash
-from engine.store.csv.header import Header
-from engine.store.csv.labels import ClassMap, LabelBook
-from engine.store.csv.parse import Layout, Rows, parse_block
-from engine.store.csv.segment import SEGMENT_NAME, Draft, Run, Segment, write_segment
-from engine.store.csv.shuffle import order_of, parts_of
-from engine.store.write import MANIFEST, StoreWriter, differences, embedding_column, read_manifest
-from schemas.embeddings import REJECTED_SCHEMA, Fingerprint, Provenance, StoreManifest, embedding_schema
+from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
+from gapscope.schemas.embeddings import REJECTED_SCHEMA, Fingerprint, Provenance, StoreManifest, embedding_schema
+from gapscope.store.csv.blocks import BLOCK_BYTES, Block, Position, read_blocks
+from gapscope.store.csv.columns import Columns
+from gapscope.store.csv.files import modified, sample_hash
+from gapscope.store.csv.header import Header
+from gapscope.store.csv.labels import ClassMap, LabelBook
+from gapscope.store.csv.parse import Layout, Rows, parse_block
+from gapscope.store.csv.segment import SEGMENT_NAME, Draft, Run, Segment, write_segment
+from gapscope.store.csv.shuffle import order_of, parts_of
+from gapscope.store.write import MANIFEST, StoreWriter, differences, embedding_column, read_manifest
 
 SPILL, BEGUN = ".import", "begun.json"
 PART_BUFFERS_BYTES = 2**27

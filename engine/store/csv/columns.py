@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from engine.core.errors import InputError, unknown_name
-from engine.store.csv.kernel import IGNORED, LABEL, PATH
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
 
 LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category")
 PATH_NAMES = ("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image")

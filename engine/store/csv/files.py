@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
-
-from engine.core.errors import InputError
-from engine.core.location import Location
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 
 SAMPLES, SAMPLE_BYTES = 16, 2**16
 

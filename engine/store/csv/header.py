@@ -3,9 +3,9 @@
 import csv
 from dataclasses import dataclass
 
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.store.csv.files import open_bytes
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.store.csv.files import open_bytes
 
 DELIMITERS = ",;\t"
 LIMIT = 2**24

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from engine.core.errors import InputError
-from engine.core.location import Location
-from engine.store.write import MANIFEST, read_manifest
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.store.write import MANIFEST, read_manifest
 
 UNKNOWN = -1
 MOST_CLASSES = 1_000_000

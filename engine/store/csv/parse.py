@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.store.csv.blocks import Block
-from engine.store.csv.kernel import (
+from gapscope.store.csv.blocks import Block
+from gapscope.store.csv.kernel import (
     FIELDS,
     QUOTE_JUNK,
     SLOT_LABEL,
@@ -18,7 +17,7 @@ from engine.store.csv.kernel import (
     gather_text,
     parse_records,
 )
-from engine.store.half import narrow
+from gapscope.store.half import narrow
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends

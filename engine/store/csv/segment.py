@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-
-from engine.core.errors import SchemaError
-from engine.core.location import Location
-from engine.store.csv.parse import Rows
-from engine.store.csv.shuffle import BUCKETS, buckets_of
+from gapscope.core.errors import SchemaError
+from gapscope.core.location import Location
+from gapscope.store.csv.parse import Rows
+from gapscope.store.csv.shuffle import BUCKETS, buckets_of
 
 SEGMENT_NAME = "segment-{:05d}.bin"
 SEGMENT_BYTES = 2**24

@@ -1,0 +1,57 @@
+"""A model's answers for all rows of a view, in memory."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.evaluation.predict import Model
+from gapscope.predictions.table import Predictions
+from gapscope.store import View
+from gapscope.stream import Workers, each
+from gapscope.summaries.outcomes import best_classes
+
+
+class _Rows(NamedTuple):
+    sample_id: np.ndarray
+    label: np.ndarray
+    top: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """Picklable, for workers."""
+
+    model: Model
+    classes: np.ndarray
+
+    def __call__(self, _index: int, chunk: Chunk) -> _Rows:
+        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
+        return _Rows(chunk.sample_id, label, best_classes(np.asarray(self.model.scores(chunk.x)), 1))
+
+
+def answers(
+    model: Model,
+    title: str,
+    class_names: tuple[str, ...],
+    view: View,
+    classes: np.ndarray,
+    workers: Workers,
+    progress: Progress = SILENT,
+) -> Predictions:
+    """The best class of each row, 16 bytes a row.
+
+    Parameters
+    ----------
+    title
+        What the answers call the model.
+    class_names
+        The model's.
+    classes : (k,)
+        The model's class index for each of the view's.
+    """
+    found = each(view, _Answer(model, classes), workers, progress=progress, description=f"predict {view.store.name}")
+    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    dataset, _, split = view.store.name.rpartition("/")
+    return Predictions(title, dataset, split, class_names, *columns)

@@ -1,0 +1,38 @@
+"""Whether two sets mean the same by a class index, and how to translate when they do not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from gapscope.core.errors import InputError
+
+
+def align_classes(model: Sequence[str], found: Sequence[str], where: str) -> tuple[np.ndarray, str]:
+    """For each class index of the set `where`, the model's index of that class; and a note for the user, empty when
+    nothing was done.
+
+    Equal lists need nothing. Names that the model knows are translated by name. Lists in which one side has numbers
+    for names agree by index.
+
+    Raises
+    ------
+    InputError
+        The set has classes that the model does not know.
+    """
+    if list(model) == list(found):
+        return np.arange(len(found)), ""
+    index = {name: i for i, name in enumerate(model)}
+    unknown = [name for name in found if name not in index]
+    if not unknown:
+        return np.array([index[name] for name in found], dtype=np.int64), (
+            f"{where} lists its {len(found)} classes in another order or leaves some out; matched by name"
+        )
+    if len(found) <= len(model) and (_numbered(model) or _numbered(found)):
+        return np.arange(len(found)), f"{where} has no class names; its class indices are taken to be the model's"
+    raise InputError(
+        f"{where} has {len(unknown)} of {len(found)} classes that the model was not trained on, such as "
+        f"{unknown[0]!r}; the model knows {len(model)}, such as {model[0]!r}; make both with the same --classes file"
+    )
+
+
+def _numbered(names: Sequence[str]) -> bool:
+    return list(names) == [str(index) for index in range(len(names))]

@@ -1,0 +1,225 @@
+"""Whether models differ: on the same images, on other images, and from the line that models lie on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, probit, resampled_sums
+from gapscope.inference.bootstrap import REPLICATES
+from gapscope.predictions import Predictions, matched
+from gapscope.predictions.files import read_table, suffix_of
+from scipy.special import ndtr
+from scipy.stats import norm
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more accurate `one` is than `other`, as a difference of shares.
+
+    Attributes
+    ----------
+    low, high
+        95 % interval, from the keyed Poisson bootstrap.
+    p, adjusted_p
+        Of the exact McNemar test for the same images, of the test of two proportions for other images; corrected by
+        Holm for the number of comparisons made together.
+    only_one, only_other
+        Images that one of the two alone gets right; 0 for other images.
+    n
+        Images, of the smaller set if there are two.
+    """
+
+    one: str
+    other: str
+    value: float
+    low: float
+    high: float
+    p: float
+    adjusted_p: float
+    only_one: int
+    only_other: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Accuracies ``value : (m,)`` of m models on the same n images, and their ``replicates : (b, m)``."""
+
+    value: np.ndarray
+    replicates: np.ndarray
+    n: int
+
+
+def accuracies(models: Sequence[Predictions], *, replicates: int = REPLICATES, seed: int = 0) -> Accuracies:
+    """Of all models at once: every replicate resamples the images, so that differences are those of pairs."""
+    first, right = _right(models)
+    sums = resampled_sums(first.sample_id, np.column_stack([*right, np.ones(first.n)]), seed, replicates)
+    with np.errstate(invalid="ignore"):
+        return Accuracies(right.mean(axis=1), sums[:, :-1] / sums[:, -1:], first.n)
+
+
+def _right(models: Sequence[Predictions]) -> tuple[Predictions, np.ndarray]:
+    """The first model's labelled rows, and whether each model is right there, ``(m, n)``."""
+    first = models[0].labelled()
+    if not first.n:
+        raise InputError(
+            f"{models[0].model} has no labelled row on {models[0].name}; compare models on labelled images"
+        )
+    others = [matched(first, model.labelled())[1] for model in models[1:]]
+    return first, np.stack([first.right, *(other.right for other in others)])
+
+
+def paired(models: Sequence[Predictions], *, replicates: int = REPLICATES, seed: int = 0) -> tuple[Difference, ...]:
+    """All pairs of models on the same images, in the order given.
+
+    Raises
+    ------
+    InputError
+        The images are not the same.
+    """
+    first, right = _right(models)
+    drawn = accuracies(models, replicates=replicates, seed=seed)
+    found = []
+    for i, j in combinations(range(len(models)), 2):
+        only = int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum())
+        low, high = interval_of(drawn.replicates[:, i] - drawn.replicates[:, j])
+        value, p = (only[0] - only[1]) / first.n, mcnemar(*only)
+        found.append(Difference(models[i].model, models[j].model, value, low, high, p, p, *only, first.n))
+    return _corrected(found)
+
+
+def _corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    corrected = adjusted(np.array([one.p for one in found]), "holm")
+    return tuple(replace(one, adjusted_p=float(p)) for one, p in zip(found, corrected, strict=True))
+
+
+def unpaired(one: Predictions, other: Predictions, *, replicates: int = REPLICATES, seed: int = 0) -> Difference:
+    """The difference of accuracies on two sets of images, or of two models on different ones; both sides are resampled
+    on their own, with keys of their own, so that rows that are only numbered are not taken for the same images.
+    """
+    mine, theirs = (accuracies([side], replicates=replicates, seed=seed + i) for i, side in enumerate((one, other)))
+    value = float(mine.value[0] - theirs.value[0])
+    low, high = interval_of(mine.replicates[:, 0] - theirs.replicates[:, 0])
+    p = _two_proportions(mine, theirs)
+    return Difference(one.model, other.model, value, low, high, p, p, 0, 0, min(mine.n, theirs.n))
+
+
+def _two_proportions(one: Accuracies, other: Accuracies) -> float:
+    """Two-sided p-value of the test of two proportions with their common variance; 1 where all rows are alike."""
+    share = (one.value[0] * one.n + other.value[0] * other.n) / (one.n + other.n)
+    error = np.sqrt(share * (1 - share) * (1 / one.n + 1 / other.n))
+    return float(2 * norm.sf(abs(one.value[0] - other.value[0]) / error)) if error > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How far a model's target accuracy lies above what the line expects of its reference accuracy.
+
+    Attributes
+    ----------
+    value, low, high
+        Effective robustness as a difference of shares, and its 95 % interval.
+    gap, gap_low, gap_high
+        Reference accuracy minus target accuracy, and its 95 % interval.
+    """
+
+    model: str
+    reference: float
+    target: float
+    expected: float
+    value: float
+    low: float
+    high: float
+    gap: float
+    gap_low: float
+    gap_high: float
+
+
+def robustness(
+    reference: Sequence[Predictions],
+    target: Sequence[Predictions],
+    line: ProbitLine | None = None,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> tuple[ProbitLine, tuple[Robustness, ...]]:
+    """Effective robustness of the models, given in the same order for both sets, against `line`, or else against the
+    line through these models, which is fitted anew in each replicate.
+
+    References
+    ----------
+    Taori et al. (2020), "Measuring robustness to natural distribution shifts in image classification".
+    """
+    old, new = (accuracies(side, replicates=replicates, seed=seed + i) for i, side in enumerate((reference, target)))
+    against = line or ProbitLine.fit(old.value, new.value)
+    expected = against.expected(old.value)
+    on_line = line.expected(old.replicates) if line else _refitted(old.replicates, new.replicates)
+    spread = new.replicates - on_line
+    return against, tuple(
+        Robustness(
+            one.model,
+            float(old.value[i]),
+            float(new.value[i]),
+            float(expected[i]),
+            float(new.value[i] - expected[i]),
+            *interval_of(spread[:, i]),
+            float(old.value[i] - new.value[i]),
+            *interval_of(old.replicates[:, i] - new.replicates[:, i]),
+        )
+        for i, one in enumerate(reference)
+    )
+
+
+def _refitted(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """What the line of each replicate expects, ``(b, m)``; NaN where an accuracy is 0 or 1."""
+    usable = ((reference > 0) & (reference < 1) & (target > 0) & (target < 1)).all(axis=1)
+    x, y = (
+        np.where(usable[:, None], probit(np.where(usable[:, None], side, 0.5)), np.nan) for side in (reference, target)
+    )
+    centred = x - x.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (centred * y).sum(axis=1) / np.square(centred).sum(axis=1)
+    return ndtr(y.mean(axis=1, keepdims=True) + slope[:, None] * centred)
+
+
+def baseline_line(place: str) -> ProbitLine:
+    """The line of a JSON file with slope and intercept in probit units, or through a table of models with the columns
+    reference and target, accuracies between 0 and 1.
+
+    Raises
+    ------
+    InputError
+        The file holds neither.
+    """
+    source = Location.of(place)
+    if suffix_of(source) == ".json" and source.exists():
+        try:
+            found = json.loads(source.read_text())
+        except ValueError as error:
+            raise InputError(f"{place} cannot be read as JSON: {error}") from error
+        if isinstance(found, dict) and {"slope", "intercept"} <= set(found):
+            return _line_of(found, place)
+    table = read_table(source)
+    if {"slope", "intercept"} <= set(table.column_names) and len(table) == 1:
+        return _line_of(table.to_pylist()[0], place)
+    if not {"reference", "target"} <= set(table.column_names):
+        raise InputError(
+            f"{place} has no line: give slope and intercept on probit axes, or one row for each model with its "
+            f"accuracies as reference and target; it has {', '.join(table.column_names)}"
+        )
+    sides = (table[name].to_numpy().astype(np.float64) for name in ("reference", "target"))
+    return ProbitLine.fit(*sides)
+
+
+def _line_of(found: dict, place: str) -> ProbitLine:
+    """A line that is only stated: nothing is known of its errors."""
+    try:
+        slope, intercept = float(found["slope"]), float(found["intercept"])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place}: slope and intercept must be numbers: {error}") from error
+    unknown = float("nan")
+    return ProbitLine(slope, intercept, unknown, unknown, unknown, unknown, 0)

@@ -1,0 +1,185 @@
+"""What a model says of every row of a store, written as a predictions table and counted on the way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from io import BytesIO
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.schemas.embeddings import PART_NAME
+from gapscope.schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
+from gapscope.store import Piece, View
+from gapscope.stream import CHUNK_ROWS, Workers, fold
+from gapscope.summaries.outcomes import Outcomes, best_classes
+from gapscope.summaries.scores import ClassScores
+from scipy.special import logsumexp
+
+# What was counted from the scores of a part, which the part does not hold; Arrow passes over names that begin so.
+SCORES_NAME = "_scores-{:05d}.npz"
+# Ranking takes 10 KB a class for each chunk of 4,096 rows on its way to be merged: 0.6 MB here, 10 MB at 1,000 classes.
+RANKED_CLASSES = 64
+# Which of the rows that are read from a piece are synthetic, (n,) bool.
+Flags = Callable[[Piece], np.ndarray]
+
+
+class Model(Protocol):
+    """What can be evaluated: scores, and whether they are, divided by the temperature, log-likelihoods up to a
+    constant for each row."""
+
+    probabilistic: bool
+    temperature: float
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Scores ``(n, k)``, higher for likelier classes, of embeddings ``x : (n, d)``."""
+
+
+class Said(NamedTuple):
+    """The predictions table of a chunk, and what was counted of its probabilities; None where the model gives none."""
+
+    table: pa.Table
+    scores: ClassScores | None
+
+
+def predictions(model: Model, chunk: Chunk) -> Said:
+    """What a model says of a chunk whose labels are the model's class indices."""
+    scores = np.asarray(model.scores(chunk.x), np.float64)
+    top = best_classes(scores)
+    rows = np.arange(len(top))
+    columns = {"sample_id": chunk.sample_id, "label": chunk.y, "predicted": top[:, 0]}
+    counted = None
+    if model.probabilistic:
+        tempered = scores / model.temperature
+        log_likelihood = tempered - logsumexp(tempered, axis=1, keepdims=True)
+        columns["confidence"] = np.exp(log_likelihood[rows, top[:, 0]])
+        of_label = log_likelihood[rows, np.maximum(chunk.y, 0)]
+        columns["log_likelihood"] = pa.array(of_label, pa.float32(), mask=chunk.y < 0)
+        counted = ClassScores.of(log_likelihood, chunk.y, ranked=scores.shape[1] <= RANKED_CLASSES)
+    else:
+        columns["confidence"] = scores[rows, top[:, 0]]
+        columns["log_likelihood"] = pa.nulls(len(top), pa.float32())
+    columns["top"] = list(top)
+    table = pa.table({name: pa.array(columns[name]) for name in PREDICTIONS_SCHEMA.names})
+    return Said(table.cast(PREDICTIONS_SCHEMA), counted)
+
+
+def outcomes_of(said: Said, classes: int) -> Outcomes:
+    """The counts of what a model with `classes` classes said."""
+    table, scores = said
+    top = table["top"].combine_chunks()
+    best = top.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
+    likelihood, confidence = (table[name].to_numpy() for name in ("log_likelihood", "confidence"))
+    if scores is None:
+        likelihood = confidence = None
+    return Outcomes.of(table["label"].to_numpy(), best, likelihood, classes, confidence, scores)
+
+
+@dataclass(frozen=True)
+class _Predict:
+    model: Model
+    classes: np.ndarray
+    width: int
+    folder: Location
+    name: str
+    pieces: Sequence[Piece] = ()
+    synthetic: Flags | None = None
+
+    def __call__(self, index: int, chunk: Chunk) -> Outcomes:
+        place, counts = (self.folder / name.format(index) for name in (PART_NAME, SCORES_NAME))
+        return outcomes_of(self._left(place, counts, chunk) or self._made(index, place, counts, chunk), self.width)
+
+    def _left(self, place: Location, counts: Location, chunk: Chunk) -> Said | None:
+        table = _kept(place, chunk)
+        if table is None or not self.model.probabilistic:
+            return table and Said(table, None)
+        return Said(table, _read_scores(counts)) if counts.exists() else None
+
+    def _made(self, index: int, place: Location, counts: Location, chunk: Chunk) -> Said:
+        check_finite(chunk, self.name)
+        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
+        said = predictions(self.model, chunk._replace(y=label))
+        if said.scores is not None:
+            counts.write_atomically(lambda file: np.savez_compressed(file, **said.scores._asdict()))
+        table = said.table
+        if self.synthetic is not None:
+            table = table.append_column(SYNTHETIC, pa.array(self.synthetic(self.pieces[index])))
+        place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
+        return said
+
+
+def check_finite(chunk: Chunk, name: str) -> None:
+    """Refuse a chunk of the set `name` that no model can judge.
+
+    Raises
+    ------
+    InputError
+        A row has features that are NaN or infinite.
+    """
+    if np.isfinite(chunk.x.sum(axis=1, dtype=np.float64)).all():
+        return
+    bad = ~np.isfinite(chunk.x).all(axis=1)
+    raise InputError(
+        f"{name} has {int(bad.sum())} of {len(bad)} rows with features that are not finite, such as the one with "
+        f"sample id {chunk.sample_id[bad][0]}; extract or import it again with bad rows rejected"
+    )
+
+
+def _read_scores(place: Location) -> ClassScores:
+    with np.load(BytesIO(place.read_bytes())) as found:
+        return ClassScores(int(found["n"]), float(found["squared"]), *(found[name] for name in ClassScores._fields[2:]))
+
+
+def scores_left(folder: Location) -> ClassScores | None:
+    """What `predict` counted of the scores of all parts in `folder`; None where it counted nothing, or not of each."""
+    names = folder.names()
+    parts = [name for name in names if name.startswith("part-")]
+    counts = [folder / name for name in names if name.startswith("_scores-")]
+    if not counts or len(counts) != len(parts):
+        return None
+    return reduce(ClassScores.merge, (_read_scores(place) for place in counts))
+
+
+def _kept(place: Location, chunk: Chunk) -> pa.Table | None:
+    """The predictions for just these rows that an interrupted run has left, if any."""
+    if not place.exists():
+        return None
+    table = pq.read_table(place.path, filesystem=place.filesystem)
+    return table if np.array_equal(table["sample_id"].to_numpy(), chunk.sample_id) else None
+
+
+def predict(
+    model: Model,
+    class_names: Sequence[str],
+    view: View,
+    classes: np.ndarray,
+    folder: Location,
+    workers: Workers,
+    *,
+    synthetic: Flags | None = None,
+    progress: Progress = SILENT,
+) -> Outcomes:
+    """Write the predictions for all rows of `view` into `folder` and return their counts.
+
+    Parts that lie there already are counted and not computed again: `folder` must hold predictions of this model for
+    these rows, or nothing.
+
+    Parameters
+    ----------
+    class_names
+        The model's classes.
+    classes : (c,) int
+        The model's class index for each class index of the store, as `align_classes` gives it.
+    synthetic
+        Says which rows are synthetic; None where none is, and the table then has no column for it.
+    """
+    pieces = view.pieces(CHUNK_ROWS) if synthetic is not None else ()
+    work = _Predict(model, classes, len(class_names), folder, view.store.name, pieces, synthetic)
+    if not view.rows:
+        return Outcomes.none(len(class_names))
+    return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")

@@ -1,0 +1,259 @@
+"""Images decoded ahead of the network, in processes that may die without harm, or in a thread.
+
+The processes write prepared pixels straight into memory that they share with the network's process: an image crosses
+without being copied, and
+only the reasons of bad ones are sent as messages.
+"""
+
+import os
+import pickle
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_all_start_methods, get_context, parent_process
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.data.source import Source, Undecodable
+from gapscope.extraction.plan import Batch
+
+# Images per task: enough that sending a task costs nothing, few enough that a batch is spread over all workers.
+TASK_IMAGES = 8
+KILLED = "killed the process that decoded it (a crash in the decoder, or memory ran out)"
+
+
+class Decoded(NamedTuple):
+    """A batch in memory; `slot` must be handed back with `Decoder.release` when its pixels have been used.
+
+    Attributes
+    ----------
+    images : (batch_size, h, w, 3) uint8
+        Always the full batch: places without an image hold zeros, so that the network's arithmetic never depends on
+        bad neighbours.
+    reasons
+        Position in the batch of each image that could not be decoded, and why.
+    """
+
+    batch: Batch
+    images: np.ndarray
+    reasons: dict[int, str]
+    slot: int
+
+
+class Task(NamedTuple):
+    """Images ``indices`` of the listing, to be placed in `slot` from `start` on."""
+
+    slot: int
+    start: int
+    indices: np.ndarray
+
+
+class Done(NamedTuple):
+    """What became of a task: reasons by position in the batch, and seconds of work."""
+
+    reasons: dict[int, str]
+    seconds: float
+
+
+class Desk:
+    """Where one worker works: its own source, and the slots it writes to."""
+
+    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
+        self.source, self.preprocessing, self.slots = source, preprocessing, slots
+
+    def work(self, task: Task) -> Done:
+        """Decode and prepare the images of `task`."""
+        begun, reasons = perf_counter(), {}
+        for position, index in enumerate(task.indices.tolist(), task.start):
+            place = self.slots[task.slot, position]
+            try:
+                place[...] = self.preprocessing.prepare(self.source.image(index))
+            except (Undecodable, MemoryError, OSError, ValueError) as error:
+                place[...] = 0
+                reasons[position] = str(error) or "needs more memory than there is"
+        return Done(reasons, perf_counter() - begun)
+
+
+class Ticket(NamedTuple):
+    """A task that was handed out: its outcome, and the pool that works on it."""
+
+    task: Task
+    future: Future[Done]
+    pool: Executor
+
+
+class Crew(Protocol):
+    """Workers that carry out tasks."""
+
+    def submit(self, task: Task) -> Ticket:
+        """Have `task` done."""
+
+    def result(self, ticket: Ticket) -> Done:
+        """Wait for what became of a task, and see to it that it is done."""
+
+    def close(self) -> None:
+        """Stop, whatever is unfinished."""
+
+
+class Thread:
+    """Decoding in one thread of this process, with its own copy of the source, which may hold an open file."""
+
+    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
+        self._desk = Desk(pickle.loads(pickle.dumps(source)), preprocessing, slots)
+        self._pool = ThreadPoolExecutor(1, "decode")
+
+    def submit(self, task: Task) -> Ticket:
+        """See `Crew.submit`."""
+        return Ticket(task, self._pool.submit(self._desk.work, task), self._pool)
+
+    def result(self, ticket: Ticket) -> Done:
+        """See `Crew.result`."""
+        return ticket.future.result()
+
+    def close(self) -> None:
+        """Stop, whatever is unfinished."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class Processes:
+    """Decoding in processes; when one dies, its images are tried one by one until the killer is found."""
+
+    def __init__(self, source: Source, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...], workers: int):
+        self._setup = (pickle.dumps(source), preprocessing, shared, shape)
+        self._workers = workers
+        self._pool = self._fresh(workers)
+        self._lonely: ProcessPoolExecutor | None = None  # one process, for tasks that were lost with another
+
+    def _fresh(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, _context(), _sit_down, self._setup)
+
+    def submit(self, task: Task) -> Ticket:
+        """See `Crew.submit`."""
+        try:
+            return Ticket(task, self._pool.submit(_work, task), self._pool)
+        except BrokenProcessPool:
+            self._replace(self._pool)
+            return Ticket(task, self._pool.submit(_work, task), self._pool)
+
+    def result(self, ticket: Ticket) -> Done:
+        """See `Crew.result`."""
+        try:
+            return ticket.future.result()
+        except BrokenProcessPool:
+            self._replace(ticket.pool)
+            return self._one_by_one(ticket.task)
+
+    def _replace(self, broken: Executor) -> None:
+        broken.shutdown(wait=True)  # no survivor may still be writing to the slots
+        if broken is self._pool:
+            self._pool = self._fresh(self._workers)
+
+    def _one_by_one(self, task: Task) -> Done:
+        """Do a lost task again, in a process that nothing else depends on."""
+        outcomes = [
+            self._alone(Task(task.slot, position, task.indices[offset : offset + 1]))
+            for offset, position in enumerate(range(task.start, task.start + len(task.indices)))
+        ]
+        reasons = {position: reason for done in outcomes for position, reason in done.reasons.items()}
+        return Done(reasons, sum(done.seconds for done in outcomes))
+
+    def _alone(self, single: Task) -> Done:
+        self._lonely = self._lonely or self._fresh(1)
+        try:
+            return self._lonely.submit(_work, single).result()
+        except BrokenProcessPool:
+            self._lonely.shutdown(wait=True)
+            self._lonely = None
+            return Done({single.start: KILLED}, 0.0)
+
+    def close(self) -> None:
+        """Stop, whatever is unfinished."""
+        for pool in filter(None, (self._pool, self._lonely)):
+            pool.shutdown(cancel_futures=True)
+
+
+def _context() -> Any:
+    # Never fork: the network's threads would be copied in the middle of what they do.
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # loaded once, for all decode processes together
+    return context
+
+
+_desk: list[Desk] = []
+
+
+def _sit_down(frozen: bytes, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...]) -> None:
+    """A new decode process opens its source, and ends when the process that started it has gone."""
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _desk.append(Desk(pickle.loads(frozen), preprocessing, np.frombuffer(shared, np.uint8).reshape(shape)))
+
+
+def _leave_with_parent() -> None:
+    parent_process().join()
+    os._exit(0)
+
+
+def _work(task: Task) -> Done:
+    return _desk[-1].work(task)
+
+
+class Decoder:
+    """Decodes batches ahead of their use; a context manager.
+
+    Memory: ``slots × batch_size`` prepared images, 150 KB each at 224 pixels.
+    """
+
+    def __init__(self, source: Source, preprocessing: Preprocessing, batch_size: int, slots: int, workers: int):
+        self.batch_size, self.seconds = batch_size, 0.0
+        shape = (slots, batch_size, *preprocessing.size, 3)
+        if workers:
+            shared = _context().RawArray("B", int(np.prod(shape)))
+            self._slots = np.frombuffer(shared, np.uint8).reshape(shape)
+            self._crew: Crew = Processes(source, preprocessing, shared, shape, workers)
+        else:
+            self._slots = np.zeros(shape, np.uint8)
+            self._crew = Thread(source, preprocessing, self._slots)
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for slot in range(slots):
+            self._free.put(slot)
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._crew.close()
+
+    def release(self, slot: int) -> None:
+        """The pixels in `slot` have been used; may be called from any thread."""
+        self._free.put(slot)
+
+    def stream(self, batches: Iterable[Batch]) -> Iterator[Decoded]:
+        """`batches` in their order, decoded as far ahead as there are slots."""
+        waiting, pending = iter(batches), deque()
+        batch = next(waiting, None)
+        while batch is not None or pending:
+            while batch is not None and (not pending or not self._free.empty()):
+                pending.append(self._start(batch, self._free.get()))
+                batch = next(waiting, None)
+            yield self._finish(*pending.popleft())
+
+    def _start(self, batch: Batch, slot: int) -> tuple[Batch, int, list[Ticket]]:
+        self._slots[slot, len(batch.indices) :] = 0
+        starts = range(0, len(batch.indices), TASK_IMAGES)
+        tasks = [Task(slot, start, batch.indices[start : start + TASK_IMAGES]) for start in starts]
+        return batch, slot, [self._crew.submit(task) for task in tasks]
+
+    def _finish(self, batch: Batch, slot: int, tickets: list[Ticket]) -> Decoded:
+        reasons: dict[int, str] = {}
+        for ticket in tickets:
+            done = self._crew.result(ticket)
+            reasons |= done.reasons
+            self.seconds += done.seconds
+        return Decoded(batch, self._slots[slot], reasons, slot)

@@ -1,0 +1,216 @@
+"""Parts of a store on one machine: decoding, network and writing at the same time, across the borders of parts."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from gapscope.backbones.backbone import Backbone
+from gapscope.core.errors import DivergedError
+from gapscope.data.source import Listing, Source
+from gapscope.extraction.decode import TASK_IMAGES, Decoded, Decoder
+from gapscope.extraction.lanes import Lanes, lanes
+from gapscope.extraction.plan import Batch, batches_of, part_indices, stored_order
+from gapscope.schemas.embeddings import embedding_schema
+from gapscope.store import StoreWriter
+from gapscope.store.write import embedding_column
+
+FLOAT16_MAX = 65504
+WRITES_AHEAD = 2
+
+
+class Settings(NamedTuple):
+    """How the work is cut and spread. Only `part_rows` and `seed` decide what is stored.
+
+    Attributes
+    ----------
+    batch_size
+        None for what suits the backbone's device.
+    decoders
+        Decode processes, 0 for a thread.
+    cores
+        Processor cores for the network.
+    """
+
+    part_rows: int
+    seed: int
+    batch_size: int | None
+    decoders: int
+    cores: int
+
+
+@dataclass
+class PartInMemory:
+    """A part while its batches come in, in any order.
+
+    Attributes
+    ----------
+    x : (n, d) float16 or float32
+    reasons
+        Position in the part of each image without a vector, and why.
+    """
+
+    index: int
+    indices: np.ndarray
+    x: np.ndarray
+    missing: int
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def table(self, listing: Listing, dtype: str) -> pa.Table:
+        """The rows that have a vector."""
+        good = np.ones(len(self.indices), bool)
+        good[list(self.reasons)] = False
+        sample_ids = self.indices[good]
+        synthesis = listing.synthesis
+        columns = [
+            pa.array(sample_ids, pa.int64()),
+            pa.array([listing.names[index] for index in sample_ids.tolist()], pa.string()),
+            pa.array(listing.labels[sample_ids], pa.int32()),
+            embedding_column(self.x[good] if self.reasons else self.x, dtype),
+            *([pa.array(synthesis.made[sample_ids])] if synthesis is not None else []),
+        ]
+        schema = embedding_schema(self.x.shape[1], dtype, synthetic=synthesis is not None)
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def ledger(self, listing: Listing) -> list[dict]:
+        """The rows that have none."""
+        return [
+            {"sample_id": int(self.indices[at]), "path": listing.names[self.indices[at]], "reason": reason}
+            for at, reason in sorted(self.reasons.items())
+        ]
+
+
+def run_parts(
+    source: Source,
+    backbones: Sequence[Backbone],
+    writer: StoreWriter,
+    parts: Sequence[int],
+    settings: Settings,
+    done: Callable[[int], None],
+) -> dict[str, float]:
+    """Make `parts` and hand each to the `writer`; ``done(n)`` is called as images go by.
+
+    Returns
+    -------
+    seconds
+        ``decoding`` and ``writing`` of work, added up over workers; ``inferring`` and ``waiting`` of the network, on
+        average over its lanes.
+    """
+    begun, batch_size = perf_counter(), settings.batch_size or backbones[0].batch_size
+    order = stored_order(source.listing, settings.seed)
+    batches = batches_of(order, parts, settings.part_rows, batch_size)
+    with lanes(backbones, settings.cores) as network, PartWriter(writer, source.listing) as out:
+        # Each lane has a batch in work and one ready, and every decoder a task in work and one ready.
+        slots = 1 + 2 * network.count + -(-2 * settings.decoders * TASK_IMAGES // batch_size)
+        with Decoder(source, backbones[0].preprocessing, batch_size, slots, settings.decoders) as decoder:
+            assembly = Assembly(writer, source.listing, order, settings.part_rows, out)
+            pump(decoder, network, batches, assembly, done)
+        out.wait()
+        inferring = network.seconds / network.count
+        waiting = max(0.0, perf_counter() - begun - inferring)
+    return {"decoding": decoder.seconds, "inferring": inferring, "writing": out.seconds, "waiting": waiting}
+
+
+def pump(decoder: Decoder, network: Lanes, batches, assembly: "Assembly", done: Callable[[int], None]) -> None:
+    """Move batches from the decoder through the network into the assembly, keeping both busy."""
+    running: deque[tuple[Decoded, Future[np.ndarray]]] = deque()
+
+    def collect() -> None:
+        decoded, future = running.popleft()
+        assembly.add(decoded.batch, future.result(), decoded.reasons)
+        done(len(decoded.batch.indices))
+
+    for decoded in decoder.stream(batches):
+        future = network.submit(decoded.images)
+        future.add_done_callback(lambda _, slot=decoded.slot: decoder.release(slot))
+        running.append((decoded, future))
+        while running and running[0][1].done():
+            collect()
+    while running:
+        collect()
+
+
+class Assembly:
+    """Gathers the vectors of batches into parts, and hands each finished part on."""
+
+    def __init__(self, writer: StoreWriter, listing: Listing, order: np.ndarray, part_rows: int, out: "PartWriter"):
+        self._provenance, self._listing, self._order = writer.provenance, listing, order
+        self._part_rows, self._out = part_rows, out
+        self._open: dict[int, PartInMemory] = {}
+
+    def add(self, batch: Batch, features: np.ndarray, reasons: dict[int, str]) -> None:
+        """Take the ``features : (batch_size, d) float32`` of `batch`, of which only its own images count."""
+        part = self._open.get(batch.part) or self._begin(batch.part)
+        rows = slice(batch.start, batch.start + len(batch.indices))
+        with np.errstate(over="ignore"):
+            part.x[rows] = features[: len(batch.indices)]
+        self._check(batch, part.x[rows], features, reasons)
+        part.reasons.update({batch.start + at: reason for at, reason in reasons.items()})
+        part.missing -= len(batch.indices)
+        if not part.missing:
+            self._out.put(self._open.pop(batch.part))
+
+    def _begin(self, index: int) -> PartInMemory:
+        indices = part_indices(self._order, index, self._part_rows)
+        x = np.empty((len(indices), self._provenance.dim), self._provenance.dtype)
+        return self._open.setdefault(index, PartInMemory(index, indices, x, len(indices)))
+
+    def _check(self, batch: Batch, stored: np.ndarray, features: np.ndarray, reasons: dict[int, str]) -> None:
+        bad = [at for at in np.flatnonzero(~np.isfinite(stored).all(axis=1)).tolist() if at not in reasons]
+        if bad:
+            name, vector = self._listing.names[batch.indices[bad[0]]], features[bad[0]]
+            raise DivergedError(f"the embedding of {name} {_what_is_wrong(vector, self._provenance)}")
+
+
+def _what_is_wrong(vector: np.ndarray, provenance) -> str:
+    if np.isfinite(vector).all():
+        return f"holds {np.abs(vector).max():,.0f}, but float16 ends at {FLOAT16_MAX:,}; store it with --dtype float32"
+    if provenance.precision != "float32":
+        other = "float32" if provenance.precision == "bfloat16" else "bfloat16"
+        return f"is not finite in {provenance.precision}; compute with --precision {other}"
+    return "is not finite; the weights do not fit this network, or its input is normalised wrongly"
+
+
+class PartWriter:
+    """Writes parts in a thread; a context manager."""
+
+    def __init__(self, writer: StoreWriter, listing: Listing):
+        self._writer, self._listing, self.seconds = writer, listing, 0.0
+        self._pool, self._room = ThreadPoolExecutor(1, "write"), threading.Semaphore(WRITES_AHEAD)
+        self._futures: list[Future[None]] = []
+
+    def __enter__(self) -> "PartWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def put(self, part: PartInMemory) -> None:
+        """Have `part` written; waits while two others are in line."""
+        self._room.acquire()
+        self._futures = [future for future in self._futures if not _finished(future)]
+        self._futures.append(self._pool.submit(self._write, part))
+
+    def wait(self) -> None:
+        """Wait until all is written."""
+        for future in self._futures:
+            future.result()
+
+    def _write(self, part: PartInMemory) -> None:
+        begun = perf_counter()
+        try:
+            table = part.table(self._listing, self._writer.provenance.dtype)
+            self._writer.part(part.index, table, part.ledger(self._listing))
+        finally:
+            self._room.release()
+            self.seconds += perf_counter() - begun
+
+
+def _finished(future: Future[None]) -> bool:
+    """Whether it is done; raises what it raised."""
+    return future.done() and future.result() is None

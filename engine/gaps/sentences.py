@@ -1,0 +1,109 @@
+"""What the terms of a ledger mean, in words that fit their numbers."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from gapscope.gaps.classes import ClassDrops
+from gapscope.gaps.mix import Counts
+
+NOTHING = "nothing beyond what sets of this size show by chance"
+NEGLIGIBLE = 0.0005
+# For each term what it says when it costs accuracy, and when it wins some.
+MEANINGS = {
+    "label_noise": (
+        "this much of the gap goes when answers are scored with the better labels",
+        "scored with the better labels the gap is larger",
+    ),
+    "class_mix": (
+        "the target has more rows of the classes that are harder",
+        "the target has more rows of the classes that are easier",
+    ),
+    "common_drop": ("what all classes lost alike", "what all classes gained alike"),
+    "class_drop": (
+        "what single classes lost beyond the common drop, noise taken out",
+        "what single classes lost less than the common drop, noise taken out",
+    ),
+    "x_shift": (
+        "of the inputs that both sets have, the target has more of the hard ones",
+        "of the inputs that both sets have, the target has more of the easy ones",
+    ),
+    "novel_x": (
+        "the target has inputs that the reference hardly has, and they are answered worse",
+        "inputs that only one set has make the target easier",
+    ),
+    "y_given_x": (
+        "inputs that look alike to these features are answered worse: other labels, or what features do not show",
+        "inputs that look alike to these features are answered better",
+    ),
+}
+
+
+class Found(NamedTuple):
+    """What sentences need to know beside their term."""
+
+    drops: ClassDrops
+    counts: list[Counts]
+    inseparable: bool = False
+
+
+class _Term(Protocol):
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def meaning(term: _Term, found: Found) -> str:
+    """The sentence of a term."""
+    if term.name == "sampling_noise":
+        return _noise(found.drops)
+    if term.name == "class_mix" and np.array_equal(*(one.share for one in found.counts)):
+        return "both sets have their classes in the same proportions"
+    if found.inseparable and term.name in ("x_shift", "y_given_x"):
+        return "cannot be told from novel X, because the sets share hardly any inputs"
+    if found.inseparable and term.name == "novel_x":
+        return "the target's inputs look like none of the reference's; all that classes lost stands here"
+    if not np.isfinite(term.low) or term.low <= 0 <= term.high:
+        return NOTHING
+    if abs(term.value) < NEGLIGIBLE:
+        return "next to nothing"
+    return MEANINGS[term.name][0 if term.value > 0 else 1]
+
+
+def _noise(drops: ClassDrops) -> str:
+    if drops.tested < 2:
+        return "one class cannot be told apart from noise"
+    largest = 100 * float(np.nanmax(np.abs(drops.raw - drops.shrunk)))
+    return f"the drops that classes only seem to have: up to {largest:.1f} points in one class, cancelling in the sum"
+
+
+def trap(drops: ClassDrops, names: tuple[str, ...]) -> str:
+    """The sentence that belongs beside every list of worst classes."""
+    if drops.tested < 2:
+        return f"{drops.tested} class has rows in both sets, so classes cannot be compared"
+    seen = f"the worst seen is {names[drops.worst]} with {100 * drops.raw[drops.worst]:.1f}"
+    return (
+        f"if all {drops.tested:,} classes had lost alike, the worst would still show a drop of about "
+        f"{100 * drops.expected_worst:.1f} points by noise alone; {seen}"
+    )
+
+
+def fallen(drops: ClassDrops, names: tuple[str, ...]) -> str:
+    """Which classes stand out, and what would have been seen."""
+    if drops.tested < 2:
+        return ""
+    worse = [index for index in np.flatnonzero(drops.flagged) if drops.raw[index] > drops.common]
+    worse.sort(key=lambda index: -drops.shrunk[index])
+    better = int(drops.flagged.sum()) - len(worse)
+    some = ", ".join(f"{names[index]} ({100 * drops.shrunk[index]:.1f})" for index in worse[:5])
+    more = ", …" if len(worse) > 5 else ""
+    stand = f"{len(worse)} of {drops.tested:,} fell by more than the others beyond doubt"
+    stand += f": {some}{more} points after shrinking" if worse else ""
+    stand += f"; {better} by less" if better else ""
+    alike = (
+        ""
+        if drops.flagged.any() or drops.homogeneity_p <= 0.05
+        else f"; the drops together are no more unequal than noise makes them (p {drops.homogeneity_p:.2g})"
+    )
+    power = f"; a lone class is named from a drop of about {100 * drops.detectable:.0f} points"
+    return f"{stand}{alike}{power}"

@@ -1,0 +1,172 @@
+"""The most that a change of features could win back: a head trained on the target's own labels, judged on other rows.
+
+An oracle and no repair: it uses what no repair may see. A linear change of the features in front of a linear head is
+itself a linear head, so what a head fitted to the target cannot do, no such change can. The new head's logits are added
+to those of the model, or of the model behind one of the repairs, with a weight that held-out target rows choose, none
+included; so with few target rows the oracle falls back on the best repair or the model rather than below them. Cross-
+fitted: no row is judged by a head that saw it. It bounds what a head can learn from so many rows, and not what a
+network could that is trained again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT, Progress
+from gapscope.probes.model import Classifier
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.remedies.repair import Repair
+from gapscope.store import Piece, View
+from gapscope.stream import Workers
+from scipy.special import log_softmax
+
+Array = np.ndarray
+PROBE = "lda"
+FOLDS = 5
+# Of the rows that are not judged, the share that chooses penalty and weight, and the most rows that are read for it.
+HELD_OUT, HELD_OUT_ROWS = 0.2, 10_000
+# How much the new head's logits count beside the model's; infinity leaves the new head alone.
+WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, np.inf)
+AS_IT_IS = Repair("", "", "")
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """Logits of a model behind a repair and, `weight` times, those of a head trained on target labels; picklable."""
+
+    model: Classifier
+    repair: Repair
+    head: Classifier
+    weight: float
+
+    def predict(self, x: Array) -> Array:
+        """Class index ``(n,)`` of each row of ``x : (n, d)``."""
+        old = _log_probabilities(self.repair.scores(self.model, x), self.model)
+        return mixed(old, _log_probabilities(self.head.scores(x), self.head), self.weight).argmax(axis=1)
+
+
+def _log_probabilities(scores: Array, model: Classifier) -> Array:
+    return log_softmax(np.maximum(scores / np.float32(model.temperature), -1e4).astype(np.float64), axis=1)
+
+
+def mixed(old: Array, new: Array, weight: float) -> Array:
+    """``old + weight new``, or `new` alone for a weight of infinity."""
+    return new if np.isinf(weight) else old + weight * new
+
+
+def chosen(model: Classifier, repairs: Sequence[Repair], head: Classifier, held: Chunk) -> Oracle:
+    """The mixture that hits most held-out labels; the model as it is unless that is beaten by a standard error."""
+    new = _log_probabilities(head.scores(held.x), head)
+    known = held.y >= 0
+    candidates, hits = [], []
+    for repair in (AS_IT_IS, *repairs):
+        old = _log_probabilities(repair.scores(model, held.x), model)
+        for weight in WEIGHTS:
+            candidates.append(Oracle(model, repair, head, weight))
+            hits.append((mixed(old, new, weight).argmax(axis=1) == held.y)[known])
+    best = int(np.argmax([hit.sum() for hit in hits]))
+    better, differ = int(hits[best].sum()) - int(hits[0].sum()), int((hits[best] != hits[0]).sum())
+    return candidates[best if better > np.sqrt(differ) else 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Without:
+    """The rows of a view except a run of them, as a store; with their labels as a model's class indices.
+
+    Attributes
+    ----------
+    source
+        All rows.
+    start, stop
+        Rows of the source that are left out, counted from its first.
+    classes : (c + 1,) int
+        The model's class index for each class index of the source, and -1.
+    class_names
+        The model's.
+    """
+
+    source: View
+    start: int
+    stop: int
+    classes: Array
+    class_names: list[str]
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.source.store.dim
+
+    @property
+    def name(self) -> str:
+        """The source's own."""
+        return self.source.store.name
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that are left."""
+        return self.source.rows - (self.stop - self.start)
+
+    def read(self, piece: Piece, into: Array | None = None) -> Chunk:
+        """The rows of `piece`: first those before the gap, then those behind it."""
+        front = Piece(min(piece.start, self.start), min(piece.stop, self.start))
+        moved = self.stop - self.start
+        back = Piece(max(piece.start, self.start) + moved, max(piece.stop, self.start) + moved)
+        chunks = [self._read(part) for part in (front, back) if part.rows]
+        chunk = (
+            Chunk(*(np.concatenate(columns) for columns in zip(*chunks, strict=True))) if chunks else self._read(front)
+        )
+        return chunk._replace(y=self.classes[chunk.y].astype(np.int32))
+
+    def _read(self, part: Piece) -> Chunk:
+        return self.source.store.read(Piece(self.source.start + part.start, self.source.start + part.stop))
+
+    def view(self, start: int = 0, stop: int | None = None) -> View:
+        """The rows ``start <= i < stop`` of those that are left."""
+        return View(self, start, self.rows if stop is None else stop)
+
+
+class Fold(NamedTuple):
+    """A run of rows, and the oracle that was trained without it."""
+
+    oracle: Oracle
+    rows: View
+
+
+def oracles(
+    model: Classifier,
+    target: View,
+    classes: Array,
+    repairs: Sequence[Repair],
+    workers: Workers,
+    progress: Progress = SILENT,
+    *,
+    probe: str = PROBE,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> list[Fold]:
+    """An oracle for each of `folds` runs of the target, trained on the labels of the others.
+
+    ``folds`` reads of the target and as many trainings; `classes` is the model's class index for each of the target's.
+    Rows stand in random order in a store, so a run of them is a fair fold.
+
+    Raises
+    ------
+    InputError
+        The rows of a fold's complement have no labels.
+    """
+    width = model.scores(np.zeros((1, target.store.dim), np.float32)).shape[1]
+    names = list(model.class_names) or [str(index) for index in range(width)]
+    bounds = [target.rows * fold // folds for fold in range(folds + 1)]
+    found = []
+    for start, stop in pairwise(bounds):
+        rest = Without(target, start, stop, np.append(classes, -1), names)
+        cut = rest.rows - min(int(rest.rows * HELD_OUT), HELD_OUT_ROWS)
+        held = rest.view(cut).read()
+        head = train(probe, rest.view(0, cut), held, ProbeOptions(seed=seed), workers, progress)
+        rows = View(target.store, target.start + start, target.start + stop)
+        found.append(Fold(chosen(model, repairs, head, held), rows))
+    return found

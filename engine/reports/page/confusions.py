@@ -1,0 +1,86 @@
+"""Which classes are taken for which."""
+
+import numpy as np
+from gapscope.draw import png
+from gapscope.draw.matrix import confused_pairs, confusion
+from gapscope.predictions import Predictions
+from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
+from gapscope.reports.page.replicated_images import replicated_pairs
+from gapscope.reports.page.run import Run
+from gapscope.reports.page.words import percent, upper
+
+SHOWN, DRAWN = 15, 30
+PAIRS = {
+    "class": "text",
+    "taken for": "text",
+    "points": "change",
+    "images, reference": "count",
+    "images, target": "count",
+    "adjusted p": "p",
+}
+COUNTS = {"class": "text", "taken for": "text", "share of the class": "share", "images": "count"}
+Held = list[tuple[str, Predictions]]
+
+
+def confusion_section(run: Run, held: Held) -> Block | None:
+    """The pairs that cost most of a gap; else those of each set, drawn where classes are few."""
+    pairs = run.table("pairs")
+    if pairs:
+        return _moved(pairs) if "label" in pairs[0] else replicated_pairs(run)
+    tables, figures = [], []
+    for where, said in held:
+        counts = counts_of(said)
+        if counts.sum() > np.trace(counts):
+            tables.append(_table(where, said, counts))
+            figures += _figure(run, where, said, counts)
+    return section("confusions", "Confusions", tables=tables, figures=figures)
+
+
+def _moved(pairs: list[dict]) -> Block | None:
+    rows = [
+        [
+            row["label"],
+            row["predicted"],
+            estimate(row["points"], row["low"], row["high"]),
+            row["reference_count"],
+            row["target_count"],
+            number(row["adjusted_p"]),
+        ]
+        for row in pairs[:SHOWN]
+    ]
+    real = sum(row["flagged"] for row in pairs)
+    about = (
+        f"Points of accuracy that a confusion takes from the target beyond the reference; of the {len(pairs)} that "
+        f"moved most, {real} moved beyond chance (false discovery rate of 5 %)."
+    )
+    found = table("Confusions that cost most", PAIRS, rows)
+    return section("confusions", "Confusions", sentences=[about], tables=[found])
+
+
+def counts_of(said: Predictions) -> np.ndarray:
+    """Images of each class that were given each class, ``(k, k)``."""
+    known = said.labelled()
+    classes = len(said.class_names)
+    pairs = known.label.astype(np.int64) * classes + known.predicted
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def _table(where: str, said: Predictions, counts: np.ndarray) -> Block:
+    rows = [
+        [one.true, one.given, estimate(one.share), one.count] for one in confused_pairs(said.class_names, counts, SHOWN)
+    ]
+    return table(f"{said.model} on {where}: the most frequent confusions", COUNTS, rows)
+
+
+def _figure(run: Run, where: str, said: Predictions, counts: np.ndarray) -> list[Block]:
+    """The run's own picture where it has one, else one drawn now; none of very many classes."""
+    worst = confused_pairs(said.class_names, counts, 1)[0]
+    told = f"{worst.true} is taken for {worst.given} most, in {percent(worst.share)} of its images"
+    alt = f"Confusion matrix of {said.model} on {where}: {told}"
+    own = [name for name in run.pictures if name.startswith("confusion-") and name.endswith(where.replace("/", "-"))]
+    if own:
+        return [figure(own[0], run.picture(own[0]), alt, f"{upper(alt)}.")]
+    if len(said.class_names) > DRAWN:
+        return []
+    drawn = confusion(said.class_names, counts, title=f"{said.model} on {where}")
+    return [figure(f"confusion-{where}", png(drawn), alt, f"{upper(alt)}.")]

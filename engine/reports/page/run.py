@@ -1,0 +1,103 @@
+"""A run folder as the page reads it: manifest, results, tables and pictures."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow.parquet as pq
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.schemas.run import RunManifest
+
+MANIFEST, RESULTS, FIGURES, MODELS = "manifest.json", "results.parquet", "figures", "models"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run; its files are read when they are asked for, and once.
+
+    Attributes
+    ----------
+    place
+        Its folder.
+    manifest
+        What was asked for, with what, and what it cost.
+    """
+
+    place: Location
+    manifest: RunManifest
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.place.name
+
+    @property
+    def job(self) -> str:
+        """The command that made it."""
+        return self.manifest.job
+
+    @cached_property
+    def results(self) -> list[Row]:
+        """All rows of the results table."""
+        return self.table("results")
+
+    @cached_property
+    def headline(self) -> list[Row]:
+        """The results that the run ended with: of all classes together, and of no setting that was only tried."""
+        return (self.json("results") or {}).get("results", [])
+
+    def of_metric(self, metric: str) -> list[Row]:
+        """The headline rows of one metric."""
+        return [row for row in self.headline if row["metric"] == metric]
+
+    def table(self, name: str, columns: Iterable[str] | None = None) -> list[Row]:
+        """The rows of ``name.parquet``; none where there is no such table."""
+        place = self.place / f"{name}.parquet"
+        if not place.exists():
+            return []
+        wanted = None if columns is None else list(columns)
+        return pq.read_table(place.path, columns=wanted, filesystem=place.filesystem).to_pylist()
+
+    def json(self, name: str) -> Any:
+        """What ``name.json`` holds; None where there is no such file."""
+        place = self.place / f"{name}.json"
+        return json.loads(place.read_text()) if place.exists() else None
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The models of a run that has several; empty for one."""
+        return (self.place / MODELS).names()
+
+    @cached_property
+    def pictures(self) -> list[str]:
+        """Names of its PNG figures, without their ending."""
+        names = (self.place / FIGURES).names()
+        return [name.removesuffix(".png") for name in names if name.endswith(".png")]
+
+    def picture(self, name: str) -> bytes:
+        """One of `pictures` as a file."""
+        return (self.place / FIGURES / f"{name}.png").read_bytes()
+
+
+def read_run(place: Location) -> Run:
+    """The run in the folder `place`.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is not finished.
+    """
+    if not (place / MANIFEST).exists():
+        raise InputError(f"{place} is no run folder: it has no {MANIFEST}; name a folder below runs/")
+    manifest = RunManifest.model_validate_json((place / MANIFEST).read_text())
+    if manifest.status != "complete" or not (place / RESULTS).exists():
+        raise InputError(
+            f"{place} is not finished (its status is {manifest.status}); run `{manifest.job}` again, which continues "
+            "where it can, or leave this run out"
+        )
+    return Run(place, manifest)

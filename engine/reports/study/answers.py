@@ -1,0 +1,205 @@
+"""What many models say of the same images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.predictions.matched import matched
+from gapscope.predictions.read import read_all_models
+from gapscope.predictions.table import Predictions
+
+REFERENCE, PRIMARY, PREFIX, ENDING = "validation", "matched-frequency", "v2-", ".parquet"
+CLASSES = "classes.json"
+FEWEST_MODELS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers of m models to the n labelled images of one set.
+
+    Attributes
+    ----------
+    name
+        What the page calls the set.
+    models
+        Names of the m models, in the order of the table.
+    class_names
+        By class index, k of them.
+    sample_id : (n,) int64
+    label : (n,) int32
+    top : (n, m, t) int16 or int32
+        Classes of each model, best first.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    class_names: tuple[str, ...]
+    sample_id: np.ndarray
+    label: np.ndarray
+    top: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, predictions: Sequence[Predictions]) -> "Answers":
+        """The answers that are in the predictions of several models for the same images in the same order."""
+        first = predictions[0].labelled()
+        depth = min(one.top.shape[1] for one in predictions)
+        top = np.stack([one.labelled().top[:, :depth] for one in predictions], axis=1)
+        models = tuple(one.model for one in predictions)
+        return cls(name, models, tuple(first.class_names), first.sample_id, first.label, top)
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return len(self.label)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Best class of each image and model, ``(n, m)``."""
+        return self.top[:, :, 0]
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether each model is right about each image, ``(n, m) bool``."""
+        return self.predicted == self.label[:, None]
+
+    @cached_property
+    def in_top(self) -> np.ndarray:
+        """Whether the label is among the classes that each model lists, ``(n, m) bool``."""
+        return (self.top == self.label[:, None, None]).any(axis=2)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Of each model, ``(m,)``."""
+        return self.right.mean(axis=0)
+
+    def only(self, models: Sequence[str]) -> "Answers":
+        """The answers of some `models`, in that order."""
+        chosen = [self.models.index(model) for model in models]
+        return Answers(self.name, tuple(models), self.class_names, self.sample_id, self.label, self.top[:, chosen])
+
+    def by_class(self, values: np.ndarray) -> np.ndarray:
+        """Sums over the images of each class of ``values : (n,)``, ``(k,)``."""
+        return np.bincount(self.label, values, minlength=len(self.class_names))
+
+    def of_model(self, model: str) -> Predictions:
+        """The predictions of one model."""
+        top = self.top[:, self.models.index(model)]
+        return Predictions(model, self.name, "", self.class_names, self.sample_id, self.label, top)
+
+    def pooled(self) -> Predictions:
+        """The predictions of all models as if they were one model's; each image stands there m times."""
+        times = len(self.models)
+        label, ids = np.tile(self.label, times), np.tile(self.sample_id, times)
+        top = self.top.transpose(1, 0, 2).reshape(-1, self.top.shape[2])
+        return Predictions("all models", self.name, "", self.class_names, ids, label, top)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A set and its replications.
+
+    Attributes
+    ----------
+    reference
+        The set that models were chosen on.
+    targets
+        Its replications, the one that the page speaks of first.
+    """
+
+    reference: Answers
+    targets: tuple[Answers, ...]
+
+    @property
+    def sets(self) -> tuple[Answers, ...]:
+        """All of them, the reference first."""
+        return (self.reference, *self.targets)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that answered for any set, in the order of the tables."""
+        return tuple(dict.fromkeys(model for one in self.sets for model in one.models))
+
+    def pair(self, target: Answers) -> tuple[Answers, Answers]:
+        """The reference and one of its replications with the models that answered for both."""
+        there = set(target.models)
+        both = [model for model in self.reference.models if model in there]
+        return self.reference.only(both), target.only(both)
+
+
+def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[str] = ()) -> Study:
+    """The tables of a folder: ``validation.parquet``, and ``v2-….parquet`` for each replication.
+
+    Folders of `more` hold tables of the same names with the same images and further models; a model may be missing from
+    a table. `only` chooses models by name.
+
+    Raises
+    ------
+    InputError
+        No such tables, an unknown name in `only`, or fewer than three models with answers for both sets.
+    """
+    names = [name.removesuffix(ENDING) for name in place.names() if name.endswith(ENDING)]
+    replications = sorted((name for name in names if name.startswith(PREFIX)), key=_rank)
+    if REFERENCE not in names or not replications:
+        raise InputError(
+            f"{place} holds {', '.join(names) or 'no tables'}; the study needs {REFERENCE}{ENDING} and one or more "
+            f"tables {PREFIX}NAME{ENDING} such as {PREFIX}{PRIMARY}{ENDING}"
+        )
+    classes = _class_names(place)
+    sets = [_answers(name, [place, *more], classes) for name in (REFERENCE, *replications)]
+    study = Study(sets[0], tuple(sets[1:]))
+    return _checked(_chosen(study, only) if only else study)
+
+
+def tables_in(place: Location) -> list[Location]:
+    """The tables of a folder that a study reads."""
+    names = [name for name in place.names() if name.endswith(ENDING)]
+    return [place / name for name in names if name == f"{REFERENCE}{ENDING}" or name.startswith(PREFIX)]
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    return name != f"{PREFIX}{PRIMARY}", name
+
+
+def _class_names(place: Location) -> tuple[str, ...]:
+    """The names in ``classes.json``, made unique by their identifiers; none where there is no such file."""
+    if not (place / CLASSES).exists():
+        return ()
+    rows = sorted(json.loads((place / CLASSES).read_text()), key=lambda row: row["class"])
+    names = [row["name"] for row in rows]
+    return tuple(f"{row['name']} ({row['wnid']})" if names.count(row["name"]) > 1 else row["name"] for row in rows)
+
+
+def _answers(name: str, places: Sequence[Location], classes: Sequence[str]) -> Answers:
+    found: dict[str, Predictions] = {}
+    for place in places:
+        table = place / f"{name}{ENDING}"
+        for one in read_all_models(str(table), class_names=classes) if table.exists() else []:
+            if one.model in found:
+                raise InputError(
+                    f"{table} has a model {one.model!r}, which an earlier table has too; rename its column"
+                )
+            found[one.model] = matched(next(iter(found.values())), one)[1] if found else one
+    return Answers.of(name.removeprefix(PREFIX), list(found.values()))
+
+
+def _chosen(study: Study, only: Sequence[str]) -> Study:
+    for name in only:
+        if name not in study.models:
+            raise unknown_name("model", name, study.models)
+    kept = [one.only([model for model in one.models if model in only]) for one in study.sets]
+    return Study(kept[0], tuple(kept[1:]))
+
+
+def _checked(study: Study) -> Study:
+    for target in study.targets:
+        both = study.pair(target)[0].models
+        if len(both) < FEWEST_MODELS:
+            raise InputError(
+                f"a line needs {FEWEST_MODELS} models with answers for {study.reference.name} and {target.name}, there "
+                f"are {len(both)}: {', '.join(both) or 'none'}; add models"
+            )
+    return study

@@ -1,0 +1,98 @@
+"""The line of a study with the uncertainty of its images, and how far each model is from the line of the others."""
+
+from typing import Any
+
+import numpy as np
+from gapscope.inference.bootstrap import interval_of
+from gapscope.inference.line import ProbitLine
+from gapscope.inference.multiplicity import adjusted
+from scipy.special import ndtr, ndtri
+from scipy.stats import norm
+from scipy.stats import t as student
+
+LEVEL = 0.05
+
+
+def fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and intercept of the least-squares line of each row of ``x, y : (..., m)``."""
+    dx = x - x.mean(axis=-1, keepdims=True)
+    slope = (dx * y).sum(axis=-1) / (dx * dx).sum(axis=-1)
+    return slope, y.mean(axis=-1) - slope * x.mean(axis=-1)
+
+
+def robustness_of_others(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Target accuracy of each model minus that on the line of all *other* models, for ``(..., m)`` accuracies."""
+    x, y = ndtri(reference), ndtri(target)
+    away = np.empty_like(y)
+    for model in range(x.shape[-1]):
+        slope, intercept = fitted(np.delete(x, model, axis=-1), np.delete(y, model, axis=-1))
+        away[..., model] = target[..., model] - ndtr(intercept + slope * x[..., model])
+    return away
+
+
+def line_section(
+    reference: np.ndarray, target: np.ndarray, replicates: tuple[np.ndarray, np.ndarray]
+) -> dict[str, Any]:
+    """The line through accuracies ``reference, target : (m,)``, whose replicates are ``(b, m)`` each."""
+    line = ProbitLine.fit(reference, target)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes, intercepts = fitted(*(ndtri(one) for one in replicates))
+        moved = robustness_of_others(*replicates)
+    without = [ProbitLine.fit(np.delete(reference, one), np.delete(target, one)) for one in range(len(reference))]
+    return {
+        "slope": line.slope,
+        "intercept": line.intercept,
+        "r": line.r,
+        "r_squared": line.r**2,
+        "scatter": line.scatter,
+        "models": line.models,
+        "slope_by_images": interval_of(slopes),
+        "intercept_by_images": interval_of(intercepts),
+        "slope_by_models": _by_models(line.slope, line.slope_error, line.models),
+        "intercept_by_models": _by_models(line.intercept, line.intercept_error, line.models),
+        "slopes_without_one": [one.slope for one in without],
+        **_robustness(reference, target, moved),
+    }
+
+
+def _by_models(value: float, error: float, models: int) -> tuple[float, float]:
+    reach = student.ppf(0.975, models - 2) * error
+    return value - reach, value + reach
+
+
+def _robustness(reference: np.ndarray, target: np.ndarray, moved: np.ndarray) -> dict[str, Any]:
+    """Effective robustness against the line of the others, its interval and its test by resampled images."""
+    value = robustness_of_others(reference, target)
+    bounds = [interval_of(moved[:, model]) for model in range(len(value))]
+    error = np.nanstd(moved, axis=0, ddof=1)
+    p = 2 * norm.sf(np.abs(value) / error)
+    outside = _outside(reference, target)
+    corrected = adjusted(p, "holm")
+    return {
+        "robustness": value,
+        "robustness_low": np.array([low for low, _ in bounds]),
+        "robustness_high": np.array([high for _, high in bounds]),
+        "robustness_p": corrected,
+        "off_the_line": corrected <= LEVEL,
+        "outside_p": outside,
+        "outside": outside <= LEVEL,
+    }
+
+
+def _outside(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Whether a model is further from the line of the others than models scatter about it: p-values by externally
+    studentised residuals on probit axes, corrected by Holm; NaN with fewer than five models.
+    """
+    x, y = ndtri(reference), ndtri(target)
+    models = len(x)
+    if models < 5:
+        return np.full(models, np.nan)
+    p = np.empty(models)
+    for model in range(models):
+        rest = np.delete(np.arange(models), model)
+        line = ProbitLine.fit(reference[rest], target[rest])
+        centred = x[rest] - x[rest].mean()
+        reach = 1 + 1 / len(rest) + (x[model] - x[rest].mean()) ** 2 / (centred @ centred)
+        residual = y[model] - line.intercept - line.slope * x[model]
+        p[model] = 2 * student.sf(np.abs(residual) / (line.scatter * np.sqrt(reach)), models - 3)
+    return adjusted(p, "holm")

@@ -1,0 +1,161 @@
+"""Datasets are found by name, by path and by looking, and what is missing is said in one sentence."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import data_layouts
+import pytest
+from data_layouts import png, write
+from gapscope.core.errors import InputError
+from gapscope.data.catalogue import find_datasets, open_dataset
+from gapscope.data.datasets import DATASETS
+from gapscope.data.datasets.cifar10 import CLASSES
+from gapscope.jobs.datasets import DatasetsConfig, list_datasets, run
+
+
+def test_the_shared_folder_holds_these_datasets_and_no_others(test_data):
+    names = ["cifar10", "fashion-mnist", "cats-vs-dogs", "imagenet-sample", "objects37"]
+    assert [found.name for found in find_datasets(test_data)] == names
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("objects37", "objects37"), ("cifar10", "cifar10"), ("FashionMNIST", "fashion-mnist"), ("corrupt", None)],
+)
+def test_the_data_root_may_be_the_dataset_itself(test_data, folder, name):
+    assert [found.name for found in find_datasets(test_data / folder)] == ([name] if name else [])
+
+
+@pytest.mark.parametrize("name", ["cifar10", "objects37"])
+def test_a_dataset_opens_alike_by_name_and_by_path(test_data, name):
+    by_name, by_path = open_dataset(name, test_data), open_dataset(str(test_data / name), Path("nowhere"))
+    assert by_name.name == by_path.name == name
+    for split in by_name.splits:
+        assert by_name.source(split).listing.fingerprint() == by_path.source(split).listing.fingerprint()
+
+
+def test_every_layout_but_loose_images_is_found_by_looking(tmp_path):
+    for name, builder in data_layouts.LAYOUTS.items():
+        builder(tmp_path / name)
+    found = {dataset.name for dataset in find_datasets(tmp_path)}
+    assert found >= {"class_tree", "split_tree", "flat_csv", "parquet", "parquet_texts", "fashion-mnist", "imagenetv2"}
+    assert "flat" not in found
+
+
+def test_archives_in_the_root_are_found_and_names_are_kept_apart(tmp_path):
+    data_layouts.tar(tmp_path)
+    data_layouts.tar_gz(tmp_path)
+    data_layouts.class_tree(tmp_path / "digits")
+    assert [found.name for found in find_datasets(tmp_path)] == ["digits-2", "set", "set-2"]
+    assert open_dataset("set-2", tmp_path).name == "set-2"
+
+
+def test_variants_beside_other_datasets_hide_none_of_them(tmp_path):
+    data_layouts.numbered_v2(tmp_path)
+    data_layouts.class_tree(tmp_path / "insects")
+    assert [found.name for found in find_datasets(tmp_path)] == ["imagenetv2", "insects"]
+
+
+def test_the_parts_of_a_dataset_are_not_datasets(tmp_path):
+    data_layouts.imagenet(tmp_path)
+    assert [found.name for found in find_datasets(tmp_path / "imagenet")] == ["imagenet"]
+
+
+def test_a_root_that_is_not_there_holds_nothing(tmp_path):
+    assert find_datasets(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("cifar", "no dataset named 'cifar'; did you mean 'cifar10'"),
+        ("imagenet", "imagenet was not found under .* to get it, register"),
+        ("some/where", "there is no dataset at some/where"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_sentence(tmp_path, name, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        open_dataset(name, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    write(tmp_path / "set" / "notes.txt", b"nothing")
+    with pytest.raises(InputError, match="holds no images"):
+        open_dataset(str(tmp_path / "set"), tmp_path)
+
+
+def test_an_unknown_split_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"no split of digits named 'tset'; did you mean 'test'"):
+        open_dataset("digits", tmp_path).source("tset")
+
+
+@pytest.mark.parametrize("builder", [data_layouts.split_tree, data_layouts.parquet])
+@pytest.mark.parametrize(("kept", "splits"), [("train", ("train", "val", "test")), ("other", None)])
+def test_a_lone_training_set_is_divided_and_a_lone_test_set_is_not(tmp_path, builder, kept, splits):
+    root = builder(tmp_path / "set")
+    for path in list(root.iterdir()):
+        if path.name.startswith("train") != (kept == "train"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    dataset = open_dataset(str(root), tmp_path)
+    assert dataset.splits == (splits or (("test",) if builder is data_layouts.parquet else ("val",)))
+    assert set(dataset.source(dataset.splits[0]).listing.class_names) == set(data_layouts.CLASSES)
+
+
+def test_the_seed_decides_splits_by_rule(tmp_path):
+    first, second = (open_dataset("digits", tmp_path, seed=seed).source("test").listing.names for seed in (0, 1))
+    assert first != second
+
+
+def test_a_dataset_with_splits_of_its_own_is_not_read_to_make_some(tmp_path, monkeypatch):
+    root = data_layouts.split_tree(tmp_path / "set")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read {path}"))
+    dataset = open_dataset(str(root), tmp_path)
+    assert [len(dataset.source(split).listing) for split in dataset.splits] == [24, 12]
+
+
+def test_the_job_lists_what_is_there_and_how_to_get_the_rest(tmp_path):
+    data_layouts.class_tree(tmp_path / "insects")
+    data_layouts.parquet(tmp_path / "half")
+    (tmp_path / "half" / "train-00001-of-00002.parquet").unlink()
+    entries = {entry.name: entry for entry in list_datasets(DatasetsConfig(data_root=tmp_path))}
+    assert sum(entries["insects"].splits.values()) == 3 * data_layouts.PER_CLASS + 1
+    assert entries["half"].notes[0].startswith("cannot be opened")
+    assert (entries["digits"].place, entries["digits"].splits) == ("embedded", {"train": 1437, "test": 360})
+    assert entries["imagenet"].notes[0].startswith("to get it, register")
+
+
+def test_the_job_reports_files_by_split(tmp_path):
+    report = run(DatasetsConfig(data_root=tmp_path))
+    rows = [(row["dataset"], row["split"], row["value"]) for row in report.as_json()["results"]]
+    assert rows[:2] == [("digits", "train", 1437), ("digits", "test", 360)]
+    assert {row[0] for row in report.tables[0].rows} - {""} == set(DATASETS)
+
+
+def test_looking_for_datasets_loads_no_heavy_library(tmp_path):
+    write(tmp_path / "a" / "n01440764" / "a.jpg", png(0, 0))
+    write(tmp_path / "a" / "n01443537" / "a.jpg", png(0, 0))
+    script = (
+        "import sys; from pathlib import Path; from gapscope.data.catalogue import find_datasets, open_dataset; "
+        "import gapscope.jobs.datasets; root = Path(sys.argv[1]); assert len(find_datasets(root)) == 1; "
+        "open_dataset('a', root).source('train'); "
+        "sys.exit(str({'torch', 'dask', 'sklearn', 'timm', 'pandas', 'numba'} & set(sys.modules) or ''))"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.stderr.strip() == ""
+
+
+def test_a_modified_copy_of_a_named_dataset_has_its_own_name(tmp_path):
+    for folder in ("cifar10", "cifar10-night"):
+        for name in CLASSES:
+            write(tmp_path / folder / "test" / name / "0.png", png(0, 0))
+    opened = [open_dataset(str(tmp_path / folder), tmp_path).name for folder in ("cifar10", "cifar10-night")]
+    assert opened == ["cifar10", "cifar10-night"]

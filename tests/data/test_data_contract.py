@@ -1,0 +1,104 @@
+"""One contract for every dataset: each layout made on the fly, and each named one that can be opened."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import data_layouts
+import numpy as np
+import pytest
+from gapscope.data.catalogue import companions_of, open_dataset
+from gapscope.data.datasets import DATASETS
+from gapscope.data.source import Undecodable
+
+SAMPLE = 7
+
+
+@pytest.fixture(params=[*sorted(data_layouts.LAYOUTS), *sorted(DATASETS)])
+def reopen(request, tmp_path):
+    """Opens the dataset anew at each call."""
+    if request.param in data_layouts.LAYOUTS:
+        place = str(data_layouts.LAYOUTS[request.param](tmp_path / "set"))
+        return lambda: open_dataset(place, tmp_path)
+    root = root_of(request, tmp_path)
+    return lambda: open_dataset(request.param, root)
+
+
+def root_of(request, tmp_path):
+    """A data root that holds the named dataset: the real one, else a toy in its layout."""
+    if DATASETS[request.param].embedded:
+        return tmp_path
+    if request.param in data_layouts.TOYS:
+        return data_layouts.TOYS[request.param](tmp_path)
+    return request.getfixturevalue("test_data")
+
+
+def outcome(source, index):
+    try:
+        return source.image(index).tobytes()
+    except Undecodable as error:
+        return str(error)
+
+
+def sample(source):
+    return range(0, len(source.listing), max(1, len(source.listing) // SAMPLE))
+
+
+def test_listing_twice_gives_the_same_order(reopen):
+    first, second = reopen(), reopen()
+    assert first.splits == second.splits
+    for split in first.splits:
+        assert first.source(split).listing.fingerprint() == second.source(split).listing.fingerprint()
+
+
+def test_names_are_unique_and_labels_are_classes(reopen):
+    dataset = reopen()
+    for split in dataset.splits:
+        listing = dataset.source(split).listing
+        assert len(listing) == len(set(listing.names)) == len(listing.labels) > 0
+        assert listing.labels.dtype == np.int32
+        assert -1 <= listing.labels.min() <= listing.labels.max() < max(len(listing.class_names), 1)
+        assert len(set(listing.class_names)) == len(listing.class_names)
+
+
+def test_splits_share_no_image_and_all_classes(reopen):
+    dataset = reopen()
+    listings = [dataset.source(split).listing for split in dataset.splits]
+    names = [name for listing in listings for name in listing.names]
+    assert len(names) == len(set(names))
+    assert all(listing.class_names == listings[0].class_names for listing in listings)
+
+
+def test_images_are_rgb_and_the_same_twice_and_after_travelling(reopen):
+    dataset = reopen()
+    for split in dataset.splits:
+        source = dataset.source(split)
+        first = [outcome(source, index) for index in sample(source)]
+        travelled = pickle.loads(pickle.dumps(source))
+        assert travelled.listing.fingerprint() == source.listing.fingerprint()
+        assert [outcome(travelled, index) for index in sample(source)] == first
+        assert all(
+            source.image(index).mode == "RGB" for index in sample(source) if isinstance(outcome(source, index), bytes)
+        )
+
+
+def test_threads_in_any_order_see_what_one_thread_sees(reopen, rng):
+    dataset = reopen()
+    source = dataset.source(dataset.splits[0])
+    order = rng.permutation(np.tile(np.array(sample(source)), 3)).tolist()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda index: outcome(source, index), order))
+    assert found == [outcome(source, index) for index in order]
+
+
+def test_sizes_are_the_lengths_of_what_is_read(reopen):
+    dataset = reopen()
+    source = dataset.source(dataset.splits[-1])
+    sizes = source.sizes()
+    assert len(sizes) == len(source.listing)
+    assert [len(source.read(index)) for index in sample(source)] == [int(sizes[index]) for index in sample(source)]
+
+
+def test_companions_are_known_and_say_so_themselves():
+    for name, recipe in DATASETS.items():
+        assert recipe.name == name
+        assert all(DATASETS[companion].companion_of == name for companion in companions_of(name))

@@ -1,0 +1,248 @@
+"""One contract for every modification, published settings against plain NumPy and SciPy, and modified sources."""
+
+import pickle
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from gapscope.core.errors import InputError
+from gapscope.core.random import stream
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.modifications import MODIFICATIONS
+from gapscope.data.modifications.modification import SEVERITIES, Modification, parse, written
+from gapscope.data.modified import SIDE, Modified, seen_through
+from gapscope.data.source import Listing
+from gapscope.data.sources.arrays import ArraySource
+from PIL import Image
+from published_modifications import REFERENCES
+from scipy.stats import chisquare, poisson
+
+# Those whose published settings are no ladder of pixel changes: colours fade, then glare; first the whole bends, then
+# small areas do.
+NOT_ORDERED = {"saturation", "elastic"}
+# Published neighbours that come to about the same: snow 2 and 3, and at 32 pixels motion blur 3 and 4 (kernels that
+# differ in their empty ends) and pixelation 1 and 2 (30 pixels a side, and 28).
+NEARLY_EQUAL = {"snow", "motion-blur", "pixelate"}
+SLACK = 0.97
+SHAPES = ((8, 8), (1, 1), (3, 40), (40, 3), (70, 91), (224, 224))
+
+
+@pytest.fixture(params=sorted(MODIFICATIONS))
+def name(request):
+    return request.param
+
+
+@cache
+def scene(height, width, seed=3):
+    """A smooth coloured picture with edges and some texture, the full range of levels in it."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (6, 6, 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), np.float64)
+    smooth[height // 3 : height // 2, width // 4 : width // 2] *= 0.3
+    pixels = np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def change(name, severity, image, repeats=4):
+    """Mean absolute change of a level, over a few streams that are the same at every severity."""
+    modify = Modification(name, severity)
+    changed = [modify(image, stream(seed, "change")).astype(np.float64) for seed in range(repeats)]
+    return np.mean([np.abs(one - image).mean() for one in changed])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shape_and_type_stay_and_the_input_is_untouched(name, shape):
+    image = scene(*shape).copy()
+    before = image.copy()
+    for severity in SEVERITIES:
+        found = Modification(name, severity)(image, np.random.default_rng(0))
+        assert found.shape == image.shape
+        assert found.dtype == np.uint8
+        assert not np.shares_memory(found, image)
+        assert np.array_equal(image, before)
+
+
+def test_the_same_stream_gives_the_same_image_also_from_a_read_only_or_strided_one(name):
+    image = scene(70, 91)
+    strided = np.repeat(image, 2, axis=1)[:, ::2]
+    for severity in (1, 5):
+        modify = pickle.loads(pickle.dumps(Modification(name, severity)))
+        first = modify(image, np.random.default_rng(5))
+        assert np.array_equal(first, modify(image.copy(), np.random.default_rng(5)))
+        assert np.array_equal(first, modify(strided, np.random.default_rng(5)))
+
+
+@pytest.mark.parametrize("side", [224, 32])
+def test_a_severer_modification_changes_more(name, side):
+    changes = [change(name, severity, scene(side, side)) for severity in SEVERITIES]
+    assert changes[-1] > 0.5
+    least = SLACK if name in NEARLY_EQUAL else 1.0
+    steps = pairwise(changes)
+    assert name in NOT_ORDERED or all(later > least * earlier for earlier, later in steps), changes
+
+
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_plain_grey_images_survive(name, level):
+    image = np.full((40, 40, 3), level, np.uint8)
+    for severity in SEVERITIES:
+        assert Modification(name, severity)(image, np.random.default_rng(1)).shape == image.shape
+
+
+# Those that draw nothing, and those that draw the same numbers in the same order as the reference.
+EXACT = {"brightness", "blur", "contrast", "defocus-blur", "fog", "jpeg", "motion-blur", "pixelate", "saturation"}
+
+
+@pytest.mark.parametrize("side", [224, 32])
+@pytest.mark.parametrize("published", sorted(EXACT))
+def test_what_draws_the_same_numbers_is_the_published_image_within_a_level(published, side):
+    image = scene(side, side)
+    for severity in SEVERITIES:
+        wanted = REFERENCES[published](image, severity, stream(1, "fog")).astype(np.int64)
+        found = Modification(published, severity)(image, stream(1, "fog")).astype(np.int64)
+        assert np.abs(found - wanted).max() <= 1, severity
+
+
+@pytest.mark.parametrize(("side", "repeats"), [(224, 8), (32, 60)])
+@pytest.mark.parametrize("published", sorted(set(REFERENCES) - EXACT))
+def test_the_mean_change_is_that_of_the_published_code(published, side, repeats):
+    """Within 5 % plus half a level: the authors cut levels off where these are rounded, and draw other numbers."""
+    image = scene(side, side)
+    for severity in SEVERITIES:
+        drawn = [REFERENCES[published](image, severity, stream(seed, "change")) for seed in range(repeats)]
+        wanted = np.mean([np.abs(one.astype(np.float64) - image).mean() for one in drawn])
+        found = change(published, severity, image, repeats)
+        assert abs(found - wanted) <= 0.05 * wanted + 0.5, (severity, found, wanted)
+
+
+def test_counts_of_photons_are_poisson_numbers():
+    photons, level = 25, 100
+    image = np.full((200, 200, 3), level, np.uint8)
+    shown = Modification("shot-noise", 2)(image, np.random.default_rng(2))
+    counts = np.rint(shown / 255 * photons).astype(int).ravel()
+    expected = poisson.pmf(np.arange(photons), level / 255 * photons)
+    found = np.bincount(counts, minlength=photons + 1)
+    likely = expected * counts.size > 5
+    observed = np.append(found[:-1][likely], counts.size - found[:-1][likely].sum())
+    wanted = np.append(expected[likely], 1 - expected[likely].sum()) * counts.size
+    assert chisquare(observed, wanted).pvalue > 1e-3
+
+
+def test_dark_mode_and_inversion_at_their_worst_undo_themselves():
+    image = scene(40, 50)
+    for name in ("dark-mode", "invert"):
+        modify = Modification(name, 5)
+        assert np.array_equal(modify(modify(image, None), None), image)
+
+
+def test_dark_mode_keeps_chroma_and_turns_lightness_over():
+    image = scene(40, 50).astype(int)
+    found = Modification("dark-mode", 5)(scene(40, 50), None).astype(int)
+    assert np.array_equal(np.ptp(found, axis=2), np.ptp(image, axis=2))
+    lightness = image.max(axis=2) + image.min(axis=2)
+    assert np.array_equal(found.max(axis=2) + found.min(axis=2), 510 - lightness)
+
+
+def test_night_is_cooler_and_lamp_light_warmer_than_grey():
+    grey = np.full((64, 64, 3), 160, np.uint8)
+    red, _, blue = Modification("night", 4)(grey, None).mean(axis=(0, 1))
+    assert red < blue
+    red, _, blue = Modification("low-light", 4)(grey, np.random.default_rng(0)).mean(axis=(0, 1))
+    assert red > blue
+
+
+def test_a_specification_names_modifications_and_severities():
+    found = parse(" night, blur:1,fog:5 ")
+    assert found == (Modification("night", 3), Modification("blur", 1), Modification("fog", 5))
+    assert parse(written(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("specification", "sentence"),
+    [
+        ("nigth", "no modification named 'nigth'; did you mean 'night'?"),
+        ("night:6", "'night:6' has the severity '6'; it is a whole number from 1 to 5"),
+        ("night:", "has the severity ''"),
+        ("fog:x", "has the severity 'x'"),
+        (" , ", "names no modification; wanted for example night"),
+    ],
+)
+def test_a_specification_that_is_none_says_what_was_wanted(specification, sentence):
+    with pytest.raises(InputError, match=sentence.replace("?", r"\?")):
+        parse(specification)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+def test_what_is_no_image_is_refused(image):
+    with pytest.raises(InputError, match="wanted uint8 of"):
+        Modification("night")(image, np.random.default_rng(0))
+
+
+@pytest.fixture
+def source():
+    pixels = np.stack([scene(24, 24, seed) for seed in range(6)])
+    return ArraySource(pixels, Listing([f"image-{i}" for i in range(6)], np.arange(6, dtype=np.int32) % 2, ["a", "b"]))
+
+
+def test_a_modified_source_has_the_same_listing_and_applies_all_in_order(source):
+    modified = Modified(source, parse("invert:5,rain:2"), seed=4)
+    assert modified.listing is source.listing
+    wanted = 255 - np.asarray(source.image(2))
+    wanted = Modification("rain", 2)(wanted, stream(4, "image-2", "rain"))
+    assert np.array_equal(np.asarray(modified.image(2)), wanted)
+
+
+def test_a_modified_image_depends_on_seed_and_name_and_not_on_the_order_or_the_process(source):
+    modified = Modified(source, parse("gaussian-noise"))
+    travelled = pickle.loads(pickle.dumps(modified))
+    backwards = [np.asarray(travelled.image(i)) for i in reversed(range(6))][::-1]
+    assert all(np.array_equal(np.asarray(modified.image(i)), backwards[i]) for i in range(6))
+    other = Modified(source, parse("gaussian-noise"), seed=1)
+    assert not np.array_equal(np.asarray(other.image(0)), backwards[0])
+    noise = [backwards[i].astype(int) - np.asarray(source.image(i)) for i in (0, 1)]
+    assert not np.array_equal(*noise)
+
+
+def test_large_images_are_shrunk_before_they_are_modified():
+    pixels = np.full((1, 300, 600, 3), 200, np.uint8)
+    large = ArraySource(pixels, Listing(["large"], np.zeros(1, np.int32), ["a"]))
+    assert Modified(large, parse("invert:5")).image(0).size == (2 * SIDE, SIDE)
+
+
+def test_a_dataset_opens_as_seen_through_modifications_and_accompanies_it(tmp_path):
+    plain, night = (open_dataset(name, tmp_path) for name in ("digits", "digits+night,blur:1"))
+    assert (night.name, night.companion_of, night.splits) == ("digits+night:3,blur:1", "digits", plain.splits)
+    assert open_dataset(night.name, tmp_path).name == night.name
+    for split in plain.splits:
+        before, after = plain.source(split), night.source(split)
+        assert after.listing.fingerprint() == before.listing.fingerprint()
+        assert after.image(0).size == before.image(0).size
+        assert np.asarray(after.image(0)).sum() < np.asarray(before.image(0)).sum()
+
+
+def test_what_accompanies_a_dataset_still_does_when_it_is_modified(tmp_path):
+    assert open_dataset("digits-night+fog", tmp_path).companion_of == "digits"
+    twice = seen_through(open_dataset("digits+fog", tmp_path), "blur")
+    assert (twice.name, twice.companion_of) == ("digits+fog:3+blur:3", "digits")
+
+
+def test_a_path_is_modified_too_and_a_folder_with_a_plus_in_its_name_is_a_folder(tmp_path):
+    for place in ("set", "set+night"):
+        for label in ("a", "b"):
+            (tmp_path / place / "train" / label).mkdir(parents=True)
+            (tmp_path / place / "test" / label).mkdir(parents=True)
+            for split in ("train", "test"):
+                Image.fromarray(scene(24, 24)).save(tmp_path / place / split / label / "1.png")
+    assert open_dataset(str(tmp_path / "set+night"), tmp_path).notes == ()
+    modified = open_dataset(f"{tmp_path}/set+fog:2", tmp_path)
+    assert (modified.name, modified.companion_of) == ("set+fog:2", "set")
+    assert modified.place.endswith("set+fog:2")
+    assert not np.array_equal(np.asarray(modified.source("test").image(0)), scene(24, 24))
+
+
+def test_a_misspelt_modification_of_a_dataset_is_named(tmp_path):
+    with pytest.raises(InputError, match="no modification named 'knight'; did you mean 'night'"):
+        open_dataset("digits+knight", tmp_path)
+    with pytest.raises(InputError, match="no dataset named 'digit'"):
+        open_dataset("digit+night", tmp_path)

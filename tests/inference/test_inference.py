@@ -1,0 +1,99 @@
+"""Intervals, the keyed bootstrap, paired tests and corrections agree with references and do not depend on order."""
+
+import numpy as np
+import pytest
+from gapscope.core.errors import InputError
+from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, poisson_weights, resampled_sums
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, chi2, norm, poisson
+
+# The fifteen p-values of Benjamini and Hochberg (1995).
+CLASSIC = [
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1,
+]
+
+
+def test_benjamini_hochberg_makes_four_discoveries_of_the_classic_example_and_bonferroni_three():
+    assert (adjusted(CLASSIC) <= 0.05).sum() == 4
+    assert (adjusted(CLASSIC, "bonferroni") <= 0.05).sum() == 3
+    assert adjusted(CLASSIC)[:5] == pytest.approx([0.0015, 0.003, 0.0095, 0.035625, 0.0603])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_equals_its_definition_and_lies_between_raw_and_bonferroni(p):
+    p = np.array(p)
+    order = np.argsort(p, kind="stable")
+    expected = np.empty(len(p))
+    for place, index in enumerate(order):
+        expected[index] = min(1, max((len(p) - j) * p[order[j]] for j in range(place + 1)))
+    np.testing.assert_allclose(adjusted(p, "holm"), expected)
+    assert (adjusted(p, "holm") >= p).all()
+    assert (adjusted(p, "holm") <= adjusted(p, "bonferroni") + 1e-12).all()
+
+
+def test_no_tests_need_no_correction():
+    assert adjusted([]).size == 0
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 0), (3, 9), (40, 41), (0, 12)])
+def test_mcnemar_is_the_exact_binomial_test(one, other):
+    n, most = one + other, max(one, other)
+    expected = min(1.0, 2 * binom.sf(most - 1, n, 0.5)) if n else 1.0
+    assert mcnemar(one, other) == pytest.approx(expected)
+
+
+def test_multiplicities_are_poisson_and_differ_between_replicates_and_seeds():
+    weights = poisson_weights(7, 50, np.arange(20_000))
+    counts = np.bincount(weights.ravel(), minlength=6)[:6]
+    expected = weights.size * poisson.pmf(np.arange(6), 1)
+    assert ((counts - expected) ** 2 / expected).sum() < chi2.isf(1e-6, 5)
+    correlation = np.corrcoef(np.vstack([weights[:5], poisson_weights(8, 5, np.arange(20_000))]))
+    assert np.abs(correlation - np.eye(10)).max() < 0.04
+
+
+def test_replicates_are_the_same_bit_for_bit_in_any_order_and_any_chunks(rng):
+    ids, values = rng.integers(0, 2**62, 3000), rng.normal(size=(3000, 2))
+    whole = resampled_sums(ids, values, seed=3, replicates=20)
+    order = rng.permutation(3000)
+    parts = sum(resampled_sums(ids[rows], values[rows], 3, 20) for rows in np.array_split(order, 7))
+    np.testing.assert_array_equal(whole, parts)
+    expected = poisson_weights(3, 20, ids).astype(float) @ values
+    np.testing.assert_allclose(whole, expected, atol=3000 * 2.0**-24)
+
+
+def test_a_bootstrap_interval_is_as_wide_as_the_normal_one(rng):
+    right = (rng.random(4000) < 0.7).astype(float)
+    sums = resampled_sums(np.arange(4000), np.column_stack([right, np.ones(4000)]), seed=0, replicates=1000)
+    low, high = interval_of(sums[:, 0] / sums[:, 1])
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 4000), rel=0.12)
+
+
+def test_the_line_is_least_squares_on_probit_axes(rng):
+    reference = rng.uniform(0.3, 0.9, 12)
+    target = norm.cdf(0.9 * norm.ppf(reference) - 0.3 + 0.02 * rng.normal(size=12))
+    line = ProbitLine.fit(reference, target)
+    slope, intercept = np.polyfit(norm.ppf(reference), norm.ppf(target), 1)
+    assert (line.slope, line.intercept) == (pytest.approx(slope), pytest.approx(intercept))
+    above = line.effective_robustness(reference, target)
+    np.testing.assert_allclose(norm.ppf(target - above), intercept + slope * norm.ppf(reference))
+
+
+@pytest.mark.parametrize(("reference", "target"), [([0.5], [0.4]), ([0.5, 0.5], [0.4, 0.3]), ([0.5, 1.0], [0.4, 0.9])])
+def test_a_line_without_two_models_or_with_a_perfect_one_is_refused(reference, target):
+    with pytest.raises(InputError, match=r"two models|probit axis"):
+        ProbitLine.fit(np.array(reference), np.array(target))

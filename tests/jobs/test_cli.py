@@ -1,0 +1,91 @@
+"""The command line answers mistakes with one sentence and exit code 2, and tells machines in JSON what it did."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gapscope.jobs import command_line as cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "cli.py", *map(str, arguments)],
+        cwd=options.pop("cwd", ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["fit-incremental", "--datset", "digits"], "--datset"),
+        (["fit-incremental", "--dataset", "digits", "--epochs", "many"], "many"),
+        (["fit-incremental"], "dataset"),
+        (["exract"], "exract"),
+        (["extract", "--config", "no-such-file.yaml"], "no-such-file.yaml"),
+        (["extract", "--dataset", "no-such-dataset"], "no-such-dataset"),
+        (["extract", "--dataset", "digits", "--backbone", "tinny"], "tinny"),
+        (["fit-incremental", "--dataset", "imagenet"], "imagenet/train"),
+        (["fit-incremental", "--dataset", "digits", "--model", "softmx"], "did you mean 'softmax'"),
+        (["fit-incremental", "--dataset", "digits", "--C", "1", "--l2", "1"], "--c 1 and --l2 1"),
+        (["fit-incremental", "--dataset", "digits", "--model", "softmax", "rigde"], "did you mean 'ridge'"),
+        (["tune", "--dataset", "digits", "--model", "softmx"], "did you mean 'softmax'"),
+        (["predict", "--model", "no-such-run", "--dataset", "digits"], "no-such-run holds no model"),
+        (["predict", "--dataset", "digits"], "model"),
+        (["import-csv", "no-such-file.csv", "--dataset", "x", "--split", "train"], "no-such-file.csv"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.execute(arguments) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.startswith("gapscope: ")
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_every_command_is_listed_with_what_it_does():
+    result = run("--help")
+    assert result.returncode == 0
+    for command in cli.COMMANDS:
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_help_of_every_command_has_an_example_and_explains_every_option(command, capsys):
+    assert cli.execute([command, "--help"]) == 0
+    assert f"python cli.py {command}" in capsys.readouterr().out
+
+
+def test_json_is_one_object_on_standard_output(tmp_path):
+    result = run("extract", "--dataset", "digits", "--split", "test", "--json", "--workspace", tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert set(found) == {"job", "run", "seconds", "results"}
+    assert found["job"] == "extract"
+    columns = {"dataset", "split", "model", "metric", "class", "value", "low", "high", "n"}
+    assert all(set(row) == columns for row in found["results"])
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(tmp_path):
+    (tmp_path / "run.yaml").write_text(f"dataset: [digits]\nsplit: [train]\nworkspace: {tmp_path}\n")
+    result = run("extract", "--config", tmp_path / "run.yaml", "--split", "test")
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.glob("embeddings/*/digits/*")] == ["test"]
+
+
+def test_an_unknown_option_in_a_file_is_named(tmp_path):
+    (tmp_path / "run.yaml").write_text("batchsize: 3\n")
+    result = run("extract", "--config", tmp_path / "run.yaml")
+    assert result.returncode == 2
+    assert "batchsize" in result.stderr

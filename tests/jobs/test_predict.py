@@ -1,0 +1,181 @@
+"""`predict`: a saved model answers for any store with the same kind of features, and is measured where it can be."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import write_store
+from gapscope.core.errors import InputError, SchemaError
+from gapscope.core.location import Location
+from gapscope.evaluation.predict import _kept, predict
+from gapscope.jobs import command_line as cli
+from gapscope.jobs.fit_incremental import FitIncrementalConfig
+from gapscope.jobs.fit_incremental import run as fit
+from gapscope.jobs.predict import PredictConfig, run
+from gapscope.probes.model import load_model
+from gapscope.schemas.run import RunManifest
+from gapscope.store import open_store
+from gapscope.stream import connect
+from toy_workspace import CLASSES, DIM, Blobs, write_sets
+
+
+@pytest.fixture
+def blobs(rng):
+    return Blobs(rng)
+
+
+@pytest.fixture
+def workspace(tmp_path, blobs):
+    return write_sets(tmp_path, blobs)
+
+
+@pytest.fixture
+def model(workspace):
+    """The run folder of a trained model."""
+    return fit(FitIncrementalConfig(dataset="toy", model=("lda",), workspace=str(workspace))).run
+
+
+def predicted(workspace, model, dataset="stranger", **options):
+    return run(PredictConfig(model=model, dataset=dataset, workspace=str(workspace), **options))
+
+
+def test_it_measures_what_the_training_run_measured(workspace, model):
+    trained = json.loads((Location.of(model) / "results.json").read_text())["results"]
+    report = predicted(workspace, model, "toy", split="val")
+    assert [r.row() for r in report.results] == [row for row in trained if row["split"] == "val"]
+    assert report.tables[0].rows[0][:2] == ("lda", "toy/val")
+
+
+def test_a_set_that_is_no_companion_is_predicted_row_by_row_as_the_model_says(workspace, model):
+    report = predicted(workspace, model)
+    rows = open_store(Location.of(workspace / "embeddings/toy/stranger/test")).view().read()
+    table = pq.read_table(f"{report.run}/predictions/stranger-test")
+    assert report.run.endswith("predict-fit-incremental-toy-lda-stranger-test")
+    assert (table["predicted"].to_numpy() == load_model(Location.of(model)).predict(rows.x)).all()
+    assert (table["sample_id"].to_numpy() == rows.sample_id).all()
+
+
+def test_the_record_names_the_model_and_the_set(workspace, model):
+    report = predicted(workspace, model)
+    manifest = RunManifest.model_validate_json((Location.of(report.run) / "manifest.json").read_text())
+    assert (manifest.job, manifest.status) == ("predict", "complete")
+    assert [one.place for one in manifest.inputs] == [model, str(workspace / "embeddings/toy/stranger/test")]
+
+
+def test_rows_without_any_label_or_class_are_predicted_with_a_note(workspace, model, blobs):
+    x, y = blobs(80)
+    folder = workspace / "embeddings/toy/bare/test"
+    write_store(folder, x, np.full_like(y, -1), dataset="bare", split="test", class_names=["unknown"])
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"unknown"', ""))
+    report = predicted(workspace, model, "bare")
+    assert not report.results
+    assert not report.tables
+    assert "bare/test has no labels; its 80 rows were predicted and not measured" in report.notes
+    table = pq.read_table(f"{report.run}/predictions/bare-test")
+    assert (table["predicted"].to_numpy() == y).mean() > 0.9
+    assert table["log_likelihood"].null_count == 80
+
+
+def test_one_of_several_models_has_to_be_chosen(workspace):
+    both = fit(FitIncrementalConfig(dataset="toy", model=("lda", "softmax"), workspace=str(workspace))).run
+    with pytest.raises(InputError, match=r"several models; choose one with --model: .*models/lda, .*models/softmax"):
+        predicted(workspace, both)
+    assert predicted(workspace, f"{both}/models/lda").results
+
+
+def test_a_treatment_of_unequal_classes_is_part_of_the_models_name(workspace):
+    options = {"model": ("lda",), "class_weight": ("logit-adjustment",), "workspace": str(workspace)}
+    model = fit(FitIncrementalConfig(dataset="toy", **options)).run
+    assert {r.model for r in predicted(workspace, model).results} == {"lda, logit-adjustment"}
+
+
+def test_classes_in_another_order_are_matched_by_name(workspace, model, blobs):
+    x, y = blobs(200)
+    names = [f"class {index}" for index in reversed(range(CLASSES))]
+    folder = workspace / "embeddings/toy/turned/test"
+    write_store(folder, x, CLASSES - 1 - y, dataset="turned", split="test", class_names=names)
+    report = predicted(workspace, model, "turned")
+    assert any("matched by name" in note for note in report.notes)
+    assert next(r.value for r in report.results if r.metric == "accuracy") > 0.9
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [({"weights_hash": "abc"}, "weights_hash is 'abc'"), ({"class_names": ["cat", "dog"]}, "not trained on")],
+)
+def test_features_and_classes_of_another_kind_are_refused(workspace, model, blobs, fields, sentence):
+    x, _ = blobs(50)
+    folder = workspace / "embeddings/toy/other/test"
+    write_store(folder, x, np.zeros(50, int), dataset="other", split="test", **fields)
+    with pytest.raises(InputError, match=sentence):
+        predicted(workspace, model, "other")
+
+
+def test_features_of_another_width_are_refused(workspace, model, rng):
+    folder = workspace / "embeddings/toy/wide/test"
+    write_store(folder, rng.standard_normal((20, DIM + 1)), np.zeros(20, int), dataset="wide", split="test")
+    with pytest.raises(InputError, match=f"dim is {DIM + 1}, the model was trained on {DIM}"):
+        predicted(workspace, model, "wide")
+
+
+def test_options_that_only_a_network_has_a_use_for_are_refused(workspace, model):
+    with pytest.raises(InputError, match="predicts stored embeddings; leave out --device, --data-root"):
+        predicted(workspace, model, device="cpu", data_root=workspace)
+
+
+def test_a_folder_without_a_model_is_named(workspace):
+    with pytest.raises(SchemaError, match="holds no model"):
+        predicted(workspace, str(workspace))
+
+
+def test_the_command_line_prints_the_results(workspace, model, capsys):
+    options = ["--model", model, "--dataset", "toy", "--split", "val", "--workspace", str(workspace), "--json"]
+    assert cli.execute(["predict", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["job"] == "predict"
+    assert {row["metric"] for row in found["results"]} >= {"accuracy", "macro_f1", "log_loss"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_predicts_the_same(workspace, model, cluster):
+    here = predicted(workspace, model, "toy", split="val", name="here")
+    there = predicted(workspace, model, "toy", split="val", name="there", scheduler=cluster)
+    assert [r.row() for r in here.results] == [r.row() for r in there.results]
+
+
+class Counting:
+    """A model that remembers how many rows it was asked about."""
+
+    probabilistic, temperature, rows = True, 1.0, 0
+
+    def scores(self, x):
+        self.rows += len(x)
+        return x
+
+
+def test_parts_that_lie_there_are_counted_and_not_computed_again(make_store, tmp_path, rng):
+    x, y = rng.standard_normal((10_000, 6)).astype(np.float32), rng.integers(-1, 6, 10_000)
+    store, folder = make_store(x, y, part_rows=4000), Location.of(tmp_path / "predictions")
+    names = [f"class {index}" for index in range(6)]
+    with connect(threads=1) as workers:
+        whole, again = Counting(), Counting()
+        first = predict(whole, names, store.view(), np.arange(6), folder, workers)
+        (tmp_path / "predictions/part-00001.parquet").unlink()
+        second = predict(again, names, store.view(), np.arange(6), folder, workers)
+    assert (whole.rows, again.rows) == (10_000, 4096)
+    assert (first.confusion == second.confusion).all()
+    assert first[1:4] == second[1:4]
+    assert all((one == two).all() for one, two in zip(first.calibration, second.calibration, strict=True))
+    assert first.scores.squared == second.scores.squared
+
+
+def test_a_part_of_other_rows_is_not_taken(make_store, tmp_path, rng):
+    x, y = rng.standard_normal((500, 3)).astype(np.float32), rng.integers(0, 3, 500)
+    store, folder = make_store(x, y), Location.of(tmp_path / "predictions")
+    with connect(threads=1) as workers:
+        predict(Counting(), ["a", "b", "c"], store.view(), np.arange(3), folder, workers)
+    place = folder / "part-00000.parquet"
+    assert _kept(place, store.view().read()) is not None
+    assert _kept(place, store.view(0, 499).read()) is None

@@ -1,0 +1,100 @@
+"""What docs/deployment.md promises works as it is written there, as far as one machine can tell."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, write_store
+
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
+SRUN = """#!/bin/bash
+while [[ "$1" == --* ]]; do shift; done
+"$@" --name one &
+"$@" --name two
+"""
+JOB = """
+import sys
+from gapscope.stream import connect
+with connect(sys.argv[-1]) as workers:
+    workers.client.wait_for_workers(2)
+    print("sum", sum(workers.each(abs, range(10), lambda index: None)))
+"""
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", PAGE, flags=re.S)[1]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def run(script, folder, scratch, *, path=()):
+    """What a bash script prints, once it has ended and all that it left running was killed."""
+    places = os.pathsep.join([*map(str, path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": places, "PYTHONPATH": str(ROOT), "SLURM_JOB_ID": "1", "SLURM_NTASKS": "4"}
+    output, log = scratch / "output.txt", scratch / "log.txt"
+    with output.open("w") as printed, log.open("w") as errors:
+        streams = {"stdout": printed, "stderr": errors, "start_new_session": True}
+        process = subprocess.Popen(["bash", "-c", script], cwd=folder, env=environment, **streams)
+    try:
+        process.wait(timeout=60)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, log.read_text()
+    return output.read_text()
+
+
+def test_the_commands_for_one_machine_run(tmp_path, rng):
+    y = rng.integers(0, 3, 300)
+    x = (rng.standard_normal((300, 6)) + 3 * np.eye(3, 6)[y]).astype(np.float32)
+    write_store(tmp_path / "workspace" / "embeddings" / "toy" / "digits" / "train", x, y, dataset="digits")
+    script = block("bash").replace("--workspace workspace", f"--workspace {tmp_path}/workspace")
+    script = script.replace(":8786", f":{(port := free_port())}").replace("--port 8786", f"--port {port}")
+    script = script.replace(":8787", f":{free_port()}")
+    assert "softmax" in run(script, ROOT, tmp_path)
+    assert (tmp_path / "workspace" / "runs" / "fit-incremental-digits-softmax" / "model.safetensors").exists()
+
+
+def test_the_slurm_script_is_bash_and_brings_scheduler_workers_and_job_together(tmp_path):
+    script = block("bash slurm")
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "srun").write_text(SRUN)
+    (tmp_path / "bin" / "srun").chmod(0o755)
+    (tmp_path / "cli.py").write_text(JOB)
+    assert run(script, tmp_path, tmp_path, path=[tmp_path / "bin"]) == "sum 45\n"
+
+
+@pytest.mark.parametrize("kind", ["bash", "bash ssh", "bash slurm"])
+def test_every_option_of_a_dask_command_exists(kind):
+    for line in block(kind).replace("\\\n", "").splitlines():
+        command = re.search(r"\bdask (scheduler|worker|ssh) .*", line)
+        if command:
+            shown = subprocess.run(
+                [sys.executable, "-m", "dask", command[1], "--help"], capture_output=True, text=True, check=True
+            )
+            for option in re.findall(r"\s(--[a-z-]+)", command[0]):
+                assert option in shown.stdout, f"dask {command[1]} {option}"
+
+
+def test_the_manifest_is_yaml_whose_parts_find_each_other():
+    parts = list(yaml.safe_load_all(block("yaml")))
+    assert [part["kind"] for part in parts] == ["Deployment", "Service", "Deployment", "Job"]
+    service = parts[1]["metadata"]["name"]
+    for part in (parts[2], parts[3]):
+        assert f"tcp://{service}:8786" in str(part["spec"]["template"])
+    for part in (parts[0], parts[2]):
+        assert part["spec"]["selector"]["matchLabels"] == part["spec"]["template"]["metadata"]["labels"]
+    assert parts[1]["spec"]["selector"] == parts[0]["spec"]["selector"]["matchLabels"]
+    assert all(isinstance(word, str) for word in parts[2]["spec"]["template"]["spec"]["containers"][0]["args"])

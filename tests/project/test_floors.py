@@ -1,0 +1,131 @@
+"""The floors of docs/architecture.md, executed: a file imports only from lower floors or from its own unit."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from gapscope.core.registry import Registry
+from gapscope.jobs.command_line import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+FLOORS = [
+    {"gapscope.schemas"},
+    {"gapscope.core"},
+    {"gapscope.data", "gapscope.store", "gapscope.inference", "gapscope.predictions"},
+    {"gapscope.stream"},
+    {"gapscope.summaries", "gapscope.networks"},
+    {
+        "gapscope.backbones",
+        "gapscope.shifts",
+        "gapscope.probes",
+        "gapscope.maps",
+        "gapscope.cnn",
+        "gapscope.generators",
+        "gapscope.remedies",
+    },
+    {
+        "gapscope.extraction",
+        "gapscope.replay",
+        "gapscope.evaluation",
+        "gapscope.realism",
+        "gapscope.estimators",
+        "gapscope.forecasts",
+        "gapscope.gaps",
+        "gapscope.draw",
+    },
+    {"gapscope.reports", "gapscope.explorer"},
+    {"gapscope.jobs"},
+]
+FOLDERS = {"engine": "gapscope", "jobs": "gapscope.jobs", "schemas": "gapscope.schemas"}
+FLOOR = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
+FILES = sorted(
+    path
+    for path in (p for top in FOLDERS for p in (ROOT / top).rglob("*.py"))
+    if path != ROOT / "engine" / "__init__.py"
+)
+
+
+def module_of(path):
+    top, *below = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS[top], *below]).removesuffix(".__init__")
+
+
+def unit_of(module):
+    return next((unit for unit in FLOOR if module == unit or module.startswith(f"{unit}.")), None)
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the floor"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.fullmatch(r"gapscope(\.\w+)+:\w+", node.value):
+                yield node.value.split(":")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_a_file_imports_only_from_lower_floors_or_its_own_unit(path):
+    unit = unit_of(module_of(path))
+    assert unit, f"{path} belongs to no unit of docs/architecture.md"
+    ours = [name for name in imports_of(path) if name.split(".")[0] == "gapscope"]
+    for name in ours:
+        other = unit_of(name)
+        assert other == unit or FLOOR[other] < FLOOR[unit], f"{path.relative_to(ROOT)} imports {name}"
+
+
+# What serves several jobs; every other module or package below jobs/ is one job.
+SHARED_BY_JOBS = {
+    *("connection", "evaluation", "folder", "image_sets", "inputs", "network", "report", "reported"),
+    *("selection", "settings", "story", "study", "terminal", "training"),
+}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.is_relative_to(ROOT / "jobs")], ids=module_of)
+def test_jobs_do_not_import_each_other(path):
+    parts = module_of(path).split(".")[1:]
+    if len(parts) == 1:
+        return  # the registry of all jobs
+    for name in imports_of(path):
+        if name.startswith("gapscope.jobs.") and name != "gapscope.jobs.JOBS":
+            other = name.split(".")[2]
+            assert other == parts[1] or other in SHARED_BY_JOBS, f"{path.name} imports {name}"
+
+
+def registries():
+    for path in FILES:
+        if "Registry(" in path.read_text() and path.name != "registry.py":
+            module = import_module(module_of(path))
+            yield from (value for value in vars(module).values() if isinstance(value, Registry))
+
+
+def test_every_target_of_every_registry_resolves():
+    found = {id(registry): registry for registry in registries()}.values()
+    assert len(found) >= 4
+    for registry in found:
+        for name in registry:
+            assert registry[name] is not None, f"{registry.kind} {name}"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_none_of_the_heavy_libraries(command):
+    script = (
+        "import sys, gapscope.jobs.command_line as cli; code = cli.execute(sys.argv[1:]); "
+        "heavy = {'torch', 'dask', 'distributed', 'sklearn', 'timm', 'numba', 'pandas'} & set(sys.modules); "
+        "print('loaded:', heavy, file=sys.stderr); sys.exit(code or len(heavy))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, *([command] if command else []), "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Usage:" in result.stdout

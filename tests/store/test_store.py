@@ -1,0 +1,206 @@
+"""The store gives back what it was given, continues what was begun, and is read by others without our code."""
+
+import socket
+
+import duckdb
+import numpy as np
+import polars
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from conftest import toy_part, toy_provenance, write_store
+from gapscope.core.errors import ConfigMismatchError, SchemaError
+from gapscope.core.location import Location
+from gapscope.schemas.embeddings import StoreManifest
+from gapscope.store import Piece, StoreWriter, open_store, pieces_of
+from gapscope.store.plan import spans_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture(params=["float16", "float32"])
+def arrays(request, rng):
+    x = rng.standard_normal((200, 7)).astype(request.param).astype(np.float32)
+    return x, rng.integers(0, 3, 200), request.param
+
+
+def test_rows_come_back_in_order_and_exact(arrays, make_store):
+    x, y, dtype = arrays
+    store = make_store(x, y, dtype=dtype)
+    whole = store.view().read()
+    assert (whole.x == x).all()
+    assert (whole.y == y).all()
+    assert (whole.sample_id == np.arange(200)).all()
+    assert whole.x.dtype == np.float32
+    assert whole.x.flags.c_contiguous
+    assert store.paths(Piece(63, 66)) == ["image-63.png", "image-64.png", "image-65.png"]
+
+
+@given(
+    parts=st.lists(st.integers(0, 9), min_size=1, max_size=8),
+    bounds=st.tuples(st.integers(0, 72), st.integers(0, 72)),
+    rows=st.integers(1, 20),
+)
+def test_pieces_cover_every_row_once_and_in_order(parts, bounds, rows):
+    total = sum(parts)
+    start, stop = sorted(min(bound, total) for bound in bounds)
+    offset = np.cumsum([0, *parts])
+    reached = [
+        offset[span.part] + row
+        for piece in pieces_of(start, stop, rows)
+        for span in spans_of(piece, parts)
+        for row in range(span.start, span.stop)
+    ]
+    assert reached == list(range(start, stop))
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 64, 300])
+def test_chunks_do_not_depend_on_their_size(chunk_rows, rng, make_store):
+    x = rng.standard_normal((200, 3)).astype(np.float32)
+    store = make_store(x, np.zeros(200, int))
+    view = store.view(10, 190)
+    assert (np.concatenate([chunk.x for chunk in view.chunks(chunk_rows)]) == x[10:190]).all()
+
+
+def test_the_dask_array_holds_the_same_rows(rng, make_store):
+    x = rng.standard_normal((200, 3)).astype(np.float32)
+    array = make_store(x, np.zeros(200, int)).to_dask_array(chunk_rows=48)
+    assert array.shape == (200, 3)
+    assert (array.compute(scheduler="threads") == x).all()
+
+
+def test_a_part_that_spans_row_groups_is_read_from_any_row_to_any_row(rng, make_store):
+    x = rng.standard_normal((9000, 2)).astype(np.float32)
+    store = make_store(x, np.zeros(9000, int), part_rows=9000)
+    for start, stop in [(0, 9000), (4095, 4097), (4096, 8192), (8999, 9000), (5, 5)]:
+        assert (store.read(Piece(start, stop)).x == x[start:stop]).all()
+
+
+def test_an_empty_store_reads_as_no_rows(make_store):
+    store = make_store(np.zeros((0, 4), np.float32), np.zeros(0, int))
+    assert store.rows == 0
+    assert store.view().read().x.shape == (0, 4)
+    assert store.to_dask_array().shape == (0, 4)
+
+
+def test_duckdb_polars_pandas_and_arrow_read_the_parts_without_our_code(arrays, make_store):
+    x, _, dtype = arrays
+    folder = make_store(x, np.zeros(200, int), dtype=dtype).folder
+    pattern = f"{folder}/part-*.parquet"
+    found = duckdb.sql(f"select embedding from '{pattern}' order by sample_id").fetchall()
+    assert np.array_equal(np.array(found)[:, 0], x)
+    frame = polars.read_parquet(pattern).sort("sample_id")
+    assert np.array_equal(np.stack(frame["embedding"].to_numpy()).astype(np.float32), x)
+    paths = [f"{folder}/{name}" for name in folder.names() if name.startswith("part-")]
+    table = pyarrow.dataset.dataset(paths).to_table().sort_by("sample_id")
+    assert np.array_equal(np.stack(table["embedding"].to_numpy()).astype(np.float32), x)
+    assert np.array_equal(np.stack(table.to_pandas()["embedding"]).astype(np.float32), x)
+
+
+def test_every_part_carries_its_provenance(rng, make_store):
+    store = make_store(rng.standard_normal((100, 2)).astype(np.float32), np.zeros(100, int), part_rows=40)
+    for part in store.manifest.parts:
+        metadata = pq.read_metadata((store.folder / part.name).path).metadata
+        assert metadata[b"gapscope"].decode() == store.provenance.model_dump_json()
+        assert metadata[b"gapscope.config_hash"].decode() == store.manifest.config_hash
+
+
+def begun(folder, x, y, **fields):
+    writer = StoreWriter(Location.of(folder), toy_provenance(x, y, **fields))
+    writer.begin()
+    return writer
+
+
+def test_an_unfinished_store_is_continued_and_not_opened(tmp_path, rng):
+    x, y = rng.standard_normal((100, 2)).astype(np.float32), np.zeros(100, int)
+    writer = begun(tmp_path, x, y)
+    writer.part(1, toy_part(x, y, "float32", 64, 128))
+    with pytest.raises(SchemaError, match="not finished"):
+        open_store(Location.of(tmp_path))
+    again = begun(tmp_path, x, y)
+    assert [again.finished_rows(part) for part in range(2)] == [None, 36]
+    with pytest.raises(SchemaError, match="lacks part 0 of 2"):
+        again.finish(2)
+    again.part(0, toy_part(x, y, "float32", 0, 64))
+    assert again.finish(2).rows == 100
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path, rng):
+    x, y = rng.standard_normal((10, 2)).astype(np.float32), np.zeros(10, int)
+    write_store(tmp_path, x, y)
+    with pytest.raises(ConfigMismatchError, match=r"backbone was 'toy', now 'vit'; seed was 0, now 1"):
+        begun(tmp_path, x, y, backbone="vit", seed=1)
+
+
+def test_a_newer_code_version_continues_an_older_ones_work(tmp_path, rng):
+    x, y = rng.standard_normal((10, 2)).astype(np.float32), np.zeros(10, int)
+    write_store(tmp_path, x, y, code_version="1")
+    assert begun(tmp_path, x, y, code_version="2").finished_rows(0) == 10
+
+
+def test_a_damaged_part_is_made_again(tmp_path, rng):
+    x, y = rng.standard_normal((10, 2)).astype(np.float32), np.zeros(10, int)
+    write_store(tmp_path, x, y)
+    part = tmp_path / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-40])
+    assert begun(tmp_path, x, y).finished_rows(0) is None
+    with pytest.raises(SchemaError, match=r"part-00000\.parquet cannot be read as Parquet"):
+        open_store(Location.of(tmp_path)).view().read()
+
+
+def test_the_ledger_gathers_the_rejected_of_all_parts(tmp_path, rng):
+    x, y = rng.standard_normal((100, 2)).astype(np.float32), np.zeros(100, int)
+    writer = begun(tmp_path, x, y)
+    for part, sample in ((0, 63), (1, 5)):
+        bad = [{"sample_id": sample, "path": f"{sample}.jpg", "reason": "empty file"}]
+        writer.part(part, toy_part(x, y, "float32", part * 64, part * 64 + 63), bad)
+    assert writer.finish(2).rejected == 2
+    store = open_store(Location.of(tmp_path))
+    assert [row["sample_id"] for row in store.rejected()] == [5, 63]
+    assert store.folder.names() == ["manifest.json", "part-00000.parquet", "part-00001.parquet", "rejected.parquet"]
+
+
+def test_a_manifest_that_is_none_is_named(tmp_path):
+    with pytest.raises(SchemaError, match="holds no embedding store"):
+        open_store(Location.of(tmp_path))
+    (tmp_path / "manifest.json").write_text('{"spec_version": 99}')
+    with pytest.raises(SchemaError, match="not a manifest that this gapscope can read"):
+        open_store(Location.of(tmp_path))
+
+
+def test_manifests_survive_the_round_trip(rng, make_store):
+    manifest = make_store(rng.standard_normal((10, 2)).astype(np.float32), np.zeros(10, int)).manifest
+    assert StoreManifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An address in an object store that speaks the real S3 protocol, on this machine."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ThreadedMotoServer(port=port, verbose=False)
+    server.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="features")
+    yield "s3://features"
+    server.stop()
+
+
+def test_a_store_in_an_object_store_works_like_one_in_a_folder(bucket, rng):
+    x, y = rng.standard_normal((200, 5)).astype(np.float32), rng.integers(0, 3, 200)
+    store = write_store(f"{bucket}/embeddings/toy", x, y)
+    assert (store.view().read().x == x).all()
+    assert {"manifest.json", "rejected.parquet", "part-00003.parquet"} <= set(store.folder.names())
+    assert begun(store.folder, x, y).finished_rows(3) == 8
+    with pytest.raises(ConfigMismatchError, match="seed was 0, now 7"):
+        begun(store.folder, x, y, seed=7)
