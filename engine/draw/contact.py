@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 import numpy as np
-from gapscope.draw.canvas import GREY, VERMILLION
+from gapscope.draw.canvas import GREY, VERMILION
 from gapscope.draw.thumbnails import INK
 from PIL import Image, ImageDraw, ImageFont
 
@@ -103,10 +103,10 @@ def _draw_class(picture: Image.Image, pen: ImageDraw.ImageDraw, sheet: ClassShee
         left = _left(place, side)
         picture.paste(_square(shown.image, side), (left, tops[1]))
         picture.paste(_square(shown.nearest, side), (left, tops[2]))
-        _say(pen, _fate(shown), (left, tops[1]), side, VERMILLION if shown.reason else GREY)
+        _say(pen, _fate(shown), (left, tops[1]), side, VERMILION if shown.reason else GREY)
         _say(pen, f"{shown.distance:.3g}", (left, tops[2]), side, GREY)
         if shown.reason:
-            pen.rectangle((left, tops[1], left + side - 1, tops[1] + side - 1), outline=VERMILLION, width=FRAME)
+            pen.rectangle((left, tops[1], left + side - 1, tops[1] + side - 1), outline=VERMILION, width=FRAME)
 
 
 def _left(place: int, side: int) -> int:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, VERMILLION, Size
+from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, VERMILION, Size
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -160,7 +160,7 @@ def _advance(letter: str) -> float:
 
 
 RIGHT_FRAME = {"edgecolor": PALE, "linewidth": 0.6}
-WRONG_FRAME = {"edgecolor": VERMILLION, "linewidth": 2.4}
+WRONG_FRAME = {"edgecolor": VERMILION, "linewidth": 2.4}
 
 
 def _draw_row(pen: _Pen, layout: _Layout, heading: str, tiles: Sequence[Tile], top: float) -> None:

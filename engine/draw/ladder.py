@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
+from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 from matplotlib.figure import Figure
 
 SAME = 5e-5
@@ -33,7 +33,7 @@ def ladder(
     figure, axes = sheet(size, 1.7 + 0.34 * len(order), title, "accuracy on the target, %")
     line = np.arange(len(order), dtype=np.float64)[::-1]
     gain = regained[order]
-    colours = [GREY if abs(one) < SAME else GREEN if one > 0 else VERMILLION for one in gain]
+    colours = [GREY if abs(one) < SAME else GREEN if one > 0 else VERMILION for one in gain]
     axes.barh(line, 100 * gain, 0.55, left=100 * before, color=colours)
     if intervals is not None:
         low, high = (np.asarray(end, np.float64)[order] for end in intervals)

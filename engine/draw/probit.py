@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 from gapscope.draw.naming import name_points
 from matplotlib.figure import Figure
 from scipy.special import ndtr, ndtri
@@ -35,7 +35,7 @@ def probit_line(
     ends = _padded(x)
     axes.plot(ends, ends, color=GREY, linestyle=":", linewidth=1, label="no loss")
     axes.plot(ends, line[1] + line[0] * ends, color=BLUE, linewidth=1.2, label="line through all models")
-    for some, colour, label in ((~marked, BLUE, "model, 95 % interval"), (marked, VERMILLION, "off the line")):
+    for some, colour, label in ((~marked, BLUE, "model, 95 % interval"), (marked, VERMILION, "off the line")):
         if some.any():
             reach = np.maximum([(y - low)[some], (high - y)[some]], 0)
             axes.errorbar(x[some], y[some], reach, fmt="o", color=colour, markersize=4, elinewidth=1, label=label)

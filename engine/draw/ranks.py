@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILLION, Size, sheet
+from gapscope.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILION, Size, sheet
 from matplotlib.figure import Figure
 
 
@@ -16,7 +16,7 @@ def ranks(
     room, letters = _room(max(map(len, names)) + len("  00.00"), size)
     for index, name in enumerate(names):
         moved = before[index] - after[index]
-        colour = GREY if moved == 0 else BLUE if moved > 0 else VERMILLION
+        colour = GREY if moved == 0 else BLUE if moved > 0 else VERMILION
         ends, wide = [before[index], after[index]], 0.7 + 0.5 * abs(moved)
         axes.plot([0, 1], ends, "-o", color=colour, markersize=3, linewidth=wide)
         left, right = f"{name}  {100 * first[index]:.2f}", f"{100 * second[index]:.2f}  {name}"

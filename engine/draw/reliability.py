@@ -1,7 +1,7 @@
 """How often answers are right that are given with some confidence: the reliability diagram."""
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 from matplotlib.figure import Figure
 
 # Normal quantile of a 95 % interval.
@@ -35,7 +35,7 @@ def reliability(
     reach = np.maximum([accuracy - below, above - accuracy], 0)
     axes.errorbar((low + high) / 2, accuracy, reach, fmt="none", color=GREY, elinewidth=1, capsize=2)
     axes.plot(confidence, confidence, color=GREY, linestyle=":", linewidth=1, label="as right as sure")
-    axes.plot(confidence, accuracy, "D", color=VERMILLION, markersize=4, label="at the mean confidence of a bar")
+    axes.plot(confidence, accuracy, "D", color=VERMILION, markersize=4, label="at the mean confidence of a bar")
     for left, right, count in zip(low, high, n, strict=True):
         axes.text((left + right) / 2, 1.5, _share(count / n.sum()), ha="center", va="bottom", color="white",
                   fontsize=0.8 * size.letters, rotation=90 if size.width < PAGE.width else 0)  # fmt: skip

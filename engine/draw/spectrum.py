@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from gapscope.core.errors import InputError
-from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILLION, Size, legend, sheet, thousands
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet, thousands
 from matplotlib.figure import Figure
 
 NAMED = 3
@@ -40,7 +40,7 @@ def spectrum(
     across = f"features by rank, n = {len(order):,}{missing}"
     figure, axes = sheet(size, 4.4, finding(sizes) if title is None else title, across, f"size of {unit}")
     for label, colour, mark, chosen in (
-        ("moved up", VERMILLION, "^", shifts[order] >= 0),
+        ("moved up", VERMILION, "^", shifts[order] >= 0),
         ("moved down", BLUE, "v", shifts[order] < 0),
     ):
         axes.plot(rank[chosen], sizes[chosen], mark, color=colour, markersize=4, linestyle="none", label=label)

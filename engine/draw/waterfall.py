@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILLION, Size, sheet
+from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILION, Size, sheet
 from matplotlib.figure import Figure
 
 SAME = 5e-5
@@ -29,7 +29,7 @@ def waterfall(
     figure, axes = sheet(size, 1.3 + 0.42 * bars, _told(title, names, terms), "accuracy, %")
     line = np.arange(bars)[::-1]
     axes.barh(line[[0, -1]], 100 * levels[[0, -1]], 0.6, color=BLUE)
-    lost = [GREY if abs(term) < SAME else VERMILLION if term > 0 else GREEN for term in terms]
+    lost = [GREY if abs(term) < SAME else VERMILION if term > 0 else GREEN for term in terms]
     axes.barh(line[1:-1], 100 * terms, 0.6, left=100 * levels[1:], color=lost)
     if intervals is not None:
         low, high = (np.asarray(bound, np.float64) for bound in intervals)

@@ -6,7 +6,7 @@ Ottosson (2020), "A perceptual color space for image processing": Oklab, in whic
 """
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, VERMILLION
+from gapscope.draw.canvas import BLUE, VERMILION
 from gapscope.draw.points.palette import CATEGORIES
 from gapscope.draw.points.values import COLOURS
 from matplotlib import colormaps
@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 
 # Ten steps from little to much, as on the pictures of a number.
 RISING = tuple(to_hex(colour) for colour in colormaps[COLOURS](np.linspace(0, 1, 10)))
-RIGHT, WRONG, UNEXPLAINED, UNKNOWN = BLUE, VERMILLION, "#4D4D4D", "#A7ADB5"
+RIGHT, WRONG, UNEXPLAINED, UNKNOWN = BLUE, VERMILION, "#4D4D4D", "#A7ADB5"
 # What is not looked at; on white.
 PALE = (222, 225, 230)
 # The angle after which a turning hue comes back to none that was there, and the lightness of hues that follow.

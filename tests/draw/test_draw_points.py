@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.draw import COLUMN, PAGE, png
-from gapscope.draw.canvas import BLUE, PALE, VERMILLION, title_of
+from gapscope.draw.canvas import BLUE, PALE, VERMILION, title_of
 from gapscope.draw.points.aggregate import counts, counts_by, sums
 from gapscope.draw.points.categories import answers, categories
 from gapscope.draw.points.cloud import Cloud
@@ -210,7 +210,7 @@ def test_a_category_of_one_point_among_a_million_stays_visible(rng):
     codes[np.argmin(x**2 + y**2)] = 1  # in the middle of the crowd
     figure = categories(x, y, codes, ["crowd", "one"])
     raster = raster_of(figure)
-    assert 20 <= (raster == rgb(VERMILLION)).all(axis=2).sum() <= 60
+    assert 20 <= (raster == rgb(VERMILION)).all(axis=2).sum() <= 60
     assert colours_of(raster) == {*key_of(figure), WHITE}
     assert "999,999" in told(figure)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import write_store
 from gapscope.core.errors import InputError
-from gapscope.draw.canvas import VERMILLION
+from gapscope.draw.canvas import VERMILION
 from gapscope.draw.contact import GAP, NAME_WIDTH, ClassSheet, Shown, _square, contact_sheet
 from gapscope.realism import SYNTHETIC_SCHEMA, FilterOptions, Origin, Sets, assess, filter_rows, find_copies
 from gapscope.realism.agreement import FOLDS, Agreement, agreement, folds
@@ -433,7 +433,7 @@ def test_a_dropped_image_is_framed_and_a_kept_one_is_not(rng):
     side = 40
     row = [shown(rng), shown(rng, "off_class")]
     sheet = np.asarray(contact_sheet([ClassSheet("cat", [row[0].image], row)], side=side))
-    colour = np.array([int(VERMILLION[i : i + 2], 16) for i in (1, 3, 5)])
+    colour = np.array([int(VERMILION[i : i + 2], 16) for i in (1, 3, 5)])
     framed = (sheet == colour).all(axis=2).sum(axis=0)
     first, second = (NAME_WIDTH + place * (side + GAP) for place in (0, 1))
     assert framed[second] >= side

@@ -1,4 +1,4 @@
-"""Night, as a picture taken by day is regraded to it: darker mid-tones, less light, cooler colours."""
+"""Night, made from a picture taken by day: darker mid-tones, less light, cooler colours."""
 
 import numpy as np
 from gapscope.data.modifications.levels import look_up

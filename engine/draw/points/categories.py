@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from gapscope.core.errors import InputError
-from gapscope.draw.canvas import BLUE, PAGE, PALE, VERMILLION, Size
+from gapscope.draw.canvas import BLUE, PAGE, PALE, VERMILION, Size
 from gapscope.draw.points.aggregate import counts, counts_by
 from gapscope.draw.points.cloud import Cloud
 from gapscope.draw.points.key import Swatches
@@ -100,7 +100,7 @@ def answers(
     n = int((judged >= 0).sum())
     finding = f"{(judged == 0).sum() / n:.1%} of {n:,} answers are right" if n else "No answer is known"
     return categories(
-        x, y, codes, ("right", "wrong"), colours=(BLUE, VERMILLION), unknown="not known", named=False,
+        x, y, codes, ("right", "wrong"), colours=(BLUE, VERMILION), unknown="not known", named=False,
         title=titled(title, finding), note=note, size=size,
     )  # fmt: skip
 

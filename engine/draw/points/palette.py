@@ -7,10 +7,10 @@ closest of the first six.
 """
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+from gapscope.draw.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 CATEGORIES = (
-    *(BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, "#4B1E00", "#000087", "#0000FF", "#963C2D"),
+    *(BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, "#4B1E00", "#000087", "#0000FF", "#963C2D"),
     *("#87E1FF", "#5A87FF", "#69F096", "#2D4B78", "#4B004B", "#2D2DB4", "#FFC300", "#78C378", "#0F69F0", "#D21EC3"),
 )
 # Colours that are used again and again where there are more categories than colours.
