@@ -17,6 +17,12 @@ from gapscope.store.write import embedding_column
 ROOT = Path(__file__).parent.parent
 
 
+def child_environment(**variables):
+    """Environment of a child process that can import every test module, as this process can."""
+    folders = [ROOT / "tests", *sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), **variables}
+
+
 def pytest_addoption(parser):
     parser.addoption("--runslow", action="store_true", help="also run tests that take minutes")
     parser.addoption("--rungpu", action="store_true", help="also run tests that need a CUDA device")

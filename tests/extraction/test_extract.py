@@ -13,6 +13,7 @@ from pathlib import Path
 import gapscope.jobs.extract
 import numpy as np
 import pytest
+from conftest import child_environment
 from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError
 from gapscope.core.location import Location
@@ -265,8 +266,6 @@ def test_the_decoder_stays_a_bounded_number_of_batches_ahead():
 
 
 CHILD = """
-import sys
-sys.path[:0] = [{root!r}, {tests!r}]
 from test_extract import job_of, made, named
 from gapscope.extraction.extraction import extract
 if __name__ == "__main__":
@@ -275,9 +274,10 @@ if __name__ == "__main__":
 
 
 def start_child(folder, script):
-    text = CHILD.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(folder))
+    text = CHILD.format(folder=str(folder))
     script.write_text(text)
-    return subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, start_new_session=True)
+    streams = {"stderr": subprocess.PIPE, "start_new_session": True}
+    return subprocess.Popen([sys.executable, str(script)], env=child_environment(), **streams)
 
 
 def test_a_run_killed_again_and_again_ends_with_the_store_of_an_undisturbed_one(tmp_path):

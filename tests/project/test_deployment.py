@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, write_store
+from conftest import ROOT, child_environment, write_store
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SRUN = """#!/bin/bash
@@ -40,8 +40,10 @@ def free_port():
 
 def run(script, folder, scratch, *, path=()):
     """What a bash script prints, once it has ended and all that it left running was killed."""
-    places = os.pathsep.join([*map(str, path), str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": places, "PYTHONPATH": str(ROOT), "SLURM_JOB_ID": "1", "SLURM_NTASKS": "4"}
+    (scratch / "dask").write_text(f'#!/bin/bash\nexec {sys.executable} -m dask "$@"\n')
+    (scratch / "dask").chmod(0o755)
+    places = os.pathsep.join([*map(str, path), str(scratch), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = child_environment(PATH=places, SLURM_JOB_ID="1", SLURM_NTASKS="4")
     output, log = scratch / "output.txt", scratch / "log.txt"
     with output.open("w") as printed, log.open("w") as errors:
         streams = {"stdout": printed, "stderr": errors, "start_new_session": True}

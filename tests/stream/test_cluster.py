@@ -16,7 +16,7 @@ from typing import NamedTuple
 import dask
 import numpy as np
 import pytest
-from conftest import ROOT, write_store
+from conftest import child_environment, write_store
 from distributed import get_worker
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.probes.options import ProbeOptions
@@ -40,10 +40,9 @@ class Farm:
         self.address = self._address()
 
     def _start(self, *arguments):
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         log = (self.folder / "log.txt").open("a")
         command = [*DASK, *map(str, arguments), "--no-dashboard"]
-        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": paths})
+        return subprocess.Popen(command, stdout=log, stderr=log, env=child_environment())
 
     def _address(self):
         while not (self.file.exists() and self.file.read_text().endswith("}")):
@@ -322,7 +321,7 @@ def test_a_local_cluster_has_processes_of_one_thread_a_dashboard_and_nothing_to_
     done = subprocess.run(
         [sys.executable, "-W", "error", "script.py", str(store.folder)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=child_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -347,9 +346,7 @@ if __name__ == "__main__":
 def test_an_interrupt_closes_a_local_cluster_without_a_word_of_its_processes(tmp_path):
     (tmp_path / "script.py").write_text(INTERRUPTED)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    with subprocess.Popen(
-        [sys.executable, "script.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, **streams
-    ) as script:
+    with subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=child_environment(), **streams) as script:
         assert script.stdout.readline() == "begun\n"
         os.killpg(script.pid, signal.SIGINT)  # as a terminal does
         printed, complaints = script.communicate(timeout=PATIENCE_SECONDS)
