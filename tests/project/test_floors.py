@@ -58,14 +58,15 @@ def unit_of(module):
     return next((unit for unit in FLOOR if module == unit or module.startswith(f"{unit}.")), None)
 
 
-def imports_of(path):
+def imports_of(path, *, targets=True):
+    """Names that a file imports, at its top or in a function, and by default also the `targets` of registries."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide the floor"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif targets and isinstance(node, ast.Constant) and isinstance(node.value, str):
             if re.fullmatch(r"gapscope(\.\w+)+:\w+", node.value):
                 yield node.value.split(":")[0]
 
