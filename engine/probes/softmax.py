@@ -59,7 +59,9 @@ from gapscope.store import Changed, View
 from gapscope.stream import Workers
 from gapscope.summaries import LabelledMoments
 
-ENGINES = Registry("array library", {"numpy": "engine.probes.heads:NumPy", "torch": "engine.probes.heads_torch:Torch"})
+ENGINES = Registry(
+    "array library", {"numpy": "gapscope.probes.heads:NumPy", "torch": "gapscope.probes.heads_torch:Torch"}
+)
 STAGE = "descent"
 # Rows times features times classes up to which the optimum is found outright: a path of penalties costs a second.
 SMALL = 2 * 10**8

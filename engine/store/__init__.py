@@ -2,7 +2,8 @@
 
 from gapscope.store.arrays import ArrayStore, Changed, in_memory
 from gapscope.store.plan import Piece, pieces_of
-from gapscope.store.store import EmbeddingStore, View, open_store
+from gapscope.store.rows import Rows, View
+from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import StoreWriter
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Changed",
     "EmbeddingStore",
     "Piece",
+    "Rows",
     "StoreWriter",
     "View",
     "in_memory",

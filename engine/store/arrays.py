@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece
-from gapscope.store.store import EmbeddingStore, View
+from gapscope.store.rows import Rows, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class ArrayStore:
     sample_id : (n,) int64 or None
         None for the rows' own numbers.
     unseen
-        How many rows at the end may be held out; None for any. See `EmbeddingStore.unseen`.
+        How many rows at the end may be held out; None for any. See `Rows.unseen`.
     """
 
     x: np.ndarray
@@ -62,7 +62,7 @@ class ArrayStore:
 class Changed:
     """A store whose rows pass through `change` as they are read; picklable if `change` is."""
 
-    store: EmbeddingStore | ArrayStore
+    store: Rows
     change: Callable[[np.ndarray], np.ndarray]
 
     @property

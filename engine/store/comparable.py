@@ -8,7 +8,8 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.store.plan import Piece
-from gapscope.store.store import EmbeddingStore, View
+from gapscope.store.rows import View
+from gapscope.store.store import EmbeddingStore
 
 MUST_AGREE = ("dim", "backbone", "backbone_args", "weights_hash", "layer", "preprocessing", "precision")
 CSV = "csv"

@@ -9,8 +9,9 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece
+from gapscope.store.rows import View
 from gapscope.store.selection import Choice
-from gapscope.store.store import EmbeddingStore, View
+from gapscope.store.store import EmbeddingStore
 from gapscope.store.write import ROW_GROUP_ROWS
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece, spans_of
-from gapscope.store.store import View
+from gapscope.store.rows import View
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Stacked:
     def name(self) -> str:
         """The names of all."""
         return " and ".join(dict.fromkeys(view.store.name for view in self.views))
+
+    @property
+    def unseen(self) -> int | None:
+        """None of a stack with synthetic rows may be held out; any of another."""
+        return None if all(view.store.unseen is None for view in self.views) else 0
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, in order; those of one store without copying."""

@@ -1,4 +1,4 @@
-"""A finished store, its rows by number, and runs of them."""
+"""A finished store, and its rows by number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from gapscope.core.chunk import Chunk
-from gapscope.core.errors import InputError, SchemaError
+from gapscope.core.errors import SchemaError
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece, pieces_of, spans_of
 from gapscope.store.read import read_chunk, read_span
+from gapscope.store.rows import View
 from gapscope.store.write import HEAD, REJECTED, read_manifest
 
 
@@ -97,7 +98,7 @@ class EmbeddingStore:
         for span in spans_of(piece, self._part_rows):
             yield read_span(self._places[span.part], span, [name])[name]
 
-    def view(self, start: int = 0, stop: int | None = None) -> "View":
+    def view(self, start: int = 0, stop: int | None = None) -> View:
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
         return View(self, start, self.rows if stop is None else stop)
 
@@ -120,55 +121,6 @@ class EmbeddingStore:
 
 def _embeddings(store: EmbeddingStore, piece: Piece) -> np.ndarray:
     return store.read(piece).x
-
-
-@dataclass(frozen=True)
-class View:
-    """The rows ``start <= i < stop`` of a store."""
-
-    store: EmbeddingStore
-    start: int
-    stop: int
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.stop - self.start
-
-    @property
-    def unseen(self) -> int:
-        """How many of the last rows may be held out; see `EmbeddingStore.unseen`."""
-        known = self.store.unseen
-        return self.rows if known is None else max(0, self.stop - max(self.start, self.store.rows - known))
-
-    def held_out(self, rows: int) -> tuple["View", "View"]:
-        """The view without its last rows, and these: `rows` of them, fewer where fewer may be held out.
-
-        Raises
-        ------
-        InputError
-            Some are wanted and none may be.
-        """
-        if rows and not self.unseen:
-            raise InputError(
-                f"{self.store.name} has synthetic rows, and of the real ones none is left that their generator has not "
-                "seen, so none can be held out; use --holdout 0, or make the set again with `augment --validation 0.1`"
-            )
-        cut = self.stop - min(rows, self.unseen)
-        return self.store.view(self.start, cut), self.store.view(cut, self.stop)
-
-    def pieces(self, chunk_rows: int) -> list[Piece]:
-        """The view as pieces of at most `chunk_rows` rows."""
-        return pieces_of(self.start, self.stop, chunk_rows)
-
-    def chunks(self, chunk_rows: int = 8192) -> Iterator[Chunk]:
-        """The view's rows in order, chunk by chunk."""
-        for piece in self.pieces(chunk_rows):
-            yield self.store.read(piece)
-
-    def read(self) -> Chunk:
-        """All rows at once; for views that are known to be small."""
-        return self.store.read(Piece(self.start, self.stop))
 
 
 def open_store(folder: Location) -> EmbeddingStore:

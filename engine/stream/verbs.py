@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
-from gapscope.store import EmbeddingStore, Piece, View
+from gapscope.store import Piece, Rows, View
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.workers import Shown, Workers
 
@@ -58,7 +58,7 @@ def _shown(description: str, view: View, progress: Progress) -> Shown:
     return Shown(re.sub(r"[^\w./]+", "-", name), progress.say)
 
 
-def _apply(store: EmbeddingStore, function: Callable[[int, Chunk], Any], item: tuple[int, Piece]) -> Any:
+def _apply(store: Rows, function: Callable[[int, Chunk], Any], item: tuple[int, Piece]) -> Any:
     index, piece = item
     return function(index, store.read(piece))
 
@@ -101,7 +101,7 @@ def _leaves(pieces: Sequence[tuple[int, Piece]]) -> list[Sequence[tuple[int, Pie
     return [pieces[low:high] for low, high in pairwise(bounds)]
 
 
-def _summarise(store: EmbeddingStore, of: Callable[[int, Chunk], S], run: Sequence[tuple[int, Piece]]) -> S:
+def _summarise(store: Rows, of: Callable[[int, Chunk], S], run: Sequence[tuple[int, Piece]]) -> S:
     return reduce(lambda one, other: one.merge(other), (of(index, store.read(piece)) for index, piece in run))
 
 
