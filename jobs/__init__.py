@@ -1,33 +1,46 @@
 """One file per command: a frozen configuration and a function that runs it."""
 
+from typing import NamedTuple
+
 from gapscope.core.registry import Registry
 
-JOBS = Registry(
-    "job",
-    {
-        "augment": "gapscope.jobs.augment:run",
-        "backbones": "gapscope.jobs.backbones:run",
-        "datasets": "gapscope.jobs.datasets:run",
-        "demo": "gapscope.jobs.demo:run",
-        "explore": "gapscope.jobs.explore:run",
-        "report": "gapscope.jobs.report_page:run",
-        "extract": "gapscope.jobs.extract:run",
-        "fit-incremental": "gapscope.jobs.fit_incremental:run",
-        "import-csv": "gapscope.jobs.import_csv:run",
-        "map": "gapscope.jobs.map:run",
-        "modify-dataset": "gapscope.jobs.modify_dataset:run",
-        "predict": "gapscope.jobs.predict:run",
-        "refit-head": "gapscope.jobs.refit_head:run",
-        "replay-head": "gapscope.jobs.replay_head:run",
-        "compare": "gapscope.jobs.compare:run",
-        "evaluate": "gapscope.jobs.evaluate:run",
-        "forecast": "gapscope.jobs.forecast:run",
-        "gap": "gapscope.jobs.gap:run",
-        "shift": "gapscope.jobs.shift:run",
-        "train-cnn": "gapscope.jobs.train_cnn:run",
-        "study-augmentation": "gapscope.jobs.study_augmentation:run",
-        "study-imagenet-v2": "gapscope.jobs.study_imagenet_v2:run",
-        "study-modifications": "gapscope.jobs.study_modifications:run",
-        "tune": "gapscope.jobs.tune:run",
-    },
+
+class Command(NamedTuple):
+    """A command: its group in the help, and what it does in one sentence."""
+
+    group: str
+    summary: str
+
+
+DATA, FEATURES, CLASSIFIERS, IMAGES, EXPLAIN, LOOK, STUDIES = (
+    *("Start and data", "Features", "Classifiers", "Networks on images", "Explain", "Look", "Studies"),
 )
+COMMANDS = {
+    "demo": Command(DATA, "Try everything on embedded digits, without a download: extract, train, evaluate, explain."),
+    "datasets": Command(DATA, "List the datasets that are known, where each was found, or how to get it."),
+    "modify-dataset": Command(DATA, "Write a modified copy of a dataset: night, blur, fog and others."),
+    "augment": Command(DATA, "Make synthetic images for small classes, check them, and add those that pass."),
+    "backbones": Command(FEATURES, "Search the names of pretrained networks."),
+    "extract": Command(FEATURES, "Run a pretrained network over images and store their embeddings."),
+    "import-csv": Command(FEATURES, "Import features from CSV files of any size into the embedding store."),
+    "replay-head": Command(FEATURES, "Check stored embeddings against the network's own classifier."),
+    "fit-incremental": Command(CLASSIFIERS, "Train classifiers on stored embeddings and evaluate them."),
+    "tune": Command(CLASSIFIERS, "Find the best settings of a classifier from one read of the embeddings."),
+    "predict": Command(CLASSIFIERS, "Predict the classes of a stored set with a saved model."),
+    "train-cnn": Command(IMAGES, "Train a network on images, from scratch or from pretrained weights."),
+    "refit-head": Command(IMAGES, "Train the last layer of trained networks again."),
+    "evaluate": Command(EXPLAIN, "Measure predictions, made here or elsewhere: accuracy, calibration, ranking."),
+    "compare": Command(EXPLAIN, "Test models against each other on the same images."),
+    "gap": Command(EXPLAIN, "Split the accuracy lost from one set to another into its causes."),
+    "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
+    "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),
+    "map": Command(LOOK, "Place every row of stored sets on one map: PCA, UMAP, t-SNE, discriminants."),
+    "explore": Command(LOOK, "Look at a map in the browser: every point with its image, selections, searches."),
+    "report": Command(LOOK, "Write one offline page about one or several runs: the answer, then the evidence."),
+    "runs": Command(LOOK, "List the runs of a workspace."),
+    "study-imagenet-v2": Command(STUDIES, "ImageNet against ImageNetV2, from published predictions of many models."),
+    "study-modifications": Command(STUDIES, "Train on original and modified images, test on all."),
+    "study-augmentation": Command(STUDIES, "Find what helps a small, imbalanced set of images."),
+}
+ALIASES = {"fit": "fit-incremental", "import": "import-csv"}
+JOBS = Registry("command", {name: f"gapscope.jobs.{name.replace('-', '_')}:run" for name in COMMANDS})

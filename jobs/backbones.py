@@ -8,8 +8,8 @@ from gapscope.backbones import search_backbones
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.report import Report, Table
 from gapscope.networks.runs import networks_of
+from gapscope.runs.result import RunResult, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class BackbonesConfig:
     workspace: str = "workspace"
 
 
-def run(config: BackbonesConfig, progress: Progress = SILENT) -> Report:
+def run(config: BackbonesConfig, progress: Progress = SILENT) -> RunResult:
     """The names that match, with library and input size."""
     begun = time.perf_counter()
     pattern = config.pattern if set(config.pattern) & set("*?[:") else f"*{config.pattern}*"
@@ -43,7 +43,7 @@ def run(config: BackbonesConfig, progress: Progress = SILENT) -> Report:
     if not rows:
         raise InputError(f"no backbone matches {config.pattern!r}; use * for any letters, for example '*resnet*'")
     table = Table(f"{len(rows):,} backbones", ("name", "library", "weights", "pixels"), rows)
-    return Report("backbones", "", time.perf_counter() - begun, tables=(table,))
+    return RunResult("backbones", "", time.perf_counter() - begun, tables=(table,))
 
 
 def _trained(workspace: str, pattern: str) -> list[tuple[str, str, str, int]]:

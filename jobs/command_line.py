@@ -4,51 +4,38 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
+from inspect import cleandoc
 from pathlib import Path
+from textwrap import dedent
 from typing import Annotated, get_type_hints
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Yaml
 from gapscope.core.errors import GapscopeError
-from gapscope.jobs import JOBS
+from gapscope.core.program import called, set_called
+from gapscope.jobs import ALIASES, COMMANDS, JOBS
 
-COMMANDS = {
-    "demo": "Try everything on embedded digits: extract, train, evaluate on shifted images, explain. No download.",
-    "datasets": "List the datasets that are known, where each was found, or how to get it.",
-    "backbones": "Search the names of pretrained networks.",
-    "extract": "Run a pretrained backbone over images and store their embeddings.",
-    "modify-dataset": "Write a modified copy of a dataset: night, blur, fog and others, at severities from 1 to 5.",
-    "augment": "Make synthetic images for small classes, check them, and add those that pass as NAME+synthetic.",
-    "import-csv": "Bring features from CSV files of any size into the embedding store.",
-    "fit-incremental": "Train classifiers on stored embeddings, evaluate them on every companion set.",
-    "tune": "Find the best settings of a classifier from one read; poor ones are dropped early.",
-    "train-cnn": "Train a network on images, from scratch or from pretrained weights, and evaluate it.",
-    "refit-head": "Learn the last layer of trained networks again, on their features and synthetic ones.",
-    "predict": "Predict the classes of a stored set with a saved model.",
-    "shift": "Measure how far apart stored sets are, and which differences matter.",
-    "map": "Two coordinates for every row of stored sets in one common space: PCA, UMAP, t-SNE, discriminants.",
-    "report": "Write one offline page about one or several runs: the answer first, then the evidence.",
-    "explore": "Look at a map in the browser: every point, its image, loops and searches, ids to export.",
-    "gap": "Split the accuracy lost from one set to another into its causes, down to class, feature and image.",
-    "forecast": "Estimate the accuracy on a set without its labels.",
-    "evaluate": "Measure predictions, made here or elsewhere: accuracy, calibration, ranking, selection.",
-    "compare": "Test models against each other on the same images, and against the line that models lie on.",
-    "study-imagenet-v2": "ImageNet against ImageNetV2: the study of many models from their published predictions.",
-    "study-modifications": "Train on original and modified images, test on all: what is lost, won back, what it costs.",
-    "study-augmentation": "What helps a small, imbalanced set: weights, sampling, augmentation, synthetic images.",
-    "replay-head": "Check stored embeddings against the backbone's own classifier.",
-}
-ABOUT = """Why does an image classifier lose accuracy on new data, and what wins it back?
-
-Start with `python cli.py demo`; `python cli.py COMMAND --help` shows options and examples.
-"""
 USER_MISTAKE, INTERRUPTED = 2, 130
-JsonOption = Annotated[bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.")]
-ConfigOption = Annotated[Path | None, Parameter("--config", help="A YAML file with options; those given here win.")]
+# How examples in docstrings call the program.
+EXAMPLE = "python cli.py"
+# What a user can mend about a file; any other error of the operating system is a bug.
+MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+DISK_FULL = 28
+TERMINAL = Group("Terminal", sort_key=6)
+JsonOption = Annotated[
+    bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
+]
+AllOption = Annotated[
+    bool, Parameter("--all", negative=(), help="Show every table and sentence, not the first alone.", group=TERMINAL)
+]
+ConfigOption = Annotated[
+    Path | None, Parameter("--config", help="A YAML file with options; those given here win.", group=TERMINAL)
+]
 
 
 def main() -> None:
     """Run the command that the process was called with, and exit."""
+    set_called("python cli.py" if Path(sys.argv[0]).name == "cli.py" else "gapscope")
     sys.exit(execute(sys.argv[1:]))
 
 
@@ -57,10 +44,13 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _complain(f"{' '.join(str(error).split())} See `python cli.py {_named(arguments)} --help`.")
+        command = " ".join(filter(None, (called(), _named(arguments))))
+        return _complain(f"{' '.join(str(error).split())} See `{command} --help`.")
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
+        if not (isinstance(error, MENDABLE) or error.errno == DISK_FULL):
+            raise
         return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except GapscopeError as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
@@ -71,46 +61,66 @@ def _parser(arguments: Sequence[str]) -> App:
     """The parser of all commands; only the one that is named is imported."""
     app = App(
         name="gapscope",
-        help=ABOUT,
+        help=(
+            "Why does an image classifier lose accuracy on new data, and what wins it back?\n\n"
+            f"Start with `{called()} demo`; `{called()} COMMAND --help` shows options and examples."
+        ),
         help_format="markdown",
         version=_version,
         result_action="return_value",
         config=_config_file(arguments),
         default_parameter=Parameter(negative=(), consume_multiple=True),
     )
-    for name, summary in COMMANDS.items():
-        named = name == _named(arguments)
-        app.command(_command(name) if named else _placeholder, name=name, help=None if named else summary)
+    app.register_install_completion_command()
+    named = _named(arguments)
+    groups = {group: Group(group, sort_key=place) for place, (group, _) in enumerate(COMMANDS.values())}
+    for name, (group, summary) in COMMANDS.items():
+        function, about = _command(name) if name == named else (_placeholder, summary)
+        aliases = [alias for alias, of in ALIASES.items() if of == name]
+        app.command(function, name=[name, *aliases], help=about, group=groups[group])
     return app
 
 
 def _named(arguments: Sequence[str]) -> str:
-    return next((argument for argument in arguments if argument in COMMANDS), "")
+    """The command that the arguments name."""
+    given = next((argument for argument in arguments if argument in COMMANDS or argument in ALIASES), "")
+    return ALIASES.get(given, given)
 
 
 def _placeholder() -> None:
     """Stand for a command that was not named."""
 
 
-def _command(name: str) -> Callable[..., None]:
+def _command(name: str) -> tuple[Callable[..., None], str]:
+    """The function that a command is, and its help."""
     run = JOBS[name]
     config_type = get_type_hints(run)["config"]
 
     def command(
         options: Annotated[config_type, Parameter(name="*")],
         *,
+        everything: AllOption = False,
         as_json: JsonOption = False,
         _config: ConfigOption = None,
     ) -> None:
         from gapscope.jobs import terminal  # here, because drawing takes longer to import than `--help` may last
 
-        report = run(options, terminal.progress())
-        print(json.dumps(report.as_json(), allow_nan=False)) if as_json else terminal.show(report)
+        result = run(options, terminal.progress())
+        if as_json:
+            print(json.dumps(result.as_json(), allow_nan=False))
+        else:
+            terminal.show(result, everything=everything)
 
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
         command.__defaults__ = (config_type(),)
-    command.__doc__ = config_type.__doc__.split("    Attributes\n")[0]
-    return command
+    return command, _help(config_type.__doc__.split("    Attributes\n")[0])
+
+
+def _help(docstring: str) -> str:
+    """A docstring as Markdown in which examples, the paragraphs of commands, keep their lines and call this program."""
+    paragraphs = cleandoc(docstring).split("\n\n")
+    shown = [f"```\n{dedent(one)}\n```" if one.lstrip().startswith(EXAMPLE) else one for one in paragraphs]
+    return "\n\n".join(shown).replace(EXAMPLE, called())
 
 
 def _config_file(arguments: Sequence[str]) -> tuple[Yaml, ...]:

@@ -12,7 +12,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import Found, find_datasets, open_dataset
 from gapscope.data.dataset import Options, Recipe
 from gapscope.data.datasets import DATASETS
-from gapscope.jobs.report import Report, Table
+from gapscope.runs.result import RunResult, Table
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Entry:
     notes: tuple[str, ...] = ()
 
 
-def run(config: DatasetsConfig, progress: Progress = SILENT) -> Report:
+def run(config: DatasetsConfig, progress: Progress = SILENT) -> RunResult:
     """One table of all datasets: those found under the data root, the embedded ones, and those known but not there; or
     of the duplicates in one.
     """
@@ -96,7 +96,7 @@ def run(config: DatasetsConfig, progress: Progress = SILENT) -> Report:
         for split, count in entry.splits.items()
     ]
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.notes]
-    return Report(JOB, "", time.perf_counter() - start, results, [table], notes)
+    return RunResult(JOB, "", time.perf_counter() - start, results, [table], notes)
 
 
 def list_datasets(config: DatasetsConfig, progress: Progress = SILENT) -> list[Entry]:
@@ -141,7 +141,7 @@ def _missing(recipe: Recipe) -> Entry:
     return Entry(recipe.name, "", notes=(f"to get it, {recipe.how_to_get}",))
 
 
-def _checked(config: DatasetsConfig, start: float, progress: Progress) -> Report:
+def _checked(config: DatasetsConfig, start: float, progress: Progress) -> RunResult:
     """The duplicates of one dataset: how many, the first of them, and what they spoil."""
     from gapscope.data.duplicates import find_copies
 
@@ -165,7 +165,7 @@ def _checked(config: DatasetsConfig, start: float, progress: Progress) -> Report
     notes = [_found_note(dataset.name, images, counts), *_warnings(dataset.name, copies)]
     if len(copies) > SHOWN:
         notes.append(f"{len(copies) - SHOWN:,} more pairs are not shown, those across splits come first")
-    return Report(JOB, "", time.perf_counter() - start, results, tables, notes)
+    return RunResult(JOB, "", time.perf_counter() - start, results, tables, notes)
 
 
 def _copy_row(copy: "Copy") -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import JOBS
-from gapscope.jobs.folder import TABLE
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import REPORT, write_report
+from gapscope.runs.folder import TABLE
+from gapscope.runs.result import RunResult
 
 # What is run, in order: a command and its options. A command in braces stands for the name of its first run.
 NETWORK = "run:{train-cnn}"
@@ -56,7 +56,7 @@ class DemoConfig:
     report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
-def run(config: DemoConfig, progress: Progress = SILENT) -> Report:
+def run(config: DemoConfig, progress: Progress = SILENT) -> RunResult:
     """Run `STEPS` and gather what they report."""
     begun = time.perf_counter()
     reports = list(_reports(config, progress))
@@ -66,17 +66,17 @@ def run(config: DemoConfig, progress: Progress = SILENT) -> Report:
     results = [result for report in reports for result in report.results]
     seconds = time.perf_counter() - begun
     notes = [reports[-1].notes[0], *_notes(config, seconds), *_reported(config, reports)]
-    return Report("demo", config.workspace, seconds, results, [extracted, models, *explained], notes)
+    return RunResult("demo", config.workspace, seconds, results, [extracted, models, *explained], notes)
 
 
-def _reported(config: DemoConfig, reports: list[Report]) -> list[str]:
+def _reported(config: DemoConfig, reports: list[RunResult]) -> list[str]:
     """Write one page about all runs, the gap first; nothing where none is wanted."""
     places = [Location.of(one.run) for one in reversed(reports)]
     runs = [place for place in places if (place / TABLE).exists()]
     return [write_report(runs, Location.of(config.workspace) / REPORT)] if config.report else []
 
 
-def _reports(config: DemoConfig, progress: Progress) -> Iterator[Report]:
+def _reports(config: DemoConfig, progress: Progress) -> Iterator[RunResult]:
     """What each of `STEPS` reports, one after another."""
     workspace = config.workspace
     made = {"workspace": workspace}

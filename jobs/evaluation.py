@@ -9,9 +9,9 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation import align_classes, measure, predict
-from gapscope.jobs.folder import PREDICTIONS
-from gapscope.jobs.report import Table
 from gapscope.probes.model import Classifier
+from gapscope.runs.folder import PREDICTIONS
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import slug

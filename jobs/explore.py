@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import MANIFEST
-from gapscope.jobs.report import Report
+from gapscope.runs.folder import MANIFEST
+from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:  # these load Panel, and `--help` has to be instant
     from gapscope.explorer.serve import Served
@@ -57,7 +57,7 @@ class ExploreConfig:
     workspace: str = "workspace"
 
 
-def run(config: ExploreConfig, progress: Progress = SILENT) -> Report:
+def run(config: ExploreConfig, progress: Progress = SILENT) -> RunResult:
     """Serve the map until the process is interrupted."""
     begun = time.perf_counter()
     served, told = started(config, progress)
@@ -65,7 +65,7 @@ def run(config: ExploreConfig, progress: Progress = SILENT) -> Report:
     if not config.no_browser:
         webbrowser.open(served.address)
     served.run()
-    return Report(JOB, "", time.perf_counter() - begun, notes=["the explorer has ended"])
+    return RunResult(JOB, "", time.perf_counter() - begun, notes=["the explorer has ended"])
 
 
 def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served, str]":

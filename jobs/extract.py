@@ -15,8 +15,8 @@ from gapscope.data.catalogue import find_datasets, open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.extraction.extraction import Extraction, Outcome, extract
-from gapscope.jobs.report import Report, Table
 from gapscope.networks.runs import PREFIX, find_network
+from gapscope.runs.result import RunResult, Table
 from gapscope.schemas.results import Result
 from gapscope.store.workspace import store_folder
 
@@ -101,7 +101,7 @@ class ExtractConfig:
     data_root: Path = Path("data")
 
 
-def run(config: ExtractConfig, progress: Progress = SILENT) -> Report:
+def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:
     """Extract what the configuration asks for, one store after another."""
     begun = time.perf_counter()
     notes: list[str] = []
@@ -115,7 +115,7 @@ def run(config: ExtractConfig, progress: Progress = SILENT) -> Report:
         results += [_count(made, metric, n) for metric, n in (("rows", manifest.rows), ("rejected", manifest.rejected))]
     place = str(Location.of(config.workspace) / "embeddings")
     table = Table(f"Embeddings in {place}", ("dataset", "backbone", "rows", "rejected", "numbers"), rows)
-    return Report("extract", place, time.perf_counter() - begun, results, (table,), notes)
+    return RunResult("extract", place, time.perf_counter() - begun, results, (table,), notes)
 
 
 def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] | None = None) -> Iterator[Outcome]:

@@ -6,10 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.training import candidates_of, run_training
 from gapscope.probes.options import ProbeOptions
+from gapscope.runs.result import RunResult
 
 JOB = "fit-incremental"
 
@@ -136,7 +136,7 @@ class FitIncrementalConfig:
     report: Annotated[bool, Parameter(negative="--no-report")] = True
 
 
-def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> Report:
+def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
     """Train, save, predict and measure."""
     candidates = candidates_of(config.model, config.class_weight, _options(config))
     found = run_training(JOB, config, candidates, progress, show_settings=config.grid)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.report import Report
+from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import StoreManifest
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ImportCsvConfig:
     workspace: str = "workspace"
 
 
-def run(config: ImportCsvConfig, progress: Progress = SILENT) -> Report:
+def run(config: ImportCsvConfig, progress: Progress = SILENT) -> RunResult:
     """Import the files and say what became of their rows."""
     manifest = build(config, progress)
     folder, seconds = _folder(config), manifest.seconds
@@ -92,7 +92,7 @@ def run(config: ImportCsvConfig, progress: Progress = SILENT) -> Report:
         f"{manifest.rejected:,} rows rejected",
         f"seconds (parsing adds up over threads): {spent}",
     )
-    return Report("import-csv", str(folder), seconds.get("total", 0.0), notes=notes)
+    return RunResult("import-csv", str(folder), seconds.get("total", 0.0), notes=notes)
 
 
 def build(config: ImportCsvConfig, progress: Progress = SILENT) -> StoreManifest:

@@ -16,7 +16,7 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.data.copies import Rejected, class_folder_names, copy_source
 from gapscope.data.decode import DECODER
 from gapscope.data.modifications.modification import parse, written
-from gapscope.jobs.report import Report, Table
+from gapscope.runs.result import RunResult, Table
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.results import Result
 
@@ -69,7 +69,7 @@ class ModifyDatasetConfig:
     data_root: Path = Path("data")
 
 
-def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> Report:
+def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
     """Copy one split after another; the manifest says complete when every image is written or listed."""
     begun = time.perf_counter()
     out = Location.of(config.out)
@@ -146,7 +146,7 @@ def _write(place: Location, record: dict[str, Any]) -> None:
     place.write_text(json.dumps(record, indent=1))
 
 
-def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], seconds: float) -> Report:
+def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], seconds: float) -> RunResult:
     rows = [(split, *counts.values()) for split, counts in outcome.items()]
     results = [
         Result(dataset=config.dataset, split=split, model=written(parse(config.modify)), metric=metric, value=n, n=n)
@@ -158,4 +158,4 @@ def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], sec
         "rejected images and their reasons: " + f"{config.out}/{REJECTED.format('SPLIT')}",
     ]
     title = f"{config.dataset} modified by {written(parse(config.modify))}"
-    return Report(JOB, config.out, seconds, results, [Table(title, ("split", "written", "rejected"), rows)], notes)
+    return RunResult(JOB, config.out, seconds, results, [Table(title, ("split", "written", "rejected"), rows)], notes)

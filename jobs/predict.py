@@ -16,13 +16,13 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
 from gapscope.evaluation import measure
-from gapscope.jobs.connection import connected
 from gapscope.jobs.evaluation import check_features, evaluate, results_table, title_of_model
-from gapscope.jobs.folder import MANIFEST, PREDICTIONS, input_of, opened
-from gapscope.jobs.inputs import folder_of_model, input_of_file, run_of
-from gapscope.jobs.report import Report
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier, load_model
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import MANIFEST, PREDICTIONS, input_of, opened
+from gapscope.runs.inputs import folder_of_model, input_of_file, run_of
+from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.run import Input
 from gapscope.store.workspace import find_store, slug
@@ -91,7 +91,7 @@ class PredictConfig:
     name: str = ""
 
 
-def run(config: PredictConfig, progress: Progress = SILENT) -> Report:
+def run(config: PredictConfig, progress: Progress = SILENT) -> RunResult:
     """Predict, and measure where there are labels."""
     folder = folder_of_model(config.model)
     if holds_network(folder):
@@ -110,7 +110,7 @@ def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> Non
         raise InputError(f"{reason}; leave out {', '.join(given)}")
 
 
-def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> Report:
+def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> RunResult:
     workspace = Location.of(config.workspace).absolute()
     store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
     check_features(model, store)
@@ -125,7 +125,7 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
         return made.finish(found.results, tables, found.notes)
 
 
-def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> Report:
+def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> RunResult:
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images

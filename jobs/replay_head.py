@@ -11,7 +11,7 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.evaluation import measure
-from gapscope.jobs.report import Report, Table
+from gapscope.runs.result import RunResult, Table
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import embeddings_folder, find_store, slug
@@ -72,7 +72,7 @@ class ReplayHeadConfig:
     data_root: Path = Path("data")
 
 
-def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> Report:
+def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
     """Replay every split asked for."""
     begun = time.perf_counter()
     results: list[Result] = []
@@ -84,7 +84,7 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> Report:
     rows = [(f"{r.dataset}/{r.split}", r.metric, round(r.value, 5), r.n) for r in results]
     table = Table("Replay of the backbone's own head", ("dataset", "metric", "value", "images"), rows)
     place = str(embeddings_folder(Location.of(config.workspace)))
-    return Report("replay-head", place, time.perf_counter() - begun, results, (table,), notes)
+    return RunResult("replay-head", place, time.perf_counter() - begun, results, (table,), notes)
 
 
 def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Progress) -> tuple[list[Result], list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
-from gapscope.jobs.report import Report
+from gapscope.runs.result import RunResult
 
 REPORT = "report.html"
 DATA_ROOT = "GAPSCOPE_DATA"
@@ -50,7 +50,7 @@ def write_report(
     return f"report: {place} (open it in any browser; it needs no network)"
 
 
-def reported(found: Report, *, wanted: bool, images: Path | None = None) -> Report:
+def reported(found: RunResult, *, wanted: bool, images: Path | None = None) -> RunResult:
     """What a job found, with the report of its run written into the run's folder if that is `wanted`.
 
     `images` is the folder of the datasets, as in `write_report`.

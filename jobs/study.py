@@ -12,8 +12,8 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.dataset import Dataset
 from gapscope.jobs import JOBS
-from gapscope.jobs.connection import connected
-from gapscope.jobs.folder import MANIFEST
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import MANIFEST
 from gapscope.schemas.run import Input
 from gapscope.stream.workers import Shown
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from gapscope.jobs.report import Report, Table
+from gapscope.blocks import terminal as blocks
+from gapscope.runs.result import RunResult, Table
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -52,7 +54,7 @@ class Bars:
 
     def say(self, message: str) -> None:
         """One sentence."""
-        self.console.print(message, style="dim", highlight=False)
+        blocks.line(self.console, message, "dim")
 
 
 class _Bar:
@@ -106,22 +108,25 @@ def progress() -> Bars | Lines:
     return Bars(console) if console.is_terminal else Lines()
 
 
-def show(report: Report) -> None:
-    """Print a report's tables and sentences on standard output."""
+def show(result: RunResult, *, everything: bool = False) -> None:
+    """Print what a job found on standard output: the answer first, then the first rows that matter, or everything."""
     console = Console(width=None if sys.stdout.isatty() else 140)
-    for table in report.tables:
+    blocks.show(result.blocks, console, everything=everything)
+    for table in result.tables:
         console.print(_drawn(table))
-    for note in report.notes:
-        console.print(note, highlight=False, soft_wrap=True)
+    for note in result.notes:
+        blocks.line(console, note)
+    if result.blocks and result.run:
+        blocks.line(console, f"written to {result.run}", "dim")
 
 
 def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(title=table.title, title_justify="left", title_style="bold")
+    drawn = RichTable(title=escape(table.title), title_justify="left", title_style="bold")
     for index, name in enumerate(table.columns):
         numeric = any(isinstance(row[index], int | float) for row in table.rows)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(_cell(value) for value in row))
+        drawn.add_row(*(escape(_cell(value)) for value in row))
     return drawn
 
 

@@ -12,11 +12,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
-from gapscope.jobs.connection import check_worker_memory, connected
 from gapscope.jobs.evaluation import evaluate, features_of, results_table, title_of
-from gapscope.jobs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
-from gapscope.jobs.report import Report, Table
-from gapscope.jobs.selection import Chosen
 from gapscope.jobs.settings import kept_settings, settings_table
 from gapscope.jobs.story import story
 from gapscope.probes import PROBES
@@ -27,6 +23,10 @@ from gapscope.probes.model import DESCRIPTION, Classifier, load_model
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.probes.training import HOLDOUT_ROWS
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
+from gapscope.runs.result import RunResult, Table
+from gapscope.runs.selection import Chosen
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.selected import Selected
@@ -123,7 +123,7 @@ def candidates_of(models: Sequence[str], treatments: Sequence[str], options: Pro
 
 def run_training(
     job: str, config: Training, candidates: Sequence[Candidate], progress: Progress, *, show_settings: bool
-) -> Report:
+) -> RunResult:
     """Train, save, predict and measure the candidates, one after the other."""
     check_candidates(candidates)
     workspace = Location.of(config.workspace).absolute()

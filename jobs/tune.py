@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.report import Report
 from gapscope.jobs.training import candidates_of, run_training
 from gapscope.probes.options import ProbeOptions
+from gapscope.runs.result import RunResult
 
 JOB = "tune"
 
@@ -92,7 +92,7 @@ class TuneConfig:
     name: str = ""
 
 
-def run(config: TuneConfig, progress: Progress = SILENT) -> Report:
+def run(config: TuneConfig, progress: Progress = SILENT) -> RunResult:
     """Train all settings, keep the best, predict and measure."""
     options = ProbeOptions(
         epochs=config.epochs,

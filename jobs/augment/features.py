@@ -23,10 +23,10 @@ from gapscope.jobs.augment.learnt import CHECKPOINT, FOLDER, MARK, recipe_asked
 from gapscope.jobs.augment.rows import RowsLesson, rows_lesson, unseen_rows
 from gapscope.jobs.augment.told import classes_table, notes_of, results_of
 from gapscope.jobs.augment.written import counted, needed, write_table
-from gapscope.jobs.connection import connected
-from gapscope.jobs.folder import RunFolder, input_of, opened
-from gapscope.jobs.report import Report, Table
 from gapscope.realism import FilterOptions, Origin, Sets, assess, filter_rows
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import RunFolder, input_of, opened
+from gapscope.runs.result import RunResult, Table
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore, open_store
 from gapscope.store.selected import rows_of
@@ -59,7 +59,7 @@ class Work:
         return {label: int(np.ceil(wanted[label] * self.config.surplus)) for label in self.lesson.labels}
 
 
-def run_features(config: AugmentConfig, workspace: Location, progress: Progress) -> Report:
+def run_features(config: AugmentConfig, workspace: Location, progress: Progress) -> RunResult:
     """Check what is asked for, then make, judge and join the rows."""
     for one in fields(config):
         if one.name in OF_IMAGES and getattr(config, one.name) != one.default:
@@ -76,7 +76,7 @@ def run_features(config: AugmentConfig, workspace: Location, progress: Progress)
         return _made(Work(config, method, recipe, lesson, workspace, workers, progress), folder)
 
 
-def _made(work: Work, folder: RunFolder) -> Report:
+def _made(work: Work, folder: RunFolder) -> RunResult:
     config, lesson, progress = work.config, work.lesson, work.progress
     called = folder.place.name.removeprefix(f"{JOB}-{slug(lesson.dataset)}-")
     if called in finished_sets(work.workspace, lesson.dataset):

@@ -6,8 +6,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.augment.config import AugmentConfig
-from gapscope.jobs.folder import RunFolder, opened
-from gapscope.jobs.report import Report
+from gapscope.runs.folder import RunFolder, opened
+from gapscope.runs.result import RunResult
 from gapscope.schemas.run import Input
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 JOB, FIGURES = "augment", "figures"
 
 
-def run(config: AugmentConfig, progress: Progress = SILENT) -> Report:
+def run(config: AugmentConfig, progress: Progress = SILENT) -> RunResult:
     """Check what is asked for, then make, judge and write the images; rows, by a method for embeddings."""
     from gapscope.generators.features import FEATURE_GENERATORS
     from gapscope.jobs.augment.learnt import method_of
@@ -50,7 +50,7 @@ def _made(
     folder: RunFolder,
     workspace: Location,
     progress: Progress,
-) -> Report:
+) -> RunResult:
     import numpy as np
     from gapscope.data.synthetic import FOLDER, sets_folder
     from gapscope.jobs.augment.judged import judged

@@ -14,7 +14,7 @@ from gapscope.data.source import Listing
 from gapscope.generators.generator import Generator, load_generator
 from gapscope.jobs.augment.config import AugmentConfig
 from gapscope.jobs.augment.learnt import Learnt
-from gapscope.jobs.connection import connected
+from gapscope.runs.connection import connected
 from gapscope.stream import Workers, connect
 from gapscope.stream.workers import Shown
 from PIL import Image

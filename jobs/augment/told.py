@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 from gapscope.inference import Verdict
-from gapscope.jobs.report import Table
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:

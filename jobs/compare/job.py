@@ -11,16 +11,16 @@ from gapscope.jobs.compare.line import against_line
 from gapscope.jobs.compare.pairs import DIFFERENCES, rows_of, said_of_pairs, tables_of
 from gapscope.jobs.compare.results import accuracies, results_of_pairs
 from gapscope.jobs.compare.sides import sides_of
-from gapscope.jobs.folder import opened
-from gapscope.jobs.inputs import input_of_predictions, stem
-from gapscope.jobs.report import Report
+from gapscope.runs.folder import opened
+from gapscope.runs.inputs import input_of_predictions, stem
+from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 
 JOB = "compare"
 TABLE, LINE = "differences.parquet", "line.json"
 
 
-def run(config: CompareConfig, progress: Progress = SILENT) -> Report:
+def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
     """Compare, and write the pairs and the line."""
     from gapscope.evaluation.comparison import paired  # here, because `--help` passes this module
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gapscope.jobs.compare.config import CompareConfig
 from gapscope.jobs.compare.results import result_of
-from gapscope.jobs.report import Table
 from gapscope.predictions import Predictions
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # these load much of SciPy, and `--help` has to be instant

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from gapscope.jobs.compare.results import accuracies
-from gapscope.jobs.report import Table
 from gapscope.predictions import Predictions
+from gapscope.runs.result import Table
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
     from gapscope.evaluation.comparison import Difference

@@ -6,8 +6,8 @@ from dataclasses import replace
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs.compare.config import CompareConfig
-from gapscope.jobs.inputs import stem
 from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.runs.inputs import stem
 
 
 def sides_of(config: CompareConfig) -> list[list[Predictions]]:

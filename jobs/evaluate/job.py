@@ -9,11 +9,11 @@ from gapscope.jobs.evaluate.asked import label_sets_of, of_run, read
 from gapscope.jobs.evaluate.config import EvaluateConfig
 from gapscope.jobs.evaluate.measured import BARS, bars_of, measured, multi_label_results
 from gapscope.jobs.evaluate.told import notes_of, tables_of
-from gapscope.jobs.folder import opened
-from gapscope.jobs.inputs import input_of_predictions, stem
-from gapscope.jobs.report import Report
-from gapscope.jobs.selection import Chosen
 from gapscope.predictions.run import PREDICTIONS
+from gapscope.runs.folder import opened
+from gapscope.runs.inputs import input_of_predictions, stem
+from gapscope.runs.result import RunResult
+from gapscope.runs.selection import Chosen
 from gapscope.schemas.run import Input
 from gapscope.store.workspace import slug
 
@@ -21,7 +21,7 @@ JOB = "evaluate"
 RELIABILITY = "reliability.parquet"
 
 
-def run(config: EvaluateConfig, progress: Progress = SILENT) -> Report:
+def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
     """Measure, and write results and reliability tables."""
     if bool(config.run) == bool(config.predictions):
         raise InputError("name either a run folder or a file with --predictions, not both and not neither")

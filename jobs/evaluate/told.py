@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gapscope.jobs.report import Table
 from gapscope.predictions import Predictions
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant

@@ -8,12 +8,12 @@ from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.jobs.evaluation import title_of_model
-from gapscope.jobs.folder import MANIFEST, MODELS
 from gapscope.jobs.forecast.config import ForecastConfig
-from gapscope.jobs.inputs import run_of
 from gapscope.jobs.network import model_in
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier
+from gapscope.runs.folder import MANIFEST, MODELS
+from gapscope.runs.inputs import run_of
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
 

@@ -8,16 +8,16 @@ from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.forecasts.scored import scored_predictions, temperature_of, unlabelled_scores
-from gapscope.jobs.connection import connected
-from gapscope.jobs.folder import opened
 from gapscope.jobs.forecast.cases import case_of
 from gapscope.jobs.forecast.config import ForecastConfig
 from gapscope.jobs.forecast.written import JOB, finished
-from gapscope.jobs.inputs import input_of_file
-from gapscope.jobs.report import Report
 from gapscope.predictions import Predictions
 from gapscope.predictions.matched import matched, with_classes_of_both
 from gapscope.predictions.read import read_all_models, read_predictions
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import opened
+from gapscope.runs.inputs import input_of_file
+from gapscope.runs.result import RunResult
 from gapscope.schemas.run import Input
 from gapscope.store.workspace import slug
 
@@ -25,7 +25,7 @@ ARRAY = ".npy"
 Pair = tuple[Predictions, Predictions]
 
 
-def from_files(config: ForecastConfig, progress: Progress) -> Report:
+def from_files(config: ForecastConfig, progress: Progress) -> RunResult:
     """Match the models of both sides, and make the forecasts of each."""
     pairs = _paired(
         _read(config.predictions_reference, config.labels_reference),

@@ -7,24 +7,24 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.forecasts.scored import Panel, Scored, score
-from gapscope.jobs.connection import connected
 from gapscope.jobs.evaluation import check_features, classes_of
-from gapscope.jobs.folder import input_of, opened
 from gapscope.jobs.forecast.candidates import Candidate, candidates_of, check_independence
 from gapscope.jobs.forecast.cases import Case, case_of
 from gapscope.jobs.forecast.config import ForecastConfig
 from gapscope.jobs.forecast.panel import heads_of, panel_of
 from gapscope.jobs.forecast.written import JOB, finished
-from gapscope.jobs.inputs import run_of
 from gapscope.jobs.network import as_stored, find_features
-from gapscope.jobs.report import Report
 from gapscope.probes.model import Classifier
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import input_of, opened
+from gapscope.runs.inputs import run_of
+from gapscope.runs.result import RunResult
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
 
 
-def from_stores(config: ForecastConfig, progress: Progress) -> Report:
+def from_stores(config: ForecastConfig, progress: Progress) -> RunResult:
     """Read the reference, then every target, with all models together."""
     workspace = Location.of(config.workspace).absolute()
     candidates, reference, targets = _candidates_and_stores(config, workspace)

@@ -4,10 +4,10 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.forecasts import FORECASTS
 from gapscope.jobs.forecast.config import ForecastConfig
-from gapscope.jobs.report import Report
+from gapscope.runs.result import RunResult
 
 
-def run(config: ForecastConfig, progress: Progress = SILENT) -> Report:
+def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:
     """Make the forecasts, and test them where there are labels."""
     _check(config)
     if config.predictions_reference:

@@ -10,11 +10,11 @@ from gapscope.forecasts import FORECASTS
 from gapscope.forecasts.heads import train_heads
 from gapscope.forecasts.scored import Panel, temperature_of, temperature_rows
 from gapscope.jobs.evaluation import classes_of
-from gapscope.jobs.folder import MANIFEST
 from gapscope.jobs.forecast.candidates import Candidate
 from gapscope.jobs.forecast.config import ForecastConfig
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import Classifier
+from gapscope.runs.folder import MANIFEST
 from gapscope.store import EmbeddingStore, open_store
 from gapscope.stream import Workers
 

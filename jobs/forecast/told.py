@@ -6,7 +6,7 @@ import numpy as np
 from gapscope.forecasts.forecast import Forecast
 from gapscope.forecasts.resampled import shown
 from gapscope.jobs.forecast.cases import Case
-from gapscope.jobs.report import Table, finite
+from gapscope.runs.result import Table, finite
 
 # With more models than this, what each forecast means is left to the table.
 TOLD = 2

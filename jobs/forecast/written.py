@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from gapscope.forecasts.forecast import Forecast
-from gapscope.jobs.folder import RunFolder
 from gapscope.jobs.forecast.cases import Case
 from gapscope.jobs.forecast.told import notes_of, tables_of
-from gapscope.jobs.report import Report, finite
+from gapscope.runs.folder import RunFolder
+from gapscope.runs.result import RunResult, finite
 from gapscope.schemas.results import Result
 
 JOB = "forecast"
 
 
-def finished(folder: RunFolder, cases: Sequence[Case], notes: Sequence[str]) -> Report:
+def finished(folder: RunFolder, cases: Sequence[Case], notes: Sequence[str]) -> RunResult:
     """Write the results, and close the run with what is told of them."""
     results = [result for case in cases for result in _results(case)]
     return folder.finish(results, tables_of(cases), notes_of(cases, notes))

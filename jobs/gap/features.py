@@ -10,10 +10,10 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.gaps.mix import Counts
-from gapscope.jobs.folder import RunFolder
 from gapscope.jobs.gap.config import GapConfig
 from gapscope.jobs.gap.found import Features, StoredSet
 from gapscope.probes.model import Classifier
+from gapscope.runs.folder import RunFolder
 from gapscope.store import View
 from gapscope.stream import Workers, each, fold
 

@@ -12,20 +12,20 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.gaps.labels import ValidLabels, read_labels
 from gapscope.gaps.ledger import ledger
 from gapscope.gaps.pairs import confusion_pairs
-from gapscope.jobs.connection import connected
 from gapscope.jobs.evaluation import check_features, classes_of, evaluate, title_of_model
-from gapscope.jobs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
 from gapscope.jobs.gap.config import GapConfig
 from gapscope.jobs.gap.features import features_of
 from gapscope.jobs.gap.found import NOTHING, Features, Found, StoredSet
 from gapscope.jobs.gap.written import finished
 from gapscope.jobs.network import as_stored, find_features, model_in
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
-from gapscope.jobs.selection import Chosen
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
 from gapscope.probes.model import MODEL, Classifier
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import MODELS, PREDICTIONS, RunFolder, input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.runs.selection import Chosen
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
 from gapscope.store.comparable import Relabelled, check_comparable
@@ -38,7 +38,7 @@ SIDES = ("reference", "target")
 PARTS = ("domain", "features", "reasons", "repairs")
 
 
-def run(config: GapConfig, progress: Progress = SILENT) -> Report:
+def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
     """Compute all that the input allows, write it, tell it."""
     _check(config)
     work = _from_run if config.run else _from_files
@@ -64,7 +64,7 @@ def _check(config: GapConfig) -> None:
         raise InputError(f"--replicates {config.replicates} is too few for an interval; give 20 or more, such as 200")
 
 
-def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> Report:
+def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:
     places = (config.predictions_reference, config.predictions_target)
     extra = config.predictions_labels or ("", "")
     model = config.model or _only_model(places[0])
@@ -111,7 +111,7 @@ def _found(
     return Found(sides, account, confusion_pairs(*sides), features)
 
 
-def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> Report:
+def _from_run(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:
     model, folder, whole = _model_and_stores(config, workspace)
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from gapscope.gaps.sentences import fallen, trap
 from gapscope.jobs.gap.found import Found
-from gapscope.jobs.report import Table
+from gapscope.runs.result import Table
 
 SHOWN = 10
 LEVEL = 0.05

@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 import pyarrow as pa
-from gapscope.jobs.folder import RunFolder
 from gapscope.jobs.gap.figures import draw
 from gapscope.jobs.gap.found import Found
 from gapscope.jobs.gap.told import answer, notes_of, tables_of
-from gapscope.jobs.report import Report, finite
 from gapscope.predictions import Predictions
+from gapscope.runs.folder import RunFolder
+from gapscope.runs.result import RunResult, finite
 from gapscope.schemas.results import Result
 
 
-def finished(found: Found, made: RunFolder) -> Report:
+def finished(found: Found, made: RunFolder) -> RunResult:
     """Write everything, and close the run."""
     tables = {"classes": _class_columns(found), "pairs": found.pairs.table(found.names)}
     if found.features.attribution is not None:

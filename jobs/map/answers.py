@@ -6,9 +6,9 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file
 from gapscope.core.location import Location
-from gapscope.jobs.folder import MANIFEST
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.sets import Sets, class_index
+from gapscope.runs.folder import MANIFEST
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import slug

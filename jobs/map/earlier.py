@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from gapscope.core.location import Location
-from gapscope.jobs.folder import MANIFEST, MANNER, TABLE
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.drawn import FIGURES, draw
 from gapscope.jobs.map.sets import Sets
 from gapscope.jobs.map.told import tables_of
 from gapscope.jobs.map.written import COORDINATES
-from gapscope.jobs.report import Report
+from gapscope.runs.folder import MANIFEST, MANNER, TABLE
+from gapscope.runs.result import RunResult
 from gapscope.schemas.coordinates import ABOUT, POINTS
 from gapscope.schemas.results import Result
 from gapscope.schemas.run import Input, RunManifest
@@ -38,7 +38,7 @@ def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in MANNER}
 
 
-def told_again(job: str, place: Location, sets: Sets, method: str, begun: float) -> Report:
+def told_again(job: str, place: Location, sets: Sets, method: str, begun: float) -> RunResult:
     """The report of the finished run at `place`, from its files; figures that it has not are drawn.
 
     `begun` is the time, of `time.perf_counter`, from which its seconds count.
@@ -49,4 +49,4 @@ def told_again(job: str, place: Location, sets: Sets, method: str, begun: float)
     results = [Result(**{("class_name" if key == "class" else key): row[key] for key in row}) for row in rows]
     notes = json.loads((place / COORDINATES / ABOUT).read_text())["notes"]
     notes += ["the same map of the same rows was there already", f"written to {place}"]
-    return Report(job, str(place), time.perf_counter() - begun, results, tables_of(sets, results), notes)
+    return RunResult(job, str(place), time.perf_counter() - begun, results, tables_of(sets, results), notes)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.connection import check_worker_memory, connected
-from gapscope.jobs.folder import RunFolder, input_of, opened
 from gapscope.jobs.map.answers import answers_of, input_of_run
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.drawn import draw
@@ -18,9 +16,11 @@ from gapscope.jobs.map.options import check, options_of
 from gapscope.jobs.map.sets import Sets, sets_of
 from gapscope.jobs.map.told import notes_of, tables_of
 from gapscope.jobs.map.written import COORDINATES, write_points
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
-from gapscope.jobs.selection import Chosen
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import RunFolder, input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.runs.selection import Chosen
 from gapscope.schemas.coordinates import ABOUT, POINTS
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
@@ -28,12 +28,12 @@ from gapscope.stream import Workers
 JOB = "map"
 
 
-def run(config: MapConfig, progress: Progress = SILENT) -> Report:
+def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     """Read the moments, lay out, place every row, judge the map; or find that all this was done. Then report."""
     return reported(_found(config, progress), wanted=config.report)
 
 
-def _found(config: MapConfig, progress: Progress) -> Report:
+def _found(config: MapConfig, progress: Progress) -> RunResult:
     begun = time.perf_counter()
     check(config)
     workspace, chosen = Location.of(config.workspace).absolute(), Chosen.by(config)
@@ -57,7 +57,7 @@ def _mapped(
     folder: RunFolder,
     workers: Workers,
     progress: Progress,
-) -> Report:
+) -> RunResult:
     from gapscope.maps.made import make_map  # here, because `--help` passes this module and SciPy takes long to load
     from gapscope.maps.space import Space
 

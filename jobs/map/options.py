@@ -6,10 +6,10 @@ import numpy as np
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.threads import processors
-from gapscope.jobs.folder import MODELS
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.sets import Sets, class_index
 from gapscope.maps import MAPS
+from gapscope.runs.folder import MODELS
 
 if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.maps.member import Border, MapOptions

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gapscope.core.errors import unknown_name
 from gapscope.core.location import Location
 from gapscope.jobs.map.config import MapConfig
-from gapscope.jobs.selection import Chosen
+from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
 from gapscope.store.selected import Selected

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.sets import Sets
-from gapscope.jobs.report import Table
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:  # this loads SciPy and numba, and `--help` has to be instant

@@ -10,7 +10,6 @@ from gapscope.backbones.backbone import choose_device
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
-from gapscope.jobs.folder import CHECKPOINT
 from gapscope.jobs.refit_head.features import features, joined, shuffled
 from gapscope.jobs.refit_head.lesson import Lesson, check_seen
 from gapscope.jobs.refit_head.origin import seed_of
@@ -21,6 +20,7 @@ from gapscope.networks.trained import Trained, load_trained
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
+from gapscope.runs.folder import CHECKPOINT
 from gapscope.store import ArrayStore
 from gapscope.stream import Workers, connect
 

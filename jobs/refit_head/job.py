@@ -2,16 +2,16 @@
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import opened
 from gapscope.jobs.refit_head.config import RefitHeadConfig
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
+from gapscope.runs.folder import opened
+from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 
 JOB = "refit-head"
 
 
-def run(config: RefitHeadConfig, progress: Progress = SILENT) -> Report:
+def run(config: RefitHeadConfig, progress: Progress = SILENT) -> RunResult:
     """Check all that is asked for, then learn the last layer of each network again and evaluate it."""
     from gapscope.jobs.refit_head.method import (
         method_of,  # here, because `--help` passes this module and torch takes seconds

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from gapscope.cnn.images import Images
 from gapscope.evaluation import measure
-from gapscope.jobs.folder import PREDICTIONS
 from gapscope.jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
 from gapscope.jobs.refit_head.lesson import Lesson
 from gapscope.jobs.refit_head.work import Work
 from gapscope.networks.trained import Trained
+from gapscope.runs.folder import PREDICTIONS
 from gapscope.schemas.results import Result
 
 

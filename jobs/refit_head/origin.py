@@ -13,9 +13,9 @@ from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
-from gapscope.jobs.folder import MANIFEST
 from gapscope.jobs.refit_head.config import RefitHeadConfig
 from gapscope.networks.runs import MODELS, PREFIX, RUNS, NetworkFolder, networks_in, networks_of
+from gapscope.runs.folder import MANIFEST
 from gapscope.schemas.run import Input
 
 TRAINING = "train-cnn"

@@ -9,12 +9,12 @@ from gapscope.jobs.refit_head.lesson import lesson_of
 from gapscope.jobs.refit_head.measure import of_learnt, of_unseen
 from gapscope.jobs.refit_head.told import summary
 from gapscope.jobs.refit_head.work import Work
-from gapscope.jobs.report import Report
 from gapscope.jobs.settings import kept_settings
+from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
 
 
-def finished(work: Work, tests: Sequence[Unseen]) -> Report:
+def finished(work: Work, tests: Sequence[Unseen]) -> RunResult:
     """Learn the last layer of each network again, evaluate it on `tests` and on the images learnt from, tell it all."""
     with work.folder.timed("decode"):
         lesson = lesson_of(work)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from gapscope.core.errors import InputError
 from gapscope.data.catalogue import companions_of
 from gapscope.data.dataset import Dataset
-from gapscope.jobs.folder import PREDICTIONS
 from gapscope.jobs.image_sets import Unseen
 from gapscope.jobs.refit_head.origin import Origin
+from gapscope.runs.folder import PREDICTIONS
 from gapscope.store.workspace import slug
 
 

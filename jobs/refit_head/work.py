@@ -7,12 +7,12 @@ from gapscope.core.budget import parse_bytes
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.source import Source
-from gapscope.jobs.folder import MODELS, RunFolder
 from gapscope.jobs.refit_head.config import RefitHeadConfig
 from gapscope.jobs.refit_head.method import Method
 from gapscope.jobs.refit_head.origin import Origin, seed_of
 from gapscope.networks.frame import Frame
 from gapscope.networks.runs import NetworkFolder
+from gapscope.runs.folder import MODELS, RunFolder
 from gapscope.store.workspace import slug
 
 

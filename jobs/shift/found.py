@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from gapscope.core.progress import Progress
-from gapscope.jobs.folder import RunFolder
+from gapscope.runs.folder import RunFolder
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from gapscope.core.budget import parse_bytes
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.connection import check_worker_memory, connected
-from gapscope.jobs.folder import RunFolder, input_of, opened
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.shift.config import ShiftConfig
 from gapscope.jobs.shift.found import compared, with_class_names
@@ -18,6 +15,9 @@ from gapscope.jobs.shift.options import statistics_of
 from gapscope.jobs.shift.sets import Sets, sets_of
 from gapscope.jobs.shift.told import notes_of, tables_of
 from gapscope.jobs.shift.written import results_of, write
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import RunFolder, input_of, opened
+from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
 
@@ -26,7 +26,7 @@ JOB = "shift"
 EXACT_SHARE = 4
 
 
-def run(config: ShiftConfig, progress: Progress = SILENT) -> Report:
+def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
     """Read every set once, compare each target with the reference."""
     names = statistics_of(config)
     workspace = Location.of(config.workspace).absolute()
@@ -42,7 +42,7 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> Report:
 
 def _measured(
     config: ShiftConfig, names: Sequence[str], sets: Sets, folder: RunFolder, workers: Workers, progress: Progress
-) -> Report:
+) -> RunResult:
     from gapscope.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
 
     exact = parse_bytes(config.memory) // EXACT_SHARE

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from gapscope.core.progress import Progress
-from gapscope.jobs.folder import RunFolder
-from gapscope.jobs.report import Table
+from gapscope.runs.folder import RunFolder
+from gapscope.runs.result import Table
 from gapscope.shifts import SHIFTS
 
 if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gapscope.core.location import Location
-from gapscope.jobs.inputs import folder_of_model
-from gapscope.jobs.selection import Chosen
 from gapscope.jobs.shift.config import ShiftConfig
+from gapscope.runs.inputs import folder_of_model
+from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
 from gapscope.store.selected import Selected

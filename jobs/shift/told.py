@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from gapscope.jobs.report import Table, finite
 from gapscope.jobs.shift.found import Compared
 from gapscope.jobs.shift.sets import Sets
+from gapscope.runs.result import Table, finite
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from gapscope.jobs.folder import RunFolder
-from gapscope.jobs.report import finite
 from gapscope.jobs.shift.found import Compared
+from gapscope.runs.folder import RunFolder
+from gapscope.runs.result import finite
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import RunFolder, opened
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.runs.folder import RunFolder, opened
+from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
     from gapscope.jobs.study import Cell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JOB, SHEET = "study-augmentation", "contact"
 
 
-def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> Report:
+def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResult:
     """Make the synthetic sets, trainings and last layers that are not there yet, then study all of it."""
     from gapscope.jobs.study import run_cells
     from gapscope.jobs.study_augmentation.heads import features_of, heads_of, run_heads
@@ -51,7 +51,7 @@ def _studied(
     cells: "Sequence[Cell]",
     folder: RunFolder,
     progress: Progress,
-) -> Report:
+) -> RunResult:
     import numpy as np
     from gapscope.jobs.study_augmentation.sets import told_of
     from gapscope.jobs.study_augmentation.told import ranking_table, results_of

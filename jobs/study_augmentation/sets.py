@@ -17,9 +17,9 @@ from gapscope.data.synthetic import FOLDER, record_of, sets_folder
 from gapscope.generators import GENERATORS
 from gapscope.generators.features import FEATURE_GENERATORS
 from gapscope.generators.recipe import recipe_of
-from gapscope.jobs.folder import MANIFEST, TABLE
 from gapscope.jobs.study import is_spread, mark_of, run_job, spread
 from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
+from gapscope.runs.folder import MANIFEST, TABLE
 from gapscope.store.workspace import slug
 
 JOB = "augment"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from gapscope.jobs.report import Table
 from gapscope.reports.augmentation.findings import HEADLINE, by_headline
 from gapscope.reports.augmentation.measures import MEASURES
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 # What is told of each measure, and how its name then ends.

@@ -6,16 +6,16 @@ from typing import Any
 from gapscope.core.hashing import digest_file
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import RunFolder, opened
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.study_imagenet_v2.config import StudyImagenetV2Config
+from gapscope.runs.folder import RunFolder, opened
+from gapscope.runs.result import RunResult
 from gapscope.schemas.run import Input
 
 JOB, COPY = "study-imagenet-v2", "imagenet-v2"
 
 
-def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> Report:
+def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult:
     """Study, write the page, report."""
     from gapscope.reports.study import read_study  # here, because `--help` passes this module and these load SciPy
     from gapscope.reports.study.findings import STEPS, findings
@@ -72,7 +72,7 @@ def _write(config: StudyImagenetV2Config, found: Mapping[str, Any], folder: RunF
     return [f"page: {out / COPY}.md, with {len(figures)} pictures and the tables in {out / COPY}"]
 
 
-def _finished(found: Mapping[str, Any], folder: RunFolder, notes: Sequence[str]) -> Report:
+def _finished(found: Mapping[str, Any], folder: RunFolder, notes: Sequence[str]) -> RunResult:
     from gapscope.jobs.study_imagenet_v2.told import lost_table, results_of
 
     return folder.finish(results_of(found), [lost_table(found)], notes)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gapscope.jobs.report import Table
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 COLUMNS = ("set", "models", "mean loss, points", "slope", "r", "by harder images, points", "rest, points")

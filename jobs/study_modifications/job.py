@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import RunFolder, opened
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.study_modifications.config import StudyModificationsConfig
+from gapscope.runs.folder import RunFolder, opened
+from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
     from gapscope.jobs.study import Cell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JOB = "study-modifications"
 
 
-def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> Report:
+def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> RunResult:
     """Train whatever is not trained yet, then study all of it."""
     from gapscope.jobs.study import run_cells
     from gapscope.jobs.study_modifications.sets import sets_of
@@ -41,7 +41,7 @@ def _studied(
     cells: "Sequence[Cell]",
     folder: RunFolder,
     progress: Progress,
-) -> Report:
+) -> RunResult:
     from gapscope.jobs.study_modifications.told import accuracy_table, notes_of, results_of
     from gapscope.reports.modifications import Training, Trial, read_answers
     from gapscope.reports.modifications.findings import STEPS, findings

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gapscope.jobs.report import Table
 from gapscope.jobs.study_modifications.sets import Modified
 from gapscope.reports.modifications.findings import ORIGINAL
 from gapscope.reports.modifications.verdict import verdict
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 

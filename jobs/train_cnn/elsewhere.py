@@ -8,14 +8,14 @@ from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT
 from gapscope.data.datasets import DATASETS
 from gapscope.data.modified import SEPARATOR
-from gapscope.jobs.connection import check_worker_memory, connected
-from gapscope.jobs.folder import RunFolder
 from gapscope.jobs.train_cnn.begin import begun
 from gapscope.jobs.train_cnn.config import TrainCnnConfig
 from gapscope.jobs.train_cnn.fit import train_seed
 from gapscope.jobs.train_cnn.lesson import divided, lesson_of
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.networks.trained import DESCRIPTION
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import RunFolder
 from gapscope.stream.workers import Shown
 
 # Torch draws random numbers for all threads of a process from one place, so a process trains one network at a time.

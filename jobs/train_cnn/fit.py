@@ -8,12 +8,12 @@ from gapscope.cnn.parallel import fit_together
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.train import Fitted, Lesson
 from gapscope.core.checkpoint import FolderCheckpoint
-from gapscope.jobs.folder import CHECKPOINT
 from gapscope.jobs.train_cnn.lesson import modified_for
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.jobs.train_cnn.written import write_history
 from gapscope.networks.design import load_weights
 from gapscope.networks.trained import DESCRIPTION, Trained, load_trained
+from gapscope.runs.folder import CHECKPOINT
 
 
 def trained(work: Work, lesson: Lesson) -> Iterator[Trained]:

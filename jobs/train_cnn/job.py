@@ -2,16 +2,16 @@
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.folder import opened
-from gapscope.jobs.report import Report
 from gapscope.jobs.reported import reported
 from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.runs.folder import opened
+from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 
 JOB = "train-cnn"
 
 
-def run(config: TrainCnnConfig, progress: Progress = SILENT) -> Report:
+def run(config: TrainCnnConfig, progress: Progress = SILENT) -> RunResult:
     """Check all that is asked for, then train the network of each seed and evaluate it."""
     from gapscope.jobs.train_cnn.begin import begun  # here, because `--help` passes this module and torch takes seconds
     from gapscope.jobs.train_cnn.settled import settled

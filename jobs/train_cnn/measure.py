@@ -10,13 +10,13 @@ from gapscope.data.label_order import check_label_order
 from gapscope.draw import png
 from gapscope.draw.matrix import confused_pairs, confusion
 from gapscope.evaluation import measure
-from gapscope.jobs.folder import PREDICTIONS
 from gapscope.jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
-from gapscope.jobs.report import Table
 from gapscope.jobs.train_cnn.pictures import draw_answers
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.jobs.train_cnn.written import REJECTED, rejected_rows
 from gapscope.networks.trained import Trained
+from gapscope.runs.folder import PREDICTIONS
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 # Beyond so many classes a picture of the confusion matrix shows nothing.

@@ -9,12 +9,12 @@ from gapscope.core.errors import InputError
 from gapscope.draw import png
 from gapscope.draw.gallery import Tile, gallery
 from gapscope.evaluation.picks import telling_rows
-from gapscope.jobs.folder import PREDICTIONS
 from gapscope.jobs.image_sets import Unseen
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.trained import Trained
 from gapscope.predictions import Predictions, read_predictions
+from gapscope.runs.folder import PREDICTIONS
 
 # Images under each heading.
 SHOWN = 8

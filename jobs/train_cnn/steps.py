@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from gapscope.jobs.image_sets import Unseen, means
-from gapscope.jobs.report import Report
 from gapscope.jobs.train_cnn.elsewhere import train_elsewhere
 from gapscope.jobs.train_cnn.fit import trained
 from gapscope.jobs.train_cnn.lesson import divided, lesson_of, said_of
@@ -11,9 +10,10 @@ from gapscope.jobs.train_cnn.measure import Found, evaluate_learnt, evaluate_uns
 from gapscope.jobs.train_cnn.told import accuracy_table, summary
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.jobs.train_cnn.written import write_rejected
+from gapscope.runs.result import RunResult
 
 
-def finished(work: Work, tests: Sequence[Unseen]) -> Report:
+def finished(work: Work, tests: Sequence[Unseen]) -> RunResult:
     """Train the network of each seed, evaluate it on `tests` and on the images that it learnt from, tell it all."""
     train_elsewhere(work)
     with work.folder.timed("decode"):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from gapscope.jobs.evaluation import results_table
-from gapscope.jobs.report import Table
 from gapscope.networks.trained import Trained
+from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 
 

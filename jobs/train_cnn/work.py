@@ -7,9 +7,9 @@ from gapscope.core.budget import parse_bytes
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.source import Source
-from gapscope.jobs.folder import MODELS, RunFolder
 from gapscope.jobs.train_cnn.begin import Beginning
 from gapscope.jobs.train_cnn.config import TrainCnnConfig
+from gapscope.runs.folder import MODELS, RunFolder
 from gapscope.store.workspace import slug
 
 FIGURES = "figures"

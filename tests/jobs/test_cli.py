@@ -64,7 +64,7 @@ def test_every_command_is_listed_with_what_it_does():
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_the_help_of_every_command_has_an_example_and_explains_every_option(command, capsys):
     assert cli.execute([command, "--help"]) == 0
-    assert f"python cli.py {command}" in capsys.readouterr().out
+    assert f"gapscope {command}" in capsys.readouterr().out
 
 
 def test_json_is_one_object_on_standard_output(tmp_path):

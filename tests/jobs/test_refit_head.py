@@ -26,7 +26,7 @@ from gapscope.networks.runs import networks_in
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import matched, read_all_models
 from gapscope.reports.page.accuracy import learnt_set
-from gapscope.reports.page.run import read_run
+from gapscope.runs.run import read_run
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 

@@ -79,7 +79,10 @@ def folder_of(workspace):
 
 
 def test_a_run_that_is_killed_at_a_random_moment_ends_like_an_undisturbed_one(tmp_path):
-    script = "import sys, torch, gapscope.jobs.command_line as cli; torch.set_num_threads(1); sys.exit(cli.execute(sys.argv[1:]))"
+    script = (
+        "import sys, torch; from gapscope.jobs import command_line; "
+        "torch.set_num_threads(1); sys.exit(command_line.execute(sys.argv[1:]))"
+    )
     killed, whole = folder_of(tmp_path / "killed"), folder_of(tmp_path / "whole")
     state, latest = killed / "checkpoint" / "training.safetensors", time.monotonic() + 60
     child = subprocess.Popen(

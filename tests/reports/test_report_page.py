@@ -23,12 +23,10 @@ from gapscope.draw import png
 from gapscope.draw.dots import dots
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit_incremental
-from gapscope.jobs.folder import FILES, MANNER
 from gapscope.jobs.gap import GapConfig
 from gapscope.jobs.gap import run as gap
-from gapscope.jobs.report import Report
-from gapscope.jobs.report_page import ReportConfig
-from gapscope.jobs.report_page import run as report
+from gapscope.jobs.report import ReportConfig
+from gapscope.jobs.report import run as report
 from gapscope.jobs.reported import REPORT, reported, write_report
 from gapscope.reports.page import findings, read_run, render
 from gapscope.reports.page.accuracy import Measured, loss
@@ -36,6 +34,8 @@ from gapscope.reports.page.findings import PICTURE_BYTES
 from gapscope.reports.page.ledger import rungs
 from gapscope.reports.page.render import order, span_of, written
 from gapscope.reports.page.samples import Images
+from gapscope.runs.folder import ENDINGS, MANNER
+from gapscope.runs.result import RunResult
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from PIL import Image
@@ -572,11 +572,11 @@ def test_jobs_end_with_a_report_unless_told_otherwise(tmp_path, rng):
 
 def test_whether_a_report_is_written_makes_no_other_run():
     assert "report" in MANNER
-    assert REPORT in FILES
+    assert REPORT.endswith(ENDINGS)
 
 
 def test_a_report_that_cannot_be_written_loses_nothing(tmp_path):
-    found = Report("gap", str(tmp_path / "nowhere"), 1.0, notes=["done"])
+    found = RunResult("gap", str(tmp_path / "nowhere"), 1.0, notes=["done"])
     assert reported(found, wanted=False) is found
     told = reported(found, wanted=True)
     assert told.notes[0] == "done"

@@ -26,7 +26,7 @@ from gapscope.reports.augmentation.pictures import pictures
 from gapscope.reports.augmentation.tables import tables
 from gapscope.reports.augmentation.verdict import verdict
 from gapscope.reports.page.augmentation import augmentation_section
-from gapscope.reports.page.run import read_run
+from gapscope.runs.run import read_run
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from test_draw import check_words

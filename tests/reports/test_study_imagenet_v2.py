@@ -15,7 +15,6 @@ from gapscope.core.location import Location
 from gapscope.draw.canvas import COLUMN, PAGE
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.inference.line import ProbitLine
-from gapscope.jobs.folder import FILES
 from gapscope.jobs.study import command_of
 from gapscope.jobs.study_imagenet_v2 import StudyImagenetV2Config, run
 from gapscope.reports.page import findings as page_findings
@@ -30,6 +29,7 @@ from gapscope.reports.study.pairs import frequencies, pair_section
 from gapscope.reports.study.pictures import pictures
 from gapscope.reports.study.resampled import accuracies, counted, difficulty, resampled
 from gapscope.reports.study.sharing import sharing_section, thinned
+from gapscope.runs.folder import FILES
 from scipy.stats import binomtest
 from test_draw import check_words
 from test_report_page import write_run

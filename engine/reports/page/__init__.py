@@ -2,6 +2,6 @@
 
 from gapscope.reports.page.findings import findings
 from gapscope.reports.page.render import render
-from gapscope.reports.page.run import Run, read_run
+from gapscope.runs.run import Run, read_run
 
 __all__ = ["Run", "findings", "read_run", "render"]

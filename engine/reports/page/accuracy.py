@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, section, table
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import set_name
+from gapscope.runs.run import Row, Run
 
 COLUMNS = {
     "model": "text",

@@ -6,8 +6,8 @@ from gapscope.core.errors import GapscopeError
 from gapscope.predictions import Predictions, read_predictions
 from gapscope.predictions.run import MODELS, PREDICTIONS, sets_in_run
 from gapscope.reports.page.classes import best_models
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import set_name
+from gapscope.runs.run import Run
 
 # Sets whose predictions are read: a run of a study may hold dozens.
 SETS = 8

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from gapscope.reports.page.blocks import Block, estimate, figure, number, of_row, section, table
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.verdicts import verdict
 from gapscope.reports.page.words import counted, listed, percent, points, upper
+from gapscope.runs.run import Row, Run
 
 # What a study calls the kinds of trainings that learn the last layer of other networks again.
 HEADS = ("head", "features")

@@ -6,8 +6,8 @@ import numpy as np
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
 from gapscope.reports.page.replicated_images import replicated_classes
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import counted, listed, percent, points, set_name, upper
+from gapscope.runs.run import Row, Run
 
 SHOWN = 100
 DROPS = {

@@ -6,8 +6,8 @@ from gapscope.draw.matrix import confused_pairs, confusion
 from gapscope.predictions import Predictions
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
 from gapscope.reports.page.replicated_images import replicated_pairs
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import percent, upper
+from gapscope.runs.run import Run
 
 SHOWN, DRAWN = 15, 30
 PAIRS = {

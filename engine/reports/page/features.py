@@ -1,8 +1,8 @@
 """Which features moved, and which of them lower the margins."""
 
 from gapscope.reports.page.blocks import Block, estimate, number, section, table
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import counted
+from gapscope.runs.run import Row, Run
 
 SHOWN = 20
 LEVEL = 0.05

@@ -17,12 +17,12 @@ from gapscope.reports.page.maps import map_section
 from gapscope.reports.page.pictures import picture_section
 from gapscope.reports.page.provenance import differences, provenance, warnings_of
 from gapscope.reports.page.replicated_images import image_section
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.samples import Images, sample_section
 from gapscope.reports.page.statistics import statistics_section
 from gapscope.reports.page.studies import comparison_section, study_section
 from gapscope.reports.page.training import training_section
 from gapscope.reports.page.words import listed
+from gapscope.runs.run import Run
 
 # Bytes of all pictures together; a page must stay below 10 MB, and base64 makes four of three.
 PICTURE_BYTES = 6_000_000

@@ -1,8 +1,8 @@
 """What was expected of sets without their labels, beside the truth where labels are there."""
 
 from gapscope.reports.page.blocks import Block, of_row, section, table
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import set_name
+from gapscope.runs.run import Run
 
 PREFIX, ERROR = "forecast_", "_error"
 COLUMNS = {

@@ -22,9 +22,9 @@ from gapscope.reports.page.replication import (
     why_text,
 )
 from gapscope.reports.page.replication import headline_of as headline_of_replication
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.verdicts import LEVEL, verdict
 from gapscope.reports.page.words import counted, in_brackets, listed, percent, points, set_name, span, upper
+from gapscope.runs.run import Row, Run
 
 Lead = dict[str, Any]
 LOST, BETWEEN, WHY, DO, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from gapscope.inference import adjusted
 from gapscope.reports.page.blocks import Block, estimate, figure, of_row, section, table
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import percent, points, upper
+from gapscope.runs.run import Run
 
 LEVEL = 0.05
 ORACLE = "oracle"

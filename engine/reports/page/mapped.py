@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from gapscope.draw.points.mapped import NOTES
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, figure, number, table
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import counted, in_brackets, listed, percent, upper
+from gapscope.runs.run import Row, Run
 from gapscope.schemas.coordinates import POINTS, PREDICTED_FIELDS
 
 About = Mapping[str, Any]

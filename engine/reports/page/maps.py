@@ -9,8 +9,8 @@ from gapscope.draw import PAGE, png
 from gapscope.draw.canvas import COLOURS, GREY, sheet
 from gapscope.reports.page.blocks import Block, figure, section
 from gapscope.reports.page.mapped import COORDINATES, answer_tables, map_figures, map_notes
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import counted
+from gapscope.runs.run import Run
 from gapscope.schemas.coordinates import ABOUT, POINTS
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

@@ -1,7 +1,7 @@
 """The figures of a run that no other section shows, such as those of a study."""
 
 from gapscope.reports.page.blocks import Block, figure, section
-from gapscope.reports.page.run import Run
+from gapscope.runs.run import Run
 
 OTHERS = ("ledger", "classes")
 SAMPLES = ("predictions-", "saliency-")

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import counted, listed
+from gapscope.runs.run import Run
 
 # Images of a class below which its own numbers say little.
 FEW = 30

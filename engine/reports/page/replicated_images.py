@@ -3,8 +3,8 @@
 from gapscope.reports.page.blocks import Block, estimate, number, section, table
 from gapscope.reports.page.replicated_models import figures_of
 from gapscope.reports.page.replication import Found, first_of, replication_of
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import counted, listed, percent, points, upper
+from gapscope.runs.run import Row, Run
 
 KINDS = {"kind of image": "text", "reference": "share", "replication": "share", "of the loss": "change"}
 CLASSES = {

@@ -12,8 +12,8 @@ from gapscope.reports.page.replication import (
     replication_of,
     turned_words,
 )
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import percent, points
+from gapscope.runs.run import Row, Run
 
 TITLE = "What was lost, and the line"
 VARIANTS = {

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gapscope.reports.page.blocks import number
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.runs.run import Run
 
 Found = Mapping[str, Any]
 STUDY = "study"

@@ -15,8 +15,8 @@ from gapscope.evaluation.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
 from gapscope.predictions import Predictions
 from gapscope.reports.page.blocks import Block, data_address, figure, section
 from gapscope.reports.page.confusions import Held
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import counted, percent, set_name
+from gapscope.runs.run import Run
 from gapscope.schemas.reasons import CODES
 from PIL import Image
 

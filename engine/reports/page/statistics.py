@@ -2,8 +2,8 @@
 
 from gapscope.reports.page.blocks import Block, estimate, number, of_row, section, table
 from gapscope.reports.page.forecasts import PREFIX
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.words import set_name, upper
+from gapscope.runs.run import Row, Run
 
 READINGS = {
     "top5_accuracy": "share of images whose class is among the five best guesses",

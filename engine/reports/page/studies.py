@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from gapscope.reports.page.augmentation import augmentation_section
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
 from gapscope.reports.page.replicated_models import replication_section
-from gapscope.reports.page.run import Row, Run
 from gapscope.reports.page.verdicts import verdict
 from gapscope.reports.page.words import percent, points, set_name
+from gapscope.runs.run import Row, Run
 
 MATRIX = {"trained on": "text", "tested on": "text", "accuracy": "share", "accuracy on what was learnt": "share"}
 GAINS = {"trained on": "text", "tested on": "text", "gained": "change", "adjusted p": "p", "verdict": "text"}

@@ -1,8 +1,8 @@
 """How a network learnt, and what settings were tried for a classifier."""
 
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
-from gapscope.reports.page.run import Run
 from gapscope.reports.page.words import percent, set_name
+from gapscope.runs.run import Run
 
 EPOCHS = {
     "epoch": "text",

@@ -1,6 +1,6 @@
 """What a change is, as far as it is sure."""
 
-from gapscope.reports.page.run import Row
+from gapscope.runs.run import Row
 
 LEVEL = 0.05
 

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.schemas.run import RunManifest
 
-MANIFEST, RESULTS, FIGURES, MODELS = "manifest.json", "results.parquet", "figures", "models"
+MANIFEST, RESULTS, FIGURES, MODELS, RUNS = "manifest.json", "results", "figures", "models", "runs"
 
 Row = dict[str, Any]
 
@@ -44,12 +44,12 @@ class Run:
     @cached_property
     def results(self) -> list[Row]:
         """All rows of the results table."""
-        return self.table("results")
+        return self.table(RESULTS)
 
     @cached_property
     def headline(self) -> list[Row]:
         """The results that the run ended with: of all classes together, and of no setting that was only tried."""
-        return (self.json("results") or {}).get("results", [])
+        return (self.json(RESULTS) or {}).get("results", [])
 
     def of_metric(self, metric: str) -> list[Row]:
         """The headline rows of one metric."""
@@ -95,9 +95,51 @@ def read_run(place: Location) -> Run:
     if not (place / MANIFEST).exists():
         raise InputError(f"{place} is no run folder: it has no {MANIFEST}; name a folder below runs/")
     manifest = RunManifest.model_validate_json((place / MANIFEST).read_text())
-    if manifest.status != "complete" or not (place / RESULTS).exists():
+    if manifest.status != "complete" or not (place / f"{RESULTS}.parquet").exists():
         raise InputError(
             f"{place} is not finished (its status is {manifest.status}); run `{manifest.job}` again, which continues "
             "where it can, or leave this run out"
         )
     return Run(place, manifest)
+
+
+class Summary(NamedTuple):
+    """A line about a run, finished or not; `accuracy` is the best of its headline."""
+
+    name: str
+    job: str
+    status: str
+    seconds: float | None
+    accuracy: float | None
+
+
+def list_runs(workspace: Location) -> list[Summary]:
+    """The runs below `workspace`, by name."""
+    folder = workspace / RUNS
+    return [_summary(folder / name) for name in folder.names() if (folder / name / MANIFEST).exists()]
+
+
+def _summary(place: Location) -> Summary:
+    manifest = RunManifest.model_validate_json((place / MANIFEST).read_text())
+    run = Run(place, manifest)
+    accuracies = [row["value"] for row in run.of_metric("accuracy") if row["value"] is not None]
+    best = max(accuracies) if accuracies else None
+    return Summary(place.name, manifest.job, manifest.status, sum(manifest.seconds.values()) or None, best)
+
+
+def find_run(workspace: Location, name: str) -> Location:
+    """The folder of the run `name`: a name in the workspace, or a folder.
+
+    Raises
+    ------
+    InputError
+        There is no such run; the message names one like it, or those that there are.
+    """
+    inside = workspace / RUNS / name
+    if "/" not in name and (inside / MANIFEST).exists():
+        return inside
+    place = Location.of(name).absolute()
+    if place.exists() or place.is_folder():
+        return place
+    known = [run.name for run in list_runs(workspace)]
+    raise unknown_name(f"run in {workspace / RUNS}", name, known)

@@ -2,37 +2,28 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gapscope.blocks import Block
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
-from gapscope.jobs.report import Report, Table
-from gapscope.probes.model import DESCRIPTION, MODEL
+from gapscope.runs.result import RunResult, Table
+from gapscope.runs.run import FIGURES, MANIFEST, MODELS, RESULTS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 
-MANIFEST, TABLE, HEADLINE = "manifest.json", "results.parquet", "results.json"
-PREDICTIONS, MODELS, CHECKPOINT = "predictions", "models", "checkpoint"
-# What a run may leave: all of it goes before another one begins in its folder.
-TABLES = (
-    *("features", "classes", "pairs", "reasons", "linkage", "distances", "reliability", "differences"),
-    *("history", "rejected", "accuracies", "robustness", "changes", "agreement", "neighbours", "line", "synthetic"),
-)
-FINDINGS = ("verdicts", "ledger", "forecasts", "line", "study")
-FILES = (
-    *(TABLE, HEADLINE, MODEL, DESCRIPTION, "study.md", "report.html"),
-    *(f"{name}.parquet" for name in TABLES),
-    *(f"{name}.json" for name in FINDINGS),
-)
-FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, "figures", "coordinates")
+PREDICTIONS, CHECKPOINT, TABLE = "predictions", "checkpoint", f"{RESULTS}.parquet"
+# What a run may leave in its folder: all of it goes before another one begins there.
+ENDINGS = (".parquet", ".json", ".safetensors", ".md", ".html", ".csv")
+FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, FIGURES, "coordinates")
 # Options that say where and how a run works; whatever they are, it is the same work.
 MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds", "report"})
 # Options that name files with chosen images; other images make another run, whatever the file is called.
@@ -71,19 +62,20 @@ class RunFolder:
         tables: Sequence[Table] = (),
         notes: Sequence[str] = (),
         kept: Sequence[Result] = (),
-    ) -> Report:
-        """Write the results and the final manifest; the report has the rows of all classes together.
+        page: Callable[[Run], Sequence[Block]] | None = None,
+    ) -> RunResult:
+        """Write the results and the final manifest; what is handed back has the rows of all classes together.
 
-        Rows of `kept` go to the table of results and nowhere else.
+        Rows of `kept` go to the table of results and nowhere else. `page` words what the finished run has found.
         """
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
         self.write_table(TABLE, table)
         self.write_manifest("complete")
         seconds = time.perf_counter() - self.started
-        report = Report(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
-        (self.place / HEADLINE).write_text(json.dumps(report.as_json(), indent=1, allow_nan=False))
-        return report
+        report = RunResult(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
+        (self.place / f"{RESULTS}.json").write_text(json.dumps(report.as_json(), indent=1, allow_nan=False))
+        return report if page is None else replace(report, blocks=page(read_run(self.place)), tables=(), notes=())
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write `table` as the Parquet file `name`, whole or not at all."""
@@ -91,8 +83,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
-        for name in FILES:
-            (self.place / name).delete()
+        for name in self.place.names():
+            if name.endswith(ENDINGS):
+                (self.place / name).delete()
         for name in FOLDERS:
             (self.place / name).delete_folder()
 

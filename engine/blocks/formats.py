@@ -1,0 +1,153 @@
+"""How numbers and lists of names are written, the same way on every page, picture and terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gapscope.blocks.blocks import Cell, Estimate, Kind
+
+NONE = "-"
+# Below this a p-value is only said to be small.
+SMALLEST_P = 1e-4
+
+
+def percent(share: float) -> str:
+    """A share in percent.
+
+    >>> percent(0.757)
+    '75.7 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def points(change: float) -> str:
+    """A difference of shares in percentage points, without its sign.
+
+    >>> points(-0.354)
+    '35.4 points'
+    """
+    return f"{abs(100 * change):.1f} points"
+
+
+def signed(change: float) -> str:
+    """A difference of shares in points with its sign; zero has none.
+
+    >>> signed(0.354), signed(-0.0001)
+    ('+35.4', '0.0')
+    """
+    text = f"{100 * change:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def p_value(p: float) -> str:
+    """A p-value with two digits; a very small one is only said to be small.
+
+    >>> p_value(0.0312), p_value(1e-9)
+    ('0.031', '< 0.0001')
+    """
+    return f"< {SMALLEST_P:.4f}" if p < SMALLEST_P else f"{p:.2g}"
+
+
+def number(value: float) -> str:
+    """Four digits, or whole thousands.
+
+    >>> number(0.123456), number(123456.7)
+    ('0.1235', '123,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of shares or of their differences for a sentence; nothing where there is none.
+
+    >>> span(0.748, 0.765), span(None, None)
+    ('95 % interval 74.8 to 76.5', '')
+    """
+    return "" if low is None or high is None else f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
+
+
+def cell_text(cell: Cell, kind: Kind) -> str:
+    """A cell with its interval.
+
+    >>> cell_text(Estimate(0.364, 0.275, 0.447), "share"), cell_text(None, "p"), cell_text(1200, "count")
+    ('36.4 % (27.5 to 44.7)', '-', '1,200')
+    """
+    interval = interval_text(cell, kind)
+    return f"{value_text(cell, kind)} ({interval})" if interval else value_text(cell, kind)
+
+
+def value_text(cell: Cell, kind: Kind) -> str:
+    """A cell without its interval."""
+    value = value_of(cell)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return NONE
+    if kind == "text":
+        return str(value)
+    write = {"count": lambda n: f"{n:,}", "share": percent, "change": signed, "number": number, "p": p_value}
+    return write[kind](value)
+
+
+def interval_text(cell: Cell, kind: Kind) -> str:
+    """The interval of a cell, with the sign and unit of its kind; empty where there is none.
+
+    >>> interval_text(Estimate(0.1, 0.05, 0.15), "change")
+    '+5.0 to +15.0'
+    """
+    if not isinstance(cell, Estimate) or cell.low is None or cell.high is None:
+        return ""
+    low, high = (value_text(end, kind).removesuffix(" %") for end in (cell.low, cell.high))
+    return f"{low} to {high}"
+
+
+def value_of(cell: Cell) -> Any:
+    """What a cell holds, without its interval."""
+    return cell.value if isinstance(cell, Estimate) else cell
+
+
+def in_brackets(text: str) -> str:
+    """` (text)`, or nothing.
+
+    >>> in_brackets("n = 5"), in_brackets("")
+    (' (n = 5)', '')
+    """
+    return f" ({text})" if text else ""
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Some names as a part of a sentence.
+
+    >>> listed(["cat", "dog", "ship", "truck", "deer"])
+    'cat, dog, ship and 2 more'
+    """
+    shown, rest = list(names[:most]), len(names) - most
+    if rest > 0:
+        return f"{', '.join(shown)} and {rest:,} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "class", "classes"), counted(1200, "image")
+    ('1 class', '1,200 images')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def set_name(row: Mapping[str, Any]) -> str:
+    """``dataset/split`` of a result."""
+    return f"{row['dataset']}/{row['split']}" if row["split"] else row["dataset"]
+
+
+def upper(text: str) -> str:
+    """The text with a large first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def parts_of(text: str) -> list[tuple[str, bool]]:
+    """A sentence in its parts, and which of them are commands, between backticks.
+
+    >>> parts_of("run `gap` now")
+    [('run ', False), ('gap', True), (' now', False)]
+    """
+    return [(part, bool(place % 2)) for place, part in enumerate(text.split("`")) if part]

@@ -1,0 +1,60 @@
+"""Blocks on a terminal: the answer first, then the tables and sentences that matter most, or all of them."""
+
+from collections.abc import Sequence
+
+from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
+from gapscope.blocks.formats import cell_text, counted
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+ROWS = 5
+
+
+def show(blocks: Sequence[Block], console: Console, *, everything: bool = False) -> None:
+    """Print `blocks`: answers, warnings and what is a headline; with `everything` all that is not a picture."""
+    hidden = 0
+    for block in blocks:
+        match block:
+            case Answer():
+                _answer(block, console)
+            case Warning():
+                line(console, f"Warning: {block.text}", "yellow")
+            case Sentence() if everything or block.headline:
+                line(console, block.text.replace("`", ""))
+            case Table() if everything or block.headline:
+                hidden += _table(block, console, None if everything else ROWS)
+            case Heading() if everything:
+                line(console, f"\n{block.title}", "bold")
+            case Sentence() | Table():
+                hidden += 1
+            case Figure() | Gallery() | Heading():
+                pass
+    if hidden:
+        line(console, f"{counted(hidden, 'more line or table', 'more lines and tables')} with --all", "dim")
+
+
+def line(console: Console, text: str, style: str | None = None) -> None:
+    """Print one line of plain text: brackets are text too, and a long line is left to the terminal to break."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _answer(answer: Answer, console: Console) -> None:
+    line(console, f"{answer.headline}.", "bold")
+    for name, text in answer.parts:
+        line(console, f"  {name}: {text.replace('`', '')}")
+
+
+def _table(table: Table, console: Console, most: int | None) -> int:
+    """Print a table's first rows, and count the others."""
+    if not table.rows:
+        return 0
+    shown = table.rows if most is None else table.rows[:most]
+    drawn = RichTable(title=escape(table.caption), title_justify="left", title_style="bold")
+    for name, kind in table.columns.items():
+        drawn.add_column(escape(name), justify="left" if kind == "text" else "right", overflow="fold")
+    for row in shown:
+        cells = zip(row, table.columns.values(), strict=True)
+        drawn.add_row(*(escape(cell_text(cell, kind)) for cell, kind in cells))
+    console.print(drawn)
+    return len(table.rows) - len(shown)

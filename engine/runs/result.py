@@ -1,0 +1,88 @@
+"""What a job hands back, on the command line, in Python and in a notebook: results, and a page of findings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapscope.blocks import Block, Figure
+from gapscope.schemas.results import RESULTS_SCHEMA, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def finite(value: float | None) -> float | None:
+    """The number; None for NaN and infinity, which JSON has not."""
+    return None if value is None or not isfinite(value) else float(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the terminal; numbers stand to the right, everything else to the left."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int | float | None]]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of a job; in a notebook it shows its page.
+
+    Attributes
+    ----------
+    job
+        Name of the command.
+    run
+        Where its record lies: a run folder, a store, or empty for a job that writes nothing.
+    seconds
+        Wall-clock time.
+    results
+        The rows that ``--json`` prints, see `gapscope.schemas.results`.
+    blocks
+        The page of what the job found, the answer first.
+    tables, notes
+        What the terminal shows of a job that has no page yet.
+    """
+
+    job: str
+    run: str
+    seconds: float
+    results: Sequence[Result] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    blocks: Sequence[Block] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        rows = [result.row() for result in self.results]
+        return {"job": self.job, "run": self.run, "seconds": round(self.seconds, 3), "results": rows}
+
+    def frame(self) -> "pd.DataFrame":
+        """The results as a table: dataset, split, model, metric, class, value, low, high, n."""
+        import pandas as pd  # here, because it takes half a second to import
+
+        return pd.DataFrame([result.row() for result in self.results], columns=RESULTS_SCHEMA.names)
+
+    @property
+    def figures(self) -> dict[str, bytes]:
+        """The PNG pictures of the page by name."""
+        return {block.name: block.png() for block in self.blocks if isinstance(block, Figure)}
+
+    def save(self, folder: str | Path) -> None:
+        """Write page.html, results.csv and figures/NAME.png into `folder`, which is made if it is not there."""
+        from gapscope.blocks.html import document  # here, because notebooks that only compute do without templates
+
+        place = Path(folder)
+        (place / "figures").mkdir(parents=True, exist_ok=True)
+        (place / "page.html").write_text(document(self.job, self.blocks), encoding="utf-8")
+        self.frame().to_csv(place / "results.csv", index=False)
+        for name, png in self.figures.items():
+            (place / "figures" / f"{name}.png").write_bytes(png)
+
+    def _repr_html_(self) -> str:
+        from gapscope.blocks.html import fragment
+
+        return fragment(self.blocks)

@@ -1,0 +1,189 @@
+"""The options that several commands have, each said once: its help, its group, its bounds and its environment variable.
+
+A configuration is a frozen dataclass whose fields have these types; an option of one command alone is declared beside
+its field by `option`. Where commands take one value or several, two types share one text.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from cyclopts import Group, Parameter, validators
+
+DATA = Group("Data", sort_key=1)
+MODEL = Group("Model", sort_key=2)
+METHOD = Group("Method", sort_key=3)
+COMPUTE = Group("Compute", sort_key=4)
+OUTPUT = Group("Output", sort_key=5)
+
+
+def option(help: str, group: Group, **more: object) -> Parameter:
+    """An option with its help, in one of the groups above; `more` is what `cyclopts.Parameter` takes."""
+    return Parameter(help=help, group=group, **more)
+
+
+def data_root() -> Path:
+    """Where datasets are looked for when nobody says it: GAPSCOPE_DATA, or the folder data."""
+    return Path(os.environ.get("GAPSCOPE_DATA", "data"))
+
+
+_NOT_NEGATIVE = validators.Number(gte=0)
+_AT_LEAST_ONE = validators.Number(gte=1)
+
+# Data: what is read.
+_DATASET = option("Dataset: a name that `datasets` lists, or a path.", DATA)
+Dataset: TypeAlias = Annotated[str, _DATASET]
+Datasets: TypeAlias = Annotated[tuple[str, ...], _DATASET]
+_SPLIT = option("Split of the dataset, such as train or test; all that there are where none is needed.", DATA)
+Split: TypeAlias = Annotated[str, _SPLIT]
+Splits: TypeAlias = Annotated[tuple[str, ...], _SPLIT]
+DataRoot: TypeAlias = Annotated[Path, option("Folder in which datasets are looked for; GAPSCOPE_DATA sets it.", DATA)]
+ClassList: TypeAlias = Annotated[Path | None, option("File with one class name per line, in class order.", DATA)]
+_LABELS = option(
+    "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
+    "an image may have several (a table with the columns image and labels, or JSON).",
+    DATA,
+)
+LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
+Labels: TypeAlias = Annotated[str, _LABELS]
+LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
+_REFERENCE = option("Set to compare with, as dataset/split.", DATA)
+Reference: TypeAlias = Annotated[str, _REFERENCE]
+References: TypeAlias = Annotated[tuple[str, ...], _REFERENCE]
+_TARGET = option("New set, as dataset/split.", DATA)
+Target: TypeAlias = Annotated[str, _TARGET]
+Targets: TypeAlias = Annotated[tuple[str, ...], _TARGET]
+Evaluate: TypeAlias = Annotated[
+    tuple[str, ...], option("Further sets to evaluate on, as dataset/split, such as cifar10+night:3/test.", DATA)
+]
+Only: TypeAlias = Annotated[
+    str,
+    option(
+        "CSV or Parquet file with the images to use (columns sample_id, dataset, split), as `explore` exports.", DATA
+    ),
+]
+Exclude: TypeAlias = Annotated[str, option("CSV or Parquet file of the images to leave out, in the same form.", DATA)]
+_PREDICTIONS = option("Predictions made elsewhere: CSV, Parquet, JSON, JSON lines or an .npy array of scores.", DATA)
+PredictionFile: TypeAlias = Annotated[str, _PREDICTIONS]
+PredictionFiles: TypeAlias = Annotated[tuple[str, ...], _PREDICTIONS]
+_PREDICTIONS_REFERENCE = option("Predictions for the reference, from a file instead of a run.", DATA)
+PredictionsReference: TypeAlias = Annotated[str, _PREDICTIONS_REFERENCE]
+PredictionsReferences: TypeAlias = Annotated[tuple[str, ...], _PREDICTIONS_REFERENCE]
+_PREDICTIONS_TARGET = option("Predictions for the target, from a file instead of a run.", DATA)
+PredictionsTarget: TypeAlias = Annotated[str, _PREDICTIONS_TARGET]
+PredictionsTargets: TypeAlias = Annotated[tuple[str, ...], _PREDICTIONS_TARGET]
+Holdout: TypeAlias = Annotated[
+    float, option("Share of the training rows that is held out to choose by, 10,000 rows at most.", DATA)
+]
+Validation: TypeAlias = Annotated[float | None, option("Share of the training images to validate on.", DATA)]
+ModifyList: TypeAlias = Annotated[
+    str,
+    option("Modifications with commas between them, such as night,blur:3; the number is the severity, 1 to 5.", DATA),
+]
+
+# Model: what computes.
+_RUN = option("Run: its name in the workspace, or its folder.", MODEL)
+Run: TypeAlias = Annotated[str, _RUN]
+Runs: TypeAlias = Annotated[tuple[str, ...], _RUN]
+_MODEL = option("Model: its name in the run, or for `predict` and `shift` its folder.", MODEL)
+ModelName: TypeAlias = Annotated[str, _MODEL]
+ModelNames: TypeAlias = Annotated[tuple[str, ...], _MODEL]
+_BACKBONE = option(
+    "Network that makes the features, or has made them: a timm model, torchvision:MODEL, tiny, or run:NAME for one "
+    "that was trained here; may be left out where there is only one.",
+    MODEL,
+)
+Backbone: TypeAlias = Annotated[str, _BACKBONE]
+BackboneArgs: TypeAlias = Annotated[
+    tuple[str, ...],
+    option("name=value of the network (pad_type=same), and mean, std, crop_pct, interpolation of its input.", MODEL),
+]
+Weights: TypeAlias = Annotated[
+    str, option("Weights: a .safetensors, .pth or .bin file, or `random`; the published ones when not given.", MODEL)
+]
+Pretrained: TypeAlias = Annotated[bool | None, option("Use the weights that the network's library publishes.", MODEL)]
+ImageSize: TypeAlias = Annotated[
+    int | None, option("Height and width of images in pixels; those of the network when not given.", MODEL)
+]
+Network: TypeAlias = Annotated[
+    str | None, option("simple-cnn, resnet-small, a timm model, or torchvision:MODEL.", MODEL)
+]
+Preset: TypeAlias = Annotated[str, option("Settings known by a name; options that are given beside it win.", MODEL)]
+
+# Method: how it is computed.
+View: TypeAlias = Annotated[
+    str, option("Features as the model sees them: raw, standardised, whitened or normalised.", METHOD)
+]
+L2: TypeAlias = Annotated[float | None, option("Strength of the penalty; chosen when not given.", METHOD)]
+_EPOCHS = option("Passes over the training rows or images.", METHOD)
+Epochs: TypeAlias = Annotated[int, _EPOCHS]
+EpochsOrPreset: TypeAlias = Annotated[int | None, _EPOCHS]
+LearningRate: TypeAlias = Annotated[
+    float | None, option("Largest learning rate.", METHOD, name=("--learning-rate", "--lr"))
+]
+WeightDecay: TypeAlias = Annotated[float | None, option("Penalty on weights; biases and norms have none.", METHOD)]
+Optimizer: TypeAlias = Annotated[Literal["adam", "adamw", "sgd"] | None, option("How weights are updated.", METHOD)]
+Schedule: TypeAlias = Annotated[
+    Literal["constant", "cosine", "one-cycle"] | None, option("How the learning rate changes.", METHOD)
+]
+_AUGMENT = option("Random changes of training images: flip, crop:4, cutout:8, randaugment:2,9, mixup, cutmix.", METHOD)
+Augment: TypeAlias = Annotated[tuple[str, ...], _AUGMENT]
+AugmentOrPreset: TypeAlias = Annotated[tuple[str, ...] | None, _AUGMENT]
+Keep: TypeAlias = Annotated[
+    Literal["best", "last"] | None, option("Which epoch's network is used: that of the best validation loss.", METHOD)
+]
+_CLASS_WEIGHT = option(
+    "Treatment of classes of unequal size: none, balanced, effective-number, balanced-sampling, logit-adjustment "
+    "(networks: none or balanced).",
+    METHOD,
+)
+ClassWeights: TypeAlias = Annotated[tuple[str, ...], _CLASS_WEIGHT]
+ClassWeight: TypeAlias = Annotated[str | None, _CLASS_WEIGHT]
+_NEIGHBOURS = option("Number of nearest neighbours.", METHOD)
+Neighbours: TypeAlias = Annotated[int, _NEIGHBOURS]
+NeighboursOrDefault: TypeAlias = Annotated[int | None, _NEIGHBOURS]
+Balance: TypeAlias = Annotated[
+    str, option("Size that classes are filled up to: to-max, to-median, a number, or a factor such as 2x.", METHOD)
+]
+Surplus: TypeAlias = Annotated[float, option("Images or rows made for each that is wanted.", METHOD)]
+Settings: TypeAlias = Annotated[tuple[str, ...], option("name=value of the method, such as guidance=2.", METHOD)]
+Replicates: TypeAlias = Annotated[
+    int, option("Bootstrap replicates behind the intervals.", METHOD, validator=validators.Number(gte=2))
+]
+Seeds: TypeAlias = Annotated[int, option("Trainings that differ in the seed alone.", METHOD, validator=_AT_LEAST_ONE)]
+RowLimit: TypeAlias = Annotated[
+    int, option("About so many images of each split, the same share of every class; 0 for all.", DATA)
+]
+
+# Compute: where and with how much.
+Seed: TypeAlias = Annotated[int, option("Decides everything random.", COMPUTE, validator=_NOT_NEGATIVE)]
+Device: TypeAlias = Annotated[str, option("auto, cpu, cuda, cuda:N or mps.", COMPUTE)]
+Precision: TypeAlias = Annotated[
+    Literal["auto", "float32", "float16", "bfloat16"], option("Type in which networks compute.", COMPUTE)
+]
+_BATCH_SIZE = option("Images that are computed together; what suits the device when not given.", COMPUTE)
+BatchSize: TypeAlias = Annotated[int | None, _BATCH_SIZE]
+Memory: TypeAlias = Annotated[str, option("How much memory may be used beside the libraries, such as 2GB.", COMPUTE)]
+Scheduler: TypeAlias = Annotated[
+    str | None, option("Address of a Dask scheduler whose workers do the work, such as tcp://10.0.0.1:8786.", COMPUTE)
+]
+Cluster: TypeAlias = Annotated[
+    Literal["", "local"], option("local starts a Dask cluster on this machine for this run.", COMPUTE)
+]
+Workers: TypeAlias = Annotated[int | None, option("Number of worker processes of that cluster.", COMPUTE)]
+CheckpointSeconds: TypeAlias = Annotated[
+    float, option("How often the state is saved from which a killed run continues.", COMPUTE)
+]
+PartRows: TypeAlias = Annotated[
+    int, option("Rows in a part file, the unit that a killed run repeats.", COMPUTE, validator=_AT_LEAST_ONE)
+]
+
+# Output: where results go.
+Workspace: TypeAlias = Annotated[str, option("Folder or address (s3://bucket/name) of embeddings and runs.", OUTPUT)]
+Name: TypeAlias = Annotated[str, option("Name of what is made; made from what it is about when not given.", OUTPUT)]
+WriteReport: TypeAlias = Annotated[
+    bool, option("Write report.html into the run's folder.", OUTPUT, negative="--no-report")
+]
+DType: TypeAlias = Annotated[Literal["float16", "float32"], option("Type in which embeddings are stored.", OUTPUT)]
+_OUT = option("File or folder to write.", OUTPUT)
+Out: TypeAlias = Annotated[str, _OUT]

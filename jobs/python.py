@@ -1,0 +1,53 @@
+"""Commands as functions of Python: the same options, no terminal and no exit codes."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import get_type_hints
+
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs import ALIASES, COMMANDS, JOBS
+from gapscope.runs.result import RunResult
+
+# Names that are taken: by packages of gapscope, and by Python.
+RENAMED = {"runs": "list_runs", "backbones": "list_backbones", "import": "import_csv"}
+NAMES = {RENAMED.get(name, name.replace("-", "_")): ALIASES.get(name, name) for name in (*COMMANDS, *ALIASES)}
+
+
+@cache
+def function(name: str) -> Callable[..., RunResult]:
+    """The function `name` (``fit_incremental``, ``gap`` …), with the signature and the docstring of its command."""
+    run = JOBS[NAMES[name]]
+    config_type = get_type_hints(run)["config"]
+    known = fields(config_type)
+    positional = [field.name for field in known if not field.kw_only]
+
+    def command(*arguments: object, progress: Progress = SILENT, **options: object) -> RunResult:
+        for option in options:
+            if option not in {field.name for field in known}:
+                raise unknown_name(f"option of {name}", option, [field.name for field in known])
+        if len(arguments) > len(positional):
+            raise InputError(f"{name} takes {len(positional)} arguments without a name and got {len(arguments)}")
+        given = dict(zip(positional, arguments, strict=False)) | options
+        return run(config_type(**{key: _frozen(value) for key, value in given.items()}), progress)
+
+    parameters = [_parameter(field, inspect.Parameter.POSITIONAL_OR_KEYWORD) for field in known if not field.kw_only]
+    parameters += [_parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in known if field.kw_only]
+    command.__name__ = command.__qualname__ = name
+    command.__doc__ = config_type.__doc__
+    command.__signature__ = inspect.Signature(parameters, return_annotation=RunResult)
+    return command
+
+
+def _frozen(value: object) -> object:
+    """Lists as tuples, as configurations have them."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _parameter(field, kind) -> inspect.Parameter:
+    default = field.default if field.default is not MISSING else inspect.Parameter.empty
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    return inspect.Parameter(field.name, kind, default=default, annotation=field.type)

@@ -1,0 +1,35 @@
+"""`runs`: the runs of a workspace."""
+
+import time
+from dataclasses import dataclass
+
+from gapscope.blocks import Sentence, Table
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import Workspace
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import list_runs
+
+JOB = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig:
+    """List the runs of a workspace: their command, whether they are finished, and how accurate they are.
+
+    python cli.py runs
+    python cli.py runs --workspace s3://bucket/name
+    """
+
+    workspace: Workspace = "workspace"
+
+
+def run(config: RunsConfig, progress: Progress = SILENT) -> RunResult:
+    """Read the manifests."""
+    begun = time.perf_counter()
+    workspace = Location.of(config.workspace)
+    rows = [(one.name, one.job, one.status, one.seconds, one.accuracy) for one in list_runs(workspace)]
+    columns = {"run": "text", "command": "text", "status": "text", "seconds": "number", "best accuracy": "share"}
+    table = Table(f"Runs in {workspace / 'runs'}", columns, rows, headline=True)
+    nothing = Sentence(f"There are no runs in {workspace / 'runs'}.", headline=True)
+    return RunResult(JOB, "", time.perf_counter() - begun, blocks=[table if rows else nothing])
