@@ -8,7 +8,7 @@ import numpy as np
 from gapscope.core.random import stream
 from gapscope.data.dataset import Dataset
 from gapscope.data.modifications.modification import Modification, parse, written
-from gapscope.data.source import Listing, Source
+from gapscope.data.source import ByteSource, Listing, Source, Stamps
 from PIL import Image
 
 # Images are scaled to this shorter side before ImageNet-C modifies them; on larger ones blurs and noise would vanish
@@ -28,7 +28,7 @@ class Modified:
     the order of reading, nor on the process, nor on the severity: fog thickens from one to the next, and does not move.
     """
 
-    source: Source
+    source: ByteSource
     modifications: tuple[Modification, ...]
     seed: int = 0
 
@@ -39,7 +39,26 @@ class Modified:
 
     def image(self, index: int) -> Image.Image:
         """The modified image at position `index`, its shorter side no longer than `SIDE`."""
-        pixels = np.array(_shrunk(self.source.image(index)))
+        return self._modified(index, self.source.image(index))
+
+    def read(self, index: int) -> bytes:
+        """The bytes of the image before it is modified."""
+        return self.source.read(index)
+
+    def sizes(self) -> np.ndarray:
+        """Those of `source`."""
+        return self.source.sizes()
+
+    def stamps(self) -> Stamps:
+        """Those of `source`."""
+        return self.source.stamps()
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The modified image at position `index` from the bytes of the image before."""
+        return self._modified(index, self.source.decode(index, data))
+
+    def _modified(self, index: int, image: Image.Image) -> Image.Image:
+        pixels = np.array(_shrunk(image))
         for modify in self.modifications:
             pixels = modify(pixels, stream(self.seed, self.listing.names[index], modify.name))
         return Image.fromarray(pixels)

@@ -1,16 +1,57 @@
 """What a source of images is: a listing in a fixed order, and the image at each of its positions."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from gapscope.core.hashing import digest_bytes
 from gapscope.schemas.embeddings import Fingerprint
 from PIL import Image
 
 
 class Undecodable(Exception):
-    """This file holds no image that can be used; the message is the reason for the ledger."""
+    """This file holds no image that can be used; the message is the reason in the list of rejected images.
+
+    `digest` is that of the bytes it holds instead; None where none could be read.
+    """
+
+    digest: int | None = None
+
+
+class Picture(NamedTuple):
+    """An image, RGB and upright, and `digest_bytes` of what it was made from."""
+
+    image: Image.Image
+    digest: int
+
+
+class Stamps(NamedTuple):
+    """Size in bytes and time of the last change, in ns since 1970, of the file that holds each image, (n,) int64 each.
+
+    An image in an archive or a Parquet file has those of the whole file; one that is in no file has zeros, as has one
+    whose file is gone.
+    """
+
+    sizes: np.ndarray
+    times: np.ndarray
+
+    @classmethod
+    def none(cls, count: int) -> "Stamps":
+        """Those of images that are in no file."""
+        return cls(np.zeros(count, np.int64), np.zeros(count, np.int64))
+
+    def rows(self, rows: np.ndarray) -> "Stamps":
+        """Those of the images at `rows`."""
+        return Stamps(self.sizes[rows], self.times[rows])
+
+    def digest(self, names: Iterable[str]) -> str:
+        """SHA-256 of the listing `names` with sizes and times, in order: equal as long as no file was touched."""
+        digest = hashlib.sha256("\0".join(names).encode())
+        for column in self:
+            digest.update(column.astype("<i8").tobytes())
+        return digest.hexdigest()
 
 
 class Synthesis(NamedTuple):
@@ -80,5 +121,33 @@ class ByteSource(Source, Protocol):
     def read(self, index: int) -> bytes:
         """The bytes that decide the image at position `index`: its file, or its raw pixels."""
 
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from the `data` that `read` has handed over for it."""
+
     def sizes(self) -> np.ndarray:
         """Bytes of each image, (n,) int64, without reading them."""
+
+    def stamps(self) -> Stamps:
+        """Sizes and times of the files that hold the images; opens none, one `stat` a file."""
+
+
+def read_picture(source: Source, index: int) -> Picture:
+    """The image at position `index` with the digest of its bytes, which are read once for both.
+
+    An image that is made from nothing but its number has the digest of its pixels.
+
+    Raises
+    ------
+    Undecodable
+        There is no usable image; with the digest of the bytes, where there are any.
+    """
+    if not hasattr(source, "decode"):
+        image = source.image(index)
+        return Picture(image, digest_bytes(image.tobytes()))
+    data = source.read(index)
+    digest = digest_bytes(data)
+    try:
+        return Picture(source.decode(index, data), digest)
+    except Undecodable as error:
+        error.digest = digest
+        raise

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.data.dataset import Dataset
-from gapscope.data.source import ByteSource, Listing, Synthesis
+from gapscope.data.source import ByteSource, Listing, Stamps, Synthesis
 from gapscope.data.sources.files import FileSource
 from PIL import Image
 
@@ -38,6 +38,16 @@ class Joined:
     def sizes(self) -> np.ndarray:
         """Bytes of each image, (n,) int64."""
         return np.concatenate([self.real.sizes(), self.made.sizes()])
+
+    def stamps(self) -> Stamps:
+        """Sizes and times of the files that hold the images."""
+        pairs = zip(self.real.stamps(), self.made.stamps(), strict=True)
+        return Stamps(*(np.concatenate(pair) for pair in pairs))
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from its bytes."""
+        source, place = self._place(index)
+        return source.decode(place, data)
 
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""

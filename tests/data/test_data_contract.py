@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import data_layouts
 import numpy as np
 import pytest
+from gapscope.core.hashing import digest_bytes
 from gapscope.data.catalogue import companions_of, open_dataset
 from gapscope.data.datasets import DATASETS
-from gapscope.data.source import Undecodable
+from gapscope.data.source import Undecodable, read_picture
 
 SAMPLE = 7
 
@@ -96,6 +97,31 @@ def test_sizes_are_the_lengths_of_what_is_read(reopen):
     sizes = source.sizes()
     assert len(sizes) == len(source.listing)
     assert [len(source.read(index)) for index in sample(source)] == [int(sizes[index]) for index in sample(source)]
+
+
+def pictured(source, index):
+    """The pixels or the reason of the image, and the digest that comes with either."""
+    try:
+        picture = read_picture(source, index)
+    except Undecodable as error:
+        return str(error), error.digest
+    return picture.image.tobytes(), picture.digest
+
+
+def test_a_picture_and_a_reason_come_with_the_digest_of_the_bytes(reopen):
+    dataset = reopen()
+    source = dataset.source(dataset.splits[-1])
+    for index in sample(source):
+        assert pictured(source, index) == (outcome(source, index), digest_bytes(source.read(index)))
+
+
+def test_stamps_are_those_of_the_files_and_the_same_twice(reopen):
+    first, again = reopen(), reopen()
+    for split in first.splits:
+        source, listing = first.source(split), first.source(split).listing
+        stamps, later = source.stamps(), again.source(split).stamps()
+        assert len(stamps.sizes) == len(stamps.times) == len(listing)
+        assert stamps.digest(listing.names) == later.digest(listing.names)
 
 
 def test_companions_are_known_and_say_so_themselves():

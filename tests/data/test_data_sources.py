@@ -91,6 +91,21 @@ def test_a_file_that_vanishes_is_a_reason(tmp_path):
         source.image(source.listing.names.index("ant/00.png"))
 
 
+@pytest.mark.parametrize("touch", ["size", "time"])
+def test_a_file_that_was_touched_changes_its_stamp_and_no_other(tmp_path, touch):
+    source = class_folders(data_layouts.class_tree(tmp_path))
+    before, at = source.stamps(), source.listing.names.index("bee/03.png")
+    path = tmp_path / "bee" / "03.png"
+    if touch == "size":
+        write(path, png(9, 9) + b"more")
+    else:
+        os.utime(path, ns=(1, 1))
+    after = class_folders(tmp_path).stamps()
+    changed = (before.sizes != after.sizes) | (before.times != after.times)
+    assert np.flatnonzero(changed).tolist() == [at]
+    assert before.digest(source.listing.names) != after.digest(source.listing.names)
+
+
 def test_a_name_that_is_no_unicode_is_shown_and_found_again(tmp_path):
     write(tmp_path / os.fsdecode(b"\xe9") / os.fsdecode(b"\xff.png"), png(0, 0))
     source = class_folders(tmp_path)

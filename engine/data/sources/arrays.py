@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.data.source import Listing
+from gapscope.data.source import Listing, Stamps
 from PIL import Image
 
 
@@ -22,6 +22,14 @@ class ArraySource:
         """Bytes of each image, (n,) int64: all the same."""
         return np.full(len(self.pixels), self.pixels[0].size if len(self.pixels) else 0, np.int64)
 
+    def stamps(self) -> Stamps:
+        """Zeros: the images are in no file."""
+        return Stamps.none(len(self.pixels))
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image whose pixels are `data`."""
+        return Image.fromarray(np.frombuffer(data, np.uint8).reshape(self.pixels.shape[1:])).convert("RGB")
+
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""
-        return Image.fromarray(self.pixels[index]).convert("RGB")
+        return self.decode(index, self.read(index))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from gapscope.core.errors import InputError
-from gapscope.data.source import Listing
+from gapscope.data.source import Listing, Stamps
+from gapscope.data.sources.files import stamps_of
 from PIL import Image
 
 UNSIGNED_BYTES = 0x08
@@ -30,9 +31,18 @@ class IdxSource:
         images = read_idx(Path(self.file))
         return np.full(len(images), images[0].size if len(images) else 0, np.int64)
 
+    def stamps(self) -> Stamps:
+        """Size and time of the file of images."""
+        return stamps_of([self.file], [len(self.listing)])
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image whose pixels are `data`."""
+        shape = read_idx(Path(self.file)).shape[1:]
+        return Image.fromarray(np.frombuffer(data, np.uint8).reshape(shape)).convert("RGB")
+
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""
-        return Image.fromarray(read_idx(Path(self.file))[index]).convert("RGB")
+        return self.decode(index, self.read(index))
 
 
 def idx_source(images: Path, labels: Path, split: str, class_names: list[str]) -> IdxSource:

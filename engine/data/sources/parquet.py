@@ -17,7 +17,8 @@ from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap
 from gapscope.data.decode import decode
 from gapscope.data.labels import map_labels
-from gapscope.data.source import Listing, Undecodable
+from gapscope.data.source import Listing, Stamps, Undecodable
+from gapscope.data.sources.files import stamps_of
 from PIL import Image
 
 # Row groups that a process keeps in memory: all of CIFAR-10 several times over, and a fair run of a set that does not
@@ -94,9 +95,17 @@ class ParquetSource:
         ]
         return np.concatenate([size.to_numpy().astype(np.int64) for size in sizes])
 
+    def stamps(self) -> Stamps:
+        """Size and time of the file that holds each row."""
+        return stamps_of(self.files, [int(ends[-1]) for ends in self.group_ends])
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from its bytes."""
+        return decode(data)
+
     def image(self, index: int) -> Image.Image:
         """The image in row `index`."""
-        return decode(self.read(index))
+        return self.decode(index, self.read(index))
 
     def _locate(self, index: int) -> tuple[str, int, int]:
         for file, ends in zip(self.files, self.group_ends, strict=True):

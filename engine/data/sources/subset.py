@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.data.source import ByteSource, Listing
+from gapscope.data.source import ByteSource, Listing, Stamps
 from PIL import Image
 
 
@@ -30,6 +30,14 @@ class Subset:
     def sizes(self) -> np.ndarray:
         """Bytes of each image, (n,) int64."""
         return self.source.sizes()[self.rows]
+
+    def stamps(self) -> Stamps:
+        """Sizes and times of the files that hold the images."""
+        return self.source.stamps().rows(self.rows)
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from its bytes."""
+        return self.source.decode(int(self.rows[index]), data)
 
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""

@@ -14,8 +14,8 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap, map_classes
 from gapscope.data.decode import decode
-from gapscope.data.source import Listing, Undecodable
-from gapscope.data.sources.files import is_image_name, shown_names
+from gapscope.data.source import Listing, Stamps, Undecodable
+from gapscope.data.sources.files import is_image_name, shown_names, stamps_of
 from indexed_gzip import IndexedGzipFile
 from PIL import Image
 
@@ -54,9 +54,17 @@ class TarSource:
         """Bytes of each member, (n,) int64."""
         return self.lengths
 
+    def stamps(self) -> Stamps:
+        """Size and time of the archive."""
+        return stamps_of([self.file], [len(self.listing)])
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from its bytes."""
+        return decode(data)
+
     def image(self, index: int) -> Image.Image:
         """The image at position `index`."""
-        return decode(self.read(index))
+        return self.decode(index, self.read(index))
 
 
 def tar_source(file: Path, members: list[Member], within: str, classes: ClassMap | None = None) -> TarSource:
