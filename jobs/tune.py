@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.training import candidates_of, run_training
 from gapscope.probes.options import ProbeOptions
 from gapscope.runs.result import RunResult
+from gapscope.training.run import candidates_of, run_training
 
 JOB = "tune"
 

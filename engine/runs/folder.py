@@ -14,7 +14,7 @@ from gapscope.blocks import Block
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.runs.result import RunResult, Table
-from gapscope.runs.run import FIGURES, MANIFEST, MODELS, RESULTS, Run, read_run
+from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
@@ -66,8 +66,11 @@ class RunFolder:
     ) -> RunResult:
         """Write the results and the final manifest; what is handed back has the rows of all classes together.
 
-        Rows of `kept` go to the table of results and nowhere else. `page` words what the finished run has found.
+        Rows of `kept` go to the table of results and nowhere else. `page` words what the finished run has found; it
+        reads `notes`, what is only known while a job runs, from the run (`Run.notes`).
         """
+        if notes:
+            (self.place / f"{NOTES}.json").write_text(json.dumps(list(dict.fromkeys(notes)), indent=1))
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
         self.write_table(TABLE, table)

@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
+from gapscope.blocks import Block, Sentence, Warning
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.schemas.run import RunManifest
 
-MANIFEST, RESULTS, FIGURES, MODELS, RUNS = "manifest.json", "results", "figures", "models", "runs"
+MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
+WARNING = "warning: "
 
 Row = dict[str, Any]
 
@@ -67,6 +69,14 @@ class Run:
         """What ``name.json`` holds; None where there is no such file."""
         place = self.place / f"{name}.json"
         return json.loads(place.read_text()) if place.exists() else None
+
+    @cached_property
+    def notes(self) -> list[Block]:
+        """What was said while the run was made: sentences, and warnings."""
+        return [
+            Warning(note.removeprefix(WARNING)) if note.startswith(WARNING) else Sentence(note)
+            for note in self.json(NOTES) or []
+        ]
 
     @cached_property
     def models(self) -> list[str]:

@@ -11,13 +11,13 @@ from gapscope.generators.balance import targets
 from gapscope.generators.feature_generator import FeatureMethod
 from gapscope.jobs.augment.config import AugmentConfig
 from gapscope.jobs.augment.samples import TOLD
-from gapscope.jobs.training import divided
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
 from gapscope.store.selected import rows_of
 from gapscope.store.stacked import stacked
 from gapscope.store.workspace import companions, find_store
 from gapscope.stream import CHUNK_ROWS, SHARDS
+from gapscope.training.run import divided
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from gapscope.jobs.refit_head.lesson import lesson_of
 from gapscope.jobs.refit_head.measure import of_learnt, of_unseen
 from gapscope.jobs.refit_head.told import summary
 from gapscope.jobs.refit_head.work import Work
-from gapscope.jobs.settings import kept_settings
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
+from gapscope.training.settings import kept_settings
 
 
 def finished(work: Work, tests: Sequence[Unseen]) -> RunResult:

@@ -12,11 +12,11 @@ from gapscope.core.progress import SILENT
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.jobs.import_csv import ImportCsvConfig
 from gapscope.jobs.import_csv import run as import_csv
-from gapscope.jobs.story import story
 from gapscope.probes.model import load_model
 from gapscope.schemas.results import RESULTS_SCHEMA
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
+from gapscope.training.details import story
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from toy_workspace import CLASSES, DIM, Blobs, write_sets

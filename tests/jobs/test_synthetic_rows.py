@@ -23,7 +23,6 @@ from gapscope.jobs import command_line as cli
 from gapscope.jobs.augment import AugmentConfig
 from gapscope.jobs.augment import run as augment
 from gapscope.jobs.augment.rows import rows_lesson
-from gapscope.jobs.training import divided
 from gapscope.predictions import read_predictions
 from gapscope.schemas.embeddings import Fingerprint, Provenance, StoreManifest, SyntheticRows
 from gapscope.store import Piece, open_store
@@ -33,6 +32,7 @@ from gapscope.store.stacked import stacked
 from gapscope.store.workspace import companions, find_store, store_folder
 from gapscope.store.write import MANIFEST, config_hash
 from gapscope.stream import connect
+from gapscope.training.run import divided
 from PIL import Image
 
 ROWS, LEARNT, REAL = 60, 34, 44

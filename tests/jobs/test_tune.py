@@ -6,9 +6,9 @@ from conftest import write_store
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs import command_line as cli
-from gapscope.jobs.settings import kept_settings, settings_table
 from gapscope.jobs.tune import TuneConfig, run
 from gapscope.probes.model import load_model
+from gapscope.training.settings import kept_settings, settings_table
 from toy_workspace import Blobs, write_sets
 
 

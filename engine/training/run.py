@@ -13,8 +13,6 @@ from gapscope.core.progress import Progress
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
 from gapscope.jobs.evaluation import evaluate, features_of, results_table, title_of
-from gapscope.jobs.settings import kept_settings, settings_table
-from gapscope.jobs.story import story
 from gapscope.probes import PROBES
 from gapscope.probes.grid import Grid
 from gapscope.probes.imbalance import check_treatment
@@ -32,6 +30,8 @@ from gapscope.store import EmbeddingStore, View
 from gapscope.store.selected import Selected
 from gapscope.store.workspace import companions, find_store, slug
 from gapscope.stream import CHUNK_ROWS, SHARDS, Workers
+from gapscope.training.details import story
+from gapscope.training.settings import kept_settings, settings_table
 
 # Options that concern some members only; an option that none of a run's models look at is a mistake.
 CONCERNS: Mapping[str, tuple[str, ...]] = {

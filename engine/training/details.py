@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gapscope.jobs.settings import plain
+from gapscope.training.settings import plain
 
 # Details that a person may want to see at once; each member has some of them.
 CHOICES = (
