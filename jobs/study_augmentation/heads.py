@@ -13,9 +13,9 @@ from gapscope.generators.features import FEATURE_GENERATORS
 from gapscope.jobs.study import Cell, is_spread, mark_of, run_job, spread
 from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
 from gapscope.jobs.study_augmentation.sets import Studied, settings_of
-from gapscope.reports.augmentation.answers import FEATURES, HEAD
-from gapscope.reports.augmentation.findings import REFITTED
 from gapscope.store.workspace import slug
+from gapscope.studies.augmentation.answers import FEATURES, HEAD
+from gapscope.studies.augmentation.findings import REFITTED
 
 JOB = "refit-head"
 TO_MAX = "to-max"

@@ -55,9 +55,9 @@ def _studied(
     import numpy as np
     from gapscope.jobs.study_augmentation.sets import told_of
     from gapscope.jobs.study_augmentation.told import ranking_table, results_of
-    from gapscope.reports.augmentation import Training, read_answers
-    from gapscope.reports.augmentation.findings import findings
-    from gapscope.reports.augmentation.verdict import verdict
+    from gapscope.studies.augmentation import Training, read_answers
+    from gapscope.studies.augmentation.findings import findings
+    from gapscope.studies.augmentation.verdict import verdict
 
     listing = what.dataset.source(config.split).listing
     counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.class_names))
@@ -86,12 +86,12 @@ def _write(
     """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
     from gapscope.draw import png
     from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
-    from gapscope.reports.augmentation.page import page
-    from gapscope.reports.augmentation.pictures import pictures
-    from gapscope.reports.augmentation.tables import tables
-    from gapscope.reports.modifications.findings import plain
-    from gapscope.reports.study.tables import parquet
     from gapscope.store.workspace import slug
+    from gapscope.studies.augmentation.page import page
+    from gapscope.studies.augmentation.pictures import pictures
+    from gapscope.studies.augmentation.tables import tables
+    from gapscope.studies.modifications.findings import plain
+    from gapscope.studies.replication.tables import parquet
 
     figures = {name: png(figure) for name, figure in pictures(found).items()} | _sheets(sets)
     leaves = Leaves(plain(found), {name: parquet(table) for name, table in tables(found).items()}, figures)

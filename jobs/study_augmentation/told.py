@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from gapscope.reports.augmentation.findings import HEADLINE, by_headline
-from gapscope.reports.augmentation.measures import MEASURES
 from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
+from gapscope.studies.augmentation.findings import HEADLINE, by_headline
+from gapscope.studies.augmentation.measures import MEASURES
 
 # What is told of each measure, and how its name then ends.
 SIDES = {

@@ -9,9 +9,9 @@ from gapscope.core.location import Location
 from gapscope.jobs.study import TRAINING, Cell, mark_of
 from gapscope.jobs.study_augmentation.config import StudyAugmentationConfig
 from gapscope.jobs.study_augmentation.sets import Studied, SyntheticSet, opened_as
-from gapscope.reports.augmentation.answers import BOTH, NOTHING, REMEDY, SYNTHETIC
-from gapscope.reports.augmentation.findings import AUGMENTATION
 from gapscope.store.workspace import slug
+from gapscope.studies.augmentation.answers import BOTH, NOTHING, REMEDY, SYNTHETIC
+from gapscope.studies.augmentation.findings import AUGMENTATION
 
 # Options of the study that its trainings take as they are.
 TAKEN = (

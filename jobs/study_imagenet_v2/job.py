@@ -17,9 +17,11 @@ JOB, COPY = "study-imagenet-v2", "imagenet-v2"
 
 def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult:
     """Study, write the page, report."""
-    from gapscope.reports.study import read_study  # here, because `--help` passes this module and these load SciPy
-    from gapscope.reports.study.findings import STEPS, findings
     from gapscope.store.workspace import slug
+    from gapscope.studies.replication import (
+        read_study,  # here, because `--help` passes this module and these load SciPy
+    )
+    from gapscope.studies.replication.findings import STEPS, findings
 
     places = [Location.of(place).absolute() for place in (config.predictions, *config.add)]
     study = read_study(places[0], places[1:], config.only)
@@ -36,7 +38,7 @@ def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult
 
 def _inputs(places: Sequence[Location]) -> list[Input]:
     """The record that the study reads the tables of these folders."""
-    from gapscope.reports.study.answers import tables_in
+    from gapscope.studies.replication.predictions import tables_in
 
     return [_input(table) for place in places for table in tables_in(place)]
 
@@ -54,10 +56,10 @@ def _write(config: StudyImagenetV2Config, found: Mapping[str, Any], folder: RunF
     """Page, pictures and tables, into the run folder and, where asked for, a second time for a reader."""
     from gapscope.draw import png
     from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
-    from gapscope.reports.study.findings import told
-    from gapscope.reports.study.page import page
-    from gapscope.reports.study.pictures import pictures
-    from gapscope.reports.study.tables import parquet, tables
+    from gapscope.studies.replication.findings import told
+    from gapscope.studies.replication.page import page
+    from gapscope.studies.replication.pictures import pictures
+    from gapscope.studies.replication.tables import parquet, tables
 
     figures = {name: png(figure) for name, figure in pictures(found).items()}
     leaves = Leaves(told(found), {name: parquet(table) for name, table in tables(found).items()}, figures)

@@ -43,8 +43,8 @@ def _studied(
     progress: Progress,
 ) -> RunResult:
     from gapscope.jobs.study_modifications.told import accuracy_table, notes_of, results_of
-    from gapscope.reports.modifications import Training, Trial, read_answers
-    from gapscope.reports.modifications.findings import STEPS, findings
+    from gapscope.studies.modifications import Training, Trial, read_answers
+    from gapscope.studies.modifications.findings import STEPS, findings
 
     learnt = {one.name: one.dataset.name for one in sets}
     answers = read_answers(
@@ -72,12 +72,12 @@ def _write(
     from gapscope.draw import png
     from gapscope.jobs.study import FIGURES, PAGE, Leaves, command_of
     from gapscope.jobs.study_modifications.sets import samples
-    from gapscope.reports.modifications.findings import plain
-    from gapscope.reports.modifications.page import page
-    from gapscope.reports.modifications.pictures import pictures
-    from gapscope.reports.modifications.tables import tables
-    from gapscope.reports.study.tables import parquet
     from gapscope.store.workspace import slug
+    from gapscope.studies.modifications.findings import plain
+    from gapscope.studies.modifications.page import page
+    from gapscope.studies.modifications.pictures import pictures
+    from gapscope.studies.modifications.tables import tables
+    from gapscope.studies.replication.tables import parquet
 
     names, shown = samples(sets, config.test_split)
     figures = {name: png(figure) for name, figure in pictures(found, shown, names).items()}

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from gapscope.jobs.study_modifications.sets import Modified
-from gapscope.reports.modifications.findings import ORIGINAL
-from gapscope.reports.modifications.verdict import verdict
 from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
+from gapscope.studies.modifications.findings import ORIGINAL
+from gapscope.studies.modifications.verdict import verdict
 
 
 def results_of(found: Mapping[str, Any], sets: Sequence[Modified]) -> list[Result]:

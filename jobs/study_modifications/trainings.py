@@ -10,8 +10,8 @@ from gapscope.data.modified import SEPARATOR
 from gapscope.jobs.study import TRAINING, Cell, mark_of
 from gapscope.jobs.study_modifications.config import StudyModificationsConfig
 from gapscope.jobs.study_modifications.sets import Modified
-from gapscope.reports.modifications.robustness import MIXED
 from gapscope.store.workspace import slug
+from gapscope.studies.modifications.robustness import MIXED
 
 # Options of the study that its trainings do not have, or have with other values.
 OWN = frozenset(

@@ -1,5 +1,0 @@
-"""A study of training on original and on modified images, from the predictions of all trainings on all test sets."""
-
-from gapscope.reports.modifications.answers import Answers, Training, Trial, read_answers
-
-__all__ = ["Answers", "Training", "Trial", "read_answers"]

@@ -1,5 +1,0 @@
-"""A study of what many models lose from one set to its replications, from their predictions alone."""
-
-from gapscope.reports.study.answers import Answers, Study, read_study
-
-__all__ = ["Answers", "Study", "read_study"]

@@ -1,0 +1,1 @@
+"""What many trainings or many models say together: replications of a set, modified images, ways to learn from few."""

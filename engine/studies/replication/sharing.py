@@ -1,0 +1,76 @@
+"""Whether models lost their accuracy on the same images or each on images of its own.
+
+Two extremes are worked out from the answers on the reference. Each model may turn wrong on images of its own, drawn by
+lot among those that it was right about, independently of the others; or all models may turn wrong on the same images.
+Of two models that were both right about a share J of the images and keep shares k and l of their right answers, both
+stay right about ``J k l`` in the first case and ``J min(k, l)`` in the second. The target lies somewhere on this scale.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from gapscope.inference.bootstrap import interval_of, resampled_sums
+from gapscope.studies.replication.predictions import Answers
+
+
+def sharing_section(reference: Answers, target: Answers, seed: int, replicates: int) -> dict[str, Any] | None:
+    """Where the target lies between losses of each model's own (0) and losses in common (1), and how many models would
+    be right about an image in the first case; None where a model has gained.
+    """
+    if (target.accuracy >= reference.accuracy).any() or not target.accuracy.all():
+        return None
+    drawn = [_joint(one, seed, replicates) for one in (reference, target)]
+    whole = [_whole(one) for one in (reference, target)]
+    alone = thinned(reference.right, target.accuracy / reference.accuracy)
+    return {
+        "shared": float(scale(*whole)[0]),
+        "shared_interval": interval_of(scale(*drawn)),
+        "alone": alone,
+        "alone_none_right": float(alone[0]),
+        "alone_all_right": float(alone[-1]),
+    }
+
+
+def thinned(right: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Shares ``(m + 1,)`` of images by the number of models still right, if each of ``right : (n, m)`` stays right with
+    probability ``keep : (m,)``, independently.
+    """
+    images, models = right.shape
+    law = np.zeros((models + 1, images))
+    law[0] = 1
+    for model, stays in enumerate(keep):
+        chance = np.where(right[:, model], stays, 0.0)
+        law[1 : model + 2] = law[1 : model + 2] * (1 - chance) + law[: model + 1] * chance
+        law[0] *= 1 - chance
+    return law.mean(axis=1)
+
+
+def scale(reference: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Place between 0 and 1, ``(b,)``, from accuracies ``(b, m)`` and joint accuracies ``(b, pairs)`` of both sets."""
+    (accuracy, joint), (after, kept) = reference, target
+    stays = after / accuracy
+    one, two = np.triu_indices(accuracy.shape[1], 1)
+    alone = joint * stays[:, one] * stays[:, two]
+    together = joint * np.minimum(stays[:, one], stays[:, two])
+    return (kept - alone).mean(axis=1) / (together - alone).mean(axis=1)
+
+
+def _columns(answers: Answers) -> np.ndarray:
+    """Ones, right answers of each model, and of each pair; ``(n, 1 + m + pairs) bool``."""
+    right = answers.right
+    pairs = [right[:, one] & right[:, two] for one, two in combinations(range(right.shape[1]), 2)]
+    return np.column_stack([np.ones(answers.n, bool), right, *pairs])
+
+
+def _parts(sums: np.ndarray, models: int) -> tuple[np.ndarray, np.ndarray]:
+    shares = sums[:, 1:] / sums[:, :1]
+    return shares[:, :models], shares[:, models:]
+
+
+def _whole(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    return _parts(_columns(answers).sum(axis=0, dtype=np.float64)[None], len(answers.models))
+
+
+def _joint(answers: Answers, seed: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
+    return _parts(resampled_sums(answers.sample_id, _columns(answers), seed, replicates), len(answers.models))
