@@ -10,8 +10,8 @@ from gapscope.draw.reliability import reliability, wilson
 from gapscope.draw.spectrum import spectrum
 from gapscope.draw.vector import svg
 from matplotlib.text import Text
+from picture_words import check_words
 from scipy.stats import binomtest
-from test_draw import check_words
 
 TITLE = "A title that says what the figure shows, and needs two lines where there is little room for it"
 EDGES, MOVED = np.linspace(0, 1, 6), np.array([0.5, -2, 1, np.nan, 0])

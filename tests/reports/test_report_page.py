@@ -37,39 +37,14 @@ from gapscope.reports.page.samples import Images
 from gapscope.runs.folder import ENDINGS, MANNER
 from gapscope.runs.result import RunResult
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA
-from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from PIL import Image
 from scipy.stats import binomtest
+from toy_runs import result, write_run
 from toy_workspace import Blobs, write_sets
 
 HOSTILE = """<script>alert("1")</script> & 'it' {{ 7 * 7 }}"""
 NOWHERE = Images(Path("no-such-folder"))
 CLASSES = ("cat", HOSTILE, "ship")
-
-
-def result(metric, value, *, n=100, dataset="toy", split="test", model="softmax", class_name=None, low=None, high=None):
-    place = {"dataset": dataset, "split": split, "model": model, "metric": metric, "class_name": class_name}
-    return Result(**place, value=value, low=low, high=high, n=n)
-
-
-def write_run(folder, job, results=(), *, config=None, status="complete", tables=None, files=None, figures=None):
-    """A run folder by hand; `files` are JSON, `tables` lists of rows, `figures` PNG files."""
-    folder.mkdir(parents=True)
-    manifest = {"job": job, "config": config or {}, "versions": {"numpy": "2"}, "status": status}
-    inputs = [{"place": "embeddings/toy", "config_hash": "ab" * 32, "rows": 300}]
-    manifest |= {"spec_version": 1, "inputs": inputs, "seconds": {"fit": 1.5}, "peak_memory_bytes": 2**20}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    rows = [one.row() for one in results]
-    pq.write_table(pa.Table.from_pylist(rows, RESULTS_SCHEMA), folder / "results.parquet")
-    headline = [row for row in rows if row["class"] is None]
-    for name, value in {"results": {"results": headline}, **(files or {})}.items():
-        (folder / f"{name}.json").write_text(json.dumps(value))
-    for name, table in (tables or {}).items():
-        pq.write_table(pa.Table.from_pylist(table), folder / f"{name}.parquet")
-    for name, content in (figures or {}).items():
-        (folder / "figures").mkdir(exist_ok=True)
-        (folder / "figures" / f"{name}.png").write_bytes(content)
-    return folder
 
 
 def picture(size=(60, 40), seed=None):

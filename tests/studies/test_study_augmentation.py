@@ -27,9 +27,9 @@ from gapscope.studies.augmentation.page import page
 from gapscope.studies.augmentation.pictures import pictures
 from gapscope.studies.augmentation.tables import tables
 from gapscope.studies.augmentation.verdict import verdict
+from picture_words import check_words
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from test_draw import check_words
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 KINDS = {"nothing": "nothing", "class-weights": "remedy", "augmentation": "remedy", "gan to-max": "synthetic",

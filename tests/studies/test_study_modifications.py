@@ -23,10 +23,10 @@ from gapscope.studies.modifications.pictures import pictures
 from gapscope.studies.modifications.robustness import groups_of, robustness_section
 from gapscope.studies.modifications.tables import tables
 from gapscope.studies.modifications.verdict import verdict
+from picture_words import check_words
 from PIL import Image
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import f1_score
-from test_draw import check_words
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 # Accuracy of each training (down) on each test set (across).
