@@ -9,6 +9,8 @@ from gapscope.core.location import Location
 
 # How the values of a column are written. A share, a change and a number may be an `Estimate` with its interval.
 Kind = Literal["text", "count", "share", "change", "number", "p"]
+# How the name of a picture for dark pages ends.
+DARK = "-dark"
 
 
 class Estimate(NamedTuple):
@@ -44,10 +46,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Heading:
-    """The beginning of a section, which ends before the next one; `name` is its anchor."""
+    """The beginning of a section, which ends before the next one; `name` is its anchor.
+
+    Attributes
+    ----------
+    folded
+        Whether a page shows only its title until a reader opens it; nothing is lost, for search and print find it.
+    """
 
     name: str
     title: str
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,11 @@ class Figure:
     def png(self) -> bytes:
         """The picture."""
         return self.place.read_bytes()
+
+    def dark_png(self) -> bytes | None:
+        """The picture for dark pages; None where there is none."""
+        place = self.place.parent / f"{self.place.name.removesuffix('.png')}{DARK}.png"
+        return place.read_bytes() if place.exists() else None
 
 
 class Picture(NamedTuple):

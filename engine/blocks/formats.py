@@ -1,6 +1,7 @@
 """How numbers and lists of names are written, the same way on every page, picture and terminal."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from gapscope.blocks.blocks import Cell, Estimate, Kind
 NONE = "-"
 # Below this a p-value is only said to be small.
 SMALLEST_P = 1e-4
+# A command in a sentence: between backticks that no letter touches from outside.
+COMMAND = re.compile(r"(?<![^\s(])`(?!\s)(.+?)(?<!\s)`(?!\w)")
 
 
 def percent(share: float) -> str:
@@ -145,9 +148,14 @@ def upper(text: str) -> str:
 
 
 def parts_of(text: str) -> list[tuple[str, bool]]:
-    """A sentence in its parts, and which of them are commands, between backticks.
+    """A sentence in its parts, and which of them are commands; a backtick within a word is one of a name.
 
-    >>> parts_of("run `gap` now")
-    [('run ', False), ('gap', True), (' now', False)]
+    >>> parts_of("run `gap` now"), parts_of("class a`b")
+    ([('run ', False), ('gap', True), (' now', False)], [('class a`b', False)])
     """
-    return [(part, bool(place % 2)) for place, part in enumerate(text.split("`")) if part]
+    return [(part, bool(place % 2)) for place, part in enumerate(COMMAND.split(text)) if part]
+
+
+def without_code(text: str) -> str:
+    """The sentence without the backticks around its commands."""
+    return "".join(part for part, _ in parts_of(text))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
-from gapscope.blocks.formats import cell_text, counted
+from gapscope.blocks.formats import cell_text, counted, without_code
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -19,9 +19,9 @@ def show(blocks: Sequence[Block], console: Console, *, everything: bool = False)
             case Answer():
                 _answer(block, console)
             case Warning():
-                line(console, f"Warning: {block.text}", "yellow")
+                line(console, f"Warning: {without_code(block.text)}", "yellow")
             case Sentence() if everything or block.headline:
-                line(console, block.text.replace("`", ""))
+                line(console, without_code(block.text))
             case Table() if everything or block.headline:
                 hidden += _table(block, console, None if everything else ROWS)
             case Heading() if everything:
@@ -42,7 +42,7 @@ def line(console: Console, text: str, style: str | None = None) -> None:
 def _answer(answer: Answer, console: Console) -> None:
     line(console, f"{answer.headline}.", "bold")
     for name, text in answer.parts:
-        line(console, f"  {name}: {text.replace('`', '')}")
+        line(console, f"  {name}: {without_code(text)}")
 
 
 def _table(table: Table, console: Console, most: int | None) -> int:
