@@ -16,7 +16,7 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
 from gapscope.evaluation import measure
-from gapscope.jobs.evaluation import check_features, evaluate, results_table, title_of_model
+from gapscope.evaluation.stored import check_features, evaluate, results_table, title_of_model
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.runs.connection import connected

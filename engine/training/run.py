@@ -12,7 +12,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
-from gapscope.jobs.evaluation import evaluate, features_of, results_table, title_of
+from gapscope.evaluation.stored import evaluate, features_of, results_table, title_of
 from gapscope.probes import PROBES
 from gapscope.probes.grid import Grid
 from gapscope.probes.imbalance import check_treatment

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
-from gapscope.jobs.evaluation import title_of_model
+from gapscope.evaluation.models import model_in
+from gapscope.evaluation.stored import title_of_model
 from gapscope.jobs.forecast.config import ForecastConfig
-from gapscope.jobs.network import model_in
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier
 from gapscope.runs.folder import MANIFEST, MODELS

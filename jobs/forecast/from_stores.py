@@ -6,14 +6,14 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.evaluation.models import as_stored, find_features
+from gapscope.evaluation.stored import check_features, classes_of
 from gapscope.forecasts.scored import Panel, Scored, score
-from gapscope.jobs.evaluation import check_features, classes_of
 from gapscope.jobs.forecast.candidates import Candidate, candidates_of, check_independence
 from gapscope.jobs.forecast.cases import Case, case_of
 from gapscope.jobs.forecast.config import ForecastConfig
 from gapscope.jobs.forecast.panel import heads_of, panel_of
 from gapscope.jobs.forecast.written import JOB, finished
-from gapscope.jobs.network import as_stored, find_features
 from gapscope.probes.model import Classifier
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import input_of, opened

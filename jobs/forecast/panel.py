@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.evaluation.stored import classes_of
 from gapscope.forecasts import FORECASTS
 from gapscope.forecasts.heads import train_heads
 from gapscope.forecasts.scored import Panel, temperature_of, temperature_rows
-from gapscope.jobs.evaluation import classes_of
 from gapscope.jobs.forecast.candidates import Candidate
 from gapscope.jobs.forecast.config import ForecastConfig
 from gapscope.networks.runs import holds_network

@@ -9,15 +9,15 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.evaluation.models import as_stored, find_features, model_in
+from gapscope.evaluation.stored import check_features, classes_of, evaluate, title_of_model
 from gapscope.gaps.labels import ValidLabels, read_labels
 from gapscope.gaps.ledger import ledger
 from gapscope.gaps.pairs import confusion_pairs
-from gapscope.jobs.evaluation import check_features, classes_of, evaluate, title_of_model
 from gapscope.jobs.gap.config import GapConfig
 from gapscope.jobs.gap.features import features_of
 from gapscope.jobs.gap.found import NOTHING, Features, Found, StoredSet
 from gapscope.jobs.gap.written import finished
-from gapscope.jobs.network import as_stored, find_features, model_in
 from gapscope.jobs.reported import reported
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both

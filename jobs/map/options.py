@@ -60,7 +60,7 @@ def options_of(config: MapConfig, sets: Sets) -> "MapOptions":
 
 def _border(config: MapConfig, sets: Sets, pair: tuple[int, int]) -> "Border | None":
     """Where the run's model, if it is a linear one on features as they are stored, scores both classes alike."""
-    from gapscope.jobs.evaluation import check_features
+    from gapscope.evaluation.stored import check_features
     from gapscope.maps.member import Border
     from gapscope.probes.model import MODEL, load_model
     from gapscope.probes.rules.linear import Linear

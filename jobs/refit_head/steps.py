@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gapscope.jobs.evaluation import results_table
+from gapscope.evaluation.stored import results_table
 from gapscope.jobs.image_sets import Unseen, means
 from gapscope.jobs.refit_head.fit import HEAD, refitted
 from gapscope.jobs.refit_head.lesson import lesson_of

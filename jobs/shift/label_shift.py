@@ -38,7 +38,7 @@ def _answers(
     model: "Classifier", store: EmbeddingStore | Selected, workers: Workers, progress: Progress
 ) -> "Predictions":
     from gapscope.evaluation.answers import answers
-    from gapscope.jobs.evaluation import classes_of
+    from gapscope.evaluation.stored import classes_of
 
     classes, _ = classes_of(model, store)
     return answers(model, model.name, tuple(model.class_names), store.view(), classes, workers, progress)

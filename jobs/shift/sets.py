@@ -38,7 +38,7 @@ class Sets(NamedTuple):
 
 def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
     """The stores that the options name, checked to have the same kind of features and classes."""
-    from gapscope.jobs.network import find_features, model_in
+    from gapscope.evaluation.models import find_features, model_in
 
     model = model_in(folder_of_model(config.model)) if config.model else None
     wanted = config.backbone or (model.features.get("backbone", "") if model else "")
@@ -54,8 +54,8 @@ def sets_of(workspace: Location, config: ShiftConfig) -> Sets:
 
 def _fitting(model: "Classifier", stores: Sequence[EmbeddingStore | Selected]) -> "Classifier":
     """The model, checked to understand the features of all stores."""
-    from gapscope.jobs.evaluation import check_features
-    from gapscope.jobs.network import as_stored
+    from gapscope.evaluation.models import as_stored
+    from gapscope.evaluation.stored import check_features
 
     model = as_stored(model, stores[0])
     for store in stores:

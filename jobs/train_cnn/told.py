@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gapscope.jobs.evaluation import results_table
+from gapscope.evaluation.stored import results_table
 from gapscope.networks.trained import Trained
 from gapscope.runs.result import Table
 from gapscope.schemas.results import Result

@@ -29,7 +29,7 @@ def model_in(folder: Location) -> Classifier:
 def as_stored(model: Classifier, store: EmbeddingStore | Selected) -> Classifier:
     """`model` for features of the precision of `store`, where it asks for none: a network was not trained on a store.
 
-    `gapscope.jobs.evaluation.check_features` then wants this precision of every other set.
+    `gapscope.evaluation.stored.check_features` then wants this precision of every other set.
     """
     return replace(model, features={"precision": store.provenance.precision} | model.features)
 
