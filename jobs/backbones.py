@@ -3,47 +3,45 @@
 import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from typing import Annotated
 
 from gapscope.backbones import search_backbones
+from gapscope.blocks import Table
+from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import MODEL, Pretrained, Workspace, option
 from gapscope.networks.runs import networks_of
-from gapscope.runs.result import RunResult, Table
+from gapscope.runs.result import RunResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackbonesConfig:
     """Search the names of networks that `extract --backbone` takes: libraries', and those trained by `train-cnn`.
 
-        python cli.py backbones "*resnet*"
-        python cli.py backbones "vit_*dinov2*" --pretrained
-        python cli.py backbones "run:*"
-
-    Attributes
-    ----------
-    pattern
-        Shell-style pattern, in quotes; a word without * is looked for anywhere in the name.
-    pretrained
-        Only those with pretrained weights.
-    workspace
-        Where the runs are.
+    python cli.py backbones "*resnet*"
+    python cli.py backbones "vit_*dinov2*" --pretrained
+    python cli.py backbones "run:*"
     """
 
-    pattern: str = field(default="*", kw_only=False)
-    pretrained: bool = False
-    workspace: str = "workspace"
+    pattern: Annotated[
+        str, option("Shell-style pattern, in quotes; a word without * is looked for anywhere in the name.", MODEL)
+    ] = field(default="*", kw_only=False)
+    pretrained: Pretrained = None
+    workspace: Workspace = "workspace"
 
 
 def run(config: BackbonesConfig, progress: Progress = SILENT) -> RunResult:
     """The names that match, with library and input size."""
     begun = time.perf_counter()
     pattern = config.pattern if set(config.pattern) & set("*?[:") else f"*{config.pattern}*"
-    rows = [*_trained(config.workspace, pattern), *_published(pattern, pretrained=config.pretrained)]
+    rows = [*_trained(config.workspace, pattern), *_published(pattern, pretrained=bool(config.pretrained))]
     if not rows:
         raise InputError(f"no backbone matches {config.pattern!r}; use * for any letters, for example '*resnet*'")
-    table = Table(f"{len(rows):,} backbones", ("name", "library", "weights", "pixels"), rows)
-    return RunResult("backbones", "", time.perf_counter() - begun, tables=(table,))
+    columns = {"name": "text", "library": "text", "weights": "text", "pixels": "count"}
+    table = Table(counted(len(rows), "backbone"), columns, rows, headline=True, whole=True)
+    return RunResult("backbones", "", time.perf_counter() - begun, blocks=[table])
 
 
 def _trained(workspace: str, pattern: str) -> list[tuple[str, str, str, int]]:

@@ -69,7 +69,7 @@ def _parser(arguments: Sequence[str]) -> App:
         version=_version,
         result_action="return_value",
         config=_config_file(arguments),
-        default_parameter=Parameter(negative=(), consume_multiple=True),
+        default_parameter=Parameter(negative=(), consume_multiple=True, show_default=_default),
     )
     app.register_install_completion_command()
     named = _named(arguments)
@@ -79,6 +79,13 @@ def _parser(arguments: Sequence[str]) -> App:
         aliases = [alias for alias, of in ALIASES.items() if of == name]
         app.command(function, name=[name, *aliases], help=about, group=groups[group])
     return app
+
+
+def _default(value: object) -> str | None:
+    """What the help says of a default: nothing where it is empty."""
+    if value in ("", (), None, False):
+        return None
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _named(arguments: Sequence[str]) -> str:

@@ -1,34 +1,33 @@
 """`datasets`: what gapscope knows, where each dataset was found, how to get the others, and which images are double."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import Found, find_datasets, open_dataset
-from gapscope.data.dataset import Options, Recipe
+from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
-from gapscope.runs.result import RunResult, Table
+from gapscope.jobs.options import DATA, DataRoot, DatasetName, Seed, data_root, option
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import note_blocks
 from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
     from gapscope.data.duplicates import Copy
 
 JOB = "datasets"
-COLUMNS = ("dataset", "found at", "split", "files", "classes")
-COPY_COLUMNS = ("found", "image", "class", "same as", "class")
+COLUMNS = {"dataset": "text", "found at": "text", "split": "text", "files": "count", "classes": "count"}
+COPY_COLUMNS = {"how": "text", "image": "text", "class": "text", "same as": "text", "class of that": "text"}
 IDENTICAL, NEAR, ACROSS, CONTRADICTING = (
     "identical images",
     "near duplicates",
     "duplicates across splits",
     "duplicates of different classes",
 )
-# Pairs that the table for people holds.
-SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,21 +39,16 @@ class DatasetsConfig:
     identical or re-encoded and resized; those that are both in the training and in the test split are a warning.
 
         python cli.py datasets --data-root /data
+        python cli.py datasets FOLDER
         python cli.py datasets --check cifar10
-
-    Attributes
-    ----------
-    data_root
-        Folder in which datasets are looked for; GAPSCOPE_DATA sets another default.
-    seed
-        Decides the splits of datasets that have none of their own.
-    check
-        Name or path of a dataset whose duplicates are to be found; reads and decodes every image once.
     """
 
-    data_root: Path = field(default_factory=lambda: Path(os.environ.get("GAPSCOPE_DATA", "data")))
-    seed: int = 0
-    check: str = ""
+    dataset: DatasetName = field(default="", kw_only=False)
+    data_root: DataRoot = field(default_factory=data_root)
+    seed: Seed = 0
+    check: Annotated[
+        str, option("Dataset whose duplicates are to be found; reads and decodes every image once.", DATA)
+    ] = ""
 
 
 @dataclass(frozen=True)
@@ -89,18 +83,20 @@ def run(config: DatasetsConfig, progress: Progress = SILENT) -> RunResult:
         return _checked(config, start, progress)
     entries = list_datasets(config, progress)
     rows = [row for entry in entries for row in _rows(entry)]
-    table = Table(f"datasets under {config.data_root}", COLUMNS, rows)
+    table = Table(f"Datasets under {config.data_root}", COLUMNS, rows, headline=True, whole=True)
     results = [
         Result(dataset=entry.name, split=split, model="", metric="files", value=count, n=count)
         for entry in entries
         for split, count in entry.splits.items()
     ]
     notes = [f"{entry.name}: {note}" for entry in entries for note in entry.notes]
-    return RunResult(JOB, "", time.perf_counter() - start, results, [table], notes)
+    return RunResult(JOB, "", time.perf_counter() - start, results, blocks=[table, *note_blocks(notes)])
 
 
 def list_datasets(config: DatasetsConfig, progress: Progress = SILENT) -> list[Entry]:
     """An entry per dataset, those that can be used first."""
+    if config.dataset:
+        return [_described(config.dataset, open_dataset(config.dataset, config.data_root, seed=config.seed))]
     found = find_datasets(config.data_root)
     entries = []
     with progress.task("listing datasets", len(found), "datasets") as task:
@@ -128,13 +124,16 @@ def _others(config: DatasetsConfig) -> Iterator[Entry]:
 
 def _listed(found: Found, seed: int) -> Entry:
     try:
-        dataset = found.open(Options(seed=seed))
-        listings = {split: dataset.source(split).listing for split in dataset.splits}
+        return _described(found.name, found.open(Options(seed=seed)))
     except GapscopeError as error:
         return Entry(found.name, str(found.place), notes=(f"cannot be opened: {error}",))
+
+
+def _described(name: str, dataset: Dataset) -> Entry:
+    listings = {split: dataset.source(split).listing for split in dataset.splits}
     counts = {split: len(listing) for split, listing in listings.items()}
     classes = max(len(listing.class_names) for listing in listings.values())
-    return Entry(found.name, dataset.place, counts, classes, dataset.notes)
+    return Entry(name, dataset.place, counts, classes, dataset.notes)
 
 
 def _missing(recipe: Recipe) -> Entry:
@@ -159,13 +158,11 @@ def _checked(config: DatasetsConfig, start: float, progress: Progress) -> RunRes
         Result(dataset=dataset.name, split="", model="", metric=metric, value=count, n=images)
         for metric, count in counts.items()
     ]
-    order = sorted(copies, key=lambda copy: not copy.across)
-    rows = [_copy_row(copy) for copy in order[:SHOWN]]
-    tables = [Table(f"images of {dataset.name} that occur more than once", COPY_COLUMNS, rows)] if rows else []
+    rows = [_copy_row(copy) for copy in sorted(copies, key=lambda copy: not copy.across)]
+    tables = [Table(f"Images of {dataset.name} that occur more than once", COPY_COLUMNS, rows, headline=True)]
     notes = [_found_note(dataset.name, images, counts), *_warnings(dataset.name, copies)]
-    if len(copies) > SHOWN:
-        notes.append(f"{len(copies) - SHOWN:,} more pairs are not shown, those across splits come first")
-    return RunResult(JOB, "", time.perf_counter() - start, results, tables, notes)
+    blocks = [*(tables if rows else []), *note_blocks(notes)]
+    return RunResult(JOB, "", time.perf_counter() - start, results, blocks=blocks)
 
 
 def _copy_row(copy: "Copy") -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -15,8 +15,30 @@ from gapscope.data.catalogue import find_datasets, open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.extraction.extraction import Extraction, Outcome, extract
+from gapscope.jobs.options import (
+    COMPUTE,
+    Backbone,
+    BackboneArgs,
+    BatchSize,
+    ClassList,
+    DataRoot,
+    DatasetNames,
+    Device,
+    DType,
+    ImageSize,
+    LabelFile,
+    PartRows,
+    Precision,
+    Scheduler,
+    Seed,
+    Splits,
+    Weights,
+    Workspace,
+    data_root,
+    option,
+)
 from gapscope.networks.runs import PREFIX, find_network
-from gapscope.runs.result import RunResult, Table
+from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
 from gapscope.store.workspace import store_folder
 
@@ -24,6 +46,9 @@ if TYPE_CHECKING:
     from gapscope.backbones.backbone import Backbone
 
 EMBEDDED = "digits"
+DecodeWorkers = Annotated[
+    int | None, option("Processes that decode images; one per processor when not given, 0 for a thread.", COMPUTE)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,70 +60,29 @@ class ExtractConfig:
     images that cannot be decoded are listed in rejected.parquet beside the embeddings.
 
         python cli.py extract
-        python cli.py extract --dataset imagenet --backbone resnet50
-        python cli.py extract --dataset FOLDER --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same
-        python cli.py extract --dataset fashion-mnist --backbone run:train-cnn-fashion-mnist-simple-cnn
-
-    Attributes
-    ----------
-    dataset
-        Names from `datasets`, or paths; all that are found when none is given.
-    split
-        Names of splits; all when none is given.
-    backbone
-        A timm model, torchvision:MODEL, or tiny; run:NAME for the network that a run of train-cnn has trained,
-        run:NAME/MODEL for one of several seeds, run:PATH for one elsewhere. A good small one when none is given.
-    weights
-        A .safetensors, .pth or .bin file, or `random`; the library's pretrained weights when not given.
-    backbone_args
-        name=value,name=value: arguments of the model (pad_type=same), and mean, std, crop_pct, crop_mode, interpolation
-        of its input.
-    image_size
-        Height and width of the model's input in pixels; its own when not given.
-    device
-        auto, cpu, cuda, cuda:N or mps.
-    precision
-        auto, float32, float16 or bfloat16 for computing; auto is float16 on a CUDA device, else float32.
-    batch_size
-        Images per batch; what suits the device when not given.
-    decode_workers
-        Processes that decode images; one per processor when not given, 0 for a thread.
-    dtype
-        float16 or float32 for storing.
-    part_rows
-        Images per file, the unit that a killed run repeats.
-    classes
-        Class list, one name per line in class order.
-    labels
-        CSV of labels for images that lie flat.
-    seed
-        Decides the order of the rows, splits by rule, and random weights.
-    scheduler
-        Address of a Dask scheduler whose workers do the work.
-    workspace
-        Where the results go: a folder or an address such as s3://bucket/name.
-    data_root
-        Folder in which datasets are looked for.
+        python cli.py extract imagenet --backbone resnet50
+        python cli.py extract FOLDER --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same
+        python cli.py extract fashion-mnist --backbone run:train-cnn-fashion-mnist-simple-cnn
     """
 
-    dataset: tuple[str, ...] = ()
-    split: tuple[str, ...] = ()
-    backbone: str = ""
-    weights: str = ""
-    backbone_args: tuple[str, ...] = ()
-    image_size: int | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: int | None = None
-    decode_workers: int | None = None
-    dtype: str = "float16"
-    part_rows: int = 8192
-    classes: Path | None = None
-    labels: Path | None = None
-    seed: int = 0
-    scheduler: str | None = None
-    workspace: str = "workspace"
-    data_root: Path = Path("data")
+    dataset: DatasetNames = field(default=(), kw_only=False)
+    split: Splits = ()
+    backbone: Backbone = ""
+    weights: Weights = ""
+    backbone_args: BackboneArgs = ()
+    image_size: ImageSize = None
+    device: Device = "auto"
+    precision: Precision = "auto"
+    batch_size: BatchSize = None
+    decode_workers: DecodeWorkers = None
+    dtype: DType = "float16"
+    part_rows: PartRows = 8192
+    classes: ClassList = None
+    labels: LabelFile = None
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    workspace: Workspace = "workspace"
+    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:
@@ -114,8 +98,10 @@ def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:
         rows.append((name, made.backbone, manifest.rows, manifest.rejected, made.dim))
         results += [_count(made, metric, n) for metric, n in (("rows", manifest.rows), ("rejected", manifest.rejected))]
     place = str(Location.of(config.workspace) / "embeddings")
-    table = Table(f"Embeddings in {place}", ("dataset", "backbone", "rows", "rejected", "numbers"), rows)
-    return RunResult("extract", place, time.perf_counter() - begun, results, (table,), notes)
+    columns = {"dataset": "text", "backbone": "text", "rows": "count", "rejected": "count", "dimensions": "count"}
+    table = Table(f"Embeddings in {place}", columns, rows, headline=True, whole=True)
+    blocks = [table, *(Sentence(note, headline=True) for note in notes)]
+    return RunResult("extract", place, time.perf_counter() - begun, results, blocks=blocks)
 
 
 def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] | None = None) -> Iterator[Outcome]:

@@ -2,11 +2,26 @@
 
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    DATA,
+    Backbone,
+    ClassList,
+    DatasetName,
+    DType,
+    LabelColumn,
+    PartRows,
+    PathColumn,
+    Seed,
+    Split,
+    Workspace,
+    option,
+)
 from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import StoreManifest
 
@@ -23,62 +38,34 @@ class ImportCsvConfig:
 
         python cli.py import-csv train.csv --dataset imagenet --split train
         python cli.py import-csv "part-*.csv.gz" --dataset imagenet --split train --on-bad-row reject
-
-    Attributes
-    ----------
-    files
-        CSV files, addresses (s3://…) or patterns, in the order of their rows.
-    dataset
-        Name of the dataset.
-    split
-        Name of the split.
-    backbone
-        Name for what made the features; the store lies in embeddings/BACKBONE/DATASET/SPLIT.
-    companion_of
-        Dataset whose classes these rows share and whose classifiers are evaluated on them.
-    dtype
-        Type in which embeddings are stored: float16 (values up to 65504) or float32.
-    delimiter
-        Character between fields; found by itself among comma, semicolon and tab.
-    no_header
-        The first line is data; columns are called 0, 1, 2, ….
-    label_column
-        Name of the label column; found by itself when it is called label, class, target or y.
-    path_column
-        Name of the column with the image's path; found by itself when it is called path, image_path, filename or file.
-    feature_prefix
-        What the feature columns are called before their number.
-    feature_columns
-        Names of the feature columns, in order.
-    classes
-        A file with one class name per line; otherwise another split's classes are used, or the sorted names.
-    on_bad_row
-        What a row that cannot be used does: stop the import, or go to rejected.parquet.
-    part_rows
-        Rows in a part file, about.
-    seed
-        Decides the order of the rows.
-    workspace
-        Folder or address of all results.
     """
 
-    files: tuple[str, ...] = field(default=(), kw_only=False)
-    dataset: str = ""
-    split: str = "train"
-    backbone: str = "csv"
-    companion_of: str = ""
-    dtype: Literal["float16", "float32"] = "float16"
-    delimiter: str | None = None
-    no_header: bool = False
-    label_column: str = ""
-    path_column: str = ""
-    feature_prefix: str | None = None
-    feature_columns: tuple[str, ...] = ()
-    classes: str = ""
-    on_bad_row: Literal["stop", "reject"] = "stop"
-    part_rows: int = 16_384
-    seed: int = 0
-    workspace: str = "workspace"
+    files: Annotated[
+        tuple[str, ...], option("CSV files, addresses (s3://…) or patterns, in the order of their rows.", DATA)
+    ] = field(default=(), kw_only=False)
+    dataset: DatasetName = ""
+    split: Split = "train"
+    backbone: Backbone = "csv"
+    companion_of: Annotated[
+        str, option("Dataset whose classes these rows share and whose classifiers are evaluated on them.", DATA)
+    ] = ""
+    dtype: DType = "float16"
+    delimiter: Annotated[
+        str | None, option("Character between fields; found among comma, semicolon and tab when not given.", DATA)
+    ] = None
+    no_header: Annotated[bool, option("The first line is data; columns are called 0, 1, 2, ….", DATA)] = False
+    label_column: LabelColumn = ""
+    path_column: PathColumn = ""
+    feature_prefix: Annotated[str | None, option("What feature columns are called before their number.", DATA)] = None
+    feature_columns: Annotated[tuple[str, ...], option("Names of the feature columns, in order.", DATA)] = ()
+    classes: ClassList = None
+    on_bad_row: Annotated[
+        Literal["stop", "reject"],
+        option("What a row that cannot be used does: stop the import, or go to rejected.parquet.", DATA),
+    ] = "stop"
+    part_rows: PartRows = 16_384
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
 
 
 def run(config: ImportCsvConfig, progress: Progress = SILENT) -> RunResult:
@@ -87,12 +74,13 @@ def run(config: ImportCsvConfig, progress: Progress = SILENT) -> RunResult:
     folder, seconds = _folder(config), manifest.seconds
     classes = len(manifest.provenance.class_names)
     spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-    notes = (
-        f"{manifest.rows:,} rows of {manifest.provenance.dim} {manifest.provenance.dtype} numbers, {classes} classes, "
-        f"{manifest.rejected:,} rows rejected",
-        f"seconds (parsing adds up over threads): {spent}",
+    sentences = (
+        f"{manifest.rows:,} rows of {manifest.provenance.dim} {manifest.provenance.dtype} features, {classes} classes, "
+        f"{manifest.rejected:,} rows rejected.",
+        f"Seconds (parsing adds up over threads): {spent}.",
     )
-    return RunResult("import-csv", str(folder), seconds.get("total", 0.0), notes=notes)
+    blocks = [Sentence(text, headline=True) for text in sentences]
+    return RunResult("import-csv", str(folder), seconds.get("total", 0.0), blocks=blocks)
 
 
 def build(config: ImportCsvConfig, progress: Progress = SILENT) -> StoreManifest:
@@ -166,7 +154,7 @@ def _classes(config: ImportCsvConfig):
     from gapscope.store.csv.labels import read_class_map, sibling_class_map
 
     if config.classes:
-        return read_class_map(Location(config.classes))
+        return read_class_map(Location.of(config.classes))
     names = filter(None, (config.dataset, config.companion_of))
     return sibling_class_map([_dataset_folder(config, name) for name in names], _folder(config))
 

@@ -2,21 +2,23 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import blas_threads, processors
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.copies import Rejected, class_folder_names, copy_source
 from gapscope.data.decode import DECODER
 from gapscope.data.modifications.modification import parse, written
-from gapscope.runs.result import RunResult, Table
+from gapscope.jobs.options import ClassList, DataRoot, DatasetName, LabelFile, ModifyList, Out, Seed, Splits, data_root
+from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.results import Result
 
@@ -35,38 +37,18 @@ class ModifyDatasetConfig:
     rejected-SPLIT.parquet, class folders in class order in classes.txt. Killed and called again, it continues. 10,000
     images of 32 pixels take half a minute; without a copy, `extract --dataset cifar10+night:3` modifies as it reads.
 
-        python cli.py modify-dataset --dataset cifar10 --modify night:3 --out cifar10-night
-        python cli.py modify-dataset --dataset FOLDER --modify fog:2,blur --split test --out FOLDER-fog
-
-    Attributes
-    ----------
-    dataset
-        Name from `datasets`, or a path.
-    modify
-        One or several of the modifications, with commas between them, applied in this order; a number behind a colon
-        is the severity, 3 when not given.
-    out
-        Folder or address for the copy.
-    split
-        Names of splits; all when none is given.
-    classes
-        Class list, one name per line in class order.
-    labels
-        CSV of labels for images that lie flat.
-    seed
-        Decides what is random in the modifications, and splits by rule.
-    data_root
-        Folder in which datasets are looked for.
+        python cli.py modify-dataset cifar10 --modify night:3 --out cifar10-night
+        python cli.py modify-dataset FOLDER --modify fog:2,blur --split test --out FOLDER-fog
     """
 
-    dataset: str
-    modify: str
-    out: str
-    split: tuple[str, ...] = ()
-    classes: Path | None = None
-    labels: Path | None = None
-    seed: int = 0
-    data_root: Path = Path("data")
+    dataset: DatasetName = field(kw_only=False)
+    modify: ModifyList
+    out: Out
+    split: Splits = ()
+    classes: ClassList = None
+    labels: LabelFile = None
+    seed: Seed = 0
+    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
@@ -154,8 +136,10 @@ def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], sec
         for metric, n in counts.items()
     ]
     notes = [
-        f"Next: python cli.py extract --dataset {config.out} --classes {config.out}/{CLASSES}",
-        "rejected images and their reasons: " + f"{config.out}/{REJECTED.format('SPLIT')}",
+        f"Next: `{called()} extract {config.out} --classes {config.out}/{CLASSES}`.",
+        f"Rejected images and their reasons are in {config.out}/{REJECTED.format('SPLIT')}.",
     ]
     title = f"{config.dataset} modified by {written(parse(config.modify))}"
-    return RunResult(JOB, config.out, seconds, results, [Table(title, ("split", "written", "rejected"), rows)], notes)
+    table = Table(title, {"split": "text", "written": "count", "rejected": "count"}, rows, headline=True)
+    blocks = [table, *(Sentence(note, headline=True) for note in notes)]
+    return RunResult(JOB, config.out, seconds, results, blocks=blocks)

@@ -32,8 +32,8 @@ _AT_LEAST_ONE = validators.Number(gte=1)
 
 # Data: what is read.
 _DATASET = option("Dataset: a name that `datasets` lists, or a path.", DATA)
-Dataset: TypeAlias = Annotated[str, _DATASET]
-Datasets: TypeAlias = Annotated[tuple[str, ...], _DATASET]
+DatasetName: TypeAlias = Annotated[str, _DATASET]
+DatasetNames: TypeAlias = Annotated[tuple[str, ...], _DATASET]
 _SPLIT = option("Split of the dataset, such as train or test; all that there are where none is needed.", DATA)
 Split: TypeAlias = Annotated[str, _SPLIT]
 Splits: TypeAlias = Annotated[tuple[str, ...], _SPLIT]
@@ -47,6 +47,12 @@ _LABELS = option(
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
 Labels: TypeAlias = Annotated[str, _LABELS]
 LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
+LabelColumn: TypeAlias = Annotated[
+    str, option("Name of the column of labels; found when it is called label, class, target or y.", DATA)
+]
+PathColumn: TypeAlias = Annotated[
+    str, option("Name of the column of image paths; found when it is called path, filename, file or image.", DATA)
+]
 _REFERENCE = option("Set to compare with, as dataset/split.", DATA)
 Reference: TypeAlias = Annotated[str, _REFERENCE]
 References: TypeAlias = Annotated[tuple[str, ...], _REFERENCE]
@@ -85,9 +91,15 @@ ModifyList: TypeAlias = Annotated[
 _RUN = option("Run: its name in the workspace, or its folder.", MODEL)
 Run: TypeAlias = Annotated[str, _RUN]
 Runs: TypeAlias = Annotated[tuple[str, ...], _RUN]
-_MODEL = option("Model: its name in the run, or for `predict` and `shift` its folder.", MODEL)
+_MODEL = option(
+    "Model: to train, softmax (the default), logistic, ridge, lda, nearest-mean, knn, forest, sample-forest, boosting, "
+    "partial-fit or sgd; else its name in the run, or the folder of a trained one.",
+    MODEL,
+)
 ModelName: TypeAlias = Annotated[str, _MODEL]
 ModelNames: TypeAlias = Annotated[tuple[str, ...], _MODEL]
+# --model of the commands that train classifiers; the names of `gapscope.probes.PROBES`.
+Probes: TypeAlias = Annotated[tuple[str, ...], _MODEL]
 _BACKBONE = option(
     "Network that makes the features, or has made them: a timm model, torchvision:MODEL, tiny, or run:NAME for one "
     "that was trained here; may be left out where there is only one.",

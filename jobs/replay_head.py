@@ -1,9 +1,11 @@
 """`replay-head`: stored embeddings against the backbone's own classifier."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -11,7 +13,23 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.evaluation import measure
-from gapscope.runs.result import RunResult, Table
+from gapscope.jobs.options import (
+    DATA,
+    Backbone,
+    ClassList,
+    DataRoot,
+    DatasetName,
+    Device,
+    LabelFile,
+    Scheduler,
+    Seed,
+    Splits,
+    Weights,
+    Workspace,
+    data_root,
+    option,
+)
+from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import embeddings_folder, find_store, slug
@@ -28,48 +46,21 @@ class ReplayHeadConfig:
     Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
     format shows at once.
 
-        python cli.py replay-head --dataset imagenet --verify 500
-
-    Attributes
-    ----------
-    dataset
-        Name of the dataset, or the path it was extracted from.
-    split
-        Names of splits; all that are stored when none is given.
-    backbone
-        Which backbone's embeddings, where there are several.
-    verify
-        Number of images on which the whole network is run as well.
-    weights
-        The weights file, where it has moved since the extraction.
-    device
-        auto, cpu, cuda, cuda:N or mps, for --verify.
-    classes
-        Class list, if the extraction was given one.
-    labels
-        CSV of labels, if the extraction was given one.
-    seed
-        Decides which images are verified.
-    scheduler
-        Address of a Dask scheduler whose workers do the work.
-    workspace
-        Where the embeddings are.
-    data_root
-        Folder in which datasets are looked for.
+        python cli.py replay-head imagenet --verify 500
     """
 
-    dataset: str = "imagenet"
-    split: tuple[str, ...] = ()
-    backbone: str = ""
-    verify: int = 0
-    weights: str = ""
-    device: str = "auto"
-    classes: Path | None = None
-    labels: Path | None = None
-    seed: int = 0
-    scheduler: str | None = None
-    workspace: str = "workspace"
-    data_root: Path = Path("data")
+    dataset: DatasetName = field(default="imagenet", kw_only=False)
+    split: Splits = ()
+    backbone: Backbone = ""
+    verify: Annotated[int, option("Number of images on which the whole network is run as well.", DATA)] = 0
+    weights: Weights = ""
+    device: Device = "auto"
+    classes: ClassList = None
+    labels: LabelFile = None
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    workspace: Workspace = "workspace"
+    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
@@ -81,10 +72,12 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
         found, sentences = replay_store(config, store, progress)
         results += found
         notes += [f"{store.name}: {sentence}" for sentence in sentences]
-    rows = [(f"{r.dataset}/{r.split}", r.metric, round(r.value, 5), r.n) for r in results]
-    table = Table("Replay of the backbone's own head", ("dataset", "metric", "value", "images"), rows)
+    rows = [(f"{r.dataset}/{r.split}", r.metric, r.value, r.n) for r in results]
+    columns = {"dataset": "text", "metric": "text", "value": "number", "images": "count"}
+    table = Table("The network's own classifier on stored features", columns, rows, headline=True)
+    blocks = [table, *(Sentence(note, headline=True) for note in notes)]
     place = str(embeddings_folder(Location.of(config.workspace)))
-    return RunResult("replay-head", place, time.perf_counter() - begun, results, (table,), notes)
+    return RunResult("replay-head", place, time.perf_counter() - begun, results, blocks=blocks)
 
 
 def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Progress) -> tuple[list[Result], list[str]]:

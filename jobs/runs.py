@@ -30,6 +30,6 @@ def run(config: RunsConfig, progress: Progress = SILENT) -> RunResult:
     workspace = Location.of(config.workspace)
     rows = [(one.name, one.job, one.status, one.seconds, one.accuracy) for one in list_runs(workspace)]
     columns = {"run": "text", "command": "text", "status": "text", "seconds": "number", "best accuracy": "share"}
-    table = Table(f"Runs in {workspace / 'runs'}", columns, rows, headline=True)
+    table = Table(f"Runs in {workspace / 'runs'}", columns, rows, headline=True, whole=True)
     nothing = Sentence(f"There are no runs in {workspace / 'runs'}.", headline=True)
     return RunResult(JOB, "", time.perf_counter() - begun, blocks=[table if rows else nothing])

@@ -88,12 +88,15 @@ class Table:
     ----------
     headline
         Whether a terminal shows it (its first rows) without ``--all``.
+    whole
+        Whether it then shows all rows: of a list that was asked for.
     """
 
     caption: str
     columns: Mapping[str, Kind]
     rows: Sequence[Sequence[Cell]]
     headline: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

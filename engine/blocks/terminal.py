@@ -23,7 +23,7 @@ def show(blocks: Sequence[Block], console: Console, *, everything: bool = False)
             case Sentence() if everything or block.headline:
                 line(console, without_code(block.text))
             case Table() if everything or block.headline:
-                hidden += _table(block, console, None if everything else ROWS)
+                hidden += _table(block, console, None if everything or block.whole else ROWS)
             case Heading() if everything:
                 line(console, f"\n{block.title}", "bold")
             case Sentence() | Table():

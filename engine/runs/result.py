@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapscope.blocks import Block, Figure
+from gapscope.blocks import Block, Figure, Sentence, Warning
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class RunResult:
         import pandas as pd  # here, because it takes half a second to import
 
         return pd.DataFrame([result.row() for result in self.results], columns=RESULTS_SCHEMA.names)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is said beside the answer: the texts of sentences and warnings."""
+        return [block.text for block in self.blocks if isinstance(block, Sentence | Warning)]
 
     @property
     def figures(self) -> dict[str, bytes]:

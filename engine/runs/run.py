@@ -66,17 +66,14 @@ class Run:
         return pq.read_table(place.path, columns=wanted, filesystem=place.filesystem).to_pylist()
 
     def json(self, name: str) -> Any:
-        """What ``name.json`` holds; None where there is no such file."""
+        """What ``name.json`` holds, also in a folder below the run; None where there is no such file."""
         place = self.place / f"{name}.json"
         return json.loads(place.read_text()) if place.exists() else None
 
     @cached_property
     def notes(self) -> list[Block]:
         """What was said while the run was made: sentences, and warnings."""
-        return [
-            Warning(note.removeprefix(WARNING)) if note.startswith(WARNING) else Sentence(note)
-            for note in self.json(NOTES) or []
-        ]
+        return note_blocks(self.json(NOTES) or [], headline=False)
 
     @cached_property
     def models(self) -> list[str]:
@@ -92,6 +89,13 @@ class Run:
     def picture(self, name: str) -> bytes:
         """One of `pictures` as a file."""
         return (self.place / FIGURES / f"{name}.png").read_bytes()
+
+
+def note_blocks(notes: Iterable[str], *, headline: bool = True) -> list[Block]:
+    """Sentences as blocks; one that begins with ``warning: `` is a warning."""
+    return [
+        Warning(note.removeprefix(WARNING)) if note.startswith(WARNING) else Sentence(note, headline) for note in notes
+    ]
 
 
 def read_run(place: Location) -> Run:

@@ -225,10 +225,10 @@ def test_one_of_several_seeds_and_a_path_are_called_by_their_run(runs):
 
 def test_the_search_for_backbones_finds_trained_networks(runs):
     report = gapscope.jobs.backbones.run(BackbonesConfig(pattern="run:*", workspace=str(runs)))
-    assert report.tables[0].rows[0] == ("run:one", "simple-cnn", "trained here", 8)
-    assert len(report.tables[0].rows) == 4
+    assert report.blocks[0].rows[0] == ("run:one", "simple-cnn", "trained here", 8)
+    assert len(report.blocks[0].rows) == 4
     both = gapscope.jobs.backbones.run(BackbonesConfig(pattern="*one*", workspace=str(runs)))
-    assert [row[0] for row in both.tables[0].rows][:1] == ["run:one"]
+    assert [row[0] for row in both.blocks[0].rows][:1] == ["run:one"]
 
 
 def test_a_backbone_of_a_run_wants_the_file_of_its_weights():

@@ -131,7 +131,7 @@ def test_the_job_reports_files_by_split(tmp_path):
     report = run(DatasetsConfig(data_root=tmp_path))
     rows = [(row["dataset"], row["split"], row["value"]) for row in report.as_json()["results"]]
     assert rows[:2] == [("digits", "train", 1437), ("digits", "test", 360)]
-    assert {row[0] for row in report.tables[0].rows} - {""} == set(DATASETS)
+    assert {row[0] for row in report.blocks[0].rows} - {""} == set(DATASETS)
 
 
 def test_looking_for_datasets_loads_no_heavy_library(tmp_path):

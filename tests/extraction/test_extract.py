@@ -364,7 +364,7 @@ def test_without_options_the_embedded_digits_are_extracted_and_it_says_so(tmp_pa
         workspace=str(tmp_path / "w"), data_root=tmp_path / "nothing", decode_workers=0
     )
     report = gapscope.jobs.extract.run(config)
-    assert any("embedded digits" in note for note in report.notes)
+    assert any("embedded digits" in note for note in report.sentences)
     assert sum(result.value for result in report.results if result.metric == "rows") == 1797
 
 

@@ -91,7 +91,7 @@ def test_verification_agrees_and_reports_both_accuracies(settings, extracted):
     assert found["accuracy"] > 0.85
     assert found["same_class_as_whole_network"] >= 0.975
     assert abs(found["accuracy_of_verified"] - found["accuracy_of_whole_network"]) <= 1 / 40
-    assert any("agree on" in note for note in report.notes)
+    assert any("agree on" in note for note in report.sentences)
 
 
 def test_wrong_preprocessing_shows_as_lost_accuracy(settings, extracted, tmp_path):
@@ -137,7 +137,7 @@ def test_labels_that_do_not_number_the_heads_classes_are_not_compared(tmp_path):
     report = gapscope.jobs.replay_head.run(replay)
     assert [result.metric for result in report.results] == ["same_class_as_whole_network"]
     assert report.results[0].value >= 0.95
-    assert any("labels are not compared" in note for note in report.notes)
+    assert any("labels are not compared" in note for note in report.sentences)
 
 
 def test_the_choice_that_a_store_records_loads_the_same_backbone(extracted):

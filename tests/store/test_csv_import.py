@@ -452,4 +452,4 @@ def test_an_address_in_an_object_store_works_for_files_and_workspace(tmp_path, t
 def test_the_report_says_what_became_of_the_rows(tmp_path, table):
     report = run(config_of(tmp_path, tmp_path / "a.csv"), SILENT)
     assert report.run.endswith("embeddings/csv/d/train")
-    assert report.notes[0] == "1,000 rows of 5 float16 numbers, 3 classes, 0 rows rejected"
+    assert report.sentences[0] == "1,000 rows of 5 float16 features, 3 classes, 0 rows rejected."
