@@ -20,7 +20,7 @@ from gapscope.store import Piece
 from gapscope.store.workspace import slug
 from gapscope.stream import CHUNK_ROWS, connect
 from gapscope.summaries.outcomes import Outcomes
-from scipy.stats import t
+from scipy.special import stdtrit
 
 HELD_OUT = "{} (held out)"
 
@@ -100,7 +100,7 @@ def means(model: str, seeds: int, results: Sequence[Result]) -> list[Result]:
     """The mean over seeds of each headline metric on each set, with the 95 % interval of Student's t; none for one."""
     if seeds < 2:
         return []
-    factor = float(t.ppf(0.975, seeds - 1)) / seeds**0.5
+    factor = float(stdtrit(seeds - 1, 0.975)) / seeds**0.5
     values: dict[tuple[str, str, str, int], list[float]] = {}
     for one in results:
         if one.class_name is None:

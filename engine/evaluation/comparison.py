@@ -13,7 +13,6 @@ from gapscope.inference.bootstrap import REPLICATES
 from gapscope.predictions import Predictions, matched
 from gapscope.predictions.files import read_table, suffix_of
 from scipy.special import ndtr
-from scipy.stats import norm
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _two_proportions(one: Accuracies, other: Accuracies) -> float:
     """Two-sided p-value of the test of two proportions with their common variance; 1 where all rows are alike."""
     share = (one.value[0] * one.n + other.value[0] * other.n) / (one.n + other.n)
     error = np.sqrt(share * (1 - share) * (1 / one.n + 1 / other.n))
-    return float(2 * norm.sf(abs(one.value[0] - other.value[0]) / error)) if error > 0 else 1.0
+    return float(2 * ndtr(-abs(one.value[0] - other.value[0]) / error)) if error > 0 else 1.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.inference import adjusted
 from gapscope.summaries import ClassMoments
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 Array = np.ndarray
 # A class that the head never predicts has a bias below this and takes no part.
@@ -203,7 +203,7 @@ def _tested(effect: Array, factor: Array, one: tuple[Array, Array], other: tuple
     degrees = np.divide(variance**2, squares, out=np.ones_like(variance), where=squares > 0)
     error = np.sqrt(variance)
     z = np.divide(np.abs(effect), error, out=np.where(effect == 0, 0.0, np.inf), where=error > 0)
-    return error, degrees, np.where(np.isnan(error), 1.0, 2 * student.sf(z, degrees))
+    return error, degrees, np.where(np.isnan(error), 1.0, 2 * stdtr(degrees, -z))
 
 
 def _check(weight: Array, reference: ClassMoments, target: ClassMoments, confusion: Array) -> None:

@@ -9,7 +9,6 @@ from gapscope.gaps.difference import mid_p, newcombe
 from gapscope.gaps.mix import differing_classes
 from gapscope.inference import adjusted
 from gapscope.predictions import Predictions
-from scipy.stats import hypergeom
 
 TOP = 50
 
@@ -115,6 +114,8 @@ def _wrong(side: Predictions, classes: int) -> np.ndarray:
 
 def _fisher(x: np.ndarray, y: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Mid-p of ``y`` of ``m`` against ``x`` of ``n``, given their sum; 1 where the class is missing on a side."""
+    from scipy.stats import hypergeom  # here, because it takes longer to import than `--help` may last
+
     law = hypergeom(n + m, x + y, m)
     p = mid_p(law.cdf, law.pmf, y)
     return np.where((n > 0) & (m > 0), np.clip(p, 0.0, 1.0), 1.0)

@@ -16,7 +16,7 @@ estimation".
 import numpy as np
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Array = np.ndarray
 SUBSETS = 100
@@ -40,7 +40,7 @@ def kid(real: Array, synthetic: Array, *, seed: int = 0, subsets: int = SUBSETS)
     kernel = cubic(np.concatenate([x, y]))
     value = float(discrepancies(kernel, np.ones((1, n)), np.ones((1, m)))[0])
     halves = discrepancies(kernel, _halves(n, subsets, rng), _halves(m, subsets, rng))
-    reach = float(norm.ppf(1 - LEVEL / 2) * halves.std(ddof=1))
+    reach = float(ndtri(1 - LEVEL / 2) * halves.std(ddof=1))
     sentence = (
         f"KID is {value:.4g} ({value - reach:.4g} to {value + reach:.4g}) from {n:,} real and {m:,} synthetic rows, in "
         f"subsets of {n // 2:,} and {m // 2:,}; a perfect generator gets 0 on average."

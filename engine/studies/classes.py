@@ -12,7 +12,7 @@ from gapscope.inference.interval import LEVEL
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.shrunk import NORMAL, shrunk
 from gapscope.studies.crossed import Estimate, doubt, estimated, within
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 
 class Part(NamedTuple):
@@ -80,7 +80,7 @@ def changes(label: np.ndarray, classes: int, part: Callable[[int], Part], *, aga
 def _normal_error(influence: np.ndarray) -> float:
     """The standard error with which a normal interval is as wide as Student's."""
     error, degrees = doubt(influence)
-    return error * float(student.ppf((1 + LEVEL) / 2, degrees)) / NORMAL
+    return error * float(stdtrit(degrees, (1 + LEVEL) / 2)) / NORMAL
 
 
 def _tested(found: list[Part], *, against_mean: bool) -> np.ndarray:

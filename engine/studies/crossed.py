@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.inference import clopper_pearson, mcnemar
 from gapscope.inference.interval import LEVEL
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 
 class Doubt(NamedTuple):
@@ -60,14 +60,14 @@ def estimated(value: float, influence: np.ndarray, null: float = 0.0) -> Estimat
     For a mean the influence of an answer is the answer itself; for a ratio of means it is that of its linearisation.
     """
     error, degrees = doubt(influence)
-    half = float(student.ppf((1 + LEVEL) / 2, degrees)) * error
+    half = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
     return Estimate(value, value - half, value + half, _p(value - null, error, degrees, len(influence)))
 
 
 def _p(away: float, error: float, degrees: float, n: int) -> float:
     if error == 0:  # all images say the same: as in a sign test
         return mcnemar(n if away else 0, 0)
-    return float(2 * student.sf(abs(away) / error, degrees))
+    return float(2 * stdtr(degrees, -abs(away) / error))
 
 
 def accuracy(right: np.ndarray) -> Estimate:

@@ -505,7 +505,7 @@ def luminance(colour):
 
 
 def test_letters_stand_out_from_their_paper_in_light_and_dark():
-    css = (ROOT / "engine/report/page/templates/page.css").read_text()
+    css = (ROOT / "engine/reports/page/templates/page.css").read_text()
     schemes = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in css.split(":root {")[1:3]]
     assert len(schemes) == 2
     pairs = [(ink, paper) for ink in ("ink", "soft", "accent", "wrong") for paper in ("paper", "card")]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from gapscope.data.modifications.levels import IMAGE
-from scipy.stats import poisson
+from scipy.special import pdtr
 
 TOP = 2.0**32 - 1
 
@@ -35,7 +35,7 @@ class Tables(NamedTuple):
 
 def tables(means: np.ndarray, levels: np.ndarray) -> Tables:
     """Tables for ``means : (c, 256) float``, photons at each level, shown as ``levels : (k + 1,)``, k also for more."""
-    below = poisson.cdf(np.arange(len(levels) - 1), means[..., None])
+    below = pdtr(np.arange(len(levels) - 1), means[..., None])
     above = np.minimum(np.rint(below * TOP), TOP).astype(np.uint32)
     begins = np.arange(256, dtype=np.uint32) << 24
     guide = [[np.searchsorted(row, begins) for row in channel] for channel in above]

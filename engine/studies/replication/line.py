@@ -6,9 +6,7 @@ import numpy as np
 from gapscope.inference.bootstrap import interval_of
 from gapscope.inference.line import ProbitLine
 from gapscope.inference.multiplicity import adjusted
-from scipy.special import ndtr, ndtri
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 LEVEL = 0.05
 
@@ -56,7 +54,7 @@ def line_section(
 
 
 def _by_models(value: float, error: float, models: int) -> tuple[float, float]:
-    reach = student.ppf(0.975, models - 2) * error
+    reach = stdtrit(models - 2, 0.975) * error
     return value - reach, value + reach
 
 
@@ -65,7 +63,7 @@ def _robustness(reference: np.ndarray, target: np.ndarray, moved: np.ndarray) ->
     value = robustness_of_others(reference, target)
     bounds = [interval_of(moved[:, model]) for model in range(len(value))]
     error = np.nanstd(moved, axis=0, ddof=1)
-    p = 2 * norm.sf(np.abs(value) / error)
+    p = 2 * ndtr(-np.abs(value) / error)
     outside = _outside(reference, target)
     corrected = adjusted(p, "holm")
     return {
@@ -94,5 +92,5 @@ def _outside(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
         centred = x[rest] - x[rest].mean()
         reach = 1 + 1 / len(rest) + (x[model] - x[rest].mean()) ** 2 / (centred @ centred)
         residual = y[model] - line.intercept - line.slope * x[model]
-        p[model] = 2 * student.sf(np.abs(residual) / (line.scatter * np.sqrt(reach)), models - 3)
+        p[model] = 2 * stdtr(models - 3, -np.abs(residual) / (line.scatter * np.sqrt(reach)))
     return adjusted(p, "holm")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from gapscope.gaps.mix import kitagawa
 from gapscope.studies.replication.predictions import Answers
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 def noise_section(reference: Answers, target: Answers) -> dict[str, Any]:
@@ -14,13 +14,13 @@ def noise_section(reference: Answers, target: Answers) -> dict[str, Any]:
     error = np.sqrt(before * (1 - before) / reference.n + after * (1 - after) / target.n)
     split = [kitagawa(reference.of_model(model), target.of_model(model)) for model in reference.models]
     pooled = (before * reference.n + after * target.n) / (reference.n + target.n)
-    luck = norm.ppf(0.975) * np.sqrt(pooled * (1 - pooled) * (1 / reference.n + 1 / target.n))
+    luck = ndtri(0.975) * np.sqrt(pooled * (1 - pooled) * (1 / reference.n + 1 / target.n))
     counts = [one.by_class(np.ones(one.n)) for one in (reference, target)]
     return {
         "drop": before - after,
         "error": error,
-        "low": before - after - norm.ppf(0.975) * error,
-        "high": before - after + norm.ppf(0.975) * error,
+        "low": before - after - ndtri(0.975) * error,
+        "high": before - after + ndtri(0.975) * error,
         "by_mix": np.array([one.mix.sum() for one in split]),
         "by_luck": luck,
         "images_per_class": [[int(count.min()), int(count.max())] for count in counts],

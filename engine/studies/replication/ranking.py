@@ -7,13 +7,14 @@ import numpy as np
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
 from gapscope.studies.replication.predictions import Answers
-from scipy.stats import kendalltau
 
 LEVEL = 0.05
 
 
 def ranking_section(reference: Answers, target: Answers) -> dict[str, Any]:
     """Neighbours in rank on the reference, tested on both sets, and all pairs of models that change places."""
+    from scipy.stats import kendalltau  # here, because it takes longer to import than `--help` may last
+
     order = np.argsort(-reference.accuracy, kind="stable")
     neighbours = list(pairwise(order))
     pairs = list(combinations(order, 2))
