@@ -9,8 +9,6 @@ from gapscope.core.location import Location
 
 # How the values of a column are written. A share, a change and a number may be an `Estimate` with its interval.
 Kind = Literal["text", "count", "share", "change", "number", "p"]
-# How the name of a picture for dark pages ends.
-DARK = "-dark"
 
 
 class Estimate(NamedTuple):
@@ -106,7 +104,7 @@ class Figure:
     Attributes
     ----------
     place
-        The file. One beside it whose name ends in ``-dark.png`` is shown on dark pages.
+        The file.
     caption
         What stands below it; `alt` when not given.
     """
@@ -119,11 +117,6 @@ class Figure:
     def png(self) -> bytes:
         """The picture."""
         return self.place.read_bytes()
-
-    def dark_png(self) -> bytes | None:
-        """The picture for dark pages; None where there is none."""
-        place = self.place.parent / f"{self.place.name.removesuffix('.png')}{DARK}.png"
-        return place.read_bytes() if place.exists() else None
 
 
 class Picture(NamedTuple):

@@ -28,6 +28,8 @@ BARS = ("share", "change")
 # Letters from which on a text cell is given more room.
 LONG, WIDE = 40, 14
 DASH, MINUS = "–", "−"
+# What `gapscope.draw.png` writes near the beginning of a picture that shows no photograph.
+DRAWN, HEAD = b"tEXtDrawn", 4096
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 
 
@@ -112,7 +114,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"written": written, "interval": interval, "order": order, "code": parts_of}
-    environment.globals |= {"axis_of": axis_of, "bar": bar, "width_of": width_of, "pictures": pictures}
+    environment.globals |= {"axis_of": axis_of, "bar": bar, "width_of": width_of, "picture": picture}
     return environment
 
 
@@ -181,10 +183,10 @@ def _along(value: float, axis: tuple[float, float]) -> float:
     return round(MARGIN + (WIDTH - 2 * MARGIN) * (value - axis[0]) / (axis[1] - axis[0]), 1)
 
 
-def pictures(figure: Figure) -> tuple[str, str | None]:
-    """The picture of a figure as a ``data:`` address, and that for dark pages where there is one."""
-    dark = figure.dark_png()
-    return data_address(figure.png(), "png"), None if dark is None else data_address(dark, "png")
+def picture(figure: Figure) -> tuple[str, bool]:
+    """A figure as a ``data:`` address, and whether dark pages may show it with light and dark exchanged."""
+    png = figure.png()
+    return data_address(png, "png"), DRAWN in png[:HEAD]
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -19,6 +19,8 @@ SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
 GREY, PALE = "#767676", "#D9D9D9"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
+# The name of an image that dark pages must leave as it is.
+PHOTOGRAPH = "photograph"
 # A letter is about this many times as wide as its size; those of titles are bold.
 LETTER_WIDTH, BOLD_WIDTH = 0.55, 0.64
 
@@ -89,8 +91,12 @@ def thousands(axis) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file, with its title in the field of that name; the same bytes for the same figure."""
-    file, fields = BytesIO(), {"Software": None, "Title": figure.get_label() or None}
+    """The figure as a PNG file, with its title in the field of that name; the same bytes for the same figure.
+
+    The field ``Drawn`` says that no photograph is on it, so that a dark page may exchange its light and dark.
+    """
+    drawn = None if any(artist.get_gid() == PHOTOGRAPH for artist in figure.findobj()) else "yes"
+    file, fields = BytesIO(), {"Software": None, "Drawn": drawn, "Title": figure.get_label() or None}
     figure.savefig(file, format="png", dpi=figure.dpi, metadata=fields, pil_kwargs={"optimize": True})
     return file.getvalue()
 

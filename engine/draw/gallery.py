@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, VERMILION, Size
+from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, PHOTOGRAPH, VERMILION, Size
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -134,7 +134,7 @@ class _Pen:
         left, top = left + (side - width) / 2, top + (side - height) / 2
         box = left / self.wide, 1 - (top + height) / self.tall, width / self.wide, height / self.tall
         axes = self.figure.add_axes(box)
-        axes.imshow(pixels, aspect="auto")
+        axes.imshow(pixels, aspect="auto", gid=PHOTOGRAPH)
         axes.set_axis_off()
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, clip_on=False, **frame))
 

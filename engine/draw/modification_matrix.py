@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
+from gapscope.draw.canvas import BLACK, PAGE, PHOTOGRAPH, Size, sheet
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -103,7 +103,7 @@ def strip(
             board[i * step : i * step + side, j * step : j * step + side] = _square(picture, side)
     height = 0.9 + 0.8 * size.width * len(rows) / max(len(columns), 1)
     figure, axes = sheet(size, height, title)
-    axes.imshow(board, aspect="equal", interpolation="nearest")
+    axes.imshow(board, aspect="equal", interpolation="nearest", gid=PHOTOGRAPH)
     middle = (side - 1) / 2
     axes.set_xticks(middle + step * np.arange(len(columns)), columns, fontsize=size.letters)
     axes.xaxis.tick_top()

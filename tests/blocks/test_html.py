@@ -12,6 +12,9 @@ from conftest import ROOT
 from gapscope.blocks import Answer, Estimate, Figure, Gallery, Heading, Picture, Sentence, Table, Warning
 from gapscope.blocks.html import Part, document, fragment, interval, order, written
 from gapscope.core.location import Location
+from gapscope.draw import png
+from gapscope.draw.canvas import BLUE, Size, sheet
+from gapscope.draw.gallery import Tile, gallery
 from PIL import Image
 
 HOSTILE = """[/red] <script>alert("1")</script> <b>bold</b> a`b & 'it' {{ 7 * 7 }} "><img src=x onerror=alert(2)>"""
@@ -41,16 +44,12 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag in names]
 
 
-def picture(shade=0, size=(40, 60)):
-    stream = io.BytesIO()
-    Image.fromarray(np.full((*size, 3), shade, np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
 @pytest.fixture
 def figure(tmp_path):
-    (tmp_path / "waterfall.png").write_bytes(picture(250))
-    (tmp_path / "waterfall-dark.png").write_bytes(picture(20))
+    """A figure with light paper and a blue bar."""
+    drawn, axes = sheet(Size(2, 9, 100), 2, "")
+    axes.bar([0], [1], color=BLUE)
+    (tmp_path / "waterfall.png").write_bytes(png(drawn))
     return Figure("waterfall", Location.of(tmp_path / "waterfall.png"), alt="The gap by term", caption="Terms.")
 
 
@@ -108,12 +107,12 @@ def test_the_page_names_no_address_outside_itself(figure):
     assert "url(" not in text
 
 
-def test_a_figure_has_a_picture_for_dark_pages_where_there_is_one(figure, tmp_path):
-    assert [one["media"] for one in Page(fragment([figure])).all("source")] == [
-        "screen and (prefers-color-scheme: dark)"
-    ]
-    (tmp_path / "waterfall-dark.png").unlink()
-    assert Page(fragment([figure])).all("source") == []
+def test_dark_pages_change_no_photograph(figure, tmp_path):
+    assert Page(fragment([figure])).all("img")[0]["class"] == "drawn"
+    shown = gallery({"wrong": [Tile(np.zeros((8, 8, 3), np.uint8), "dog", "cat", 0.5)]}, title="Images")
+    (tmp_path / "photograph.png").write_bytes(png(shown))
+    photograph = Figure("photograph", Location.of(tmp_path / "photograph.png"), alt="A cat")
+    assert "class" not in Page(fragment([photograph])).all("img")[0]
 
 
 def test_sections_of_a_notebook_are_open_where_a_headline_stands():
@@ -247,11 +246,13 @@ def test_no_width_makes_the_page_scroll_sideways(opened, figure, width, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(("scheme", "shade"), [("light", 250), ("dark", 20)])
-def test_figures_follow_the_colours_of_the_page(opened, figure, scheme, shade):
+@pytest.mark.parametrize(("scheme", "paper"), [("light", range(250, 256)), ("dark", range(15, 45))])
+def test_figures_follow_the_colours_of_the_page(opened, figure, scheme, paper):
     page = opened(document("run", [figure]), color_scheme=scheme)
-    seen = Image.open(io.BytesIO(page.locator(".picture img").screenshot())).convert("L")
-    assert abs(seen.getpixel((30, 20)) - shade) < 3
+    seen = Image.open(io.BytesIO(page.locator(".picture img").screenshot())).convert("RGB")
+    corner, bar = (seen.getpixel((int(seen.width * x), int(seen.height * 0.6))) for x in (0.98, 0.55))
+    assert all(part in paper for part in corner)
+    assert bar[2] > bar[0] + 80
 
 
 def test_a_link_and_a_search_open_what_is_folded(opened, figure):

@@ -31,14 +31,14 @@
   const zoom = document.createElement("dialog");
   zoom.setAttribute("aria-label", "Enlarged figure");
   document.body.append(zoom);
-  for (const picture of all(".picture > picture")) {
+  for (const image of all(".picture > img")) {
     const open = button([], () => {
-      zoom.replaceChildren(button(["Close"], () => zoom.close()), picture.cloneNode(true));
+      zoom.replaceChildren(button(["Close"], () => zoom.close()), image.cloneNode());
       zoom.showModal();
     });
-    open.setAttribute("aria-label", `Enlarge: ${picture.querySelector("img").alt}`);
-    picture.replaceWith(open);
-    open.append(picture);
+    open.setAttribute("aria-label", `Enlarge: ${image.alt}`);
+    image.replaceWith(open);
+    open.append(image);
   }
   zoom.addEventListener("click", (event) => { if (event.target === zoom) zoom.close(); });
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from gapscope.core.errors import InputError
-from gapscope.draw.canvas import PAGE, PALE, Size
+from gapscope.draw.canvas import PAGE, PALE, PHOTOGRAPH, Size
 from gapscope.draw.points.aggregate import counts
 from gapscope.draw.points.categories import checked
 from gapscope.draw.points.cloud import Cloud
@@ -122,7 +122,8 @@ def _paste(page: Sheet, window: Window, image: np.ndarray, place: np.ndarray, fr
     x = [window.left + unit[0] * (left + edge) for edge in (0, wide)]
     y = [window.bottom + unit[1] * (low + edge) for edge in (0, tall)]
     panel = page.panels[0]
-    panel.imshow(framed[::-1], origin="lower", extent=(*x, *y), aspect="auto", interpolation="none", zorder=2)
+    way = {"origin": "lower", "extent": (*x, *y), "aspect": "auto", "interpolation": "none"}
+    panel.imshow(framed[::-1], zorder=2, gid=PHOTOGRAPH, **way)
     panel.set(xlim=window.extent[:2], ylim=window.extent[2:])
 
 
