@@ -23,7 +23,8 @@ def _filesystem(scheme: str) -> fs.FileSystem:
     try:
         return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
     except (ImportError, ValueError) as error:
-        raise InputError(f"addresses that begin with {scheme}:// cannot be opened: {error}") from error
+        hint = '; install it with `pip install "gapscope[s3]"`' if scheme == "s3" else ""
+        raise InputError(f"addresses that begin with {scheme}:// cannot be opened: {error}{hint}") from error
 
 
 @dataclass(frozen=True)

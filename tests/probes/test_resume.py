@@ -16,7 +16,7 @@ import pytest
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
-from gapscope.jobs import training
+from gapscope.training import run as training
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.probes import PROBES
 from gapscope.runs import folder as run_folder

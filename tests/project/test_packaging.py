@@ -205,3 +205,19 @@ def test_every_declared_library_is_imported_by_the_package():
     unused = named_in(PROJECT["dependencies"]) - {"array"} - {one.lower().replace("_", "-") for one in used}
     # cyclopts reads the files of --config with it.
     assert unused == {"pyyaml"}
+
+
+def release(version):
+    """`1.2.0` as (1, 2), so that it equals `1.2`."""
+    parts = [int(part) for part in version.split(".")]
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_promised():
+    lines = (ROOT / "tests" / "lowest.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for one in [*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]:
+        name, lowest = re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?>=([\d.]+)", one).groups()
+        assert release(pinned[name.lower().replace("_", "-")]) == release(lowest), f"{one}: run `bash .ci/lowest`"
