@@ -1,5 +1,7 @@
 """Blocks as HTML: what a page shows, that nothing of it is markup by accident, and that it asks for nothing."""
 
+import base64
+import hashlib
 import io
 import re
 import shutil
@@ -105,6 +107,21 @@ def test_the_page_names_no_address_outside_itself(figure):
             assert attributes.get(name, "#").startswith(("#", "data:"))
     assert "http" not in re.sub(r"http-equiv|data:image[^\"]*", "", text)
     assert "url(" not in text
+
+
+def test_a_page_carries_a_policy_that_lets_nothing_be_fetched_and_its_own_script_alone_run(figure):
+    text = document("gap", every_block(figure))
+    (policy,) = [tag["content"] for tag in Page(text).all("meta") if tag.get("http-equiv") == "Content-Security-Policy"]
+    allowed = {name: sources for name, *sources in (part.split() for part in policy.split("; "))}
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.S)
+    fingerprint = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert allowed.pop("default-src") == ["'none'"]
+    assert allowed.pop("script-src") == [f"'sha256-{fingerprint}'"]
+    assert allowed.pop("img-src") == ["data:"]
+    assert set(allowed) == {"style-src"}
+    # What stands before the policy is not bound by it.
+    head = text[: text.index("Content-Security-Policy")]
+    assert not re.search(r"<(script|style|link|img|title|body)", head)
 
 
 def test_dark_pages_change_no_photograph(figure, tmp_path):
