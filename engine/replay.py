@@ -13,6 +13,7 @@ from gapscope.backbones import BackboneChoice
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_tensors
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.random import stream
 from gapscope.data.source import Source
@@ -20,7 +21,6 @@ from gapscope.schemas.embeddings import Provenance
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.stream import Workers, fold
 from gapscope.summaries.outcomes import Outcomes, best_classes
-from safetensors.numpy import load
 
 
 class StoredHead(NamedTuple):
@@ -52,7 +52,7 @@ def read_head(store: EmbeddingStore) -> StoredHead:
             f"{store.folder} has no head: {store.provenance.backbone!r} has no linear classifier of its own, or its "
             "features were imported; train one with `fit-incremental`"
         )
-    tensors = load(store.head.read_bytes())
+    tensors = read_tensors(store.head)
     return StoredHead(tensors["weight"], tensors["bias"])
 
 

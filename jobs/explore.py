@@ -1,6 +1,5 @@
 """`explore`: a local web app that shows every point of a map, with the image behind each."""
 
-import json
 import os
 import time
 import webbrowser
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.runs.folder import MANIFEST
@@ -102,4 +102,4 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
 def _inputs(place: Location) -> list[dict]:
     """The stores that the map's run has read; none of a table that stands alone."""
     manifest = place / MANIFEST
-    return json.loads(manifest.read_text())["inputs"] if place.is_folder() and manifest.exists() else []
+    return read_json(manifest)["inputs"] if place.is_folder() and manifest.exists() else []

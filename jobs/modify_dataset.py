@@ -1,14 +1,13 @@
 """`modify-dataset`: a modified copy of a dataset, as class folders of PNG files."""
 
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.files import read_json, write_json, write_table
 from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
@@ -104,7 +103,7 @@ def _begin(out: Location, record: dict[str, Any]) -> None:
 
 
 def _refuse_another(out: Location, record: dict[str, Any]) -> None:
-    earlier = json.loads((out / MANIFEST).read_text())
+    earlier = read_json(out / MANIFEST)
     differing = [
         f"{name} was {earlier.get(name)}, now {record[name]}" for name in record if earlier.get(name) != record[name]
     ]
@@ -118,14 +117,14 @@ def _copied(source: "Source", out: Location, split: str, progress: Progress) -> 
     with progress.task(f"modifying {split}", len(source.listing), "images") as task, blas_threads(1):
         rejected = copy_source(source, out / split, processors(), task)
     table = pa.Table.from_pylist([asdict(one) for one in rejected], REJECTED_SCHEMA)
-    (out / REJECTED.format(split)).write_atomically(lambda file: pq.write_table(table, file))
+    write_table(out / REJECTED.format(split), table)
     names = class_folder_names(source.listing.class_names)
     (out / CLASSES).write_text("".join(f"{name}\n" for name in names))
     return rejected
 
 
 def _write(place: Location, record: dict[str, Any]) -> None:
-    place.write_text(json.dumps(record, indent=1))
+    write_json(place, record)
 
 
 def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], seconds: float) -> RunResult:

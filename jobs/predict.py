@@ -1,13 +1,12 @@
 """`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json, write_table
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -157,7 +156,7 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
 def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]:
     """The dataset, divided as it was for the training, and the hashes of the listings that the training read."""
     place = run_of(folder) / MANIFEST
-    manifest: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
+    manifest: dict[str, Any] = read_json(place) if place.exists() else {}
     options = manifest.get("config", {})
     root = config.data_root or Path(options.get("data_root", "data"))
     seed = options.get("seed", 0)
@@ -189,7 +188,7 @@ def _write_rejected(place: Location, name: str, source: Source, rejected: dict[i
         {"split": name, "sample_id": row, "path": names[row], "reason": why} for row, why in sorted(rejected.items())
     ]
     schema = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
-    place.write_atomically(lambda file: pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd"))
+    write_table(place, pa.Table.from_pylist(rows, schema))
 
 
 def _record_of_images(dataset: Dataset, source: Source) -> Input:

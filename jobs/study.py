@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, get_type_hints
 
 from gapscope.cnn.presets import PRESETS
+from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.dataset import Dataset
@@ -39,7 +40,7 @@ class Cell(NamedTuple):
     def manifest(self) -> dict[str, Any]:
         """That of the run; empty where there is none."""
         place = self.place / MANIFEST
-        return json.loads(place.read_text()) if place.exists() else {}
+        return read_json(place) if place.exists() else {}
 
     def is_finished(self) -> bool:
         """Whether an earlier run has left the training complete."""
@@ -123,9 +124,8 @@ class Leaves(NamedTuple):
 
     def write(self, tables: Location, pictures: Location) -> None:
         """All of it, into two folders that may be one."""
-        content = json.dumps(self.findings, indent=1, allow_nan=False).encode()
         files = {tables / f"{name}.parquet": table for name, table in self.tables.items()}
-        files |= {tables / FINDINGS: content}
         files |= {pictures / f"{name}.png": picture for name, picture in self.pictures.items()}
         for place, content in files.items():
-            place.write_atomically(lambda file, content=content: file.write(content))
+            place.write_bytes(content)
+        write_json(tables / FINDINGS, self.findings, allow_nan=False)

@@ -4,18 +4,21 @@ from typing import Any, Literal
 
 import pyarrow as pa
 from gapscope.schemas import SPEC_VERSION
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 DTYPES = {"float16": pa.float16(), "float32": pa.float32()}
 PART_NAME = "part-{:05d}.parquet"
 PART_METADATA = b"gapscope"
 
+DIGEST_FIELD = pa.field("digest", pa.uint64(), nullable=False)
 
-def embedding_schema(dim: int, dtype: str, *, synthetic: bool = False) -> pa.Schema:
+
+def embedding_schema(dim: int, dtype: str, *, synthetic: bool = False, digests: bool = False) -> pa.Schema:
     """Columns of a part: one row per image, its embedding of `dim` numbers of type `dtype`.
 
     The column ``is_synthetic`` is true in the rows that a generator has made. Only a store whose provenance has
-    `synthetic` rows has it; where it is absent, no row is synthetic.
+    `synthetic` rows has it; where it is absent, no row is synthetic. The column ``digest`` has a 64-bit hash of the
+    bytes that each row was made from; rows that were made from no file have none, nor has a store of version 1.
     """
     element = pa.field("element", DTYPES[dtype], nullable=False)
     return pa.schema(
@@ -25,6 +28,7 @@ def embedding_schema(dim: int, dtype: str, *, synthetic: bool = False) -> pa.Sch
             pa.field("label", pa.int32(), nullable=False),
             pa.field("embedding", pa.list_(element, dim), nullable=False),
             *([pa.field("is_synthetic", pa.bool_(), nullable=False)] if synthetic else []),
+            *([DIGEST_FIELD] if digests else []),
         ]
     )
 
@@ -34,14 +38,38 @@ REJECTED_SCHEMA = pa.schema(
         pa.field("sample_id", pa.int64(), nullable=False),
         pa.field("path", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
+        # Of the bytes that could not be used; null where there are none, and in a store of version 1.
+        pa.field("digest", pa.uint64()),
     ]
 )
+
+FILES_NAME = "files.parquet"
+FILES_SCHEMA = pa.schema(
+    [
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("modified", pa.int64(), nullable=False),
+    ]
+)
+"""What the file system said of each listed image, in the order of the listing: its bytes, and when it was last written
+in nanoseconds since 1970; 0 where its source does not know.
+"""
 
 
 class Strict(BaseModel):
     """A frozen record that refuses fields it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sealed(Strict):
+    """A record that is a JSON file of its own, whose last key is the digest of the file and no field."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_digest(cls, content: Any) -> Any:
+        return (
+            {key: value for key, value in content.items() if key != "digest"} if isinstance(content, dict) else content
+        )
 
 
 class Fingerprint(Strict):
@@ -61,9 +89,9 @@ class SyntheticRows(Strict):
     hash: str
 
 
-def _without(name: str, record: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """The fields of a record, without the field `name` where it is None: records that never had it stay the same."""
-    return {field: value for field, value in handler(record).items() if field != name or value is not None}
+def _without(names: tuple[str, ...], record: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """The fields of a record, without those of `names` that are None: records that never had them stay the same."""
+    return {field: value for field, value in handler(record).items() if field not in names or value is not None}
 
 
 class Provenance(Strict):
@@ -99,21 +127,32 @@ class Provenance(Strict):
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without("synthetic", self, handler)
+        return _without(("synthetic",), self, handler)
 
 
 class Part(Strict):
-    """A finished part file."""
+    """A finished part file; what a store of version 1 does not say is None.
+
+    `bytes` is its size, `digest` a hash of its rows, and `footer` a hash of the bytes behind its pages, which say where
+    each page lies; the pages have checksums of their own.
+    """
 
     name: str
     rows: int
+    dim: int | None = None
+    bytes: int | None = None
+    digest: str | None = None
+    footer: str | None = None
 
 
-class StoreManifest(Strict):
+class StoreManifest(Sealed):
     """The store's `manifest.json`: provenance first, and once `complete`, what was written.
 
     `unseen` counts the rows at the end of a store with synthetic rows that are real and that no generator has seen:
-    only these may be held out. It is None, and then not written, where no row is synthetic and any may be.
+    only these may be held out. It is None, and then not written, where no row is synthetic and any may be. `seals` has
+    the digest of each other file of the store that holds one, by name. `place` is where the images lie, by its full
+    path, and `command` what makes the store again: the job's name and its options. `underflows` is true, and otherwise
+    None and not written, where float16 was requested and float32 is stored because features are too small for float16.
     """
 
     provenance: Provenance
@@ -123,10 +162,14 @@ class StoreManifest(Strict):
     rejected: int = 0
     unseen: int | None = None
     seconds: dict[str, float] = {}
+    seals: dict[str, str] = {}
+    place: str = ""
+    command: dict[str, Any] = {}
+    underflows: bool | None = None
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without("unseen", self, handler)
+        return _without(("unseen", "underflows"), self, handler)
 
     @property
     def rows(self) -> int:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from gapscope.schemas import SPEC_VERSION
-from gapscope.schemas.embeddings import Strict
+from gapscope.schemas.embeddings import Sealed, Strict
 from pydantic import Field
 
 
@@ -17,7 +17,7 @@ class Input(Strict):
     rows: int
 
 
-class RunManifest(Strict):
+class RunManifest(Sealed):
     """A run folder's `manifest.json`."""
 
     spec_version: int = SPEC_VERSION

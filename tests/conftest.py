@@ -107,8 +107,10 @@ def toy_provenance(x, y, dtype="float32", part_rows=64, class_names=None, **fiel
         "seed": 0,
         "code_version": "test",
         "fingerprint": Fingerprint(count=len(x), hash="0"),
-        "class_names": class_names or [f"class {index}" for index in range(int(y.max(initial=0)) + 1)],
+        "class_names": [f"class {index}" for index in range(int(y.max(initial=0)) + 1)],
     }
+    if class_names is not None:
+        fields = {"class_names": class_names, **fields}
     return Provenance(dim=x.shape[1], dtype=dtype, part_rows=part_rows, **(defaults | fields))
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import torch
 from gapscope.core.errors import InputError
+from gapscope.core.files import MARK, read_sealed
+from gapscope.core.location import Location
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
+# The largest header that safetensors allows.
+HEADER_BYTES = 100_000_001
 WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
 PREFIXES = ("module.", "model.", "_orig_mod.")
 
@@ -23,11 +27,18 @@ def read_weights(path: str) -> State:
             f"there is no weights file {path}; --weights takes a .safetensors, .pth, .pt or .bin file, or random"
         )
     try:
-        state = load_file(path) if path.endswith(".safetensors") else _checkpoint(path)
+        state = _tensors(path) if path.endswith(".safetensors") else _checkpoint(path)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise InputError(f"{path} is not a weights file that can be read safely: {reason}") from error
     return _unprefixed(state)
+
+
+def _tensors(path: str) -> State:
+    """The tensors of a file, mapped into memory; of one that gapscope has sealed, read and checked."""
+    with Path(path).open("rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little") % HEADER_BYTES)
+    return load(read_sealed(Location(path))) if MARK.encode() in header else load_file(path)
 
 
 def _checkpoint(path: str) -> State:

@@ -7,10 +7,9 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from gapscope.core.errors import SchemaError
+from gapscope.core.errors import DamageError
+from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.location import Location
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 ABOUT = "about"
 
@@ -52,23 +51,22 @@ class FolderCheckpoint:
 
         Raises
         ------
-        SchemaError
+        DamageError
             The file is damaged.
         """
         place = self._place(stage)
         if not place.exists():
             return None
         try:
-            arrays = load(place.read_bytes())
+            arrays = read_tensors(place)
             return Saved(arrays, json.loads(arrays.pop(ABOUT).tobytes()))
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise SchemaError(f"{place} cannot be read ({error}); delete {self.folder} to start again") from error
+        except (DamageError, ValueError, KeyError) as error:
+            raise DamageError(f"{place} is damaged; delete {self.folder} to start again") from error
 
     def save(self, stage: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
         """See `Checkpoint.save`."""
-        told = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()} | {ABOUT: told}
-        self._place(stage).write_atomically(lambda file: file.write(save(tensors)))
+        said = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        write_tensors(self._place(stage), {**arrays, ABOUT: said})
         self._last = monotonic()
 
     def due(self) -> bool:

@@ -16,8 +16,16 @@ class SchemaError(GapscopeError):
     """A table or a manifest on disk does not have the form that `schemas/SPEC.md` asks for."""
 
 
+class DamageError(SchemaError, InputError):
+    """A file that gapscope wrote is no longer what was written, or is missing."""
+
+
 class ConfigMismatchError(GapscopeError):
     """Finished work was made with another configuration than the one asked for now."""
+
+
+class BusyError(GapscopeError):
+    """Another process works on what this one would change."""
 
 
 class BudgetError(GapscopeError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import xxhash
@@ -27,3 +28,11 @@ def digest_bytes(data: bytes) -> int:
     It tells damage and replacement, not forgery: who wants to can make two files with one digest.
     """
     return xxhash.xxh3_64_intdigest(data)
+
+
+def digest_buffers(buffers: Iterable[Any]) -> str:
+    """128-bit XXH3 of the bytes of `buffers` one after another, 32 hexadecimal digits."""
+    digest = xxhash.xxh3_128()
+    for buffer in buffers:
+        digest.update(buffer)
+    return digest.hexdigest()

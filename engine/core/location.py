@@ -1,6 +1,9 @@
 """A folder or file by its path or address, on this machine or in an object store."""
 
 import os
+import re
+import secrets
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +15,15 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from gapscope.core.errors import InputError
 from pyarrow import fs
+
+# The end of a file's name while it is written, which begins with a dot; one that lies there later was left by a kill.
+TEMPORARY = ".tmp"
+
+
+def _unique() -> str:
+    """A name that no other host, process or thread has."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 @lru_cache
@@ -101,6 +113,17 @@ class Location:
         selector = fs.FileSelector(self.path, allow_not_found=True)
         return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file in this folder, by name; empty when there is no such folder."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        return {info.base_name: info.size for info in self.filesystem.get_file_info(selector) if info.is_file}
+
+    def files(self) -> list["Location"]:
+        """Every file in this folder and in those below it, sorted by address; empty when there is no such folder."""
+        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
+        inside = [info.path for info in self.filesystem.get_file_info(selector) if info.is_file]
+        return [Location(f"{self.scheme}://{path}" if self.scheme else path) for path in sorted(inside)]
+
     def open_input(self) -> pa.NativeFile:
         """The file as a seekable stream of bytes."""
         return self.filesystem.open_input_file(self.path)
@@ -118,14 +141,24 @@ class Location:
         """Let `write` fill a temporary file, flush it to the disk, then give it this name."""
         (self._write_locally if self.is_local else self._upload)(write)
 
+    def write_bytes(self, content: bytes) -> None:
+        """Write `content`, atomically."""
+        self.write_atomically(lambda file: file.write(content))
+
     def write_text(self, text: str) -> None:
         """Write `text` as UTF-8, atomically."""
-        self.write_atomically(lambda file: file.write(text.encode()))
+        self.write_bytes(text.encode())
 
     def delete(self) -> None:
         """Remove the file that stands here, if any."""
         if self.exists():
             self.filesystem.delete_file(self.path)
+
+    def tidy(self) -> None:
+        """Remove what killed writers have left half-written in this folder and below; for whom nobody else writes."""
+        for place in self.files():
+            if place.name.startswith(".") and place.name.endswith(TEMPORARY):
+                place.delete()
 
     def delete_folder(self) -> None:
         """Remove this folder and all that is in it, if it is there."""
@@ -135,7 +168,7 @@ class Location:
     def _write_locally(self, write: Callable[[BinaryIO], Any]) -> None:
         target = Path(self.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        temporary = target.with_name(f".{target.name}.{_unique()}{TEMPORARY}")
         try:
             with temporary.open("wb") as file:
                 write(file)
@@ -153,6 +186,15 @@ class Location:
             with spool.open("wb") as file:
                 write(file)
             self.filesystem.handler.fs.put_file(str(spool), self.path)
+
+
+def full_path(place: str) -> str:
+    """`place` by its full path, links followed, where it is a path of this machine; itself otherwise.
+
+    >>> full_path("embedded")
+    'embedded'
+    """
+    return str(Path(place).resolve()) if place and "://" not in place and Path(place).exists() else place
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """A dataset with synthetic images added to the split that they were made for; every other split stays as it is."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import ByteSource, Listing, Stamps, Synthesis
@@ -92,7 +91,7 @@ def finished_sets(workspace: Location | str, dataset: str) -> list[str]:
 
 def record_of(place: Location) -> dict[str, Any]:
     """The record of a set; empty where there is none."""
-    return json.loads((place / RECORD).read_text()) if (place / RECORD).exists() else {}
+    return read_json(place / RECORD) if (place / RECORD).exists() else {}
 
 
 def with_synthetic(dataset: Dataset, asked: str, workspace: Location | str) -> Dataset:
@@ -167,10 +166,10 @@ def joined(real: ByteSource, made: FileSource, learnt: np.ndarray) -> Joined:
 
 def _read(place: Location, workspace: Path) -> tuple[FileSource, np.ndarray]:
     """The images of a set that were kept, and the rows that its generator has learnt from."""
-    table = pq.read_table((place / IMAGES).path, columns=["class", "file", "kept"])
+    table = read_table(place / IMAGES, ["class", "file", "kept"])
     table = table.filter(table["kept"])
     inside = Path(place.path).relative_to(workspace).as_posix()
     names = [f"{inside}/{file}" for file in table["file"].to_pylist()]
     listing = Listing(names, table["class"].to_numpy().astype(np.int32), [])
-    learnt = pq.read_table((place / LEARNT).path)["row"].to_numpy()
+    learnt = read_table(place / LEARNT)["row"].to_numpy()
     return FileSource(str(workspace), listing), learnt

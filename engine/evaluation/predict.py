@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from io import BytesIO
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.core.files import damaged, read_arrays, read_table, write_arrays, write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.schemas.embeddings import PART_NAME
@@ -105,11 +104,11 @@ class _Predict:
         label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
         said = predictions(self.model, chunk._replace(y=label))
         if said.scores is not None:
-            counts.write_atomically(lambda file: np.savez_compressed(file, **said.scores._asdict()))
+            write_arrays(counts, said.scores._asdict())
         table = said.table
         if self.synthetic is not None:
             table = table.append_column(SYNTHETIC, pa.array(self.synthetic(self.pieces[index])))
-        place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
+        write_table(place, table)
         return said
 
 
@@ -131,8 +130,10 @@ def check_finite(chunk: Chunk, name: str) -> None:
 
 
 def _read_scores(place: Location) -> ClassScores:
-    with np.load(BytesIO(place.read_bytes())) as found:
-        return ClassScores(int(found["n"]), float(found["squared"]), *(found[name] for name in ClassScores._fields[2:]))
+    found = read_arrays(place)
+    if set(found) != set(ClassScores._fields):
+        raise damaged(place, f"it holds {', '.join(found)}")
+    return ClassScores(int(found["n"]), float(found["squared"]), *(found[name] for name in ClassScores._fields[2:]))
 
 
 def scores_left(folder: Location) -> ClassScores | None:
@@ -149,7 +150,7 @@ def _kept(place: Location, chunk: Chunk) -> pa.Table | None:
     """The predictions for just these rows that an interrupted run has left, if any."""
     if not place.exists():
         return None
-    table = pq.read_table(place.path, filesystem=place.filesystem)
+    table = read_table(place)
     return table if np.array_equal(table["sample_id"].to_numpy(), chunk.sample_id) else None
 
 

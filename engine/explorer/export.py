@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
+from gapscope.core.files import table_bytes
 from gapscope.explorer.points import Points
 from gapscope.schemas.selection import SELECTION_SCHEMA
 
@@ -27,7 +27,4 @@ def as_csv(table: pa.Table) -> BytesIO:
 
 def as_parquet(table: pa.Table) -> BytesIO:
     """The table as a Parquet file."""
-    file = BytesIO()
-    pq.write_table(table, file, compression="zstd")
-    file.seek(0)
-    return file
+    return BytesIO(table_bytes(table))

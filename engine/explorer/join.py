@@ -1,12 +1,11 @@
 """What runs say of the points of a map: predictions of their models, and why `gap` says that images were missed."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.explorer.colouring import NO_LABEL, Colouring, answered, by_confidence, by_reason, distinct
 from gapscope.explorer.points import Points, Set
@@ -108,11 +107,11 @@ def _labels(points: Points, answers: Sequence[tuple[int, Predictions]]) -> tuple
 def _explained(points: Points, run: Location) -> dict[str, Colouring]:
     """By the codes that a run of `gap` gives its target's images, if this is one and its target is on the map."""
     place = run / REASONS
-    target = json.loads((run / MANIFEST).read_text()).get("config", {}).get("target", "")
+    target = read_json(run / MANIFEST).get("config", {}).get("target", "")
     one = Set(*target.rpartition("/")[::2])
     if not place.exists() or one not in points.sets:
         return {}
-    table = pq.read_table(place.path, columns=["sample_id", "right", *CODES], filesystem=place.filesystem)
+    table = read_table(place, ["sample_id", "right", *CODES])
     here, there = positions(points, points.sets.index(one), table["sample_id"].to_numpy())
     flags = np.zeros((points.n, len(CODES)), bool)
     right, known = np.zeros(points.n, bool), np.zeros(points.n, bool)

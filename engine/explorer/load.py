@@ -1,11 +1,9 @@
 """The points of a map from the table that a run of `map` has written."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.explorer.columns import colourings, labelled, numbers, whole, words
 from gapscope.explorer.points import Points, Set
@@ -64,7 +62,7 @@ def read_points(run: Location) -> Points:
 
 def _table(place: Location) -> pa.Table:
     try:
-        table = pq.read_table(place.path, filesystem=place.filesystem)
+        table = read_table(place)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{place} cannot be read as Parquet: {error}") from error
     missing = [name for name in NEEDED if name not in table.column_names]
@@ -83,7 +81,7 @@ def _placed(table: pa.Table) -> Array:
 def _about(place: Location) -> dict:
     """What the run says of its map; nothing beside a table that somebody else has made."""
     beside = place.parent / ABOUT
-    return json.loads(beside.read_text()) if place.name == POINTS and beside.exists() else {}
+    return read_json(beside) if place.name == POINTS and beside.exists() else {}
 
 
 def _paths(table: pa.Table) -> pa.ChunkedArray:

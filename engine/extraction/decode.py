@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gapscope.backbones.preprocessing import Preprocessing
-from gapscope.data.source import Source, Undecodable
+from gapscope.data.source import Source, Undecodable, read_picture
 from gapscope.extraction.plan import Batch
 
 # Images per task: enough that sending a task costs nothing, few enough that a batch is spread over all workers.
@@ -37,11 +37,14 @@ class Decoded(NamedTuple):
         bad neighbours.
     reasons
         Position in the batch of each image that could not be decoded, and why.
+    digests : (n,) uint64
+        Of the bytes that each image of the batch was made from; 0 where none could be read.
     """
 
     batch: Batch
     images: np.ndarray
     reasons: dict[int, str]
+    digests: np.ndarray
     slot: int
 
 
@@ -54,9 +57,10 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of a task: reasons by position in the batch, and seconds of work."""
+    """What became of a task: reasons and digests by position in the batch, and seconds of work."""
 
     reasons: dict[int, str]
+    digests: dict[int, int]
     seconds: float
 
 
@@ -68,15 +72,18 @@ class Desk:
 
     def work(self, task: Task) -> Done:
         """Decode and prepare the images of `task`."""
-        begun, reasons = perf_counter(), {}
+        begun, reasons, digests = perf_counter(), {}, {}
         for position, index in enumerate(task.indices.tolist(), task.start):
             place = self.slots[task.slot, position]
             try:
-                place[...] = self.preprocessing.prepare(self.source.image(index))
+                picture = read_picture(self.source, index)
+                digests[position] = picture.digest
+                place[...] = self.preprocessing.prepare(picture.image)
             except (Undecodable, MemoryError, OSError, ValueError) as error:
                 place[...] = 0
+                digests.setdefault(position, getattr(error, "digest", None) or 0)
                 reasons[position] = str(error) or "needs more memory than there is"
-        return Done(reasons, perf_counter() - begun)
+        return Done(reasons, digests, perf_counter() - begun)
 
 
 class Ticket(NamedTuple):
@@ -160,7 +167,8 @@ class Processes:
             for offset, position in enumerate(range(task.start, task.start + len(task.indices)))
         ]
         reasons = {position: reason for done in outcomes for position, reason in done.reasons.items()}
-        return Done(reasons, sum(done.seconds for done in outcomes))
+        digests = {position: digest for done in outcomes for position, digest in done.digests.items()}
+        return Done(reasons, digests, sum(done.seconds for done in outcomes))
 
     def _alone(self, single: Task) -> Done:
         self._lonely = self._lonely or self._fresh(1)
@@ -169,7 +177,7 @@ class Processes:
         except BrokenProcessPool:
             self._lonely.shutdown(wait=True)
             self._lonely = None
-            return Done({single.start: KILLED}, 0.0)
+            return Done({single.start: KILLED}, {single.start: 0}, 0.0)
 
     def close(self) -> None:
         """Stop, whatever is unfinished."""
@@ -252,8 +260,10 @@ class Decoder:
 
     def _finish(self, batch: Batch, slot: int, tickets: list[Ticket]) -> Decoded:
         reasons: dict[int, str] = {}
+        digests = np.zeros(len(batch.indices), np.uint64)
         for ticket in tickets:
             done = self._crew.result(ticket)
             reasons |= done.reasons
+            digests[list(done.digests)] = list(done.digests.values())
             self.seconds += done.seconds
-        return Decoded(batch, self._slots[slot], reasons, slot)
+        return Decoded(batch, self._slots[slot], reasons, digests, slot)

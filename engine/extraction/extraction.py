@@ -1,28 +1,40 @@
 """One split's images through a backbone into a store: what is asked for, and its way to a finished manifest."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gapscope.backbones import BackboneChoice
-from gapscope.core.errors import InputError, SchemaError
-from gapscope.core.location import Location
+from gapscope.core.errors import DamageError, InputError, SchemaError
+from gapscope.core.files import read_tensors, write_tensors
+from gapscope.core.lease import Lease
+from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
 from gapscope.data.decode import DECODER
-from gapscope.data.source import Listing, Source
+from gapscope.data.source import Listing, Source, Stamps
+from gapscope.extraction.changes import (
+    Changes,
+    find_changes,
+    record_stamps,
+    recorded_stamps,
+    stamps_of_source,
+    suspects_of,
+)
 from gapscope.extraction.plan import part_count, part_indices, stored_order, unseen_images
+from gapscope.extraction.smallness import TooSmall
+from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import Provenance, StoreManifest, SyntheticRows
-from gapscope.store import EmbeddingStore, StoreWriter, open_store
-from gapscope.store.write import HEAD, LEDGER, read_manifest
+from gapscope.store import StoreWriter, open_store
+from gapscope.store.write import HEAD, MANIFEST, read_manifest, stored_dtype
 from gapscope.stream import connect
-from safetensors.numpy import save
 
 if TYPE_CHECKING:
     from gapscope.backbones.backbone import Backbone
@@ -50,6 +62,8 @@ class Extraction:
         Images per batch; None for what suits the device. Vectors of another batch size may differ in their last bits.
     decode_workers
         Decode processes; None for one per processor core, 0 for a thread instead.
+    command
+        The name of the job and its options, for whoever has to make the store again.
     """
 
     dataset: str
@@ -64,6 +78,7 @@ class Extraction:
     seed: int = 0
     batch_size: int | None = None
     decode_workers: int | None = None
+    command: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,9 +91,17 @@ class Outcome:
 
 
 def extract(
-    job: Extraction, backbone: "Backbone | None" = None, scheduler: str | None = None, progress: Progress = SILENT
+    job: Extraction,
+    backbone: "Backbone | None" = None,
+    scheduler: str | None = None,
+    progress: Progress = SILENT,
+    *,
+    verify: bool = False,
 ) -> Outcome:
-    """Make the store of `job`, or what is missing of it.
+    """Make the store of `job`, or what is missing of it, or what of its images was replaced.
+
+    Of a store that is there, sizes and times of all images are compared with the recorded ones, one `stat` a file, and
+    bytes where these differ.
 
     Parameters
     ----------
@@ -86,41 +109,203 @@ def extract(
         ``job.backbone``, where it has been loaded already.
     scheduler
         Address of a Dask cluster whose workers make the parts; they must see the images and the folder of the store.
+    verify
+        Compare the bytes of all images, and read all parts.
 
     Raises
     ------
+    BusyError
+        Another process works on the store.
     ConfigMismatchError
         The folder holds a store of another configuration.
     DivergedError
         An embedding is not finite.
     InputError
-        There are no images, or none of them can be decoded.
+        There are no images, or none of them can be decoded, or the store was made of images in another place.
     """
-    begun = perf_counter()
     _check(job)
-    source = job.open_source()
-    listing = source.listing
-    if not len(listing):
-        raise InputError(f"{job.dataset}/{job.split} has no images ({job.place or 'its source'} lists none)")
-    backbone = backbone or job.backbone.load()
-    writer = StoreWriter(job.folder, provenance_of(job, source, backbone))
-    writer.begin()
-    _write_head(job.folder, backbone)
-    parts = part_count(len(listing), job.part_rows)
-    missing = [part for part in range(parts) if writer.finished_rows(part) is None]
-    if not missing and writer.is_complete:
-        manifest = open_store(job.folder).manifest
-        return Outcome(manifest, 0, (f"{parts} finished parts were verified, nothing was left to do",))
-    kept = _kept_ledger(job, listing, missing)
-    images = sum(len(part_indices(np.arange(len(listing)), part, job.part_rows)) for part in missing)
-    with progress.task(f"extracting {job.dataset}/{job.split} with {backbone.name}", images, "images") as task:
-        run = partial(_on_cluster, scheduler) if scheduler else _here
-        seconds = run(job, source, backbone, writer, missing, task.advance)
-    seconds["total"] = perf_counter() - begun
-    manifest = writer.finish(parts, kept, seconds, None if listing.synthesis is None else unseen_images(listing))
-    _check_account(job, manifest, len(listing))
-    resumed = [f"{parts - len(missing)} of {parts} parts were there already"] if len(missing) < parts else []
-    return Outcome(manifest, images, (*resumed, _where_time_went(images, seconds)))
+    with Lease(job.folder) as lease:
+        job = replace(job, dtype=stored_dtype(job.folder, job.dtype))
+        try:
+            return Work.of(job, backbone, lease).run(scheduler, progress, verify=verify)
+        except TooSmall as error:
+            note = f"stored as float32, as {error} features are too small for float16, whose rounding would spoil them"
+            progress.say(f"{job.dataset}/{job.split} is {note}")
+            work = Work.of(replace(job, dtype="float32"), backbone, lease, underflows=True)
+            work.writer.discard_all()
+            outcome = work.run(scheduler, progress, verify=verify)
+            return replace(outcome, notes=(*outcome.notes, note))
+
+
+@dataclass(frozen=True)
+class Work:
+    """An extraction with what it needs: images, backbone, writer, and the right to write."""
+
+    job: Extraction
+    source: Source
+    backbone: "Backbone"
+    writer: StoreWriter
+    lease: Lease
+
+    @classmethod
+    def of(
+        cls, job: Extraction, backbone: "Backbone | None", lease: Lease, *, underflows: bool | None = None
+    ) -> "Work":
+        """The work of a job, its images listed and its backbone loaded."""
+        source = job.open_source()
+        if not len(source.listing):
+            raise InputError(f"{job.dataset}/{job.split} has no images ({job.place or 'its source'} lists none)")
+        backbone = backbone or job.backbone.load()
+        about = {"place": full_path(job.place), "command": dict(job.command), "underflows": underflows}
+        return cls(job, source, backbone, StoreWriter(job.folder, provenance_of(job, source, backbone), about), lease)
+
+    @property
+    def listing(self) -> Listing:
+        """The images."""
+        return self.source.listing
+
+    @cached_property
+    def places(self) -> list[np.ndarray]:
+        """Listing positions of the images of each part."""
+        order = stored_order(self.listing, self.job.seed)
+        parts = range(part_count(len(self.listing), self.job.part_rows))
+        return [part_indices(order, part, self.job.part_rows) for part in parts]
+
+    @cached_property
+    def _part_of(self) -> np.ndarray:
+        """The part of each image, by its position in the listing."""
+        part_of = np.empty(len(self.listing), np.int64)
+        for part, rows in enumerate(self.places):
+            part_of[rows] = part
+        return part_of
+
+    def run(self, scheduler: str | None, progress: Progress, *, verify: bool) -> Outcome:
+        """See `extract`."""
+        begun = perf_counter()
+        stamps, moved = stamps_of_source(self.source), self._moved(progress)
+        self.writer.begin()
+        _write_head(self.job.folder, self.backbone)
+        unfinished = self._unfinished(verify=verify)
+        recorded = recorded_stamps(self.job.folder, len(self.listing))
+        suspects = np.arange(len(self.listing)) if verify else suspects_of(stamps, recorded)
+        rejected = [row for part, rows in self._rejected().items() if part not in unfinished for row in rows]
+        changes = find_changes(self.source, self.writer, self.places, rejected, suspects, progress)
+        missing = sorted(unfinished | changes.parts)
+        for part in missing:
+            self.writer.discard(part)
+        if recorded is None or len(suspects_of(stamps, recorded)):
+            self._record(stamps)
+        if not missing and self.writer.is_complete:
+            return self._nothing_to_do(changes, moved, verify=verify)
+        return self._make(missing, changes, scheduler, progress, begun)
+
+    def _record(self, stamps: Stamps) -> None:
+        """Note the sizes and times of the images; a whole store of version 1 keeps no digests, so none there."""
+        if self.writer.provenance.spec_version == SPEC_VERSION:
+            record_stamps(self.job.folder, stamps)
+            if self.writer.is_complete:
+                self.writer.rewrite(read_manifest(self.job.folder))
+
+    def _unfinished(self, *, verify: bool) -> set[int]:
+        """Parts that are missing or damaged, are not the recorded ones, or whose rejected images are not known."""
+        known = self._rejected()
+        unfinished = set()
+        for part, rows in enumerate(self.places):
+            there = self.writer.finished_rows(part)
+            whole = there is not None and there + len(known.get(part, ())) == len(rows)
+            if not (whole and self.writer.is_as_recorded(part) and (not verify or self.writer.is_readable(part))):
+                unfinished.add(part)
+        return unfinished
+
+    def _rejected(self) -> dict[int, list[dict[str, Any]]]:
+        """The rejected images of each part that has some, as far as the store's lists can be read."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in self.writer.rejected():
+            if row["sample_id"] < len(self.listing):
+                found.setdefault(int(self._part_of[row["sample_id"]]), []).append(row)
+        for part in range(len(self.places)):
+            rows = self.writer.rejected_of(part)
+            if rows is not None:
+                found[part] = rows
+        return found
+
+    def _moved(self, progress: Progress) -> str:
+        """A sentence where the store's images lay elsewhere before and are the same; empty where they were not moved.
+
+        Raises
+        ------
+        InputError
+            The store was made of images in another place, and these are others, or the other place still exists.
+        """
+        job, place = self.job, full_path(self.job.place)
+        if not (job.folder / MANIFEST).exists():
+            return ""
+        found = read_manifest(job.folder)
+        before = found.place or full_path(found.provenance.source)
+        if before == place or not before or not place:
+            return ""
+        if Path(before.partition("+")[0]).exists() or not found.place or not self._same_images(progress):
+            raise InputError(
+                f"{job.folder} holds {job.dataset}/{job.split} made from {before}, and {place} is another place under "
+                "the same name; give this one a name of its own with --name, or choose another --workspace"
+            )
+        self.writer.rewrite(found, place=place)
+        return f"the images lie in {place} now, and are those that were extracted in {before}"
+
+    def _same_images(self, progress: Progress) -> bool:
+        """Whether all images are, byte for byte, those that the store was made of."""
+        if len(self.listing) != read_manifest(self.job.folder).provenance.fingerprint.count:
+            return False
+        rejected = [row for rows in self._rejected().values() for row in rows]
+        every = np.arange(len(self.listing))
+        changes = find_changes(self.source, self.writer, self.places, rejected, every, progress)
+        return changes.compared == len(every) and not changes.images
+
+    def _nothing_to_do(self, changes: Changes, moved: str, *, verify: bool) -> Outcome:
+        manifest = open_store(self.job.folder).manifest
+        old = manifest.provenance.spec_version < SPEC_VERSION
+        notes = [
+            moved,
+            f"{len(manifest.parts)} finished parts are there, nothing was left to do",
+            f"the bytes of {changes.compared:,} images were compared and are the same" if changes.compared else "",
+            "all parts were read and are whole" if verify else "",
+            f"the store has version {manifest.provenance.spec_version} of the format, which cannot tell whether images "
+            f"were replaced since; delete {self.job.folder} to make it again"
+            if old
+            else "",
+        ]
+        return Outcome(manifest, 0, tuple(note for note in notes if note))
+
+    def _make(
+        self, missing: Sequence[int], changes: Changes, scheduler: str | None, progress: Progress, begun: float
+    ) -> Outcome:
+        """Make the parts `missing`, and the manifest."""
+        job, parts = self.job, len(self.places)
+        kept = [row for row in self.writer.rejected() if not self._is_in(row["sample_id"], missing)]
+        images = sum(len(self.places[part]) for part in missing)
+        title = f"extracting {job.dataset}/{job.split} with {self.backbone.name}"
+        with progress.task(title, images, "images") as task:
+            run = partial(_on_cluster, scheduler) if scheduler else _here
+            seconds = run(job, self.source, self.backbone, self.writer, missing, task.advance)
+        self.lease.check()
+        seconds["total"] = perf_counter() - begun
+        unseen = None if self.listing.synthesis is None else unseen_images(self.listing)
+        manifest = self.writer.finish(parts, kept, seconds, unseen)
+        _check_account(job, manifest, len(self.listing))
+        notes = [
+            f"{parts - len(missing)} of {parts} parts were there already" if len(missing) < parts else "",
+            f"{changes.images:,} images had been replaced since they were extracted and were made again, with the "
+            f"other images of their {len(changes.parts)} parts"
+            if changes.images
+            else "",
+            _where_time_went(images, seconds),
+        ]
+        return Outcome(manifest, images, tuple(note for note in notes if note))
+
+    def _is_in(self, row: int, parts: Sequence[int]) -> bool:
+        """Whether a rejected image is one of the `parts` that are made now, or of one that has a list of its own."""
+        own = int(self._part_of[row])
+        return own in parts or self.writer.rejected_of(own) is not None
 
 
 def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Provenance:
@@ -227,24 +412,18 @@ def _on_cluster(
 
 def _write_head(folder: Location, backbone: "Backbone") -> None:
     head = backbone.head
-    if head is not None and not (folder / HEAD).exists():
+    if head is not None and not _is_whole(folder / HEAD):
         about = {"classes": str(len(head.bias)), "backbone": backbone.name}
         if head.class_names:
             about["class_names"] = json.dumps(head.class_names)
-        data = save({"weight": head.weight, "bias": head.bias}, metadata=about)
-        (folder / HEAD).write_atomically(lambda file: file.write(data))
+        write_tensors(folder / HEAD, {"weight": head.weight, "bias": head.bias}, about)
 
 
-def _kept_ledger(job: Extraction, listing: Listing, missing: Sequence[int]) -> list[dict]:
-    """Rows of the ledger of a finished store of which only the parts `missing` were lost, and are made again."""
-    store = job.folder
-    if not read_manifest(store).complete:
-        return []
-    order = stored_order(listing, job.seed)
-    remade = {index for part in missing for index in part_indices(order, part, job.part_rows).tolist()}
-    parts = [part for part in range(part_count(len(listing), job.part_rows)) if (store / LEDGER.format(part)).exists()]
-    remade |= {index for part in parts for index in part_indices(order, part, job.part_rows).tolist()}
-    return [row for row in EmbeddingStore(store, read_manifest(store)).rejected() if row["sample_id"] not in remade]
+def _is_whole(place: Location) -> bool:
+    try:
+        return place.exists() and bool(read_tensors(place))
+    except DamageError:
+        return False
 
 
 def _check_account(job: Extraction, manifest: StoreManifest, listed: int) -> None:

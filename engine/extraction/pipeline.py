@@ -16,11 +16,15 @@ from gapscope.data.source import Listing, Source
 from gapscope.extraction.decode import TASK_IMAGES, Decoded, Decoder
 from gapscope.extraction.lanes import Lanes, lanes
 from gapscope.extraction.plan import Batch, batches_of, part_indices, stored_order
+from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas.embeddings import embedding_schema
 from gapscope.store import StoreWriter
+from gapscope.store.smallness import Smallness
 from gapscope.store.write import embedding_column
 
 FLOAT16_MAX = 65504
+# The part whose rows, a fair sample of all as rows are shuffled, decide whether features are too small for float16.
+DECIDING_PART = 0
 WRITES_AHEAD = 2
 
 
@@ -51,6 +55,10 @@ class PartInMemory:
     Attributes
     ----------
     x : (n, d) float16 or float32
+    digests : (n,) uint64
+        Of the bytes that each image was made from; 0 where none could be read.
+    smallness
+        What `Smallness` counts, where float16 is to be decided on.
     reasons
         Position in the part of each image without a vector, and why.
     """
@@ -58,7 +66,9 @@ class PartInMemory:
     index: int
     indices: np.ndarray
     x: np.ndarray
+    digests: np.ndarray
     missing: int
+    smallness: Smallness | None = None
     reasons: dict[int, str] = field(default_factory=dict)
 
     def table(self, listing: Listing, dtype: str) -> pa.Table:
@@ -73,14 +83,20 @@ class PartInMemory:
             pa.array(listing.labels[sample_ids], pa.int32()),
             embedding_column(self.x[good] if self.reasons else self.x, dtype),
             *([pa.array(synthesis.made[sample_ids])] if synthesis is not None else []),
+            pa.array(self.digests[good]),
         ]
-        schema = embedding_schema(self.x.shape[1], dtype, synthetic=synthesis is not None)
+        schema = embedding_schema(self.x.shape[1], dtype, synthetic=synthesis is not None, digests=True)
         return pa.Table.from_arrays(columns, schema=schema)
 
     def ledger(self, listing: Listing) -> list[dict]:
         """The rows that have none."""
         return [
-            {"sample_id": int(self.indices[at]), "path": listing.names[self.indices[at]], "reason": reason}
+            {
+                "sample_id": int(self.indices[at]),
+                "path": listing.names[self.indices[at]],
+                "reason": reason,
+                "digest": int(self.digests[at]) or None,
+            }
             for at, reason in sorted(self.reasons.items())
         ]
 
@@ -122,7 +138,7 @@ def pump(decoder: Decoder, network: Lanes, batches, assembly: "Assembly", done: 
 
     def collect() -> None:
         decoded, future = running.popleft()
-        assembly.add(decoded.batch, future.result(), decoded.reasons)
+        assembly.add(decoded, future.result())
         done(len(decoded.batch.indices))
 
     for decoded in decoder.stream(batches):
@@ -143,28 +159,49 @@ class Assembly:
         self._part_rows, self._out = part_rows, out
         self._open: dict[int, PartInMemory] = {}
 
-    def add(self, batch: Batch, features: np.ndarray, reasons: dict[int, str]) -> None:
-        """Take the ``features : (batch_size, d) float32`` of `batch`, of which only its own images count."""
+    def add(self, decoded: Decoded, features: np.ndarray) -> None:
+        """Take the ``features : (batch_size, d) float32`` of a batch, of which only its own images count.
+
+        Raises
+        ------
+        TooSmall
+            Its part decides about float16, and decides against it.
+        """
+        batch, reasons = decoded.batch, decoded.reasons
         part = self._open.get(batch.part) or self._begin(batch.part)
         rows = slice(batch.start, batch.start + len(batch.indices))
         with np.errstate(over="ignore"):
             part.x[rows] = features[: len(batch.indices)]
         self._check(batch, part.x[rows], features, reasons)
+        part.digests[rows] = decoded.digests
+        if part.smallness is not None:
+            good = [at for at in range(len(batch.indices)) if at not in reasons]
+            part.smallness.add(np.ascontiguousarray(features[good], np.float32))
         part.reasons.update({batch.start + at: reason for at, reason in reasons.items()})
         part.missing -= len(batch.indices)
         if not part.missing:
+            _check_smallness(part)
             self._out.put(self._open.pop(batch.part))
 
     def _begin(self, index: int) -> PartInMemory:
         indices = part_indices(self._order, index, self._part_rows)
         x = np.empty((len(indices), self._provenance.dim), self._provenance.dtype)
-        return self._open.setdefault(index, PartInMemory(index, indices, x, len(indices)))
+        decides = index == DECIDING_PART and self._provenance.dtype == "float16"
+        smallness = Smallness(self._provenance.dim) if decides else None
+        digests = np.zeros(len(indices), np.uint64)
+        return self._open.setdefault(index, PartInMemory(index, indices, x, digests, len(indices), smallness))
 
     def _check(self, batch: Batch, stored: np.ndarray, features: np.ndarray, reasons: dict[int, str]) -> None:
         bad = [at for at in np.flatnonzero(~np.isfinite(stored).all(axis=1)).tolist() if at not in reasons]
         if bad:
             name, vector = self._listing.names[batch.indices[bad[0]]], features[bad[0]]
             raise DivergedError(f"the embedding of {name} {_what_is_wrong(vector, self._provenance)}")
+
+
+def _check_smallness(part: PartInMemory) -> None:
+    lossy = 0 if part.smallness is None else part.smallness.lossy()
+    if lossy:
+        raise TooSmall(f"{lossy:,} of {part.x.shape[1]:,}")
 
 
 def _what_is_wrong(vector: np.ndarray, provenance) -> str:

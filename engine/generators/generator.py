@@ -1,19 +1,17 @@
 """A trained generator: makes the images of a class by number, and becomes two files."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
-from gapscope.core.errors import InputError, SchemaError, unknown_name
+from gapscope.core.errors import DamageError, InputError, SchemaError, unknown_name
+from gapscope.core.files import read_json, read_tensors, write_json, write_tensors
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.generators import GENERATORS
 from gapscope.networks.frame import Frame
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 MODEL, DESCRIPTION, KIND = "generator.safetensors", "generator.json", "generator"
 
@@ -188,7 +186,6 @@ class Generator:
 
     def save(self, folder: Location) -> None:
         """Write `generator.safetensors`, then `generator.json`, into `folder`."""
-        tensors = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         about = {
             "kind": KIND,
             "method": self.method.name,
@@ -197,8 +194,8 @@ class Generator:
             "counts": list(self.counts),
             "details": self.details,
         }
-        (folder / MODEL).write_atomically(lambda file: file.write(save(tensors)))
-        (folder / DESCRIPTION).write_text(json.dumps(about, indent=1))
+        write_tensors(folder / MODEL, self.arrays)
+        write_json(folder / DESCRIPTION, about)
 
 
 def load_generator(folder: Location, device: str = "cpu") -> Generator:
@@ -210,14 +207,16 @@ def load_generator(folder: Location, device: str = "cpu") -> Generator:
         The files are not there or not what they should be.
     """
     try:
-        about = json.loads((folder / DESCRIPTION).read_text())
+        about = read_json(folder / DESCRIPTION)
         if about["kind"] != KIND:
             raise ValueError(f"it is a {about['kind']}")
         method = GENERATORS[about["method"]]
         form = Form(Frame(*about["frame"]), len(about["counts"]), device)
         recipe, counts = method.recipe(**about["recipe"]), tuple(about["counts"])
-        return Generator(method, recipe, form, counts, load((folder / MODEL).read_bytes()), about["details"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, InputError) as error:
+        return Generator(method, recipe, form, counts, read_tensors(folder / MODEL), about["details"])
+    except DamageError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, InputError) as error:
         raise SchemaError(
             f"{folder} holds no generator ({MODEL} and {DESCRIPTION}) that can be read: {error}"
         ) from error

@@ -1,9 +1,9 @@
 """Trained networks by name: the runs of a workspace that hold one, and folders anywhere else."""
 
-import json
 from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 
 MODEL, DESCRIPTION, KIND = "model.safetensors", "model.json", "cnn"
@@ -32,7 +32,7 @@ class NetworkFolder(NamedTuple):
 
     def about(self) -> dict[str, Any]:
         """What is written about it beside its weights."""
-        return json.loads((self.folder / DESCRIPTION).read_text())
+        return read_json(self.folder / DESCRIPTION)
 
 
 def holds_network(folder: Location) -> bool:
@@ -40,7 +40,7 @@ def holds_network(folder: Location) -> bool:
     if not all((folder / name).exists() for name in (MODEL, DESCRIPTION)):
         return False
     try:
-        return json.loads((folder / DESCRIPTION).read_text()).get("kind") == KIND
+        return read_json(folder / DESCRIPTION).get("kind") == KIND
     except ValueError:
         return False
 

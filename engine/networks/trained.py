@@ -1,12 +1,12 @@
 """A trained network as a model that predictions are made with, and as two files."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from gapscope.core.errors import SchemaError
+from gapscope.core.errors import DamageError, SchemaError
+from gapscope.core.files import BLANK, DIGEST, read_json, read_sealed, sealed, write_json
 from gapscope.core.location import Location
 from gapscope.core.memory import keep_freed_memory
 from gapscope.networks.design import Design
@@ -70,8 +70,8 @@ class Trained:
             "class_names": list(self.class_names),
             "details": self.details,
         }
-        (folder / MODEL).write_atomically(lambda file: file.write(save(tensors)))
-        (folder / DESCRIPTION).write_text(json.dumps(about, indent=1))
+        (folder / MODEL).write_bytes(sealed(save(tensors, metadata={DIGEST: BLANK})))
+        write_json(folder / DESCRIPTION, about)
 
 
 def load_trained(folder: Location, device: torch.device | None = None) -> Trained:
@@ -85,13 +85,15 @@ def load_trained(folder: Location, device: torch.device | None = None) -> Traine
     keep_freed_memory()
     device = device or torch.device("cpu")
     try:
-        about = json.loads((folder / DESCRIPTION).read_text())
+        about = read_json(folder / DESCRIPTION)
         if about["kind"] != KIND:
             raise ValueError(f"it is a {about['kind']} model")
         names = tuple(about["class_names"])
         design = Design(about["network"], Frame(*about["frame"]), len(names), about["arguments"])
         model = design.build(0)
-        model.load_state_dict(load((folder / MODEL).read_bytes()))
+        model.load_state_dict(load(read_sealed(folder / MODEL)))
+    except DamageError:
+        raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise SchemaError(f"{folder} holds no network ({MODEL} and {DESCRIPTION}) that can be read: {error}") from error
     mean, std = tuple(about["mean"]), tuple(about["std"])

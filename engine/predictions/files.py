@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
-from gapscope.core.errors import InputError
+from gapscope.core.errors import DamageError, InputError
+from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location
 
 ARRAY = ".npy"
 PARTS = ".parquet"
-
-
-def _parquet(place: Location) -> pa.Table:
-    return pq.read_table(place.path, filesystem=place.filesystem)
 
 
 def _csv(place: Location) -> pa.Table:
@@ -42,8 +38,8 @@ def _rows(rows: Any) -> pa.Table:
 
 
 READERS: Mapping[str, Callable[[Location], pa.Table]] = {
-    ".parquet": _parquet,
-    ".pq": _parquet,
+    ".parquet": read_parquet,
+    ".pq": read_parquet,
     ".csv": _csv,
     ".json": _json,
     ".jsonl": _lines,
@@ -76,6 +72,8 @@ def read_table(place: Location) -> pa.Table:
         raise InputError(f"{place} is none of {', '.join([*READERS, ARRAY])}; save the predictions as one of these")
     try:
         return READERS[suffix_of(place)](place)
+    except DamageError:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise InputError(f"{place} cannot be read as {suffix_of(place)[1:]}: {error}") from error
 
@@ -85,7 +83,7 @@ def _joined(place: Location) -> pa.Table:
     if not parts:
         raise InputError(f"the folder {place} has no Parquet part; give a run folder or a folder of its predictions")
     try:
-        return pa.concat_tables([_parquet(part) for part in parts])
+        return pa.concat_tables([read_parquet(part) for part in parts])
     except pa.ArrowException as error:
         raise InputError(f"the parts of {place} cannot be read as one table: {error}") from error
 

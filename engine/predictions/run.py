@@ -1,11 +1,10 @@
 """Where the predictions of a run lie: below the run's folder, or below each of its models."""
 
-import json
 import re
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 
 PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
@@ -37,7 +36,7 @@ def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
     folder = run / MODELS / model if model else run
     found = {name: (name, "") for name in (folder / PREDICTIONS).names()}
     if (run / RESULTS).exists():
-        table = pq.read_table((run / RESULTS).path, columns=["dataset", "split"], filesystem=run.filesystem)
+        table = read_table(run / RESULTS, ["dataset", "split"])
         named = {
             (row["dataset"], row["split"]) for row in table.group_by(["dataset", "split"]).aggregate([]).to_pylist()
         }
@@ -92,12 +91,12 @@ def _described(folder: Location) -> dict:
     """The description of the model in a run folder, or of the one that a run of `predict` read."""
     for place in (folder, _predicted_by(folder)):
         if place is not None and (place / DESCRIPTION).exists():
-            return json.loads((place / DESCRIPTION).read_text())
+            return read_json(place / DESCRIPTION)
     return {}
 
 
 def _predicted_by(folder: Location) -> Location | None:
     if not (folder / MANIFEST).exists():
         return None
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_json(folder / MANIFEST)
     return Location.of(manifest["config"]["model"]) if manifest.get("config", {}).get("model") else None

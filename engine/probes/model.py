@@ -1,16 +1,14 @@
 """A fitted classifier: the rule that gives scores, how they become probabilities, and how it all came about."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from gapscope.core.errors import GapscopeError, SchemaError
+from gapscope.core.errors import DamageError, GapscopeError, SchemaError
+from gapscope.core.files import read_json, read_tensors, write_json, write_tensors
 from gapscope.core.location import Location
 from gapscope.probes.rules import RULES
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 from scipy.special import softmax
 
 MODEL, DESCRIPTION = "model.safetensors", "model.json"
@@ -83,11 +81,10 @@ class Classifier:
 
     def save(self, folder: Location) -> None:
         """Write `model.safetensors`, then `model.json`, into `folder`."""
-        tensors = {name: np.ascontiguousarray(array) for name, array in self.rule.tensors().items()}
         about = {name: value for name, value in vars(self).items() if name != "rule"}
         about |= {"kind": self.rule.kind, "settings": self.rule.settings()}
-        (folder / MODEL).write_atomically(lambda file: file.write(save(tensors)))
-        (folder / DESCRIPTION).write_text(json.dumps(about, indent=1))
+        write_tensors(folder / MODEL, self.rule.tensors())
+        write_json(folder / DESCRIPTION, about)
 
 
 def load_model(folder: Location) -> Classifier:
@@ -99,12 +96,14 @@ def load_model(folder: Location) -> Classifier:
         The files are not there or not what they should be.
     """
     try:
-        tensors = load((folder / MODEL).read_bytes())
-        about = json.loads((folder / DESCRIPTION).read_text())
+        tensors = read_tensors(folder / MODEL)
+        about = read_json(folder / DESCRIPTION)
         rule = RULES[about.pop("kind")].restore(tensors, about.pop("settings"))
         about["class_names"] = tuple(about["class_names"])
         return Classifier(rule=rule, **about)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, GapscopeError) as error:
+    except DamageError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, GapscopeError) as error:
         raise SchemaError(
             f"{folder} holds no model ({MODEL} and {DESCRIPTION}) that can be read: {error}; "
             "train one with `fit-incremental`"

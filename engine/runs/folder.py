@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.blocks import Block
+from gapscope.core.files import read_json, write_json, write_table
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.runs.result import RunResult, Table
@@ -70,19 +70,19 @@ class RunFolder:
         reads `notes`, what is only known while a job runs, from the run (`Run.notes`).
         """
         if notes:
-            (self.place / f"{NOTES}.json").write_text(json.dumps(list(dict.fromkeys(notes)), indent=1))
+            write_json(self.place / f"{NOTES}.json", list(dict.fromkeys(notes)))
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
         self.write_table(TABLE, table)
         self.write_manifest("complete")
         seconds = time.perf_counter() - self.started
         report = RunResult(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
-        (self.place / f"{RESULTS}.json").write_text(json.dumps(report.as_json(), indent=1, allow_nan=False))
+        write_json(self.place / f"{RESULTS}.json", report.as_json(), allow_nan=False)
         return report if page is None else replace(report, blocks=page(read_run(self.place)), tables=(), notes=())
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write `table` as the Parquet file `name`, whole or not at all."""
-        (self.place / name).write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
+        write_table(self.place / name, table)
 
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
@@ -109,7 +109,7 @@ class RunFolder:
             seconds=self.seconds,
             peak_memory_bytes=peak_bytes(),
         )
-        (self.place / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        write_json(self.place / MANIFEST, manifest.model_dump(mode="json"))
 
 
 def input_of(store: EmbeddingStore | Selected) -> Input:
@@ -149,7 +149,7 @@ def _free_place(runs: Location, name: str, asked: tuple) -> tuple[Location, dict
         manifest = place / MANIFEST
         if not manifest.exists():
             return place, {}
-        found = json.loads(manifest.read_text())
+        found = read_json(manifest)
         if _work(found["config"], found["inputs"]) == asked or found["status"] != "complete":
             return place, found
         number += 1

@@ -1,14 +1,13 @@
 """A run folder as the page reads it: manifest, results, tables and pictures."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
 from gapscope.blocks import Block, Sentence, Warning
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location
 from gapscope.schemas.run import RunManifest
 
@@ -63,12 +62,12 @@ class Run:
         if not place.exists():
             return []
         wanted = None if columns is None else list(columns)
-        return pq.read_table(place.path, columns=wanted, filesystem=place.filesystem).to_pylist()
+        return read_table(place, wanted).to_pylist()
 
     def json(self, name: str) -> Any:
         """What ``name.json`` holds, also in a folder below the run; None where there is no such file."""
         place = self.place / f"{name}.json"
-        return json.loads(place.read_text()) if place.exists() else None
+        return read_json(place) if place.exists() else None
 
     @cached_property
     def notes(self) -> list[Block]:
@@ -98,6 +97,19 @@ def note_blocks(notes: Iterable[str], *, headline: bool = True) -> list[Block]:
     ]
 
 
+def read_run_manifest(place: Location) -> RunManifest:
+    """The manifest of the run in the folder `place`.
+
+    Raises
+    ------
+    SchemaError
+        It was changed since it was written, or written by a newer gapscope.
+    """
+    content = read_object(place / MANIFEST)
+    check_version(content.get("spec_version"), place / MANIFEST)
+    return validated(content, RunManifest, place / MANIFEST)
+
+
 def read_run(place: Location) -> Run:
     """The run in the folder `place`.
 
@@ -108,7 +120,7 @@ def read_run(place: Location) -> Run:
     """
     if not (place / MANIFEST).exists():
         raise InputError(f"{place} is no run folder: it has no {MANIFEST}; name a folder below runs/")
-    manifest = RunManifest.model_validate_json((place / MANIFEST).read_text())
+    manifest = read_run_manifest(place)
     if manifest.status != "complete" or not (place / f"{RESULTS}.parquet").exists():
         raise InputError(
             f"{place} is not finished (its status is {manifest.status}); run `{manifest.job}` again, which continues "
@@ -134,7 +146,7 @@ def list_runs(workspace: Location) -> list[Summary]:
 
 
 def _summary(place: Location) -> Summary:
-    manifest = RunManifest.model_validate_json((place / MANIFEST).read_text())
+    manifest = read_run_manifest(place)
     run = Run(place, manifest)
     accuracies = [row["value"] for row in run.of_metric("accuracy") if row["value"] is not None]
     best = max(accuracies) if accuracies else None

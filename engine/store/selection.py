@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_table
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.schemas.selection import SELECTION_SCHEMA
@@ -192,11 +192,7 @@ def _csv(place: Location) -> pa.Table:
         return pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=names))
 
 
-def _parquet(place: Location) -> pa.Table:
-    return pq.read_table(place.path, filesystem=place.filesystem)
-
-
-READERS: Mapping[str, Callable[[Location], pa.Table]] = {".csv": _csv, ".parquet": _parquet}
+READERS: Mapping[str, Callable[[Location], pa.Table]] = {".csv": _csv, ".parquet": read_table}
 
 
 def _columns(table: pa.Table, place: Location) -> pa.Table:

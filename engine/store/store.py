@@ -6,15 +6,16 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import SchemaError
+from gapscope.core.files import damaged, read_sealed, read_table, seal_of
+from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece, pieces_of, spans_of
-from gapscope.store.read import read_chunk, read_span
+from gapscope.store.read import PartFile, read_chunk, read_span
 from gapscope.store.rows import View
-from gapscope.store.write import HEAD, REJECTED, read_manifest
+from gapscope.store.write import HEAD, REJECTED, check_sizes, part_files, read_manifest
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,20 @@ class EmbeddingStore:
         return [part.rows for part in self.manifest.parts]
 
     @cached_property
-    def _places(self) -> list[Location]:
-        return [self.folder / part.name for part in self.manifest.parts]
+    def _parts(self) -> list[PartFile]:
+        return part_files(self.folder, self.manifest)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the configuration and of all rows, for whoever records what was made from them; empty for a store
+        of version 1, which does not know it.
+        """
+        digests = [part.digest for part in self.manifest.parts]
+        return "" if None in digests else digest_json([self.manifest.config_hash, digests])[:32]
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, in order; their embeddings in ``into : (m, d) float32`` if that has rows enough."""
-        return read_chunk(self._places, spans_of(piece, self._part_rows), self.dim, into)
+        return read_chunk(self._parts, spans_of(piece, self._part_rows), self.dim, into)
 
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`, in store order."""
@@ -96,16 +105,28 @@ class EmbeddingStore:
     def _column(self, name: str, piece: Piece) -> Iterator[pa.ChunkedArray]:
         """A column's values in each span of `piece`."""
         for span in spans_of(piece, self._part_rows):
-            yield read_span(self._places[span.part], span, [name])[name]
+            yield read_span(self._parts[span.part], span, [name])[name]
 
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
         return View(self, start, self.rows if stop is None else stop)
 
     def rejected(self) -> list[dict]:
-        """The ledger: ``sample_id``, ``path`` and ``reason`` of each image that has no embedding."""
+        """``sample_id``, ``path``, ``reason`` and ``digest`` of each image that has no embedding.
+
+        Raises
+        ------
+        DamageError
+            The list is missing, damaged, or that of another store.
+        """
         place = self.folder / REJECTED
-        return pq.read_table(place.path, filesystem=place.filesystem).to_pylist()
+        if not place.exists():
+            raise damaged(place, "it is missing")
+        wanted = self.manifest.seals.get(REJECTED)
+        rows = read_table(place).to_pylist()
+        if len(rows) != self.manifest.rejected or (wanted and seal_of(read_sealed(place)) != wanted):
+            raise damaged(place, "it is the list of another store")
+        return [{"digest": None, **row} for row in rows]
 
     def to_dask_array(self, chunk_rows: int = 8192):
         """The embeddings as a ``dask.array`` of shape (rows, dim), float32, in store order; nothing is read yet."""
@@ -130,8 +151,11 @@ def open_store(folder: Location) -> EmbeddingStore:
     ------
     SchemaError
         There is none, or the job that makes it has not finished.
+    DamageError
+        A part is missing or has another size.
     """
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise SchemaError(f"{folder} is not finished; run the command that makes it again and it continues")
+    check_sizes(folder, manifest)
     return EmbeddingStore(folder, manifest)

@@ -97,7 +97,7 @@ def _others(store: EmbeddingStore) -> Iterator[EmbeddingStore]:
         if _holds(place) and place != store.folder:
             manifest = read_manifest(place)
             if manifest.complete and manifest.provenance.synthetic is None:
-                yield EmbeddingStore(place, manifest)
+                yield open_store(place)
 
 
 def _holds(folder: Location) -> bool:

@@ -1,14 +1,28 @@
 """Parts, ledger and manifest of a store, written so that a killed job can continue."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gapscope.core.errors import ConfigMismatchError, SchemaError
+from gapscope.core.errors import ConfigMismatchError, DamageError, SchemaError
+from gapscope.core.files import (
+    check_version,
+    damaged,
+    read_object,
+    read_sealed,
+    read_table,
+    seal_of,
+    validated,
+    write_json,
+    write_table,
+)
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
+from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import (
+    FILES_NAME,
     PART_METADATA,
     PART_NAME,
     REJECTED_SCHEMA,
@@ -17,16 +31,20 @@ from gapscope.schemas.embeddings import (
     StoreManifest,
     embedding_schema,
 )
+from gapscope.store.contents import digest_rows
+from gapscope.store.read import CONFIG_HASH, CONTENT, PART_INDEX, Footer, PartFile, read_footer, read_part
 
 ROW_GROUP_ROWS = 4096
 MANIFEST, REJECTED, HEAD = "manifest.json", "rejected.parquet", "head.safetensors"
-NOT_COMPARED = ("code_version", "source", "weights")  # the weights' hash is compared, not the place they came from
+# What decides neither rows nor vectors; the weights' hash is compared, not the place they came from.
+NOT_HASHED = ("code_version", "source", "weights")
+NOT_COMPARED = (*NOT_HASHED, "spec_version")
 LEDGER = "rejected-{:05d}.parquet"
 
 
 def config_hash(provenance: Provenance) -> str:
-    """Digest of everything in `provenance` that decides the rows and vectors of a store."""
-    return digest_json(provenance.model_dump(exclude=set(NOT_COMPARED)))
+    """Digest of everything in `provenance` that decides the rows and vectors of a store, and of its format."""
+    return digest_json(provenance.model_dump(exclude=set(NOT_HASHED)))
 
 
 def differences(found: Provenance, asked: Provenance) -> list[str]:
@@ -58,31 +76,56 @@ class StoreWriter:
     rejected images appears under its final name only when it is whole, so a part that is there is finished, and a
     second run makes only the missing ones.
 
+    Parameters
+    ----------
+    about
+        Further fields of the manifest: `place`, `command`, `underflows`.
+
     Raises
     ------
     ConfigMismatchError
         The folder holds a store made with another provenance.
     """
 
-    def __init__(self, folder: Location, provenance: Provenance):
+    def __init__(self, folder: Location, provenance: Provenance, about: Mapping[str, Any] | None = None):
         self.folder = folder
         self.provenance = provenance
         self.config_hash = config_hash(provenance)
+        self.about = dict(about or {})
+        self._recorded: dict[int, Part] = {}
 
     def begin(self) -> None:
-        """Write the opening manifest, or check that the one that is there was made with the same provenance."""
+        """Write the opening manifest, or check that the one that is there was made with the same provenance.
+
+        A whole store of an earlier version of the format stays as it is, and the writer goes on in that version; what
+        is there of an unfinished or damaged one is made again.
+        """
         if (self.folder / MANIFEST).exists():
-            self._check_manifest(read_manifest(self.folder))
-        else:
-            self._write_manifest(StoreManifest(provenance=self.provenance, config_hash=self.config_hash))
+            found = read_manifest(self.folder)
+            self._check_manifest(found)
+            self._recorded = dict(enumerate(found.parts))
+            if found.provenance.spec_version == SPEC_VERSION or (found.complete and self._adopted(found)):
+                return
+            self._recorded = {}
+        manifest = StoreManifest(provenance=self.provenance, config_hash=self.config_hash, **self.about)
+        self._write_manifest(manifest)
 
     def _check_manifest(self, found: StoreManifest) -> None:
-        if found.config_hash != self.config_hash:
-            changes = "; ".join(differences(found.provenance, self.provenance))
+        changes = "; ".join(differences(found.provenance, self.provenance))
+        if changes:
             raise ConfigMismatchError(
                 f"{self.folder} was made with another configuration ({changes}); repeat that configuration to "
                 "continue it, or delete the folder or choose another --workspace to start anew"
             )
+
+    def _adopted(self, found: StoreManifest) -> bool:
+        """Whether all parts of the store of an earlier version are there; the writer is then one of that version."""
+        own = self.provenance, self.config_hash
+        self.provenance, self.config_hash = found.provenance, found.config_hash
+        if all(self.finished_rows(index) == part.rows for index, part in enumerate(found.parts)):
+            return True
+        self.provenance, self.config_hash = own
+        return False
 
     @property
     def is_complete(self) -> bool:
@@ -91,26 +134,81 @@ class StoreWriter:
 
     def part(self, index: int, table: pa.Table, rejected: Sequence[Mapping] = ()) -> None:
         """Write part `index`, with the ``(sample_id, path, reason)`` of the rows it should have had but has not."""
-        schema = self._part_schema()
+        schema = self._part_schema(digests="digest" in table.column_names)
         if not table.schema.equals(schema):
             raise SchemaError(f"a part has columns {table.schema}, the store's schema is {schema}")
         # The ledger comes first: a part that is there vouches for its ledger.
         if rejected:
-            self._write_table(LEDGER.format(index), pa.Table.from_pylist(list(rejected), REJECTED_SCHEMA))
-        self._write_table(PART_NAME.format(index), table.replace_schema_metadata(self._metadata()))
+            write_table(self.folder / LEDGER.format(index), pa.Table.from_pylist(list(rejected), REJECTED_SCHEMA))
+        metadata = {
+            PART_METADATA: self.provenance.model_dump_json().encode(),
+            CONFIG_HASH: self.config_hash.encode(),
+            PART_INDEX: str(index).encode(),
+            CONTENT: digest_rows(table).encode(),
+        }
+        self._write_part(PART_NAME.format(index), table.replace_schema_metadata(metadata))
 
     def finished_rows(self, index: int) -> int | None:
         """Rows of part `index` if it is finished and belongs to this configuration, else None."""
+        footer = self._finished(index)
+        return None if footer is None else footer.metadata.num_rows
+
+    def is_as_recorded(self, index: int) -> bool:
+        """Whether part `index` is the file that the manifest, if it was complete at the beginning, speaks of."""
+        part = self._recorded.get(index)
+        if part is None or part.footer is None:
+            return True
+        footer = self._finished(index)
+        return footer is not None and (footer.digest, footer.bytes) == (part.footer, part.bytes)
+
+    def is_readable(self, index: int) -> bool:
+        """Whether all pages of part `index` are there and hold the rows that were written; reads the whole part."""
+        footer = self._finished(index)
+        if footer is None:
+            return False
         place = self.folder / PART_NAME.format(index)
-        if not place.exists():
-            return None
+        part = _part(index, footer)
         try:
-            with pq.ParquetFile(place.path, filesystem=place.filesystem) as file:
-                metadata = file.metadata.metadata or {}
-                matches = metadata.get(b"gapscope.config_hash") == self.config_hash.encode()
-                return file.metadata.num_rows if matches else None
-        except pa.ArrowInvalid:
+            return digest_rows(read_part(PartFile(place, part, self.config_hash, index))) == part.digest
+        except DamageError:
+            return False
+
+    def discard(self, index: int) -> None:
+        """Remove part `index` and its list of rejected images, so that it is made again."""
+        for name in (PART_NAME, LEDGER):
+            (self.folder / name.format(index)).delete()
+        self._recorded.pop(index, None)
+
+    def discard_all(self) -> None:
+        """Remove the manifest and all parts."""
+        (self.folder / MANIFEST).delete()
+        for name in self.folder.names():
+            if name.endswith(".parquet"):
+                (self.folder / name).delete()
+
+    def digests(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """``sample_id : (n,) int64`` of the rows and rejected images of finished part `index`, and the digest of what
+        each was made from, ``(n,) uint64``; None where the part is not there or keeps none.
+        """
+        footer = self._finished(index)
+        if footer is None or "digest" not in footer.metadata.schema.to_arrow_schema().names:
             return None
+        part = PartFile(self.folder / PART_NAME.format(index), _part(index, footer), self.config_hash, index)
+        try:
+            rows = read_part(part, ["sample_id", "digest"])
+        except DamageError:
+            return None
+        return rows["sample_id"].to_numpy(), rows["digest"].to_numpy()
+
+    def _finished(self, index: int) -> Footer | None:
+        """The footer of part `index`, if that is this part of a store of this configuration, else None."""
+        place = self.folder / PART_NAME.format(index)
+        try:
+            footer = read_footer(place)
+        except DamageError:
+            return None
+        own = footer.about.get(CONFIG_HASH) == self.config_hash.encode()
+        return footer if own and footer.about.get(PART_INDEX, str(index).encode()) == str(index).encode() else None
 
     def finish(
         self,
@@ -127,57 +225,92 @@ class StoreWriter:
             Of a store with synthetic rows, the ``sample_id`` of each real one that no generator has seen, rejected ones
             among them. Their rows are the last of the store.
         """
-        rows = [self.finished_rows(index) for index in range(parts)]
-        missing = [index for index, count in enumerate(rows) if count is None]
+        footers = [self._finished(index) for index in range(parts)]
+        missing = [index for index, footer in enumerate(footers) if footer is None]
         if missing:
             raise SchemaError(f"{self.folder} lacks part {missing[0]} of {parts}; run the command again to make it")
         ledger = self._gather(parts, rejected)
-        self._write_table(REJECTED, ledger)
+        write_table(self.folder / REJECTED, ledger)
         manifest = StoreManifest(
             provenance=self.provenance,
             config_hash=self.config_hash,
             complete=True,
-            parts=[Part(name=PART_NAME.format(index), rows=count) for index, count in enumerate(rows)],
+            parts=[_part(index, footer) for index, footer in enumerate(footers)],
             rejected=len(ledger),
             unseen=None if unseen is None else int(np.isin(unseen, ledger["sample_id"].to_numpy(), invert=True).sum()),
             seconds={name: round(value, 3) for name, value in (seconds or {}).items()},
+            seals=self._seals(),
+            **self.about,
         )
         self._write_manifest(manifest)
         for index in range(parts):
             (self.folder / LEDGER.format(index)).delete()
+        self._recorded = dict(enumerate(manifest.parts))
         return manifest
+
+    def rewrite(self, manifest: StoreManifest, **changes: Any) -> StoreManifest:
+        """Write `manifest`, which is on disk, with other values of some fields, and the files' seals as they are."""
+        changed = manifest.model_copy(update={"seals": self._seals(), **changes})
+        self._write_manifest(changed)
+        return changed
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """The rows of the store's list of rejected images; none where it is not there or damaged."""
+        try:
+            return read_table(self.folder / REJECTED).to_pylist()
+        except (FileNotFoundError, DamageError):
+            return []
+
+    def rejected_of(self, index: int) -> list[dict[str, Any]] | None:
+        """The rejected images of part `index` of an unfinished store; None where the part has no list of its own."""
+        try:
+            return read_table(self.folder / LEDGER.format(index)).to_pylist()
+        except FileNotFoundError:
+            return None
+        except DamageError:
+            return []
 
     def _gather(self, parts: int, rejected: Sequence[Mapping]) -> pa.Table:
         places = [self.folder / LEDGER.format(index) for index in range(parts)]
-        tables = [pq.read_table(place.path, filesystem=place.filesystem) for place in places if place.exists()]
+        tables = [read_table(place) for place in places if place.exists()]
         tables.append(pa.Table.from_pylist(list(rejected), REJECTED_SCHEMA))
         return pa.concat_tables(tables).sort_by("sample_id")
 
-    def _part_schema(self) -> pa.Schema:
+    def _seals(self) -> dict[str, str]:
+        places = [self.folder / name for name in (REJECTED, FILES_NAME, HEAD)]
+        return {place.name: seal_of(read_sealed(place)) for place in places if place.exists()}
+
+    def _part_schema(self, *, digests: bool) -> pa.Schema:
         made = self.provenance
-        return embedding_schema(made.dim, made.dtype, synthetic=made.synthetic is not None)
+        return embedding_schema(made.dim, made.dtype, synthetic=made.synthetic is not None, digests=digests)
 
-    def _metadata(self) -> dict[bytes, bytes]:
-        return {
-            PART_METADATA: self.provenance.model_dump_json().encode(),
-            b"gapscope.config_hash": self.config_hash.encode(),
-        }
-
-    def _write_table(self, name: str, table: pa.Table) -> None:
+    def _write_part(self, name: str, table: pa.Table) -> None:
         # Embeddings are noise to a dictionary and to a compressor: both only cost time.
         (self.folder / name).write_atomically(
             lambda file: pq.write_table(
                 table,
                 file,
                 row_group_size=ROW_GROUP_ROWS,
-                use_dictionary=["path"] if "path" in table.column_names else False,
-                compression={"path": "zstd"} if "embedding" in table.column_names else "zstd",
-                write_statistics=["sample_id", "label"] if "embedding" in table.column_names else True,
+                use_dictionary=["path"],
+                compression={"path": "zstd"},
+                write_statistics=["sample_id", "label"],
+                write_page_checksum=True,
             )
         )
 
     def _write_manifest(self, manifest: StoreManifest) -> None:
-        (self.folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        write_json(self.folder / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def _part(index: int, footer: Footer) -> Part:
+    return Part(
+        name=PART_NAME.format(index),
+        rows=footer.metadata.num_rows,
+        dim=footer.dim,
+        bytes=footer.bytes,
+        digest=footer.about.get(CONTENT, b"").decode(),
+        footer=footer.digest,
+    )
 
 
 def read_manifest(folder: Location) -> StoreManifest:
@@ -186,12 +319,51 @@ def read_manifest(folder: Location) -> StoreManifest:
     Raises
     ------
     SchemaError
-        There is none, or it was written by a newer gapscope.
+        There is none, or it was written by a newer gapscope, or changed since it was written.
     """
     place = folder / MANIFEST
     if not place.exists():
         raise SchemaError(f"{folder} holds no embedding store (no {MANIFEST}); make one with `extract` or `import-csv`")
-    try:
-        return StoreManifest.model_validate_json(place.read_bytes())
-    except ValueError as error:
-        raise SchemaError(f"{place} is not a manifest that this gapscope can read: {error}") from error
+    content = read_object(place)
+    made = content.get("provenance")
+    check_version(made.get("spec_version") if isinstance(made, dict) else None, place)
+    manifest = validated(content, StoreManifest, place)
+    if config_hash(manifest.provenance) != manifest.config_hash:
+        raise damaged(place, "its provenance is not the one that its config_hash was taken of, so it was edited")
+    return manifest
+
+
+def stored_dtype(folder: Location, requested: str) -> str:
+    """The type of the numbers in the store in `folder`, where that was chosen because features are too small for the
+    one that is `requested`; that one otherwise.
+    """
+    if requested != "float16" or not (folder / MANIFEST).exists():
+        return requested
+    found = read_manifest(folder)
+    return found.provenance.dtype if found.underflows else requested
+
+
+def part_files(folder: Location, manifest: StoreManifest) -> list[PartFile]:
+    """The parts of a store, with what its manifest says of each."""
+    dim, own = manifest.provenance.dim, manifest.config_hash
+    return [
+        PartFile(folder / part.name, part.model_copy(update={"dim": dim}), own, index)
+        for index, part in enumerate(manifest.parts)
+    ]
+
+
+def check_sizes(folder: Location, manifest: StoreManifest) -> None:
+    """Refuse a store that has not all of its parts, or one of another size; one listing of the folder.
+
+    Raises
+    ------
+    DamageError
+        The message names the part.
+    """
+    sizes = folder.sizes()
+    for part in manifest.parts:
+        size = sizes.get(part.name)
+        if size is None:
+            raise damaged(folder / part.name, "it is missing")
+        if part.bytes is not None and size != part.bytes:
+            raise damaged(folder / part.name, f"it has {size:,} bytes, {part.bytes:,} were written")

@@ -1,6 +1,5 @@
 """The new set on disk: images in class folders, a table with a row for each that was made, and its record."""
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from gapscope.core.files import write_json, write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.copies import COMPRESSION, class_folder_names
@@ -85,7 +84,7 @@ def write_set(
     write_table(place / LEARNT, pa.table({"row": lesson.rows.train}))
     fingerprint = lesson.source.listing.fingerprint().model_dump()
     told = {**record, "fingerprint": fingerprint, "images": kept.num_rows, "status": "complete"}
-    (place / RECORD).write_text(json.dumps(told, indent=1))
+    write_json(place / RECORD, told)
 
 
 def counted(table: pa.Table) -> dict[str, int]:
@@ -97,8 +96,3 @@ def counted(table: pa.Table) -> dict[str, int]:
 
 def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-
-
-def write_table(place: Location, table: pa.Table) -> None:
-    """Write a table as Parquet, whole or not at all."""
-    place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))

@@ -1,9 +1,8 @@
 """`compare`: from predictions for the same images to the differences of pairs, and to a line through two sets."""
 
-import json
-
 import pyarrow as pa
 from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.compare.config import CompareConfig
@@ -42,7 +41,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
         if len(sides) == 2:
             found, more, table, said = against_line(config, *sides)
             results, tables, notes = results + more, [*tables, table], [*notes, *said]
-            (made.place / LINE).write_text(json.dumps(found, indent=1))
+            write_json(made.place / LINE, found)
         made.write_table(TABLE, pa.Table.from_pylist(differences, DIFFERENCES))
         return made.finish(results, tables, [note for note in notes if note])
 

@@ -1,8 +1,8 @@
 """`evaluate`: from predictions to metrics with intervals, and to tables of reliability."""
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.evaluate.asked import label_sets_of, of_run, read
@@ -45,7 +45,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
                 rows += multi_label_results(found, sets) if sets else []
             results, bars = results + rows, bars + bars_of(found, counts)
             notes += [*told, *notes_of(found, rows, counts)]
-        (made.place / RELIABILITY).write_atomically(lambda file: pq.write_table(pa.Table.from_pylist(bars, BARS), file))
+        write_table(made.place / RELIABILITY, pa.Table.from_pylist(bars, BARS))
         return made.finish(results, tables_of(results, bars), list(dict.fromkeys(notes)))
 
 

@@ -1,10 +1,10 @@
 """The models to make forecasts for, and what they were trained on."""
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.evaluation.models import model_in
@@ -72,7 +72,7 @@ def _all_of(config: ForecastConfig) -> list[Candidate]:
 def _trained_on(place: Location) -> Input | None:
     """The rows that the model in `place` was trained on, as its run has written it down."""
     manifest = run_of(place) / MANIFEST
-    inputs = json.loads(manifest.read_text())["inputs"] if manifest.exists() else []
+    inputs = read_json(manifest)["inputs"] if manifest.exists() else []
     return Input(**inputs[0]) if inputs else None
 
 

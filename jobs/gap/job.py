@@ -1,12 +1,12 @@
 """`gap`: options, and the two ways in: predictions from files, or a run and two stored sets."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.evaluation.models import as_stored, find_features, model_in
@@ -150,7 +150,7 @@ def _model_folder(config: GapConfig) -> Location:
     if several:
         return folder / MODELS / config.model
     if not (folder / MODEL).exists() and (folder / "manifest.json").exists():
-        read = json.loads((folder / "manifest.json").read_text())["config"].get("model")
+        read = read_json(folder / "manifest.json")["config"].get("model")
         return Location.of(read).absolute() if isinstance(read, str) and read else folder
     return folder
 

@@ -1,9 +1,9 @@
 """What a run of `gap` leaves: tables, the ledger as JSON, results."""
 
-import json
 from typing import Any
 
 import pyarrow as pa
+from gapscope.core.files import write_json
 from gapscope.jobs.gap.figures import draw
 from gapscope.jobs.gap.found import Found
 from gapscope.jobs.gap.told import answer, notes_of, tables_of
@@ -22,7 +22,7 @@ def finished(found: Found, made: RunFolder) -> RunResult:
         tables["reasons"] = found.features.reasons
     for name, table in tables.items():
         made.write_table(f"{name}.parquet", table)
-    (made.place / "ledger.json").write_text(json.dumps(_as_json(found), indent=1, allow_nan=False))
+    write_json(made.place / "ledger.json", _as_json(found), allow_nan=False)
     draw(found, made.place)
     results = [*_headline_results(found), *_repair_results(found)]
     return made.finish(results, tables_of(found), notes_of(found), kept=_class_results(found))

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from gapscope.core.files import read_table
 from gapscope.core.location import Location
 from gapscope.jobs.map.sets import Sets
 from gapscope.jobs.map.written import COORDINATES
@@ -27,7 +27,7 @@ def draw(place: Location, sets: Sets, method: str) -> None:
 def _columns(place: Location, sets: Sets) -> dict[str, np.ndarray]:
     """What is drawn of each row, ``(n,)`` each."""
     table = place / COORDINATES / POINTS
-    found = pq.read_table(table.path, filesystem=table.filesystem)
+    found = read_table(table)
     columns = {name: found[name].to_numpy() for name in ("x", "y", "label")}
     columns["set"] = pc.index_in(_set_names(found), pa.array(sets.names)).to_numpy()
     if PREDICTED_FIELDS[0].name in found.schema.names:

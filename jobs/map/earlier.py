@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import pyarrow.parquet as pq
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.jobs.map.config import MapConfig
 from gapscope.jobs.map.drawn import FIGURES, draw
@@ -27,7 +27,7 @@ def finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[Inp
         place = runs / folder
         if not folder.startswith(start) or not (place / COORDINATES / POINTS).exists():
             continue
-        found = RunManifest.model_validate_json((place / MANIFEST).read_text())
+        found = RunManifest.model_validate(read_json(place / MANIFEST))
         if found.status == "complete" and _work(found.config) == wanted and list(found.inputs) == list(inputs):
             return place
     return None
@@ -45,8 +45,8 @@ def told_again(job: str, place: Location, sets: Sets, method: str, begun: float)
     """
     if not (place / FIGURES).names():
         draw(place, sets, method)
-    rows = pq.read_table((place / TABLE).path, filesystem=place.filesystem).to_pylist()
+    rows = read_table(place / TABLE).to_pylist()
     results = [Result(**{("class_name" if key == "class" else key): row[key] for key in row}) for row in rows]
-    notes = json.loads((place / COORDINATES / ABOUT).read_text())["notes"]
+    notes = read_json(place / COORDINATES / ABOUT)["notes"]
     notes += ["the same map of the same rows was there already", f"written to {place}"]
     return RunResult(job, str(place), time.perf_counter() - begun, results, tables_of(sets, results), notes)

@@ -1,9 +1,9 @@
 """`map`: from the moments of the sets to a table of coordinates, its quality and its figures."""
 
-import json
 import time
 from collections.abc import Sequence
 
+from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.map.answers import answers_of, input_of_run
@@ -74,7 +74,7 @@ def _mapped(
         results = judged(config, sets, space, sheet)
     notes = [*told, *notes_of(config, sets, sheet), *unanswered]
     about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names}
-    (target / ABOUT).write_text(json.dumps(about | {"notes": notes}, indent=1))
+    write_json(target / ABOUT, about | {"notes": notes})
     with folder.timed("draw"):
         draw(folder.place, sets, config.method)
     return folder.finish(results, tables_of(sets, results), notes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gapscope.core.files import BLANK, KEY, write_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.jobs.map.answers import Answers
@@ -32,18 +33,18 @@ def write_points(
     progress: Progress,
 ) -> None:
     """Write all rows of all sets, set by set in store order, into one table at `place`."""
-    schema = PREDICTED_SCHEMA if answers else COORDINATES_SCHEMA
+    schema = (PREDICTED_SCHEMA if answers else COORDINATES_SCHEMA).with_metadata({KEY: BLANK})
 
     def write(file: BinaryIO) -> None:
         with (
-            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+            pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
             progress.task("place", sets.rows, "rows") as task,
         ):
             for columns in _placed(sets, space, sheet, answers, workers):
                 writer.write_table(pa.table([columns[name] for name in schema.names], schema=schema))
                 task.advance(len(columns["label"]))
 
-    place.write_atomically(write)
+    write_sealed(place, write)
 
 
 def _placed(

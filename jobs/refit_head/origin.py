@@ -1,6 +1,5 @@
 """The finished run whose networks get a new last layer: its options, its networks, and the images they learnt from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from gapscope.backbones import load_backbone
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
@@ -136,7 +136,7 @@ def _place(config: RefitHeadConfig) -> Location:
 
 
 def _manifest(place: Location) -> dict[str, Any]:
-    manifest = json.loads((place / MANIFEST).read_text())
+    manifest = read_json(place / MANIFEST)
     if manifest["job"] != TRAINING:
         raise InputError(f"{place} is a run of {manifest['job']}; name one of {TRAINING}")
     if manifest["status"] != "complete":

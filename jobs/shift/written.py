@@ -1,12 +1,12 @@
 """What a run of `shift` leaves: verdicts as JSON, features and classes as tables, results."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from gapscope.core.files import write_json
 from gapscope.jobs.shift.found import Compared
 from gapscope.runs.folder import RunFolder
 from gapscope.runs.result import finite
@@ -27,7 +27,7 @@ def write(folder: RunFolder, reference: EmbeddingStore | Selected, found: Sequen
         for one in found
         for verdict in one.verdicts
     ]
-    (folder.place / VERDICTS).write_text(json.dumps(verdicts, indent=1, allow_nan=False))
+    write_json(folder.place / VERDICTS, verdicts, allow_nan=False)
     _write_columns(folder, FEATURES, "feature", [(one.store.name, one.features) for one in found])
     _write_columns(folder, CLASSES, "index", [(one.store.name, one.classes) for one in found])
 

@@ -1,13 +1,12 @@
 """The images of a study: the dataset, and the synthetic sets that runs of `augment` make for it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
 from gapscope.backbones.arguments import parse_backbone_args
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import open_dataset
@@ -50,7 +49,7 @@ class SyntheticSet(NamedTuple):
     def is_finished(self) -> bool:
         """Whether an earlier run has left it complete."""
         manifest = self.run / MANIFEST
-        done = manifest.exists() and json.loads(manifest.read_text())["status"] == "complete"
+        done = manifest.exists() and read_json(manifest)["status"] == "complete"
         return done and self.record().get("status") == "complete"
 
     def record(self) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def opened_as(what: Studied, one: SyntheticSet) -> str:
 def told_of(one: SyntheticSet) -> dict[str, Any]:
     """Name, method and balance of a set, images made and kept, and what the checks found of all of them."""
     place = one.run / TABLE
-    rows = pq.read_table(place.path, filesystem=place.filesystem).to_pylist()
+    rows = read_table(place).to_pylist()
     found = {row["metric"]: row["value"] for row in rows if row["class"] is None}
     about = {"name": one.name, "method": one.options["method"], "balance": one.options["balance"]}
     return about | found | {name: int(found[name]) for name in ("made", "kept")}

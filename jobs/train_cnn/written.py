@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gapscope.cnn.images import Images
 from gapscope.cnn.train import Fitted, history_columns
+from gapscope.core.files import write_table
 from gapscope.core.location import Location
 from gapscope.draw import png
 from gapscope.draw.history import history
@@ -50,4 +50,4 @@ def write_rejected(place: Location, ledger: Sequence[Mapping[str, Any]]) -> None
 
 
 def _write(place: Location, table: pa.Table) -> None:
-    place.write_atomically(lambda file: pq.write_table(table, file, compression="zstd"))
+    write_table(place, table)

@@ -181,7 +181,7 @@ def test_a_table_that_is_no_map_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no column 'sample_id'"):
         read_points(Location.of(place))
     place.write_bytes(b"not parquet")
-    with pytest.raises(InputError, match="cannot be read as Parquet"):
+    with pytest.raises(InputError, match="cannot be read as parquet"):
         read_points(Location.of(place))
     empty = {
         "sample_id": pa.array([], pa.int64()),

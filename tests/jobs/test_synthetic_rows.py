@@ -258,7 +258,8 @@ def test_a_set_with_synthetic_rows_has_the_companions_and_the_splits_of_the_real
     found = [one.name for one in companions(workspace, store, ["far"], "toy")]
     assert found == ["toy+synthetic:a/test", "toy/val", "far/test", "night/test"]
     manifest = store.manifest.provenance.model_copy(update={"synthetic": SyntheticRows(made=1, unseen=0, hash="")})
-    (folder / MANIFEST).write_text(store.manifest.model_copy(update={"provenance": manifest}).model_dump_json())
+    made = {"provenance": manifest, "config_hash": config_hash(manifest)}
+    (folder / MANIFEST).write_text(store.manifest.model_copy(update=made).model_dump_json())
     assert find_store(workspace, "toy+synthetic", "train").folder == folder
     write_store(store_folder(workspace, "toy", "toy+synthetic:b", "train").path, x, y, dataset="toy+synthetic:b")
     with pytest.raises(InputError, match=r"stored with the sets a, b; name one, as in toy\+synthetic:a"):

@@ -15,6 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
+import xxhash
 import zstandard
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
@@ -377,9 +378,8 @@ def test_a_rejected_row_with_a_path_is_listed_by_it(tmp_path):
     (tmp_path / "a.csv").write_text("f0,f1,path\n1,2,a.png\n3,x,b.png\n")
     config = config_of(tmp_path, tmp_path / "a.csv", on_bad_row="reject")
     build(config)
-    assert store_of(config).rejected() == [
-        {"sample_id": 1, "path": "b.png", "reason": "column 'f1' is 'x', not a number"}
-    ]
+    reason, digest = "column 'f1' is 'x', not a number", xxhash.xxh64_intdigest(b"3,x,b.png")
+    assert store_of(config).rejected() == [{"sample_id": 1, "path": "b.png", "reason": reason, "digest": digest}]
 
 
 def test_a_file_without_a_usable_row_is_refused(tmp_path):

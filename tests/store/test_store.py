@@ -144,7 +144,7 @@ def test_a_damaged_part_is_made_again(tmp_path, rng):
     part = tmp_path / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:-40])
     assert begun(tmp_path, x, y).finished_rows(0) is None
-    with pytest.raises(SchemaError, match=r"part-00000\.parquet cannot be read as Parquet"):
+    with pytest.raises(SchemaError, match=r"part-00000\.parquet is damaged: it has [\d,]+ bytes, [\d,]+ were written"):
         open_store(Location.of(tmp_path)).view().read()
 
 
@@ -164,7 +164,7 @@ def test_a_manifest_that_is_none_is_named(tmp_path):
     with pytest.raises(SchemaError, match="holds no embedding store"):
         open_store(Location.of(tmp_path))
     (tmp_path / "manifest.json").write_text('{"spec_version": 99}')
-    with pytest.raises(SchemaError, match="not a manifest that this gapscope can read"):
+    with pytest.raises(SchemaError, match="no StoreManifest"):
         open_store(Location.of(tmp_path))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from gapscope.core.files import read_table
 from gapscope.draw.points.mapped import NOTES
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, figure, number, table
@@ -134,12 +134,10 @@ def answer_tables(run: Run) -> list[Block]:
 
 def _joined(run: Run) -> pa.Table | None:
     """Set, class, right and confidence of each row with a known answer; None where the map has none."""
-    place = run.place / COORDINATES / POINTS
-    with place.open_input() as file:
-        if PREDICTED_FIELDS[0].name not in pq.read_schema(file).names:
-            return None
+    rows = read_table(run.place / COORDINATES / POINTS)
+    if PREDICTED_FIELDS[0].name not in rows.column_names:
+        return None
     names = ["dataset", "split", "class", "right", "confidence"]
-    rows = pq.read_table(place.path, columns=names, filesystem=place.filesystem)
     where = pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in names[:2]), "/")
     columns = {"set": where, "class": rows["class"].cast(pa.string()), "right": rows["right"]}
     return pa.table(columns | {"confidence": rows["confidence"]}).filter(pc.is_valid(rows["right"]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from gapscope.core.files import read_table
 from gapscope.core.random import stream
 from gapscope.draw import PAGE, png
 from gapscope.draw.canvas import COLOURS, GREY, sheet
@@ -36,7 +36,7 @@ def _drawn(run: Run, about: dict) -> tuple[Figure, str]:
     """The picture, and how many of the points it shows."""
     place = run.place / COORDINATES / POINTS
     columns = ["dataset", "split", "label", "x", "y"]
-    rows = pq.read_table(place.path, columns=columns, filesystem=place.filesystem)
+    rows = read_table(place, columns)
     where = pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in columns[:2]), "/")
     label, x, y = (rows[name].to_numpy() for name in columns[2:])
     there = np.isfinite(x) & np.isfinite(y)

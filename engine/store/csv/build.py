@@ -1,7 +1,6 @@
 """A CSV import from beginning to end: rows to sorted segments, segments to shuffled parts, killed runs continued."""
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
@@ -220,7 +220,7 @@ def _begin(job: Import, progress: Progress) -> None:
     """
     place = job.spill / BEGUN
     asked = {"provenance": job.opening.model_dump(), "modified": [modified(place) for place in job.places]}
-    changes = _changes(json.loads(place.read_text()), asked, job) if place.exists() else ["nothing was recorded"]
+    changes = _changes(read_json(place), asked, job) if place.exists() else ["nothing was recorded"]
     if changes and place.exists():
         told = f"the import begun in {job.folder} was of other input or options ({'; '.join(changes)})"
         if (job.folder / MANIFEST).exists():
@@ -230,7 +230,7 @@ def _begin(job: Import, progress: Progress) -> None:
         for name in job.spill.names():
             if name != BEGUN:
                 (job.spill / name).delete()
-        place.write_text(json.dumps(asked))
+        write_json(place, asked)
 
 
 def _changes(found: dict[str, Any], asked: dict[str, Any], job: Import) -> list[str]:
@@ -353,7 +353,7 @@ def _ledger(job: Import, block: Block, rows: Rows, records: int, draft: Draft) -
     name = job.places[block.start.file].name
     for bad in rows.bad:
         draft.rejected.append(
-            [records + bad.record, bad.path or f"{name}:{block.start.line + bad.line + 1}", bad.reason]
+            [records + bad.record, bad.path or f"{name}:{block.start.line + bad.line + 1}", bad.reason, bad.digest]
         )
 
 
@@ -420,6 +420,7 @@ def _part_table(job: Import, segments: list[Segment], index: np.ndarray, part: i
     whole = Run(
         np.concatenate([run.sample_id for run in runs]),
         np.concatenate([run.number for run in runs]),
+        np.concatenate([run.digest for run in runs]),
         None if paths[0] is None else pa.concat_arrays(paths),
     )
     order = order_of(job.seed, part, whole.sample_id)
@@ -434,5 +435,6 @@ def _part_table(job: Import, segments: list[Segment], index: np.ndarray, part: i
         _paths(whole, order),
         pa.array(_labels(whole.number[order], index)),
         embedding_column(x, job.dtype),
+        pa.array(whole.digest[order]),
     ]
-    return pa.Table.from_arrays(columns, schema=embedding_schema(x.shape[1], job.dtype))
+    return pa.Table.from_arrays(columns, schema=embedding_schema(x.shape[1], job.dtype, digests=True))

@@ -19,8 +19,11 @@ from numba.np.arrayobj import make_array
 
 PADDING = 16  # readable bytes that must follow a block, because digits are loaded eight at a time
 IGNORED, LABEL, PATH = -1, -2, -3
-SLOT_RECORD, SLOT_LINE, SLOT_LABEL, SLOT_LABEL_END, SLOT_PATH, SLOT_PATH_END = range(6)
+SLOT_RECORD, SLOT_LINE, SLOT_LABEL, SLOT_LABEL_END, SLOT_PATH, SLOT_PATH_END, SLOT_START, SLOT_STOP = range(8)
+SLOTS = 8
 FIELDS, QUOTE_JUNK, QUOTE_OPEN = range(3)
+BAD_RECORD, BAD_LINE, BAD_WRONG, BAD_FIELDS, BAD_START, BAD_STOP = range(6)
+BADS = 6
 
 LOWEST_POWER, HIGHEST_POWER = -60, 40
 POWERS = np.array([float(f"1e{power}") for power in range(LOWEST_POWER, HIGHEST_POWER + 1)])
@@ -283,12 +286,12 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
     lowest, highest
         Absolute values outside this range, zero apart, are left to the slow path.
     x : (rows, d) float32, filled
-    slots : (rows, 6) int32, filled
-        For each row of `x`: its record, its line, and the spans of its label and path.
+    slots : (rows, 8) int32, filled
+        For each row of `x`: its record, its line, and the spans of its label, its path and of all of it.
     slow : (cells, 4) int32, filled
         Row, column, start and stop of each feature cell that `x` still lacks.
-    bad : (records, 4) int32, filled
-        Record, line, what is wrong, and the number of fields, of each record that has no row.
+    bad : (records, 6) int32, filled
+        Record, line, what is wrong, the number of fields, and the span of each record that has no row.
 
     Returns
     -------
@@ -305,8 +308,8 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
             index += 2
             line += 1
             continue
-        first_line, first_cell, column, wrong = line, cells, 0, -1
-        label = label_end = path = path_end = 0
+        first, first_line, first_cell, column, wrong = index, line, cells, 0, -1
+        label = label_end = path = path_end = last = 0
         while True:
             kind = _item(kinds, column) if column < columns else IGNORED
             exact = False
@@ -346,6 +349,7 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
             if index < size and _item(text, index) == delimiter:
                 index += 1
                 continue
+            last = index
             if index < size and _item(text, index) == RETURN:
                 index += 1
             if index < size:
@@ -356,11 +360,13 @@ def parse_records(text, size, delimiter, kinds, lowest, highest, x, slots, slow,
             wrong = FIELDS
         if wrong >= 0:
             bad[bads, 0], bad[bads, 1], bad[bads, 2], bad[bads, 3] = record, first_line, wrong, column
+            bad[bads, 4], bad[bads, 5] = first, last
             bads += 1
             cells = first_cell
         else:
             slots[row, 0], slots[row, 1] = record, first_line
             slots[row, 2], slots[row, 3], slots[row, 4], slots[row, 5] = label, label_end, path, path_end
+            slots[row, 6], slots[row, 7] = first, last
             row += 1
         record += 1
     return row, cells, bads, record, line
@@ -424,3 +430,65 @@ def gather_text(text, spans, ends, data):
             index += 1
         ends[row + 1] = copied
     return copied
+
+
+P1, P2, P3, P4, P5 = (
+    np.uint64(value)
+    for value in (
+        *(0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9),
+        *(0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
+    )
+)
+LANES = np.array([0x60EA27EEADC0B5D6, 0xC2B2AE3D27D4EB4F, 0, 0x61C8864E7A143579], np.uint64)  # P1 + P2, P2, 0, -P1
+_LOW_HALF = np.uint64(0xFFFFFFFF)
+
+
+@njit(inline="always")
+def _turned(word, bits):
+    return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+
+
+@njit(inline="always")
+def _round(lane, word):
+    return _turned(lane + word * P2, 31) * P1
+
+
+@njit(inline="always")
+def _merged(digest, lane):
+    return (digest ^ _round(np.uint64(0), lane)) * P1 + P4
+
+
+@njit(cache=True, nogil=True)
+def digest_records(text, spans, digests):
+    """Fill ``digests : (n,) uint64`` with XXH64 of ``text[start:stop]`` for each of `spans : (n, 2)`.
+
+    The published algorithm with seed 0; `text` goes on for `PADDING` bytes. 4 GB a second, beside some 0.4 of parsing.
+    """
+    for row in range(len(spans)):
+        index, stop = np.int64(spans[row, 0]), np.int64(spans[row, 1])
+        size = np.uint64(stop - index)
+        if stop - index >= 32:
+            one, two, three, four = LANES[0], LANES[1], LANES[2], LANES[3]
+            while index <= stop - 32:
+                one = _round(one, _load8(text, index))
+                two = _round(two, _load8(text, index + 8))
+                three = _round(three, _load8(text, index + 16))
+                four = _round(four, _load8(text, index + 24))
+                index += 32
+            digest = _turned(one, 1) + _turned(two, 7) + _turned(three, 12) + _turned(four, 18)
+            digest = _merged(_merged(_merged(_merged(digest, one), two), three), four)
+        else:
+            digest = P5
+        digest += size
+        while index <= stop - 8:
+            digest = _turned(digest ^ _round(np.uint64(0), _load8(text, index)), 27) * P1 + P4
+            index += 8
+        if index <= stop - 4:
+            digest = _turned(digest ^ ((_load8(text, index) & _LOW_HALF) * P1), 23) * P2 + P3
+            index += 4
+        while index < stop:
+            digest = _turned(digest ^ (np.uint64(text[index]) * P5), 11) * P1
+            index += 1
+        digest = (digest ^ (digest >> np.uint64(33))) * P2
+        digest = (digest ^ (digest >> np.uint64(29))) * P3
+        digests[row] = digest ^ (digest >> np.uint64(32))

@@ -8,12 +8,17 @@ import numpy as np
 import pyarrow as pa
 from gapscope.store.csv.blocks import Block
 from gapscope.store.csv.kernel import (
+    BAD_START,
+    BADS,
     FIELDS,
     QUOTE_JUNK,
     SLOT_LABEL,
     SLOT_LINE,
     SLOT_PATH,
     SLOT_RECORD,
+    SLOT_START,
+    SLOTS,
+    digest_records,
     gather_text,
     parse_records,
 )
@@ -54,12 +59,15 @@ class Layout(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """A record that gives no row: its number in the block, its line from 0, its path if known, and why."""
+    """A record that gives no row: its number in the block, its line from 0, its path if known, why, and the digest of
+    its text.
+    """
 
     record: int
     line: int
     path: str
     reason: str
+    digest: int
 
 
 class Rows(NamedTuple):
@@ -74,6 +82,8 @@ class Rows(NamedTuple):
     x : (n, d) float16 or float32
     label : dictionary of strings that are all in use, or None
     path : strings, or None
+    digest : (n,) uint64
+        XXH64 of each row's text, from its first to its last field.
     records
         Records in the block: rows and bad ones.
     bad
@@ -87,6 +97,7 @@ class Rows(NamedTuple):
     x: np.ndarray
     label: pa.DictionaryArray | pa.StringArray | None
     path: pa.StringArray | None
+    digest: np.ndarray
     records: int
     bad: list[Bad]
     seconds: float
@@ -95,7 +106,7 @@ class Rows(NamedTuple):
         """The rows but those numbered in `reasons`, which join the bad ones."""
         if not reasons:
             return self
-        more = [Bad(int(self.record[row]), int(self.line[row]), self._path(row), why) for row, why in reasons.items()]
+        more = [self._bad(row, why) for row, why in reasons.items()]
         keep = np.ones(len(self.record), bool)
         keep[list(reasons)] = False
         texts = [column and column.filter(pa.array(keep)) for column in (self.label, self.path)]
@@ -104,13 +115,15 @@ class Rows(NamedTuple):
             self.line[keep],
             self.x[keep],
             *texts,
+            self.digest[keep],
             self.records,
             sorted(self.bad + more),
             self.seconds,
         )
 
-    def _path(self, row: int) -> str:
-        return self.path[row].as_py() if self.path is not None else ""
+    def _bad(self, row: int, why: str) -> Bad:
+        path = self.path[row].as_py() if self.path is not None else ""
+        return Bad(int(self.record[row]), int(self.line[row]), path, why, int(self.digest[row]))
 
 
 def parse_block(block: Block, layout: Layout) -> Rows:
@@ -120,9 +133,9 @@ def parse_block(block: Block, layout: Layout) -> Rows:
     # A record of a row has at least one byte for each feature and one for each delimiter and the line break.
     capacity = size // (len(layout.kinds) + layout.dim) + 1
     x = np.empty((capacity, layout.dim), np.float32)
-    slots = np.empty((capacity, 6), np.int32)
+    slots = np.empty((capacity, SLOTS), np.int32)
     slow = np.empty((size // 2 + 1 + layout.dim, 4), np.int32)
-    bad = np.empty((block.stop.line - block.start.line + 1, 4), np.int32)
+    bad = np.empty((block.stop.line - block.start.line + 1, BADS), np.int32)
     largest = LARGEST[layout.dtype]
     rows, cells, bads, records, _ = parse_records(
         text, size, layout.delimiter, layout.kinds, SMALLEST_NORMAL, largest, x, slots, slow, bad
@@ -136,13 +149,28 @@ def parse_block(block: Block, layout: Layout) -> Rows:
         x[:rows].copy() if layout.dtype == "float32" else narrow(x[:rows]),
         label if layout.has_label else None,
         path if layout.has_path else None,
+        _digests(text, slots[:rows, SLOT_START : SLOT_START + 2]),
         records,
-        [Bad(int(record), int(line), "", _why(wrong, got, layout)) for record, line, wrong, got in bad[:bads]],
+        _refused(text, bad[:bads], layout),
         0.0,
     ).without({**no_label, **no_path, **reasons})
     # Encoded last, so that the dictionary holds no label of a bad row.
     encoded = parsed.label.dictionary_encode() if layout.has_label else None
     return parsed._replace(label=encoded, seconds=perf_counter() - began)
+
+
+def _digests(text: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    digests = np.empty(len(spans), np.uint64)
+    digest_records(text, spans, digests)
+    return digests
+
+
+def _refused(text: np.ndarray, bad: np.ndarray, layout: Layout) -> list[Bad]:
+    digests = _digests(text, bad[:, BAD_START : BAD_START + 2]).tolist()
+    return [
+        Bad(record, line, "", _why(wrong, got, layout), digest)
+        for (record, line, wrong, got, _, _), digest in zip(bad.tolist(), digests, strict=True)
+    ]
 
 
 def _why(wrong: int, fields: int, layout: Layout) -> str:

@@ -26,10 +26,10 @@ class Draft:
 
     Attributes
     ----------
-    sample_id, x, number, path
-        Per block: row numbers, embeddings, label numbers, paths (None without a path column).
+    sample_id, x, number, path, digest
+        Per block: row numbers, embeddings, label numbers, paths (None without a path column), digests of the text.
     rejected
-        ``[sample_id, path, reason]`` of the rows that were refused.
+        ``[sample_id, path, reason, digest]`` of the rows that were refused.
     rows, read_bytes
         Rows gathered, and bytes of text they came from.
     """
@@ -38,6 +38,7 @@ class Draft:
     x: list[np.ndarray] = field(default_factory=list)
     number: list[np.ndarray] = field(default_factory=list)
     path: list[pa.StringArray | None] = field(default_factory=list)
+    digest: list[np.ndarray] = field(default_factory=list)
     rejected: list[list] = field(default_factory=list)
     rows: int = 0
     read_bytes: int = 0
@@ -48,6 +49,7 @@ class Draft:
         self.x.append(rows.x)
         self.number.append(number)
         self.path.append(rows.path)
+        self.digest.append(rows.digest)
         self.rows += len(sample_id)
         self.read_bytes += read_bytes
 
@@ -70,13 +72,14 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
     order = np.argsort(bucket, kind="stable")
     ends = np.cumsum(np.bincount(bucket, minlength=BUCKETS), dtype=np.int64)
     number = np.concatenate([np.empty(0, np.int32), *draft.number])[order]
+    digest = np.concatenate([np.empty(0, np.uint64), *draft.digest])[order]
     path_ends, path_data = _sorted_paths(draft.path, order) if segment.has_path else (np.empty(0), np.empty(0))
     meta = {**state, "rows": len(order), "rejected": draft.rejected}
     text = json.dumps(meta).encode()
 
     def write(file):
         file.write(_sorted_rows(draft.x, order, segment.dim, segment.dtype))
-        for array in (sample_id[order], number, ends, path_ends, path_data):
+        for array in (sample_id[order], number, digest, ends, path_ends, path_data):
             file.write(np.ascontiguousarray(array))
         file.write(text + len(text).to_bytes(8, "little"))
 
@@ -106,10 +109,11 @@ def _sorted_paths(blocks: Sequence[pa.StringArray], order: np.ndarray) -> tuple[
 
 
 class Run(NamedTuple):
-    """Rows of a segment that share a run of buckets: row numbers, label numbers, and paths or None."""
+    """Rows of a segment that share a run of buckets: row numbers, label numbers, digests, and paths or None."""
 
     sample_id: np.ndarray
     number: np.ndarray
+    digest: np.ndarray
     path: pa.LargeStringArray | None
 
 
@@ -142,9 +146,10 @@ class Segment:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each array begins: embeddings, row numbers, label numbers, bucket ends, path ends, path bytes."""
+        """Where each array begins, in the order of `write_segment`: the last of path bytes."""
         rows = self.rows
-        sizes = [rows * self.dim * np.dtype(self.dtype).itemsize, rows * 8, rows * 4, BUCKETS * 8, (rows + 1) * 8]
+        embeddings = rows * self.dim * np.dtype(self.dtype).itemsize
+        sizes = [embeddings, rows * 8, rows * 4, rows * 8, BUCKETS * 8, (rows + 1) * 8]
         return [0, *np.cumsum(sizes).tolist()]
 
     def _array(self, which: int, dtype: type | str, low: int, high: int) -> np.ndarray:
@@ -157,7 +162,7 @@ class Segment:
     @cached_property
     def starts(self) -> np.ndarray:
         """Where the rows of each bucket begin, and behind them the row count; (BUCKETS + 1,) int64."""
-        return np.concatenate([[0], self._array(3, np.int64, 0, BUCKETS)])
+        return np.concatenate([[0], self._array(4, np.int64, 0, BUCKETS)])
 
     def span(self, low: int, high: int) -> tuple[int, int]:
         """The rows of the buckets ``low <= b < high``."""
@@ -166,11 +171,12 @@ class Segment:
     def read(self, low: int, high: int) -> Run:
         """Rows ``low <= i < high`` without their embeddings."""
         path = self._paths(low, high) if self.has_path else None
-        return Run(self._array(1, np.int64, low, high), self._array(2, np.int32, low, high), path)
+        digest = self._array(3, np.uint64, low, high)
+        return Run(self._array(1, np.int64, low, high), self._array(2, np.int32, low, high), digest, path)
 
     def _paths(self, low: int, high: int) -> pa.LargeStringArray:
-        ends = self._array(4, np.int64, low, high + 1)
-        data = self._array(5, np.uint8, int(ends[0]), int(ends[-1]))
+        ends = self._array(5, np.int64, low, high + 1)
+        data = self._array(6, np.uint8, int(ends[0]), int(ends[-1]))
         return pa.LargeStringArray.from_buffers(high - low, pa.py_buffer(ends - ends[0]), pa.py_buffer(data))
 
     def read_rows(self, low: int, high: int) -> np.ndarray:

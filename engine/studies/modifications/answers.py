@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_table
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions, matched, read_all_models
 from gapscope.predictions.run import RESULTS
@@ -103,7 +103,7 @@ def _stacked(first: Predictions, models: Sequence[Predictions]) -> np.ndarray:
 
 def _learnt(training: Training, seeds: int) -> np.ndarray:
     """Accuracy of each seed on the images that it learnt, as the run's results tell it."""
-    table = pq.read_table((training.place / RESULTS).path, filesystem=training.place.filesystem)
+    table = read_table(training.place / RESULTS)
     wanted = {"dataset": training.dataset, "split": training.split, "metric": "accuracy"}
     rows = [row for row in table.to_pylist() if all(row[name] == value for name, value in wanted.items())]
     own = [row["value"] for row in rows if "mean of" not in row["model"]]

@@ -1,12 +1,12 @@
 """What many models say of the same images."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.predictions.matched import matched
 from gapscope.predictions.read import read_all_models
@@ -168,7 +168,7 @@ def _class_names(place: Location) -> tuple[str, ...]:
     """The names in ``classes.json``, made unique by their identifiers; none where there is no such file."""
     if not (place / CLASSES).exists():
         return ()
-    rows = sorted(json.loads((place / CLASSES).read_text()), key=lambda row: row["class"])
+    rows = sorted(read_json(place / CLASSES), key=lambda row: row["class"])
     names = [row["name"] for row in rows]
     return tuple(f"{row['name']} ({row['wnid']})" if names.count(row["name"]) > 1 else row["name"] for row in rows)
 

@@ -1,12 +1,11 @@
 """The tables of a study, one row for each model, class, pair of classes or pair of models."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from gapscope.core.files import table_bytes
 
 
 def tables(found: Mapping[str, Any]) -> dict[str, pa.Table]:
@@ -106,6 +105,4 @@ def _neighbour_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def parquet(table: pa.Table) -> bytes:
     """The table as a Parquet file."""
-    file = BytesIO()
-    pq.write_table(table, file, compression="zstd")
-    return file.getvalue()
+    return table_bytes(table)
