@@ -1,15 +1,16 @@
 """`extract`: images through a backbone, pretrained or trained here, into the embedding store."""
 
+import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
+from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import find_datasets, open_dataset
 from gapscope.data.dataset import Dataset
@@ -17,6 +18,7 @@ from gapscope.data.source import Source
 from gapscope.extraction.extraction import Extraction, Outcome, extract
 from gapscope.jobs.options import (
     COMPUTE,
+    DATA,
     Backbone,
     BackboneArgs,
     BatchSize,
@@ -49,6 +51,12 @@ EMBEDDED = "digits"
 DecodeWorkers = Annotated[
     int | None, option("Processes that decode images; one per processor when not given, 0 for a thread.", COMPUTE)
 ]
+Verify = Annotated[
+    bool, option("Compare the bytes of all images with those that were extracted, and read all stored parts.", COMPUTE)
+]
+StoredName = Annotated[
+    str, option("Name of the dataset in the workspace, where another one has its own name there already.", DATA)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,8 @@ class ExtractConfig:
     """Run a backbone over images, pretrained or trained here, and store their embeddings.
 
     Without options: every dataset found under the data root, or the embedded digits when there is none. A killed run
-    continues where it stopped;
-    images that cannot be decoded are listed in rejected.parquet beside the embeddings.
+    continues where it stopped, and images that were replaced since are made again; images that cannot be decoded are
+    listed in rejected.parquet beside the embeddings.
 
         python cli.py extract
         python cli.py extract imagenet --backbone resnet50
@@ -67,6 +75,7 @@ class ExtractConfig:
 
     dataset: DatasetNames = field(default=(), kw_only=False)
     split: Splits = ()
+    name: StoredName = ""
     backbone: Backbone = ""
     weights: Weights = ""
     backbone_args: BackboneArgs = ()
@@ -81,6 +90,7 @@ class ExtractConfig:
     labels: LabelFile = None
     seed: Seed = 0
     scheduler: Scheduler = None
+    verify: Verify = False
     workspace: Workspace = "workspace"
     data_root: DataRoot = field(default_factory=data_root)
 
@@ -113,7 +123,7 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
         backbone = _backbone(config, dataset, loaded, progress)
         for split in config.split or dataset.splits:
             job = _extraction(config, name, dataset, split, backbone)
-            yield extract(job, backbone, config.scheduler, progress)
+            yield extract(job, backbone, config.scheduler, progress, verify=config.verify)
 
 
 def _spelled_out(config: ExtractConfig) -> ExtractConfig:
@@ -146,7 +156,11 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
     if not names:
         names = [EMBEDDED]
         notes.append(f"The embedded {EMBEDDED} are used; name images with --dataset PATH.")
+    if config.name and len(names) > 1:
+        raise InputError(f"--name {config.name} is for one dataset, and {len(names)} were named; extract one at a time")
     opened = [(name, _open(config, name)) for name in names]
+    if config.name:
+        opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
         notes += [f"{name}: {note}" for note in dataset.notes]
         unknown = [split for split in config.split if split not in dataset.splits]
@@ -199,7 +213,21 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         seed=config.seed,
         batch_size=config.batch_size,
         decode_workers=config.decode_workers,
+        command=_command(config, name, split),
     )
+
+
+def _command(config: ExtractConfig, name: str, split: str) -> dict[str, Any]:
+    """What makes one store again from any folder."""
+    own = {
+        "dataset": [full_path(name)],
+        "split": [split],
+        "verify": False,
+        "data_root": full_path(str(config.data_root)),
+    }
+    files = {"classes": config.classes, "labels": config.labels, "weights": config.weights}
+    own |= {option: full_path(str(file)) for option, file in files.items() if file}
+    return {"job": "extract", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
 
 
 def _source(config: ExtractConfig, split: str) -> Source:

@@ -266,8 +266,10 @@ class Work:
         old = manifest.provenance.spec_version < SPEC_VERSION
         notes = [
             moved,
-            f"{len(manifest.parts)} finished parts are there, nothing was left to do",
-            f"the bytes of {changes.compared:,} images were compared and are the same" if changes.compared else "",
+            f"nothing was left to do: all of the {manifest.rows:,} rows are there, and no image was written to since",
+            f"the bytes of {changes.compared:,} images were compared and are those that were extracted"
+            if changes.compared
+            else "",
             "all parts were read and are whole" if verify else "",
             f"the store has version {manifest.provenance.spec_version} of the format, which cannot tell whether images "
             f"were replaced since; delete {self.job.folder} to make it again"
@@ -294,8 +296,8 @@ class Work:
         _check_account(job, manifest, len(self.listing))
         notes = [
             f"{parts - len(missing)} of {parts} parts were there already" if len(missing) < parts else "",
-            f"{changes.images:,} images had been replaced since they were extracted and were made again, with the "
-            f"other images of their {len(changes.parts)} parts"
+            f"{changes.images:,} images were replaced since they were extracted; they and the others in the same parts "
+            f"({len(changes.parts)} of {parts}) were made again"
             if changes.images
             else "",
             _where_time_went(images, seconds),

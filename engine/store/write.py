@@ -330,6 +330,9 @@ def read_manifest(folder: Location) -> StoreManifest:
     manifest = validated(content, StoreManifest, place)
     if config_hash(manifest.provenance) != manifest.config_hash:
         raise damaged(place, "its provenance is not the one that its config_hash was taken of, so it was edited")
+    names = [PART_NAME.format(index) for index in range(len(manifest.parts))]
+    if [part.name for part in manifest.parts] != names:
+        raise damaged(place, "its parts are not numbered one after the other, so it was edited")
     return manifest
 
 

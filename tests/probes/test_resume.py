@@ -16,11 +16,11 @@ import pytest
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
-from gapscope.training import run as training
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.probes import PROBES
 from gapscope.runs import folder as run_folder
 from gapscope.runs.folder import opened
+from gapscope.training import run as training
 from toy_workspace import Blobs, write_sets
 
 ROOT = Path(__file__).parents[2]
