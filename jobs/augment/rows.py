@@ -17,7 +17,7 @@ from gapscope.store.selected import rows_of
 from gapscope.store.stacked import stacked
 from gapscope.store.workspace import companions, find_store
 from gapscope.stream import CHUNK_ROWS, SHARDS
-from gapscope.training.run import divided
+from gapscope.training.rows import divided
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from gapscope.jobs.refit_head.told import summary
 from gapscope.jobs.refit_head.work import Work
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
-from gapscope.training.settings import kept_settings
+from gapscope.training.settings import setting_results
 
 
 def finished(work: Work, tests: Sequence[Unseen]) -> RunResult:
@@ -32,5 +32,5 @@ def finished(work: Work, tests: Sequence[Unseen]) -> RunResult:
     results = [*found, *means(work.model, len(models), found)]
     notes = [*lesson.notes, *map(summary, models), *(test.note for test in tests if test.note)]
     dataset, split = work.origin.dataset.name, work.origin.options["split"]
-    kept = [row for model in models for row in kept_settings(model.title, model.details[HEAD], dataset, split)]
+    kept = [row for model in models for row in setting_results(model.title, model.details[HEAD], dataset, split)]
     return work.folder.finish(results, results_table("Accuracy with the last layer learnt again", results), notes, kept)

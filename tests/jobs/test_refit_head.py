@@ -14,6 +14,7 @@ from gapscope.cnn.images import open_images
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
+from gapscope.evaluation.accuracy import trained_set
 from gapscope.jobs import JOBS
 from gapscope.jobs.compare import CompareConfig
 from gapscope.jobs.predict import PredictConfig
@@ -25,7 +26,6 @@ from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.runs import networks_in
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import matched, read_all_models
-from gapscope.reports.page.accuracy import learnt_set
 from gapscope.runs.run import read_run
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
@@ -122,7 +122,7 @@ def test_other_commands_read_the_run(workspace, plain):
     model = f"{plain.run}/models/simple-cnn-head-refitted-seed-3"
     again = JOBS["predict"](PredictConfig(model=model, dataset=SET, device="cpu", workspace=str(workspace)))
     assert told["simple-cnn, head refitted, seed 3"] in {row.value for row in again.results if row.metric == "accuracy"}
-    assert learnt_set(read_run(Location.of(plain.run))) == f"{SET}/train"
+    assert trained_set(read_run(Location.of(plain.run))) == f"{SET}/train"
 
 
 def test_the_head_is_the_logistic_regression_of_scikit_learn_on_the_same_features(workspace, plain):

@@ -32,7 +32,7 @@ from gapscope.store.stacked import stacked
 from gapscope.store.workspace import companions, find_store, store_folder
 from gapscope.store.write import MANIFEST, config_hash
 from gapscope.stream import connect
-from gapscope.training.run import divided
+from gapscope.training.rows import divided
 from PIL import Image
 
 ROWS, LEARNT, REAL = 60, 34, 44

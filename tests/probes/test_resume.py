@@ -192,7 +192,7 @@ def test_another_version_starts_afresh(small, monkeypatch):
 def test_a_changed_companion_is_predicted_again_by_the_model_that_was_finished(small, monkeypatch, rng):
     config = config_of(small, model=("lda",))
     with monkeypatch.context() as patch:
-        patch.setattr(training, "story", None)
+        patch.setattr(training, "held_out_result", None)
         with pytest.raises(TypeError):
             run(config)
     kept = small / "runs/fit-incremental-toy-lda/predictions/toy-val/part-00000.parquet"
@@ -209,7 +209,7 @@ def test_a_changed_companion_is_predicted_again_by_the_model_that_was_finished(s
 def test_predictions_that_were_written_are_not_written_again(small, monkeypatch):
     config = config_of(small, model=("lda",))
     with monkeypatch.context() as patch:
-        patch.setattr(training, "story", None)
+        patch.setattr(training, "held_out_result", None)
         with pytest.raises(TypeError):
             run(config)
     part = small / "runs/fit-incremental-toy-lda/predictions/toy-val/part-00000.parquet"

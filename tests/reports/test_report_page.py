@@ -21,6 +21,7 @@ from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.draw import png
 from gapscope.draw.dots import dots
+from gapscope.evaluation.accuracy import Measured, loss
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit_incremental
 from gapscope.jobs.gap import GapConfig
@@ -29,7 +30,6 @@ from gapscope.jobs.report import ReportConfig
 from gapscope.jobs.report import run as report
 from gapscope.jobs.reported import REPORT, reported, write_report
 from gapscope.reports.page import findings, read_run, render
-from gapscope.reports.page.accuracy import Measured, loss
 from gapscope.reports.page.findings import PICTURE_BYTES
 from gapscope.reports.page.ledger import rungs
 from gapscope.reports.page.render import order, span_of, written

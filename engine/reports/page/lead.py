@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gapscope.draw.matrix import confused_pairs
-from gapscope.reports.page.accuracy import Loss, Measured, losses, measured
+from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
 from gapscope.reports.page.augmentation import headline_of, ranking_of
 from gapscope.reports.page.classes import flagged
 from gapscope.reports.page.confusions import Held, counts_of

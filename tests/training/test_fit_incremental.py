@@ -16,7 +16,8 @@ from gapscope.probes.model import load_model
 from gapscope.schemas.results import RESULTS_SCHEMA
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
-from gapscope.training.details import story
+from gapscope.training.page import sentences
+from pages import tables_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from toy_workspace import CLASSES, DIM, Blobs, write_sets
@@ -44,7 +45,9 @@ def accuracy(report, dataset, split):
 @pytest.mark.parametrize("model", ["softmax", "lda", "sgd"])
 def test_every_companion_is_evaluated_and_nothing_else(workspace, model):
     report = fitted(workspace, model=(model,))
-    assert {(r.dataset, r.split) for r in report.results} == {("toy", "val"), ("toy-shifted", "test")}
+    held_out = {("toy", "train (held out)")} if model != "sgd" else set()
+    tested = {("toy", "val"), ("toy-shifted", "test")}
+    assert {(r.dataset, r.split) for r in report.results} == tested | {("toy", "train")} | held_out
     assert accuracy(report, "toy", "val") > 0.9
     assert accuracy(report, "toy-shifted", "test") < accuracy(report, "toy", "val")
 
@@ -170,7 +173,7 @@ def test_text_sorted_class_folders_are_recognised_in_a_companion(tmp_path, rng):
         x = (centres[y] + rng.standard_normal((3000, DIM))).astype(np.float32)
         write_store(tmp_path / "embeddings/toy/toy" / split, x, labels, part_rows=512, split=split, class_names=names)
     report = run(FitIncrementalConfig(dataset="toy", model=("lda",), workspace=str(tmp_path)))
-    assert any("sorted as texts" in note for note in report.notes)
+    assert any("sorted as texts" in note for note in report.sentences)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +197,9 @@ def test_several_models_are_reported_side_by_side_each_with_a_folder_of_its_own(
     report = fitted(workspace, model=("softmax", "lda"))
     assert report.run.endswith("fit-incremental-toy-softmax+lda")
     assert {(r.model, r.split) for r in report.results} == {
-        (model, split) for model in ("softmax", "lda") for split in ("val", "test")
+        (model, split) for model in ("softmax", "lda") for split in ("val", "test", "train", "train (held out)")
     }
-    assert [row[0] for row in report.tables[0].rows] == ["softmax", "softmax", "lda", "lda"]
+    assert [row[0] for row in tables_of(report)[0].rows] == ["softmax"] * 4 + ["lda"] * 4
     for model in ("softmax", "lda"):
         alone = fitted(workspace, model=(model,), name=model)
         assert [r.value for r in alone.results] == [r.value for r in report.results if r.model == model]
@@ -207,7 +210,7 @@ def test_several_models_are_reported_side_by_side_each_with_a_folder_of_its_own(
 
 def test_treatments_of_unequal_classes_are_reported_side_by_side(workspace):
     report = fitted(workspace, model=("lda",), class_weight=("none", "logit-adjustment"))
-    assert [row[0] for row in report.tables[0].rows] == ["lda", "lda", *["lda, logit-adjustment"] * 2]
+    assert [row[0] for row in tables_of(report)[0].rows] == [*["lda"] * 4, *["lda, logit-adjustment"] * 4]
     assert Location.of(f"{report.run}/models").names() == ["lda", "lda-logit-adjustment"]
 
 
@@ -216,14 +219,15 @@ def test_the_table_of_all_settings_is_kept_and_shown_when_a_grid_is_asked_for(wo
     tried = load_model(Location.of(report.run)).details["settings"]
     assert len(tried) > 5
     table = pq.read_table(f"{report.run}/results.parquet").to_pylist()
-    kept = [row for row in table if row["split"] == "train (held out)" and row["metric"] == "log_loss"]
+    kept = [row for row in table if row["split"] == "train (held out)" and "(" in row["model"]]
+    kept = [row for row in kept if row["metric"] == "log_loss"]
     assert [row["value"] for row in kept] == [setting["log_loss"] for setting in tried]
     assert {row["n"] for row in kept} == {300}
     assert all(row["model"].startswith("lda(") for row in kept)
-    assert {r.split for r in report.results} == {"val", "test"}
-    best = report.tables[1]
+    assert {r.split for r in report.results} == {"val", "test", "train", "train (held out)"}
+    best = tables_of(report)[1]
     assert len(best.rows) <= 10
-    losses = [row[best.columns.index("log_loss")] for row in best.rows]
+    losses = [row[list(best.columns).index("log_loss")] for row in best.rows]
     assert losses == sorted(losses)
     assert losses[0] == min(setting["log_loss"] for setting in tried)
 
@@ -236,7 +240,7 @@ def test_a_set_without_labels_is_predicted_and_not_measured(workspace, blobs):
     )
     report = fitted(workspace, model=("lda",))
     assert "bare" not in {r.dataset for r in report.results}
-    assert "bare/test has no labels; its 70 rows were predicted and not measured" in report.notes
+    assert "bare/test has no labels; its 70 rows were predicted and not measured" in report.sentences
     assert len(pq.read_table(f"{report.run}/predictions/bare-test")) == 70
 
 
@@ -244,7 +248,7 @@ def test_an_empty_set_is_named(workspace):
     x, y = np.zeros((0, DIM), np.float32), np.zeros(0, int)
     write_store(workspace / "embeddings/toy/toy/test", x, y, dataset="toy", split="test")
     report = fitted(workspace, model=("lda",))
-    assert "toy/test has no rows, so nothing was predicted" in report.notes
+    assert "toy/test has no rows, so nothing was predicted" in report.sentences
 
 
 @pytest.mark.parametrize(
@@ -268,11 +272,11 @@ def test_options_that_do_not_fit_together_are_refused_before_anything_runs(works
 
 def test_the_certificate_is_a_sentence():
     found = {"loss": 0.69314, "gradient_norm": 1.2e-5, "bound": 1e-4, "relative_bound": 0.0002, "evaluations": 7}
-    assert story("softmax", {"l2": 0.01, "certificate": found}) == [
-        "softmax: l2 0.01",
-        "softmax: certificate: loss 0.6931, gradient norm 1.2e-05, at most 0.02 % above the optimum",
+    assert sentences("softmax", {"l2": 0.01, "certificate": found}) == [
+        "softmax: l2 0.01.",
+        "softmax: certificate: loss 0.6931, gradient norm 1.2e-05, at most 0.02 % above the optimum.",
     ]
-    assert "no bound" in story("logistic", {"certificate": found | {"relative_bound": None}})[0]
+    assert "no bound" in sentences("logistic", {"certificate": found | {"relative_bound": None}})[0]
 
 
 def test_a_cluster_on_this_machine_gives_the_same_results(workspace):
@@ -316,7 +320,7 @@ def test_a_grid_is_projected_with_all_its_heads(tmp_path, blobs):
     write_store(tmp_path / "embeddings/toy/toy/train", x, y, class_names=names)
     with pytest.raises(BudgetError, match="softmax: training on 16 features and 2,000 classes"):
         fitted(tmp_path, model=("lda", "softmax"), memory="10MB", grid=True)
-    assert fitted(tmp_path, model=("lda",), memory="10MB").notes
+    assert fitted(tmp_path, model=("lda",), memory="10MB").results
 
 
 def test_two_backbones_ask_for_a_choice(workspace, blobs):

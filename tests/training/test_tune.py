@@ -8,7 +8,8 @@ from gapscope.core.location import Location
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.tune import TuneConfig, run
 from gapscope.probes.model import load_model
-from gapscope.training.settings import kept_settings, settings_table
+from gapscope.training.settings import setting_results, settings_table
+from pages import tables_of
 from toy_workspace import Blobs, write_sets
 
 
@@ -28,13 +29,16 @@ def test_the_best_setting_is_saved_and_every_setting_is_kept(workspace, model):
     tried = found.details["settings"]
     assert len(tried) > 3
     table = pq.read_table(f"{report.run}/results.parquet").to_pylist()
-    held_out = [row for row in table if row["split"] == "train (held out)"]
+    held_out = [row for row in table if row["split"] == "train (held out)" and "(" in row["model"]]
     assert len(held_out) == 2 * len(tried)
-    assert {(r.dataset, r.split) for r in report.results} == {("toy", "val"), ("toy-shifted", "test")}
-    results, best = report.tables
-    assert "best" in best.title
+    assert {(r.dataset, r.split) for r in report.results} == {
+        *(("toy", split) for split in ("val", "train", "train (held out)")),
+        ("toy-shifted", "test"),
+    }
+    results, best = tables_of(report)
+    assert "best" in best.caption
     assert results.rows[0][0] == model
-    assert float(results.rows[0][3].rstrip("%")) > 90
+    assert results.rows[0][3].value > 0.9
 
 
 def test_evaluated_rows_have_no_influence_on_the_settings(workspace, rng):
@@ -50,7 +54,7 @@ def test_evaluated_rows_have_no_influence_on_the_settings(workspace, rng):
 
 def test_several_models_are_tuned_in_one_run(workspace):
     report = tuned(workspace, model=("lda", "ridge"))
-    assert [table.title.split(":")[0] for table in report.tables[1:]] == ["lda", "ridge"]
+    assert [table.caption.split(":")[0] for table in tables_of(report)[1:]] == ["lda", "ridge"]
     assert Location.of(f"{report.run}/models").names() == ["lda", "ridge"]
 
 
@@ -77,12 +81,12 @@ RACE = {
 
 def test_settings_that_came_further_stand_above_those_that_were_dropped():
     (table,) = settings_table("softmax", RACE)
-    assert table.columns == ["l2", "view", "rung", "rows", "log_loss", "accuracy"]
+    assert list(table.columns) == ["l2", "view", "rung", "rows", "log_loss", "accuracy"]
     assert [row[0] for row in table.rows] == [1.0, 0.01, None, 0.1]
 
 
 def test_a_setting_is_named_by_what_it_is_and_not_by_how_it_did():
-    rows = kept_settings("softmax", RACE, "toy", "train")
+    rows = setting_results("softmax", RACE, "toy", "train")
     assert [row.model for row in rows][::2] == [
         "softmax(l2=0.1, view=raw)",
         "softmax(l2=0.01, view=whitened)",
@@ -91,4 +95,4 @@ def test_a_setting_is_named_by_what_it_is_and_not_by_how_it_did():
     ]
     assert len(rows) == 7
     assert {(row.split, row.n) for row in rows} == {("train (held out)", 50)}
-    assert kept_settings("softmax", RACE | {"holdout_rows": 0}, "toy", "train") == []
+    assert setting_results("softmax", RACE | {"holdout_rows": 0}, "toy", "train") == []
