@@ -28,10 +28,8 @@ from gapscope.jobs.options import (
     Device,
     DType,
     ImageSize,
-    LabelColumn,
     LabelFile,
     PartRows,
-    PathColumn,
     Precision,
     Scheduler,
     Seed,
@@ -90,8 +88,6 @@ class ExtractConfig:
     part_rows: PartRows = 8192
     classes: ClassList = None
     labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     seed: Seed = 0
     scheduler: Scheduler = None
     verify: Verify = False
@@ -167,7 +163,6 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
         notes += [f"{name}: {note}" for note in dataset.notes]
-        notes += [f"{name}: {dataset.accounting.sentence}"] if dataset.accounting else []
         unknown = [split for split in config.split if split not in dataset.splits]
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.splits)}")
@@ -175,16 +170,8 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
 
 
 def _open(config: ExtractConfig, name: str) -> Dataset:
-    return open_dataset(
-        name,
-        config.data_root,
-        classes=config.classes,
-        labels=config.labels,
-        seed=config.seed,
-        path_column=config.path_column,
-        label_column=config.label_column,
-        workspace=config.workspace,
-    )
+    options = {"classes": config.classes, "labels": config.labels, "seed": config.seed, "workspace": config.workspace}
+    return open_dataset(name, config.data_root, **options)
 
 
 def _backbone(config: ExtractConfig, dataset: Dataset, loaded: dict[str, "Backbone"], progress: Progress) -> "Backbone":

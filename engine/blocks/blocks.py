@@ -1,7 +1,7 @@
 """The parts of a page: an answer, headings, sentences, warnings, tables, figures and galleries, as plain values."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -99,24 +99,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A PNG that a run has saved; `alt` says what it shows and what follows from it.
+    """A PNG that a run has saved, or that is drawn when it is shown; `alt` says what it shows and what follows from it.
 
     Attributes
     ----------
     place
-        The file.
+        The file, or the function that draws it.
     caption
         What stands below it; `alt` when not given.
     """
 
     name: str
-    place: Location
+    place: Location | Callable[[], bytes]
     alt: str
     caption: str = ""
 
     def png(self) -> bytes:
         """The picture."""
-        return self.place.read_bytes()
+        return self.place.read_bytes() if isinstance(self.place, Location) else self.place()
 
 
 class Picture(NamedTuple):

@@ -26,7 +26,7 @@ def _text(block: Block, figures: str) -> str:
         case Table():
             return _table(block)
         case Figure():
-            return f"![{block.alt}]({figures}/{block.place.name})"
+            return f"![{block.alt}]({figures}/{block.name}.png)"
         case Gallery():
             return ""
 

@@ -1,7 +1,6 @@
 """Datasets by name or by path: what is under the data root, and how to open it."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from gapscope.data.layouts import dataset_name, looks_like_dataset, open_path
 from gapscope.data.limited import NAME, limited
 from gapscope.data.modified import SEPARATOR, seen_through
 from gapscope.data.synthetic import asked_set, with_synthetic
-from gapscope.data.vocabulary import plain_name
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,7 @@ def find_datasets(data_root: Path) -> list[Found]:
         return []
     named = list(_find_named(data_root))
     claimed = [found.place.resolve() for found in named if not found.recipe.scattered]
-    scattered = [found.recipe for found in named if found.recipe.scattered]
-    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed, scattered)]
+    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed)]
     if not named and not others and looks_like_dataset(data_root):
         others = [Found(dataset_name(data_root), data_root)]
     return named + _apart(others, {found.name for found in named} | set(DATASETS))
@@ -81,12 +78,9 @@ def open_dataset(
     classes
         Class list, one name per line in class order.
     labels
-        Table of labels; a dataset with folders takes those of its folders, or of tables inside it, otherwise.
+        CSV of labels for images that lie flat.
     seed
         Decides the splits of a dataset that has none of its own.
-    path_column, label_column
-        Columns of the tables of labels or of Parquet files; found by what they hold and by usual names when empty.
-        ``name`` as the label column means what the names of the files begin with, as in ``cat_0.jpg``.
     workspace
         Where synthetic images are looked for.
 
@@ -95,8 +89,7 @@ def open_dataset(
     InputError
         There is no such name or path, or its files are not where they were looked for.
     """
-    columns = path_column or None, label_column or None
-    return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace))
+    return _open(name_or_path, data_root, Options(classes, labels, seed, path_column, label_column, workspace))
 
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
@@ -144,49 +137,29 @@ def _open_named(recipe: Recipe, data_root: Path, options: Options) -> Dataset:
 
 
 def _open_at(path: Path, options: Options) -> Dataset:
-    """What lies at `path`, under its own name; read by a recipe of the catalogue where that knows more about it, unless
-    the user brings a class list.
-    """
+    """What lies at `path`: a dataset of the catalogue where one recognises it, unless the user brings a class list."""
     if options.classes is None:
         for recipe in DATASETS.values():
-            place = recipe.find(path) if recipe.reads_paths else None
+            place = recipe.find(path)
             if place is not None:
-                name = dataset_name(path)
-                companions = recipe.companions if name == recipe.name else ()
-                return replace(recipe.open(place, options), name=name, companions=companions)
+                return recipe.open(place, options)
     return open_path(path, options)
 
 
 def _find_named(data_root: Path) -> Iterator[Found]:
     for name, recipe in DATASETS.items():
-        place = next((place for place in _places_of(recipe, data_root) if _is_called(recipe, place, data_root)), None)
+        place = _place_of(recipe, data_root)
         if place is not None:
             yield Found(name, place, recipe)
 
 
 def _place_of(recipe: Recipe, data_root: Path) -> Path | None:
-    """Where a dataset that is asked for by name is: under one of its names, else wherever its layout is found."""
-    places = _places_of(recipe, data_root)
-    return next((place for place in places if _is_called(recipe, place, data_root)), next(iter(places), None))
-
-
-def _places_of(recipe: Recipe, data_root: Path) -> list[Path]:
-    """Where the layout of a dataset is: in the folder that has its name, in the root itself, or elsewhere in it."""
+    """Where a dataset is: in the folder that has its name, in the root itself, or in another folder of the root."""
     if not data_root.is_dir():
-        return []
+        return None
     folders = [path for path in _entries(data_root) if path.name != recipe.name]
     candidates = [data_root / recipe.name, data_root, *folders]
-    return [place for place in map(recipe.find, candidates) if place is not None]
-
-
-def _is_called(recipe: Recipe, place: Path, data_root: Path) -> bool:
-    """Whether a folder on the way from the data root to `place`, both included, has one of the recipe's names."""
-    if not recipe.folders:
-        return True
-    inside = place.resolve().relative_to(data_root.resolve()).parts if place != data_root else ()
-    names = {plain_name(re.sub(r"[0-9]+(_[0-9]+)*$", "", part)) for part in (data_root.resolve().name, *inside)}
-    names |= {plain_name(part) for part in (data_root.resolve().name, *inside)}
-    return bool(names & set(recipe.folders))
+    return next((place for place in map(recipe.find, candidates) if place is not None), None)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -194,12 +167,12 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and os.access(path, os.R_OK))
 
 
-def _is_other(path: Path, claimed: list[Path], scattered: list[Recipe]) -> bool:
+def _is_other(path: Path, claimed: list[Path]) -> bool:
     """Whether `path` is a dataset of its own, not part of one that was found already nor a folder around it."""
     real = path.resolve()
     if any(real == place or place in real.parents or real in place.parents for place in claimed):
         return False
-    return not any(recipe.find(path) for recipe in scattered) and looks_like_dataset(path)
+    return not any(recipe.find(path) for recipe in DATASETS.values()) and looks_like_dataset(path)
 
 
 def _apart(found: list[Found], taken: set[str]) -> list[Found]:

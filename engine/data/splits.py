@@ -8,6 +8,8 @@ from gapscope.data.likeness import joined, looks_of
 from gapscope.data.source import ByteSource, Undecodable
 
 TRAIN_VAL_TEST = {"train": 0.8, "val": 0.1, "test": 0.1}
+# Images of a set up to which near duplicates are looked for whenever it is opened.
+NEAR = 30_000
 
 
 def split_indices(
@@ -77,15 +79,16 @@ def _sizes(count: int, fractions: list[float], seed: int, label: int) -> list[in
     return sizes.tolist()
 
 
-def content_groups(source: ByteSource) -> np.ndarray:
-    """A number per image, ``(n,) int64``, that is equal for identical images and for near duplicates.
+def content_groups(source: ByteSource) -> list[int]:
+    """A number per image that is equal for identical images, and for near duplicates in sets of up to `NEAR` images.
 
-    Near duplicates show the same though their files differ: re-encoded, resized, in other colours (`likeness`). Every
-    image is decoded once, small.
+    Near duplicates show the same though their files differ: re-encoded, resized, in other colours (`likeness`). Beyond
+    `NEAR` images, looking at each whenever the set is opened would take too long; `datasets --check` does it once.
     """
     groups = identical_groups(source)
-    looks = looks_of(source, rows=np.unique(groups))
-    return joined(groups, np.stack([looks.rows[looks.leaders], looks.rows], axis=1))
+    if len(groups) > NEAR:
+        return groups.tolist()
+    return joined(groups, looks_of(source).pairs()).tolist()
 
 
 def identical_groups(source: ByteSource) -> np.ndarray:

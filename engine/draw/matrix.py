@@ -1,10 +1,10 @@
 """A square of numbers between named things, such as how often two models agree."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
+from gapscope.predictions.confusions import confused_pairs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,40 +27,17 @@ def matrix(names: Sequence[str], values: np.ndarray, *, title: str, unit: str, s
     return figure
 
 
-class Confused(NamedTuple):
-    """`count` images of class `true` were taken for class `given`; `share` of all images of that class."""
-
-    true: str
-    given: str
-    count: int
-    share: float
-
-
-def confused_pairs(names: Sequence[str], counts: np.ndarray, most: int = PAIRS) -> list[Confused]:
-    """The pairs with the largest share, largest first, of ``counts[i, j]`` images of class i that were given class j.
-
-    >>> confused_pairs(["cat", "dog"], np.array([[8, 2], [1, 9]]), 1)
-    [Confused(true='cat', given='dog', count=2, share=0.2)]
-    """
-    counts = np.asarray(counts)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    wrong = np.where(np.eye(len(names), dtype=bool), 0, shares)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    places = [np.unravel_index(place, wrong.shape) for place in order]
-    return [Confused(names[i], names[j], int(counts[i, j]), float(shares[i, j])) for i, j in places if wrong[i, j] > 0]
-
-
 def confusion(names: Sequence[str], counts: np.ndarray, *, title: str, size: Size = PAGE) -> Figure:
-    """Shares of each true class, down, that were given each class, across; the title goes on with the worst pairs.
+    """Shares of each true class, down, that were predicted as each class, across; the title names the worst pairs.
 
     Only errors have a colour: right answers would outshine them. Up to 20 classes have their percentages written in.
     """
     counts = np.asarray(counts)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    pairs = [f"{one.true} taken for {one.given} {one.share:.1%}" for one in confused_pairs(names, counts)]
+    pairs = [f"{one.true} predicted as {one.predicted} {one.share:.1%}" for one in confused_pairs(names, counts, PAIRS)]
     figure = matrix(names, shares, title=": ".join([title, "; ".join(pairs)] if pairs else [title]), unit="", size=size)
     axes, bar = figure.axes
-    axes.set_xlabel("given class", fontsize=size.letters)
+    axes.set_xlabel("predicted class", fontsize=size.letters)
     axes.set_ylabel("true class", fontsize=size.letters)
     bar.set_ylabel("% of the true class", fontsize=size.letters)
     if len(names) <= WRITTEN:

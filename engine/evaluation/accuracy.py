@@ -44,8 +44,13 @@ class Loss(NamedTuple):
 
 
 def measured(run: Run) -> list[Measured]:
-    """The accuracies of a run; where its options name no reference, the first set that a model was not trained on."""
+    """The accuracies of a run; where its options name no reference, the first set that a model was not trained on.
+
+    Of `evaluate`, which orders its sets by name, it is the set with the highest accuracy.
+    """
     rows = [row for row in run.of_metric("accuracy") if row["value"] is not None]
+    if run.job == "evaluate":
+        rows.sort(key=lambda row: -row["value"])
     trained, named = trained_set(run), run.manifest.config.get("reference")
     against = {row["model"]: set_name(row) for row in reversed(rows) if not _is_of(set_name(row), trained)}
     if isinstance(named, str) and named:
@@ -112,3 +117,14 @@ def loss(reference: Measured, target: Measured) -> Loss:
     low = value - sqrt((reference.value - reference.low) ** 2 + (target.high - target.value) ** 2)
     high = value + sqrt((reference.high - reference.value) ** 2 + (target.value - target.low) ** 2)
     return Loss(reference, target, value, low, high)
+
+
+def best_models(run: Run) -> list[tuple[str, str]]:
+    """For each set the model with the highest accuracy, and the set; means over seeds are no model."""
+    best: dict[str, Row] = {}
+    for row in run.of_metric("accuracy"):
+        where = set_name(row)
+        known = row["value"] is not None and ", mean of " not in row["model"]
+        if known and (where not in best or row["value"] > best[where]["value"]):
+            best[where] = row
+    return [(row["model"], where) for where, row in best.items()]

@@ -1,17 +1,31 @@
-"""The page of measured accuracies: the largest loss first, then every model on every set."""
+"""The page of measured models: the largest loss first, then every model on every set, classes and other measures."""
 
-import shlex
 from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, set_name, span
-from gapscope.core.program import called
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
+from gapscope.evaluation.class_page import class_blocks, confusion_blocks
+from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
 from gapscope.runs.run import Run
+from gapscope.store.workspace import slug
 
 # Metrics that stand beside accuracy where the run has them, and how they are written.
 BESIDE = {"macro_f1": ("macro F1", "number"), "log_loss": ("log loss", "number")}
-LOST, BETWEEN, WHY, NEXT, SURE = "What was lost", "Between which sets", "Why", "What to do next", "How sure"
+LOST, BETWEEN, WHY, NEXT, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"
+
+
+def page(run: Run) -> list[Block]:
+    """Everything that was measured of models, the answer first."""
+    return [
+        *accuracy_blocks(run),
+        *run.notes,
+        *headline_measures(run),
+        *reliability_blocks(run),
+        *class_blocks(run),
+        *confusion_blocks(run),
+        *measure_blocks(run),
+    ]
 
 
 def accuracy_blocks(run: Run) -> list[Block]:
@@ -48,45 +62,60 @@ def answer(run: Run, rows: Sequence[Measured]) -> Answer:
     return _of_loss(run, max(fallen, key=lambda one: one.value)) if fallen else _of_one_set(best, tested)
 
 
+def loss_text(value: float, low: float | None, high: float | None, before: float, after: float) -> str:
+    """What was lost, as the first sentence of an answer.
+
+    >>> loss_text(0.354, 0.3, 0.4, 0.971, 0.617)
+    '35.4 points of accuracy were lost (95 % interval 30.0 to 40.0): from 97.1 % to 61.7 %.'
+    """
+    verb = "lost" if value >= 0 else "gained"
+    ends = (low, high) if value >= 0 or low is None or high is None else (-high, -low)
+    interval = in_brackets(span(*ends))
+    return f"{points(value)} of accuracy were {verb}{interval}: from {percent(before)} to {percent(after)}."
+
+
+def between_text(model: str, *sets: tuple[str, int]) -> str:
+    """Sets with their sizes, and the model that classified them."""
+    sizes = " and ".join(f"{name} ({counted(n, 'image')})" for name, n in sets)
+    return f"{sizes}, classified by {model}."
+
+
 def _of_loss(run: Run, one: Loss) -> Answer:
-    between = f"{_with_count(one.reference)} and {_with_count(one.target)}, as {one.target.model} classifies them."
-    direction = "lost" if one.value >= 0 else "gained"
-    lost = (
-        f"{points(one.value)} of accuracy {direction}{in_brackets(span(one.low, one.high))}: "
-        f"{percent(one.reference.value)} became {percent(one.target.value)}."
-    )
-    if one.low is None:
-        sure = "The results give no interval for one of the accuracies."
-    else:
-        said = "leaves zero out, so the difference is beyond chance" if one.sure else "holds zero: it may be chance"
-        sure = f"The 95 % interval of the difference {said}. It takes the images of the two sets as independent."
+    before, after, model = one.reference, one.target, one.target.model
+    headline = f"{model} {'loses' if one.value > 0 else 'gains'} {points(one.value)} from {before.set} to {after.set}"
     if not one.sure:
-        headline = f"{one.target.model} loses nothing beyond chance from {one.reference.set} to {one.target.set}"
-        return Answer.of(headline, {LOST: lost, BETWEEN: between, SURE: sure})
-    verb = "loses" if one.value > 0 else "gains"
-    words = ["gap", str(run.place), "--reference", one.reference.set, "--target", one.target.set]
-    command = f"Split the loss into its causes: `{called()} {shlex.join(words)}`"
-    return Answer.of(
-        f"{one.target.model} {verb} {points(one.value)} from {one.reference.set} to {one.target.set}",
-        {LOST: lost, BETWEEN: between, NEXT: command if one.value > 0 else "", SURE: sure},
-    )
+        headline = f"{model} loses nothing beyond chance from {before.set} to {after.set}"
+    chosen = ("--model", slug(model)) if run.models else ()
+    command = run.command("gap", "--reference", before.set, "--target", after.set, *chosen)
+    explained = one.sure and one.value > 0 and run.job != "evaluate"
+    parts = {
+        LOST: loss_text(one.value, one.low, one.high, before.value, after.value),
+        BETWEEN: between_text(model, *((side.set, side.n) for side in (before, after))),
+        NEXT: f"Split the loss into its causes: {command}" if explained else "",
+        SURE: [_certainty(one), "The interval takes the images of the two sets as independent."],
+    }
+    return Answer.of(headline, parts)
+
+
+def _certainty(one: Loss) -> str:
+    if one.low is None:
+        return "The results give no interval for one of the accuracies."
+    if one.sure:
+        return "The difference is beyond chance: its interval leaves zero out."
+    return "The difference may be chance: its interval holds zero."
 
 
 def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
     models = len({one.model for one in rows})
     among = f", the best of {models} models" if models > 1 else ""
-    images = counted(best.n, "image")
+    interval, images = span(best.low, best.high), counted(best.n, "image")
     return Answer.of(
-        f"{best.model} classifies {percent(best.value)} of {best.set} correctly",
+        f"{best.model} classifies {percent(best.value)} of {best.set} correctly{among}",
         {
-            "What was seen": f"{images}{in_brackets(span(best.low, best.high))}{among}.",
-            NEXT: "One set shows no gap. Evaluate the model on a second one, then let `gap` compare the two.",
+            NEXT: "Measure a second set, then run `gap` to explain the difference.",
+            SURE: f"{interval}, for images like these {images}; other images may differ." if interval else "",
         },
     )
-
-
-def _with_count(one: Measured) -> str:
-    return f"{one.set} ({counted(one.n, 'image')})"
 
 
 def _overfitting(rows: Sequence[Measured]) -> list[Block]:

@@ -1,5 +1,6 @@
 """A run folder as the page reads it: manifest, results, tables and pictures."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from gapscope.blocks import Block, Sentence, Warning
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.schemas.run import RunManifest
 
 MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
@@ -84,6 +86,14 @@ class Run:
         """Names of its PNG figures, without their ending."""
         names = (self.place / FIGURES).names()
         return [name.removesuffix(".png") for name in names if name.endswith(".png")]
+
+    def command(self, job: str, *words: str) -> str:
+        """A command about this run, between backticks, for a sentence."""
+        workspace = str(self.manifest.config.get("workspace", "workspace"))
+        is_inside = Location.of(workspace).absolute() / RUNS / self.name == self.place
+        options = ["--workspace", workspace] if is_inside and workspace != "workspace" else []
+        named = self.name if is_inside else str(self.place)
+        return f"`{shlex.join([*called().split(), job, named, *words, *options])}`"
 
     def picture(self, name: str) -> bytes:
         """One of `pictures` as a file."""

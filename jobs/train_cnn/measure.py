@@ -8,13 +8,14 @@ from gapscope.cnn.images import Images
 from gapscope.cnn.train import Lesson
 from gapscope.data.label_order import check_label_order
 from gapscope.draw import png
-from gapscope.draw.matrix import confused_pairs, confusion
+from gapscope.draw.matrix import confusion
 from gapscope.evaluation import measure
 from gapscope.jobs.image_sets import HELD_OUT, Unseen, outcomes, predicted
 from gapscope.jobs.train_cnn.pictures import draw_answers
 from gapscope.jobs.train_cnn.work import Work
 from gapscope.jobs.train_cnn.written import REJECTED, rejected_rows
 from gapscope.networks.trained import Trained
+from gapscope.predictions.confusions import confused_pairs
 from gapscope.runs.folder import PREDICTIONS
 from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
@@ -78,10 +79,10 @@ def evaluate_learnt(work: Work, models: Sequence[Trained], lesson: Lesson, found
 def _confusion(work: Work, model: Trained, test: Unseen, counts: np.ndarray, found: Found) -> None:
     names = model.class_names
     pairs = confused_pairs(names, counts, SHOWN_PAIRS)
-    rows = [(one.true, one.given, one.count, f"{one.share:.1%}") for one in pairs]
+    rows = [(one.true, one.predicted, one.count, f"{one.share:.1%}") for one in pairs]
     if rows:
         title = f"{model.title} on {test.name}: the most confused classes"
-        found.tables.append(Table(title, ("class", "taken for", "images", "of the class"), rows))
+        found.tables.append(Table(title, ("class", "predicted as", "images", "of the class"), rows))
     if len(names) <= PICTURED:
         picture = confusion(names, counts, title=f"{model.title} on {test.name}")
         work.draw(model.title, f"confusion-{test.folder}", png(picture))

@@ -22,11 +22,12 @@ from gapscope.data.source import Listing, Undecodable
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.draw import png
 from gapscope.draw.history import history
-from gapscope.draw.matrix import confused_pairs, confusion
+from gapscope.draw.matrix import confusion
 from gapscope.networks import NETWORKS
 from gapscope.networks.design import Design, body_parameters, head_name, load_weights
 from gapscope.networks.frame import Frame, own_frame, peek
 from gapscope.networks.trained import Trained, load_trained
+from gapscope.predictions.confusions import confused_pairs
 from torch import nn
 from torchvision.transforms import v2
 
@@ -402,15 +403,16 @@ def test_balanced_classes_count_alike(stripes):
 
 def test_confused_pairs_are_named_worst_first():
     counts = np.array([[6, 3, 1], [0, 10, 0], [4, 0, 6]])
-    pairs = confused_pairs(["shirt", "coat", "dress"], counts)
-    assert [(one.true, one.given, one.count) for one in pairs] == [
+    pairs = confused_pairs(["shirt", "coat", "dress"], counts, 3)
+    assert [(one.true, one.predicted, one.count) for one in pairs] == [
         ("dress", "shirt", 4),
         ("shirt", "coat", 3),
         ("shirt", "dress", 1),
     ]
     figure = confusion(["shirt", "coat", "dress"], counts, title="on test")
     title = " ".join(figure.get_suptitle().split())
-    assert title == "on test: dress taken for shirt 40.0%; shirt taken for coat 30.0%; shirt taken for dress 10.0%"
+    worst = "dress predicted as shirt 40.0%; shirt predicted as coat 30.0%; shirt predicted as dress 10.0%"
+    assert title == f"on test: {worst}"
     assert png(figure) == png(confusion(["shirt", "coat", "dress"], counts, title="on test"))
 
 

@@ -135,9 +135,8 @@ def test_the_job_reports_files_by_split(tmp_path):
 
 
 def test_looking_for_datasets_loads_no_heavy_library(tmp_path):
-    for number in range(3):
-        for label, wnid in enumerate(("n01440764", "n01443537")):
-            write(tmp_path / "a" / wnid / f"{number}.jpg", png(label, number))
+    write(tmp_path / "a" / "n01440764" / "a.jpg", png(0, 0))
+    write(tmp_path / "a" / "n01443537" / "a.jpg", png(0, 0))
     script = (
         "import sys; from pathlib import Path; from gapscope.data.catalogue import find_datasets, open_dataset; "
         "import gapscope.jobs.datasets; root = Path(sys.argv[1]); assert len(find_datasets(root)) == 1; "

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import predict
@@ -64,7 +65,7 @@ def test_answers_alone_are_measured_as_far_as_they_go(made, tmp_path):
     names = {result.metric for result in report.results}
     assert {"accuracy", "mcc", "cohen_kappa", "balanced_accuracy"} <= names
     assert not {"ece", "brier", "macro_auroc", "aurc", "log_loss"} & names
-    assert any("no probabilities" in note for note in report.notes)
+    assert any("no probabilities" in block.text for block in report.blocks if isinstance(block, Sentence))
     assert measured(report, "mcc").value == pytest.approx(reference.matthews_corrcoef(label, scores.argmax(axis=1)))
 
 
@@ -91,7 +92,7 @@ def test_an_array_and_several_right_labels(made, tmp_path):
         ({}, "not both and not neither"),
         ({"run": "a", "predictions": "b"}, "not both and not neither"),
         ({"predictions": "b", "replicates": 0}, "2 or more"),
-        ({"run": "/nowhere"}, "no run folder"),
+        ({"run": "/nowhere"}, "no run in .* named '/nowhere'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from gapscope.evaluation.accuracy import best_models
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
 from gapscope.reports.page.replicated_images import replicated_classes
@@ -142,17 +143,6 @@ def _recalls(run: Run) -> Block | None:
         "Recall: share of the images of a class that are found. Precision: share of those given a class that are of it."
     )
     return section("classes", "Classes", sentences=[about, *told], tables=tables) if tables else None
-
-
-def best_models(run: Run) -> list[tuple[str, str]]:
-    """For each set the model with the highest accuracy; means over seeds are no model."""
-    best: dict[str, Row] = {}
-    for row in run.of_metric("accuracy"):
-        where = set_name(row)
-        known = row["value"] is not None and ", mean of " not in row["model"]
-        if known and (where not in best or row["value"] > best[where]["value"]):
-            best[where] = row
-    return [(row["model"], where) for where, row in best.items()]
 
 
 def _by_class(run: Run, model: str, where: str) -> dict[str, dict[str, Row]]:

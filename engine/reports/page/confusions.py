@@ -2,8 +2,9 @@
 
 import numpy as np
 from gapscope.draw import png
-from gapscope.draw.matrix import confused_pairs, confusion
+from gapscope.draw.matrix import confusion
 from gapscope.predictions import Predictions
+from gapscope.predictions.confusions import confused_pairs, confusion_counts
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
 from gapscope.reports.page.replicated_images import replicated_pairs
 from gapscope.reports.page.words import percent, upper
@@ -29,7 +30,7 @@ def confusion_section(run: Run, held: Held) -> Block | None:
         return _moved(pairs) if "label" in pairs[0] else replicated_pairs(run)
     tables, figures = [], []
     for where, said in held:
-        counts = counts_of(said)
+        counts = confusion_counts(said)
         if counts.sum() > np.trace(counts):
             tables.append(_table(where, said, counts))
             figures += _figure(run, where, said, counts)
@@ -57,17 +58,10 @@ def _moved(pairs: list[dict]) -> Block | None:
     return section("confusions", "Confusions", sentences=[about], tables=[found])
 
 
-def counts_of(said: Predictions) -> np.ndarray:
-    """Images of each class that were given each class, ``(k, k)``."""
-    known = said.labelled()
-    classes = len(said.class_names)
-    pairs = known.label.astype(np.int64) * classes + known.predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
 def _table(where: str, said: Predictions, counts: np.ndarray) -> Block:
     rows = [
-        [one.true, one.given, estimate(one.share), one.count] for one in confused_pairs(said.class_names, counts, SHOWN)
+        [one.true, one.predicted, estimate(one.share), one.count]
+        for one in confused_pairs(said.class_names, counts, SHOWN)
     ]
     return table(f"{said.model} on {where}: the most frequent confusions", COUNTS, rows)
 
@@ -75,7 +69,7 @@ def _table(where: str, said: Predictions, counts: np.ndarray) -> Block:
 def _figure(run: Run, where: str, said: Predictions, counts: np.ndarray) -> list[Block]:
     """The run's own picture where it has one, else one drawn now; none of very many classes."""
     worst = confused_pairs(said.class_names, counts, 1)[0]
-    told = f"{worst.true} is taken for {worst.given} most, in {percent(worst.share)} of its images"
+    told = f"{worst.true} is taken for {worst.predicted} most, in {percent(worst.share)} of its images"
     alt = f"Confusion matrix of {said.model} on {where}: {told}"
     own = [name for name in run.pictures if name.startswith("confusion-") and name.endswith(where.replace("/", "-"))]
     if own:

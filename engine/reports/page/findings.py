@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gapscope.core.errors import InputError
+from gapscope.evaluation.best_predictions import best_predictions
 from gapscope.reports.page.accuracy import accuracy_section
-from gapscope.reports.page.answers import held
 from gapscope.reports.page.blocks import Block
 from gapscope.reports.page.classes import class_section
 from gapscope.reports.page.confusions import confusion_section
@@ -56,7 +56,7 @@ def findings(runs: Sequence[Run], images: Images) -> dict[str, Any]:
 
 
 def _record(run: Run, images: Images) -> dict[str, Any]:
-    answers = list(held(run))
+    answers = list(best_predictions(run))
     sections = [
         ledger_section(run),
         repair_section(run),

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gapscope.draw.matrix import confused_pairs
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
+from gapscope.predictions.confusions import confused_pairs, confusion_counts
 from gapscope.reports.page.augmentation import headline_of, ranking_of
 from gapscope.reports.page.classes import flagged
-from gapscope.reports.page.confusions import Held, counts_of
+from gapscope.reports.page.confusions import Held
 from gapscope.reports.page.forecasts import is_forecast
 from gapscope.reports.page.ledger import ORACLE, cause, largest_term, repair, rungs
 from gapscope.reports.page.mapped import believed, map_reading, map_seen, method_of
@@ -213,8 +213,8 @@ def _single(run: Run, best: Measured, rows: Sequence[Measured], held: Held) -> L
 def _errors_text(held: Held, where: str) -> list[str]:
     """The confusions that take most images of their class."""
     said = next((said for name, said in held if name == where), None)
-    pairs = [] if said is None else confused_pairs(said.class_names, counts_of(said), NAMED)
-    named = [f"{one.true} taken for {one.given} ({percent(one.share)} of its images)" for one in pairs]
+    pairs = [] if said is None else confused_pairs(said.class_names, confusion_counts(said), NAMED)
+    named = [f"{one.true} predicted as {one.predicted} ({percent(one.share)} of its images)" for one in pairs]
     return [f"Most frequent errors: {listed(named)}."] if named else []
 
 

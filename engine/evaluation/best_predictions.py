@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
+from gapscope.blocks.formats import set_name
 from gapscope.core.errors import GapscopeError
+from gapscope.evaluation.accuracy import best_models
 from gapscope.predictions import Predictions, read_predictions
 from gapscope.predictions.run import MODELS, PREDICTIONS, sets_in_run
-from gapscope.reports.page.classes import best_models
-from gapscope.reports.page.words import set_name
 from gapscope.runs.run import Run
 
 # Sets whose predictions are read: a run of a study may hold dozens.
 SETS = 8
 
 
-def held(run: Run) -> Iterator[tuple[str, Predictions]]:
-    """For each set its name and the answers of the most accurate model that the run keeps; at most `SETS` of them."""
+def best_predictions(run: Run) -> Iterator[tuple[str, Predictions]]:
+    """For each set its name and the predictions of the most accurate model that the run keeps; at most `SETS`."""
     chosen = {where: model for model, where in best_models(run)}
     places = _places(run)
     rank = {where: place for place, where in enumerate(chosen)}
@@ -28,7 +28,7 @@ def held(run: Run) -> Iterator[tuple[str, Predictions]]:
 
 
 def _target_of_gap(run: Run, there: set[str]) -> Iterator[tuple[str, Predictions]]:
-    """Of a gap whose target was predicted by the run that it explains, that run's answers, if they are still there."""
+    """Of a gap whose target was predicted by the run that it explains, that run's predictions, if they still exist."""
     target, explained = (run.manifest.config.get(name) for name in ("target", "run"))
     if run.job != "gap" or not explained or not isinstance(target, str) or target in there:
         return
@@ -42,12 +42,12 @@ def _target_of_gap(run: Run, there: set[str]) -> Iterator[tuple[str, Predictions
 
 def _places(run: Run) -> dict[tuple[str, str], dict[str, str]]:
     """For each set and its folder, where each model's predictions lie below the run."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    places: dict[tuple[str, str], dict[str, str]] = {}
     for model in run.models or [""]:
         for folder, (dataset, split) in sets_in_run(run.place, model).items():
             where = set_name({"dataset": dataset, "split": split})
-            found.setdefault((where, folder), {})[model] = f"{MODELS}/{model}" if model else "."
-    return found
+            places.setdefault((where, folder), {})[model] = f"{MODELS}/{model}" if model else "."
+    return places
 
 
 def _preferred(models: dict[str, str], best: str) -> tuple[str, str]:

@@ -1,0 +1,96 @@
+"""All that predictions in memory allow to be measured, with intervals, and what has to be known to read it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from gapscope.data.label_order import check_label_order
+from gapscope.evaluation.calibration import reliability
+from gapscope.evaluation.metrics import measure
+from gapscope.evaluation.multilabel import LabelSets, multi_label
+from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selected
+from gapscope.inference.interval import clopper_pearson
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
+from gapscope.summaries.outcomes import Outcomes
+from gapscope.summaries.scores import ClassScores
+
+RELIABILITY = pa.schema(
+    [
+        *((name, pa.string()) for name in ("model", "dataset", "split")),
+        *((name, pa.float64()) for name in ("low", "high")),
+        ("n", pa.int64()),
+        *((name, pa.float64()) for name in ("confidence", "accuracy")),
+    ]
+)
+
+
+def measure_predictions(predictions: Predictions, counts: Outcomes, *, replicates: int, seed: int = 0) -> list[Result]:
+    """All metrics of `counts`, which are those of `predictions`, with their intervals."""
+    results = measure(counts, predictions.dataset, predictions.split, predictions.model, predictions.class_names)
+    bounds = intervals(predictions, replicates=replicates, seed=seed)
+    more = {**selected(counts), **ranking_errors(counts)}
+    return [
+        *(_bounded(result, bounds) for result in results),
+        *(_result(predictions, name, value, counts.n) for name, value in more.items()),
+    ]
+
+
+def counts_of(predictions: Predictions, scores: ClassScores | None = None) -> Outcomes:
+    """The counts of all rows; with `scores`, what was counted of all probabilities when they were predicted."""
+    counts = counted(predictions)
+    return counts if scores is None else counts._replace(scores=scores if counts.calibration else None)
+
+
+def _bounded(result: Result, bounds: dict[str, tuple[float, float]]) -> Result:
+    if result.class_name is not None or result.low is not None or result.metric not in bounds:
+        return result
+    low, high = bounds[result.metric]
+    return result.model_copy(update={"low": low, "high": high})
+
+
+def _result(predictions: Predictions, metric: str, value: float, n: int, **interval: float) -> Result:
+    place = {"dataset": predictions.dataset, "split": predictions.split, "model": predictions.model}
+    return Result(**place, metric=metric, value=value, n=n, **interval)
+
+
+def measure_label_sets(predictions: Predictions, sets: LabelSets) -> list[Result]:
+    """What the predictions are worth where an image has several valid classes."""
+    score = multi_label(predictions, sets)
+    low, high = clopper_pearson(score.right, score.n)
+    rows = [_result(predictions, "real_accuracy", score.real, score.n, low=low, high=high)]
+    if score.ranked:
+        rows.append(_result(predictions, "variable_top_k_accuracy", score.variable_top_k, score.ranked))
+        rows.append(_result(predictions, "asma", score.asma, score.ranked))
+    return rows
+
+
+def reliability_rows(predictions: Predictions, counts: Outcomes) -> list[dict[str, Any]]:
+    """The rows of the table of reliability, in the fields of `RELIABILITY`; none without probabilities."""
+    place = {"model": predictions.model, "dataset": predictions.dataset, "split": predictions.split}
+    bars = reliability(counts.calibration) if counts.calibration else ()
+    return [{**place, **bar._asdict()} for bar in bars]
+
+
+def notes_of(predictions: Predictions, results: Sequence[Result], counts: Outcomes) -> list[str]:
+    """What has to be known to read the numbers."""
+    model, name = predictions.model, predictions.name
+    values = {result.metric: result.value for result in results if result.class_name is None}
+    order = check_label_order(counts.confusion)
+    notes = [f"warning: {model} on {name}: {order.sentence}"] if order else []
+    if counts.unlabelled:
+        notes.append(f"{name}: {counts.unlabelled:,} rows have no label and were not measured.")
+    if counts.calibration is None:
+        notes.append(f"{model} gives no probabilities, so calibration and selective prediction were not measured.")
+    elif counts.scores is None:
+        notes.append(
+            f"{model}: the probabilities of all classes are not known, so Brier score, class-wise calibration, AUROC "
+            "and average precision were not measured."
+        )
+    if "macro_auroc_error" in values:
+        auroc, precision = (values[f"macro_{metric}_error"] for metric in ("auroc", "average_precision"))
+        notes.append(
+            f"{model} on {name}: AUROC comes from histograms and is within {auroc:.1g} of its exact value, average "
+            f"precision within {precision:.1g}."
+        )
+    return notes
