@@ -1,8 +1,8 @@
 """What each modification costs beside what torchvision offers, and the picture of all of them.
 
-    python benchmarks/modifications.py                                    images a second on one core, a minute
-    python benchmarks/modifications.py --tiny                             a small check that it runs
-    python benchmarks/modifications.py --picture docs/modifications.png   the picture instead
+    python -m benchmarks.modifications                                    images a second on one core, a minute
+    python -m benchmarks.modifications --tiny                             a small check that it runs
+    python -m benchmarks.modifications --picture docs/modifications.png   the picture instead
 
 Speed is that of the slowest severity, the best of several repeats, on scikit-learn's photograph of a temple at 224 and
 at 32 pixels. torchvision works on the same uint8 pixels with one thread; where it has no modification of this kind, or

@@ -1,0 +1,40 @@
+"""Every name that is imported from the package exists, in functions that no test calls and in benchmarks too."""
+
+import ast
+import re
+from importlib import import_module
+
+import pytest
+from conftest import ROOT
+from test_floors import FILES
+
+BENCHMARKS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.name != "__init__.py")
+
+
+def missing_in(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("gapscope", "benchmarks"):
+            module = import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name) and not _is_module(f"{node.module}.{alias.name}"):
+                    yield f"{node.module}.{alias.name}"
+
+
+def _is_module(name):
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", [*FILES, *BENCHMARKS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_name_that_is_imported_exists(path):
+    assert not list(missing_in(path))
+
+
+def test_the_readme_of_the_benchmarks_names_each_of_them():
+    page = (ROOT / "benchmarks" / "README.md").read_text()
+    named = set(re.findall(r"python -m benchmarks\.(\w+)", page))
+    assert named >= {path.stem for path in BENCHMARKS if "__main__" in path.read_text()}
+    assert all((ROOT / "benchmarks" / f"{name}.py").exists() for name in named)
