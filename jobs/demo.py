@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import JOBS
-from gapscope.jobs.reported import REPORT, write_report
+from gapscope.jobs.options import data_root
+from gapscope.reports.write import REPORT, write_report
 from gapscope.runs.folder import TABLE
 from gapscope.runs.result import RunResult
 
@@ -73,7 +74,9 @@ def _reported(config: DemoConfig, reports: list[RunResult]) -> list[str]:
     """Write one page about all runs, the gap first; nothing where none is wanted."""
     places = [Location.of(one.run) for one in reversed(reports)]
     runs = [place for place in places if (place / TABLE).exists()]
-    return [write_report(runs, Location.of(config.workspace) / REPORT)] if config.report else []
+    if not config.report:
+        return []
+    return [write_report(runs, Location.of(config.workspace) / REPORT, data_root=data_root()).text]
 
 
 def _reports(config: DemoConfig, progress: Progress) -> Iterator[RunResult]:

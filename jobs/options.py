@@ -38,7 +38,9 @@ _SPLIT = option("Split of the dataset, such as train or test; all that there are
 Split: TypeAlias = Annotated[str, _SPLIT]
 Splits: TypeAlias = Annotated[tuple[str, ...], _SPLIT]
 DataRoot: TypeAlias = Annotated[Path, option("Folder in which datasets are looked for; GAPSCOPE_DATA sets it.", DATA)]
-ClassList: TypeAlias = Annotated[Path | None, option("File with one class name per line, in class order.", DATA)]
+_CLASSES = option("File with one class name per line, in class order; of `map`, the two that head separates.", DATA)
+ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
+ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
 _LABELS = option(
     "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
     "an image may have several (a table with the columns image and labels, or JSON).",

@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.reported import data_root, write_report
+from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, data_root
+from gapscope.reports.write import write_report
 from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
 
 JOB = "report"
 
@@ -17,38 +19,31 @@ JOB = "report"
 class ReportConfig:
     """Write one offline page about one or several runs: the answer first, then the evidence.
 
-    The page is a single HTML file of less than 10 MB that needs no network: what was lost, between which sets, why,
-    what to do and how sure that is; then accuracies, ledger, classes, confusions, features, images of the most certain
-    errors, maps, statistics in plain language, provenance and warnings, as far as the runs have them. Takes seconds.
+    The page is a single HTML file of less than 10 MB that needs no network. The run that can say most, a gap or a
+    study, gives the answer and its evidence: what was lost, between which sets, why, what to do and how sure that is;
+    then classes, confusions, images of the most certain errors and where the numbers come from, as far as the run has
+    them. The other runs stand folded below. It is report.html in the folder of the first run when --out is not given.
+    Takes seconds.
 
-        python cli.py report workspace/runs/gap-night
-        python cli.py report workspace/runs/gap-night workspace/runs/shift-night --out night.html
-
-    Attributes
-    ----------
-    runs
-        Folders of finished runs of any command; the first of a gap or a study gives the page its answer.
-    out
-        The file to write; report.html in the folder of the first run when not given.
-    data_root
-        Folder in which datasets are looked for, to show their images; GAPSCOPE_DATA sets another default.
-    seed
-        The seed that the splits of datasets without splits of their own were made with.
+        python cli.py report gap-night
+        python cli.py report gap-night shift-night --out night.html
     """
 
-    runs: tuple[str, ...] = field(default=(), kw_only=False)
-    out: str = ""
-    data_root: Path = field(default_factory=data_root)
-    seed: int = 0
+    runs: Runs = field(default=(), kw_only=False)
+    out: Out = ""
+    workspace: Workspace = "workspace"
+    data_root: DataRoot = field(default_factory=data_root)
+    seed: Seed = 0
 
 
 def run(config: ReportConfig, progress: Progress = SILENT) -> RunResult:
     """Read the runs, write the page."""
     begun = time.perf_counter()
     if not config.runs:
-        raise InputError("no run to report on; name one or several folders, such as workspace/runs/gap-night")
-    runs = [Location.of(place).absolute() for place in dict.fromkeys(config.runs)]
+        raise InputError("no run to report on; name one or several, such as gap-night or workspace/runs/gap-night")
+    workspace = Location.of(config.workspace)
+    runs = [find_run(workspace, name).absolute() for name in dict.fromkeys(config.runs)]
     out = Location.of(config.out).absolute() if config.out else None
-    progress.say(f"writing the report of {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
-    told = write_report(runs, out, config.data_root, config.seed)
-    return RunResult(JOB, str(out.parent if out else runs[0]), time.perf_counter() - begun, notes=[told])
+    progress.say(f"writing the report of {counted(len(runs), 'run')}")
+    about = write_report(runs, out, data_root=config.data_root, seed=config.seed)
+    return RunResult(JOB, str(out.parent if out else runs[0]), time.perf_counter() - begun, blocks=[about])

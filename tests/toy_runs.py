@@ -12,12 +12,16 @@ def result(metric, value, *, n=100, dataset="toy", split="test", model="softmax"
     return Result(**place, value=value, low=low, high=high, n=n)
 
 
-def write_run(folder, job, results=(), *, config=None, status="complete", tables=None, files=None, figures=None):
+INPUT = {"place": "embeddings/toy", "config_hash": "ab" * 32, "rows": 300}
+
+
+def write_run(
+    folder, job, results=(), *, config=None, status="complete", tables=None, files=None, figures=None, inputs=(INPUT,)
+):
     """A run folder by hand; `files` are JSON, `tables` lists of rows, `figures` PNG files."""
     folder.mkdir(parents=True)
     manifest = {"job": job, "config": config or {}, "versions": {"numpy": "2"}, "status": status}
-    inputs = [{"place": "embeddings/toy", "config_hash": "ab" * 32, "rows": 300}]
-    manifest |= {"spec_version": 1, "inputs": inputs, "seconds": {"fit": 1.5}, "peak_memory_bytes": 2**20}
+    manifest |= {"spec_version": 1, "inputs": list(inputs), "seconds": {"fit": 1.5}, "peak_memory_bytes": 2**20}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     rows = [one.row() for one in results]
     pq.write_table(pa.Table.from_pylist(rows, RESULTS_SCHEMA), folder / "results.parquet")

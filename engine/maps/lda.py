@@ -36,9 +36,9 @@ class DiscriminantMap:
             )
         within, share = within_spread(labelled)
         basis = directions(labelled, within)
-        told = f"directions from {labelled.total.n:,} labelled rows of {len(labelled.present):,} classes"
+        source = f"directions from {labelled.total.n:,} labelled rows of {len(labelled.present):,} classes"
         shrinkage = f"their common covariance shrunk by {share:.2g}; classes look farther apart than new rows would be"
-        return Laid(Projection.of(labelled.total, basis), told=(f"{told}, {shrinkage}",))
+        return Laid(Projection.of(labelled.total, basis), notes=(f"{source}, {shrinkage}",))
 
 
 LDA = DiscriminantMap()

@@ -69,13 +69,13 @@ class Laid(NamedTuple):
         Coordinates ``(n, 2) float32`` of rows ``x : (n, d) float32``; picklable.
     fitted : (m, 2) float32 or None
         Coordinates of the sample that was laid out; None where every row has coordinates of its own.
-    told
+    notes
         Sentences about how it was made.
     """
 
     place: Place
     fitted: Array | None = None
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Map(Protocol):

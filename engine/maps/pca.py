@@ -20,7 +20,7 @@ class PrincipalMap:
         projection = in_two(space.principal)
         total = space.moments.total.variance(ddof=0).sum()
         share = projection.variance.sum() / total if total > 0 else 1.0
-        return Laid(projection, told=(f"two principal directions hold {share:.1%} of the variance of all features",))
+        return Laid(projection, notes=(f"two principal directions hold {share:.1%} of the variance of all features",))
 
 
 PCA = PrincipalMap()

@@ -75,7 +75,7 @@ def _judged(space: Space, sheet: Sheet, firsts: Sequence[int], shares: Array) ->
 
 
 def neighbours_for(rows: int, most: int = NEIGHBOURS) -> int:
-    """As many neighbours as trustworthiness can be told for among so many rows, 0 where there are too few.
+    """As many neighbours as trustworthiness is defined for among so many rows, 0 where there are too few.
 
     >>> neighbours_for(2000), neighbours_for(9), neighbours_for(2)
     (15, 4, 0)

@@ -44,8 +44,8 @@ class UmapMap:
         model = _fitted(sample.z, k, options.seed, exact=by_neighbours)
         xy = np.ascontiguousarray(model.embedding_, np.float32)
         place = Neighbours.of(space.principal, sample.z, xy) if by_neighbours else ByUmap(space.principal, model)
-        told = f"UMAP of {sample.rows:,} rows with {k} neighbours each, on one thread, as it has a seed"
-        return Laid(place, xy, (told,))
+        note = f"UMAP of {sample.rows:,} rows with {k} neighbours each, on one thread, as it has a seed"
+        return Laid(place, xy, (note,))
 
 
 UMAP = UmapMap()

@@ -457,7 +457,7 @@ def test_a_map_has_the_figures_that_its_columns_can_fill(points):
     plain = {"x": x, "y": y, "label": np.full(50, -1), "set": np.zeros(50, int)}
     assert [name for name, _ in figures(plain, NAMES, ["one"])] == ["density"]
     known = {"label": codes, "set": np.arange(50) % 3, "right": codes / 3 > 0.5, "confidence": codes / 3}
-    found = dict(figures(plain | known, NAMES, ["one", "two", "three"], method="umap"))
+    found = dict(figures(plain | known, NAMES, ["one", "two", "three"], note="UMAP: neighbours are alike"))
     assert list(found) == [
         *("density", "classes", "each-class", "sets", "shift", "shift-2", "answers", "confidence"),
     ]

@@ -11,22 +11,13 @@ from gapscope.draw.points.shift import shift
 from gapscope.draw.points.values import values
 from matplotlib.figure import Figure
 
-# What the reader has to know of each kind of map.
-NOTES = {
-    "pca": "Across and up: the two principal coordinates that vary most.",
-    "umap": "UMAP: neighbours are alike; how far groups lie apart and how large they are means little.",
-    "tsne": "t-SNE: neighbours are alike; how far groups lie apart and how large they are means little.",
-    "lda": "Across and up: the two discriminants that tell the classes apart best.",
-    "head": "Across: what separates the two classes.",
-}
-
 
 def figures(
     columns: Mapping[str, np.ndarray],
     class_names: Sequence[str],
     set_names: Sequence[str],
     *,
-    method: str = "",
+    note: str = "",
     size: Size = PAGE,
 ) -> Iterator[tuple[str, Figure]]:
     """Names of files and figures; those for which the columns know nothing are not among them.
@@ -35,23 +26,23 @@ def figures(
     ----------
     columns
         By name, ``(n,)`` each: x; y; label, an index of `class_names`, -1 for none; set, an index of `set_names`; and,
-        where answers are known, right, 1 or 0 or NaN, and confidence, NaN where unknown.
-    method
-        Of the map, for the captions.
+        where predictions are known, right, 1 or 0 or NaN, and confidence, NaN where unknown.
+    note
+        How the map is to be read, for the captions.
     """
     x, y, label, of = (columns[name] for name in ("x", "y", "label", "set"))
-    told = {"note": NOTES.get(method, ""), "size": size}
-    yield "density", density(x, y, **told)
+    style = {"note": note, "size": size}
+    yield "density", density(x, y, **style)
     if (label >= 0).any():
-        yield "classes", categories(x, y, label, class_names, **told)
-        yield "each-class", multiples(x, y, label, class_names, **told)
+        yield "classes", categories(x, y, label, class_names, **style)
+        yield "each-class", multiples(x, y, label, class_names, **style)
     if len(set_names) > 1:
-        yield "sets", categories(x, y, of, set_names, named=False, **told)
+        yield "sets", categories(x, y, of, set_names, named=False, **style)
     for number in range(1, len(set_names)):
         one, other = ((x[of == which], y[of == which]) for which in (0, number))
         called = "shift" if number == 1 else f"shift-{number}"
-        yield called, shift(one, other, (set_names[0], set_names[number]), **told)
+        yield called, shift(one, other, (set_names[0], set_names[number]), **style)
     if "right" in columns and np.isfinite(columns["right"]).any():
-        yield "answers", answers(x, y, columns["right"], **told)
+        yield "answers", answers(x, y, columns["right"], **style)
     if "confidence" in columns and np.isfinite(columns["confidence"]).any():
-        yield "confidence", values(x, y, columns["confidence"], unit="confidence", **told)
+        yield "confidence", values(x, y, columns["confidence"], unit="confidence", **style)

@@ -11,7 +11,6 @@ from gapscope.reports.page.classes import flagged
 from gapscope.reports.page.confusions import Held
 from gapscope.reports.page.forecasts import is_forecast
 from gapscope.reports.page.ledger import ORACLE, cause, largest_term, repair, rungs
-from gapscope.reports.page.mapped import believed, map_reading, map_seen, method_of
 from gapscope.reports.page.replication import (
     between_text,
     do_text,
@@ -28,7 +27,7 @@ from gapscope.runs.run import Row, Run
 
 Lead = dict[str, Any]
 LOST, BETWEEN, WHY, DO, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"
-SEEN, NEXT, WRONG, READ = "What was seen", "What to do next", "What goes wrong", "How to read it"
+SEEN, NEXT, WRONG = "What was seen", "What to do next", "What goes wrong"
 LINE = "The line of models"
 # What helps against each cause, beside the repairs that were tried.
 ADVICE = {
@@ -42,19 +41,12 @@ ADVICE = {
     "class_drop": "Look at the classes named here and at what they are taken for.",
 }
 NAMED = 3
-EXPLORE = ("python", "cli.py", "explore", "--map")
 
 
 def lead_of(run: Run, held: Held) -> Lead:
     """The answer of one run: a headline, and parts with a name and a text each."""
     tell = LEADS.get(run.job, _accuracies)
     return tell(run, held) or _accuracies(run, held) or _nothing(run)
-
-
-def rank_of(run: Run) -> int:
-    """Which of several runs speaks first: a gap, a study, a comparison, then those that measure accuracy."""
-    order = list(LEADS)
-    return order.index(run.job) if run.job in order else len(order) if run.of_metric("accuracy") else len(order) + 1
 
 
 def _lead(headline: str, parts: Mapping[str, Sequence[str]]) -> Lead:
@@ -370,19 +362,6 @@ def _forecast(run: Run, held: Held) -> Lead | None:
     return _lead(f"Accuracy without labels: {percent(low)} to {percent(high)} on {listed(list(spans))}", parts)
 
 
-def _map(run: Run, held: Held) -> Lead | None:
-    about = run.json("coordinates/about")
-    if about is None:
-        return None
-    parts = {
-        SEEN: map_seen(run, about),
-        READ: [map_reading(about)],
-        SURE: believed(run),
-        NEXT: [f"Look at every point and its image: `{shlex.join([*EXPLORE, str(run.place)])}`"],
-    }
-    return _lead(f"Map of {listed(about['sets'])} by {method_of(about)}", parts)
-
-
 # By job, in the order in which they speak where a page has several runs.
 LEADS: Mapping[str, Callable[[Run, Held], Lead | None]] = {
     "gap": _gap,
@@ -397,5 +376,4 @@ LEADS: Mapping[str, Callable[[Run, Held], Lead | None]] = {
     "predict": _accuracies,
     "shift": _shift,
     "forecast": _forecast,
-    "map": _map,
 }

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from gapscope.core.errors import unknown_name
 from gapscope.core.location import Location
-from gapscope.jobs.map.config import MapConfig
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
@@ -30,21 +29,27 @@ class Sets(NamedTuple):
         return [store.name for store in self.stores]
 
     @property
-    def name(self) -> str:
-        """All sets, for titles."""
-        return ", ".join(self.names)
-
-    @property
     def rows(self) -> int:
         """Of all sets."""
         return sum(store.rows for store in self.stores)
 
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.stores[0].dim
 
-def sets_of(workspace: Location, config: MapConfig, chosen: Chosen) -> Sets:
-    """The stores that the options name, or what is chosen of them, checked to have the same features and classes."""
-    names = list(dict.fromkeys(one if "/" in one else f"{one}/{config.split}" for one in config.dataset))
-    whole = [_find(workspace, names[0], config.backbone)]
-    whole += [_find(workspace, name, whole[0].provenance.backbone) for name in names[1:]]
+
+def read_sets(workspace: Location, names: Sequence[str], backbone: str, chosen: Chosen) -> Sets:
+    """The stores with `names`, as dataset/split, or what is chosen of them.
+
+    Raises
+    ------
+    InputError
+        There is no such store, or they have different features or classes.
+    """
+    first, *others = dict.fromkeys(names)
+    whole = [_find(workspace, first, backbone)]
+    whole += [_find(workspace, name, whole[0].provenance.backbone) for name in others]
     stores = chosen.of_stores(whole)
     return Sets(stores, [stores[0].view(), *(comparable_view(stores[0], store) for store in stores[1:])])
 

@@ -1,0 +1,88 @@
+"""What a report of one or several runs is made of: the answer and its evidence, then the other runs."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gapscope.blocks import Block, Figure, Gallery, Heading, Sentence, Warning
+from gapscope.blocks.formats import listed
+from gapscope.blocks.html import Part
+from gapscope.core.errors import InputError
+from gapscope.reports.accuracies import accuracy_blocks
+from gapscope.reports.pages import page_of, rank_of
+from gapscope.reports.provenance import differences, provenance, warnings_of
+from gapscope.reports.samples import Images, sample_blocks
+from gapscope.runs.run import Run
+
+# Bytes of all pictures together; a page must stay below 10 MB, and base64 makes four of three.
+PICTURE_BYTES = 6_000_000
+
+
+class Report(NamedTuple):
+    """A title, the blocks of the run that answers, and the other runs: what `gapscope.blocks.html.document` takes."""
+
+    title: str
+    blocks: list[Block]
+    parts: list[Part]
+
+
+def collected(runs: Sequence[Run], images: Images) -> Report:
+    """The pages of all runs, that of the run which ranks first in front.
+
+    Raises
+    ------
+    InputError
+        There is no run.
+    """
+    if not runs:
+        raise InputError("no run to report on; name one or several folders below runs/")
+    first, *others = sorted(runs, key=rank_of)
+    budget = Budget(PICTURE_BYTES)
+    blocks = list(budget.spent(record(first, images)))
+    if others:
+        blocks = [*map(Warning, differences(runs)), *blocks, *accuracy_blocks(runs)]
+    parts = [
+        Part(f"run-{place}", run.name, list(budget.spent(record(run, images)))) for place, run in enumerate(others, 2)
+    ]
+    return Report(listed([run.name for run in (first, *others)]), blocks, parts)
+
+
+def record(run: Run, images: Images) -> list[Block]:
+    """The page of a run with warnings in front, the images of its errors and where its numbers come from behind."""
+    page = page_of(run)
+    said = {block.text for block in page if isinstance(block, Warning)}
+    warnings = [Warning(text) for text in warnings_of(run) if text not in said]
+    return [*warnings, *page, *sample_blocks(run, images), *provenance(run)]
+
+
+class Budget:
+    """How many bytes of pictures there is still room for."""
+
+    def __init__(self, allowed: int):
+        self.left = allowed
+
+    def spent(self, blocks: Iterable[Block]) -> Iterable[Block]:
+        """The blocks, without the pictures for which there is no room; the last of a section says which these are."""
+        missing: list[str] = []
+        for block in blocks:
+            if isinstance(block, Heading) and missing:
+                yield _left_out(missing)
+                missing = []
+            size = _bytes(block)
+            if size <= self.left:
+                self.left -= size
+                yield block
+            else:
+                missing.append(block.title if isinstance(block, Gallery) else block.name)
+        if missing:
+            yield _left_out(missing)
+
+
+def _left_out(names: Sequence[str]) -> Sentence:
+    return Sentence(f"Left out to keep this file small, and in the run's folder: {listed(names)}.")
+
+
+def _bytes(block: Block) -> int:
+    """Bytes of the pictures of a block."""
+    if isinstance(block, Gallery):
+        return sum(3 * len(image.src or "") // 4 for image in block.images)
+    return len(block.png()) if isinstance(block, Figure) else 0

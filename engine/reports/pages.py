@@ -1,0 +1,58 @@
+"""Which function words the findings of which command, from its saved run alone."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from gapscope.blocks import Answer, Block
+from gapscope.blocks.formats import counted, upper
+from gapscope.runs.run import Run
+
+EVALUATION, TRAINING = "gapscope.evaluation.page:page", "gapscope.training.page:page"
+CNN = "gapscope.cnn.page:page"
+# In the order in which they speak where a report has several runs.
+PAGES = {
+    "gap": "gapscope.gaps.page:page",
+    "study-modifications": "gapscope.studies.modifications.page:page",
+    "study-augmentation": "gapscope.studies.augmentation.page:page",
+    "study-imagenet-v2": "gapscope.studies.replication.page:page",
+    "compare": EVALUATION,
+    "fit-incremental": TRAINING,
+    "tune": TRAINING,
+    "train-cnn": CNN,
+    "refit-head": CNN,
+    "evaluate": EVALUATION,
+    "predict": EVALUATION,
+    "shift": "gapscope.shifts.page:page",
+    "forecast": "gapscope.forecasts.page:page",
+    "map": "gapscope.maps.page:page",
+}
+
+
+def rank_of(run: Run) -> int:
+    """Which of several runs speaks first: a gap, a study, a comparison, then those that measure accuracy."""
+    order = list(PAGES)
+    return order.index(run.job) if run.job in order else len(order) + (not run.of_metric("accuracy"))
+
+
+def page_of(run: Run) -> list[Block]:
+    """The page of a run, which begins with an answer; a command without a page says how much it measured."""
+    module, _, name = PAGES.get(run.job, "").partition(":")
+    if not module:
+        return [_count(run)]
+    if not _exists(module):
+        from gapscope.reports.sections import page
+
+        return page(run)
+    blocks = list(getattr(import_module(module), name)(run))
+    return blocks if any(isinstance(block, Answer) for block in blocks) else [_count(run), *blocks]
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _count(run: Run) -> Answer:
+    return Answer(f"{upper(run.job)}: {counted(len(run.headline), 'number')} measured")

@@ -1,0 +1,201 @@
+"""Images that a model classifies wrongly with the greatest certainty, as small pictures read from their dataset."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
+from gapscope.blocks.formats import counted, percent, set_name
+from gapscope.blocks.html import data_address
+from gapscope.core.errors import GapscopeError
+from gapscope.core.files import read_json
+from gapscope.core.location import Location
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.modified import SEPARATOR
+from gapscope.data.source import Source, Undecodable
+from gapscope.evaluation.best_predictions import best_predictions
+from gapscope.evaluation.classes import align_classes
+from gapscope.evaluation.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
+from gapscope.predictions import Predictions
+from gapscope.runs.run import FIGURES, MANIFEST, Run
+from gapscope.schemas.embeddings import StoreManifest
+from gapscope.schemas.reasons import CODES
+from PIL import Image
+
+# Images under each heading, and the longer side of one in pixels; a small image is enlarged whole times.
+SHOWN, SIDE = 10, 96
+QUALITY = 80
+HEADINGS = {
+    f"{WRONG}, {MOST}": "Wrong, and most certain",
+    f"{WRONG}, {LEAST}": "Wrong, and least certain",
+    f"{RIGHT}, {LEAST}": "Right, but least certain",
+}
+PREDICTIONS, SALIENCY = "predictions-", "saliency-"
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where the images of the sets are looked for.
+
+    Attributes
+    ----------
+    data_root
+        Folder of the datasets that are known by name; those given by path are looked for there.
+    seed
+        Decides the splits of datasets that have none.
+    """
+
+    data_root: Path
+    seed: int = 0
+
+    def of(self, predictions: Predictions, run: Run) -> Source:
+        """The images that were predicted, checked to be the same by the labels of all of them.
+
+        Raises
+        ------
+        GapscopeError
+            They are not there, or are others.
+        """
+        reasons = []
+        for place in dict.fromkeys([*_places(predictions, run), predictions.dataset]):
+            try:
+                source = open_dataset(place, self.data_root, seed=self.seed).source(predictions.split)
+            except GapscopeError as error:
+                reasons.append(str(error))
+                continue
+            if _same(source, predictions):
+                return source
+            reasons.append(f"what {place} names are not the images that were predicted")
+        raise GapscopeError(reasons[-1])
+
+
+def _places(predictions: Predictions, run: Run) -> Iterator[str]:
+    """Paths from which the dataset may have been read, by the options of the run and by the stores that it read.
+
+    What stands behind the first plus in the dataset's name, its modifications, stands behind the path too.
+    """
+    plain, plus, modifications = predictions.dataset.partition(SEPARATOR)
+    given = run.manifest.config.get("dataset")
+    found = [given] if isinstance(given, str) and "/" in given else []
+    for one in run.manifest.inputs:
+        place = Location.of(one.place) / MANIFEST
+        if "/embeddings/" in one.place and place.exists():
+            store = StoreManifest.model_validate(read_json(place))
+            if store.provenance.dataset.partition(SEPARATOR)[0] == plain:
+                found.append(store.place or store.provenance.source)
+    for path in found:
+        if Path(path).exists():
+            yield f"{path}{plus}{modifications}"
+
+
+def _same(source: Source, predictions: Predictions) -> bool:
+    """Whether every predicted row has the label of the listed image that it names."""
+    listing = source.listing
+    ids = predictions.sample_id
+    if not predictions.n or ids.min() < 0 or ids.max() >= len(listing):
+        return False
+    labels = listing.labels[ids]
+    if listing.class_names:
+        index, _ = align_classes(predictions.class_names, listing.class_names, predictions.name)
+        labels = np.where(labels >= 0, index[labels], -1)
+    return bool((labels == predictions.label).all())
+
+
+def sample_blocks(run: Run, images: Images) -> list[Block]:
+    """The most certain errors of each set with their pictures; a sentence where these are not to be had."""
+    galleries: list[Block] = []
+    sentences: list[Block] = []
+    accuracies = {}
+    reasons = _reasons(run)
+    for where, predictions in best_predictions(run):
+        shown, missing = _of_set(where, predictions, run, images, reasons)
+        galleries += shown
+        sentences += [Sentence(f"{where}: {missing}")] if missing else []
+        if predictions.known.any():
+            accuracies[where.replace("/", "-")] = f"{where}: {_accuracy(predictions)}"
+    names = [name for name in run.pictures if name.startswith((PREDICTIONS, SALIENCY))]
+    figures = [Figure(name, run.place / FIGURES / f"{name}.png", _alt(name, accuracies)) for name in names]
+    below = [*sentences, *galleries, *figures]
+    return [Heading("samples", "Images"), *below] if below else []
+
+
+def _alt(name: str, accuracies: Mapping[str, str]) -> str:
+    """What a picture of images shows, and what was measured on their set."""
+    kind, _, where = name.partition("-")
+    predicted = "Right and wrong predictions, the most and the least certain"
+    what = predicted if kind == "predictions" else "What speaks for each prediction, by Grad-CAM"
+    return f"{what}, on {accuracies.get(where, where)}"
+
+
+def _accuracy(predictions: Predictions) -> str:
+    """How many predictions are right, and which wrong one is the most certain."""
+    known = predictions.labelled()
+    wrong = np.flatnonzero(known.label != known.predicted)
+    right = f"{percent(1 - len(wrong) / known.n)} of {counted(known.n, 'image')} are classified correctly"
+    if not len(wrong) or known.confidence is None:
+        return right
+    worst = wrong[known.confidence[wrong].argmax()]
+    label, given = (known.class_names[index[worst]] for index in (known.label, known.predicted))
+    return f"{right}; the most certain error is {label} predicted as {given}, with {percent(known.confidence[worst])}"
+
+
+def _reasons(run: Run) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Of a gap, the reason codes of the target's rows, by set and sample id."""
+    target = run.manifest.config.get("target")
+    if not isinstance(target, str):
+        return {}
+    rows = run.table("reasons", ["sample_id", *CODES])
+    return {(target, row["sample_id"]): tuple(code.replace("_", " ") for code in CODES if row[code]) for row in rows}
+
+
+def _of_set(
+    where: str, predictions: Predictions, run: Run, images: Images, reasons: Mapping
+) -> tuple[list[Gallery], str]:
+    """Galleries, or why there are none."""
+    if predictions.confidence is None or not predictions.known.any():
+        return [], "no images are shown, because the model gives no probabilities or the set no labels."
+    columns = (predictions.label, predictions.predicted, predictions.confidence, predictions.sample_id)
+    picked = telling_rows(*columns, SHOWN)
+    try:
+        source = images.of(predictions, run)
+        return [
+            Gallery(f"{title}: {predictions.model} on {where}", _pictures(predictions, picked[kind], source, reasons))
+            for kind, title in HEADINGS.items()
+            if len(picked[kind])
+        ], ""
+    except (GapscopeError, OSError) as error:
+        return [], f"the images are not shown, because {error}."
+
+
+def _pictures(predictions: Predictions, rows: Sequence[int], source: Source, reasons: Mapping) -> tuple[Picture, ...]:
+    return tuple(_picture(predictions, int(row), source, reasons) for row in rows)
+
+
+def _picture(predictions: Predictions, row: int, source: Source, reasons: Mapping) -> Picture:
+    sample = int(predictions.sample_id[row])
+    label, given = (predictions.class_names[index[row]] for index in (predictions.label, predictions.predicted))
+    return Picture(
+        src=_thumbnail(source, sample),
+        name=source.listing.names[sample],
+        label=label,
+        given=given,
+        confidence=float(predictions.confidence[row]),
+        reasons=reasons.get((set_name({"dataset": predictions.dataset, "split": predictions.split}), sample), ()),
+    )
+
+
+def _thumbnail(source: Source, sample: int) -> str | None:
+    """The image as a small JPEG; None where it cannot be decoded."""
+    try:
+        picture = source.image(sample)
+    except Undecodable:
+        return None
+    scale = SIDE / max(picture.size)
+    scale = max(1, int(scale)) if scale >= 1 else scale
+    size = tuple(max(1, round(scale * length)) for length in picture.size)
+    small = picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
+    stream = BytesIO()
+    small.save(stream, "JPEG", quality=QUALITY, optimize=True)
+    return data_address(stream.getvalue(), "jpeg")

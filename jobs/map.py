@@ -1,0 +1,272 @@
+"""`map`: two coordinates for every row of one or several stored sets in one common space."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from gapscope.blocks import Sentence
+from gapscope.core.budget import parse_bytes
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json, write_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
+from gapscope.jobs.options import (
+    METHOD,
+    Backbone,
+    ClassPair,
+    Cluster,
+    DatasetNames,
+    Exclude,
+    Memory,
+    ModelName,
+    Name,
+    Neighbours,
+    Only,
+    Run,
+    Scheduler,
+    Seed,
+    Split,
+    Workers,
+    Workspace,
+    WriteReport,
+    data_root,
+    option,
+)
+from gapscope.maps import MAPS
+from gapscope.reports.write import reported
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import MANNER, RunFolder, input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import FIGURES, MANIFEST, MODELS, find_run, read_run
+from gapscope.runs.selection import Chosen
+from gapscope.schemas.coordinates import ABOUT, POINTS
+from gapscope.schemas.results import Result
+from gapscope.schemas.run import Input, RunManifest
+from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
+    from gapscope.maps.member import Border, MapOptions
+    from gapscope.maps.sets import Sets
+
+JOB, COORDINATES = "map", "coordinates"
+PLACEMENTS = ("neighbours", "library")
+LEAST = {"neighbours": 2, "perplexity": 1, "sample": 1}
+HEAD, PAIR = "head", 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapConfig:
+    """Two coordinates for every row of one or several stored sets, in one common space.
+
+    pca, lda and head are functions of each row. umap and tsne are laid out on a sample, by class and set, in the
+    principal coordinates of all sets together; every other row is then placed among it, and the column `fitted` says
+    which is which. The Parquet table that is written opens in DuckDB, pandas and embedding-atlas as it is. A map that
+    is there already is not made again.
+
+        python cli.py map cifar10 --split test --method umap
+        python cli.py map cifar10/test cifar10+night/test --method tsne --sample 20000
+        python cli.py map cifar10 --method head --classes cat dog --run fit-incremental-cifar10
+        python cli.py map cifar10 --method umap --only ids.parquet
+    """
+
+    dataset: DatasetNames = field(kw_only=False)
+    split: Split = "test"
+    method: Annotated[
+        Literal["pca", "umap", "tsne", "lda", "head"],
+        option("Kind of map; lda: the two best discriminants; head: what separates two classes.", METHOD),
+    ] = "umap"
+    neighbours: Neighbours = 15
+    perplexity: Annotated[float, option("Effective number of neighbours of t-SNE.", METHOD)] = 30.0
+    sample: Annotated[
+        int | None, option("Rows that umap and tsne lay out; 10,000 or what --memory allows when not given.", METHOD)
+    ] = None
+    placement: Annotated[
+        Literal["neighbours", "library"],
+        option("How other rows are placed: fast among neighbours, or by UMAP's and openTSNE's own transform.", METHOD),
+    ] = "neighbours"
+    classes: ClassPair = ()
+    run: Run = ""
+    model: ModelName = ""
+    only: Only = ""
+    exclude: Exclude = ""
+    backbone: Backbone = ""
+    memory: Memory = "2GB"
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+    report: WriteReport = True
+
+
+def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
+    """Read the moments, lay out, place every row, measure the map; or find that all this was done. Then report."""
+    from gapscope.maps.memory import check_memory  # these load SciPy and numba, and `--help` has to be instant
+    from gapscope.maps.predicted import input_of_run
+    from gapscope.maps.sets import read_sets
+
+    begun = time.perf_counter()
+    check(config)
+    workspace, chosen = Location.of(config.workspace).absolute(), Chosen.by(config)
+    names = [one if "/" in one else f"{one}/{config.split}" for one in config.dataset]
+    sets = read_sets(workspace, names, config.backbone, chosen)
+    model = find_run(workspace, config.run) if config.run else None
+    threads = 1 if config.scheduler or config.cluster else processors()
+    size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), threads)
+    name = slug(config.name or "-".join([config.method, *sets.names]))
+    inputs = [*map(input_of, sets.stores), *([input_of_run(model)] if model else []), *chosen.inputs]
+    there = _finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
+    if there:
+        result = _shown_again(there, sets, config.method, begun)
+    else:
+        with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
+            check_worker_memory(workers, needed, "mapping a set")
+            result = _mapped(config, sets, model, chosen.notes(sets.stores), size, folder, workers, progress)
+    return reported(result, wanted=config.report, data_root=data_root())
+
+
+def check(config: MapConfig) -> None:
+    """Refuse options without a meaning, before anything is read.
+
+    Raises
+    ------
+    InputError
+        See above.
+    """
+    if config.method not in MAPS:
+        raise unknown_name("map", config.method, MAPS)
+    if config.placement not in PLACEMENTS:
+        raise unknown_name("placement", config.placement, PLACEMENTS)
+    if not config.dataset:
+        raise InputError("no set to map; name at least one as dataset/split")
+    if config.method == HEAD and len(config.classes) != PAIR:
+        raise InputError("head separates two classes; name them with --classes, such as --classes cat dog")
+    for name, least in LEAST.items():
+        value = getattr(config, name)
+        if value is not None and not value >= least:
+            raise InputError(f"--{name} is {value:g}; give {least} or more")
+
+
+def _mapped(
+    config: MapConfig,
+    sets: "Sets",
+    model: Location | None,
+    chosen: Sequence[str],
+    size: int,
+    folder: RunFolder,
+    workers,
+    progress: Progress,
+) -> RunResult:
+    from gapscope.maps.made import make_map
+    from gapscope.maps.page import page
+    from gapscope.maps.points import write_points
+    from gapscope.maps.predicted import predicted_by
+    from gapscope.maps.results import measure, notes_of
+    from gapscope.maps.space import Space
+
+    options = _options(config, sets, model)
+    predicted, missing = predicted_by(model, config.model, sets) if model else ([], [])
+    with folder.timed("moments"):
+        space = Space.read(sets.views, workers, progress)
+    with folder.timed("layout"):
+        sheet = make_map(config.method, space, options, size, workers, progress)
+    with folder.timed("place"):
+        write_points(folder.place, sets, space, sheet, predicted, workers, progress)
+    with folder.timed("judge"):
+        results = measure(config.method, options, sets, space, sheet)
+    notes = [*chosen, *notes_of(options, sets, sheet), *missing]
+    about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names, "notes": notes}
+    write_json(folder.place / COORDINATES / ABOUT, about)
+    with folder.timed("draw"):
+        _draw(folder.place, sets, config.method)
+    return folder.finish(results, page=page)
+
+
+def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOptions":
+    """What every kind of map is made with.
+
+    Raises
+    ------
+    InputError
+        A class of ``--classes`` is not among those of the sets, or is named twice.
+    """
+    from gapscope.maps.member import MapOptions
+    from gapscope.maps.sets import class_index
+
+    pair = tuple(class_index(name, sets.class_names) for name in config.classes) if config.method == HEAD else None
+    if pair and pair[0] == pair[1]:
+        raise InputError(f"--classes names {config.classes[0]} twice; name two different classes")
+    border = _border(model / MODELS / config.model if config.model else model, sets, pair) if pair and model else None
+    return MapOptions(config.neighbours, config.perplexity, config.placement, pair, border, config.seed, processors())
+
+
+def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | None":
+    """Where the model in `folder`, if it is a linear one on features as they are stored, scores both classes alike."""
+    import numpy as np
+    from gapscope.evaluation.stored import check_features
+    from gapscope.maps.member import Border
+    from gapscope.maps.sets import class_index
+    from gapscope.probes.model import MODEL, load_model
+    from gapscope.probes.rules.linear import Linear
+
+    if not (folder / MODEL).exists():
+        return None
+    model = load_model(folder)
+    check_features(model, sets.stores[0])
+    if not isinstance(model.rule, Linear) or model.normalised:
+        return None
+    first, second = (class_index(sets.class_names[index], model.class_names) for index in pair)
+    weight, bias = model.rule.weight.astype(np.float64), model.rule.bias.astype(np.float64)
+    return Border(weight[first] - weight[second], float(bias[first] - bias[second]))
+
+
+def _draw(place: Location, sets: "Sets", method: str) -> None:
+    """Write the figures of the map in the run folder at `place`, each as PNG and as SVG."""
+    from gapscope.draw import png
+    from gapscope.draw.points.mapped import figures
+    from gapscope.draw.vector import svg
+    from gapscope.maps.page import READINGS
+    from gapscope.maps.points import read_points
+
+    columns = read_points(place, sets.names)
+    for name, figure in figures(columns, sets.class_names, sets.names, note=READINGS.get(method, "")):
+        for kind, bytes_of in (("png", png), ("svg", svg)):
+            content = bytes_of(figure)
+            (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
+
+
+def _finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[Input]) -> Location | None:
+    """The folder of a complete run with the same options and inputs, if one below `runs` whose name begins so is."""
+    wanted = _work(json.loads(json.dumps(asdict(config), default=str)))
+    for name in runs.names():
+        place = runs / name
+        if not name.startswith(start) or not (place / COORDINATES / POINTS).exists():
+            continue
+        manifest = RunManifest.model_validate(read_json(place / MANIFEST))
+        if manifest.status == "complete" and _work(manifest.config) == wanted and list(manifest.inputs) == list(inputs):
+            return place
+    return None
+
+
+def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that decide what is made."""
+    return {name: value for name, value in settings.items() if name not in MANNER}
+
+
+def _shown_again(place: Location, sets: "Sets", method: str, begun: float) -> RunResult:
+    """The result of the finished run at `place`, from its files; figures that it lacks are drawn.
+
+    `begun` is the time, of `time.perf_counter`, from which its seconds count.
+    """
+    from gapscope.maps.page import page
+
+    if not (place / FIGURES).names():
+        _draw(place, sets, method)
+    run = read_run(place)
+    results = [Result(**{("class_name" if key == "class" else key): row[key] for key in row}) for row in run.results]
+    again = Sentence("The same map of the same rows was there already; nothing was computed.", headline=True)
+    return RunResult(JOB, str(place), time.perf_counter() - begun, results, blocks=[*page(run), again])
