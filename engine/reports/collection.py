@@ -4,17 +4,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gapscope.blocks import Block, Figure, Gallery, Heading, Sentence, Warning
-from gapscope.blocks.formats import listed
+from gapscope.blocks.formats import listed, upper
 from gapscope.blocks.html import Part
 from gapscope.core.errors import InputError
 from gapscope.reports.accuracies import accuracy_blocks
 from gapscope.reports.pages import page_of, rank_of
 from gapscope.reports.provenance import differences, provenance, warnings_of
 from gapscope.reports.samples import Images, sample_blocks
-from gapscope.runs.run import Run
+from gapscope.runs.run import FIGURES, Run
 
 # Bytes of all pictures together; a page must stay below 10 MB, and base64 makes four of three.
 PICTURE_BYTES = 6_000_000
+# A run with several models has the pictures of each; what is more than this stays in its folder.
+OTHERS = 12
 
 
 class Report(NamedTuple):
@@ -51,7 +53,22 @@ def record(run: Run, images: Images) -> list[Block]:
     page = page_of(run)
     said = {block.text for block in page if isinstance(block, Warning)}
     warnings = [Warning(text) for text in warnings_of(run) if text not in said]
-    return [*warnings, *page, *sample_blocks(run, images), *provenance(run)]
+    samples = sample_blocks(run, images)
+    shown = {block.name for block in [*page, *samples] if isinstance(block, Figure)}
+    return [*warnings, *page, *samples, *_other_figures(run, shown), *provenance(run)]
+
+
+def _other_figures(run: Run, shown: set[str]) -> list[Block]:
+    """The figures of a run that no section shows, folded."""
+    rest = [name for name in run.pictures if name not in shown]
+    figures = [Figure(name, run.place / FIGURES / f"{name}.png", _words(name)) for name in rest[:OTHERS]]
+    more = [Sentence(f"{len(rest) - OTHERS} more are in {run.place}/{FIGURES}.")] if len(rest) > OTHERS else []
+    return [Heading("figures", "Other figures", folded=True), *more, *figures] if rest else []
+
+
+def _words(name: str) -> str:
+    """The name of a file as words."""
+    return upper(name.replace("-", " ").replace("_", " "))
 
 
 class Budget:

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 
 from gapscope.blocks import Answer, Block
 from gapscope.blocks.formats import counted, upper
@@ -15,7 +16,7 @@ PAGES = {
     "study-modifications": "gapscope.studies.modifications.page:page",
     "study-augmentation": "gapscope.studies.augmentation.page:page",
     "study-imagenet-v2": "gapscope.studies.replication.page:page",
-    "compare": EVALUATION,
+    "compare": "gapscope.evaluation.comparison_page:page",
     "fit-incremental": TRAINING,
     "tune": TRAINING,
     "train-cnn": CNN,
@@ -39,7 +40,7 @@ def page_of(run: Run) -> list[Block]:
     module, _, name = PAGES.get(run.job, "").partition(":")
     if not module:
         return [_count(run)]
-    if not _exists(module):
+    if not _exists(module, name):
         from gapscope.reports.sections import page
 
         return page(run)
@@ -47,11 +48,12 @@ def page_of(run: Run) -> list[Block]:
     return blocks if any(isinstance(block, Answer) for block in blocks) else [_count(run), *blocks]
 
 
-def _exists(module: str) -> bool:
+def _exists(module: str, name: str) -> bool:
     try:
-        return find_spec(module) is not None
+        there = find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+    return there and len(signature(getattr(import_module(module), name)).parameters) == 1
 
 
 def _count(run: Run) -> Answer:

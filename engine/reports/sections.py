@@ -10,7 +10,6 @@ from gapscope.reports.page.features import feature_section
 from gapscope.reports.page.forecasts import forecast_section
 from gapscope.reports.page.lead import lead_of
 from gapscope.reports.page.ledger import ledger_section, repair_section
-from gapscope.reports.page.pictures import picture_section
 from gapscope.reports.page.replicated_images import image_section
 from gapscope.reports.page.statistics import statistics_section
 from gapscope.reports.page.studies import comparison_section, study_section
@@ -35,12 +34,9 @@ def page(run: Run) -> list[Block]:
         statistics_section(run),
     ]
     shown = [one for one in sections if one is not None]
-    taken = {figure["name"] for one in shown for figure in one["figures"]}
-    taken |= {name for name in run.pictures if name.startswith(("predictions-", "saliency-"))}
-    rest = picture_section(run, taken)
     lead = lead_of(run, answers)
     answer = Answer(lead["headline"], tuple((part["name"], part["text"]) for part in lead["parts"]))
-    below = [block for one in [*shown, *([rest] if rest else [])] for block in _section(run, one)]
+    below = [block for one in shown for block in _section(run, one)]
     return [answer, *below]
 
 

@@ -259,9 +259,9 @@ def test_without_a_gap_the_largest_loss_of_the_best_model_is_the_answer(tmp_path
         result("accuracy", 0.8, n=1000, low=0.77, high=0.83, dataset="fog"),
         result("accuracy", 0.6, n=1000, low=0.57, high=0.63, model="sgd"),
     ]
-    found = collected_of(write_run(tmp_path / "fit", "fit-incremental", results)).blocks
+    found = collected_of(write_run(tmp_path / "fit", "evaluate", results)).blocks
     assert answer_of(found).headline == "softmax loses 40.0 points from toy/test to night/test"
-    assert "--target night/test" in part_of(found, "What to do")
+    assert "--target night/test" in " ".join(text for _, text in answer_of(found).parts)
 
 
 def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
@@ -281,7 +281,7 @@ def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
 
 
 def test_the_run_that_ranks_first_answers_and_the_others_are_folded_below_it(tmp_path):
-    fit = write_run(tmp_path / "fit", "fit-incremental", [result("accuracy", 0.8), result("macro_f1", 0.79)])
+    fit = write_run(tmp_path / "fit", "evaluate", [result("accuracy", 0.8), result("macro_f1", 0.79)])
     forecast = write_run(
         tmp_path / "forecast",
         "forecast",
