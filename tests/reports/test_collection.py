@@ -261,7 +261,6 @@ def test_without_a_gap_the_largest_loss_of_the_best_model_is_the_answer(tmp_path
     ]
     found = collected_of(write_run(tmp_path / "fit", "evaluate", results)).blocks
     assert answer_of(found).headline == "softmax loses 40.0 points from toy/test to night/test"
-    assert "--target night/test" in " ".join(text for _, text in answer_of(found).parts)
 
 
 def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
