@@ -66,12 +66,12 @@ def loss_text(value: float, low: float | None, high: float | None, before: float
     """What was lost, as the first sentence of an answer.
 
     >>> loss_text(0.354, 0.3, 0.4, 0.971, 0.617)
-    '35.4 points of accuracy were lost (95 % interval 30.0 to 40.0): from 97.1 % to 61.7 %.'
+    '35.4 points of accuracy (95 % interval 30.0 to 40.0), from 97.1 % to 61.7 %.'
     """
-    verb = "lost" if value >= 0 else "gained"
     ends = (low, high) if value >= 0 or low is None or high is None else (-high, -low)
     interval = in_brackets(span(*ends))
-    return f"{points(value)} of accuracy were {verb}{interval}: from {percent(before)} to {percent(after)}."
+    gained = "" if value >= 0 else "Nothing; the target gained "
+    return f"{gained}{points(value)} of accuracy{interval}, from {percent(before)} to {percent(after)}."
 
 
 def between_text(model: str, *sets: tuple[str, int]) -> str:

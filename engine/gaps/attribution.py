@@ -103,7 +103,7 @@ class Attribution:
             f"{self.row_space:.0%} of the squared mean shift lies where scores can see it, "
             f"{self.by_chance:.0%} would by chance"
         )
-        return f"{moved}; {harmful} of {len(self.feature)} features lower it beyond noise (BH 5 %); {where}"
+        return f"{moved}; {harmful} of {len(self.feature)} features lower it beyond chance (BH 5 %); {where}"
 
 
 def attribution(
@@ -157,7 +157,7 @@ def attribution(
 
 
 def chief_rivals(weight: Array, bias: Array, target: ClassMoments, confusion: Array) -> Array:
-    """For each class, the one it is most often taken for; where it never is, the runner-up at its mean; ``(k,)``."""
+    """For each class, the one it is most often predicted as; where it never is, the runner-up at its mean; ``(k,)``."""
     mistaken = np.array(confusion, np.float64)
     np.fill_diagonal(mistaken, 0)
     scores = target.mean @ weight.T + bias

@@ -1,6 +1,6 @@
 """Which classes really lost more accuracy than the others, and which only seem to, for want of rows.
 
-With 10 images for each of 1,000 classes, binomial noise alone gives one class a drop of more than 50 points. So the
+With 10 images for each of 1,000 classes, sampling error alone gives one class a drop of more than 50 points. So the
 observed drops are drawn towards their mean as far as their noise demands (*shrunk*), they are tested for being all
 alike, and a class is named only when it stands out among all that were looked at.
 
@@ -31,7 +31,7 @@ SIMULATIONS = 500
 # So many simulated classes at least, where there are few classes; and at most in memory at once.
 LEAST_SIMULATED, BLOCK = 20_000, 2_000_000
 LARGEST_CERTAINTY = 1e9
-# The least variance of one answer: that of a class of which one in 200 is wrong.
+# The least variance of one prediction: that of a class of which one in 200 is wrong.
 COIN = 0.005
 # Equal scores may differ by rounding.
 SLACK = 1e-9
@@ -113,7 +113,7 @@ def class_drops(
     level: float = 0.05,
     simulations: int = SIMULATIONS,
 ) -> ClassDrops:
-    """The drops of k classes from right answers and rows of each, ``(k,)`` integers; 1,000 classes take about a second.
+    """The drops of k classes from correct predictions and rows of each, ``(k,)`` integers; about 1 s for 1,000.
 
     Memory: about 100 MB at any k, and 8 bytes for each class and simulation.
     """

@@ -1,7 +1,7 @@
-"""How much of an accuracy gap comes from other inputs, and how much from other answers to the same inputs.
+"""How much of an accuracy gap comes from other inputs, and how much from other labels for the same inputs.
 
 Between the reference P and the target Q a shared population S is put, with a density proportional to ``pq / (p + q)``:
-inputs that both sets have. The gap then is what is lost from P to S, at S from P's answers to Q's, and from S to Q:
+inputs that both sets have. The gap then is what is lost from P to S, at S from P's labels to Q's, and from S to Q:
 
     E_P R - E_Q R  =  (E_P R - E_S R_P)  +  (E_S R_P - E_S R_Q)  +  (E_S R_Q - E_Q R)
                             X-shift            Y given X                X-shift
@@ -11,7 +11,7 @@ from ``pi(x)``, the probability that a row with these features is the target's. 
 anything of Y given X; where there are hardly any, the split is refused.
 
 Rows of which the other set has hardly any (its density is less than a fiftieth of the sum of both) are outside the
-shared support, on either side; their part of the X-shift is told apart as novel X.
+shared support, on either side; their part of the X-shift is separated as novel X.
 
 References
 ----------
@@ -54,7 +54,7 @@ class Rows:
     label : (n,) int
         Class index; rows labelled -1 are left out.
     right : (n,) bool
-        Whether the model's answer is the label.
+        Whether the model's prediction is the label.
     domain : (n,) float
         Cross-fitted, calibrated probability that a row with these features is the target's, at the sets' own sizes.
     weight : (n,) float or None
@@ -224,21 +224,21 @@ def _reweighted(sides: Sequence[Rows], odds: Sequence[Array], up: Sequence[Array
 
 
 def _refusal(effective: tuple[float, float], novel: tuple[float, float], common: float) -> str:
-    told = "other inputs and other answers to the same inputs cannot be told apart"
+    reason = "other inputs and other labels for the same inputs cannot be separated"
     if common < LEAST_COMMON:
         return (
             f"No overlap: the features tell the two sets apart, so that they have at most {common:.1%} of their rows "
-            f"in common ({LEAST_COMMON:.0%} are needed); {told}."
+            f"in common ({LEAST_COMMON:.0%} are needed); {reason}."
         )
     if min(effective) < LEAST_EFFECTIVE:
         return (
             f"No overlap: of the reference {effective[0]:.1%} of the rows, and of the target {effective[1]:.1%}, would "
-            f"count in a population that both share ({LEAST_EFFECTIVE:.0%} are needed); {told}."
+            f"count in a population that both share ({LEAST_EFFECTIVE:.0%} are needed); {reason}."
         )
     if max(novel) > 1 - LEAST_EFFECTIVE:
         return (
             f"No overlap: {novel[0]:.1%} of the reference and {novel[1]:.1%} of the target have no counterpart in the "
-            f"other set; {told}."
+            f"other set; {reason}."
         )
     return ""
 
@@ -335,7 +335,7 @@ def _terms(sides: Sequence[_Means], whole: Sequence[_Means]) -> _Terms:
     """The three terms of `sides`, which may be parts of `whole`.
 
     All are deviations from one accuracy, midway between P's and Q's on S, which changes no total: the masses of a
-    population sum to 1. Novel rows are compared with S as their own set answers it.
+    population sum to 1. Novel rows are compared with S as their own set labels it.
     """
     centres = [one.shared_right for one in whole]
     middle = (centres[0] + centres[1]) / 2

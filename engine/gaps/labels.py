@@ -1,7 +1,7 @@
 """Labels that know better than those of a set: several valid classes for an image, or corrected ones.
 
-An answer is right where it is among the valid classes. Images that a file gives no class at all are left out, as ReaL
-does; images that it does not mention keep their label.
+A prediction is correct where it is among the valid classes. Images that a file gives no class at all are left out, as
+ReaL does; images that it does not mention keep their label.
 
 References
 ----------
@@ -69,12 +69,12 @@ class ValidLabels:
 
 @dataclass(frozen=True, eq=False)
 class Rescored:
-    """The answers of one set under better labels, ``(n,) bool`` each.
+    """The predictions of one set under better labels, ``(n,) bool`` each.
 
     Attributes
     ----------
     right
-        Whether the answer is right.
+        Whether the prediction is correct.
     kept
         Whether the image counts: it has a label, and the file does not leave it without one.
     mentioned

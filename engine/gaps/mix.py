@@ -13,7 +13,7 @@ from gapscope.predictions import Predictions
 
 
 class Counts(NamedTuple):
-    """Right answers and rows of each class, ``(..., k)`` each, of one set or of its replicates."""
+    """Correct predictions and rows of each class, ``(..., k)`` each, of one set or of its replicates."""
 
     right: np.ndarray
     rows: np.ndarray

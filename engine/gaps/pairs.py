@@ -1,4 +1,4 @@
-"""Which confusions, class i taken for class j, make up an accuracy gap."""
+"""Which confusions, class i predicted as class j, make up an accuracy gap."""
 
 from dataclasses import dataclass
 

@@ -2,8 +2,8 @@
 
 * ``ambiguous_label``: the two best probabilities are as close as in a tenth of the reference rows, and the label is
   among the three best classes.
-* ``confusable_pair``: label and answer (or, of a right answer, answer and runner-up) are one of the few pairs that hold
-  half of the reference's errors.
+* ``confusable_pair``: label and prediction (or, of a correct one, prediction and runner-up) are one of the few pairs
+  that hold half of the reference's errors.
 * ``near_boundary``: as near to the boundary with the runner-up as a tenth of the reference rows.
 * ``far_from_training``, ``very_far_from_training``: stranger than 95 % and 99 % of reference rows. Strangeness is
   measured from the first half of the reference and calibrated on the second, which the measure has not seen.

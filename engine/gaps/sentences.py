@@ -1,4 +1,4 @@
-"""What the terms of a ledger mean, in words that fit their numbers."""
+"""What the terms of a gap breakdown mean, in words that fit their numbers."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ NEGLIGIBLE = 0.0005
 # For each term what it says when it costs accuracy, and when it wins some.
 MEANINGS = {
     "label_noise": (
-        "this much of the gap goes when answers are scored with the better labels",
+        "this much of the gap goes when predictions are scored with the better labels",
         "scored with the better labels the gap is larger",
     ),
     "class_mix": (
@@ -20,25 +20,26 @@ MEANINGS = {
     ),
     "common_drop": ("what all classes lost alike", "what all classes gained alike"),
     "class_drop": (
-        "what single classes lost beyond the common drop, noise taken out",
-        "what single classes lost less than the common drop, noise taken out",
+        "what single classes lost beyond the common drop, sampling error taken out",
+        "what single classes lost less than the common drop, sampling error taken out",
     ),
     "x_shift": (
         "of the inputs that both sets have, the target has more of the hard ones",
         "of the inputs that both sets have, the target has more of the easy ones",
     ),
     "novel_x": (
-        "the target has inputs that the reference hardly has, and they are answered worse",
+        "the target has inputs that the reference hardly has, and they are classified worse",
         "inputs that only one set has make the target easier",
     ),
     "y_given_x": (
-        "inputs that look alike to these features are answered worse: other labels, or what features do not show",
-        "inputs that look alike to these features are answered better",
+        "inputs with alike features are classified worse: their labels follow other rules, or the features miss "
+        "what differs",
+        "inputs with alike features are classified better",
     ),
 }
 
 
-class Found(NamedTuple):
+class Context(NamedTuple):
     """What sentences need to know beside their term."""
 
     drops: ClassDrops
@@ -53,16 +54,16 @@ class _Term(Protocol):
     high: float
 
 
-def meaning(term: _Term, found: Found) -> str:
+def meaning(term: _Term, context: Context) -> str:
     """The sentence of a term."""
     if term.name == "sampling_noise":
-        return _noise(found.drops)
-    if term.name == "class_mix" and np.array_equal(*(one.share for one in found.counts)):
+        return _noise(context.drops)
+    if term.name == "class_mix" and np.array_equal(*(one.share for one in context.counts)):
         return "both sets have their classes in the same proportions"
-    if found.inseparable and term.name in ("x_shift", "y_given_x"):
-        return "cannot be told from novel X, because the sets share hardly any inputs"
-    if found.inseparable and term.name == "novel_x":
-        return "the target's inputs look like none of the reference's; all that classes lost stands here"
+    if context.inseparable and term.name in ("x_shift", "y_given_x"):
+        return "cannot be separated from novel X, because the sets share hardly any inputs"
+    if context.inseparable and term.name == "novel_x":
+        return "the target's inputs look like none of the reference's, so all that the classes lost counts here"
     if not np.isfinite(term.low) or term.low <= 0 <= term.high:
         return NOTHING
     if abs(term.value) < NEGLIGIBLE:
@@ -72,7 +73,7 @@ def meaning(term: _Term, found: Found) -> str:
 
 def _noise(drops: ClassDrops) -> str:
     if drops.tested < 2:
-        return "one class cannot be told apart from noise"
+        return "a single class cannot be separated from sampling error"
     largest = 100 * float(np.nanmax(np.abs(drops.raw - drops.shrunk)))
     return f"the drops that classes only seem to have: up to {largest:.1f} points in one class, cancelling in the sum"
 

@@ -1,9 +1,9 @@
 """The most that a change of features could win back: a head trained on the target's own labels, judged on other rows.
 
-An oracle and no repair: it uses what no repair may see. A linear change of the features in front of a linear head is
+An oracle and no remedy: it uses what no remedy may see. A linear change of the features in front of a linear head is
 itself a linear head, so what a head fitted to the target cannot do, no such change can. The new head's logits are added
-to those of the model, or of the model behind one of the repairs, with a weight that held-out target rows choose, none
-included; so with few target rows the oracle falls back on the best repair or the model rather than below them. Cross-
+to those of the model, or of the model behind one of the remedies, with a weight that held-out target rows choose, none
+included; so with few target rows the oracle falls back on the best remedy or the model rather than below them. Cross-
 fitted: no row is judged by a head that saw it. It bounds what a head can learn from so many rows, and not what a
 network could that is trained again.
 """
@@ -19,7 +19,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
-from gapscope.remedies.repair import Repair
+from gapscope.remedies.fitted import FittedRemedy
 from gapscope.store import Piece, View
 from gapscope.stream import Workers
 from scipy.special import log_softmax
@@ -31,21 +31,21 @@ FOLDS = 5
 HELD_OUT, HELD_OUT_ROWS = 0.2, 10_000
 # How much the new head's logits count beside the model's; infinity leaves the new head alone.
 WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, np.inf)
-AS_IT_IS = Repair("", "", "")
+AS_IT_IS = FittedRemedy("", "", "")
 
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """Logits of a model behind a repair and, `weight` times, those of a head trained on target labels; picklable."""
+    """Logits of a model behind a remedy and, `weight` times, those of a head trained on target labels; picklable."""
 
     model: Classifier
-    repair: Repair
+    remedy: FittedRemedy
     head: Classifier
     weight: float
 
     def predict(self, x: Array) -> Array:
         """Class index ``(n,)`` of each row of ``x : (n, d)``."""
-        old = _log_probabilities(self.repair.scores(self.model, x), self.model)
+        old = _log_probabilities(self.remedy.scores(self.model, x), self.model)
         return mixed(old, _log_probabilities(self.head.scores(x), self.head), self.weight).argmax(axis=1)
 
 
@@ -58,15 +58,15 @@ def mixed(old: Array, new: Array, weight: float) -> Array:
     return new if np.isinf(weight) else old + weight * new
 
 
-def chosen(model: Classifier, repairs: Sequence[Repair], head: Classifier, held: Chunk) -> Oracle:
+def chosen(model: Classifier, remedies: Sequence[FittedRemedy], head: Classifier, held: Chunk) -> Oracle:
     """The mixture that hits most held-out labels; the model as it is unless that is beaten by a standard error."""
     new = _log_probabilities(head.scores(held.x), head)
     known = held.y >= 0
     candidates, hits = [], []
-    for repair in (AS_IT_IS, *repairs):
-        old = _log_probabilities(repair.scores(model, held.x), model)
+    for remedy in (AS_IT_IS, *remedies):
+        old = _log_probabilities(remedy.scores(model, held.x), model)
         for weight in WEIGHTS:
-            candidates.append(Oracle(model, repair, head, weight))
+            candidates.append(Oracle(model, remedy, head, weight))
             hits.append((mixed(old, new, weight).argmax(axis=1) == held.y)[known])
     best = int(np.argmax([hit.sum() for hit in hits]))
     better, differ = int(hits[best].sum()) - int(hits[0].sum()), int((hits[best] != hits[0]).sum())
@@ -140,7 +140,7 @@ def oracles(
     model: Classifier,
     target: View,
     classes: Array,
-    repairs: Sequence[Repair],
+    remedies: Sequence[FittedRemedy],
     workers: Workers,
     progress: Progress = SILENT,
     *,
@@ -168,5 +168,5 @@ def oracles(
         held = rest.view(cut).read()
         head = train(probe, rest.view(0, cut), held, ProbeOptions(seed=seed), workers, progress)
         rows = View(target.store, target.start + start, target.start + stop)
-        found.append(Fold(chosen(model, repairs, head, held), rows))
+        found.append(Fold(chosen(model, remedies, head, held), rows))
     return found

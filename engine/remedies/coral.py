@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from gapscope.core.progress import SILENT, Progress
-from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View
 from gapscope.stream import Workers
 from gapscope.summaries.shrinkage import oas_share, shrunk
@@ -39,7 +39,7 @@ class Coral:
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
+    ) -> FittedRemedy:
         """See `Remedy.fit`. Sets of fewer rows than features are safe: their covariance is nearly a sphere then."""
         moments = moments or moments_of_both(reference, target, workers, progress)
         stretch, share = recolouring(moments)
@@ -47,7 +47,7 @@ class Coral:
             f"covariances of {moments[0].n:,} reference and {moments[1].n:,} target rows, each drawn by {share:.1%} "
             "to a sphere"
         )
-        return Repair("coral", "matching the covariance", note, affine(moments, stretch))
+        return FittedRemedy("coral", "matching the covariance", note, affine(moments, stretch))
 
 
 def recolouring(moments: BothMoments) -> tuple[Array, float]:

@@ -8,7 +8,7 @@ Murphy (2026), "NEO: No-optimization test-time adaptation", arXiv 2510.05635.
 from dataclasses import dataclass
 
 from gapscope.core.progress import SILENT, Progress
-from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View
 from gapscope.stream import Workers
 
@@ -25,11 +25,11 @@ class Mean:
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
+    ) -> FittedRemedy:
         """See `Remedy.fit`."""
         moments = moments or moments_of_both(reference, target, workers, progress)
         note = f"means of {moments[0].n:,} reference and {moments[1].n:,} target rows"
-        return Repair("mean", "re-centring the features", note, affine(moments))
+        return FittedRemedy("mean", "re-centring the features", note, affine(moments))
 
 
 MEAN = Mean()

@@ -22,7 +22,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.remedies.repair import BothMoments, Model, Repair, check_rows
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, check_rows
 from gapscope.store import ArrayStore, Changed, View
 from gapscope.stream import Workers, each, fold
 
@@ -79,18 +79,18 @@ class Prior:
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
+    ) -> FittedRemedy:
         """See `Remedy.fit`. A model without probabilities is left as it is."""
         what = "adjusting to the class frequencies"
         if not model.probabilistic:
-            return Repair("prior", what, "the model gives no probabilities, so nothing is changed")
+            return FittedRemedy("prior", what, "the model gives no probabilities, so nothing is changed")
         check_rows(reference)
         check_rows(target)
         source = mean_probability(model, reference, workers, progress)
         share, passes = target_prior(source, _probabilities(model, target, workers, progress), workers, progress)
         log_weight = np.log(np.divide(share, source, out=np.ones_like(source), where=source > 0))
         note = f"class shares of {target.rows:,} target rows after {passes} passes of expectation maximisation"
-        return Repair("prior", what, note, offset=(model.temperature * log_weight).astype(np.float32))
+        return FittedRemedy("prior", what, note, offset=(model.temperature * log_weight).astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)

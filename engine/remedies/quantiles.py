@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
-from gapscope.remedies.repair import BothMoments, Model, Repair, check_finite, check_rows
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, check_finite, check_rows
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 
@@ -119,14 +119,14 @@ class Quantiles:
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
+    ) -> FittedRemedy:
         """See `Remedy.fit`."""
         wanted, found = (distribution(view, workers, progress) for view in (reference, target))
         note = (
             f"{KNOTS} quantiles of {reference.rows:,} reference and {target.rows:,} target rows, at values chosen from "
             f"the first {min(LOOK_ROWS, reference.rows):,} and {min(LOOK_ROWS, target.rows):,}"
         )
-        return Repair("quantiles", "matching the distribution of each feature", note, monotone(wanted, found))
+        return FittedRemedy("quantiles", "matching the distribution of each feature", note, monotone(wanted, found))
 
 
 def distribution(view: View, workers: Workers, progress: Progress = SILENT) -> Distribution:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from gapscope.core.progress import SILENT, Progress
-from gapscope.remedies.repair import BothMoments, Model, Repair, affine, moments_of_both
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View
 from gapscope.stream import Workers
 
@@ -24,11 +24,11 @@ class Scale:
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
+    ) -> FittedRemedy:
         """See `Remedy.fit`. A feature that does not vary in the target is only moved."""
         moments = moments or moments_of_both(reference, target, workers, progress)
         note = f"means and deviations of {moments[0].n:,} reference and {moments[1].n:,} target rows"
-        return Repair("scale", "re-scaling each feature", note, affine(moments, factors(moments) - 1))
+        return FittedRemedy("scale", "re-scaling each feature", note, affine(moments, factors(moments) - 1))
 
 
 def factors(moments: BothMoments) -> np.ndarray:

@@ -97,6 +97,10 @@ class Selected:
             found += [paths[row - span.start] for row in rows[run]]
         return found
 
+    def sample_ids(self) -> np.ndarray:
+        """The ``sample_id`` of every kept row, ``(n,) int64``, in order; no embedding is read."""
+        return self.store.sample_ids()[_positions(self.bits)]
+
     def is_synthetic(self, piece: Piece) -> np.ndarray:
         """Which of the kept rows of `piece` a generator has made, ``(n,) bool``."""
         rows = _positions(self.bits)[piece.start : piece.stop]

@@ -1,4 +1,4 @@
-"""Repairs undo the changes that they are made for, leave identical sets alone, and never see a target label."""
+"""Remedies undo the changes that they are made for, leave identical sets alone, and never see a target label."""
 
 import pickle
 from functools import reduce
@@ -54,10 +54,10 @@ def view(x, y=None, name="toy/test"):
 
 def test_identical_sets_are_left_as_they_are(name, model, workers, rng):
     x, y = blobs(rng, model, 700)
-    repair = REMEDIES[name].fit(model, view(x, y), view(x), workers)
-    np.testing.assert_allclose(repair.features(x), x, atol=1e-5)
-    np.testing.assert_allclose(repair.scores(model, x), model.scores(x), atol=1e-4)
-    np.testing.assert_array_equal(repair.scores(model, x).argmax(axis=1), model.predict(x))
+    remedy = REMEDIES[name].fit(model, view(x, y), view(x), workers)
+    np.testing.assert_allclose(remedy.features(x), x, atol=1e-5)
+    np.testing.assert_allclose(remedy.scores(model, x), model.scores(x), atol=1e-4)
+    np.testing.assert_array_equal(remedy.scores(model, x).argmax(axis=1), model.predict(x))
 
 
 def test_target_labels_change_nothing(name, model, workers, rng):
@@ -69,36 +69,36 @@ def test_target_labels_change_nothing(name, model, workers, rng):
 
 def test_a_repair_travels(name, model, workers, rng):
     x, y = blobs(rng, model, 100)
-    repair = REMEDIES[name].fit(model, view(x, y), view(x + 1), workers)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(repair)).scores(model, x), repair.scores(model, x))
-    assert repair.scores(model, x).shape == (100, CLASSES)
-    assert repair.name == name
-    assert repair.note
+    remedy = REMEDIES[name].fit(model, view(x, y), view(x + 1), workers)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(remedy)).scores(model, x), remedy.scores(model, x))
+    assert remedy.scores(model, x).shape == (100, CLASSES)
+    assert remedy.name == name
+    assert remedy.note
 
 
 def test_the_repair_of_a_row_depends_on_no_other_row(name, model, workers, rng):
     x, y = blobs(rng, model, 100)
-    repair = REMEDIES[name].fit(model, view(x, y), view(2 * x + 1), workers)
-    one_by_one = np.concatenate([repair.scores(model, x[i : i + 1]) for i in range(0, 100, 9)])
-    np.testing.assert_allclose(one_by_one, repair.scores(model, x)[::9], rtol=1e-5, atol=1e-5)
-    assert repair.scores(model, x[:0]).shape == (0, CLASSES)
+    remedy = REMEDIES[name].fit(model, view(x, y), view(2 * x + 1), workers)
+    one_by_one = np.concatenate([remedy.scores(model, x[i : i + 1]) for i in range(0, 100, 9)])
+    np.testing.assert_allclose(one_by_one, remedy.scores(model, x)[::9], rtol=1e-5, atol=1e-5)
+    assert remedy.scores(model, x[:0]).shape == (0, CLASSES)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_few_rows_are_enough(name, model, workers, rng, rows):
     x, y = blobs(rng, model, 50)
     for reference, target in ((x, x[:rows] + 1), (x[:rows], x)):
-        repair = REMEDIES[name].fit(model, view(reference, y[: len(reference)]), view(target), workers)
-        assert np.isfinite(repair.scores(model, target)).all()
+        remedy = REMEDIES[name].fit(model, view(reference, y[: len(reference)]), view(target), workers)
+        assert np.isfinite(remedy.scores(model, target)).all()
 
 
 def test_constant_features_stay_finite(name, model, workers, rng):
     (x, y), (other, _) = blobs(rng, model, 60), blobs(rng, model, 60)
     x[:, 0], other[:, 0], other[:, 1], x[:, 2] = 1, 4, 0.1, -3
-    repair = REMEDIES[name].fit(model, view(x, y), view(other), workers)
-    assert np.isfinite(repair.features(other)).all()
+    remedy = REMEDIES[name].fit(model, view(x, y), view(other), workers)
+    assert np.isfinite(remedy.features(other)).all()
     if name not in ("prior",):
-        np.testing.assert_allclose(repair.features(other)[:, 0], 1, atol=1e-3)
+        np.testing.assert_allclose(remedy.features(other)[:, 0], 1, atol=1e-3)
 
 
 def test_no_rows_and_numbers_that_are_none_are_refused(name, model, workers, rng):
@@ -120,40 +120,40 @@ def test_processes_of_a_cluster_find_the_same_repair(name, model, workers, rng, 
 
 def test_mean_gives_the_target_the_mean_of_the_reference(model, workers, rng):
     x, other = blobs(rng, model, 300)[0], blobs(rng, model, 200)[0] + 7
-    repaired = REMEDIES["mean"].fit(model, view(x), view(other), workers).features(other)
-    np.testing.assert_allclose(repaired.mean(axis=0), x.mean(axis=0), atol=1e-5)
-    np.testing.assert_allclose(repaired - other, (repaired - other)[:1].repeat(200, axis=0), atol=1e-5)
+    corrected = REMEDIES["mean"].fit(model, view(x), view(other), workers).features(other)
+    np.testing.assert_allclose(corrected.mean(axis=0), x.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(corrected - other, (corrected - other)[:1].repeat(200, axis=0), atol=1e-5)
 
 
 def test_scale_gives_the_target_the_deviations_of_the_reference(model, workers, rng):
     x, other = blobs(rng, model, 300)[0], blobs(rng, model, 200)[0] * np.geomspace(0.1, 10, DIM) + 7
-    repaired = REMEDIES["scale"].fit(model, view(x), view(other), workers).features(other)
-    np.testing.assert_allclose(repaired.mean(axis=0), x.mean(axis=0), atol=1e-4)
-    np.testing.assert_allclose(repaired.std(axis=0), x.std(axis=0), rtol=1e-4)
+    corrected = REMEDIES["scale"].fit(model, view(x), view(other), workers).features(other)
+    np.testing.assert_allclose(corrected.mean(axis=0), x.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(corrected.std(axis=0), x.std(axis=0), rtol=1e-4)
 
 
 def test_coral_gives_the_target_the_covariance_of_the_reference(model, workers, rng):
     mixing = rng.standard_normal((DIM, DIM))
     x, other = blobs(rng, model, 40_000)[0], blobs(rng, model, 40_000)[0] @ mixing
-    repaired = REMEDIES["coral"].fit(model, view(x), view(other), workers).features(other)
-    np.testing.assert_allclose(np.cov(repaired.T), np.cov(x.T), atol=0.06)
-    np.testing.assert_allclose(repaired.mean(axis=0), x.mean(axis=0), atol=1e-3)
+    corrected = REMEDIES["coral"].fit(model, view(x), view(other), workers).features(other)
+    np.testing.assert_allclose(np.cov(corrected.T), np.cov(x.T), atol=0.06)
+    np.testing.assert_allclose(corrected.mean(axis=0), x.mean(axis=0), atol=1e-3)
 
 
 def test_coral_undoes_most_of_a_stretch_along_any_axes(model, workers, rng):
     axes = np.linalg.qr(rng.standard_normal((DIM, DIM)))[0]
     x = blobs(rng, model, 40_000)[0]
     stretched = x @ (axes * np.geomspace(0.3, 3, DIM) @ axes.T)
-    repaired = REMEDIES["coral"].fit(model, view(x), view(stretched), workers).features(stretched)
-    assert np.abs(repaired - x).mean() < 0.25 * np.abs(stretched - x).mean()
+    corrected = REMEDIES["coral"].fit(model, view(x), view(stretched), workers).features(stretched)
+    assert np.abs(corrected - x).mean() < 0.25 * np.abs(stretched - x).mean()
 
 
 def test_coral_undoes_a_stretch_exactly_where_the_features_have_one_unit(model, workers, rng):
     turned = np.linalg.qr(rng.standard_normal((2, 2)))[0]
     x = rng.standard_normal((100_000, 2)) @ turned
     stretched = x @ np.array([[1.25, 0.75], [0.75, 1.25]])  # by 2 and 0.5 along the diagonals
-    repaired = REMEDIES["coral"].fit(model, view(x), view(stretched), workers).features(stretched)
-    assert np.abs(repaired - x).max() < 0.1 < 2 < np.abs(stretched - x).max()
+    corrected = REMEDIES["coral"].fit(model, view(x), view(stretched), workers).features(stretched)
+    assert np.abs(corrected - x).max() < 0.1 < 2 < np.abs(stretched - x).max()
 
 
 def test_the_transport_is_the_one_of_two_gaussians(rng):
@@ -178,20 +178,20 @@ def test_shrinkage_is_that_of_scikit_learn(rng, n, d):
 def test_quantiles_undo_a_monotone_distortion(model, workers, rng):
     x, fresh = blobs(rng, model, 20_000)[0], blobs(rng, model, 20_000)[0]
     distorted = np.sinh(fresh) + np.arange(DIM, dtype=np.float32)
-    repaired = REMEDIES["quantiles"].fit(model, view(x), view(distorted), workers).features(distorted)
+    corrected = REMEDIES["quantiles"].fit(model, view(x), view(distorted), workers).features(distorted)
     inside = np.abs(fresh - fresh.mean(axis=0)) < 2 * fresh.std(axis=0)
-    assert np.abs(repaired - fresh)[inside].max() < 0.15
+    assert np.abs(corrected - fresh)[inside].max() < 0.15
     for j in range(DIM):
-        assert (np.diff(repaired[np.argsort(distorted[:, j], kind="stable"), j]) >= 0).all()
+        assert (np.diff(corrected[np.argsort(distorted[:, j], kind="stable"), j]) >= 0).all()
 
 
 def test_a_value_that_many_rows_share_stays_one_value(workers, rng):
     x = np.maximum(rng.standard_normal((5000, 2)), 0).astype(np.float32)
     target = np.maximum(3 * rng.standard_normal((5000, 2)) - 0.5, 0).astype(np.float32)
     change = monotone(distribution(view(x), workers), distribution(view(target), workers))
-    repaired = change(target)
-    np.testing.assert_array_equal(repaired[target == 0], 0)
-    assert abs(np.quantile(repaired, 0.9) - np.quantile(x, 0.9)) < 0.05
+    corrected = change(target)
+    np.testing.assert_array_equal(corrected[target == 0], 0)
+    assert abs(np.quantile(corrected, 0.9) - np.quantile(x, 0.9)) < 0.05
 
 
 def test_ranks_count_all_rows_in_any_chunks(rng):
@@ -210,8 +210,8 @@ def test_the_prior_of_resampled_classes_is_found(model, workers, rng):
     found, passes = target_prior(source, view(model.probabilities(other)), workers)
     np.testing.assert_allclose(found, np.bincount(labels) / len(labels), atol=0.01)
     assert passes < 60
-    repair = REMEDIES["prior"].fit(model, view(x, y), view(other), workers)
-    np.testing.assert_allclose(repair.offset, np.log(found / source), atol=1e-4)
+    remedy = REMEDIES["prior"].fit(model, view(x, y), view(other), workers)
+    np.testing.assert_allclose(remedy.offset, np.log(found / source), atol=1e-4)
 
 
 def test_the_prior_is_the_fixed_point_of_expectation_maximisation(model, workers, rng):
@@ -238,6 +238,6 @@ def test_posteriors_add_up_over_any_chunks(rng):
 def test_a_model_without_probabilities_keeps_its_scores(model, workers, rng):
     x, y = blobs(rng, model, 50)
     mute = Classifier("ridge", model.rule, probabilistic=False)
-    repair = REMEDIES["prior"].fit(mute, view(x, y), view(x), workers)
-    np.testing.assert_array_equal(repair.scores(mute, x), mute.scores(x))
-    assert "no probabilities" in repair.note
+    remedy = REMEDIES["prior"].fit(mute, view(x, y), view(x), workers)
+    np.testing.assert_array_equal(remedy.scores(mute, x), mute.scores(x))
+    assert "no probabilities" in remedy.note

@@ -1,7 +1,7 @@
 """What a remedy hands back: a change of the features, a change of the scores, or both, for one target set.
 
-A remedy looks at the features of the very rows that it repairs (it is *transductive*) and never at their labels. What
-it finds is fixed afterwards: the repair of a row depends on no other row.
+A remedy looks at the features of the very rows that it corrects (it is *transductive*) and never at their labels. What
+it finds is fixed afterwards: the remedy of a row depends on no other row.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ BothMoments = tuple[Moments, Moments]
 
 
 class Model(Protocol):
-    """What is repaired: a classifier on features.
+    """A classifier on features.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Repair:
+class FittedRemedy:
     """A fitted remedy; picklable.
 
     Attributes
@@ -65,11 +65,11 @@ class Repair:
     offset: Array | None = None
 
     def features(self, x: Array) -> Array:
-        """The repaired features ``(n, d) float32`` of ``x : (n, d)``."""
+        """The corrected features ``(n, d) float32`` of ``x : (n, d)``."""
         return x if self.change is None else self.change(x)
 
     def scores(self, model: Model, x: Array) -> Array:
-        """The scores ``(n, k)`` that `model` gives to the repaired rows."""
+        """The scores ``(n, k)`` that `model` gives to the corrected rows."""
         scores = model.scores(self.features(x))
         return scores if self.offset is None else scores + self.offset
 
@@ -85,8 +85,8 @@ class Remedy(Protocol):
         workers: Workers,
         progress: Progress = SILENT,
         moments: BothMoments | None = None,
-    ) -> Repair:
-        """The repair that brings the rows of `target` to those of `reference`.
+    ) -> FittedRemedy:
+        """The remedy that brings the rows of `target` to those of `reference`.
 
         `moments` are those of both sets, where they are known already; remedies that need none ignore them.
 

@@ -1,8 +1,8 @@
 """Which accuracy comes back when one part of a shift is undone: every remedy by itself, and what none can exceed.
 
-All repairs are judged in one read of the target, on the same rows, so that each is compared with the model as it is by
+All remedies are judged in one read of the target, on the same rows, so that each is compared with the model as it is by
 pairs: exact McNemar with Holm's correction over the remedies, and a bootstrap interval of the difference. Rows without
-a label help to fit a repair and are not judged.
+a label help to fit a remedy and are not judged.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from gapscope.inference import adjusted, interval_of, mcnemar, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.probes.model import Classifier
 from gapscope.remedies import REMEDIES
-from gapscope.remedies.repair import BothMoments, Repair, moments_of_both
+from gapscope.remedies.fitted import BothMoments, FittedRemedy, moments_of_both
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries.moments import UNLABELLED
@@ -32,7 +32,7 @@ ORACLE_ROWS = 50
 
 
 @dataclass(frozen=True)
-class Rung:
+class RemedyTrial:
     """What one remedy does to the accuracy on the target.
 
     Attributes
@@ -44,21 +44,21 @@ class Rung:
     regained
         Their difference; positive is better.
     low, high
-        95 % interval of `regained`, by the keyed Poisson bootstrap over rows; the repair itself is not refitted.
+        95 % interval of `regained`, by the keyed Poisson bootstrap over rows; the remedy itself is not refitted.
     p
-        Exact McNemar: as many rows are repaired as are spoilt.
+        Exact McNemar: as many rows are corrected as are spoilt.
     sentence
         What came out, for people.
     adjusted_p
-        Holm's correction over all remedies of the ladder; the oracle's is its own p.
+        Holm's correction over all remedies of the trials; the oracle's is its own p.
     n
         Labelled target rows.
     lost
         Reference accuracy less target accuracy; NaN without labels in the reference.
     note
-        What the repair rests on.
+        What the remedy rests on.
     uses_labels
-        Whether target labels were used: an upper bound and no repair.
+        Whether target labels were used: an upper bound and no remedy.
     """
 
     name: str
@@ -76,8 +76,8 @@ class Rung:
     uses_labels: bool = False
 
 
-class Answers(NamedTuple):
-    """Right answers of a model as it is and of c candidates on the same rows; those of disjoint row sets add up.
+class PairedCounts(NamedTuple):
+    """Correct predictions of a model as it is and of c candidates on the same rows; those of disjoint row sets add up.
 
     Attributes
     ----------
@@ -87,21 +87,21 @@ class Answers(NamedTuple):
         Rows that the model gets right as it is.
     after : (c,) int64
         Rows that each candidate gets right.
-    repaired, spoilt : (c,) int64
+    corrected, spoilt : (c,) int64
         Rows that only the candidate gets right, and only the model as it is.
     resampled : (replicates, 1 + c)
-        In each replicate: rows, and rows repaired less rows spoilt.
+        In each replicate: rows, and rows corrected less rows spoilt.
     """
 
     n: int
     before: int
     after: Array
-    repaired: Array
+    corrected: Array
     spoilt: Array
     resampled: Array
 
     @classmethod
-    def of(cls, sample_id: Array, before: Array, after: Array, seed: int, replicates: int) -> "Answers":
+    def of(cls, sample_id: Array, before: Array, after: Array, seed: int, replicates: int) -> "PairedCounts":
         """Of rows with ``before : (n,) bool`` and ``after : (n, c) bool``."""
         change = after.astype(np.int8) - before[:, None]
         values = np.concatenate([np.ones((len(before), 1)), change], axis=1)
@@ -109,9 +109,9 @@ class Answers(NamedTuple):
         counts = (after.sum(axis=0), (change > 0).sum(axis=0), (change < 0).sum(axis=0))
         return cls(len(before), int(before.sum()), *counts, sums)
 
-    def merge(self, other: "Answers") -> "Answers":
+    def merge(self, other: "PairedCounts") -> "PairedCounts":
         """Of both row sets together."""
-        return Answers(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return PairedCounts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def interval(self, candidate: int) -> tuple[float, float]:
         """95 % interval of the accuracy that a candidate regains."""
@@ -121,39 +121,41 @@ class Answers(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Judge:
-    """Picklable, for workers: the answers on a chunk."""
+    """Picklable, for workers: the counts of a chunk."""
 
     model: Classifier
-    repairs: tuple[Repair, ...]
+    remedies: tuple[FittedRemedy, ...]
     classes: Array
     seed: int
     replicates: int
 
-    def __call__(self, chunk: Chunk) -> Answers:
+    def __call__(self, chunk: Chunk) -> PairedCounts:
         known = chunk.y != UNLABELLED
         x, label = chunk.x[known], self.classes[chunk.y[known]]
-        after = [repair.scores(self.model, x).argmax(axis=1) == label for repair in self.repairs]
+        after = [remedy.scores(self.model, x).argmax(axis=1) == label for remedy in self.remedies]
         table = np.stack(after, axis=1) if after else np.zeros((len(x), 0), bool)
-        return Answers.of(chunk.sample_id[known], self.model.predict(x) == label, table, self.seed, self.replicates)
+        return PairedCounts.of(
+            chunk.sample_id[known], self.model.predict(x) == label, table, self.seed, self.replicates
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _JudgeOracle:
-    """Picklable, for workers: the answers of an oracle on rows that it has not seen."""
+    """Picklable, for workers: the counts of an oracle on rows that it was not trained on."""
 
     oracle: Oracle
     classes: Array
     seed: int
     replicates: int
 
-    def __call__(self, chunk: Chunk) -> Answers:
+    def __call__(self, chunk: Chunk) -> PairedCounts:
         known = chunk.y != UNLABELLED
         x, label = chunk.x[known], self.classes[chunk.y[known]]
         before, after = self.oracle.model.predict(x) == label, self.oracle.predict(x) == label
-        return Answers.of(chunk.sample_id[known], before, after[:, None], self.seed, self.replicates)
+        return PairedCounts.of(chunk.sample_id[known], before, after[:, None], self.seed, self.replicates)
 
 
-def ladder(
+def try_remedies(
     model: Classifier,
     reference: View,
     target: View,
@@ -168,11 +170,11 @@ def ladder(
     moments: BothMoments | None = None,
     reference_classes: Array | None = None,
     target_classes: Array | None = None,
-) -> tuple[Rung, ...]:
-    """A rung for each remedy of `names`, and one for the upper bound unless `oracle` is empty.
+) -> tuple[RemedyTrial, ...]:
+    """A trial for each remedy of `names`, and one for the upper bound unless `oracle` is empty.
 
     About three reads of the reference, and four of the target with as many more as there are folds. Where fewer than 50
-    target rows have labels, or some are synthetic, the oracle is left out, and `progress` is told.
+    target rows have labels, or some are synthetic, the oracle is left out, and `progress` says so.
 
     Parameters
     ----------
@@ -190,83 +192,87 @@ def ladder(
     """
     moments = moments or moments_of_both(reference, target, workers, progress)
     own, theirs = (_indices(*pair) for pair in ((reference, reference_classes), (target, target_classes)))
-    repairs = tuple(REMEDIES[name].fit(model, reference, target, workers, progress, moments) for name in names)
-    judge = _Judge(model, repairs, theirs, seed, replicates)
-    answers = fold(target, judge, workers, progress=progress, description=f"repairs of {target.store.name}")
-    if not answers.n:
+    remedies = tuple(REMEDIES[name].fit(model, reference, target, workers, progress, moments) for name in names)
+    judge = _Judge(model, remedies, theirs, seed, replicates)
+    counts = fold(target, judge, workers, progress=progress, description=f"remedies of {target.store.name}")
+    if not counts.n:
         raise InputError(
-            f"no row of {target.store.name} has a label, so nothing says what a repair regains; add labels"
+            f"no row of {target.store.name} has a label, so nothing says what a remedy regains; add labels"
         )
     alone = _Judge(model, (), own, seed, 1)
     at_home = fold(reference, alone, workers, progress=progress, description=f"accuracy on {reference.store.name}")
-    lost = at_home.before / at_home.n - answers.before / answers.n if at_home.n else float("nan")
-    rungs = _corrected([_rung(answers, index, repair, lost) for index, repair in enumerate(repairs)])
+    lost = at_home.before / at_home.n - counts.before / counts.n if at_home.n else float("nan")
+    trials = _corrected([_trial(counts, index, remedy, lost) for index, remedy in enumerate(remedies)])
     if not oracle:
-        return rungs
-    if answers.n < ORACLE_ROWS:
-        progress.say(f"{answers.n} labelled target rows are too few for an upper bound; it is left out")
-        return rungs
+        return trials
+    if counts.n < ORACLE_ROWS:
+        progress.say(f"{counts.n} labelled target rows are too few for an upper bound; it is left out")
+        return trials
     if target.unseen < target.rows:
         progress.say(
             f"{target.store.name} has synthetic rows, made from others of its rows, so that no fold of it is unseen "
             "by a head trained on the rest; the upper bound is left out"
         )
-        return rungs
-    parts = oracles(model, target, theirs, repairs, workers, progress, probe=oracle, folds=folds, seed=seed)
-    bound = reduce(Answers.merge, (_judged(part, theirs, seed, replicates, workers, progress) for part in parts))
-    return (*rungs, _bound(bound, oracle, folds, lost))
+        return trials
+    parts = oracles(model, target, theirs, remedies, workers, progress, probe=oracle, folds=folds, seed=seed)
+    bound = reduce(PairedCounts.merge, (_judged(part, theirs, seed, replicates, workers, progress) for part in parts))
+    return (*trials, _bound(bound, oracle, folds, lost))
 
 
 def _indices(view: View, classes: Array | None) -> Array:
     return np.arange(len(view.store.class_names)) if classes is None else np.asarray(classes)
 
 
-def _judged(part: Fold, classes: Array, seed: int, replicates: int, workers: Workers, progress: Progress) -> Answers:
+def _judged(
+    part: Fold, classes: Array, seed: int, replicates: int, workers: Workers, progress: Progress
+) -> PairedCounts:
     judge = _JudgeOracle(part.oracle, classes, seed, replicates)
     return fold(part.rows, judge, workers, progress=progress, description=f"upper bound on {part.rows.store.name}")
 
 
-def _rung(answers: Answers, index: int, repair: Repair, lost: float) -> Rung:
-    p = mcnemar(int(answers.repaired[index]), int(answers.spoilt[index]))
-    before, after = answers.before / answers.n, int(answers.after[index]) / answers.n
-    low, high = answers.interval(index)
-    regained = (int(answers.repaired[index]) - int(answers.spoilt[index])) / answers.n
-    about = {"n": answers.n, "lost": lost, "note": repair.note}
-    return Rung(repair.name, before, after, regained, low, high, p, repair.what, **about)
+def _trial(counts: PairedCounts, index: int, remedy: FittedRemedy, lost: float) -> RemedyTrial:
+    p = mcnemar(int(counts.corrected[index]), int(counts.spoilt[index]))
+    before, after = counts.before / counts.n, int(counts.after[index]) / counts.n
+    low, high = counts.interval(index)
+    regained = (int(counts.corrected[index]) - int(counts.spoilt[index])) / counts.n
+    about = {"n": counts.n, "lost": lost, "note": remedy.note}
+    return RemedyTrial(remedy.name, before, after, regained, low, high, p, remedy.what, **about)
 
 
-def _corrected(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
-    """The rungs with corrected p-values and the sentences these allow; each comes with its subject as sentence."""
-    ps = adjusted(np.array([rung.p for rung in rungs]), "holm")
+def _corrected(trials: Sequence[RemedyTrial]) -> tuple[RemedyTrial, ...]:
+    """The trials with corrected p-values and the sentences these allow; each comes with its subject as sentence."""
+    ps = adjusted(np.array([trial.p for trial in trials]), "holm")
     return tuple(
-        replace(rung, adjusted_p=float(p), sentence=_sentence(rung, rung.sentence, float(p)))
-        for rung, p in zip(rungs, ps, strict=True)
+        replace(trial, adjusted_p=float(p), sentence=_sentence(trial, trial.sentence, float(p)))
+        for trial, p in zip(trials, ps, strict=True)
     )
 
 
-def _bound(answers: Answers, probe: str, folds: int, lost: float) -> Rung:
-    note = f"{probe} heads beside the model, cross-fitted over {folds} folds of {answers.n:,} labelled target rows"
-    rung = _rung(answers, 0, Repair(ORACLE, "", note), lost)
-    found = _sentence(rung, "a head trained on the target's own labels, judged on rows it has not seen,", rung.p)
-    sentence = f"upper bound, which uses target labels and is no repair: {found}"
-    return replace(rung, sentence=sentence, adjusted_p=rung.p, uses_labels=True)
+def _bound(counts: PairedCounts, probe: str, folds: int, lost: float) -> RemedyTrial:
+    note = f"{probe} heads beside the model, cross-fitted over {folds} folds of {counts.n:,} labelled target rows"
+    trial = _trial(counts, 0, FittedRemedy(ORACLE, "", note), lost)
+    found = _sentence(
+        trial, "a head trained on the target's own labels, judged on rows that it was not trained on,", trial.p
+    )
+    sentence = f"upper bound, which uses target labels and is no remedy: {found}"
+    return replace(trial, sentence=sentence, adjusted_p=trial.p, uses_labels=True)
 
 
-def _sentence(rung: Rung, subject: str, p: float) -> str:
-    """What a rung says, given the p-value that counts."""
-    interval = f"(95 % interval {_points(rung.low)} to {_points(rung.high)} points, p = {p:.2g})"
-    if rung.regained == 0 and rung.p == 1 and rung.low == rung.high == 0:
-        return f"{subject} regains nothing: every answer stays right or wrong as it was"
+def _sentence(trial: RemedyTrial, subject: str, p: float) -> str:
+    """What a trial says, given the p-value that counts."""
+    interval = f"(95 % interval {_points(trial.low)} to {_points(trial.high)} points, p = {p:.2g})"
+    if trial.regained == 0 and trial.p == 1 and trial.low == trial.high == 0:
+        return f"{subject} regains nothing: every prediction stays correct or wrong as it was"
     if p > LEVEL:
-        return f"{subject} regains nothing beyond noise: {_points(rung.regained)} points {interval}"
-    if rung.regained < 0:
-        return f"{subject} costs {-100 * rung.regained:.1f} points more {interval}"
-    if not rung.lost > 0:
-        return f"{subject} gains {100 * rung.regained:.1f} points, though none were lost {interval}"
-    if rung.regained > rung.lost:
-        more = 100 * (rung.regained - rung.lost)
-        return f"{subject} regains all {100 * rung.lost:.1f} points lost and {more:.1f} more {interval}"
-    return f"{subject} regains {100 * rung.regained:.1f} of the {100 * rung.lost:.1f} points lost {interval}"
+        return f"{subject} regains nothing beyond chance: {_points(trial.regained)} points {interval}"
+    if trial.regained < 0:
+        return f"{subject} costs {-100 * trial.regained:.1f} points more {interval}"
+    if not trial.lost > 0:
+        return f"{subject} gains {100 * trial.regained:.1f} points, though none were lost {interval}"
+    if trial.regained > trial.lost:
+        more = 100 * (trial.regained - trial.lost)
+        return f"{subject} regains all {100 * trial.lost:.1f} points lost and {more:.1f} more {interval}"
+    return f"{subject} regains {100 * trial.regained:.1f} of the {100 * trial.lost:.1f} points lost {interval}"
 
 
 def _points(share: float) -> str:

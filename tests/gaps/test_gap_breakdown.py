@@ -1,4 +1,4 @@
-"""The ledger sums to the gap, finds the cause that was built in, and says nothing that the numbers do not."""
+"""The gap breakdown sums to the gap, finds the cause that was built in, and says nothing that the numbers do not."""
 
 import json
 
@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gapscope.core.errors import InputError
+from gapscope.gaps.breakdown import break_down
 from gapscope.gaps.difference import newcombe
 from gapscope.gaps.labels import read_labels, rescored
-from gapscope.gaps.ledger import ledger
 from gapscope.gaps.mix import Counts, kitagawa, mix_of
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.predictions import Predictions
@@ -58,12 +58,12 @@ rows_of_a_set = st.lists(st.tuples(st.integers(-1, K - 1), st.integers(0, K - 1)
 def test_terms_sum_to_the_gap_and_classes_to_the_terms(one, other, seed):
     rng = np.random.default_rng(seed)
     sides = [predictions(*np.array(rows).T) for rows in (one, other)]
-    check_sums(ledger(*sides, replicates=20), *sides)
+    check_sums(break_down(*sides, replicates=20), *sides)
     scores = tuple(rng.uniform(0.05, 0.95, side.n) for side in sides)
-    found = ledger(*sides, domain=scores, replicates=20)
+    found = break_down(*sides, domain=scores, replicates=20)
     check_sums(found, *sides)
     odds = tuple(rng.uniform(0.5, 2.0, side.n) for side in sides)
-    check_sums(ledger(*sides, domain=scores, mix_odds=odds, replicates=20), *sides)
+    check_sums(break_down(*sides, domain=scores, mix_odds=odds, replicates=20), *sides)
 
 
 def test_kitagawa_is_what_hand_arithmetic_says():
@@ -80,14 +80,14 @@ def test_a_class_that_one_side_lacks_stands_under_the_mix_with_a_sentence():
     found = kitagawa(reference, target)
     assert found.within[1] == 0
     assert found.mix[1] == pytest.approx(0.25)
-    account = ledger(reference, target)
+    account = break_down(reference, target)
     check_sums(account, reference, target)
     assert "has no row of 1 class that the other set has (class 1)" in account.notes[0]
 
 
 def test_sets_without_a_common_class_differ_by_their_mix_alone():
     reference, target = predictions([0, 0], [0, 0]), predictions([1, 1], [0, 1])
-    found = by_name(ledger(reference, target, domain=(np.full(2, 0.5), np.full(2, 0.5)), replicates=20))
+    found = by_name(break_down(reference, target, domain=(np.full(2, 0.5), np.full(2, 0.5)), replicates=20))
     assert found["class_mix"].value == pytest.approx(0.5)
     assert "common_drop" in found
 
@@ -96,7 +96,7 @@ def test_resampled_classes_are_found_as_class_mix(rng):
     accuracies = [0.95, 0.9, 0.6, 0.5]
     reference = drawn(rng, 4000, [1, 1, 1, 1], accuracies)
     target = drawn(rng, 4000, [1, 1, 4, 4], accuracies, 10_000)
-    found = ledger(reference, target)
+    found = break_down(reference, target)
     assert found.significant
     assert found.largest.name == "class_mix"
     assert found.largest.low > 0
@@ -105,10 +105,10 @@ def test_resampled_classes_are_found_as_class_mix(rng):
 
 def test_a_drop_of_all_classes_is_common_and_one_of_a_single_class_is_not(rng):
     reference = drawn(rng, 4000, [1, 1, 1, 1], [0.9] * 4)
-    alike = ledger(reference, drawn(rng, 4000, [1, 1, 1, 1], [0.7] * 4, 10_000))
+    alike = break_down(reference, drawn(rng, 4000, [1, 1, 1, 1], [0.7] * 4, 10_000))
     assert alike.largest.name == "common_drop"
     assert not alike.drops.flagged.any()
-    lone = ledger(reference, drawn(rng, 4000, [1, 1, 1, 1], [0.9, 0.9, 0.9, 0.3], 10_000))
+    lone = break_down(reference, drawn(rng, 4000, [1, 1, 1, 1], [0.9, 0.9, 0.9, 0.3], 10_000))
     assert list(np.flatnonzero(lone.drops.flagged & (lone.drops.raw > lone.drops.common))) == [3]
     parts = sum(term.by_class for term in lone.terms)
     assert parts.argmax() == 3
@@ -117,7 +117,7 @@ def test_a_drop_of_all_classes_is_common_and_one_of_a_single_class_is_not(rng):
 def test_other_answers_to_the_same_inputs_are_y_given_x(rng):
     reference = drawn(rng, 4000, [1, 1, 1, 1], [0.9] * 4)
     target = drawn(rng, 4000, [1, 1, 1, 1], [0.7] * 4, 10_000)
-    found = ledger(reference, target, domain=(np.full(4000, 0.5), np.full(4000, 0.5)))
+    found = break_down(reference, target, domain=(np.full(4000, 0.5), np.full(4000, 0.5)))
     assert found.largest.name == "y_given_x"
     assert abs(by_name(found)["x_shift"].value) < 0.01
 
@@ -130,7 +130,7 @@ def test_hard_inputs_that_both_sets_have_are_x_shift(rng):
         predictions(label[i], np.where(right[i], label[i], (label[i] + 1) % K), np.arange(6000) + 6000 * i)
         for i in range(2)
     ]
-    found = ledger(*sides, domain=tuple(np.where(one, 0.8, 0.2) for one in hard))
+    found = break_down(*sides, domain=tuple(np.where(one, 0.8, 0.2) for one in hard))
     assert found.largest.name == "x_shift"
     assert found.largest.value == pytest.approx(0.6 * 0.45, abs=0.03)
 
@@ -149,7 +149,7 @@ def test_a_class_mix_seen_by_the_domain_scores_is_no_x_shift(rng):
     odds = {look: b / a for look, (a, b) in density.items()}
     domain = tuple(np.where(look == 1, score[1], score[0]) for look in looks)
     mixed = tuple(np.where(look == 1, odds[1], odds[0]) for look in looks)
-    freed = by_name(ledger(*sides, domain=domain, mix_odds=mixed, replicates=20))
+    freed = by_name(break_down(*sides, domain=domain, mix_odds=mixed, replicates=20))
     assert abs(freed["x_shift"].value) < 0.004
     assert abs(freed["y_given_x"].value) < 0.01
 
@@ -157,7 +157,7 @@ def test_a_class_mix_seen_by_the_domain_scores_is_no_x_shift(rng):
 def test_without_overlap_all_within_classes_is_novel_and_not_told_apart(rng):
     reference = drawn(rng, 1000, [1, 1, 1, 1], [0.9] * 4)
     target = drawn(rng, 1000, [1, 1, 1, 1], [0.5] * 4, 10_000)
-    found = ledger(reference, target, domain=(np.full(1000, 1e-6), np.full(1000, 1 - 1e-6)))
+    found = break_down(reference, target, domain=(np.full(1000, 1e-6), np.full(1000, 1 - 1e-6)))
     assert found.largest.name == "novel_x"
     assert by_name(found)["y_given_x"].value == 0
     assert "hardly any inputs" in by_name(found)["y_given_x"].sentence
@@ -167,7 +167,7 @@ def test_without_overlap_all_within_classes_is_novel_and_not_told_apart(rng):
 def test_a_set_and_itself_have_no_gap(rng):
     one = drawn(rng, 300, [1, 1, 1, 1], [0.8] * 4)
     order = rng.permutation(300)
-    found = ledger(one, one.rows(order))
+    found = break_down(one, one.rows(order))
     assert found.same
     assert not found.significant
     assert found.gap == 0
@@ -176,28 +176,28 @@ def test_a_set_and_itself_have_no_gap(rng):
 
 def test_two_halves_of_one_set_have_no_significant_gap_as_often_as_they_should(rng):
     pairs = [[drawn(rng, 400, [1, 1, 1, 1], [0.8] * 4, first) for first in (0, 1000)] for _ in range(60)]
-    wrong = np.mean([ledger(*pair, replicates=20).significant for pair in pairs])
+    wrong = np.mean([break_down(*pair, replicates=20).significant for pair in pairs])
     assert wrong <= 0.15
 
 
 def test_intervals_of_the_terms_do_not_depend_on_the_order_of_rows(rng):
     sides = [drawn(rng, 500, [1, 2, 1, 1], [0.8, 0.6, 0.9, 0.7], first) for first in (0, 1000)]
     turned = [one.rows(rng.permutation(500)) for one in sides]
-    for one, other in zip(ledger(*sides).terms, ledger(*turned).terms, strict=True):
+    for one, other in zip(break_down(*sides).terms, break_down(*turned).terms, strict=True):
         assert (one.low, one.high) == (other.low, other.high)
 
 
 def test_one_row_on_each_side_is_enough():
-    found = ledger(predictions([0], [0]), predictions([0], [1]))
+    found = break_down(predictions([0], [0]), predictions([0], [1]))
     assert found.gap == 1
     assert np.isfinite([found.low, found.high]).all()
 
 
 def test_sets_without_labels_or_with_other_classes_are_refused_by_name():
     with pytest.raises(InputError, match="set/test has no labelled row"):
-        ledger(predictions([0], [0]), predictions([-1], [0]))
+        break_down(predictions([0], [0]), predictions([-1], [0]))
     with pytest.raises(InputError, match="class 1 is 'class 1' in set/test and 'dog' in other/test"):
-        ledger(
+        break_down(
             predictions([0], [0]),
             predictions([0], [0], dataset="other", names=("class 0", "dog", "class 2", "class 3")),
         )
@@ -216,7 +216,7 @@ def test_valid_labels_explain_what_vanishes_with_them(rng, tmp_path):
     valid = [[int(a), int(b)] for a, b in zip(label[1], predicted[1], strict=True)]
     place = tmp_path / "real.parquet"
     pq.write_table(pa.table({"sample_id": sides[1].sample_id, "labels": valid}), place)
-    found = ledger(*sides, labels=(None, read_labels(str(place), NAMES)))
+    found = break_down(*sides, labels=(None, read_labels(str(place), NAMES)))
     check_sums(found, *sides)
     assert by_name(found)["label_noise"].value == pytest.approx(0.3)
     assert found.largest.name == "label_noise"

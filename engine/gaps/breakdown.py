@@ -1,10 +1,10 @@
-"""The ledger: an accuracy gap as a sum of causes, each by class, each with an interval.
+"""The gap breakdown: an accuracy gap as a sum of causes, each by class, each with an interval.
 
-The terms follow each other. *Label noise* is what vanishes when answers are scored with better labels. *Class mix* is
-Kitagawa's first part. What happens within classes, at the mean of both class mixes, is split by the features of the
-rows into X-shift on inputs that both sets have, inputs that the reference hardly has, and other answers to the same
+The terms follow each other. *Label noise* is what vanishes when predictions are scored with better labels. *Class
+mix* is Kitagawa's first part. What happens within classes, at the mean of both class mixes, is split by the features of
+the rows into X-shift on inputs that both sets have, inputs that the reference hardly has, and other labels for the same
 inputs (DISDE). From the last, the *sampling noise* of each class is taken: what its observed drop contains beyond the
-posterior mean. Where the two sets share hardly any inputs, nothing can be told apart and all but the noise is called
+posterior mean. Where the two sets share hardly any inputs, nothing can be separated and all but the noise is called
 novel X. Without features, what is within classes is the noise, a drop that all classes share, and what single classes
 lost beyond it. Whatever is left out of a term is in another: they sum to the gap.
 """
@@ -20,7 +20,7 @@ from gapscope.gaps.difference import newcombe
 from gapscope.gaps.disde import Disde, Rows, disde
 from gapscope.gaps.labels import Rescored, ValidLabels, rescored
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
-from gapscope.gaps.sentences import Found, meaning
+from gapscope.gaps.sentences import Context, meaning
 from gapscope.inference import interval_of, poisson_weights
 from gapscope.inference.bootstrap import BLOCK, REPLICATES
 from gapscope.predictions import Predictions
@@ -41,7 +41,7 @@ class Term:
     name
         Such as ``class_mix``.
     value
-        Share of the answers that it costs; below 0 it helps.
+        Share of the rows that it costs; below 0 it helps.
     low, high
         95 % interval by the keyed Poisson bootstrap; NaN where it has none.
     by_class : (k,)
@@ -64,7 +64,7 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class Ledger:
+class GapBreakdown:
     """A gap and its causes.
 
     Attributes
@@ -76,13 +76,13 @@ class Ledger:
     terms
         They sum to the gap.
     counts
-        Right answers and rows by class of both sides, scored with the better labels where there are some.
+        Correct predictions and rows by class of both sides, scored with the better labels where there are some.
     drops
         Of the classes, shrunk and tested.
     split
         DISDE's account, where features were given.
     same
-        Whether both sides are the same images with the same labels and answers.
+        Whether both sides are the same images with the same labels and predictions.
     notes
         Sentences on what has to be known about the terms.
     """
@@ -118,7 +118,7 @@ class Ledger:
         return next(term for term in self.terms if term.name == name)
 
 
-def ledger(
+def break_down(
     reference: Predictions,
     target: Predictions,
     *,
@@ -127,7 +127,7 @@ def ledger(
     labels: tuple[ValidLabels | None, ValidLabels | None] = (None, None),
     replicates: int = REPLICATES,
     seed: int = 0,
-) -> Ledger:
+) -> GapBreakdown:
     """The causes of the gap between the labelled rows of two sets.
 
     Parameters
@@ -163,14 +163,14 @@ def ledger(
     accuracy, rows = tuple(float(one.overall) for one in plain), tuple(int(one.rows.sum()) for one in plain)
     same, paired = _same(reference, target)
     span = _gap_interval(plain, [one.counts for one in copies[0]], paired=paired)
-    found = Found(drops, better, inseparable=split is not None and bool(split.refused))
-    terms = tuple(replace(term, sentence=meaning(term, found)) for term in terms)
+    context = Context(drops, better, inseparable=split is not None and bool(split.refused))
+    terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
     notes = tuple(_notes(sides, better, split, reference.class_names))
-    return Ledger(accuracy, rows, *span, terms, tuple(better), drops, split, same, notes)
+    return GapBreakdown(accuracy, rows, *span, terms, tuple(better), drops, split, same, notes)
 
 
 @dataclass(frozen=True, eq=False)
-class _Answers:
+class _Scored:
     """Rows that count, and whether they are right."""
 
     sample_id: Array
@@ -181,11 +181,11 @@ class _Answers:
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One set: its answers as given and under better labels."""
+    """One set: its rows as given and under better labels."""
 
     name: str
-    given: _Answers
-    cleaned: _Answers
+    given: _Scored
+    cleaned: _Scored
     logits: Array | None
     mentioned: int
     relabelled: bool
@@ -193,8 +193,8 @@ class _Side:
     @classmethod
     def of(cls, one: Predictions, labels: ValidLabels | None, logits: Array | None, classes: int) -> "_Side":
         again = rescored(one, labels)
-        given = _answers(one, one.right, one.known, classes)
-        cleaned = _answers(one, again.right, again.kept, classes)
+        given = _scored(one, one.right, one.known, classes)
+        cleaned = _scored(one, again.right, again.kept, classes)
         for rows, what in ((given, "no labelled row"), (cleaned, "no row that the better labels keep")):
             if not len(rows.label):
                 raise InputError(f"{one.name} has {what}, so its accuracy is unknown; give it labels")
@@ -202,15 +202,15 @@ class _Side:
         return cls(one.name, given, cleaned, scores, _mentioned(again), labels is not None)
 
 
-def _answers(one: Predictions, right: Array, kept: Array, classes: int) -> _Answers:
-    return _Answers(one.sample_id[kept], one.label[kept], right[kept], classes)
+def _scored(one: Predictions, right: Array, kept: Array, classes: int) -> _Scored:
+    return _Scored(one.sample_id[kept], one.label[kept], right[kept], classes)
 
 
 def _mentioned(again: Rescored) -> int:
     return int(again.mentioned.sum())
 
 
-def _counts(rows: _Answers) -> Counts:
+def _counts(rows: _Scored) -> Counts:
     right = np.bincount(rows.label[rows.right], minlength=rows.classes)
     return Counts(right, np.bincount(rows.label, minlength=rows.classes))
 
@@ -223,7 +223,7 @@ class _Copies:
 
     @cached_property
     def counts(self) -> Counts:
-        """Right answers and rows by class, ``(b, k)`` each; exact, and the same in any order of rows."""
+        """Correct predictions and rows by class, ``(b, k)`` each; exact, and the same in any order of rows."""
         rows, k = self.rows, self.rows.classes
         total = np.zeros((self.replicates, 2 * k))
         for start, stop in pairwise([*range(0, len(rows.label), BLOCK), len(rows.label)]):
@@ -258,7 +258,7 @@ def _gap_interval(plain: list[Counts], copies: list[Counts], *, paired: bool) ->
 
 
 def _label_noise(sides: list[_Side], plain: list[Counts], better: list[Counts], copies: list) -> list[Term]:
-    """The part of the gap that goes when answers are scored with better labels; no term without such labels."""
+    """The part of the gap that goes when predictions are scored with better labels; no term without such labels."""
     if not any(side.relabelled for side in sides):
         return []
     shares = [[one.right / one.rows.sum() for one in both] for both in (plain, better)]
@@ -297,12 +297,12 @@ def _by_features(mix: Mix, noise: Array, split: Disde) -> list[Term]:
             Term.of("y_given_x", nothing, UNKNOWN),
         ]
     x_shift, novel = size * split.x_shift_shared, size * split.novel_x
-    answers = mix.within - noise - x_shift - novel
+    y_given_x = mix.within - noise - x_shift - novel
     taken = float(noise.sum())
     return [
         Term.of("x_shift", x_shift, _scaled(split.x_shift_shared_interval, size)),
         Term.of("novel_x", novel, _scaled(split.novel_x_interval, size)),
-        Term.of("y_given_x", answers, _scaled(split.y_given_x_interval, size, taken)),
+        Term.of("y_given_x", y_given_x, _scaled(split.y_given_x_interval, size, taken)),
     ]
 
 
@@ -352,11 +352,11 @@ def _split(sides: list[_Side], domain: tuple[Array, Array], replicates: int, see
     undone = _by_label(scale, counts) if freed else np.zeros_like(weight)
     rows = []
     for side, by_class in zip(sides, scale, strict=True):
-        answers = side.cleaned
-        each = by_class[answers.label]
+        scored = side.cleaned
+        each = by_class[scored.label]
         kept = each > 0
-        scores = expit(side.logits - undone[answers.label])
-        columns = (answers.sample_id, answers.label, answers.right, scores, each)
+        scores = expit(side.logits - undone[scored.label])
+        columns = (scored.sample_id, scored.label, scored.right, scores, each)
         rows.append(Rows(*(column[kept] for column in columns)))
     return disde(*rows, replicates=replicates, seed=seed, classes=len(weight), alpha=alpha)
 
@@ -369,7 +369,7 @@ def _by_label(scale: list[Array], counts: list[Counts]) -> Array:
 
 
 def _same(reference: Predictions, target: Predictions) -> tuple[bool, bool]:
-    """Whether both are the same images with the same answers; and whether at least the images are the same ones."""
+    """Whether both are the same images with the same predictions; and whether at least the images are the same ones."""
     if reference.n != target.n:
         return False, False
     order = [np.argsort(one.sample_id, kind="stable") for one in (reference, target)]

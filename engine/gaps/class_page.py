@@ -1,0 +1,179 @@
+"""The classes, confusions and features of a gap, as blocks."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gapscope.blocks import Block, Figure, Heading, Sentence, Table, estimate
+from gapscope.blocks.blocks import Cell
+from gapscope.blocks.formats import counted, listed, points, upper
+from gapscope.evaluation.class_page import CLASSES, share, some_of
+from gapscope.runs.run import FIGURES, Row, Run
+
+PAIRS, FEATURES = 15, 20
+LEVEL = 0.05
+DROPS = {
+    "class": "text",
+    "drop, shrunk": "change",
+    "drop, observed": "change",
+    "accuracy, reference": "share",
+    "accuracy, target": "share",
+    "images, reference": "count",
+    "images, target": "count",
+    "adjusted p": "p",
+    "verdict": "text",
+}
+CONFUSIONS = {
+    "class": "text",
+    "predicted as": "text",
+    "points lost": "change",
+    "images, reference": "count",
+    "images, target": "count",
+    "adjusted p": "p",
+}
+MARGINS = {"feature": "text", "margin change": "number", "adjusted p": "p", "shift within classes": "number"}
+
+
+def fell_more(run: Run) -> list[Row]:
+    """The classes that fell by more than the others beyond chance, the worst first."""
+    tested = _tested(run)
+    mean = np.mean([row["raw"] for row in tested]) if tested else 0.0
+    return [row for row in tested if row["flagged"] and row["raw"] > mean]
+
+
+def _tested(run: Run) -> list[Row]:
+    """The classes with rows in both sets, the worst first."""
+    rows = [row for row in run.table("classes") if row["shrunk"] is not None and math.isfinite(row["shrunk"])]
+    return sorted(rows, key=lambda row: -row["shrunk"])
+
+
+def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
+    """Drops by class, shrunk towards their mean, with what sampling error alone does to a list of worst classes."""
+    tested, fell = _tested(run), fell_more(run)
+    if not tested:
+        return []
+    what = f"{counted(len(fell), 'class falls', 'classes fall')} of {len(tested):,} by more than the others"
+    named = f"{what}: {listed([row['class'] for row in fell])}." if fell else _none(run, len(tested))
+    about = (
+        "The drop of a class is drawn towards that of all classes as far as its few images demand, with 95 % intervals;"
+        " the observed drop is what the counts say. Verdicts hold for all classes together (false discovery rate of "
+        "5 %)."
+    )
+    caption = some_of("Drops by class, the worst first", len(tested))
+    return [
+        Heading("classes", "Classes"),
+        *_expected_worst(run, account, len(tested)),
+        Sentence(named),
+        Table(caption, DROPS, [_drop(row) for row in tested[:CLASSES]]),
+        Sentence(about),
+        *_picture(run, tested, fell),
+    ]
+
+
+def _measure(run: Run, metric: str) -> float | None:
+    return next((row["value"] for row in run.of_metric(metric)), None)
+
+
+def _expected_worst(run: Run, account: Mapping[str, Any], classes: int) -> list[Block]:
+    """What has to be known before any list of worst classes is read."""
+    expected, worst = (_measure(run, f"class_drop_{name}") for name in ("expected_worst", "worst"))
+    if classes < 2 or expected is None or worst is None:
+        return []
+    observed = f"; the worst observed is {account.get('worst_class') or 'one'} with {points(worst)}"
+    return [
+        Sentence(
+            f"If all {classes:,} classes had lost alike, the worst would still show a drop of about {points(expected)} "
+            f"by sampling error alone{observed}."
+        )
+    ]
+
+
+def _none(run: Run, classes: int) -> str:
+    detectable = _measure(run, "class_drop_detectable")
+    power = f"; a single class would stand out from a drop of about {points(detectable)}" if detectable else ""
+    return f"None of the {counted(classes, 'class', 'classes')} can be distinguished from the common drop{power}."
+
+
+def _drop(row: Row) -> list[Cell]:
+    fell = "fell by more" if row["probability_worse"] > 0.5 else "fell by less"
+    return [
+        row["class"],
+        estimate(row["shrunk"], row["low"], row["high"]),
+        estimate(row["raw"]),
+        *(share(row[f"{side}_right"], row[f"{side}_rows"]) for side in ("reference", "target")),
+        row["reference_rows"],
+        row["target_rows"],
+        row["adjusted_p"],
+        fell if row["flagged"] else "like the common drop",
+    ]
+
+
+def _picture(run: Run, tested: Sequence[Row], fell: Sequence[Row]) -> list[Block]:
+    if "classes" not in run.pictures:
+        return []
+    worst = tested[0]
+    alt = f"Drops of the classes that lost most: {worst['class']} at the top with {points(worst['shrunk'])}"
+    alt += "" if fell else "; none differs from the common drop beyond chance"
+    return [Figure("classes", run.place / FIGURES / "classes.png", alt, f"{upper(alt)}.")]
+
+
+def pair_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
+    """The confusions that cost most."""
+    pairs = run.table("pairs")
+    if not pairs:
+        return []
+    rows = [
+        [
+            row["label"],
+            row["predicted"],
+            estimate(row["points"], row["low"], row["high"]),
+            row["reference_count"],
+            row["target_count"],
+            row["adjusted_p"],
+        ]
+        for row in pairs[:PAIRS]
+    ]
+    real = sum(row["flagged"] for row in pairs)
+    about = (
+        f"Points of accuracy that a confusion takes from the target beyond the reference; of the {len(pairs)} that "
+        f"moved most, {real} moved beyond chance (false discovery rate of 5 %)."
+    )
+    mixed = "" if account.get("same_mix", True) else " The points include the class mix; the p-values do not."
+    return [
+        Heading("confusions", "Confusions"),
+        Table("Confusions that cost most", CONFUSIONS, rows),
+        Sentence(about + mixed),
+    ]
+
+
+def feature_blocks(run: Run) -> list[Block]:
+    """The features that lower the margins most."""
+    features = run.table("features")
+    if not features:
+        return []
+    order = sorted(features, key=lambda row: row["margin_change"])[:FEATURES]
+    lowering = sum(row["margin_change"] < 0 and (row["margin_adjusted_p"] or 0) <= LEVEL for row in features)
+    rows = [
+        [
+            f"feature {row['feature']}",
+            _with_error(row["margin_change"], row["margin_error"]),
+            row["margin_adjusted_p"],
+            row["class_free_shift"],
+        ]
+        for row in order
+    ]
+    about = (
+        "The margin of a prediction is the score of the true class less that of its best rival, in logits; the changes "
+        f"of all features sum to its change from reference to target. {counted(lowering, 'feature')} of "
+        f"{len(features):,} lower it beyond chance."
+    )
+    return [
+        Heading("features", "Features"),
+        Table("Features that lower the margins most", MARGINS, rows),
+        Sentence(about),
+    ]
+
+
+def _with_error(value: float, error: float) -> Cell:
+    return estimate(value, value - 1.96 * error, value + 1.96 * error)

@@ -1,0 +1,55 @@
+"""The pictures of a gap: the breakdown step by step, and the classes that lost most."""
+
+import numpy as np
+from gapscope.core.location import Location
+from gapscope.gaps.analysis import GapAnalysis
+from gapscope.runs.run import FIGURES
+
+CLASSES = 20
+
+
+def draw(analysis: GapAnalysis, place: Location) -> None:
+    """Write ``figures/ledger.png`` and ``figures/classes.png`` into the run folder at `place`; nothing where both sets
+    are the same.
+    """
+    if analysis.breakdown.same:
+        return
+    from gapscope.draw.canvas import png  # here, because Matplotlib takes longer to load than `--help` may last
+
+    for name, figure in (("ledger", _breakdown(analysis)), ("classes", _classes(analysis))):
+        (place / FIGURES / f"{name}.png").write_atomically(lambda file, figure=figure: file.write(png(figure)))
+
+
+def _breakdown(analysis: GapAnalysis):
+    from gapscope.draw.waterfall import waterfall
+
+    breakdown = analysis.breakdown
+    reference, target = (side.name for side in analysis.sides)
+    bounds = np.array([(term.low, term.high) for term in breakdown.terms]).T
+    return waterfall(
+        (reference, breakdown.accuracy[0]),
+        [term.name.replace("_", " ") for term in breakdown.terms],
+        np.array([term.value for term in breakdown.terms]),
+        target,
+        title=f"Where {analysis.sides[0].model} lost accuracy, in points with 95 % intervals",
+        intervals=(bounds[0], bounds[1]),
+    )
+
+
+def _classes(analysis: GapAnalysis):
+    from gapscope.draw.dots import dots
+
+    drops = analysis.breakdown.drops
+    worst = np.argsort(-np.nan_to_num(drops.shrunk, nan=-np.inf), kind="stable")[:CLASSES]
+    worst = worst[np.isfinite(drops.shrunk[worst])]
+    shown = {
+        "shrunk towards the mean drop": tuple(100 * column[worst] for column in (drops.shrunk, drops.low, drops.high)),
+        "as observed": (100 * drops.raw[worst], None, None),
+    }
+    return dots(
+        [f"{analysis.class_names[index]}{' *' if drops.flagged[index] else ''}" for index in worst],
+        shown,
+        title=f"The classes that lost most, of {np.isfinite(drops.shrunk).sum():,}",
+        unit="accuracy lost, points, with 95 % intervals; the line is the mean drop; * differs from it beyond chance",
+        zero=100 * drops.mean,
+    )

@@ -1,0 +1,244 @@
+"""What a run of `gap` has found, as blocks: the verdict, the breakdown, remedies, classes, confusions, features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, estimate, of_row
+from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.evaluation.measures import measure_blocks
+from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
+from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, pair_blocks
+from gapscope.gaps.words import ADVICE, ORACLE, READINGS, cause, remedy
+from gapscope.inference import adjusted
+from gapscope.runs.run import FIGURES, Run
+
+LEVEL = 0.05
+NAMED = 3
+
+
+class Trial(NamedTuple):
+    """What a remedy regains; ``adjusted_p`` is Holm's over the remedies that use no labels."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    adjusted_p: float
+
+    @property
+    def works(self) -> bool:
+        """Whether it regains something beyond chance, without labels."""
+        return self.name != ORACLE and self.value > 0 and self.adjusted_p <= LEVEL
+
+    @property
+    def verdict(self) -> str:
+        """What can be said of it, in a few words."""
+        if self.name == ORACLE:
+            return "upper bound"
+        if self.adjusted_p > LEVEL:
+            return "may be chance"
+        return "regains" if self.value > 0 else "makes it worse"
+
+
+def page(run: Run) -> list[Block]:
+    """The verdict first; empty for a run without a breakdown."""
+    account = run.json("ledger")
+    if account is None:
+        return []
+    return [
+        answer(run, account),
+        *run.notes,
+        *breakdown_blocks(run, account),
+        *remedy_blocks(run),
+        *class_blocks(run, account),
+        *pair_blocks(run, account),
+        *feature_blocks(run),
+        *reason_blocks(run),
+        *measure_blocks(run, READINGS),
+    ]
+
+
+def is_significant(account: Mapping[str, Any]) -> bool:
+    """Whether the interval of the gap leaves zero out."""
+    gap = account["gap"]
+    known = gap["low"] is not None and gap["high"] is not None
+    return known and not account.get("same") and not gap["low"] <= 0 <= gap["high"]
+
+
+def headline(account: Mapping[str, Any]) -> str:
+    """The verdict in one sentence, without its full stop."""
+    reference, target = (account[side]["set"] for side in ("reference", "target"))
+    if account.get("same"):
+        return f"{reference} and {target} are the same images with the same predictions, so there is no gap to explain"
+    if not is_significant(account):
+        return f"No loss of accuracy beyond chance from {reference} to {target}"
+    verb = "falls" if account["gap"]["value"] > 0 else "rises"
+    return f"Accuracy {verb} by {points(account['gap']['value'])} from {reference} to {target}"
+
+
+def answer(run: Run, account: Mapping[str, Any]) -> Answer:
+    """The verdict, and what was lost, between which sets, why, what to do, and how sure that is."""
+    sides, gap = (account["reference"], account["target"]), account["gap"]
+    sure = is_significant(account)
+    nothing = "Nothing: there is no loss to win back."
+    parts = {
+        LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
+        BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
+        WHY: [_cause_text(account), _classes_text(run), _pair_text(run)] if sure else [],
+        NEXT: [*_remedies_text(run), _advice(account)] if sure else nothing,
+        SURE: _certainty(account, sure=sure),
+    }
+    return Answer.of(headline(account), parts)
+
+
+def largest_term(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The term that moves accuracy most in the direction of the gap."""
+    sign = 1 if account["gap"]["value"] >= 0 else -1
+    same_way = [term for term in account["terms"] if sign * term["value"] > 0]
+    return max(same_way, key=lambda term: sign * term["value"]) if same_way else None
+
+
+def _cause_text(account: Mapping[str, Any]) -> str:
+    largest = largest_term(account)
+    if largest is None:
+        return ""
+    part, whole = points(largest["value"]), points(account["gap"]["value"])
+    share = f"all of the {whole}" if part == whole else f"{part.split()[0]} of the {whole}"
+    return f"{'Only' if part == whole else 'Mostly'} {cause(largest['name'])}, {share}: {largest['meaning']}."
+
+
+def _classes_text(run: Run) -> str:
+    fell = fell_more(run)
+    if not fell:
+        return "No class stands out from the common drop."
+    named = [f"{row['class']} ({points(row['shrunk'])})" for row in fell[:NAMED]]
+    rest = [row["class"] for row in fell[NAMED:]]
+    verb = counted(len(fell), "class falls", "classes fall")
+    return f"{verb} by more than the others: {listed([*named, *rest], NAMED)}."
+
+
+def _pair_text(run: Run) -> str:
+    pairs = [row for row in run.table("pairs") if row["flagged"] and row["points"] > 0]
+    if not pairs:
+        return ""
+    worst = max(pairs, key=lambda row: row["points"])
+    counts = f"{worst['target_count']:,} times instead of {worst['reference_count']:,}"
+    return f"The confusion that costs most: {worst['label']} predicted as {worst['predicted']}, {counts}."
+
+
+def trials(run: Run) -> list[Trial]:
+    """The remedies that the run tried."""
+    rows = {row["metric"].removeprefix("repair_"): row for row in run.headline if row["metric"].startswith("repair_")}
+    names = [name for name in rows if not name.endswith("_p_value") and rows[name]["value"] is not None]
+    tested = [name for name in names if name != ORACLE]
+    p = {name: rows.get(f"{name}_p_value", {}).get("value") for name in names}
+    corrected = adjusted(np.array([1.0 if p[name] is None else p[name] for name in tested]), "holm")
+    by_name = dict(zip(tested, corrected.tolist(), strict=True)) | {ORACLE: p.get(ORACLE)}
+    return [Trial(name, *of_row(rows[name]), 1.0 if by_name[name] is None else by_name[name]) for name in names]
+
+
+def _remedies_text(run: Run) -> list[str]:
+    tried = trials(run)
+    working = [one for one in tried if one.works]
+    sentences = []
+    if working:
+        best = max(working, key=lambda one: one.value)
+        interval = in_brackets(span(best.low, best.high))
+        sentences.append(f"{upper(remedy(best.name))}: without labels this regains {points(best.value)}{interval}.")
+    elif tried:
+        sentences.append("No remedy without labels regains anything beyond chance.")
+    bound = next((one for one in tried if one.name == ORACLE and one.value > 0), None)
+    if bound:
+        sentences.append(f"A head trained on labels of the target could regain {points(bound.value)}.")
+    return sentences
+
+
+def _advice(account: Mapping[str, Any]) -> str:
+    largest = largest_term(account)
+    return ADVICE.get(largest["name"], "") if largest and account["gap"]["value"] > 0 else ""
+
+
+def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:
+    rows = min(account[side]["rows"] for side in ("reference", "target"))
+    if account.get("same"):
+        return "Both sets hold the same rows."
+    if sure:
+        return f"The loss is beyond chance: its interval leaves zero out, with {rows:,} images or more on each side."
+    return f"Sets of {rows:,} images show a difference of this size by chance."
+
+
+def breakdown_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
+    """The terms, which sum to the gap."""
+    rows = [[cause(term["name"]), of_row(term)] for term in account["terms"]]
+    rows.append(["the gap, their sum", of_row(account["gap"])])
+    meanings = [[cause(term["name"]), upper(term["meaning"])] for term in account["terms"]]
+    about = (
+        "The terms sum to the gap. A term says how accuracy would move if only this differed between the sets; "
+        "positive points are accuracy lost."
+    )
+    return [
+        Heading("ledger", "Where the points went"),
+        Table(
+            "Where the points went, with 95 % intervals",
+            {"cause": "text", "points lost": "change"},
+            rows,
+            headline=True,
+            whole=True,
+        ),
+        Sentence(about),
+        Table("What the terms mean", {"cause": "text", "what it means": "text"}, meanings),
+        *(Sentence(f"{upper(note).rstrip('.')}.") for note in account["notes"]),
+        *_waterfall(run, account),
+    ]
+
+
+def _waterfall(run: Run, account: Mapping[str, Any]) -> list[Block]:
+    if "ledger" not in run.pictures:
+        return []
+    largest = largest_term(account)
+    alt = f"Waterfall from {percent(account['reference']['accuracy'])} to {percent(account['target']['accuracy'])}"
+    if largest:
+        alt += f"; the largest step is {cause(largest['name'])}, {points(largest['value'])}"
+    return [Figure("ledger", run.place / FIGURES / "ledger.png", alt, f"{upper(alt)}.")]
+
+
+def remedy_blocks(run: Run) -> list[Block]:
+    """The remedies on the target, one at a time."""
+    rows = [[remedy(one.name), estimate(*one[1:4]), one.adjusted_p, one.verdict] for one in trials(run)]
+    columns = {"remedy": "text", "points regained": "change", "adjusted p": "p", "verdict": "text"}
+    about = (
+        "Each remedy changes the target's features or scores without its labels; p-values are those of McNemar's test, "
+        "corrected for the number of remedies (Holm). The upper bound uses labels and marks what a new head could "
+        "regain."
+    )
+    caption = "What wins it back: remedies for the target, one at a time"
+    return (
+        [
+            Heading("remedies", "What wins it back"),
+            Table(caption, columns, rows, headline=True, whole=True),
+            Sentence(about),
+        ]
+        if rows
+        else []
+    )
+
+
+def reason_blocks(run: Run) -> list[Block]:
+    """Reason codes of the target's images, by their share of the errors."""
+    rows: Sequence[Mapping[str, Any]] = run.json("reasons") or []
+    cells = [
+        [one["code"].replace("_", " "), one["errors"], _share(one["of_errors"]), one["rows"], _share(one["of_rows"])]
+        for one in rows
+    ]
+    columns = {"reason": "text", "errors": "count", "of errors": "share", "images": "count", "of images": "share"}
+    about = (
+        "An image may have several reasons. A reason has to do with errors where its share of the errors is well above "
+        "its share of the images."
+    )
+    table = Table("Reasons for errors on the target", columns, cells)
+    return [Heading("reasons", "Reasons"), table, Sentence(about)] if cells else []
+
+
+def _share(value: float | None) -> Any:
+    return estimate(value)

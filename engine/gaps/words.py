@@ -1,0 +1,59 @@
+"""The terms, remedies and reason codes of a gap in words that need no paper."""
+
+from collections.abc import Mapping
+
+CAUSES: Mapping[str, str] = {
+    "label_noise": "labels that better labels contradict",
+    "class_mix": "classes in other proportions",
+    "sampling_noise": "sampling error within classes",
+    "common_drop": "a drop that all classes share",
+    "class_drop": "drops of single classes beyond the shared one",
+    "x_shift": "more of the hard inputs that both sets have (X shift)",
+    "novel_x": "inputs unlike those of the reference (novel X)",
+    "y_given_x": "other labels for inputs that look alike (Y given X)",
+}
+# What helps against each cause, beside the remedies that were tried.
+ADVICE: Mapping[str, str] = {
+    "class_mix": "Weight the evaluation or the classifier by the target's class shares; the model itself is sound.",
+    "sampling_noise": "Collect more images of each class before acting on single classes.",
+    "label_noise": "Correct the labels of the target before changing the model.",
+    "x_shift": "Train on more of the inputs that are hard in both sets.",
+    "novel_x": "Train on images like the target's: collect some, or imitate them with `train-cnn --modify`.",
+    "y_given_x": "Look at the most confident errors: either the labels follow other rules, or the features miss "
+    "what differs.",
+    "common_drop": "Look for what changed in all images: resolution, compression, light, preprocessing.",
+    "class_drop": "Look at the classes named here and at what they are predicted as.",
+}
+ORACLE = "oracle"
+REMEDIES: Mapping[str, str] = {
+    "prior": "adapt to the target's class shares",
+    "mean": "align the means of the features",
+    "scale": "align means and scales of the features",
+    "coral": "align means and covariances of the features",
+    "quantiles": "align the distribution of each feature",
+    ORACLE: "train the head on the target's own labels (an upper bound)",
+}
+READINGS: Mapping[str, str] = {
+    "domain_auc": "chance that a row of the target scores higher than one of the reference; 0.5 means alike",
+    "domain_accuracy": "how often the features tell which of the two sets a row is from; 0.5 means alike",
+    "gap_effective_share_reference": "share of the reference's rows that the shared inputs amount to",
+    "gap_effective_share_target": "share of the target's rows that the shared inputs amount to",
+    "class_drop_expected_worst": "drop that the worst class shows by sampling error alone, were all classes alike",
+    "class_drop_worst": "drop of the class that fell most, as observed",
+    "class_drop_detectable": "drop from which a single class stands out",
+    "class_drop_spread": "standard deviation of the true drops between classes",
+    "class_drop_homogeneity": "how unlike the drops of the classes are; compare with its p-value",
+    "class_drop_homogeneity_p_value": "probability of drops so unlike if all classes dropped alike",
+    "class_drop_flagged": "classes that differ from the common drop beyond chance",
+    "confusion_pairs_flagged": "confusions that moved beyond chance",
+}
+
+
+def cause(name: str) -> str:
+    """A term of the breakdown in plain words."""
+    return CAUSES.get(name, name.replace("_", " "))
+
+
+def remedy(name: str) -> str:
+    """A remedy in plain words."""
+    return REMEDIES.get(name, name.replace("_", " "))

@@ -1,0 +1,211 @@
+"""`gap`: the accuracy lost from one set to another, split into its causes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    DATA,
+    METHOD,
+    Backbone,
+    Cluster,
+    Exclude,
+    LabelFiles,
+    ModelName,
+    Name,
+    Only,
+    PredictionsReference,
+    PredictionsTarget,
+    Reference,
+    Replicates,
+    Run,
+    Scheduler,
+    Seed,
+    Target,
+    Workers,
+    Workspace,
+    WriteReport,
+    option,
+)
+from gapscope.jobs.reported import reported
+from gapscope.predictions import models_in, read_predictions
+from gapscope.predictions.matched import with_classes_of_both
+from gapscope.probes.model import MODEL
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import MODELS, input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import MANIFEST, find_run
+from gapscope.runs.selection import Chosen
+from gapscope.schemas.run import Input
+from gapscope.store.comparable import check_comparable
+from gapscope.store.workspace import slug
+
+JOB = "gap"
+SIDES = ("reference", "target")
+FEWEST_REPLICATES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapConfig:
+    """Split the accuracy lost from one set to another into its causes, down to class, feature and image.
+
+    With a run and two stored sets everything is computed; with two files of predictions, everything that needs no
+    features. The terms sum to the gap; positive points are accuracy lost. A network is explained by the features that
+    `extract --backbone run:NAME` stores. The reference must be a set that the model was not trained on. On two cores,
+    10,000 + 10,000 rows of 1280 features take about a minute; `--skip remedies` and others save most of it.
+
+    python cli.py gap fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
+    python cli.py gap train-cnn-cifar10-small --reference cifar10/test --target cifar10+night/test
+    python cli.py gap tune-cifar10 --reference cifar10/test --target night/test --only ids.csv
+    python cli.py gap --predictions-reference val.csv --predictions-target v2.csv --labels real.json
+    """
+
+    run: Run = field(default="", kw_only=False)
+    reference: Reference = ""
+    target: Target = ""
+    model: ModelName = ""
+    predictions_reference: PredictionsReference = ""
+    predictions_target: PredictionsTarget = ""
+    predictions_labels: Annotated[
+        tuple[str, ...], option("For .npy files: the labels of the reference and of the target.", DATA)
+    ] = ()
+    only: Only = ""
+    exclude: Exclude = ""
+    labels: LabelFiles = ()
+    skip: Annotated[
+        tuple[Literal["domain", "features", "reasons", "remedies", "repairs"], ...],
+        option("What to leave out; repairs is another name for remedies.", METHOD),
+    ] = ()
+    force: Annotated[
+        bool, option("Allow a reference that the model was trained on; the gap then includes overfitting.", METHOD)
+    ] = False
+    replicates: Replicates = 200
+    backbone: Backbone = ""
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+    report: WriteReport = True
+
+
+def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
+    """Compute all that the input allows, and write it."""
+    parts = _checked_parts(config)
+    workspace = Location.of(config.workspace).absolute()
+    done = _from_run(config, workspace, parts, progress) if config.run else _from_files(config, workspace, progress)
+    return reported(done, wanted=config.report)
+
+
+def _checked_parts(config: GapConfig) -> Collection[str]:
+    """What is to be computed, after options that do not go together have been refused."""
+    from gapscope.gaps.evidence import PARTS  # here, because `--help` passes this module
+
+    skipped = {"remedies" if part == "repairs" else part for part in config.skip}
+    for part in sorted(skipped - {*PARTS}):
+        raise unknown_name("part to skip", part, PARTS)
+    stored = [name for name in SIDES if getattr(config, name)]
+    files = [name for name in ("predictions_reference", "predictions_target") if getattr(config, name)]
+    if config.run and (len(stored) < 2 or files):
+        raise InputError("a run needs --reference and --target as dataset/split, and no files of predictions")
+    if not config.run and (len(files) < 2 or stored):
+        raise InputError(
+            "name a run with --reference and --target as dataset/split, or --predictions-reference and "
+            "--predictions-target without them"
+        )
+    if len(config.labels) > 2 or len(config.predictions_labels) not in (0, 2):
+        raise InputError("--labels takes a file or two, --predictions-labels one for each side")
+    if config.replicates < FEWEST_REPLICATES:
+        raise InputError(f"--replicates {config.replicates} is too few for an interval; give 20 or more, such as 200")
+    return {*PARTS} - skipped
+
+
+def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:
+    from gapscope.gaps import record
+    from gapscope.gaps.analysis import analyse, labels_of_both
+    from gapscope.gaps.page import page
+
+    places = (config.predictions_reference, config.predictions_target)
+    extra = config.predictions_labels or ("", "")
+    model = config.model or _only_model(places[0])
+    sides = with_classes_of_both(
+        *(read_predictions(place, model=model, labels=labels) for place, labels in zip(places, extra, strict=True))
+    )
+    chosen = Chosen.by(config)
+    sides, notes = chosen.of_both(sides)
+    name = slug(config.name or f"{model or sides[0].model}-{sides[0].name}-{sides[1].name}")
+    inputs = [*(Input(place=place, config_hash="", rows=0) for place in places), *chosen.inputs]
+    with opened(workspace, JOB, name, config, inputs) as made:
+        progress.say(f"{sides[0].n:,} and {sides[1].n:,} predictions of {sides[0].model}")
+        with made.timed("breakdown"):
+            labels = labels_of_both(config.labels, sides[0].class_names)
+            analysis = analyse(sides, labels=labels, replicates=config.replicates, seed=config.seed)
+        record.write(analysis, made)
+        results, by_class = record.headline_results(analysis), record.class_results(analysis)
+        return made.finish(results, notes=notes, kept=by_class, page=page)
+
+
+def _only_model(place: str) -> str:
+    several = models_in(place)
+    if len(several) > 1:
+        raise InputError(f"{place} has the predictions of {len(several)} models; choose one with --model: "
+                         f"{', '.join(several)}")  # fmt: skip
+    return several[0] if several else ""
+
+
+def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], progress: Progress) -> RunResult:
+    from gapscope.evaluation.models import as_stored, find_features, model_in
+    from gapscope.evaluation.stored import check_features
+    from gapscope.evaluation.training_sets import check_reference
+    from gapscope.gaps import record
+    from gapscope.gaps.analysis import analyse, labels_of_both
+    from gapscope.gaps.evidence import evidence_of
+    from gapscope.gaps.page import page
+    from gapscope.gaps.sides import predicted_side
+
+    folder = _model_folder(config, workspace)
+    model = model_in(folder)
+    backbone = config.backbone or model.features.get("backbone", "")
+    whole = [find_features(workspace, getattr(config, side), backbone, f"--{side}") for side in SIDES]
+    model = as_stored(model, whole[0])
+    chosen = Chosen.by(config)
+    stores = chosen.of_stores(whole)
+    check_comparable(*stores)
+    for store in stores:
+        check_features(model, store)
+    notes = check_reference(folder, model.name, stores[0], force=config.force)
+    name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
+    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *map(input_of, stores)]
+    inputs += chosen.inputs
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        sides = [predicted_side(model, folder, store, made, workers, progress) for store in stores]
+        labels = labels_of_both(config.labels, model.class_names)
+        drawn = {"replicates": config.replicates, "seed": config.seed}
+        evidence, missing = evidence_of(model, sides, parts, made, workers, progress, **drawn)
+        with made.timed("breakdown"):
+            both = (sides[0].predictions, sides[1].predictions)
+            analysis = analyse(both, labels=labels, evidence=evidence, **drawn)
+        record.write(analysis, made)
+        results, by_class = record.headline_results(analysis), record.class_results(analysis)
+        return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page)
+
+
+def _model_folder(config: GapConfig, workspace: Location) -> Location:
+    """The folder of the model: the run's own, one below its models/, or the one that a run of `predict` read."""
+    folder = find_run(workspace, config.run)
+    several = (folder / MODELS).names()
+    if several and not config.model:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
+    if several and config.model not in several:
+        raise unknown_name(f"model in {folder}", config.model, several)
+    if several:
+        return folder / MODELS / config.model
+    if not (folder / MODEL).exists() and (folder / MANIFEST).exists():
+        read = read_json(folder / MANIFEST)["config"].get("model")
+        return find_run(workspace, read) if isinstance(read, str) and read else folder
+    return folder
