@@ -65,8 +65,9 @@ def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
         return store.rows
     try:
         choice = Choice(*(read_selection(Location.of(name)) if name else None for name in names))
-        name = (store.provenance.dataset, store.provenance.split)
-        return int(np.count_nonzero(choice.kept(name, store.sample_ids())))
+        ids = (store.store if isinstance(store, Selected) else store).sample_ids()
+        trained = ids[choice.kept((store.provenance.dataset, store.provenance.split), ids)]
+        return int(np.isin(store.sample_ids(), trained).sum())
     except (GapscopeError, OSError):
         return store.rows
 

@@ -49,7 +49,8 @@ def evidence_of(
             with made.timed(name):
                 return make()
         except InputError as error:
-            notes.append(f"There are no {name}: {error}.")
+            what = "domain scores" if name == "domain" else name
+            notes.append(f"There are no {what}: {error}.")
             return None
 
     domain = part("domain", lambda: _domain(model, sides, workers, progress, seed))

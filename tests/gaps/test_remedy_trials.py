@@ -124,7 +124,7 @@ def test_identical_sets_regain_nothing_at_all(model, blobs, workers):
         assert found[name].regained == 0
         assert found[name].p == 1
         assert (found[name].low, found[name].high) == (0, 0)
-        assert "every answer stays right or wrong as it was" in found[name].sentence
+        assert "every prediction stays correct or wrong as it was" in found[name].sentence
     assert nothing(found["oracle"])
 
 
