@@ -1,4 +1,4 @@
-"""A model's answers for all rows of a view, in memory."""
+"""The best class of every row of a view, in memory."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class _Rows(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
+class _TopPrediction:
     """Picklable, for workers."""
 
     model: Model
@@ -31,7 +31,7 @@ class _Answer:
         return _Rows(chunk.sample_id, label, best_classes(np.asarray(self.model.scores(chunk.x)), 1))
 
 
-def answers(
+def top_predictions(
     model: Model,
     title: str,
     class_names: tuple[str, ...],
@@ -45,13 +45,15 @@ def answers(
     Parameters
     ----------
     title
-        What the answers call the model.
+        What the predictions call the model.
     class_names
         The model's.
     classes : (k,)
         The model's class index for each of the view's.
     """
-    found = each(view, _Answer(model, classes), workers, progress=progress, description=f"predict {view.store.name}")
+    found = each(
+        view, _TopPrediction(model, classes), workers, progress=progress, description=f"predict {view.store.name}"
+    )
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     dataset, _, split = view.store.name.rpartition("/")
     return Predictions(title, dataset, split, class_names, *columns)

@@ -37,8 +37,8 @@ def with_label_shift(
 def _answers(
     model: "Classifier", store: EmbeddingStore | Selected, workers: Workers, progress: Progress
 ) -> "Predictions":
-    from gapscope.evaluation.answers import answers
     from gapscope.evaluation.stored import classes_of
+    from gapscope.evaluation.top_predictions import top_predictions
 
     classes, _ = classes_of(model, store)
-    return answers(model, model.name, tuple(model.class_names), store.view(), classes, workers, progress)
+    return top_predictions(model, model.name, tuple(model.class_names), store.view(), classes, workers, progress)
