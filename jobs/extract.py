@@ -12,7 +12,7 @@ from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import find_datasets, open_dataset
+from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.extraction.extraction import Extraction, Outcome, extract
@@ -28,8 +28,10 @@ from gapscope.jobs.options import (
     Device,
     DType,
     ImageSize,
+    LabelColumn,
     LabelFile,
     PartRows,
+    PathColumn,
     Precision,
     Scheduler,
     Seed,
@@ -88,6 +90,8 @@ class ExtractConfig:
     part_rows: PartRows = 8192
     classes: ClassList = None
     labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
     seed: Seed = 0
     scheduler: Scheduler = None
     verify: Verify = False
@@ -163,6 +167,8 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
         notes += [f"{name}: {note}" for note in dataset.notes]
+        account = accounting_of(dataset)
+        notes += [f"{name}: {account.sentence}"] if account else []
         unknown = [split for split in config.split if split not in dataset.splits]
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.splits)}")
@@ -170,8 +176,16 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
 
 
 def _open(config: ExtractConfig, name: str) -> Dataset:
-    options = {"classes": config.classes, "labels": config.labels, "seed": config.seed, "workspace": config.workspace}
-    return open_dataset(name, config.data_root, **options)
+    return open_dataset(
+        name,
+        config.data_root,
+        classes=config.classes,
+        labels=config.labels,
+        seed=config.seed,
+        path_column=config.path_column,
+        label_column=config.label_column,
+        workspace=config.workspace,
+    )
 
 
 def _backbone(config: ExtractConfig, dataset: Dataset, loaded: dict[str, "Backbone"], progress: Progress) -> "Backbone":

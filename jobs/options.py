@@ -50,10 +50,10 @@ LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
 Labels: TypeAlias = Annotated[str, _LABELS]
 LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
 LabelColumn: TypeAlias = Annotated[
-    str, option("Name of the column of labels; found when it is called label, class, target or y.", DATA)
+    str, option("Name of the column of labels; found when its name is a usual one, such as label or class.", DATA)
 ]
 PathColumn: TypeAlias = Annotated[
-    str, option("Name of the column of image paths; found when it is called path, filename, file or image.", DATA)
+    str, option("Name of the column of image paths; found by what it holds, or by a usual name.", DATA)
 ]
 _REFERENCE = option("Set to compare with, as dataset/split.", DATA)
 Reference: TypeAlias = Annotated[str, _REFERENCE]

@@ -1,17 +1,24 @@
 """Datasets by name or by path: what is under the data root, and how to open it."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.accounting import Accounting
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
 from gapscope.data.layouts import dataset_name, looks_like_dataset, open_path
 from gapscope.data.limited import NAME, limited
 from gapscope.data.modified import SEPARATOR, seen_through
+from gapscope.data.source import Listing
+from gapscope.data.sources.files import FileSource
+from gapscope.data.sources.subset import Subset
 from gapscope.data.synthetic import asked_set, with_synthetic
+from gapscope.data.tree import folder_tree
+from gapscope.data.vocabulary import plain_name
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ def find_datasets(data_root: Path) -> list[Found]:
         return []
     named = list(_find_named(data_root))
     claimed = [found.place.resolve() for found in named if not found.recipe.scattered]
-    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed)]
+    scattered = [found.recipe for found in named if found.recipe.scattered]
+    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed, scattered)]
     if not named and not others and looks_like_dataset(data_root):
         others = [Found(dataset_name(data_root), data_root)]
     return named + _apart(others, {found.name for found in named} | set(DATASETS))
@@ -78,9 +86,12 @@ def open_dataset(
     classes
         Class list, one name per line in class order.
     labels
-        CSV of labels for images that lie flat.
+        Table of labels; a dataset with folders takes those of its folders, or of tables inside it, otherwise.
     seed
         Decides the splits of a dataset that has none of its own.
+    path_column, label_column
+        Columns of the tables of labels or of Parquet files; found by what they hold and by usual names when empty.
+        ``name`` as the label column means what the names of the files begin with, as in ``cat_0.jpg``.
     workspace
         Where synthetic images are looked for.
 
@@ -89,7 +100,8 @@ def open_dataset(
     InputError
         There is no such name or path, or its files are not where they were looked for.
     """
-    return _open(name_or_path, data_root, Options(classes, labels, seed, path_column, label_column, workspace))
+    columns = path_column or None, label_column or None
+    return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace))
 
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
@@ -119,6 +131,38 @@ def _open_with(name: str, data_root: Path, options: Options) -> Dataset:
     return seen_through(_open(plain, data_root, options), specification, options.seed)
 
 
+def accounting_of(dataset: Dataset) -> Accounting | None:
+    """What became of every file of `dataset`: of a dataset of the catalogue, by listing its folder and its splits; None
+    where it lies in no folder of its own.
+    """
+    if dataset.accounting is not None:
+        return dataset.accounting
+    sources = {split: dataset.source(split) for split in dataset.splits}
+    plain = {split: source.source if isinstance(source, Subset) else source for split, source in sources.items()}
+    if not all(isinstance(source, FileSource) for source in plain.values()):
+        return None
+    tree = folder_tree(dataset.place)
+    listed = {split: set(_below(dataset.place, plain[split], source.listing)) for split, source in sources.items()}
+    below = set().union(*listed.values())
+    broken = {tree.names[number]: reason for number, reason in tree.problems.items() if tree.names[number] in below}
+    unused: dict[str, list[str]] = {}
+    for name, kind in zip(tree.names, tree.kinds, strict=True):
+        if name not in below:
+            unused.setdefault(kind.value, []).append(name)
+    return Accounting(
+        {split: len(names - broken.keys()) for split, names in listed.items()},
+        (*broken.items(), *tree.skipped),
+        {reason: tuple(names) for reason, names in unused.items()},
+    )
+
+
+def _below(place: str, source: FileSource, listing: Listing) -> Iterator[str]:
+    """The paths of listed files as the disk has them, relative to `place`."""
+    prefix = Path(source.root).resolve().relative_to(Path(place).resolve()).as_posix()
+    prefix = "" if prefix == "." else f"{prefix}/"
+    return (f"{prefix}{source.unusual.get(name, name)}" for name in listing.names)
+
+
 def companions_of(name: str) -> tuple[str, ...]:
     """Names of the datasets that a model of the dataset `name` is evaluated on."""
     return DATASETS[name].companions if name in DATASETS else ()
@@ -137,29 +181,49 @@ def _open_named(recipe: Recipe, data_root: Path, options: Options) -> Dataset:
 
 
 def _open_at(path: Path, options: Options) -> Dataset:
-    """What lies at `path`: a dataset of the catalogue where one recognises it, unless the user brings a class list."""
+    """What lies at `path`, under its own name; read by a recipe of the catalogue where that knows more about it, unless
+    the user brings a class list.
+    """
     if options.classes is None:
         for recipe in DATASETS.values():
-            place = recipe.find(path)
-            if place is not None:
-                return recipe.open(place, options)
+            place = recipe.find(path) if recipe.reads_paths else None
+            if place is not None and recipe.knows_more(place):
+                name = dataset_name(path)
+                companions = recipe.companions if name == recipe.name else ()
+                return replace(recipe.open(place, options), name=name, companions=companions)
     return open_path(path, options)
 
 
 def _find_named(data_root: Path) -> Iterator[Found]:
     for name, recipe in DATASETS.items():
-        place = _place_of(recipe, data_root)
+        place = next((place for place in _places_of(recipe, data_root) if _is_called(recipe, place, data_root)), None)
         if place is not None:
             yield Found(name, place, recipe)
 
 
 def _place_of(recipe: Recipe, data_root: Path) -> Path | None:
-    """Where a dataset is: in the folder that has its name, in the root itself, or in another folder of the root."""
+    """Where a dataset that is asked for by name is: under one of its names, else wherever its layout is found."""
+    places = _places_of(recipe, data_root)
+    return next((place for place in places if _is_called(recipe, place, data_root)), next(iter(places), None))
+
+
+def _places_of(recipe: Recipe, data_root: Path) -> list[Path]:
+    """Where the layout of a dataset is: in the folder that has its name, in the root itself, or elsewhere in it."""
     if not data_root.is_dir():
-        return None
+        return []
     folders = [path for path in _entries(data_root) if path.name != recipe.name]
     candidates = [data_root / recipe.name, data_root, *folders]
-    return next((place for place in map(recipe.find, candidates) if place is not None), None)
+    return [place for place in map(recipe.find, candidates) if place is not None]
+
+
+def _is_called(recipe: Recipe, place: Path, data_root: Path) -> bool:
+    """Whether a folder on the way from the data root to `place`, both included, has one of the recipe's names."""
+    if not recipe.folders:
+        return True
+    inside = place.resolve().relative_to(data_root.resolve()).parts if place != data_root else ()
+    names = {plain_name(re.sub(r"[0-9]+(_[0-9]+)*$", "", part)) for part in (data_root.resolve().name, *inside)}
+    names |= {plain_name(part) for part in (data_root.resolve().name, *inside)}
+    return bool(names & set(recipe.folders))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -167,12 +231,12 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and os.access(path, os.R_OK))
 
 
-def _is_other(path: Path, claimed: list[Path]) -> bool:
+def _is_other(path: Path, claimed: list[Path], scattered: list[Recipe]) -> bool:
     """Whether `path` is a dataset of its own, not part of one that was found already nor a folder around it."""
     real = path.resolve()
     if any(real == place or place in real.parents or real in place.parents for place in claimed):
         return False
-    return not any(recipe.find(path) for recipe in DATASETS.values()) and looks_like_dataset(path)
+    return not any(recipe.find(path) for recipe in scattered) and looks_like_dataset(path)
 
 
 def _apart(found: list[Found], taken: set[str]) -> list[Found]:

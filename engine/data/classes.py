@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import text_of
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
 FOLLOWS_LIST = "class indices are the line numbers in {}, counted from 0"
@@ -36,17 +38,18 @@ def map_classes(found: Iterable[str], given: ClassMap | None = None) -> ClassMap
         return _within(names, given)
     if names and names <= set(_wnids()):
         return imagenet_classes()
-    if all(is_integer(name) for name in names):
-        return ClassMap(sorted(names, key=lambda name: (int(name), name)))
+    if all(is_number(name) for name in names):
+        return ClassMap(sorted(names, key=lambda name: (Decimal(name), name)))
     return ClassMap(sorted(names))
 
 
 def read_classes(path: Path) -> ClassMap:
     """The classes that a text file lists one per line, such as ``imagenet-classes.txt``; empty lines are skipped."""
     try:
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"the class list {path} cannot be read ({error.strerror})") from error
+    lines = [line.strip() for line in text_of(f"the class list {path}", data).splitlines() if line.strip()]
     # "n01440764 tench, Tinca tinca": the wnid is the name, what follows describes it.
     words = [line.split()[0] for line in lines]
     names = words if all(re.fullmatch(r"n\d{8}", word) for word in words) else lines
@@ -60,6 +63,15 @@ def read_classes(path: Path) -> ClassMap:
 def is_integer(name: str) -> bool:
     """Whether `name` consists of ASCII digits only."""
     return name.isascii() and name.isdigit()
+
+
+def is_number(name: str) -> bool:
+    """Whether `name` is a number as people write them, a whole one or a fraction.
+
+    >>> [is_number(name) for name in ("10", "-2.5", "10_20", "1e3", "v2")]
+    [True, True, False, False, False]
+    """
+    return re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", name) is not None
 
 
 def _within(names: set[str], given: ClassMap) -> ClassMap:

@@ -9,23 +9,14 @@ import re
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from io import BytesIO
 from types import ModuleType
 
 import numpy as np
 import PIL
 from gapscope.data.source import Undecodable
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
 DECODER = f"pillow-{PIL.__version__}/exif/white"
 
@@ -34,19 +25,42 @@ DECODER = f"pillow-{PIL.__version__}/exif/white"
 MAX_PIXELS = 2**27
 
 # A closed list: plugins that other packages register, and formats that run an interpreter, cannot change what an image
-# is.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "TIFF", "WEBP")
-PLUGINS = (
-    Image,
-    BmpImagePlugin,
-    GifImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+# is. Each stands in the module of Pillow that reads it; one that this Pillow does not bring, or was built without, is
+# left out.
+MODULES = {
+    "JPEG": "Jpeg",
+    "MPO": "Mpo",
+    "PNG": "Png",
+    "GIF": "Gif",
+    "BMP": "Bmp",
+    "DIB": "Bmp",
+    "PPM": "Ppm",
+    "TIFF": "Tiff",
+    "WEBP": "WebP",
+    "AVIF": "Avif",
+    "JPEG2000": "Jpeg2K",
+    "QOI": "Qoi",
+    "ICO": "Ico",
+    "ICNS": "Icns",
+    "PCX": "Pcx",
+    "SGI": "Sgi",
+    "SUN": "Sun",
+    "DDS": "Dds",
+    "PSD": "Psd",
+}
+# Its files have no beginning of their own, only an end: nothing but that end makes data a TGA image.
+TGA, TGA_END = "TGA", b"TRUEVISION-XFILE.\0"
+
+
+def _plugin(name: str) -> ModuleType | None:
+    try:
+        return import_module(f"PIL.{name}ImagePlugin")
+    except ImportError:
+        return None
+
+
+PLUGINS = (Image, *filter(None, map(_plugin, dict.fromkeys([*MODULES.values(), "Tga"]))))
+FORMATS = tuple(name for name in MODULES if name in Image.OPEN)
 
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -134,7 +148,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def _upright(data: bytes) -> Image.Image:
-    with Image.open(BytesIO(data), formats=FORMATS) as file:
+    with Image.open(BytesIO(data), formats=formats_of(data)) as file:
         if file.width * file.height > MAX_PIXELS:
             raise _too_large(file.width * file.height)
         image = _rgb(file)
@@ -142,6 +156,11 @@ def _upright(data: bytes) -> Image.Image:
     image = image.transpose(turn) if turn is not None else image
     image.info = {}
     return image
+
+
+def formats_of(data: bytes) -> tuple[str, ...]:
+    """The formats in which `data` may be an image."""
+    return (TGA,) if data.endswith(TGA_END) and TGA in Image.OPEN else FORMATS
 
 
 def orientation(file: Image.Image) -> int:

@@ -83,7 +83,8 @@ def find_copies(sources: Mapping[str, ByteSource], progress: Progress = SILENT) 
     """Identical images and near duplicates of the splits `sources`, identical ones first, in the order of the listings.
 
     Files that hold no image, such as empty ones, do not count. Of several identical images, each is paired with the
-    first. Takes as long as reading all images, and 1 KiB of memory for each.
+    first, and so is each of many images that look alike (`Looks.pairs`). Takes as long as reading all images, and 1 KiB
+    of memory for each.
     """
     whole = _Joined(list(sources.values()))
     first = identical_groups(whole)

@@ -1,56 +1,44 @@
-"""Labels of images from a CSV file."""
+"""Labels of images from a table, and the classes that label texts stand for."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap, is_integer, map_classes
+from gapscope.data.matching import LABEL_COLUMNS, PATH_COLUMNS, Match, named_column, usual_column
+from gapscope.data.tables import LabelTable, read_table
 
-PATH_COLUMNS = ("path", "image_path", "filename", "file", "image", "imageid", "image_id")
-LABEL_COLUMNS = ("label", "class", "target", "y", "predictionstring")
 MAX_INTEGER_LABEL = 100_000
 
 
 def read_labels(file: Path, path_column: str | None = None, label_column: str | None = None) -> dict[str, str]:
-    """Label text by image path, from a CSV file with a header.
+    """Label text by image path, from a table with a header.
 
     The columns are found by their usual names, whatever their case, unless they are named. Kaggle's
     ``PredictionString`` holds a label followed by boxes; the label is its first word.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            return _parse(file, csv.reader(lines), path_column, label_column)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the label file {file} cannot be read ({error})") from error
+        table = read_table(str(file), file.read_bytes())
+    except OSError as error:
+        raise InputError(f"the label file {file} cannot be read ({error.strerror})") from error
+    at = _column(table, path_column, PATH_COLUMNS, "path")
+    label_at = _column(table, label_column, LABEL_COLUMNS, "label")
+    names = [name.removeprefix("./") for name in table.column(at)]
+    rows = {name: row for row, name in reversed(list(enumerate(names)))}
+    texts = Match(table, at, [rows[name] for name in names]).texts(label_at)
+    return {name: texts[row] for name, row in rows.items()}
 
 
-def _parse(file: Path, rows: Iterable[list[str]], path_column: str | None, label_column: str | None) -> dict[str, str]:
-    rows = iter(rows)
-    header = next(rows, [])
-    at = _column(file, header, path_column, PATH_COLUMNS, "path")
-    label_at = _column(file, header, label_column, LABEL_COLUMNS, "label")
-    boxes = header[label_at].strip().lower() == "predictionstring"
-    labels: dict[str, str] = {}
-    for line, row in enumerate(rows, 2):
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise InputError(f"{file}, line {line}: {len(row)} fields, the header has {len(header)}; mend that line")
-        name, label = row[at].strip().removeprefix("./"), row[label_at].strip()
-        label = label.split()[0] if boxes and label else label
-        if labels.setdefault(name, label) != label:
-            raise InputError(f"{file}, line {line}: {name!r} is {label!r} here and {labels[name]!r} above; keep one")
-    return labels
-
-
-def _column(file: Path, header: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str) -> int:
-    names = [name.strip().lower() for name in header]
-    for candidate in (wanted.lower(),) if wanted else usual:
-        if candidate in names:
-            return names.index(candidate)
-    looked_for = repr(wanted) if wanted else " or ".join(usual)
-    raise InputError(f"{file} has no {kind} column: looked for {looked_for}, its columns are {', '.join(header)}")
+def _column(table: LabelTable, wanted: str | None, usual: Iterable[str], kind: str) -> int:
+    if wanted is not None:
+        return named_column(table, wanted, kind)
+    found = usual_column(table, tuple(usual))
+    if found is None:
+        looked_for = ", ".join(list(usual)[:6])
+        raise InputError(
+            f"{table.name} has no {kind} column: looked for {looked_for}, …, its columns are {', '.join(table.header)}"
+        )
+    return found
 
 
 def map_labels(texts: Iterable[str], given: ClassMap | None = None) -> tuple[ClassMap, dict[str, int]]:

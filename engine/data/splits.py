@@ -1,6 +1,7 @@
 """Which split an image belongs to, where a dataset has no splits of its own."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,8 +9,6 @@ from gapscope.data.likeness import joined, looks_of
 from gapscope.data.source import ByteSource, Undecodable
 
 TRAIN_VAL_TEST = {"train": 0.8, "val": 0.1, "test": 0.1}
-# Images of a set up to which near duplicates are looked for whenever it is opened.
-NEAR = 30_000
 
 
 def split_indices(
@@ -55,6 +54,25 @@ def split_indices(
     return {split: np.array(sorted(rows), np.int64) for split, rows in chosen.items()}
 
 
+def filled(
+    rows: Mapping[str, np.ndarray], fractions: Mapping[str, float], groups: np.ndarray, labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The splits, of which none is empty as long as there are as many groups as splits: an empty one takes the last
+    group of the fullest, of the class that this has most of.
+
+    Only sets of a few images come to that, and their splits would be of no use otherwise.
+    """
+    found = {split: list(dict.fromkeys(groups[part].tolist())) for split, part in rows.items()}
+    label_of = dict(zip(groups.tolist()[::-1], labels.tolist()[::-1], strict=True))
+    for split in [split for split, fraction in fractions.items() if fraction > 0 and not found[split]]:
+        fullest = max(found, key=lambda one: len(found[one]))
+        if len(found[fullest]) > 1:
+            counts = Counter(label_of[group] for group in found[fullest])
+            found[split].append(max(found[fullest], key=lambda group: (counts[label_of[group]], group)))
+            found[fullest].remove(found[split][0])
+    return {split: np.flatnonzero(np.isin(groups, chosen)) for split, chosen in found.items()}
+
+
 def _members(names: Sequence[str], groups: Sequence[object]) -> list[list[int]]:
     """The rows of each group, the smallest name first."""
     members: dict[object, list[int]] = {}
@@ -79,16 +97,15 @@ def _sizes(count: int, fractions: list[float], seed: int, label: int) -> list[in
     return sizes.tolist()
 
 
-def content_groups(source: ByteSource) -> list[int]:
-    """A number per image that is equal for identical images, and for near duplicates in sets of up to `NEAR` images.
+def content_groups(source: ByteSource) -> np.ndarray:
+    """A number per image, ``(n,) int64``, that is equal for identical images and for near duplicates.
 
-    Near duplicates show the same though their files differ: re-encoded, resized, in other colours (`likeness`). Beyond
-    `NEAR` images, looking at each whenever the set is opened would take too long; `datasets --check` does it once.
+    Near duplicates show the same though their files differ: re-encoded, resized, in other colours (`likeness`). Every
+    image is decoded once, small.
     """
     groups = identical_groups(source)
-    if len(groups) > NEAR:
-        return groups.tolist()
-    return joined(groups, looks_of(source).pairs()).tolist()
+    looks = looks_of(source, rows=np.unique(groups))
+    return joined(groups, np.stack([looks.rows[looks.leaders], looks.rows], axis=1))
 
 
 def identical_groups(source: ByteSource) -> np.ndarray:

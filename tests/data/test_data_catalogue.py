@@ -1,18 +1,24 @@
 """Datasets are found by name, by path and by looking, and what is missing is said in one sentence."""
 
+import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import data_layouts
 import pytest
 from data_layouts import png, write
 from gapscope.core.errors import InputError
-from gapscope.data.catalogue import find_datasets, open_dataset
+from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset
 from gapscope.data.datasets import DATASETS
 from gapscope.data.datasets.cifar10 import CLASSES
+from gapscope.data.layouts import dataset_name
+from gapscope.data.vocabulary import dataset_slug
 from gapscope.jobs.datasets import DatasetsConfig, list_datasets, run
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_the_shared_folder_holds_these_datasets_and_no_others(test_data):
@@ -135,8 +141,9 @@ def test_the_job_reports_files_by_split(tmp_path):
 
 
 def test_looking_for_datasets_loads_no_heavy_library(tmp_path):
-    write(tmp_path / "a" / "n01440764" / "a.jpg", png(0, 0))
-    write(tmp_path / "a" / "n01443537" / "a.jpg", png(0, 0))
+    for number in range(3):
+        for label, wnid in enumerate(("n01440764", "n01443537")):
+            write(tmp_path / "a" / wnid / f"{number}.jpg", png(label, number))
     script = (
         "import sys; from pathlib import Path; from gapscope.data.catalogue import find_datasets, open_dataset; "
         "import gapscope.jobs.datasets; root = Path(sys.argv[1]); assert len(find_datasets(root)) == 1; "
@@ -159,3 +166,62 @@ def test_a_modified_copy_of_a_named_dataset_has_its_own_name(tmp_path):
             write(tmp_path / folder / "test" / name / "0.png", png(0, 0))
     opened = [open_dataset(str(tmp_path / folder), tmp_path).name for folder in ("cifar10", "cifar10-night")]
     assert opened == ["cifar10", "cifar10-night"]
+
+
+@pytest.mark.parametrize("name", ["cats-vs-dogs", "objects37"])
+def test_every_file_of_a_dataset_of_the_catalogue_is_accounted_for(test_data, name):
+    account = accounting_of(open_dataset(name, test_data))
+    place = open_dataset(name, test_data).place
+    assert account.files == sum(path.is_file() for path in Path(place).rglob("*"))
+    assert account.files == sum(account.listed.values())
+
+
+NAMES = {
+    "猫": "猫",
+    "犬": "犬",
+    "Ä": "ä",
+    "Some Set": "some-set",
+    "pets.tar.gz": "pets",
+    "PetImages": "petimages",
+    "cats-vs-dogs": "cats-vs-dogs",
+    "fog/3": "fog-3",
+    "gaussian_noise/3": "gaussian_noise-3",
+    "noise/2/3": "noise-2-3",
+}
+
+
+@pytest.mark.parametrize("place", NAMES)
+def test_a_path_keeps_its_own_name(tmp_path, place):
+    assert dataset_name(tmp_path / place) == NAMES[place]
+
+
+@given(st.sets(st.text("aA äÄ猫犬+#.-_ (2)🐱", min_size=1, max_size=6), min_size=2, max_size=12))
+def test_names_that_differ_in_more_than_case_and_blanks_stay_different(names):
+    plain = {" ".join(unicodedata.normalize("NFC", name).lower().replace(" ", "-").split()) for name in names}
+    slugs = {dataset_slug(name) for name in names}
+    assert len(slugs) >= len(plain)
+    assert all(re.fullmatch(r"[\w.-]+", slug) and not slug.startswith((".", "-")) for slug in slugs)
+
+
+def test_a_typed_folder_of_cats_and_dogs_keeps_its_own_name_and_the_recipe_goes_by_names(tmp_path):
+    for folder in ("day", "night", "PetImages"):
+        for label, kind in enumerate(("Cat", "Dog")):
+            for number in range(3):
+                write(tmp_path / folder / kind / f"{number}.png", png(label, number + 10 * len(folder)))
+    assert [open_dataset(str(tmp_path / folder), tmp_path).name for folder in ("day", "night")] == ["day", "night"]
+    assert [found.name for found in find_datasets(tmp_path)] == ["cats-vs-dogs", "day", "night"]
+    assert find_datasets(tmp_path)[0].place.name == "PetImages"
+    shutil.rmtree(tmp_path / "PetImages")
+    assert [found.name for found in find_datasets(tmp_path)] == ["day", "night"]
+    assert open_dataset("cats-vs-dogs", tmp_path).place == str(
+        tmp_path / "day"
+    )  # asked for by name, the layout suffices
+
+
+def test_a_modified_copy_of_imagenets_validation_images_is_not_imagenet(tmp_path):
+    data_layouts.imagenet(tmp_path)
+    (tmp_path / "imagenet").rename(tmp_path / "blurred")
+    dataset = open_dataset(str(tmp_path / "blurred"), tmp_path)
+    assert (dataset.name, dataset.companions) == ("blurred", ())
+    assert dataset.source("val").listing.labels.tolist() == [0, 2, 757] * 2  # read as ImageNet is, with its devkit
+    assert [found.name for found in find_datasets(tmp_path)] == ["blurred"]

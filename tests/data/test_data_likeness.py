@@ -1,14 +1,16 @@
 """Near duplicates are found whatever their encoding, distinct images are not, and both stay on one side of a split."""
 
+import time
 from io import BytesIO
 
 import numpy as np
 import pytest
 from data_layouts import write
+from gapscope.core.errors import InputError
 from gapscope.data import splits
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.duplicates import find_copies
-from gapscope.data.likeness import close_hashes, joined, looks_of, perceptual_hashes
+from gapscope.data.likeness import DISTANCE, PAIRED, Looks, joined, looks_of, perceptual_hashes
 from gapscope.data.source import Listing
 from gapscope.data.sources.files import FileSource
 from gapscope.data.sources.subset import Subset
@@ -69,22 +71,37 @@ def test_the_hash_is_that_of_the_whole_cosine_transform(rng):
         assert found == int("".join("1" if value > np.median(low) else "0" for value in low), 2)
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=8), st.integers(0, 1000), st.integers(0, 7))
-def test_close_hashes_are_those_of_all_pairs(starts, seed, distance):
-    rng = np.random.default_rng(seed)
-    hashes = list(starts)
-    for one in starts:
-        for count in range(0, 10, 2):
-            bits = rng.choice(64, count, replace=False)
-            hashes.append(one ^ sum(1 << int(bit) for bit in bits))
-    wanted = [
-        (i, j)
-        for i in range(len(hashes))
-        for j in range(i + 1, len(hashes))
-        if (hashes[i] ^ hashes[j]).bit_count() <= distance
-    ]
-    first, second = close_hashes(np.array(hashes, np.uint64), distance)
-    assert list(zip(first.tolist(), second.tolist(), strict=True)) == wanted
+def shades(rng, starts, flips):
+    """Grey copies of `starts` scenes, each with copies of which some bits of noise differ."""
+    found = []
+    for _ in range(starts):
+        scenery = np.asarray(scene(rng).convert("L").resize((32, 32)), float)
+        found += [np.clip(scenery + rng.normal(0, noise, (32, 32)), 0, 255).astype(np.uint8) for noise in flips]
+    return np.stack(found)[rng.permutation(len(found))]
+
+
+@given(
+    st.integers(1, 6), st.lists(st.sampled_from([0, 1, 4, 12, 25, 40, 60]), min_size=1, max_size=6), st.integers(0, 99)
+)
+def test_groups_are_those_that_all_pairs_connect(starts, flips, seed):
+    looks = Looks(np.arange(starts * len(flips)), shades(np.random.default_rng(seed), starts, flips))
+    one, other = np.triu_indices(len(looks.rows), 1)
+    close = np.bitwise_count(looks.hashes[one] ^ looks.hashes[other]) <= DISTANCE
+    wanted = [(i, j) for i, j, near in zip(one, other, close & looks.same(one, other), strict=True) if near]
+    assert looks.pairs().tolist() == [list(pair) for pair in wanted]
+    groups = joined(np.arange(len(looks.rows)), np.array(wanted, np.int64).reshape(-1, 2))
+    assert looks.leaders.tolist() == groups.tolist()
+
+
+@pytest.mark.parametrize("noise", [0, 6])
+def test_images_that_all_look_alike_take_as_long_as_others(rng, noise):
+    count = 4000
+    one = rng.integers(0, 256, (32, 32))
+    grey = np.clip(one + rng.integers(-noise, noise + 1, (count, 32, 32)), 0, 255).astype(np.uint8)
+    looks, start = Looks(np.arange(count), grey), time.perf_counter()
+    assert looks.leaders.tolist() == [0] * count
+    assert len(looks.pairs()) == count - 1 > PAIRED
+    assert time.perf_counter() - start < 20  # 0.4 s here; every pair of them, as before, took 500 s
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.data())
@@ -150,13 +167,25 @@ def test_near_duplicates_stay_in_one_split(test_data, name, seed):
     assert all(side[one] == side[other] for one, other in SEEN[name])
 
 
-def test_large_sets_are_searched_for_identical_files_only(tmp_path, rng, monkeypatch):
+def test_groups_join_identical_files_and_those_that_look_alike(tmp_path, rng):
     image = scene(rng)
-    same = {"0.png": encoded(image), "1.png": encoded(image), "2.jpg": encoded(image, "JPEG")}
-    source = source_of(tmp_path, same)
-    assert splits.content_groups(source) == [0, 0, 0]
-    monkeypatch.setattr(splits, "NEAR", 2)
-    assert splits.content_groups(source) == [0, 0, 2]
+    same = {
+        "0.png": encoded(image),
+        "1.png": encoded(image),
+        "2.jpg": encoded(image, "JPEG"),
+        "3.png": encoded(scene(rng)),
+        "4.txt": b"",
+        "5.txt": b"",
+    }
+    assert splits.content_groups(source_of(tmp_path, same)).tolist() == [0, 0, 0, 3, 4, 4]
+
+
+def test_a_set_of_images_that_all_look_alike_says_so(tmp_path, rng):
+    for number in range(20):
+        write(tmp_path / "set" / f"{'ab'[number % 2]}" / f"{number}.png", encoded(Image.new("RGB", (40, 40))))
+    dataset = open_dataset(str(tmp_path / "set"), tmp_path)
+    with pytest.raises(InputError, match=r"has 20 images, but only 1 that differ .* too few to fill .* folders train"):
+        [dataset.source(split) for split in dataset.splits]
 
 
 def split_tree(root, rng):

@@ -18,10 +18,10 @@ from gapscope.data.datasets.imagenetv2 import open_variant
 from gapscope.data.labels import read_labels
 from gapscope.data.source import Undecodable
 from gapscope.data.sources import parquet
+from gapscope.data.sources.archives import archive_members
 from gapscope.data.sources.class_folders import class_folders
 from gapscope.data.sources.flat import flat_folder
 from gapscope.data.sources.idx import read_idx
-from gapscope.data.sources.tar import tar_members, tar_source
 
 
 def whole(dataset):
@@ -45,7 +45,7 @@ def test_every_image_comes_with_its_own_label(layout, tmp_path):
     }
     seen = {pixels.tobytes(): name for name, pixels in found.values()}
     assert expected.items() <= seen.items()
-    assert len(found) - len(expected) == {"class_tree": 1, "tar": 1, "tar_gz": 1}.get(layout, 0)
+    assert len(found) - len(expected) == {"class_tree": 1, "tar": 3, "tar_gz": 3}.get(layout, 0)
 
 
 def test_every_visible_file_of_a_class_folder_is_listed(tmp_path):
@@ -191,8 +191,8 @@ def test_columns_of_a_label_file_are_found_by_their_usual_names(tmp_path, header
 def test_columns_of_a_label_file_can_be_named(tmp_path):
     write(tmp_path / "l.csv", b"id,label,kind\na.png,0,ant\n")
     assert read_labels(tmp_path / "l.csv", "id", "kind") == {"a.png": "ant"}
-    with pytest.raises(InputError, match="no path column: looked for path or image_path"):
-        read_labels(tmp_path / "l.csv")
+    with pytest.raises(InputError, match="no path column: looked for 'where', its columns are id, label, kind"):
+        read_labels(tmp_path / "l.csv", "where")
 
 
 def test_a_short_line_is_named(tmp_path):
@@ -203,7 +203,7 @@ def test_a_short_line_is_named(tmp_path):
 
 def test_two_labels_for_one_image_are_refused(tmp_path):
     write(tmp_path / "l.csv", b"path,label\na.png,ant\na.png,bee\n")
-    with pytest.raises(InputError, match=r"line 3: 'a\.png' is 'bee' here and 'ant' above"):
+    with pytest.raises(InputError, match=r"line 3: 'a\.png' is 'bee' here and 'ant' in line 2"):
         read_labels(tmp_path / "l.csv")
 
 
@@ -234,10 +234,11 @@ def test_images_without_labels_are_one_split(tmp_path):
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 @pytest.mark.parametrize("top", ["", "./", "a/b/"])
 def test_members_are_found_whatever_the_archive_looks_like(tmp_path, suffix, form, top):
-    names = [member.name for member in tar_members(data_layouts.tar(tmp_path, suffix, form, top))]
-    assert len(names) == 3 * PER_CLASS + 1  # no folder, no link, nothing hidden
+    names = [member.name for member in archive_members(data_layouts.tar(tmp_path, suffix, form, top)).files]
+    assert len(names) == 3 * PER_CLASS + 4  # no folder; a hidden file, and two links, which are the file they lead to
     assert not any(name.startswith("./") for name in names)
     dataset = open_dataset(str(tmp_path / f"set{suffix}"), tmp_path)
+    assert dataset.accounting.listed == {"all": 3 * PER_CLASS + 3}
     assert dataset.source("train").listing.class_names == CLASSES
 
 
@@ -254,7 +255,9 @@ def test_the_later_of_two_members_with_one_name_counts(tmp_path):
             info = tarfile.TarInfo("ant/a.png")
             info.size = len(png(0, number))
             archive.addfile(info, io.BytesIO(png(0, number)))
-    source = tar_source(tmp_path / "set.tar", list(tar_members(tmp_path / "set.tar")), "")
+    dataset = open_dataset(str(tmp_path / "set.tar"), tmp_path)
+    assert dataset.accounting.rejected == (("ant/a.png", "is replaced by a later file of the same name"),)
+    source = dataset.openers["train"].func.__self__.whole()
     assert source.listing.names == ["ant/a.png"]
     assert source.image(0).tobytes() == pixels_of(0, 2).tobytes()
 
@@ -264,7 +267,7 @@ def test_an_archive_that_is_cut_short_is_refused(tmp_path, suffix):
     place = data_layouts.tar(tmp_path, suffix)
     place.write_bytes(place.read_bytes()[: place.stat().st_size * 2 // 3])
     with pytest.raises(InputError, match="cannot be read as a tar archive"):
-        tar_members(place)
+        archive_members(place)
 
 
 def test_something_else_under_the_name_of_an_archive_is_refused(tmp_path):

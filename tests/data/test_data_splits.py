@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 from gapscope.data.catalogue import open_dataset
-from gapscope.data.splits import TRAIN_VAL_TEST, identical_groups, split_indices
+from gapscope.data.splits import TRAIN_VAL_TEST, filled, identical_groups, split_indices
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +68,16 @@ def test_equal_groups_stay_on_one_side(labels, data):
     for name, group in zip(names_of(labels), groups, strict=True):
         sides[group].add(side[name])
     assert all(len(found) == 1 for found in sides.values())
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=9), st.integers(0, 5), st.data())
+def test_no_split_is_empty_where_images_suffice(labels, seed, data):
+    groups = np.array(data.draw(st.lists(st.integers(0, 8), min_size=len(labels), max_size=len(labels))))
+    rows = split_indices(names_of(labels), np.array(labels), TRAIN_VAL_TEST, seed, groups.tolist())
+    found = filled(rows, TRAIN_VAL_TEST, groups, np.array(labels))
+    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(labels)))
+    assert all(len({split for split in found if group in groups[found[split]]}) == 1 for group in groups)
+    assert sum(len(part) > 0 for part in found.values()) == min(3, len(set(groups.tolist())))
 
 
 def test_classes_of_one_image_are_spread_by_the_fractions():

@@ -29,4 +29,5 @@ CATS_VS_DOGS = Recipe(
     how_to_get="unpack Microsoft's `kagglecatsanddogs_5340.zip` into <data root>/cats-vs-dogs",
     find=find,
     open=open_cats_vs_dogs,
+    folders=("catsvsdogs", "petimages", "kagglecatsanddogs", "dogsvscats"),
 )

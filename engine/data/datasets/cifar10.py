@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gapscope.data.classes import ClassMap
 from gapscope.data.dataset import Dataset, Options, Recipe
-from gapscope.data.layouts import SPLIT_NAMES, parquet_folder, split_folders
+from gapscope.data.layouts import parquet_folder, split_folders
 from gapscope.data.sources.class_folders import class_folders
 from gapscope.data.sources.files import subfolders
 from gapscope.data.sources.parquet import class_names_of, parquet_source, parquet_splits
@@ -26,8 +26,8 @@ def find(folder: Path) -> Path | None:
         return None
     parquet = parquet_folder(folder)
     if parquet is not None:
-        first = min(parquet.glob("*.parquet"))
-        return parquet if class_names_of(first) == CLASSES else None
+        first = min(parquet.glob("*.parquet"), default=None)
+        return parquet if first is not None and class_names_of(first) == CLASSES else None
     splits = split_folders(folder) if re.sub(r"[\W_]", "", folder.name).lower() == "cifar10" else {}
     return folder if splits and subfolders(folder / next(iter(splits.values()))) == CLASSES else None
 
@@ -37,7 +37,7 @@ def open_cifar10(place: Path, options: Options) -> Dataset:
     classes = ClassMap(CLASSES)
     if parquet_folder(place) is not None:
         found = parquet_splits(place)
-        openers = {SPLIT_NAMES.get(split, split): partial(parquet_source, found[split], classes) for split in found}
+        openers = {split: partial(parquet_source, found[split], classes) for split in found}
     else:
         openers = {split: partial(class_folders, place, name, classes) for split, name in split_folders(place).items()}
     ordered = {split: openers[split] for split in sorted(openers, key=lambda split: (split != "train", split))}
@@ -50,4 +50,5 @@ CIFAR10 = Recipe(
     how_to_get="download the Parquet files of `uoft-cs/cifar10` from Hugging Face into <data root>/cifar10",
     find=find,
     open=open_cifar10,
+    folders=("cifar10", "uoftcscifar10"),
 )

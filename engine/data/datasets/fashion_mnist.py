@@ -52,4 +52,5 @@ FASHION_MNIST = Recipe(
     how_to_get="put the four files of github.com/zalandoresearch/fashion-mnist into <data root>/FashionMNIST/raw",
     find=find,
     open=open_fashion_mnist,
+    reads_paths=True,
 )

@@ -5,13 +5,15 @@ from functools import partial
 from pathlib import Path
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import text_of
 from gapscope.data.classes import FOLLOWS_IMAGENET, imagenet_classes, imagenet_wnids
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.labels import read_labels
 from gapscope.data.source import Source
 from gapscope.data.sources.class_folders import class_folders
-from gapscope.data.sources.files import is_image_name, subfolders
+from gapscope.data.sources.files import subfolders
 from gapscope.data.sources.flat import flat_folder
+from gapscope.data.vocabulary import is_image_name, split_of
 
 TREES = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "imagenet", "ILSVRC2012")
 TRAIN_FOLDERS = ("train", "ILSVRC2012_img_train")
@@ -24,7 +26,7 @@ LEVELS_UP = 3  # from ILSVRC/Data/CLS-LOC to the folder where Kaggle puts its CS
 
 def find(folder: Path) -> Path | None:
     """The folder that holds ``train`` or ``val``."""
-    return next((folder / tree for tree in TREES if _train(folder / tree) or _val(folder / tree)), None)
+    return next((folder / tree for tree in TREES if _fits(folder / tree)), None)
 
 
 def open_imagenet(place: Path, options: Options) -> Dataset:
@@ -74,7 +76,7 @@ def ground_truth(file: Path) -> dict[str, str]:
     """
     wnids = _wnids_by_id(file.with_name("meta.mat"))
     try:
-        ids = [int(word) for word in file.read_text().split()]
+        ids = [int(word) for word in text_of(str(file), file.read_bytes()).split()]
         return {f"ILSVRC2012_val_{image:08d}": wnids[number] for image, number in enumerate(ids, 1)}
     except (ValueError, KeyError) as error:
         raise InputError(f"{file} should hold one number from 1 to 1000 per line, but holds {error}") from error
@@ -85,10 +87,29 @@ def _wnids_by_id(file: Path) -> dict[int, str]:
 
     if not file.is_file():
         raise InputError(f"{file} is missing: without it the numbers of the ground truth cannot be turned into classes")
-    synsets = loadmat(str(file), squeeze_me=True, struct_as_record=True)["synsets"]
     known = set(imagenet_wnids())
-    pairs = zip(synsets["ILSVRC2012_ID"].tolist(), synsets["WNID"].tolist(), strict=True)
-    return {int(number): wnid for number, wnid in pairs if wnid in known}
+    try:
+        synsets = loadmat(str(file), squeeze_me=True, struct_as_record=True)["synsets"]
+        pairs = zip(synsets["ILSVRC2012_ID"].tolist(), synsets["WNID"].tolist(), strict=True)
+        return {int(number): wnid for number, wnid in pairs if wnid in known}
+    except Exception as error:
+        raise InputError(
+            f"{file} cannot be read as the devkit's list of classes ({type(error).__name__}: {error}); unpack it again "
+            "from ILSVRC2012_devkit_t12.tar.gz"
+        ) from error
+
+
+def _fits(place: Path) -> bool:
+    """Whether `place` holds training or validation images, and no other split: Tiny ImageNet's validation images lie in
+    one folder under other names, and leaving them out without a word would be wrong.
+    """
+    if not (_train(place) or _val(place)):
+        return False
+    known = {*TRAIN_FOLDERS, *VAL_FOLDERS}
+    others = [
+        name for name in subfolders(place) if split_of(name) and (name not in known or not _wnid_tree(place / name))
+    ]
+    return all(_official(place / name) for name in others)
 
 
 def _train(place: Path) -> str | None:
@@ -107,8 +128,8 @@ def _wnid_tree(folder: Path) -> bool:
 
 
 def _official(folder: Path) -> bool:
-    """Whether a folder holds validation images under their published names."""
-    return folder.is_dir() and any(is_image_name(path.name) for path in folder.glob("ILSVRC2012_val_*"))
+    """Whether a folder holds validation or test images under their published names."""
+    return folder.is_dir() and any(is_image_name(path.name) for path in folder.glob("ILSVRC2012_*"))
 
 
 IMAGENET = Recipe(
@@ -119,4 +140,7 @@ IMAGENET = Recipe(
     find=find,
     open=open_imagenet,
     companions=("imagenetv2",),
+    folders=("imagenet", "ilsvrc", "imagenetk", "imagenetilsvrc", "ilsvrcimgtrain", "clsloc"),
+    reads_paths=True,
+    knows_more=lambda place: bool((val := _val(place)) and _official(place / val)),
 )

@@ -1,14 +1,17 @@
 """ImageNetV2: three new test sets for ImageNet, whose class folders are named 0…999."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from gapscope.data.classes import ClassMap, imagenet_wnids, is_integer
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.source import Listing
+from gapscope.data.sources.archives import ArchiveSource, archive_tree
 from gapscope.data.sources.class_folders import class_folders
 from gapscope.data.sources.files import FileSource, subfolders
-from gapscope.data.sources.tar import TAR_SUFFIXES, TarSource, tar_members, tar_source, top_folder
+from gapscope.data.vocabulary import is_archive_name, is_image_name
 
 # Spellings of each variant in the names of the published folders and archives, the letters of the first release
 # included.
@@ -37,14 +40,20 @@ def open_imagenetv2(place: Path, options: Options) -> Dataset:
     return Dataset("imagenetv2", str(place), openers, companion_of="imagenet", notes=(NOTE,))
 
 
-def open_variant(place: Path) -> FileSource | TarSource:
+def open_variant(place: Path) -> FileSource | ArchiveSource:
     """The images of one variant, from its folder or its archive."""
     if place.is_dir():
         source = class_folders(place.parent, place.name, NUMBERS)
-        return FileSource(source.root, _with_wnids(source.listing), source.unusual)
-    members = tar_members(place)
-    source = tar_source(place, list(members), top_folder(members), NUMBERS)
-    return TarSource(source.file, _with_wnids(source.listing), source.offsets, source.lengths)
+        return replace(source, listing=_with_wnids(source.listing))
+    found = archive_tree([(place, "")])
+    rows = sorted(
+        (int(folder), name, number)
+        for number, name in enumerate(found.tree.names)
+        if is_image_name(name) and is_integer(folder := name.rpartition("/")[0].rpartition("/")[2])
+    )
+    labels = np.array([label for label, _, _ in rows], np.int32)
+    listing = Listing([name for _, name, _ in rows], labels, imagenet_wnids())
+    return found.source([number for _, _, number in rows], listing)
 
 
 def _with_wnids(listing: Listing) -> Listing:
@@ -75,7 +84,7 @@ def _numbered(folder: Path) -> bool:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.is_file() and path.name.endswith(TAR_SUFFIXES)
+    return path.is_file() and is_archive_name(path.name)
 
 
 IMAGENETV2 = Recipe(
@@ -87,4 +96,5 @@ IMAGENETV2 = Recipe(
     open=open_imagenetv2,
     companion_of="imagenet",
     scattered=True,
+    reads_paths=True,
 )

@@ -10,36 +10,23 @@ from gapscope.data.decode import decode
 from gapscope.data.source import Listing, Stamps, Undecodable
 from PIL import Image
 
-IMAGE_SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".gif",
-    ".bmp",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".jfif",
-)
-
-
-def is_image_name(name: str) -> bool:
-    """Whether `name` ends like an image file; decides only what looks like a dataset, never what is listed."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
-
 
 @dataclass(frozen=True)
 class FileSource:
     """The files of `listing` under the folder `root`.
 
-    `unusual` maps the few listed names that are not valid UTF-8 on the disk to the names there.
+    Attributes
+    ----------
+    unusual
+        For the few listed names that are not valid UTF-8 on the disk, the names there.
+    walked
+        Sizes and times from when the folder was listed; None where that did not look at them.
     """
 
     root: str
     listing: Listing
     unusual: dict[str, str] = field(default_factory=dict)
+    walked: Stamps | None = None
 
     def path(self, index: int) -> Path:
         """Where the file at position `index` lies."""
@@ -48,9 +35,12 @@ class FileSource:
 
     def read(self, index: int) -> bytes:
         """The bytes of the file at position `index`."""
+        path = self.path(index)
         try:
-            return self.path(index).read_bytes()
+            return path.read_bytes()
         except OSError as error:
+            if path.is_symlink() and not path.exists():
+                raise Undecodable(f"is a broken link to {path.readlink()}") from error
             raise Undecodable(f"cannot be read ({error.strerror})") from error
 
     def sizes(self) -> np.ndarray:
@@ -58,7 +48,9 @@ class FileSource:
         return self.stamps().sizes
 
     def stamps(self) -> Stamps:
-        """Sizes and times of the files, one `stat` a file."""
+        """Sizes and times of the files, from when they were listed, else one `stat` a file."""
+        if self.walked is not None:
+            return self.walked
         pairs = [_stamp(f"{self.root}/{self.unusual.get(name, name)}") for name in self.listing.names]
         table = np.array(pairs, np.int64).reshape(-1, 2)
         return Stamps(table[:, 0].copy(), table[:, 1].copy())

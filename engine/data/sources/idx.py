@@ -1,6 +1,7 @@
 """Images in idx files, the format of MNIST and its successors."""
 
 import gzip
+import re
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,11 +46,28 @@ class IdxSource:
         return self.decode(index, self.read(index))
 
 
-def idx_source(images: Path, labels: Path, split: str, class_names: list[str]) -> IdxSource:
-    """The images and labels of two idx files, named ``split/00000`` and so on."""
+IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
+
+
+def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """The files of images and labels in `folder`, or in ``raw`` below it, by split, named as those of MNIST are."""
+    found: dict[str, tuple[Path, Path]] = {}
+    for place in (folder, folder / "raw"):
+        for file in sorted(place.glob("*images-idx3-ubyte*")) + sorted(place.glob("*images.idx3-ubyte*")):
+            prefix = re.split(r"[-_.]?images", file.name)[0]
+            labels = place / file.name.replace("images", "labels").replace("idx3", "idx1")
+            split = next((split for word, split in IDX_SPLITS.items() if prefix.endswith(word)), prefix)
+            if labels.is_file():
+                found.setdefault(split, (file, labels))
+    return found
+
+
+def idx_source(images: Path, labels: Path, split: str, class_names: list[str] | None = None) -> IdxSource:
+    """The images and labels of two idx files, named ``split/00000`` and so on; classes not given are numbers."""
     pixels, targets = read_idx(images), read_idx(labels)
     if pixels.ndim not in (3, 4) or targets.ndim != 1 or len(pixels) != len(targets):
         raise InputError(f"{images} holds {pixels.shape} numbers, {labels} {targets.shape}; wanted (n, h, w) and (n,)")
+    class_names = class_names or [str(index) for index in range(int(targets.max(initial=0)) + 1)]
     if len(targets) and targets.max() >= len(class_names):
         raise InputError(f"{labels} holds label {targets.max()}, but there are {len(class_names)} classes")
     names = [f"{split}/{index:05d}" for index in range(len(targets))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import text_of
 from gapscope.store.write import MANIFEST, read_manifest
 
 UNKNOWN = -1
@@ -24,7 +25,9 @@ class ClassMap:
 
 def read_class_map(place: Location) -> ClassMap:
     """The class names in a file, one per line, in the order of their indices."""
-    names = tuple(line.strip() for line in place.read_text().splitlines() if line.strip())
+    names = tuple(
+        line.strip() for line in text_of(f"the class list {place}", place.read_bytes()).splitlines() if line.strip()
+    )
     if not names or len(set(names)) != len(names):
         raise InputError(
             f"{place} must hold one class name per line, each once; it holds {len(names)} with {len(set(names))} "

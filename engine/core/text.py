@@ -1,0 +1,26 @@
+"""Texts that people wrote with any editor."""
+
+from gapscope.core.errors import InputError
+
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+def text_of(name: str, data: bytes) -> str:
+    """The text in `data`, the file that messages call `name`: UTF-8, or UTF-16 that says so.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    encoding = next((encoding for mark, encoding in MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is no UTF-8 text (byte {error.start + 1:,} is {data[error.start : error.start + 1]!r}); "
+            "save it as UTF-8, for instance with `iconv -f latin1 -t utf-8`"
+        ) from error
+    if "\0" in text:
+        raise InputError(f"{name} is no text, it holds zero bytes; save it as UTF-8")
+    return text

@@ -1,0 +1,71 @@
+"""What became of every file of a dataset: listed in a split, rejected, or not used, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Names of examples in a sentence.
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Every file of a dataset, by what became of it; ``files`` is the sum of all.
+
+    Attributes
+    ----------
+    listed
+        Number of files by split; those of a dataset that is divided by rule under ``all``.
+    rejected
+        Files that are images by their place and hold none, as is known without decoding, with the reason: broken links.
+        They are listed too, so that they stand among the rejected images of a store, but not counted in `listed`.
+    unused
+        Names of the files that are no images of the dataset, by the reason.
+    """
+
+    listed: Mapping[str, int]
+    rejected: tuple[tuple[str, str], ...] = ()
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> int:
+        """All files."""
+        return sum(self.listed.values()) + len(self.rejected) + self.not_used
+
+    @property
+    def not_used(self) -> int:
+        """How many files are not used."""
+        return sum(map(len, self.unused.values()))
+
+    @property
+    def sentence(self) -> str:
+        """One line for people.
+
+        >>> print(Accounting({"train": 6, "test": 2}, unused={"debris": ("Thumbs.db",)}).sentence)
+        9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (1 debris: Thumbs.db)
+        """
+        listed = ", ".join(f"{split} {count:,}" for split, count in self.listed.items())
+        rejected = "; ".join(f"{name} {reason}" for name, reason in self.rejected[:EXAMPLES])
+        unused = "; ".join(
+            f"{len(names):,} {reason}: {_some(names)}" for reason, names in sorted(self.unused.items()) if names
+        )
+        return (
+            f"{self.files:,} files: {sum(self.listed.values()):,} listed{_within(listed)}, "
+            f"{len(self.rejected):,} rejected{_within(rejected)}, {self.not_used:,} not used{_within(unused)}"
+        )
+
+    def as_dict(self) -> dict:
+        """Counts by kind, for a manifest."""
+        return {
+            "listed": dict(self.listed),
+            "rejected": dict(self.rejected),
+            "unused": {reason: len(names) for reason, names in self.unused.items()},
+        }
+
+
+def _within(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = [name.encode(errors="backslashreplace").decode() for name in names[:EXAMPLES]]
+    return ", ".join(shown) + (", …" if len(names) > EXAMPLES else "")

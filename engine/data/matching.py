@@ -1,0 +1,301 @@
+"""Which images the rows of a table mean, and which of its columns hold their names, labels and splits."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gapscope.core.errors import InputError
+from gapscope.data.tables import LabelTable
+from gapscope.data.vocabulary import IMAGE_SUFFIXES, plain_name, split_of, words_of
+
+PATH_COLUMNS = (
+    *(
+        "path",
+        "imagepath",
+        "filepath",
+        "relpath",
+        "filename",
+        "imagefilename",
+        "file",
+        "imagefile",
+        "imagename",
+        "fname",
+    ),
+    *(
+        "image",
+        "img",
+        "imgname",
+        "imgpath",
+        "imageid",
+        "imgid",
+        "photo",
+        "photoid",
+        "picture",
+        "name",
+        "id",
+        "uid",
+        "key",
+    ),
+)
+LABEL_COLUMNS = (
+    *("label", "labels", "class", "classes", "target", "targets", "y", "predictionstring", "classname", "labelname"),
+    *("categoryname", "category", "classid", "labelid", "categoryid", "classindex", "breed", "species", "diagnosis"),
+    *("wnid", "synset", "dx", "gt", "groundtruth", "cls", "annotation", "tag"),
+)
+SPLIT_COLUMNS = (
+    "split",
+    "subset",
+    "partition",
+    "set",
+    "phase",
+    "usage",
+    "dataset",
+    "datasplit",
+    "dataset split",
+    "mode",
+)
+FLAGS = {
+    "isvalid": ("train", "val"),
+    "isval": ("train", "val"),
+    "istest": ("train", "test"),
+    "istrain": ("test", "train"),
+}
+YES, NO = {"true", "1", "yes", "t"}, {"false", "0", "no", "f"}
+SEVERAL = -2
+# Rows by which the columns of a table are told apart.
+TRIED = 500
+
+
+class Names:
+    """Images by every form in which a table may name them.
+
+    Parameters
+    ----------
+    images
+        Number and path of each, relative to the root.
+    bases
+        Folders that a table may leave out of the paths of images below them.
+    split
+        The split of these images, where it is known: a path that speaks of another one means other images.
+    """
+
+    def __init__(self, images: Iterable[tuple[int, str]], bases: Sequence[str] = (), split: str | None = None):
+        self.split = split
+        self._whole: dict[str, int] = {}
+        self._forms: dict[str, int] = {}
+        self._stems: dict[str, int] = {}
+        self._whole_stems: dict[str, int] = {}
+        prefixes = sorted({f"{base}/" for base in bases if base}, key=len, reverse=True)
+        for number, name in images:
+            path = unicodedata.normalize("NFC", name)
+            self._whole[path] = number
+            _put(self._whole_stems, _stem(path), number)
+            forms = {path, path.rpartition("/")[2]}
+            forms |= {path.removeprefix(prefix) for prefix in prefixes}
+            for form in forms:
+                _put(self._forms, form, number)
+            for form in {_stem(form) for form in forms}:
+                _put(self._stems, form, number)
+
+    def find(self, text: str) -> int:
+        """The number of the image that `text` names, -1 for none, `SEVERAL` where it could be several."""
+        path = _clean(text)
+        if not path:
+            return -1
+        if path in self._whole:
+            return self._whole[path]
+        if path in self._forms:
+            return self._forms[path]
+        found = self._stems.get(_stem(path) if _has_image_suffix(path) else path, -1)
+        return found if found != -1 or "/" not in path else self._below(path)
+
+    def _below(self, path: str) -> int:
+        """The image whose whole path ends `path`: a table may begin its paths further up than the dataset does."""
+        parts = path.split("/")
+        for cut in range(1, len(parts)):
+            rest = "/".join(parts[cut:])
+            found = self._whole.get(rest, -1)
+            if found == -1:
+                found = self._whole_stems.get(_stem(rest), -1)
+            if found != -1:
+                said = {split_of(part) for part in parts[:cut]} - {None}
+                return found if said <= {self.split} else -1
+        return -1
+
+
+def _put(forms: dict[str, int], form: str, number: int) -> None:
+    if forms.setdefault(form, number) != number:
+        forms[form] = SEVERAL
+
+
+def _clean(text: str) -> str:
+    path = unicodedata.normalize("NFC", text.strip()).replace("\\", "/")
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0] if _has_image_suffix(path) else path
+
+
+def _has_image_suffix(path: str) -> bool:
+    _, dot, suffix = path.rpartition(".")
+    return bool(dot) and suffix.lower() in IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Match:
+    """A table with the image that each of its rows names.
+
+    Attributes
+    ----------
+    path_column
+        Index of the column that names the images.
+    images
+        Per row the number of an image, -1, or `SEVERAL`.
+    """
+
+    table: LabelTable
+    path_column: int
+    images: list[int]
+
+    @property
+    def count(self) -> int:
+        """How many rows name an image."""
+        return sum(image >= 0 for image in self.images)
+
+    def first_of_several(self) -> str:
+        """The first name that several images have, empty where there is none."""
+        return next((self.table.rows[row][self.path_column] for row, i in enumerate(self.images) if i == SEVERAL), "")
+
+    def texts(self, column: int | tuple[int, ...]) -> dict[int, str]:
+        """The text of `column` by image; of several columns, the name of the one that holds a 1.
+
+        Raises
+        ------
+        InputError
+            Two rows name one image and disagree.
+        """
+        header = [plain_name(name) for name in self.table.header]
+        boxes = isinstance(column, int) and bool(header) and header[column] == "predictionstring"
+        found: dict[int, str] = {}
+        line: dict[int, int] = {}
+        for row, (image, cells) in enumerate(zip(self.images, self.table.rows, strict=True)):
+            if image < 0:
+                continue
+            text = cells[column] if isinstance(column, int) else self._hot(cells, column)
+            text = text.split()[0] if boxes and text else text
+            if found.setdefault(image, text) != text:
+                raise InputError(
+                    f"{self.table.place(row)}: {cells[self.path_column]!r} is {text!r} here and {found[image]!r} in "
+                    f"line {self.table.first_line + line[image]}; keep one"
+                )
+            line.setdefault(image, row)
+        return found
+
+    def _hot(self, cells: list[str], columns: tuple[int, ...]) -> str:
+        return next(self.table.header[at] for at in columns if _is_one(cells[at]))
+
+
+def match_table(table: LabelTable, names: Names, wanted: str | None = None) -> Match:
+    """`table` with the column that names most of the images of `names`, or the column `wanted`.
+
+    Raises
+    ------
+    InputError
+        It has no such column.
+    """
+    if wanted is not None:
+        column = named_column(table, wanted, "path")
+    else:
+        step = max(1, len(table.rows) // TRIED)
+        tried = table.rows[::step]
+        counts = [sum(names.find(row[at]) != -1 for row in tried) for at in range(table.width)]
+        column = max(range(table.width), key=lambda at: (counts[at], -_rank(table, at, PATH_COLUMNS), -at), default=0)
+    if not table.rows:
+        return Match(table, 0, [])
+    return Match(table, column, [names.find(text) for text in table.column(column)])
+
+
+def named_column(table: LabelTable, wanted: str, kind: str) -> int:
+    """The index of the column `wanted`, by its name or, in a table without names, its number from 1.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    header = [name.strip().lower() for name in table.header]
+    if wanted.strip().lower() in header:
+        return header.index(wanted.strip().lower())
+    if not header and wanted.isdigit() and 1 <= int(wanted) <= table.width:
+        return int(wanted) - 1
+    columns = ", ".join(table.header) if header else f"{table.width} without names; give a number from 1"
+    raise InputError(f"{table.name} has no {kind} column: looked for {wanted!r}, its columns are {columns}")
+
+
+def usual_column(table: LabelTable, usual: Sequence[str], but: int = -1) -> int | None:
+    """The index of the column with the most usual name, None where none has one."""
+    ranked = [(_rank(table, at, usual), at) for at in range(len(table.header)) if at != but]
+    rank, at = min(ranked, default=(len(usual), 0))
+    return at if rank < len(usual) else None
+
+
+def label_column(match: Match, known: frozenset[str] = frozenset()) -> int | tuple[int, ...] | None:
+    """The column of labels; several where each class has one of its own; None where none can be told.
+
+    It is the one with a usual name; the only other one; the only one whose texts are all `known` classes.
+    """
+    table, path = match.table, match.path_column
+    usual = usual_column(table, LABEL_COLUMNS, path)
+    if usual is not None:
+        return usual
+    others = [at for at in range(table.width) if at != path and not is_split_column(table, at)]
+    if len(others) == 1:
+        return others[0]
+    fitting = [at for at in others if known and set(table.column(at)) <= known]
+    if len(fitting) == 1:
+        return fitting[0]
+    return tuple(others) if len(others) > 1 and _is_hot(table, others) else None
+
+
+def is_split_column(table: LabelTable, at: int) -> bool:
+    """Whether a column says which split an image is in."""
+    return bool(table.header) and bool(splits_in(table, at))
+
+
+def splits_in(table: LabelTable, at: int) -> dict[str, str]:
+    """The split that each text of a column means; empty where the column speaks of none."""
+    name = plain_name(table.header[at]) if table.header else ""
+    texts = set(table.column(at))
+    if name in FLAGS and {text.lower() for text in texts} <= YES | NO:
+        return {text: FLAGS[name][text.lower() in YES] for text in texts}
+    if name not in SPLIT_COLUMNS:
+        return {}
+    meant = {text: split_of(text) or _game(text) for text in texts if text}
+    return {text: split for text, split in meant.items() if split} if meant and all(meant.values()) else {}
+
+
+def _game(text: str) -> str | None:
+    """Kaggle's ``PublicTest`` and ``PrivateTest``, which are two test sets."""
+    words = words_of(text)
+    return "-".join(words[::-1]) if len(words) == 2 and words[0] in ("public", "private") else None
+
+
+def _rank(table: LabelTable, at: int, usual: Sequence[str]) -> int:
+    name = plain_name(table.header[at]) if table.header else ""
+    return usual.index(name) if name in usual else len(usual)
+
+
+def _is_hot(table: LabelTable, columns: Sequence[int]) -> bool:
+    return bool(table.header) and all(
+        sorted(_is_one(row[at]) for at in columns)[-2:] == [False, True] and all(_is_bit(row[at]) for at in columns)
+        for row in table.rows
+    )
+
+
+def _is_bit(text: str) -> bool:
+    return text in ("0", "1", "0.0", "1.0")
+
+
+def _is_one(text: str) -> bool:
+    return text in ("1", "1.0")

@@ -1,0 +1,674 @@
+"""What the files of a tree say: the split and the label of every image, and why a file is none."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from gapscope.core.errors import InputError
+from gapscope.data.accounting import Accounting
+from gapscope.data.classes import ClassMap, is_integer, map_classes
+from gapscope.data.dataset import Options
+from gapscope.data.labels import map_labels
+from gapscope.data.matching import Match, Names, is_split_column, label_column, match_table, named_column, splits_in
+from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Sections, base_name, find_sections
+from gapscope.data.tables import LabelTable, read_table
+from gapscope.data.tree import Tree
+from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, split_and_rest, words_of
+
+ALL = "all"
+DEBRIS, TABLES, OTHERS = "debris", "tables", "other files"
+# Tables that hold labels for all splits, the first of several.
+USUAL_TABLES = ("labels", "annotations", "metadata", "train")
+# Dummy labels of a competition are no labels.
+DUMMY = {"submission", "submit"}
+MOST_TABLES, MOST_BYTES = 24, 2**30
+SIDE_BYTES = 2**16
+SIDE_KEYS = ("label", "cls", "class", "class_id", "label_id", "target", "category")
+# What the user calls the names of files, as a column of labels.
+NAME_COLUMNS = ("name", "filename")
+# What cameras and programs call their pictures, in names such as IMG_0001.jpg.
+CAMERA_WORDS = frozenset(
+    "img image images dsc dscn dscf pic picture photo p frame frames screenshot scan wp pxl vid mvi sam whatsapp file "
+    "gopr gp imgp cimg dji capture cam camera untitled copy sample test train val valid validation view video "
+    "page".split()
+)
+BY_DOT = re.compile(r"(?P<label>[^.]*[^\W\d][^.]*)\.\d+")
+BY_NUMBER = re.compile(r"(?P<label>.*[^\W\d_].*?)[ _-]+\(?\d+\)?")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of a split: their labels as texts by number, empty where unknown.
+
+    Attributes
+    ----------
+    by_folder
+        Whether the texts are names of folders or files, which sort as classes; those of tables may be class indices.
+    """
+
+    split: str
+    labels: Mapping[int, str]
+    by_folder: bool
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any image has a label."""
+        return any(self.labels.values())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A tree understood.
+
+    Attributes
+    ----------
+    parts
+        The splits, or one called ``all``.
+    classes
+        Their class names.
+    indices
+        Class index by label text.
+    accounting
+        What became of every file.
+    """
+
+    parts: tuple[Part, ...]
+    classes: ClassMap
+    indices: Mapping[str, int]
+    accounting: Accounting
+    notes: tuple[str, ...] = ()
+
+
+def read_tree(tree: Tree, place: str, options: Options, given: ClassMap | None = None) -> Reading:
+    """What the files of `tree`, which is called `place` in messages, say.
+
+    Raises
+    ------
+    InputError
+        There are no images, two readings are equally good, a table of labels fits no image, or options contradict.
+    """
+    if not tree.counts:
+        raise InputError(f"{place} holds no images; wanted images, folders of images or Parquet files of images")
+    known = frozenset(given.names if given else ())
+    return _Reader(tree, place, options, given, find_sections(tree, place, known)).read()
+
+
+@dataclass
+class _Reader:
+    tree: Tree
+    place: str
+    options: Options
+    given: ClassMap | None
+    found: Sections
+    notes: list[str] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
+    unused: dict[int, str] = field(default_factory=dict)
+
+    def read(self) -> Reading:
+        self.notes += self.found.notes
+        sections = self.found.sections
+        divided = self._divided_by_tables(sections[0]) if len(sections) == 1 and sections[0].split is None else None
+        parts = divided or [self._part(section) for section in self._trained_first(sections)]
+        order = [section.split or ALL for section in sections]
+        parts = [part if part.by_folder else replace(part, labels=_whole(part.labels)) for part in parts]
+        parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
+        classes, indices = self._classes(parts)
+        for part in parts:
+            if not part.labelled:
+                what = f"the images of {part.split}" if len(parts) > 1 or part.split != ALL else "the images"
+                self.notes.append(
+                    f"{what} have no labels; hand over a CSV of paths and labels to give them some"
+                    if len(parts) == 1
+                    else f"{what} have no labels"
+                )
+        return Reading(tuple(parts), classes, indices, self._accounting(parts), (*classes.notes, *self.notes))
+
+    @staticmethod
+    def _trained_first(sections: Sequence[Section]) -> list[Section]:
+        return sorted(sections, key=lambda section: section.split != "train")
+
+    # --- tables
+
+    @cached_property
+    def _tables(self) -> dict[int, LabelTable]:
+        """The tables that may speak of images, by file number; those that cannot be read say nothing."""
+        numbers = [number for folder in self._table_folders for number in self._tables_in(folder)]
+        return {number: table for number in numbers if (table := self._read(number)) is not None and table.rows}
+
+    @cached_property
+    def _table_folders(self) -> list[str]:
+        """The folders that lead to the images, those of the splits, and those beside them that hold no images."""
+        bases = [section.base for section in self.found.sections]
+        tops = list(dict.fromkeys([*self.found.tops, *bases]))
+        beside = [child for top in tops for child in self.tree.children.get(top, ()) if child not in self.tree.counts]
+        deeper = [child for folder in beside for child in self.tree.children.get(folder, ())]
+        return list(dict.fromkeys([*tops, *beside, *deeper]))
+
+    def _tables_in(self, folder: str) -> list[int]:
+        numbers = [n for n in self.tree.files.get(folder, ()) if self.tree.kinds[n] is Kind.TABLE]
+        small = [n for n in numbers if self.tree.stamps.sizes[n] <= MOST_BYTES and n not in self.tree.problems]
+        # A folder of many small texts holds one for each image, such as boxes.
+        return small if len(small) <= MOST_TABLES else []
+
+    def _read(self, number: int) -> LabelTable | None:
+        name = self.tree.names[number]
+        if set(words_of(base_name(name))) & DUMMY:
+            return None
+        try:
+            return read_table(name, self.tree.read(number, -1), lambda text: self._everything.find(text) != -1)
+        except InputError as error:
+            self._damaged[number] = str(error)
+            return None
+
+    @cached_property
+    def _damaged(self) -> dict[int, str]:
+        return {}
+
+    @cached_property
+    def _everything(self) -> Names:
+        return self._names(self.found.sections, None)
+
+    def _names(self, sections: Iterable[Section], split: str | None) -> Names:
+        sections = list(sections)
+        bases = [section.base for section in sections] + list(self.found.tops)
+        images = ((number, self.tree.names[number]) for section in sections for number in self._numbers(section))
+        return Names(images, bases, split)
+
+    def _numbers(self, section: Section) -> list[int]:
+        """The images of a section, in the order of the tree."""
+        return sorted(self._folder_labels(section))
+
+    def _folder_labels(self, section: Section) -> dict[int, str]:
+        """Class folder by image; empty for images that lie in none."""
+        found = {
+            number: name
+            for name, folder in section.classes
+            for number in self.tree.inside(folder)
+            if self.tree.kinds[number] is Kind.IMAGE
+        }
+        if section.loose:
+            found |= dict.fromkeys(self.tree.images(section.base), "")
+        return found
+
+    def _scope(self, number: int) -> str | None:
+        """The split that a table speaks of: that in whose folder it lies, or that which its name says."""
+        name = self.tree.names[number]
+        folder, file = name.rpartition("/")[0], base_name(name)
+        for section in self.found.sections:
+            inside = section.base and (folder == section.base or section.base.startswith(f"{folder}/"))
+            if section.split and inside and folder not in self.found.tops[:1] and self._leads_to_one(folder):
+                return section.split
+        return split_and_rest(PurePosixPath(file).stem)[0]
+
+    def _leads_to_one(self, folder: str) -> bool:
+        """Whether `folder` lies above, or is, the folder of one split alone."""
+        return sum(s.base == folder or s.base.startswith(f"{folder}/") for s in self.found.sections) == 1
+
+    def _matches(self, names: Names, scope: str | None) -> list[tuple[int, Match]]:
+        """The tables that speak of the split `scope`, and how they fit; those that fit most first."""
+        found = []
+        for number, table in self._tables.items():
+            if self._scope(number) == scope:
+                found.append((number, match_table(table, names, self._wanted_path(table))))
+        return sorted(found, key=lambda pair: (-pair[1].count, self._usual(pair[0])))
+
+    def _wanted_path(self, table: LabelTable) -> str | None:
+        """The column that the user named, if `table` has it: other tables are not meant."""
+        wanted = self.options.path_column
+        return wanted if wanted and wanted.strip().lower() in [name.strip().lower() for name in table.header] else None
+
+    def _usual(self, number: int) -> int:
+        words = words_of(PurePosixPath(self.tree.names[number]).stem)
+        return next((rank for rank, usual in enumerate(USUAL_TABLES) if usual in words), len(USUAL_TABLES))
+
+    def _given_table(self) -> LabelTable | None:
+        """The table that the user named."""
+        file = self.options.labels
+        if file is None:
+            return None
+        try:
+            data = Path(file).read_bytes()
+        except OSError as error:
+            raise InputError(f"the label file {file} cannot be read ({error.strerror})") from error
+        return read_table(str(file), data, lambda text: self._everything.find(text) != -1)
+
+    # --- labels of a section
+
+    def _part(self, section: Section) -> Part:
+        """The images of a section with the labels that something says: a table, folders, other files, their names."""
+        folders = self._folder_labels(section)
+        split = section.split or ALL
+        if (table := self._given_table()) is not None and self._given_scope(table) in (None, section.split):
+            return Part(split, self._by_given_table(table, section, folders), by_folder=False)
+        if (labels := self._by_tables(section, folders)) is not None:
+            return Part(split, labels, by_folder=False)
+        if section.classes and section.loose:
+            self._ask_about_loose(section)
+        if section.classes:
+            return Part(split, folders, by_folder=True)
+        if (labels := self._by_side_files(folders)) is not None:
+            return Part(split, labels, by_folder=False)
+        if (labels := self._by_names(folders, split)) is not None:
+            return Part(split, labels, by_folder=True)
+        self._refuse_useless_tables(section)
+        return Part(split, folders, by_folder=True)
+
+    def _given_scope(self, table: LabelTable) -> str | None:
+        """The split that the user's table is named after, where the data set has such a split."""
+        said = split_and_rest(PurePosixPath(table.name).stem)[0]
+        return said if said in {section.split for section in self.found.sections} else None
+
+    def _by_given_table(self, table: LabelTable, section: Section, folders: Mapping[int, str]) -> dict[int, str]:
+        match = match_table(table, self._names([section], section.split), self.options.path_column)
+        if not match.count and (len(self.found.sections) == 1 or not self._everything_matches(table)):
+            raise self._no_row_fits(match, "the data set")
+        self._refuse_several(match)
+        column = self._label_column(match)
+        if column is None:
+            raise self._which_column(match)
+        self._say_unmatched(match)
+        return dict.fromkeys(folders, "") | match.texts(column)
+
+    def _everything_matches(self, table: LabelTable) -> bool:
+        return match_table(table, self._everything, self.options.path_column).count > 0
+
+    def _label_column(self, match: Match) -> int | tuple[int, ...] | None:
+        wanted = self.options.label_column
+        if wanted and (
+            self.options.labels or wanted.strip().lower() in [n.strip().lower() for n in match.table.header]
+        ):
+            return named_column(match.table, wanted, "label")
+        return label_column(match, self._known)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """Names of classes that folders or the user's list say."""
+        return frozenset(name for section in self.found.sections for name, _ in section.classes) | frozenset(
+            self.given.names if self.given else ()
+        )
+
+    def _by_tables(self, section: Section, folders: Mapping[int, str]) -> dict[int, str] | None:
+        """Labels from the tables of this split, else from those of all splits; None where folders know better."""
+        own = self._names([section], section.split)
+        several = len(self.found.sections) > 1
+        candidates = self._matches(own, section.split) if section.split else []
+        candidates = [pair for pair in candidates if pair[1].count]
+        if not candidates:
+            names = self._everything if several else own
+            scopes = [None] if section.split else self._scopes_of_whole
+            candidates = [pair for scope in scopes for pair in self._matches(names, scope)]
+        return self._best_labels(candidates, section, folders)
+
+    @cached_property
+    def _scopes_of_whole(self) -> list[str | None]:
+        """The scopes of tables that may speak of a data set without splits: none, or the training set."""
+        return [None, "train"]
+
+    def _best_labels(
+        self, candidates: Sequence[tuple[int, Match]], section: Section, folders: Mapping[int, str]
+    ) -> dict[int, str] | None:
+        found: list[tuple[int, Match, dict[int, str]]] = []
+        classes = bool(section.classes) and not section.loose
+        for number, match in candidates:
+            if match.first_of_several() and not classes and (match.table.header or _has_image_name(match)):
+                self._refuse_several(match)
+            if not any(image in folders for image in match.images) or match.first_of_several():
+                continue
+            column = self._label_column(match)
+            if column is None:
+                if match.table.width > 1 and not classes and match.count * 2 >= len(folders):
+                    raise self._which_column(match)
+                continue
+            texts = {image: text for image, text in match.texts(column).items() if image in folders}
+            if any(texts.values()):
+                found.append((number, match, texts))
+        if not found:
+            return None
+        number, match, texts = self._agreed(found)
+        if classes and not self._over_folders(match, texts, folders):
+            return None
+        self.used.add(number)
+        self._say_unmatched(match)
+        return dict.fromkeys(folders, "") | texts
+
+    def _agreed(self, found: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
+        first = min(found, key=lambda one: (-len(one[2]), self._usual(one[0])))
+        for _, match, texts in found:
+            pairs = {(text, texts[image]) for image, text in first[2].items() if image in texts}
+            if not _one_to_one(pairs):
+                raise InputError(
+                    f"{self.place}: {first[1].table.name} and {match.table.name} say different labels of the same "
+                    "images; choose one with --labels FILE"
+                )
+        return first
+
+    def _over_folders(self, match: Match, texts: Mapping[int, str], folders: Mapping[int, str]) -> bool:
+        """Whether the labels of a table stand for those of the class folders: they cover most, and do not contradict.
+
+        Folders that are called by numbers or pieces of hashes while the table has names are no classes but shelves.
+        """
+        if len(texts) * 2 < len(folders):
+            self.notes.append(
+                f"{match.table.name} names {len(texts):,} of {len(folders):,} images; the folders label them"
+            )
+            return False
+        pairs = {(folders[image], text) for image, text in texts.items() if text}
+        if not _one_to_one(pairs):
+            shelves = all(re.fullmatch(r"[0-9a-f]{1,4}|\d+", folder) for folder, _ in pairs)
+            if not shelves or all(is_integer(text) for _, text in pairs):
+                raise InputError(
+                    f"{self.place}: {match.table.name} and the class folders say different labels; give --labels FILE "
+                    "to follow the table, or move it away to follow the folders"
+                )
+        self.notes.append(f"the labels are those of {match.table.name}, not the names of the folders")
+        return True
+
+    def _refuse_several(self, match: Match) -> None:
+        if name := match.first_of_several():
+            raise InputError(
+                f"{match.table.name}: {name!r} is the name of several images; write the paths of the images below "
+                f"{self.place} instead"
+            )
+
+    def _say_unmatched(self, match: Match) -> None:
+        missing = sum(image == -1 for image in match.images)
+        if missing:
+            self.notes.append(f"{missing:,} rows of {base_name(match.table.name)} name no file in the folder")
+
+    def _which_column(self, match: Match) -> InputError:
+        header = match.table.header
+        columns = ", ".join(header) if header else f"{match.table.width} without names"
+        return InputError(
+            f"{match.table.name} has no label column that can be told: its columns are {columns}; "
+            "say which one it is with --label-column, and with --path-column which one names the images"
+        )
+
+    def _no_row_fits(self, match: Match, what: str) -> InputError:
+        first = match.table.rows[0][match.path_column] if match.table.rows else ""
+        return InputError(
+            f"{match.table.name}: none of its {len(match.table.rows):,} rows names an image of {what} (the first: "
+            f"{first!r}); correct the names, or say with --path-column which column holds them"
+        )
+
+    def _refuse_useless_tables(self, section: Section) -> None:
+        """A section has no labels at all: a table that was meant to give some, and does not, is a mistake."""
+        scopes = {section.split} if section.split else {None, "train"}
+        if section.split == "train":
+            scopes |= {None}
+        for number, table in self._tables.items():
+            usual = self._usual(number) < len(USUAL_TABLES) or split_and_rest(PurePosixPath(table.name).stem)[0]
+            if self._scope(number) in scopes and usual and table.width > 1 and self._has_label_name(table):
+                match = match_table(table, self._everything, self._wanted_path(table))
+                if not match.count:
+                    raise self._no_row_fits(match, section.split or "the data set")
+        for number, reason in self._damaged.items():
+            if self._scope(number) in scopes and self._usual(number) < len(USUAL_TABLES):
+                raise InputError(reason)
+
+    def _has_label_name(self, table: LabelTable) -> bool:
+        return label_column(Match(table, -1, [])) is not None or table.width == 2
+
+    def _ask_about_loose(self, section: Section) -> None:
+        names = [name for name, _ in section.classes]
+        raise InputError(
+            f"{self.place}: {len(self.tree.images(section.base)):,} images lie beside {', '.join(names[:3])}"
+            ", which hold fewer; give the folders as a class list with --classes FILE if they are classes, "
+            "give --labels FILE to label all images, or move one of the two away"
+        )
+
+    # --- labels beside and in names
+
+    def _by_side_files(self, folders: Mapping[int, str]) -> dict[int, str] | None:
+        """Labels from ``key.cls`` or ``key.json`` beside ``key.jpg``, as WebDataset has them."""
+        wanted = {_key(self.tree.names[number]): number for number in folders}
+        found: dict[int, str] = {}
+        used = set()
+        for base in {name.rpartition("/")[0] for name in map(self.tree.names.__getitem__, folders)}:
+            for number in self.tree.files[base]:
+                image = wanted.get(_key(self.tree.names[number]))
+                if image is None or image == number:
+                    continue
+                text = self._side_label(number)
+                if text is not None and (image not in found or self.tree.names[number].endswith(".cls")):
+                    found[image] = text
+                    used.add(number)
+        if len(found) * 2 <= len(folders):
+            return None
+        self.used |= used
+        self.notes.append("the labels are those of the .cls or .json files beside the images")
+        return dict.fromkeys(folders, "") | found
+
+    def _side_label(self, number: int) -> str | None:
+        suffix = self.tree.names[number].rpartition(".")[2].lower()
+        if suffix not in ("cls", "json") or (self.tree.stamps.sizes[number] > SIDE_BYTES and suffix == "cls"):
+            return None
+        return side_label(suffix, self.tree.read(number, SIDE_BYTES))
+
+    def _by_names(self, folders: Mapping[int, str], split: str) -> dict[int, str] | None:
+        """Labels from the names of images, such as ``cat.0.jpg``; None where not all of them say so."""
+        stems = {number: PurePosixPath(self.tree.names[number]).stem for number in folders}
+        said = self.options.label_column in NAME_COLUMNS
+        for pattern, how in ((BY_DOT, "before the first dot"), (BY_NUMBER, "before the number")):
+            labels = _labels_of_names(stems, pattern)
+            if labels is not None and pattern is BY_NUMBER and not said:
+                some = ", ".join(sorted(set(labels.values()))[:3])
+                self.notes.append(
+                    f"the names of the files begin with {some}, …; --label-column name makes these the labels"
+                )
+                continue
+            known = self._known | self._named
+            if labels is not None and (not known or set(labels.values()) <= known):
+                self._named |= set(labels.values())
+                counts = Counter(labels.values())
+                shown = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())[:4])
+                where = "" if split == ALL else f" of {split}"
+                self.notes.append(f"the labels{where} are what stands {how} in the names of the files ({shown})")
+                return labels
+        return None
+
+    @cached_property
+    def _named(self) -> set[str]:
+        return set()
+
+    # --- splits from tables
+
+    def _divided_by_tables(self, section: Section) -> list[Part] | None:
+        """The splits that lists or a column of a table say, of images that lie in no folders of splits."""
+        if self.options.labels is not None:
+            return self._by_split_column(section, [(-1, self._match_given(section))])
+        names = self._names([section], None)
+        tables = [(number, self._scope(number)) for number in self._tables]
+        matches = {
+            number: match_table(self._tables[number], names, self._wanted_path(self._tables[number]))
+            for number, _ in tables
+        }
+        scoped: dict[str, tuple[int, Match]] = {}
+        for number, scope in tables:
+            if (
+                scope
+                and matches[number].count
+                and (scope not in scoped or matches[number].count > scoped[scope][1].count)
+            ):
+                if "trainval" not in words_of(self.tree.names[number]) or len(tables) == 1:
+                    scoped[scope] = (number, matches[number])
+        general = [(number, matches[number]) for number, scope in tables if scope is None and matches[number].count]
+        if len(scoped) >= 2:
+            return self._by_lists(section, scoped)
+        return self._by_split_column(section, [*general, *scoped.values()])
+
+    def _match_given(self, section: Section) -> Match:
+        return match_table(self._given_table(), self._names([section], None), self.options.path_column)
+
+    def _by_lists(self, section: Section, scoped: Mapping[str, tuple[int, Match]]) -> list[Part]:
+        taken: dict[int, str] = {}
+        for split, (number, match) in scoped.items():
+            self._refuse_several(match)
+            for image in match.images:
+                if image >= 0 and taken.setdefault(image, split) != split:
+                    raise InputError(
+                        f"{self.place}: {self.tree.names[image]} is in {scoped[taken[image]][1].table.name} and in "
+                        f"{match.table.name}; an image belongs to one split, correct one of the two"
+                    )
+            self._say_unmatched(match)
+            self.used.add(number)
+        self.notes.append(f"the splits are those of {', '.join(match.table.name for _, match in scoped.values())}")
+        whole = self._folder_labels(section)
+        return self._parts(section, taken, whole, {split: match for split, (_, match) in scoped.items()})
+
+    def _by_split_column(self, section: Section, candidates: Sequence[tuple[int, Match]]) -> list[Part] | None:
+        for number, match in candidates:
+            columns = [at for at in range(match.table.width) if is_split_column(match.table, at)]
+            meant = splits_in(match.table, columns[0]) if columns else {}
+            if len(set(meant.values())) < 2:
+                continue
+            self._refuse_several(match)
+            texts = match.texts(columns[0])
+            taken = {image: meant[text] for image, text in texts.items() if text in meant}
+            if len(set(taken.values())) < 2:
+                continue
+            self.used |= {number} - {-1}
+            self._say_unmatched(match)
+            self.notes.append(
+                f"the splits are those of the column {match.table.header[columns[0]]} of {match.table.name}"
+            )
+            splits = dict.fromkeys(meant.values())
+            return self._parts(section, taken, self._folder_labels(section), dict.fromkeys(splits, match))
+        return None
+
+    def _parts(
+        self, section: Section, taken: Mapping[int, str], whole: Mapping[int, str], matches: Mapping[str, Match]
+    ) -> list[Part]:
+        """The splits `taken`, labelled by their tables, else as the whole data set would be."""
+        for image in whole.keys() - taken.keys():
+            self.unused[image] = BESIDE_SPLITS
+        parts, plain = [], None
+        order = sorted(set(taken.values()), key=lambda split: _split_rank(split))
+        for split in order:
+            images = sorted(image for image, name in taken.items() if name == split)
+            match = matches[split]
+            column = self._label_column(match) if match.table.width > 1 and not self._is_only_split(match) else None
+            if column is not None:
+                texts = match.texts(column)
+                parts.append(Part(split, {image: texts.get(image, "") for image in images}, by_folder=False))
+                continue
+            plain = plain or self._part(Section(None, section.base, section.classes, section.loose))
+            parts.append(Part(split, {image: plain.labels.get(image, "") for image in images}, plain.by_folder))
+        return parts
+
+    def _is_only_split(self, match: Match) -> bool:
+        table = match.table
+        return all(at == match.path_column or is_split_column(table, at) for at in range(table.width))
+
+    # --- the whole
+
+    def _classes(self, parts: Sequence[Part]) -> tuple[ClassMap, dict[str, int]]:
+        named = {text for part in parts if part.by_folder for text in part.labels.values()} - {""}
+        texts = {text for part in parts if not part.by_folder for text in part.labels.values()}
+        known = texts - {"", "-1"}
+        if not named:
+            return map_labels(texts | {""}, self.given)
+        if known and not known <= named and all(is_integer(text) for text in known) and not all(map(is_integer, named)):
+            classes = map_classes(named, self.given)
+            highest = max(map(int, known))
+            if highest >= len(classes.names):
+                raise InputError(
+                    f"{self.place}: label {highest} occurs, but the folders are {len(classes.names)} classes, counted "
+                    "from 0; write the names of the classes into the table"
+                )
+            self.notes.append("the numbers in the table of labels are taken for class indices, counted from 0")
+            return classes, {"": -1, "-1": -1} | classes.indices() | {text: int(text) for text in known}
+        classes = map_classes(named | known, self.given)
+        return classes, {"": -1, "-1": -1} | classes.indices()
+
+    def _accounting(self, parts: Sequence[Part]) -> Accounting:
+        tree = self.tree
+        listed = {number for part in parts for number in part.labels}
+        rejected = [(tree.names[n], reason) for n, reason in tree.problems.items() if n in listed]
+        rejected += list(tree.skipped)
+        counts = {part.split: sum(number not in tree.problems for number in part.labels) for part in parts}
+        unused: dict[str, list[str]] = {}
+        for number, name in enumerate(tree.names):
+            if number not in listed:
+                unused.setdefault(self._why_unused(number), []).append(name)
+        return Accounting(counts, tuple(rejected), {reason: tuple(names) for reason, names in unused.items()})
+
+    def _why_unused(self, number: int) -> str:
+        kind = self.tree.kinds[number]
+        if number in self.unused:
+            return self.unused[number]
+        if number in self.used:
+            return "tables of labels"
+        if kind is Kind.IMAGE:
+            return BESIDE_SPLITS if len(self.found.sections) > 1 else BESIDE_CLASSES
+        return {Kind.DEBRIS: DEBRIS, Kind.TABLE: TABLES}.get(kind, OTHERS)
+
+
+def side_label(suffix: str, data: bytes) -> str | None:
+    """The label in a file beside an image: the text of a ``.cls``, or what a ``.json`` has under a usual key.
+
+    >>> side_label("cls", b"7\\n"), side_label("json", b'{"label": "cat"}'), side_label("json", b"[1]")
+    ('7', 'cat', None)
+    """
+    import json
+
+    try:
+        if suffix == "cls":
+            return data.decode().strip() or None
+        value = json.loads(data)
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    text = next((value[key] for key in SIDE_KEYS if isinstance(value.get(key), (str, int))), None)
+    return None if text is None else str(text)
+
+
+def _key(name: str) -> str:
+    """The name of an image up to the first dot of its last part, which the files of a WebDataset sample share."""
+    folder, _, file = name.rpartition("/")
+    return f"{folder}/{file.partition('.')[0]}"
+
+
+def _labels_of_names(stems: Mapping[int, str], pattern: re.Pattern) -> dict[int, str] | None:
+    """The label in each name; None unless all have one, there are several, none from a camera, most repeated."""
+    found = {}
+    for number, stem in stems.items():
+        match = pattern.fullmatch(stem)
+        if match is None:
+            return None
+        found[number] = match["label"].strip(" _-")
+    counts = Counter(found.values())
+    words = {label.lower() for label in counts}
+    single = sum(count == 1 for count in counts.values())
+    if len(counts) < 2 or single * 2 > len(counts) or words & CAMERA_WORDS:
+        return None
+    return found
+
+
+def _has_image_name(match: Match) -> bool:
+    """Whether a name that several images have is one of a file, and no number by chance."""
+    return is_image_name(match.first_of_several())
+
+
+def _split_rank(split: str) -> tuple[int, str]:
+    return (SPLIT_ORDER.index(split) if split in SPLIT_ORDER else len(SPLIT_ORDER)), split
+
+
+def _one_to_one(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether each first text goes with one second and each second with one first."""
+    pairs = set(pairs)
+    return len({one for one, _ in pairs}) == len(pairs) == len({other for _, other in pairs})
+
+
+def _whole(labels: Mapping[int, str]) -> dict[int, str]:
+    """Labels of which whole numbers are written as fractions, as pandas does beside missing ones, without these.
+
+    >>> _whole({0: "3.0", 1: "", 2: "12"}), _whole({0: "3.0", 1: "3.5"})
+    ({0: '3', 1: '', 2: '12'}, {0: '3.0', 1: '3.5'})
+    """
+    if not all(re.fullmatch(r"\d+(\.0+)?|", text) for text in set(labels.values())):
+        return dict(labels)
+    return {image: text.partition(".")[0] for image, text in labels.items()}

@@ -1,0 +1,280 @@
+"""Which folders of a tree hold which split, and which of them are classes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gapscope.core.errors import InputError
+from gapscope.data.tree import Tree
+from gapscope.data.vocabulary import (
+    SPLIT_ORDER,
+    dataset_slug,
+    is_beside,
+    is_neutral,
+    split_and_rest,
+    split_of,
+)
+
+BESIDE_SPLITS = "images outside every split"
+BESIDE_CLASSES = "images beside the class folders"
+BESIDE_IMAGES = "pictures beside the images, such as masks"
+# Class names that a sentence shows.
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Section:
+    """The folders of a split, or of a whole data set without splits.
+
+    Attributes
+    ----------
+    split
+        Its name, None for the whole of a data set.
+    base
+        The folder that holds it.
+    classes
+        Folders by class name; empty where there are no class folders.
+    loose
+        Whether the images that lie directly in `base` are those of the section.
+    """
+
+    split: str | None
+    base: str
+    classes: tuple[tuple[str, str], ...] = ()
+    loose: bool = False
+
+
+@dataclass(frozen=True)
+class Sections:
+    """All sections of a tree, the paths that lead to them, and sentences about what was decided."""
+
+    sections: tuple[Section, ...]
+    tops: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_sections(tree: Tree, place: str, known: frozenset[str] = frozenset()) -> Sections:
+    """The splits and class folders of `tree`.
+
+    Parameters
+    ----------
+    place
+        What the tree is called in messages.
+    known
+        Class names that the user has given: where two readings are possible, the one with these classes is right.
+
+    Raises
+    ------
+    InputError
+        Two readings are equally good.
+    """
+    return _Finder(tree, place, known).find()
+
+
+def base_name(folder: str) -> str:
+    """The last part of a path."""
+    return folder.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class _Finder:
+    tree: Tree
+    place: str
+    known: frozenset[str]
+
+    def find(self) -> Sections:
+        top, tops = self.unwrapped("")
+        inner = self.children(top)
+        splits = self._split_folders(top, inner)
+        if splits:
+            return self._of_splits(top, tops, inner, splits)
+        if found := self._classes_with_splits(inner) or self._nested(inner):
+            return replace(found, tops=(*tops, *inner))
+        return Sections((self._section(None, top),), tops)
+
+    def children(self, folder: str) -> list[str]:
+        """The folders in `folder` that hold images of the set; of ``images`` and ``masks``, the first alone."""
+        inner = self.tree.holding(folder)
+        neutral = [child for child in inner if is_neutral(base_name(child))]
+        rest = [child for child in inner if child not in neutral]
+        return neutral if neutral and rest and all(is_beside(base_name(child)) for child in rest) else inner
+
+    def unwrapped(self, folder: str, split: str | None = None) -> tuple[str, tuple[str, ...]]:
+        """The folder inside those that hold nothing but one other, and all that lead to it.
+
+        A folder with nothing but images is a class, and no wrapper, unless its name says nothing or is its parent's. A
+        folder named after a split is one, unless it is doubled inside the folder of that `split`.
+        """
+        tops = [folder]
+        while len(inner := self.children(folder)) == 1 and self._wraps(folder, inner[0], split):
+            folder = inner[0]
+            tops.append(folder)
+        return folder, tuple(tops)
+
+    def _wraps(self, folder: str, child: str, split: str | None) -> bool:
+        if len(self.tree.images(folder)) >= self.tree.counts[child]:
+            return False
+        name = base_name(child)
+        meant, _ = split_and_rest(name)
+        if split_of(name):
+            return meant == split
+        if self.known and name in self.known:
+            return False
+        doubled = name == base_name(folder) or (meant is not None and meant == split)
+        return bool(self.children(child)) or is_neutral(name) or doubled
+
+    # --- splits
+
+    def _split_folders(self, top: str, inner: Sequence[str]) -> dict[str, str]:
+        """Split by folder, for the folders in `inner` that are splits; empty where there are none."""
+        said = {folder: split_and_rest(base_name(folder)) for folder in inner}
+        rests = {}
+        for split, rest in said.values():
+            rests.setdefault(rest, set()).add(split)
+        found = {
+            folder: split
+            for folder, (split, rest) in said.items()
+            if split and (not rest or len(rests[rest] - {None}) > 1)
+        }
+        others = [folder for folder in inner if folder not in found]
+        if not found or (self.known and {base_name(folder) for folder in inner} <= self.known):
+            return {}
+        nested = any(self.children(folder) for folder in found)
+        if len(set(found.values())) == 1 and others and not nested and "train" in found.values():
+            return {}  # bus, car and train
+        if len(set(found.values())) > 1 and others and not nested and not all(map(is_neutral, map(base_name, others))):
+            self._ask_about_flat_splits(list(found), others)
+        return found
+
+    def _ask_about_flat_splits(self, splits: list[str], others: list[str]) -> None:
+        if any(self.tree.counts[folder] for folder in others) and not self.known:
+            raise InputError(
+                f"{self.place} holds the folders {_few(splits)}, which are named like splits, beside {_few(others)}, "
+                "all with images; if all are classes, list them with --classes FILE, else move the others away"
+            )
+
+    def _of_splits(self, top: str, tops: tuple[str, ...], inner: Sequence[str], found: dict[str, str]) -> Sections:
+        names = self._names(found)
+        sections = []
+        for folder, split in found.items():
+            base, inside = self.unwrapped(folder, split)
+            sections.append(replace(self._section(names[folder], base)))
+            tops = (*tops, *inside)
+        others = [folder for folder in inner if folder not in found]
+        notes = []
+        if "train" not in found.values() and others and self._train_beside(sections, others):
+            train = self._rest_as_train(top, others)
+            sections.insert(0, train)
+            notes.append(
+                f"{_few(others)} beside {_few(list(found))} {'are' if len(others) > 1 else 'is'} the training set"
+            )
+        sections.sort(key=lambda section: _rank(section.split))
+        return Sections(tuple(sections), tops, tuple(notes))
+
+    def _names(self, found: dict[str, str]) -> dict[str, str]:
+        """The name of each split's folder: the split's own, or the folder's where several hold one split."""
+        return {
+            folder: split if list(found.values()).count(split) == 1 else dataset_slug(base_name(folder))
+            for folder, split in found.items()
+        }
+
+    def _train_beside(self, sections: Sequence[Section], others: Sequence[str]) -> bool:
+        """Whether the folders beside a test set are those that a model is trained on: as many classes, or the same."""
+        tested = {name for section in sections for name, _ in section.classes}
+        if len(others) == 1 and is_neutral(base_name(others[0])):
+            return True
+        names = {base_name(folder) for folder in others}
+        return not tested or bool(names & tested)
+
+    def _rest_as_train(self, top: str, others: Sequence[str]) -> Section:
+        if len(others) == 1 and is_neutral(base_name(others[0])):
+            return self._section("train", self.unwrapped(others[0])[0])
+        return Section("train", top, tuple((base_name(folder), folder) for folder in others))
+
+    # --- classes
+
+    def _section(self, split: str | None, base: str) -> Section:
+        inner, loose = self.children(base), len(self.tree.images(base))
+        if not inner:
+            return Section(split, base, loose=True)
+        names = {base_name(folder) for folder in inner}
+        if loose >= sum(self.tree.counts[folder] for folder in inner) and not (self.known and names <= self.known):
+            return Section(split, base, tuple((base_name(folder), folder) for folder in inner), loose=True)
+        return Section(split, base, tuple((base_name(folder), folder) for folder in inner))
+
+    def _classes_with_splits(self, inner: Sequence[str]) -> Sections | None:
+        """Sections of class folders of which each holds the splits: ``cat/train``, ``cat/test``, ``dog/train``, …"""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for folder in inner:
+            below = self.children(folder)
+            splits = [split_of(base_name(child)) for child in below]
+            if not below or not all(splits) or len(set(splits)) < len(splits) or self.tree.images(folder):
+                return None
+            for child, split in zip(below, splits, strict=True):
+                found.setdefault(split, []).append((base_name(folder), child))
+        if len(found) < 2:
+            return None
+        sections = [Section(split, "", tuple(found[split])) for split in sorted(found, key=_rank)]
+        return Sections(tuple(sections), (), ("the splits lie inside the class folders",))
+
+    def _nested(self, inner: Sequence[str]) -> Sections | None:
+        """Sections of folders that all hold the same classes: severities, cameras, domains.
+
+        ``gaussian_noise/3/cat`` is the class cat of the section gaussian_noise-3. That ``cat/left`` and ``dog/left``
+        are classes left rather than cat and dog, nothing but a list of classes can say.
+        """
+        outer = self._last_repeating(list(inner))
+        if not outer:
+            return None
+        first = {base_name(folder) for folder in inner}
+        last = {base_name(child) for folder in outer for child in self.children(folder)}
+        if self.known and first <= self.known and not last <= self.known:
+            return None
+        if not (self.known and last & self.known) and not self._are_domains(outer, last):
+            raise InputError(
+                f"{self.place}: the folders {_few(sorted(first))} all hold folders {_few(sorted(last))}, and either "
+                "could be the classes; list the class names, one per line, in a file and give it with --classes FILE"
+            )
+        depth = inner[0].count("/")
+        sections = []
+        for folder in outer:
+            split = "-".join(dataset_slug(part) for part in folder.split("/")[depth:])
+            sections.append(self._section(split, folder))
+        text = f"the folders {_few(sorted(first))} hold the same classes each, and are taken for splits"
+        return Sections(tuple(sorted(sections, key=lambda section: _natural(section.split))), (), (text,))
+
+    def _last_repeating(self, level: list[str]) -> list[str]:
+        """The folders of the lowest level whose folders hold no images but mostly the same folders, two or more."""
+        outer: list[str] = []
+        while len(level) > 1 and all(self._only_folders(folder) for folder in level):
+            inside = [{base_name(child) for child in self.children(folder)} for folder in level]
+            union, shared = set.union(*inside), set.intersection(*inside)
+            if len(union) > 1 and len(shared) * 2 >= len(union):
+                outer = level
+            level = [child for folder in level for child in self.children(folder)]
+        return outer
+
+    def _only_folders(self, folder: str) -> bool:
+        below = self.children(folder)
+        return bool(below) and not self.tree.images(folder) and not any(is_neutral(base_name(child)) for child in below)
+
+    def _are_domains(self, outer: Sequence[str], last: set[str]) -> bool:
+        """Whether names say that the last level holds the classes: numbered severities above them, or wnids."""
+        numbered = all(base_name(folder).isdigit() for folder in outer) and not all(name.isdigit() for name in last)
+        wnids = all(re.fullmatch(r"n\d{8}", name) for name in last)
+        return numbered or (wnids and not all(re.fullmatch(r"n\d{8}", base_name(folder)) for folder in outer))
+
+
+def _rank(split: str | None) -> tuple[int, list]:
+    order = next((rank for rank, name in enumerate(SPLIT_ORDER) if split == name), len(SPLIT_ORDER))
+    return order, _natural(split or "")
+
+
+def _natural(text: str | None) -> list[tuple[int, str]]:
+    """A key by which numbers in texts sort as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", text or "")]
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = [base_name(name) for name in names[:SHOWN]]
+    return ", ".join(shown) + (", …" if len(names) > SHOWN else "")

@@ -1,0 +1,197 @@
+"""What the names of files and folders mean: splits, debris, images, tables, and folders that say nothing."""
+
+import hashlib
+import re
+import unicodedata
+from enum import Enum
+from functools import lru_cache
+
+# Words for each split, as people name folders, tables and shards.
+SPLIT_WORDS = {
+    "train": "train training trn tr trainset traindata trainval learn learning",
+    "val": "val valid validation validate vld dev devel development valset validset devset",
+    "test": "test testing tst te tests testset testdata eval evaluation evaluate evalset",
+    "holdout": "holdout heldout",
+    "unlabelled": "unlabelled unlabeled unsup unsupervised nolabel nolabels",
+    "pred": "pred predict prediction predictions inference",
+}
+SPLIT_ORDER = ("train", "val", "test", "holdout", "pred", "unlabelled")
+_SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words.split()}
+# Too short to mean a split unless they stand alone.
+_ALONE = {"tr", "te", "trn", "tst", "vld", "learn", "learning", "predict", "inference"}
+
+# Words that may stand beside a split's word in the name of a folder, or of a table, and change nothing.
+_FOLDER_FILLERS = frozenset(
+    "set sets data dataset datasets image images img imgs pic pics picture pictures photo photos folder dir split "
+    "files file jpg jpeg png raw sample samples part the stage".split()
+)
+# Folders that hold what their parent is called after.
+NEUTRAL_FOLDERS = frozenset(
+    "image images img imgs pic pics picture pictures photo photos jpg jpeg jpegs png jpegimages files file data "
+    "dataset datasets raw all input inputs x imagefolder".split()
+)
+# Folders of pictures that are no images of the set: they say something about those in `images` beside them.
+BESIDE_FOLDERS = frozenset(
+    "mask masks label labels annotation annotations segmentation segmentations segmentationclass segmentationobject "
+    "groundtruth gt depth thumbnails thumbs bbox boxes trimaps".split()
+)
+DEBRIS_FOLDERS = frozenset(
+    ["__macosx", "__pycache__", "@eadir", "lost+found", "$recycle.bin", "system volume information", "#recycle"]
+)
+DEBRIS_FILES = frozenset(
+    ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "folder.jpg.lnk", "picasa.ini"]
+)
+_DEBRIS_SUFFIXES = (".tmp", ".temp", ".part", ".crdownload", ".swp", ".bak", ".lnk", "~")
+# Files without a suffix that are no images.
+_DOCUMENTS = frozenset(
+    "readme license licence copying notice authors changelog citation makefile dockerfile md5sums sha256sums version "
+    "contributing manifest".split()
+)
+
+IMAGE_SUFFIXES = frozenset(
+    "jpg jpeg jpe jfif pjpeg pjp mpo png apng gif bmp dib webp tif tiff ppm pgm pbm pnm pfm avif avifs jp2 j2k j2c jpc "
+    "jpf jpx jpm tga icb vda vst ico cur icns pcx dcx sgi rgb rgba bw qoi dds psd ras".split()
+)
+TABLE_SUFFIXES = frozenset("csv tsv txt json jsonl ndjson lst list psv tab".split())
+SIDE_SUFFIXES = frozenset("cls".split())
+ARCHIVE_SUFFIXES = (
+    *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip"),
+)
+_OTHER_SUFFIXES = frozenset(
+    "cls xml yaml yml md rst html htm pdf py ipynb sh bat m mat npy npz pkl pickle pt pth ckpt h5 hdf5 onnx "
+    "safetensors bin db sqlite log cfg ini toml lock mp4 avi mov mkv webm mp3 wav flac doc docx xls xlsx ppt pptx "
+    "zip tar gz tgz bz2 xz zst 7z rar parquet arrow feather tfrecord lmdb mdb svg eps ai names url webloc bib tex "
+    "css js java c cpp h dvc rec idx md5 sha1 sha256 sum exe dll".split()
+)
+
+
+class Kind(Enum):
+    """What a file is, by its name alone."""
+
+    IMAGE = "image"
+    UNKNOWN = "unknown"  # no suffix, or one that says nothing: its first bytes decide
+    TABLE = "table"
+    ARCHIVE = "archive"
+    PARQUET = "Parquet file"
+    OTHER = "other file"
+    DEBRIS = "debris"
+
+
+def is_debris(folder: str) -> bool:
+    """Whether a folder of this name holds nothing of a data set: hidden ones, and what systems leave behind."""
+    return folder.startswith(".") or folder.lower() in DEBRIS_FOLDERS
+
+
+def kind_of(file: str) -> Kind:
+    """What a file of this name is.
+
+    >>> kind_of("a.JPG").value, kind_of("._a.jpg").value, kind_of("0001").value, kind_of("labels.csv").value
+    ('image', 'debris', 'unknown', 'table')
+    """
+    _, dot, suffix = file.rpartition(".")
+    suffix = suffix.lower()
+    if file.startswith("."):
+        return Kind.DEBRIS
+    if dot and suffix in IMAGE_SUFFIXES:
+        return Kind.IMAGE
+    lower = file.lower()
+    if lower in DEBRIS_FILES or lower.endswith(_DEBRIS_SUFFIXES):
+        return Kind.DEBRIS
+    if not dot:
+        return Kind.OTHER if lower in _DOCUMENTS else Kind.UNKNOWN
+    return _kind_of_suffix(suffix, is_archive_name(lower))
+
+
+@lru_cache(maxsize=512)
+def _kind_of_suffix(suffix: str, archive: bool) -> Kind:  # noqa: FBT001, a key of the cache
+    if archive:
+        return Kind.ARCHIVE
+    if suffix in TABLE_SUFFIXES:
+        return Kind.TABLE
+    if suffix == "parquet":
+        return Kind.PARQUET
+    return Kind.OTHER if suffix in _OTHER_SUFFIXES else Kind.UNKNOWN
+
+
+def is_image_name(name: str) -> bool:
+    """Whether `name` ends like an image file; decides what looks like a dataset, never whether a file is an image."""
+    return name.rpartition(".")[2].lower() in IMAGE_SUFFIXES and "." in name
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether `name` ends like an archive that is read without unpacking it."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def words_of(name: str) -> list[str]:
+    """The words in a name, in lower case, without digits.
+
+    >>> words_of("ILSVRC2012_img_train"), words_of("trainLabels"), words_of("Training_Set2")
+    (['ilsvrc', 'img', 'train'], ['train', 'labels'], ['training', 'set'])
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name)
+    return [word.lower() for word in re.split(r"[\W\d_]+", spaced) if word]
+
+
+def split_of(folder: str) -> str | None:
+    """The split that a folder of this name holds, None where the name says nothing of splits.
+
+    >>> [split_of(name) for name in ("Training_Set", "valid", "test1", "dev", "val2017", "images_train", "evaluation")]
+    ['train', 'val', 'test', 'val', 'val', 'train', 'test']
+    >>> [split_of(name) for name in ("train station", "seg_train", "cat", "testudo", "1", "images")]
+    [None, None, None, None, None, None]
+    """
+    split, rest = split_and_rest(folder)
+    return split if split and not rest else None
+
+
+def split_and_rest(name: str) -> tuple[str | None, tuple[str, ...]]:
+    """The split that a name mentions, once, and the words that say something else.
+
+    >>> split_and_rest("seg_train"), split_and_rest("LOC_val_solution"), split_and_rest("train_test")
+    (('train', ('seg',)), ('val', ('loc', 'solution')), (None, ('train', 'test')))
+    """
+    words = words_of(name)
+    splits = {_SPLIT_OF[word] for word in words if word in _SPLIT_OF and (word not in _ALONE or len(words) == 1)}
+    rest = tuple(word for word in words if word not in _FOLDER_FILLERS)
+    if len(splits) != 1:
+        return None, rest
+    return splits.pop(), tuple(word for word in rest if word not in _SPLIT_OF)
+
+
+def plain_name(name: str) -> str:
+    """Letters of a name in lower case.
+
+    >>> plain_name("JPEG_Images")
+    'jpegimages'
+    """
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def is_neutral(folder: str) -> bool:
+    """Whether the name of a folder says nothing of what lies in it, such as ``images``."""
+    return plain_name(folder) in NEUTRAL_FOLDERS
+
+
+def is_beside(folder: str) -> bool:
+    """Whether a folder holds pictures about images, such as masks, and no images of the set."""
+    return plain_name(folder) in BESIDE_FOLDERS
+
+
+def dataset_slug(name: str) -> str:
+    """A name as it stands in a workspace: letters and digits of any script, dots, dashes and underscores, lower case.
+
+    Where other characters are lost, a short hash of the whole name follows, so that no two names meet; only case and
+    single blanks are not told apart.
+
+    >>> dataset_slug("Some Set"), dataset_slug("Ä"), dataset_slug("猫")
+    ('some-set', 'ä', '猫')
+    >>> dataset_slug("C++"), dataset_slug("C#")
+    ('c-62420a', 'c-0f1572')
+    """
+    whole = unicodedata.normalize("NFC", name)
+    plain = re.sub(r"(?<=[\w)\].]) (?=[\w(\[.])", "-", whole.lower())
+    slug = re.sub(r"[^\w.-]+", "-", plain).strip("-._") or "dataset"
+    if slug == plain:
+        return slug
+    return f"{slug}-{hashlib.blake2b(whole.encode(errors='surrogateescape'), digest_size=3).hexdigest()}"

@@ -1,0 +1,483 @@
+"""What people's folders and tables mean: each tree gives the splits, labels and counts that its owner would say."""
+
+import re
+
+import pytest
+from gapscope.core.errors import InputError
+from trees import counted, grow, opened
+
+NONE = None
+C1, C2 = {"cat": 1, "dog": 1}, {"cat": 2, "dog": 2}
+R3 = {"rule": {"cat": 3, "dog": 3}}
+
+
+def both(folder, count=2):
+    return f"{folder}/cat*{count}", f"{folder}/dog*{count}"
+
+
+def rows(header, names, separator=",", labels=("cat", "dog")):
+    lines = [header] if header else []
+    lines += [f"{name}{separator}{labels[at % len(labels)]}" for at, name in enumerate(names)]
+    return "|".join(lines)
+
+
+NAMES = [f"{at}.png" for at in range(6)]
+HALF = {"rule": {"cat": 3, "dog": 3}}
+KINDS = [("dog", "cat")[at % 2] for at in range(6)]
+QUOTED = [f'"{name}"' for name in NAMES]
+BACKSLASHED = ["img\\" + name for name in NAMES]
+PAIRS = list(zip(NAMES, KINDS, strict=True))
+
+
+def joined(pattern, separator="|"):
+    """`pattern` filled with each name, kind and number."""
+    return separator.join(pattern.format(name=name, kind=kind, at=at) for at, (name, kind) in enumerate(PAIRS))
+
+
+# What a tree is like, its files, and what it means.
+READ = {
+    # splits under all their names
+    "train and test": ([*both("train"), *both("test")], {"train": C2, "test": C2}),
+    "train, valid, test": ([*both("train"), *both("valid"), *both("test")], {"train": C2, "val": C2, "test": C2}),
+    "training_set, test_set": ([*both("training_set"), *both("test_set")], {"train": C2, "test": C2}),
+    "Training, Testing": ([*both("Training"), *both("Testing")], {"train": C2, "test": C2}),
+    "TRAIN, TEST": ([*both("TRAIN"), *both("TEST")], {"train": C2, "test": C2}),
+    "train, dev": ([*both("train"), *both("dev")], {"train": C2, "val": C2}),
+    "train, eval": ([*both("train"), *both("eval")], {"train": C2, "test": C2}),
+    "train, evaluation, validation": (
+        [*both("train"), *both("evaluation"), *both("validation")],
+        {"train": C2, "val": C2, "test": C2},
+    ),
+    "train2017, val2017": ([*both("train2017"), *both("val2017")], {"train": C2, "val": C2}),
+    "train_images, test_images": ([*both("train_images"), *both("test_images")], {"train": C2, "test": C2}),
+    "images_train, images_val": ([*both("images_train"), *both("images_val")], {"train": C2, "val": C2}),
+    "trainset, testset": ([*both("trainset"), *both("testset")], {"train": C2, "test": C2}),
+    "Train Set, Test Set": ([*both("Train Set"), *both("Test Set")], {"train": C2, "test": C2}),
+    "seg_train, seg_test doubled": (
+        [*both("seg_train/seg_train"), *both("seg_test/seg_test")],
+        {"train": C2, "test": C2},
+    ),
+    "seg_train, seg_test, seg_pred": (
+        [*both("seg_train/seg_train"), *both("seg_test/seg_test"), "seg_pred/seg_pred*3"],
+        {"train": C2, "test": C2, "pred": {NONE: 3}},
+    ),
+    "pets_train, pets_val": ([*both("pets_train"), *both("pets_val")], {"train": C2, "val": C2}),
+    "train and holdout": ([*both("train"), *both("holdout")], {"train": C2, "holdout": C2}),
+    "two test sets": (
+        [*both("train"), *both("test1"), *both("test2")],
+        {"train": C2, "test1": C2, "test2": C2},
+    ),
+    "a class that test lacks": ([*both("train"), "test/dog*2"], {"train": C2, "test": {"dog": 2}}),
+    "training images alone": ([*both("train", 3)], R3),
+    "test images alone": ([*both("test")], {"test": C2}),
+    # wrappers
+    "one folder around splits": ([*both("dataset/train"), *both("dataset/test")], {"train": C2, "test": C2}),
+    "two folders around splits": ([*both("a/b/train"), *both("a/b/test")], {"train": C2, "test": C2}),
+    "one folder around classes": ([*both("pets", 3)], R3),
+    "doubled root": ([*both("set/set", 3)], R3),
+    "archive.zip unpacked beside debris": (
+        [*both("pets/train"), *both("pets/test"), *both("__MACOSX/pets/train")],
+        {"train": C2, "test": C2},
+    ),
+    "doubled training folder": ([*both("train/train"), *both("test/test")], {"train": C2, "test": C2}),
+    "images inside splits": ([*both("train/images"), *both("test/images")], {"train": C2, "test": C2}),
+    "splits inside images": ([*both("images/train"), *both("images/test")], {"train": C2, "test": C2}),
+    "images folder in each class": (
+        ["train/cat/images*2", "train/dog/images*2", "test/cat/images*2", "test/dog/images*2"],
+        {"train": C2, "test": C2},
+    ),
+    "a logo beside the only folder": (
+        ["logo.png", *both("dataset/train"), *both("dataset/test")],
+        {"train": C2, "test": C2},
+    ),
+    # debris
+    "checkpoints of notebooks": (
+        [*both("train"), *both("test"), "train/.ipynb_checkpoints/0.png"],
+        {"train": C2, "test": C2},
+    ),
+    "thumbs and stores": (
+        [
+            *both("", 3)[0:0],
+            "cat*3",
+            "dog*3",
+            "cat/Thumbs.db = x",
+            ".DS_Store = x",
+            "cat/.DS_Store = x",
+            "dog/desktop.ini = x",
+        ],
+        R3,
+    ),
+    "resource forks": (["cat*3", "dog*3", "cat/._0.png", "__MACOSX/cat/._0.png"], R3),
+    "synology": (["cat*3", "dog*3", "cat/@eaDir/0.png"], R3),
+    "notes in class folders": (["cat*3", "dog*3", "cat/notes.txt = hello", "dog/boxes.xml = <a/>"], R3),
+    "an empty folder is no class": (["cat*3", "dog*3", "empty/readme.txt = x"], R3),
+    "code beside the images": (
+        ["cat*3", "dog*3", "train.py = print()", "requirements.txt = numpy", "src/a.py = 1"],
+        R3,
+    ),
+    # flat test sets
+    "flat test beside class folders of train": ([*both("train"), "test*4"], {"train": C2, "test": {NONE: 4}}),
+    "flat test with images folder": ([*both("train"), "test/images*4"], {"train": C2, "test": {NONE: 4}}),
+    "flat test beside class folders": (["cat*2", "dog*2", "test*3"], {"train": C2, "test": {NONE: 3}}),
+    "classes and a test set of them": (["cat*2", "dog*2", *both("test", 1)], {"train": C2, "test": C1}),
+    "unlabelled images beside the splits": (
+        [*both("train"), *both("test"), "unlabeled*3"],
+        {"train": C2, "test": C2, "unlabelled": {NONE: 3}},
+    ),
+    "a class called train": (["bus*3", "car*3", "train*3"], {"rule": {"bus": 3, "car": 3, "train": 3}}),
+    "classes that begin like splits": (
+        ["test tube*3", "train station*3", "dev board*3"],
+        {"rule": {"test tube": 3, "train station": 3, "dev board": 3}},
+    ),
+    # labels in names
+    "cat.0.png": ([f"{k}.{i}.png" for k in ("cat", "dog") for i in range(3)], R3),
+    "train/cat.0.jpg and test1": (
+        [*(f"train/{k}.{i}.jpg" for k in ("cat", "dog") for i in range(2)), "test1*3"],
+        {"train": C2, "test": {NONE: 3}},
+    ),
+    "train/train/cat.0.jpg": (
+        [*(f"train/train/{k}.{i}.jpg" for k in ("cat", "dog") for i in range(2)), "test1/test1*3"],
+        {"train": C2, "test": {NONE: 3}},
+    ),
+    "names of a camera": (
+        [*(f"IMG.{i}.png" for i in range(3)), *(f"DSC.{i}.png" for i in range(3))],
+        {"all": {NONE: 6}},
+    ),
+    "numbers with dots": ([f"{i}.{i}.png" for i in range(4)], {"all": {NONE: 4}}),
+    "test files named by classes that train lacks": (
+        [*both("train"), *(f"test/{k}.{i}.jpg" for k in ("red", "blue") for i in range(2))],
+        {"train": C2, "test": {NONE: 4}},
+    ),
+    # known sets
+    "Tiny ImageNet": (
+        [
+            *("train/n01440764/images*3", "train/n99999999/images*3", "val/images*2", "test/images*3"),
+            "train/n01440764/n01440764_boxes.txt = 0.png\t0\t0\t1\t1",
+            "val/val_annotations.txt = 0.png\tn01440764\t0\t0\t1\t1|1.png\tn99999999\t0\t0\t1\t1",
+            "wnids.txt = n01440764|n99999999",
+            "words.txt = n01440764\ttench|n99999999\tnothing",
+        ],
+        {
+            "train": {"n01440764": 3, "n99999999": 3},
+            "val": {"n01440764": 1, "n99999999": 1},
+            "test": {NONE: 3},
+        },
+    ),
+    "Tiny ImageNet of ImageNet's classes": (
+        [
+            *("train/n01440764/images*3", "train/n01443537/images*3", "val/images*2", "test/images*3"),
+            "val/val_annotations.txt = 0.png\tn01440764\t0\t0\t1\t1|1.png\tn01443537\t0\t0\t1\t1",
+        ],
+        {
+            "train": {"n01440764": 3, "n01443537": 3},
+            "val": {"n01440764": 1, "n01443537": 1},
+            "test": {NONE: 3},
+        },
+    ),
+    "Imagenette": (
+        [
+            *both("train"),
+            *both("val"),
+            "noisy_imagenette.csv = path,noisy_labels_0,noisy_labels_1,is_valid|"
+            "train/cat/0.png,cat,dog,False|val/dog/0.png,dog,cat,True",
+        ],
+        {"train": C2, "val": C2},
+    ),
+    "Food-101": (
+        [
+            *("images/cat*2", "images/dog*2"),
+            "meta/train.txt = cat/0|dog/0",
+            "meta/test.txt = cat/1|dog/1",
+            "meta/classes.txt = cat|dog",
+        ],
+        {"train": C1, "test": C1},
+    ),
+    "Oxford pets": (
+        [
+            *(f"images/{k}_{i}.jpg" for k in ("Beagle", "pug") for i in range(2)),
+            "annotations/trainval.txt = Beagle_0 1 2 1|pug_0 2 2 2",
+            "annotations/test.txt = Beagle_1 1 2 1|pug_1 2 2 2",
+            "annotations/list.txt = #Image CLASS SPECIES BREED|Beagle_0 1 2 1|Beagle_1 1 2 1|pug_0 2 2 2|pug_1 2 2 2",
+        ],
+        "no label column that can be told",
+    ),
+    "severities of one corruption": (
+        ["1/cat*1", "1/dog*1", "2/cat*1", "2/dog*1", "10/cat*1", "10/dog*1"],
+        {"1": C1, "2": C1, "10": C1},
+    ),
+    "ImageNet-C whole": (
+        [f"{kind}/{s}/n{n}*1" for kind in ("fog", "gaussian_noise") for s in (1, 2) for n in (10000000, 10000001)],
+        {f"{kind}-{s}": {"n10000000": 1, "n10000001": 1} for kind in ("fog", "gaussian_noise") for s in (1, 2)},
+    ),
+    "ImageNet-C with its four archives": (
+        [f"{group}/{s}/n{n}*1" for group in ("noise/shot", "blur/zoom") for s in (1, 2) for n in (10000000, 10000001)],
+        {f"{kind}-{s}": {"n10000000": 1, "n10000001": 1} for kind in ("noise-shot", "blur-zoom") for s in (1, 2)},
+    ),
+    "splits inside classes": (
+        ["cat/train*2", "cat/test*1", "dog/train*2", "dog/test*1"],
+        {"train": C2, "test": C1},
+    ),
+    "folders inside class folders": (["cat/2019*2", "cat/2020*1", "dog/young*3"], R3),
+    "images and masks": (["train/images/cat*3", "train/images/dog*3", "train/masks*2"], R3),
+    "COCO-like": (
+        [
+            *("images/train2017*2", "images/val2017*1", "labels/train2017/0.txt = 0 .5 .5 1 1"),
+            "annotations/instances_train2017.json = "
+            '{"images":[{"id":1,"file_name":"0.png"},{"id":2,"file_name":"1.png"}],'
+            '"annotations":[{"image_id":1,"category_id":7},{"image_id":2,"category_id":8},{"image_id":2,"category_id":8}],'
+            '"categories":[{"id":7,"name":"cat"},{"id":8,"name":"dog"}]}',
+        ],
+        {"train": C1, "val": {NONE: 1}},
+    ),
+    "suffix-less names": (["cat/a", "cat/b", "cat/c", "dog/a", "dog/b", "dog/c"], R3),
+    "names with odd suffixes": (["cat/a.0001", "cat/a.0002", "cat/a.0003", "dog/a.1", "dog/a.2", "dog/a.3"], R3),
+    "other formats by name": (["cat/a.avif", "cat/b.jp2", "cat/c.JPEG", "dog/a.webp", "dog/b.qoi", "dog/c.tga"], R3),
+    "class names that are numbers": (["10*3", "9*3", "2*3"], {"rule": {"2": 3, "9": 3, "10": 3}}),
+    "class names that are fractions": (["0.5*3", "10.0*3", "2.5*3"], {"rule": {"0.5": 3, "2.5": 3, "10.0": 3}}),
+    "class names with underscores": (["10_20*3", "2_3*3"], {"rule": {"10_20": 3, "2_3": 3}}),
+    "class names of any script": (["猫*3", "Ärger*3"], {"rule": {"猫": 3, "Ärger": 3}}),
+    # tables of labels
+    **{
+        f"table with columns {header!r}": (
+            [f"images/{name}" for name in NAMES] + [f"labels.csv = {rows(header, NAMES)}"],
+            HALF,
+        )
+        for header in (
+            *(
+                "id,breed",
+                "id,label",
+                "image,category",
+                "file_name,label",
+                "filename,class",
+                "Image Name,Species",
+                "a,b",
+            ),
+            *("img_path,target", "photo_id,variety", "ImageID,dx", "path,y"),
+        )
+    },
+    "semicolons": ([*NAMES, f"labels.csv = {rows('filename;label', NAMES, ';')}"], HALF),
+    "tabs": ([*NAMES, f"labels.tsv = {rows('filename	label', NAMES, '	')}"], HALF),
+    "tabs under .csv": ([*NAMES, f"labels.csv = {rows('filename	label', NAMES, '	')}"], HALF),
+    "bars": (
+        [*NAMES, f"labels.csv = {rows('filename|label', NAMES).replace('filename|label', 'filename,label')}"],
+        HALF,
+    ),
+    "byte order mark": ([*NAMES, f"labels.csv = \ufeff{rows('filename,label', NAMES)}"], HALF),
+    "windows line ends": ([*NAMES, f"labels.csv = {rows('filename,label', NAMES)}".replace("|", "\r\n")], HALF),
+    "quoted fields": ([*NAMES, f"labels.csv = {rows('filename,label', QUOTED)}"], HALF),
+    "no header": ([*NAMES, f"labels.csv = {rows('', NAMES)}"], HALF),
+    "no header, blanks": ([*NAMES, f"list.txt = {rows('', NAMES, ' ')}"], HALF),
+    "val_map.txt": (
+        [*(f"val/{name}" for name in NAMES), f"val_map.txt = {rows('', NAMES, ' ')}"],
+        {"val": {"cat": 3, "dog": 3}},
+    ),
+    "paths of another machine": (
+        [*NAMES, f"labels.csv = {rows('path,label', [f'/home/me/set/{n}' for n in NAMES])}"],
+        HALF,
+    ),
+    "paths of Windows": (
+        [*(f"img/{name}" for name in NAMES), f"labels.csv = {rows('path,label', BACKSLASHED)}"],
+        HALF,
+    ),
+    "stems": ([*NAMES, f"labels.csv = {rows('id,label', [str(i) for i in range(6)])}"], HALF),
+    "another suffix": ([*NAMES, f"labels.csv = {rows('id,label', [f'{i}.jpg' for i in range(6)])}"], HALF),
+    "more columns": (
+        [*NAMES, "labels.csv = idx,filename,width,label,height|" + joined("{at},{name},5,{kind},6")],
+        HALF,
+    ),
+    "a column for each class": (
+        [*NAMES, "labels.csv = image,cat,dog|" + "|".join(f"{i},{i % 2}.0,{1 - i % 2}.0" for i in range(6))],
+        HALF,
+    ),
+    "fractions of pandas": (
+        [
+            "*9",
+            f"labels.csv = {rows('filename,label', [f'{at}.png' for at in range(9)], labels=('0.0', '1.0', '2.0'))}",
+        ],
+        {"rule": {"0": 3, "1": 3, "2": 3}},
+    ),
+    "blank lines and blanks": (
+        [*NAMES, f"labels.csv = {rows(' filename , label ', [f' {n} ' for n in NAMES])}||"],
+        HALF,
+    ),
+    "jsonl": ([*NAMES, "metadata.jsonl = " + joined('{{"file_name": "{name}", "label": "{kind}"}}')], HALF),
+    "jsonl in split folders": (
+        [
+            "train*2",
+            "test*1",
+            'train/metadata.jsonl = {"file_name":"0.png","label":"cat"}|{"file_name":"1.png","label":"dog"}',
+            'test/metadata.jsonl = {"file_name":"0.png","label":"dog"}',
+        ],
+        {"train": C1, "test": {"dog": 1}},
+    ),
+    "metadata.csv in split folders": (
+        [
+            "train*2",
+            "test*1",
+            "train/metadata.csv = file_name,label|0.png,cat|1.png,dog",
+            "test/metadata.csv = file_name,label|0.png,dog",
+        ],
+        {"train": C1, "test": {"dog": 1}},
+    ),
+    "json by name": ([*NAMES, "labels.json = {" + joined('"{name}":"{kind}"', ",") + "}"], HALF),
+    "json of pairs": (
+        [*NAMES, 'dataset.json = {"labels": [' + ",".join(f'["{n}",{i % 2}]' for i, n in enumerate(NAMES)) + "]}"],
+        {"rule": {"0": 3, "1": 3}},
+    ),
+    "json of objects": (
+        [*NAMES, "labels.json = [" + ",".join(f'{{"image":"{n}","label":{i % 2}}}' for i, n in enumerate(NAMES)) + "]"],
+        {"rule": {"0": 3, "1": 3}},
+    ),
+    "a column of splits": (
+        [
+            *NAMES,
+            "labels.csv = path,label,split|0.png,cat,train|1.png,dog,train|2.png,cat,train|"
+            "3.png,dog,test|4.png,cat,test|5.png,dog,valid",
+        ],
+        {"train": {"cat": 2, "dog": 1}, "val": {"dog": 1}, "test": C1},
+    ),
+    "a flag of validation": (
+        [
+            *NAMES,
+            "labels.csv = path,label,is_valid|"
+            + "|".join(f"{name},{kind},{at > 3}" for at, (name, kind) in enumerate(PAIRS)),
+        ],
+        {"train": C2, "val": C1},
+    ),
+    # tables of splits
+    "train.csv labels train alone": (
+        ["train*6", "test*6", f"train.csv = {rows('image,label', NAMES, labels=('0', '1'))}"],
+        {"train": {"0": 3, "1": 3}, "test": {NONE: 6}},
+    ),
+    "trainLabels.csv": (
+        ["train*6", "test*6", f"trainLabels.csv = {rows('id,label', [str(i) for i in range(6)])}"],
+        {"train": {"cat": 3, "dog": 3}, "test": {NONE: 6}},
+    ),
+    "a table for each split": (
+        [
+            "train*2",
+            "test*2",
+            "train.csv = image,label|0.png,cat|1.png,dog",
+            "test.csv = image,label|0.png,dog|1.png,dog",
+        ],
+        {"train": C1, "test": {"dog": 2}},
+    ),
+    "lists over one folder": (
+        ["images*4", "train.txt = 0.png cat|1.png dog", "test.txt = images/2.png cat|images/3.png dog"],
+        {"train": C1, "test": C1},
+    ),
+    "tables over one folder": (
+        ["images*4", "train.csv = image,label|0.png,cat|1.png,dog", "val.csv = image,label|2.png,cat|3.png,dog"],
+        {"train": C1, "val": C1},
+    ),
+    "sample_submission.csv is no table of labels": (
+        [*both("train"), "test*2", "sample_submission.csv = id,label|0,cat|1,cat"],
+        {"train": C2, "test": {NONE: 2}},
+    ),
+    "submission beside a flat test set of bare names": (
+        ["train*2", "test*2", "train.csv = id,label|0,cat|1,dog", "sampleSubmission.csv = id,label|0,cat|1,cat"],
+        {"train": C1, "test": {NONE: 2}},
+    ),
+    "a table of whole paths for all splits": (
+        ["train*2", "test*2", "labels.csv = path,label|train/0.png,cat|train/1.png,dog|test/0.png,dog|test/1.png,cat"],
+        {"train": C1, "test": C1},
+    ),
+    "a table with other splits' paths": (
+        ["train*6", f"labels.csv = path,label|{joined('train/{name},{kind}')}|{joined('test/{name},{kind}x')}"],
+        R3,
+    ),
+    "numbers of classes beside class folders": (
+        ["train/cat*2", "train/dog*2", "val*2", "val_map.txt = 0.png 0|1.png 1"],
+        {"train": C2, "val": C1},
+    ),
+    "shelves with a table": (
+        [
+            "00*3",
+            "01*3",
+            "labels.csv = path,label|00/0.png,cat|00/1.png,dog|00/2.png,cat|01/0.png,dog|01/1.png,cat|01/2.png,dog",
+        ],
+        R3,
+    ),
+    "some images without a row": (
+        ["*9", f"labels.csv = {rows('path,label', NAMES)}"],
+        {"rule": {"cat": 3, "dog": 3, NONE: 3}},
+    ),
+    "classes of files beside images": (
+        [*(f"{i}.png" for i in range(6)), *(f"{i}.cls = {i % 2}" for i in range(6))],
+        {"rule": {"0": 3, "1": 3}},
+    ),
+    # two readings, or none
+    "the same folders in each": (
+        ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
+        "either could be the classes.*--classes",
+    ),
+    "splits and classes side by side": (["train*2", "test*2", "cat*2", "dog*2"], "named like splits.*--classes"),
+    "more images beside the folders": (
+        ["cat*2", *(f"{i}.png" for i in range(5))],
+        "5 images lie beside cat",
+    ),
+    "a table that fits nothing": (
+        [*NAMES, "labels.csv = path,label|a.png,cat|b.png,dog"],
+        "none of its 2 rows names an image",
+    ),
+    "a table of a split that fits nothing": (
+        ["train*2", *both("test"), "train.csv = path,label|a.png,cat|b.png,dog"],
+        "none of its 2 rows names an image of train",
+    ),
+    "bare names of two folders": (
+        ["a*3", "b*3", "labels.csv = path,label|0.png,cat|1.png,dog"],
+        {"rule": {"a": 3, "b": 3}},
+    ),
+    "bare names in two splits": (
+        ["train*2", "test*2", "labels.csv = path,label|0.png,cat|1.png,dog"],
+        "'0.png' is the name of several images",
+    ),
+    "columns that say nothing": (
+        [*NAMES, "labels.csv = file,a,b|" + "|".join(f"{n},{i},{i * 7}" for i, n in enumerate(NAMES))],
+        "say which one it is with --label-column",
+    ),
+    "tables that contradict": (
+        [
+            *NAMES,
+            f"labels.csv = {rows('path,label', NAMES)}",
+            f"annotations.csv = {rows('path,label', NAMES, labels=('dog', 'dog', 'cat'))}",
+        ],
+        "say different labels of the same images.*--labels",
+    ),
+    "folders and a table that contradict": (
+        ["cat*2", "dog*2", "labels.csv = path,label|cat/0.png,red|cat/1.png,blue|dog/0.png,red|dog/1.png,blue"],
+        "labels.csv and the class folders say different labels.*--labels",
+    ),
+    "an image in two lists": (
+        ["images*4", "train.txt = 0.png cat|1.png dog", "test.txt = 1.png dog|3.png dog"],
+        "images/1.png is in (train.txt and in test|test.txt and in train).txt",
+    ),
+    "an image twice with different labels": (
+        [*NAMES, "labels.csv = path,label|0.png,cat|0.png,dog"],
+        "line 3: '0.png' is 'dog' here and 'cat' in line 2",
+    ),
+    "a short line": ([*NAMES, "labels.csv = path,label|0.png,cat|1.png"], "line 3: 1 fields, the header has 2"),
+    "a class index beyond the folders": (
+        ["train/cat*2", "train/dog*2", "val*2", "val_map.txt = 0.png 1|1.png 2"],
+        "label 2 occurs, but the folders are 2 classes",
+    ),
+    "broken JSON": ([*NAMES, "labels.json = {"], "labels.json is no JSON"),
+    "nothing but text": (["a/b.txt = x", "c.md = y"], "holds no images"),
+    "an empty folder": (["a/.keep = "], "holds no images"),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_tree_means_what_its_owner_would_say(tmp_path, name):
+    files, meaning = READ[name]
+    root = grow(tmp_path / "set", *files)
+    if isinstance(meaning, str):
+        with pytest.raises(InputError, match=re.compile(meaning)) as caught:
+            opened(root)
+        assert "\n" not in str(caught.value)
+        return
+    dataset = opened(root)
+    assert counted(dataset) == meaning
+    account = dataset.accounting
+    assert account.files == sum(path.is_file() for path in root.rglob("*"))
+    assert sum(account.listed.values()) == sum(sum(counts.values()) for counts in meaning.values())
