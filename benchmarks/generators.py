@@ -30,7 +30,7 @@ from gapscope.backbones.body import without
 from gapscope.cnn.images import Held, open_images
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.statistics import pixel_statistics
-from gapscope.cnn.train import Lesson, fit
+from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
@@ -111,7 +111,7 @@ def judge_of(real: Roles, epochs: int, compared: int, work: Location) -> Judge:
     rows = np.arange(len(real.judged.pixels))
     mean, std = pixel_statistics(real.judged, rows)
     classes, device = len(real.class_names), torch.device("cpu")
-    lesson = Lesson(real.judged, rows, rows[:0], classes, mean, std, device)
+    lesson = TrainingData(real.judged, rows, rows[:0], classes, mean, std, device)
     design = Design(NETWORK, real.test.frame, classes)
     recipe = Recipe(epochs=epochs, batch_size=64)
     kept = FolderCheckpoint(work / f"judge-{digest_json([asdict(recipe), len(rows), list(design.frame)])[:12]}")

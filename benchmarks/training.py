@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from gapscope.cnn.images import Held, open_images
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.statistics import pixel_statistics
-from gapscope.cnn.train import Lesson, fit
+from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.errors import InputError
 from gapscope.core.threads import processors
 from gapscope.data.catalogue import open_dataset
@@ -66,7 +66,7 @@ class Course(NamedTuple):
     """What all three ways share."""
 
     setting: Setting
-    lesson: Lesson
+    lesson: TrainingData
     recipe: Recipe
     workers: int = 0
 
@@ -97,7 +97,7 @@ def course(setting: Setting, data_root: Path, count: int, batch: int, device: to
     rows = np.arange(len(images.source.listing))
     mean, std = pixel_statistics(images, rows)
     precision = "bfloat16" if device.type == "cuda" else "float32"
-    lesson = Lesson(images, rows, rows[:0], CLASSES, mean, std, device, precision)
+    lesson = TrainingData(images, rows, rows[:0], CLASSES, mean, std, device, precision)
     recipe = Recipe(epochs=1, batch_size=batch, schedule="constant", augment=("flip", f"crop:{PADDING}"))
     return Course(setting, lesson, recipe)
 
@@ -169,7 +169,7 @@ def reference(course: Course) -> float:
 
 
 def _step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, lesson: Lesson, x: torch.Tensor, y: torch.Tensor
+    network: nn.Module, optimiser: torch.optim.Optimizer, lesson: TrainingData, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
     with lesson.autocast():
         logits = network(x)

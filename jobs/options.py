@@ -33,11 +33,15 @@ _AT_LEAST_ONE = validators.Number(gte=1)
 # Data: what is read.
 _DATASET = option("Dataset: a name that `datasets` lists, or a path.", DATA)
 DatasetName: TypeAlias = Annotated[str, _DATASET]
+OptionalDataset: TypeAlias = Annotated[str | None, _DATASET]
 DatasetNames: TypeAlias = Annotated[tuple[str, ...], _DATASET]
 _SPLIT = option("Split of the dataset, such as train or test; all that there are where none is needed.", DATA)
 Split: TypeAlias = Annotated[str, _SPLIT]
 Splits: TypeAlias = Annotated[tuple[str, ...], _SPLIT]
-DataRoot: TypeAlias = Annotated[Path, option("Folder in which datasets are looked for; GAPSCOPE_DATA sets it.", DATA)]
+_DATA_ROOT = option("Folder in which datasets are looked for; GAPSCOPE_DATA sets it.", DATA)
+DataRoot: TypeAlias = Annotated[Path, _DATA_ROOT]
+# Of commands that go on from a run: that of the run when not given.
+OptionalDataRoot: TypeAlias = Annotated[Path | None, _DATA_ROOT]
 _CLASSES = option("File with one class name per line, in class order; of `map`, the two that head separates.", DATA)
 ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
 ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
@@ -62,7 +66,12 @@ _TARGET = option("New set, as dataset/split.", DATA)
 Target: TypeAlias = Annotated[str, _TARGET]
 Targets: TypeAlias = Annotated[tuple[str, ...], _TARGET]
 Evaluate: TypeAlias = Annotated[
-    tuple[str, ...], option("Further sets to evaluate on, as dataset/split, such as cifar10+night:3/test.", DATA)
+    tuple[str, ...],
+    option(
+        "Sets to evaluate on, as dataset/split, such as cifar10+night:3/test; `train-cnn` then leaves others out.",
+        DATA,
+        name=("--evaluate", "--evaluate-on"),
+    ),
 ]
 Only: TypeAlias = Annotated[
     str,
@@ -84,10 +93,11 @@ Holdout: TypeAlias = Annotated[
     float, option("Share of the training rows that is held out to choose by, 10,000 rows at most.", DATA)
 ]
 Validation: TypeAlias = Annotated[float | None, option("Share of the training images to validate on.", DATA)]
-ModifyList: TypeAlias = Annotated[
-    str,
-    option("Modifications with commas between them, such as night,blur:3; the number is the severity, 1 to 5.", DATA),
-]
+_MODIFY = option(
+    "Modifications with commas between them, such as night,blur:3; the number is the severity, 1 to 5.", DATA
+)
+ModifyList: TypeAlias = Annotated[str, _MODIFY]
+ModifyOrPreset: TypeAlias = Annotated[str | None, _MODIFY]
 
 # Model: what computes.
 _RUN = option("Run: its name in the workspace, or its folder.", MODEL)

@@ -1,6 +1,6 @@
 """`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,30 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
 from gapscope.evaluation import measure
-from gapscope.evaluation.stored import check_features, evaluate, results_table, title_of_model
+from gapscope.evaluation.page import page
+from gapscope.evaluation.stored import check_features, evaluate, title_of_model
+from gapscope.jobs.options import (
+    Backbone,
+    ClassList,
+    Cluster,
+    DatasetName,
+    Device,
+    LabelFile,
+    ModelName,
+    Name,
+    OptionalDataRoot,
+    Scheduler,
+    Split,
+    Workers,
+    Workspace,
+)
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import MANIFEST, PREDICTIONS, input_of, opened
 from gapscope.runs.inputs import folder_of_model, input_of_file, run_of
 from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.run import Input
 from gapscope.store.workspace import find_store, slug
@@ -38,61 +55,33 @@ OF_NETWORKS = ("device", "classes", "labels", "data_root")
 class PredictConfig:
     """Predict the classes of a set with a saved model, and measure them where there are labels.
 
-    A probe takes a stored set, any whose features were made like those that it was trained on. A network of
-    `train-cnn` takes the images themselves. Killed and called again, it continues.
+    A probe takes a stored set, any whose features were made like those that it was trained on (options --backbone,
+    --scheduler, --cluster). A network of `train-cnn` takes the images themselves (options --device, --classes,
+    --labels, --data-root). Killed and called again, it continues.
 
-        python cli.py predict --model workspace/runs/fit-incremental-cifar10-softmax --dataset cifar10
-        python cli.py predict --model workspace/runs/fit-incremental-imagenet-lda --dataset photos --split all --json
-        python cli.py predict --model workspace/runs/train-cnn-cifar10-simple-cnn --dataset cifar10+night:3
-
-    Attributes
-    ----------
-    model
-        Folder of the model: a run folder of `fit-incremental`, `tune` or `train-cnn`, or one below its models/.
-    dataset
-        Dataset whose embeddings to classify; of a network, the name or path of images.
-    split
-        Split to classify.
-    backbone
-        Of a probe: which backbone's embeddings; the model's own when not given.
-    device
-        Of a network: auto, cpu, cuda, cuda:N or mps.
-    classes
-        Of a network: class list of the images, one name per line in class order.
-    labels
-        Of a network: CSV of labels for images that lie flat.
-    data_root
-        Of a network: folder in which datasets are looked for; the one of its training when not given.
-    scheduler
-        Of a probe: address of a Dask scheduler whose workers do the work.
-    cluster
-        Of a probe: local starts a Dask cluster on this machine for this run.
-    workers
-        Number of worker processes of that cluster.
-    workspace
-        Where embeddings are and runs go: a folder or an address such as s3://bucket/name.
-    name
-        Name of the run; that of the model's folder and of the set when not given.
+        python cli.py predict workspace/runs/fit-incremental-cifar10-softmax --dataset cifar10
+        python cli.py predict workspace/runs/fit-incremental-imagenet-lda --dataset photos --split all --json
+        python cli.py predict workspace/runs/train-cnn-cifar10-simple-cnn --dataset cifar10+night:3
     """
 
-    model: str
-    dataset: str
-    split: str = "test"
-    backbone: str = ""
-    device: str = "auto"
-    classes: Path | None = None
-    labels: Path | None = None
-    data_root: Path | None = None
-    scheduler: str | None = None
-    cluster: str = ""
-    workers: int | None = None
-    workspace: str = "workspace"
-    name: str = ""
+    model: ModelName = field(kw_only=False)
+    dataset: DatasetName
+    split: Split = "test"
+    backbone: Backbone = ""
+    device: Device = "auto"
+    classes: ClassList = None
+    labels: LabelFile = None
+    data_root: OptionalDataRoot = None
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
 
 
 def run(config: PredictConfig, progress: Progress = SILENT) -> RunResult:
     """Predict, and measure where there are labels."""
-    folder = folder_of_model(config.model)
+    folder = folder_of_model(str(find_run(Location.of(config.workspace), config.model)))
     if holds_network(folder):
         _refuse(config, OF_PROBES, f"{folder} holds a network, which predicts images on this machine")
         return _by_network(config, folder, progress)
@@ -119,24 +108,23 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
         title = title_of_model(model)
         progress.say(f"predicting {store.rows:,} rows of {store.name} with {title}")
         with made.timed("predict"):
-            found = evaluate(model, title, store, made.place, workers, progress)
-        tables = results_table(f"Predicted by {folder.name}", found.results)
-        return made.finish(found.results, tables, found.notes)
+            measured = evaluate(model, title, store, made.place, workers, progress)
+        return made.finish(measured.results, notes=measured.notes, page=page)
 
 
 def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> RunResult:
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
-    from gapscope.jobs.image_sets import Unseen, predicted
+    from gapscope.cnn.test_set import TestSet, predicted
     from gapscope.networks.trained import load_trained
 
     dataset, trained = _images(config, folder)
     model = load_trained(folder, choose_device(config.device))
-    test = Unseen.of(dataset, config.split, model.class_names)
+    test = TestSet.of(dataset, config.split, model.class_names)
     source, name = test.source, test.name
-    learnt_from = input_of_file(folder, folder / MODEL, model.details["train_rows"])
-    inputs = [learnt_from, _record_of_images(dataset, source)]
+    model_record = input_of_file(folder, folder / MODEL, model.details["train_rows"])
+    inputs = [model_record, _record_of_images(dataset, source)]
     run_name = slug(config.name or f"{folder.name}-{dataset.name}-{config.split}")
     with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
         progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
@@ -146,11 +134,9 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
             counts = predicted(model, images, test.classes, place, progress)
         results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
         _write_rejected(made.place / REJECTED, name, source, images.rejected)
-        learnt = inputs[1].config_hash in trained
-        notes = [test.note, *_remarks(name, counts, source, images.rejected, learnt=learnt)]
-        return made.finish(
-            results, results_table(f"Predicted by {folder.name}", results), [one for one in notes if one]
-        )
+        trained_on = inputs[1].config_hash in trained
+        notes = [test.note, *_remarks(name, counts, source, images.rejected, trained_on=trained_on)]
+        return made.finish(results, notes=[one for one in notes if one], page=page)
 
 
 def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]:
@@ -164,9 +150,9 @@ def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]
     return dataset, {one["config_hash"] for one in manifest.get("inputs", ())}
 
 
-def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, str], *, learnt: bool) -> list[str]:
+def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, str], *, trained_on: bool) -> list[str]:
     """What has to be said about the images and their labels."""
-    found = [f"{name} is what the network has learnt from; its accuracy there says little"] if learnt else []
+    found = [f"{name} is what the network was trained on; its accuracy there says little"] if trained_on else []
     if not counts.n:
         found.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
     order = check_label_order(counts.confusion) if counts.n else None

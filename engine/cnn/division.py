@@ -16,9 +16,9 @@ class Division(NamedTuple):
     Attributes
     ----------
     validation
-        Empty where everything is learnt from.
+        Empty where everything is trained on.
     unwatched
-        Names of classes that are not validated on although others are, because their single image is learnt from.
+        Names of classes that are not validated on although others are, because their single image is trained on.
     """
 
     train: np.ndarray
@@ -29,7 +29,7 @@ class Division(NamedTuple):
 def divide(listing: Listing, usable: np.ndarray, share: float, seed: int, name: str) -> Division:
     """The `usable` rows of the split `name`, a `share` of each class for validation; decided by the names and `seed`.
 
-    A class of one image is learnt from; one of several has an image on either side. Where some images are synthetic,
+    A class of one image is trained on; one of several has an image on either side. Where some images are synthetic,
     those that their generator has not seen are validated on, whatever the `share`: all others are in its images.
 
     Raises
@@ -58,20 +58,20 @@ def divide(listing: Listing, usable: np.ndarray, share: float, seed: int, name: 
 
 
 def _beside_synthetic(listing: Listing, usable: np.ndarray, name: str) -> Division:
-    """Synthetic images and those that they were made from to learn from, the real ones that are left to validate on."""
-    unseen = ~(listing.synthesis.made | listing.synthesis.learnt)[usable]
-    if not unseen.any():
+    """Synthetic images and those that they were made from to train on, the other real ones to validate on."""
+    free = ~(listing.synthesis.made | listing.synthesis.learnt)[usable]
+    if not free.any():
         raise InputError(
-            f"the generator of the synthetic images has learnt from every image of {name}, so that none is left to "
+            f"the generator of the synthetic images was trained on every image of {name}, so that none is left to "
             "validate on; use --validation 0, or make the set again with `augment --validation 0.1`"
         )
-    watched = np.unique(listing.labels[usable[unseen]])
+    watched = np.unique(listing.labels[usable[free]])
     missing = np.setdiff1d(np.arange(len(listing.class_names)), watched)
-    return Division(usable[~unseen], usable[unseen], tuple(listing.class_names[label] for label in missing))
+    return Division(usable[~free], usable[free], tuple(listing.class_names[label] for label in missing))
 
 
 def check_labels(labels: np.ndarray, listing: Listing, name: str) -> None:
-    """Refuse images of the split `name` that nothing can be learnt from, by their `labels`.
+    """Refuse images of the split `name` that nothing can be trained on, by their `labels`.
 
     Raises
     ------
@@ -79,7 +79,9 @@ def check_labels(labels: np.ndarray, listing: Listing, name: str) -> None:
         There are none, or none has a label.
     """
     if not len(labels):
-        raise InputError(f"{name} has no image that can be decoded, of {len(listing)} listed; nothing can be learnt")
+        raise InputError(
+            f"{name} has no image that can be decoded, of {len(listing)} listed; there is nothing to train on"
+        )
     if (labels < 0).all():
         raise InputError(f"{name} has no labels; put images into one folder per class or name a CSV with --labels")
 

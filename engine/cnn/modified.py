@@ -56,7 +56,7 @@ class Modified:
         return self.images.rejected
 
     def at(self, epoch: int) -> "Modified":
-        """The images that are learnt from in an `epoch`."""
+        """The training images of an `epoch`."""
         return replace(self, epoch=epoch)
 
     def batch(self, rows: np.ndarray) -> Batch:

@@ -21,7 +21,7 @@ import torch
 from gapscope.cnn.images import Changing, Images, Streamed, even_parts
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.team import Team
-from gapscope.cnn.train import Epoch, Fitted, Lesson, fit
+from gapscope.cnn.train import Epoch, Fitted, TrainingData, fit
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.progress import SILENT, Progress, Task
@@ -45,7 +45,7 @@ class TeamError(GapscopeError):
 
 def fit_together(
     model: nn.Module,
-    lesson: Lesson,
+    data: TrainingData,
     recipe: Recipe,
     checkpoint: Checkpoint = NO_CHECKPOINT,
     progress: Progress = SILENT,
@@ -78,22 +78,22 @@ def fit_together(
         As `fit` raises it, whichever process it is in.
     """
     if processes == 1:
-        return fit(model, lesson, recipe, checkpoint, progress)
-    _check(processes, lesson, recipe)
-    task = _Task(model, lesson, recipe, checkpoint, max(1, torch.get_num_threads() // processes))
+        return fit(model, data, recipe, checkpoint, progress)
+    _check(processes, data, recipe)
+    task = _Task(model, data, recipe, checkpoint, max(1, torch.get_num_threads() // processes))
     store = distributed.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     with ExitStack() as stack:
         children = _started(task, processes, store.port, stack)
         reached = _outcome(children, _Relay(progress, stack.enter_context(ExitStack())))
     fill(model, reached.arrays, "kept")
-    return Fitted(model.to(lesson.device).eval(), reached.history, reached.epoch, reached.stopped)
+    return Fitted(model.to(data.device).eval(), reached.history, reached.epoch, reached.stopped)
 
 
 class _Task(NamedTuple):
     """What every process needs."""
 
     model: nn.Module
-    lesson: Lesson
+    data: TrainingData
     recipe: Recipe
     checkpoint: Checkpoint
     threads: int
@@ -113,19 +113,19 @@ class _Child(NamedTuple):
     connection: Connection
 
 
-def _check(processes: int, lesson: Lesson, recipe: Recipe) -> None:
+def _check(processes: int, data: TrainingData, recipe: Recipe) -> None:
     recipe.check()
     if processes < 1:
         raise InputError(f"--processes is {processes}; give 1 or more")
     if current_process().daemon:
         raise InputError("a worker of a cluster may not start processes; use --processes 1 with --scheduler")
-    kind = lesson.device.type
+    kind = data.device.type
     if kind not in BACKENDS:
         raise InputError(f"--processes {processes} needs --device cpu or cuda, not {kind}; leave it out")
-    there = torch.cuda.device_count() - (lesson.device.index or 0) if kind == "cuda" else processes
+    there = torch.cuda.device_count() - (data.device.index or 0) if kind == "cuda" else processes
     if processes > there:
         raise InputError(f"--processes {processes} needs {processes} CUDA devices; there are {there}")
-    smallest = min(map(len, even_parts(lesson.train, recipe.batch_size)))
+    smallest = min(map(len, even_parts(data.train, recipe.batch_size)))
     if processes > smallest:
         raise InputError(
             f"--processes {processes} is more than the {smallest} images of the smallest batch; give fewer, or a "
@@ -303,16 +303,16 @@ def _trained(task: _Task, team: Team, port: int, connection: Connection) -> _Rea
     """The training of one process; what was reached where it is the first one."""
     connection.send(("ready", None))
     torch.set_num_threads(task.threads)
-    lesson = replace(task.lesson, images=_with_share_of_threads(task.lesson.images, team.size))
-    if lesson.device.type == "cuda":
-        lesson = replace(lesson, device=torch.device("cuda", (lesson.device.index or 0) + team.rank))
-        torch.cuda.set_device(lesson.device)
+    data = replace(task.data, images=_with_share_of_threads(task.data.images, team.size))
+    if data.device.type == "cuda":
+        data = replace(data, device=torch.device("cuda", (data.device.index or 0) + team.rank))
+        torch.cuda.set_device(data.device)
     store = distributed.TCPStore(HOST, port, is_master=False)
-    backend = BACKENDS[lesson.device.type]
+    backend = BACKENDS[data.device.type]
     distributed.init_process_group(backend, store=store, rank=team.rank, world_size=team.size, timeout=PATIENCE)
     leads = team.rank == 0
     checkpoint = task.checkpoint if leads else _Reads(task.checkpoint)
-    found = fit(task.model, lesson, task.recipe, checkpoint, _Told(connection, leads), team)
+    found = fit(task.model, data, task.recipe, checkpoint, _Told(connection, leads), team)
     return _Reached(arrays_of(found.model.state_dict(), "kept"), *found[1:]) if leads else None
 
 

@@ -64,7 +64,7 @@ class Team:
         distributed.all_reduce(total)
         return total
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What the first process says, in all of them."""
         if self.size == 1:
             return value

@@ -56,7 +56,7 @@ class Epoch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What a network is to learn from, and where it is computed.
 
     Attributes
@@ -136,7 +136,7 @@ class Fitted(NamedTuple):
 
 def fit(
     model: nn.Module,
-    lesson: Lesson,
+    data: TrainingData,
     recipe: Recipe,
     checkpoint: Checkpoint = NO_CHECKPOINT,
     progress: Progress = SILENT,
@@ -154,17 +154,17 @@ def fit(
     DiskFullError
         There is no room for a checkpoint; the one before it is still there.
     """
-    _check(recipe, lesson)
+    _check(recipe, data)
     keep_freed_memory()
-    device = lesson.device
+    device = data.device
     model = model.to(device)
     average = deepcopy(model) if recipe.ema else None
     kept = model if average is None else average
     followed = None if average is None else Followed.of(average, model)
     optimiser = recipe.optimiser(model)
-    augmentation = parse_augmentation(recipe.augment, lesson.classes)
-    weight = lesson.class_weight(recipe.class_weight)
-    steps = len(even_parts(lesson.train, recipe.batch_size))
+    augmentation = parse_augmentation(recipe.augment, data.classes)
+    weight = data.class_weight(recipe.class_weight)
+    steps = len(even_parts(data.train, recipe.batch_size))
     total, warmup = steps * recipe.epochs, round(steps * recipe.warmup)
     history, best = _continued(checkpoint, model, average, optimiser)
 
@@ -174,24 +174,24 @@ def fit(
                 break
             begun = time.perf_counter()
             torch.manual_seed(int(stream(recipe.seed, "epoch", epoch, *team.names).integers(2**62)))
-            order = SAMPLERS[recipe.sampler](lesson.train, lesson.labels, stream(recipe.seed, "order", epoch))
+            order = SAMPLERS[recipe.sampler](data.train, data.labels, stream(recipe.seed, "order", epoch))
             frozen = epoch <= recipe.freeze_epochs
             freeze(model, frozen=frozen)
             learning(model, frozen=frozen, norms_frozen=recipe.freeze_norms)
             learner = team.learner(model)
             seen = _Seen(epoch, steps, recipe.lr, LOOKS.get(device.type, SELDOM))
 
-            with progress.task(f"epoch {epoch} of {recipe.epochs}", len(lesson.train), "images") as task:
-                images = team.share(lesson.seen(epoch))
+            with progress.task(f"epoch {epoch} of {recipe.epochs}", len(data.train), "images") as task:
+                images = team.share(data.seen(epoch))
                 for index, batch in enumerate(batches(images, even_parts(order, recipe.batch_size))):
                     step = (epoch - 1) * steps + index
                     share = rate(recipe.schedule, warmup, step, total)
                     for group in optimiser.param_groups:
                         group["lr"] = recipe.lr * group["scale"] * share
 
-                    x = lesson.normalised(augmentation.change(lesson.pixels(batch.x)))
+                    x = data.normalised(augmentation.change(data.pixels(batch.x)))
                     x, y = augmentation.mix(x, sent(torch.from_numpy(batch.y), device))
-                    with lesson.autocast():
+                    with data.autocast():
                         logits = learner(x)
                     loss = nn.functional.cross_entropy(
                         logits.float(), y, weight, label_smoothing=recipe.label_smoothing
@@ -206,13 +206,13 @@ def fit(
                     task.advance(len(batch.rows))
 
             train_loss, train_accuracy = seen.means(team)
-            validation_loss, validation_accuracy = validated(kept, lesson, team.first(lesson.validation))
+            validation_loss, validation_accuracy = validated(kept, data, team.first(data.validation))
             _check_validation(validation_loss, epoch, recipe)
             seconds = time.perf_counter() - begun
-            row = team.told(
+            row = team.broadcast(
                 Epoch(
                     *(epoch, train_loss, train_accuracy, validation_loss, validation_accuracy),
-                    *(recipe.lr * share, round(seconds, 3), round(len(lesson.train) / seconds, 1)),
+                    *(recipe.lr * share, round(seconds, 3), round(len(data.train) / seconds, 1)),
                 )
             )
             if recipe.keep == "last" or _is_best(row, history):
@@ -240,9 +240,9 @@ def _own_numbers(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
-def _check(recipe: Recipe, lesson: Lesson) -> None:
+def _check(recipe: Recipe, data: TrainingData) -> None:
     recipe.check()
-    if recipe.patience and not len(lesson.validation):
+    if recipe.patience and not len(data.validation):
         raise InputError(f"--patience {recipe.patience} watches the validation loss; give --validation above 0 with it")
 
 
@@ -306,14 +306,14 @@ class _Seen:
 
 
 @torch.inference_mode()
-def validated(model: nn.Module, lesson: Lesson, rows: np.ndarray) -> tuple[float | None, float | None]:
+def validated(model: nn.Module, data: TrainingData, rows: np.ndarray) -> tuple[float | None, float | None]:
     """Mean loss in nats, without smoothing or weights, and accuracy over `rows`; None for no rows."""
     model.eval()
     lost, right, count = [], [], 0
-    for batch in batches(lesson.plain, even_parts(rows, EVALUATED)):
-        with lesson.autocast():
-            logits = model(lesson.normalised(lesson.pixels(batch.x))).float()
-        y = sent(torch.from_numpy(batch.y), lesson.device)
+    for batch in batches(data.plain, even_parts(rows, EVALUATED)):
+        with data.autocast():
+            logits = model(data.normalised(data.pixels(batch.x))).float()
+        y = sent(torch.from_numpy(batch.y), data.device)
         lost.append(nn.functional.cross_entropy(logits, y, reduction="sum"))
         right.append((logits.argmax(1) == y).sum())
         count += len(batch.rows)

@@ -44,7 +44,8 @@ class Loss(NamedTuple):
 
 
 def measured(run: Run) -> list[Measured]:
-    """The accuracies of a run; where its options name no reference, the first set that a model was not trained on.
+    """The accuracies of a run, with the set that each is compared with: the reference that its options name, else the
+    first set that a model was not trained on, of the same dataset where there is one.
 
     Of `evaluate`, which orders its sets by name, it is the set with the highest accuracy.
     """
@@ -52,7 +53,9 @@ def measured(run: Run) -> list[Measured]:
     if run.job == "evaluate":
         rows.sort(key=lambda row: -row["value"])
     trained, named = trained_set(run), run.manifest.config.get("reference")
-    against = {row["model"]: set_name(row) for row in reversed(rows) if not _is_of(set_name(row), trained)}
+    tested = [row for row in rows if not _is_of(set_name(row), trained)]
+    tested.sort(key=lambda row: row["dataset"] != trained.rpartition("/")[0])
+    against = {row["model"]: set_name(row) for row in reversed(tested)}
     if isinstance(named, str) and named:
         against = dict.fromkeys(against, named)
     return [

@@ -6,10 +6,10 @@ from typing import Any
 
 from gapscope.blocks import Block, Heading, Sentence
 from gapscope.evaluation.page import accuracy_blocks
+from gapscope.evaluation.settings import plain, settings_table
 from gapscope.evaluation.stored import title_of
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.run import MODELS, Run
-from gapscope.training.settings import plain, settings_table
 
 ABOUT = DESCRIPTION.removesuffix(".json")
 # Details that a person may want to see at once; each member has some of them.

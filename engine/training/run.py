@@ -13,6 +13,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.evaluation import measure
 from gapscope.evaluation.predict import outcomes_of, predictions
+from gapscope.evaluation.settings import held_out_result, setting_results
 from gapscope.evaluation.stored import evaluate, features_of
 from gapscope.probes.model import DESCRIPTION, Classifier, load_model
 from gapscope.probes.train import train
@@ -27,7 +28,6 @@ from gapscope.training.candidates import Candidate, check_candidates
 from gapscope.training.memory import check_memory, on_a_worker
 from gapscope.training.page import page
 from gapscope.training.rows import TrainingOptions, TrainingRows, rows_of
-from gapscope.training.settings import held_out_result, setting_results
 
 # Accuracy on training rows is that of the first of them, which are a fair sample: rows are shuffled.
 TRAINING_SAMPLE = 10_000

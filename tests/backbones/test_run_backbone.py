@@ -247,7 +247,9 @@ def learnt(fashion, tmp_path_factory):
     """A workspace with a network trained on these images, and the report of its training."""
     workspace = tmp_path_factory.mktemp("workspace")
     where = {"workspace": str(workspace), "data_root": fashion, "device": "cpu"}
-    config = TrainCnnConfig(dataset="fashion-mnist", network="simple-cnn", epochs=6, batch_size=32, lr=2e-3, **where)
+    config = TrainCnnConfig(
+        dataset="fashion-mnist", network="simple-cnn", epochs=6, batch_size=32, learning_rate=2e-3, **where
+    )
     report = gapscope.jobs.train_cnn.run(config)
     sets = ExtractConfig(dataset=("fashion-mnist", "fashion-mnist+night:3"), backbone=RUN, split=("test",), **where)
     gapscope.jobs.extract.run(replace(sets, decode_workers=0))

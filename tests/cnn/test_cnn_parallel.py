@@ -31,7 +31,7 @@ from gapscope.cnn.parallel import (
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.team import ALONE, Team
-from gapscope.cnn.train import Lesson, fit
+from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import DivergedError, InputError
 from gapscope.core.location import Location
@@ -80,7 +80,7 @@ def lesson_of(source, budget=2**30):
     images = open_images(source, "stripes/train", own_frame(peek(source), None)[0], budget, threads=2)
     rows = divide(source.listing, np.arange(len(source.listing)), 0.2, 0, "stripes/train")
     mean, std = pixel_statistics(images, rows.train)
-    return Lesson(images, rows.train, rows.validation, 3, mean, std, CPU)
+    return TrainingData(images, rows.train, rows.validation, 3, mean, std, CPU)
 
 
 def network():
@@ -280,7 +280,7 @@ def test_a_team_of_one_hands_back_what_it_is_given():
     assert ALONE.learner(model) is model
     assert ALONE.weighted(loss, torch.zeros(3), None) is loss
     assert ALONE.summed(loss) is loss
-    assert ALONE.told("a") == "a"
+    assert ALONE.broadcast("a") == "a"
     assert ALONE.names == ()
 
 

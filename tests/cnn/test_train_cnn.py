@@ -14,7 +14,7 @@ from gapscope.cnn.kept import DiskFullError
 from gapscope.cnn.recipe import OPTIMIZERS, Recipe
 from gapscope.cnn.schedule import rate
 from gapscope.cnn.statistics import pixel_statistics
-from gapscope.cnn.train import Lesson, fit
+from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import DivergedError, InputError, SchemaError
 from gapscope.core.location import Location
@@ -58,7 +58,7 @@ def lesson_of(source, share=0.25, budget=2**30):
     images = open_images(source, "stripes/train", own_frame(peek(source), None)[0], budget, threads=2)
     rows = divide(source.listing, np.arange(len(source.listing)), share, 0, "stripes/train")
     mean, std = pixel_statistics(images, rows.train)
-    return Lesson(images, rows.train, rows.validation, len(source.listing.class_names), mean, std, CPU)
+    return TrainingData(images, rows.train, rows.validation, len(source.listing.class_names), mean, std, CPU)
 
 
 def design_of(lesson, name="simple-cnn"):

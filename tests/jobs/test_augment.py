@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
+from gapscope.cnn.request import USUAL
 from gapscope.cnn.sampling import SAMPLERS
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.location import Location
@@ -29,9 +31,8 @@ from gapscope.jobs.augment.told import notes_of
 from gapscope.jobs.augment.written import NOT_NEEDED, table_of
 from gapscope.jobs.extract import ExtractConfig
 from gapscope.jobs.extract import run as run_extract
-from gapscope.jobs.train_cnn import TrainCnnConfig, measure, written
+from gapscope.jobs.train_cnn import TrainCnnConfig
 from gapscope.jobs.train_cnn import run as run_training
-from gapscope.jobs.train_cnn.settled import USUAL
 from gapscope.realism.agreement import Agreement
 from gapscope.realism.table import SYNTHETIC_SCHEMA
 from gapscope.store import Piece, open_store
@@ -46,8 +47,8 @@ def one_thread_and_no_pictures_of_trainings():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "draw_answers", lambda *_: [])
-        for module in (measure, written):
+        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
+        for module in (evaluate, record):
             patch.setattr(module, "png", lambda figure: b"")
         yield
     torch.set_num_threads(threads)
@@ -179,7 +180,7 @@ def test_train_cnn_learns_from_synthetic_images_and_validates_on_real_ones(made)
     options = {"workspace": str(work / "work"), "data_root": work, "device": "cpu"}
     report = run_training(
         TrainCnnConfig(
-            dataset=f"{work / 'shapes'}+synthetic", epochs=1, evaluate_on=(f"{work / 'shapes'}/test",), **options
+            dataset=f"{work / 'shapes'}+synthetic", epochs=1, evaluate=(f"{work / 'shapes'}/test",), **options
         )
     )
     about = json.loads((Path(report.run) / "model.json").read_text())
@@ -195,7 +196,7 @@ def test_predictions_of_a_network_flag_the_synthetic_images_that_it_is_evaluated
     asked = f"{work / 'shapes'}+synthetic/train"
     workspace = {"workspace": str(work / "work"), "data_root": work, "name": "flags", "report": False}
     usual = {"network": "simple-cnn", "image_size": 16, "batch_size": 8, "device": "cpu", "epochs": 1}
-    report = run_training(TrainCnnConfig(dataset=str(work / "shapes"), evaluate_on=(asked,), **usual, **workspace))
+    report = run_training(TrainCnnConfig(dataset=str(work / "shapes"), evaluate=(asked,), **usual, **workspace))
     [place] = (Path(report.run) / "predictions").iterdir()
     table = pq.read_table(sorted(place.glob("part-*.parquet")))
     synthesis = with_synthetic(work).source("train").listing.synthesis

@@ -37,7 +37,7 @@ def run(*arguments, **options):
         (["fit-incremental", "--dataset", "digits", "--C", "1", "--l2", "1"], "--c 1 and --l2 1"),
         (["fit-incremental", "--dataset", "digits", "--model", "softmax", "rigde"], "did you mean 'ridge'"),
         (["tune", "--dataset", "digits", "--model", "softmx"], "did you mean 'softmax'"),
-        (["predict", "--model", "no-such-run", "--dataset", "digits"], "no-such-run holds no model"),
+        (["predict", "--model", "no-such-run", "--dataset", "digits"], "no run in workspace/runs named 'no-such-run'"),
         (["predict", "--dataset", "digits"], "model"),
         (["import-csv", "no-such-file.csv", "--dataset", "x", "--split", "train"], "no-such-file.csv"),
     ],

@@ -40,7 +40,9 @@ def learnt(fashion, tmp_path_factory):
     """A workspace with a network, its features and those of another backbone; and the run folder of the network."""
     workspace = tmp_path_factory.mktemp("workspace")
     where = {"workspace": str(workspace), "data_root": fashion, "device": "cpu"}
-    config = TrainCnnConfig(dataset="fashion-mnist", network="simple-cnn", epochs=4, batch_size=32, lr=2e-3, **where)
+    config = TrainCnnConfig(
+        dataset="fashion-mnist", network="simple-cnn", epochs=4, batch_size=32, learning_rate=2e-3, **where
+    )
     report = gapscope.jobs.train_cnn.run(config)
     sets = ExtractConfig(dataset=("fashion-mnist", "fashion-mnist+night:3"), backbone=RUN, decode_workers=0, **where)
     gapscope.jobs.extract.run(replace(sets, split=("train", "test")))
@@ -104,7 +106,7 @@ def test_a_forecast_is_what_the_logits_of_the_images_say(learnt, fashion):
 
 def test_heads_on_the_features_of_a_network_are_not_compared(learnt):
     report = gapscope.jobs.forecast.run(forecast_of(learnt))
-    assert any("share all that it has learnt, so none were trained" in note for note in report.notes)
+    assert any("share all that it has learnt, so none were trained" in note for note in report.sentences)
     assert {"forecast_atc_mc", "forecast_doc"} <= set(values(report))
     assert "forecast_gde" not in values(report)
 

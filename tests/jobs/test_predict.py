@@ -17,6 +17,7 @@ from gapscope.probes.model import load_model
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
 from gapscope.stream import connect
+from pages import tables_of
 from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 
@@ -44,7 +45,7 @@ def test_it_measures_what_the_training_run_measured(workspace, model):
     trained = json.loads((Location.of(model) / "results.json").read_text())["results"]
     report = predicted(workspace, model, "toy", split="val")
     assert [r.row() for r in report.results] == [row for row in trained if row["split"] == "val"]
-    assert report.tables[0].rows[0][:2] == ("lda", "toy/val")
+    assert tables_of(report)[0].rows[0][:2] == ("lda", "toy/val")
 
 
 def test_a_set_that_is_no_companion_is_predicted_row_by_row_as_the_model_says(workspace, model):
@@ -69,8 +70,8 @@ def test_rows_without_any_label_or_class_are_predicted_with_a_note(workspace, mo
     write_store(folder, x, np.full_like(y, -1), dataset="bare", split="test", class_names=[])
     report = predicted(workspace, model, "bare")
     assert not report.results
-    assert not report.tables
-    assert "bare/test has no labels; its 80 rows were predicted and not measured" in report.notes
+    assert not tables_of(report)
+    assert "bare/test has no labels; its 80 rows were predicted and not measured" in report.sentences
     table = pq.read_table(f"{report.run}/predictions/bare-test")
     assert (table["predicted"].to_numpy() == y).mean() > 0.9
     assert table["log_likelihood"].null_count == 80
@@ -95,7 +96,7 @@ def test_classes_in_another_order_are_matched_by_name(workspace, model, blobs):
     folder = workspace / "embeddings/toy/turned/test"
     write_store(folder, x, CLASSES - 1 - y, dataset="turned", split="test", class_names=names)
     report = predicted(workspace, model, "turned")
-    assert any("matched by name" in note for note in report.notes)
+    assert any("matched by name" in note for note in report.sentences)
     assert next(r.value for r in report.results if r.metric == "accuracy") > 0.9
 
 

@@ -1,7 +1,6 @@
 """`refit-head`: the same network, its last layer the optimum on its own training features and on no others."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import open_images
+from gapscope.cnn.refit import heads, refit_run, source
+from gapscope.cnn.refit.data import wanted_rows
+from gapscope.cnn.refit.method import Method, method_of
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
@@ -18,10 +21,8 @@ from gapscope.evaluation.accuracy import trained_set
 from gapscope.jobs import JOBS
 from gapscope.jobs.compare import CompareConfig
 from gapscope.jobs.predict import PredictConfig
-from gapscope.jobs.refit_head import RefitHeadConfig, fit, origin, run, work
-from gapscope.jobs.refit_head.lesson import wanted_rows
-from gapscope.jobs.refit_head.method import Method, method_of
-from gapscope.jobs.train_cnn import TrainCnnConfig, measure, written
+from gapscope.jobs.refit_head import RefitHeadConfig, run
+from gapscope.jobs.train_cnn import TrainCnnConfig
 from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.runs import networks_in
 from gapscope.networks.trained import load_trained
@@ -39,8 +40,8 @@ def one_thread_and_no_pictures_of_trainings():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "draw_answers", lambda *_: [])
-        for module in (measure, written):
+        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
+        for module in (evaluate, record):
             patch.setattr(module, "png", lambda figure: b"")
         yield
     torch.set_num_threads(threads)
@@ -153,9 +154,9 @@ def test_no_validation_or_test_image_is_learnt_from(workspace, plain, method, mo
 
         return opened
 
-    monkeypatch.setattr(work, "open_images", planting(rows.validation, 50))
+    monkeypatch.setattr(refit_run, "open_images", planting(rows.validation, 50))
     after = networks_of(refit(workspace, **options, name=f"{method} planted").run)
-    monkeypatch.setattr(work, "open_images", planting(rows.train[:1], 0))
+    monkeypatch.setattr(refit_run, "open_images", planting(rows.train[:1], 0))
     other = networks_of(refit(workspace, **options, name=f"{method} changed").run)
     images = open_images(source, SET, before[0].design.frame, 2**30).pixels
     for one, same, different in zip(before, after, other, strict=True):
@@ -171,13 +172,13 @@ def test_the_penalty_is_chosen_on_validation_images(workspace):
     assert len(about["settings"]) > 1
     kept = pq.read_table(Path(report.run) / "results.parquet").to_pylist()
     assert any(row["model"].startswith("simple-cnn, head refitted, seed 3(l2=") for row in kept)
-    assert any("chosen on" in note for note in report.notes)
+    assert any("chosen on" in note for note in report.sentences)
 
 
 def test_a_run_that_is_killed_after_one_seed_goes_on_and_ends_like_an_undisturbed_one(workspace, monkeypatch):
     options = {"method": "feature-diffusion", "balance": "1x", "settings": ("steps=3", "ddim_steps=2")}
     whole = networks_of(refit(workspace, **options, name="whole").run)
-    fitted, calls = fit.train, []
+    fitted, calls = heads.train, []
 
     def train(*arguments):
         calls.append(arguments)
@@ -185,7 +186,7 @@ def test_a_run_that_is_killed_after_one_seed_goes_on_and_ends_like_an_undisturbe
             raise KeyboardInterrupt
         return fitted(*arguments)
 
-    monkeypatch.setattr(fit, "train", train)
+    monkeypatch.setattr(heads, "train", train)
     with pytest.raises(KeyboardInterrupt):
         refit(workspace, **options, name="killed")
     killed = networks_of(refit(workspace, **options, name="killed").run)
@@ -198,11 +199,11 @@ def test_a_run_that_is_killed_after_one_seed_goes_on_and_ends_like_an_undisturbe
 
 def test_a_class_with_too_few_images_gets_no_rows_and_is_named():
     counts = np.array([5, 1, 3])
-    smote = method_of(RefitHeadConfig(run="", method="smote"))
+    smote = method_of("smote")
     wanted, notes = wanted_rows(smote, counts, ["cat", "dog", "frog"], "toys")
     assert wanted.tolist() == [0, 0, 2]
     assert "made none of dog" in notes[0]
-    gaussian = method_of(RefitHeadConfig(run="", method="gaussian"))
+    gaussian = method_of("gaussian")
     assert wanted_rows(gaussian, counts, ["cat", "dog", "frog"], "toys")[0].tolist() == [0, 4, 2]
     with pytest.raises(InputError, match="asks for no row"):
         wanted_rows(smote, np.array([5, 1, 5]), ["cat", "dog", "frog"], "toys")
@@ -210,9 +211,8 @@ def test_a_class_with_too_few_images_gets_no_rows_and_is_named():
 
 
 def test_settings_are_those_of_the_generator():
-    config = RefitHeadConfig(run="", method="gaussian", settings=("shrinkage=1",))
-    assert method_of(config).recipe.shrinkage == 1.0
-    steps = method_of(replace(config, method="feature-diffusion", settings=("steps=7",)))
+    assert method_of("gaussian", settings=("shrinkage=1",)).recipe.shrinkage == 1.0
+    steps = method_of("feature-diffusion", settings=("steps=7",))
     assert (steps.seeded(5).steps, steps.seeded(5).seed) == (7, 5)
 
 
@@ -253,6 +253,6 @@ def test_only_finished_runs_of_the_same_images_and_networks_with_a_linear_end_ar
         with pytest.raises(InputError, match=sentence):
             refit(workspace, name="changed")
     place.write_text(text)
-    monkeypatch.setattr(origin, "load_backbone", lambda *_, **__: SimpleNamespace(head=None))
+    monkeypatch.setattr(source, "load_backbone", lambda *_, **__: SimpleNamespace(head=None))
     with pytest.raises(InputError, match="does not end in a linear layer"):
         refit(workspace)

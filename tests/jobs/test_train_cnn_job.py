@@ -15,18 +15,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from gapscope.cnn import evaluate, record
+from gapscope.cnn import figures as cnn_figures
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import open_images
 from gapscope.cnn.presets import PRESETS
+from gapscope.cnn.record import HISTORY
+from gapscope.cnn.weights import first_weights
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.jobs.command_line import execute
-from gapscope.jobs.train_cnn import TrainCnnConfig, measure, pictures, run, written
-from gapscope.jobs.train_cnn.settled import settled
-from gapscope.jobs.train_cnn.weights import first_weights
-from gapscope.jobs.train_cnn.written import HISTORY
+from gapscope.jobs.train_cnn import TrainCnnConfig, request_of, run
 from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
 from gapscope.networks.trained import load_trained
@@ -50,8 +51,8 @@ def one_thread():
 def undrawn():
     """Pictures take three quarters of the time of a short run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "draw_answers", lambda *_: [])
-        for module in (measure, written):
+        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
+        for module in (evaluate, record):
             patch.setattr(module, "png", lambda figure: b"")
         yield
 
@@ -193,22 +194,24 @@ def test_images_of_different_sizes_are_scaled_and_the_user_told(tmp_path):
     folders(tmp_path / "set" / "train" / "a", {"more": 3}, (40, 24))
     folders(tmp_path / "set" / "test", {"a": 1, "b": 1}, (9, 9))
     report = run(TrainCnnConfig(dataset=str(tmp_path / "set"), epochs=1, workspace=str(tmp_path / "ws")))
-    assert "images of 2 sizes from 20 × 30 to 40 × 24 are scaled to 64 × 64; --image-size changes that" in report.notes
+    assert (
+        "images of 2 sizes from 20 × 30 to 40 × 24 are scaled to 64 × 64; --image-size changes that" in report.sentences
+    )
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_training_and_says_what_it_costs(name):
     preset = PRESETS[name]
-    config = settled(TrainCnnConfig(preset=name))
+    config = request_of(TrainCnnConfig(preset=name))
     assert f"--preset {name}" in preset.command
     assert preset.cost
     assert preset.expected
     assert {option: getattr(config, option) for option in preset.options} == dict(preset.options)
-    assert settled(TrainCnnConfig(preset=name, epochs=1)).epochs == 1
+    assert request_of(TrainCnnConfig(preset=name, epochs=1)).epochs == 1
 
 
 def test_random_weights_win_over_a_preset_that_begins_with_pretrained_ones():
-    config = settled(TrainCnnConfig(preset="cats-dogs-resnet18", weights="random"))
+    config = request_of(TrainCnnConfig(preset="cats-dogs-resnet18", weights="random"))
     assert config.pretrained
     assert first_weights(config, Design(config.network, Frame(32, 32, 3), 2)) is None
 
@@ -221,7 +224,7 @@ def whole(tmp_path_factory):
     """A run that was asked to evaluate on two sets."""
     place = tmp_path_factory.mktemp("whole")
     with undrawn():
-        return run(TrainCnnConfig(dataset="digits", epochs=2, batch_size=32, evaluate_on=SETS, workspace=str(place)))
+        return run(TrainCnnConfig(dataset="digits", epochs=2, batch_size=32, evaluate=SETS, workspace=str(place)))
 
 
 def test_it_is_evaluated_on_the_sets_that_are_asked_for_and_on_what_it_learnt_from(whole):
@@ -257,10 +260,10 @@ def test_what_was_held_out_agrees_with_the_history_of_the_training(whole):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("digits/train", "names the images that are learnt from; name another split, such as digits/test"),
-        ("digits+night:2/train", "names the images that are learnt from"),
+        ("digits/train", "names the training images; name another split, such as digits/test"),
+        ("digits+night:2/train", "names the training images"),
         ("digits/tset", "did you mean 'test'"),
-        ("digits", "--evaluate-on digits names no split; write it as dataset/split, such as digits/test"),
+        ("digits", "--evaluate digits names no split; write it as dataset/split, such as digits/test"),
         ("digits+nigt/test", "did you mean 'night'"),
         ("no-such-set/test", "no-such-set"),
     ],
@@ -286,13 +289,13 @@ def test_a_folder_that_is_learnt_from_may_be_asked_for_by_its_name_as_results_ca
     for split, count in {"train": 4, "test": 2, "val": 3}.items():
         folders(tmp_path / "photos" / split, {"a": count, "b": count})
     place = {"dataset": str(tmp_path / "photos"), "workspace": str(tmp_path / "ws")}
-    report = run(TrainCnnConfig(epochs=1, evaluate_on=("photos/val",), report=False, **place))
+    report = run(TrainCnnConfig(epochs=1, evaluate=("photos/val",), report=False, **place))
     assert {path.name for path in (Path(report.run) / "predictions").iterdir()} >= {"photos-val"}
     assert not (Path(report.run) / "predictions" / "photos-test").exists()
 
 
 def test_modified_training_images_are_recorded_and_validation_images_stay_as_they_are(tmp_path):
-    options = {"dataset": "digits", "epochs": 1, "evaluate_on": ("digits/test",), "workspace": str(tmp_path)}
+    options = {"dataset": "digits", "epochs": 1, "evaluate": ("digits/test",), "workspace": str(tmp_path)}
     plain = run(TrainCnnConfig(**options, name="plain"))
     never = run(TrainCnnConfig(**options, modify="invert:5", modify_probability=0.0, name="never"))
     always = run(TrainCnnConfig(**options, modify="invert:5", modify_probability=1.0, name="always"))
@@ -310,8 +313,8 @@ def test_a_class_of_one_image_is_learnt_from_and_the_user_told(tmp_path):
     folders(tmp_path / "set" / "test", {"a": 1, "b": 1, "only": 1})
     report = run(TrainCnnConfig(dataset=str(tmp_path / "set"), epochs=1, workspace=str(tmp_path / "ws")))
     assert (
-        "set/train has one usable image of 1 of its classes, such as 'only'; it is learnt from and not validated on"
-        in report.notes
+        "set/train has one usable image of 1 of its classes, such as 'only'; it is trained on and not validated on"
+        in report.sentences
     )
     counts = {row.split: row.n for row in report.results if row.metric == "accuracy"}
     assert counts["train"] + counts["train (held out)"] == 13
@@ -356,10 +359,10 @@ def test_a_network_without_a_map_gets_no_picture_of_where_it_looks_and_a_sentenc
     def mapless(*_):
         raise InputError("there is no map")
 
-    monkeypatch.setattr(pictures, "grad_cam", mapless)
-    options = {"dataset": "digits", "epochs": 1, "evaluate_on": ("digits/test",), "workspace": str(tmp_path)}
+    monkeypatch.setattr(cnn_figures, "grad_cam", mapless)
+    options = {"dataset": "digits", "epochs": 1, "evaluate": ("digits/test",), "workspace": str(tmp_path)}
     report = run(TrainCnnConfig(**options))
-    assert "digits/test: no picture of where simple-cnn looks, because there is no map" in report.notes
+    assert "digits/test: no picture of where simple-cnn looks, because there is no map" in report.sentences
     figures = {path.name for path in (Path(report.run) / "figures").iterdir()}
     assert "predictions-digits-test.png" in figures
     assert "saliency-digits-test.png" not in figures
@@ -374,7 +377,7 @@ def test_help_lists_every_preset_with_what_it_costs_and_what_to_expect(capsys):
 
 
 def test_a_dataset_beside_a_preset_wins(tmp_path):
-    config = settled(TrainCnnConfig(preset="cifar10-small", dataset="digits"))
+    config = request_of(TrainCnnConfig(preset="cifar10-small", dataset="digits"))
     assert (config.dataset, config.network, config.augment) == (
         "digits",
         "resnet-small",
@@ -383,7 +386,7 @@ def test_a_dataset_beside_a_preset_wins(tmp_path):
 
 
 def test_networks_that_a_cluster_trains_are_those_of_this_process(tmp_path, cluster):
-    options = {"dataset": "digits", "epochs": 1, "seeds": 2, "evaluate_on": ("digits/test",), "modify": "night"}
+    options = {"dataset": "digits", "epochs": 1, "seeds": 2, "evaluate": ("digits/test",), "modify": "night"}
     here = run(TrainCnnConfig(**options, workspace=str(tmp_path / "here")))
     there = run(TrainCnnConfig(**options, workspace=str(tmp_path / "there"), scheduler=cluster))
     assert [row.value for row in there.results] == pytest.approx([row.value for row in here.results], rel=1e-4)
@@ -395,6 +398,6 @@ def test_networks_that_a_cluster_trains_are_those_of_this_process(tmp_path, clus
 
 @pytest.mark.slow
 def test_two_processes_train_a_network_that_is_evaluated_like_any_other(tmp_path):
-    options = {"dataset": "digits", "epochs": 4, "batch_size": 32, "evaluate_on": ("digits/test",)}
+    options = {"dataset": "digits", "epochs": 4, "batch_size": 32, "evaluate": ("digits/test",)}
     report = run(TrainCnnConfig(**options, processes=2, workspace=str(tmp_path)))
     assert {row.split: row.value for row in report.results if row.metric == "accuracy"}["test"] > 0.85

@@ -8,7 +8,7 @@ import torch
 from gapscope.cnn.images import even_parts, open_images
 from gapscope.cnn.modified import Modified
 from gapscope.cnn.recipe import Recipe
-from gapscope.cnn.train import Lesson, fit
+from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.location import Location
 from gapscope.core.random import stream
@@ -124,7 +124,7 @@ def test_a_training_on_modified_images_that_goes_on_equals_an_undisturbed_one(rn
     recipe = Recipe(epochs=3, batch_size=16, seed=3)
 
     def trained(checkpoint, images):
-        lesson = Lesson(images, ROWS[:48], ROWS[48:64], 2, (0.5,) * 3, (0.3,) * 3, torch.device("cpu"))
+        lesson = TrainingData(images, ROWS[:48], ROWS[48:64], 2, (0.5,) * 3, (0.3,) * 3, torch.device("cpu"))
         return fit(Design("simple-cnn", images.frame, 2).build(3), lesson, recipe, checkpoint)
 
     def losses(fitted):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from gapscope.cnn import evaluate, record
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
@@ -17,7 +18,6 @@ from gapscope.jobs.study_augmentation import StudyAugmentationConfig, run
 from gapscope.jobs.study_augmentation.heads import heads_of, run_heads
 from gapscope.jobs.study_augmentation.sets import make_sets, sets_of, studied
 from gapscope.jobs.study_augmentation.trainings import cells_of
-from gapscope.jobs.train_cnn import measure, written
 from gapscope.reports.page.augmentation import augmentation_section
 from gapscope.runs.run import read_run
 from gapscope.studies.augmentation import Answers
@@ -46,8 +46,8 @@ def one_thread_and_no_pictures_of_trainings():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "draw_answers", lambda *_: [])
-        for module in (measure, written):
+        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
+        for module in (evaluate, record):
             patch.setattr(module, "png", lambda figure: b"")
         yield
     torch.set_num_threads(threads)

@@ -3,20 +3,20 @@
 from gapscope.backbones.hub import hub_file, url_file
 from gapscope.backbones.request import RANDOM
 from gapscope.backbones.weights import read_weights
+from gapscope.cnn.request import Request
 from gapscope.core.errors import InputError
-from gapscope.jobs.train_cnn.config import TrainCnnConfig
 from gapscope.networks.design import Design, State
 from timm.models import get_pretrained_cfg
 from torchvision.models import get_model_weights
 
 
-def first_weights(config: TrainCnnConfig, design: Design) -> tuple[State, str] | None:
+def first_weights(request: Request, design: Design) -> tuple[State, str] | None:
     """The tensors to begin with and where they are from; None for random ones."""
-    if config.weights == RANDOM:
+    if request.weights == RANDOM:
         return None
-    if config.weights:
-        return read_weights(config.weights), config.weights
-    if not config.pretrained:
+    if request.weights:
+        return read_weights(request.weights), request.weights
+    if not request.pretrained:
         return None
     if not design.library:
         raise InputError(f"nobody publishes weights of {design.name!r}; leave out --pretrained or give --weights")

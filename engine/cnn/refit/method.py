@@ -1,6 +1,7 @@
-"""How a last layer is learnt again: on real features alone, with classes weighted, or with synthetic features."""
+"""How a last layer is trained again: on real features alone, with classes weighted, or with synthetic features."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gapscope.backbones.arguments import parse_backbone_args
@@ -9,9 +10,9 @@ from gapscope.generators.balance import targets
 from gapscope.generators.feature_generator import FeatureMethod
 from gapscope.generators.features import FEATURE_GENERATORS
 from gapscope.generators.recipe import recipe_of
-from gapscope.jobs.refit_head.config import RefitHeadConfig
 
 PLAIN, BALANCED = "none", "class-balanced"
+BALANCE = "to-max"
 METHODS = (PLAIN, BALANCED, *FEATURE_GENERATORS)
 
 
@@ -34,7 +35,7 @@ class Method:
     recipe: Any = None
 
     @property
-    def told(self) -> str:
+    def title(self) -> str:
         """What results call it, behind the network's name."""
         if self.name == PLAIN:
             return "head refitted"
@@ -55,23 +56,22 @@ class Method:
         return replace(self.recipe, seed=seed) if hasattr(self.recipe, "seed") else self.recipe
 
 
-def method_of(config: RefitHeadConfig) -> Method:
-    """The method that the options name.
+def method_of(name: str, balance: str = BALANCE, settings: Sequence[str] = (), l2: float | None = None) -> Method:
+    """The method called `name`, with the size that classes are filled up to and ``name=value`` of its generator.
 
     Raises
     ------
     InputError
         There is no such method, it has no such setting, or a value means nothing.
     """
-    if config.method not in METHODS:
-        raise unknown_name("method", config.method, METHODS)
-    if config.l2 is not None and not config.l2 >= 0:
-        raise InputError(f"--l2 is {config.l2}; give 0 or more, or leave it to the validation images")
-    if config.method in FEATURE_GENERATORS:
-        targets([1, 1], config.balance)
-        return Method(config.method, config.balance, recipe_of(config.method, parse_backbone_args(config.settings)))
-    usual = {one.name: one.default for one in fields(config)}
-    given = [f"--{name}" for name in ("balance", "settings") if getattr(config, name) != usual[name]]
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    if l2 is not None and not l2 >= 0:
+        raise InputError(f"--l2 is {l2}; give 0 or more, or leave it to the validation images")
+    if name in FEATURE_GENERATORS:
+        targets([1, 1], balance)
+        return Method(name, balance, recipe_of(name, parse_backbone_args(settings)))
+    given = [*(["--balance"] if balance != BALANCE else []), *(["--settings"] if settings else [])]
     if given:
-        raise InputError(f"--method {config.method} makes no synthetic features; leave out {', '.join(given)}")
-    return Method(config.method)
+        raise InputError(f"--method {name} makes no synthetic features; leave out {', '.join(given)}")
+    return Method(name)

@@ -1,4 +1,4 @@
-"""The last layers of a run: one for each network, learnt again, or left finished by a run that was interrupted."""
+"""The last layers of a run: one for each network, trained again, or left finished by a run that was interrupted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from gapscope.backbones.backbone import choose_device
+from gapscope.cnn.refit.data import HeadData, check_seen
+from gapscope.cnn.refit.features import features, joined, shuffled
+from gapscope.cnn.refit.refit_run import RefitRun
+from gapscope.cnn.refit.source import seed_of
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
-from gapscope.jobs.refit_head.features import features, joined, shuffled
-from gapscope.jobs.refit_head.lesson import Lesson, check_seen
-from gapscope.jobs.refit_head.origin import seed_of
-from gapscope.jobs.refit_head.work import Work
 from gapscope.networks.design import head_name
 from gapscope.networks.runs import DESCRIPTION, NetworkFolder
 from gapscope.networks.trained import Trained, load_trained
@@ -30,54 +30,54 @@ MEMBER, HEAD = "logistic", "head"
 GENERATOR = "generator"
 
 
-def refitted(work: Work, lesson: Lesson) -> Iterator[Trained]:
-    """Each network with its new last layer: what an interrupted run has left finished, else learnt and saved."""
-    device = choose_device(work.config.device)
-    for network in work.origin.networks:
-        title = work.title(network)
-        place = work.place(title)
+def refitted(run: RefitRun, data: HeadData) -> Iterator[Trained]:
+    """Each network with its new last layer: what an interrupted run has left finished, else trained and saved."""
+    device = choose_device(run.device)
+    for network in run.source_run.networks:
+        title = run.title(network)
+        place = run.place(title)
         if (place / DESCRIPTION).exists():
             (place / CHECKPOINT).delete_folder()  # of a run that was killed between writing the model and this
-            work.progress.say(f"{title} is there already; continuing with its predictions")
+            run.progress.say(f"{title} is there already; continuing with its predictions")
             yield load_trained(place, device)
             continue
-        with work.folder.timed(f"fit {title}"):
-            yield refit(work, lesson, network, device)
+        with run.folder.timed(f"fit {title}"):
+            yield refit(run, data, network, device)
 
 
-def refit(work: Work, lesson: Lesson, network: NetworkFolder, device: torch.device) -> Trained:
+def refit(run: RefitRun, data: HeadData, network: NetworkFolder, device: torch.device) -> Trained:
     """Learn the last layer of a network again, and save the whole."""
-    title, seed = work.title(network), seed_of(network)
-    place, first = work.place(title), load_trained(network.folder, device)
+    title, seed = run.title(network), seed_of(network)
+    place, first = run.place(title), load_trained(network.folder, device)
     states = place / CHECKPOINT
-    check_seen(first, lesson.images)
+    check_seen(first, data.images)
     dim = first.model.get_submodule(head_name(first.model)).in_features
-    lesson.check_memory(dim, work.method, work.config.memory)
-    learnt, held = (features(first, lesson.images, rows, work.progress) for rows in lesson.rows[:2])
-    real = shuffled(learnt, seed, "real")
+    data.check_memory(dim, run.method, run.memory)
+    trained_on, held = (features(first, data.images, rows, run.progress) for rows in data.rows[:2])
+    real = shuffled(trained_on, seed, "real")
     with connect() as workers:
-        made = synthetic(work, lesson, real, seed, states, workers)
+        made = synthetic(run, data, real, seed, states, workers)
         rows = shuffled(joined(real, made), seed, "all")
-        options = ProbeOptions(l2=work.config.l2, class_weight=work.method.class_weight, seed=seed)
-        store = _stored(rows, lesson)
-        # Held-out rows that stand in no store are chosen by and never learnt from.
-        head = train(MEMBER, store.view(), held, options, workers, work.progress, FolderCheckpoint(states / HEAD))
-    found = with_head(first, head, title, _about(work, real, made, head))
+        options = ProbeOptions(l2=run.l2, class_weight=run.method.class_weight, seed=seed)
+        store = _stored(rows, data)
+        # Held-out rows that stand in no store are chosen by and never were trained on.
+        head = train(MEMBER, store.view(), held, options, workers, run.progress, FolderCheckpoint(states / HEAD))
+    found = with_head(first, head, title, _about(run, real, made, head))
     found.save(place)
     states.delete_folder()
     return found
 
 
-def synthetic(work: Work, lesson: Lesson, real: Chunk, seed: int, states: Location, workers: Workers) -> Chunk:
+def synthetic(run: RefitRun, data: HeadData, real: Chunk, seed: int, states: Location, workers: Workers) -> Chunk:
     """The rows that the method makes of the `real` ones; a killed training of its generator goes on."""
-    classes = np.flatnonzero(lesson.wanted).tolist()
+    classes = np.flatnonzero(data.wanted).tolist()
     if not classes:
         return real.rows(0, 0)
-    recipe = work.method.seeded(seed)
+    recipe = run.method.seeded(seed)
     checkpoint = FolderCheckpoint(states / GENERATOR)
-    view = _stored(real, lesson).view()
-    generator = work.method.generator.train(view, classes, workers, recipe, checkpoint, work.progress)
-    counts = lesson.wanted[classes]
+    view = _stored(real, data).view()
+    generator = run.method.generator.train(view, classes, workers, recipe, checkpoint, run.progress)
+    counts = data.wanted[classes]
     x = [generator.sample(label, range(count), seed) for label, count in zip(classes, counts.tolist(), strict=True)]
     # No image of a listing has a number below 0.
     return Chunk(-1 - np.arange(counts.sum()), np.concatenate(x), np.repeat(classes, counts).astype(np.int32))
@@ -92,17 +92,17 @@ def with_head(network: Trained, head: Classifier, title: str, about: dict[str, A
     return replace(network, title=title, details=network.details | {HEAD: about})
 
 
-def _stored(rows: Chunk, lesson: Lesson) -> ArrayStore:
-    return ArrayStore(rows.x, rows.y, lesson.class_names, lesson.images.name, rows.sample_id)
+def _stored(rows: Chunk, data: HeadData) -> ArrayStore:
+    return ArrayStore(rows.x, rows.y, data.class_names, data.images.name, rows.sample_id)
 
 
-def _about(work: Work, real: Chunk, made: Chunk, head: Classifier) -> dict[str, Any]:
+def _about(run: RefitRun, real: Chunk, made: Chunk, head: Classifier) -> dict[str, Any]:
     """How a last layer came about, as plain values."""
-    method = work.method
+    method = run.method
     return head.details | {
         "method": method.name,
         "balance": method.balance,
-        "of": str(work.origin.place),
+        "of": str(run.source_run.place),
         "real_rows": len(real.y),
         "synthetic_rows": len(made.y),
     }

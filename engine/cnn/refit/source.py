@@ -1,29 +1,31 @@
-"""The finished run whose networks get a new last layer: its options, its networks, and the images they learnt from."""
+"""The finished run whose networks get a new last layer: its options, its networks, and their training images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gapscope.backbones import load_backbone
+from gapscope.cnn.test_set import TestSet
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
-from gapscope.data.catalogue import open_dataset
+from gapscope.data.catalogue import companions_of, open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
-from gapscope.jobs.refit_head.config import RefitHeadConfig
-from gapscope.networks.runs import MODELS, PREFIX, RUNS, NetworkFolder, networks_in, networks_of
-from gapscope.runs.folder import MANIFEST
+from gapscope.networks.runs import PREFIX, RUNS, NetworkFolder, networks_in, networks_of
+from gapscope.runs.folder import MANIFEST, PREDICTIONS
+from gapscope.runs.inputs import run_of
 from gapscope.schemas.run import Input
+from gapscope.store.workspace import slug
 
 TRAINING = "train-cnn"
 DECIDED = ("classes", "labels")
 
 
 @dataclass(frozen=True)
-class Origin:
+class SourceRun:
     """A finished run of `train-cnn`.
 
     Attributes
@@ -51,7 +53,7 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """What is learnt from, as ``dataset/split``."""
+        """What is were trained on, as ``dataset/split``."""
         return f"{self.dataset.name}/{self.options['split']}"
 
     def opened(self, name: str) -> Dataset:
@@ -77,8 +79,8 @@ def seed_of(network: NetworkFolder) -> int:
     return network.about()["details"]["recipe"]["seed"]
 
 
-def origin_of(config: RefitHeadConfig) -> Origin:
-    """The run that the options name, and what it learnt from.
+def source_run_of(workspace: str, run: str, data_root: Path | None = None) -> SourceRun:
+    """The run that the options name, and what it were trained on.
 
     Raises
     ------
@@ -86,20 +88,20 @@ def origin_of(config: RefitHeadConfig) -> Origin:
         There is no such run, it is not finished, its images are not there or have changed, or its networks do not end
         in a linear layer.
     """
-    place = _place(config)
+    place = _place(workspace, run)
     manifest = _manifest(place)
     options = manifest["config"]
-    root = Path(config.data_root or options["data_root"])
-    dataset = _opened(options["dataset"], root, options, config.workspace)
+    root = Path(data_root or options["data_root"])
+    dataset = _opened(options["dataset"], root, options, workspace)
     source = dataset.source(options["split"])
     if source.listing.fingerprint().hash != manifest["inputs"][0]["config_hash"]:
         raise InputError(
-            f"{dataset.name}/{options['split']} lists other images than {place.name} learnt from, which then cannot be "
-            "told from those that it was validated on; give their folder with --data-root, or train it again"
+            f"{dataset.name}/{options['split']} lists other images than {place.name} was trained on, so that "
+            "training and validation images cannot be told apart; give their folder with --data-root, or train it again"
         )
     networks = tuple(sorted(networks_in(place), key=seed_of))
     check_head(networks[0])
-    return Origin(place, config.workspace, root, options, networks, dataset, source)
+    return SourceRun(place, workspace, root, options, networks, dataset, source)
 
 
 def check_head(network: NetworkFolder) -> None:
@@ -113,7 +115,7 @@ def check_head(network: NetworkFolder) -> None:
     backbone = load_backbone(network.name, str(network.file), device="cpu")
     if backbone.head is None or backbone.network.classifier.bias is None:
         raise InputError(
-            f"{network.name} does not end in a linear layer with intercepts, so there is no last layer to learn again; "
+            f"{network.name} does not end in a linear layer with intercepts, so there is no last layer to train again; "
             "choose a network that does, such as resnet-small"
         )
 
@@ -123,16 +125,14 @@ def _opened(name: str, root: Path, options: Mapping[str, Any], workspace: str) -
     return open_dataset(name, root, **files, seed=options["seed"], workspace=workspace)
 
 
-def _place(config: RefitHeadConfig) -> Location:
+def _place(workspace: str, run: str) -> Location:
     """The run's folder: in the workspace, else wherever a path leads."""
-    workspace, text = Location.of(config.workspace).absolute(), config.run.removeprefix(PREFIX).rstrip("/")
-    candidates = [workspace / RUNS / text, Location.of(text).absolute()] if text else []
-    found = next((place for place in candidates if (place / MANIFEST).exists()), None)
-    if found is None:
-        known = {one.folder.parent.parent.name if one.folder.parent.name == MODELS else one.folder.name
-                 for one in networks_of(workspace)}  # fmt: skip
-        raise unknown_name(f"run of {TRAINING}", config.run, known)
-    return found
+    root, text = Location.of(workspace).absolute(), run.removeprefix(PREFIX).rstrip("/")
+    candidates = [root / RUNS / text, Location.of(text).absolute()] if text else []
+    place = next((place for place in candidates if (place / MANIFEST).exists()), None)
+    if place is None:
+        raise unknown_name(f"run of {TRAINING}", run, {run_of(one.folder).name for one in networks_of(root)})
+    return place
 
 
 def _manifest(place: Location) -> dict[str, Any]:
@@ -144,3 +144,38 @@ def _manifest(place: Location) -> dict[str, Any]:
             f"{place} is not finished (its status is {manifest['status']}); run its {TRAINING} again, which continues"
         )
     return manifest
+
+
+def test_sets(source_run: SourceRun) -> list[TestSet]:
+    """Those that the run has predicted, opened as it did.
+
+    Raises
+    ------
+    InputError
+        One is not there any more.
+    """
+    wanted = (source_run.networks[0].folder / PREDICTIONS).names()
+    sets: dict[str, TestSet] = {}
+    for dataset, split in _candidates(source_run):
+        called = slug(f"{dataset.name}-{split}")
+        if called in wanted and called not in sets:
+            sets[called] = TestSet.of(dataset, split, source_run.source.listing.class_names)
+    missing = [one for one in wanted if one not in sets]
+    if missing:
+        raise InputError(
+            f"{source_run.place.name} was evaluated on {', '.join(missing)}, not found under {source_run.data_root}; "
+            "give the folder of the datasets with --data-root"
+        )
+    return [sets[one] for one in wanted]
+
+
+def _candidates(source_run: SourceRun) -> Iterator[tuple[Dataset, str]]:
+    """Every split of every dataset that the run may have been evaluated on and that is there."""
+    requested = [name.rpartition("/")[0] for name in source_run.options["evaluate_on"]]
+    trained = source_run.options["dataset"]
+    for name in dict.fromkeys((trained, *(requested or companions_of(trained)))):
+        try:
+            dataset = source_run.opened(name)
+        except InputError:
+            continue  # `test_sets` says what is missing, if it was used
+        yield from ((dataset, split) for split in dataset.splits)

@@ -1,16 +1,16 @@
-"""Pictures of what a network said of a set: telling images with its answers, and where it looked."""
+"""Figures of what a network predicts for a set: telling images with its predictions, and where it looks."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from gapscope.cnn.images import Images
 from gapscope.cnn.saliency import grad_cam
+from gapscope.cnn.test_set import TestSet
+from gapscope.cnn.training_run import TrainingRun
 from gapscope.core.errors import InputError
 from gapscope.draw import png
 from gapscope.draw.gallery import Tile, gallery
 from gapscope.evaluation.picks import telling_rows
-from gapscope.jobs.image_sets import Unseen
-from gapscope.jobs.train_cnn.work import Work
 from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.trained import Trained
 from gapscope.predictions import Predictions, read_predictions
@@ -21,21 +21,21 @@ SHOWN = 8
 Rows = Mapping[str, Sequence[Tile]]
 
 
-def draw_answers(work: Work, model: Trained, test: Unseen, images: Images) -> list[str]:
+def draw_predictions(run: TrainingRun, model: Trained, test: TestSet, images: Images) -> list[str]:
     """Write ``predictions-SET.png`` and ``saliency-SET.png``; a sentence for the user where the second cannot be."""
-    place = work.place(model.title) / PREDICTIONS / test.folder
+    place = run.place(model.title) / PREDICTIONS / test.folder
     names = {"dataset": test.dataset, "split": test.split, "class_names": model.class_names}
     said = read_predictions(str(place), model=model.title, **names)
     picked = telling_rows(said.label, said.top[:, 0], said.confidence, said.sample_id, SHOWN)
     rows = {heading: _tiles(said, chosen, images) for heading, chosen in picked.items()}
     title = f"{model.title} on {test.name}"
-    work.draw(model.title, f"predictions-{test.folder}", png(gallery(rows, title=title)))
+    run.draw(model.title, f"predictions-{test.folder}", png(gallery(rows, title=title)))
     try:
         looked: Rows = {heading: _with_heat(model, tiles) for heading, tiles in rows.items()}
     except InputError as error:
         return [f"{test.name}: no picture of where {model.title} looks, because {error}"]
     picture = gallery(looked, title=f"{title}: what speaks for each answer, by Grad-CAM")
-    work.draw(model.title, f"saliency-{test.folder}", png(picture))
+    run.draw(model.title, f"saliency-{test.folder}", png(picture))
     return []
 
 

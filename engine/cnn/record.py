@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 from gapscope.cnn.images import Images
 from gapscope.cnn.train import Fitted, history_columns
+from gapscope.cnn.training_run import TrainingRun
 from gapscope.core.files import write_table
 from gapscope.core.location import Location
 from gapscope.draw import png
 from gapscope.draw.history import history
-from gapscope.jobs.train_cnn.work import Work
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 
 HISTORY, REJECTED = "history.parquet", "rejected.parquet"
@@ -22,21 +22,21 @@ HISTORY_SCHEMA = pa.schema(
         *(pa.field(name, pa.float64(), nullable=False) for name in ("lr", "seconds", "images_per_second")),
     ]
 )
-LEDGER_SCHEMA = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
+SPLIT_REJECTED_SCHEMA = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
 
 
-def write_history(work: Work, title: str, fitted: Fitted) -> None:
+def write_history(run: TrainingRun, title: str, fitted: Fitted) -> None:
     """The history of a training as a table, and its loss and accuracy as pictures."""
     columns = history_columns(fitted.history)
-    _write(work.place(title) / HISTORY, pa.table(columns, HISTORY_SCHEMA))
+    _write(run.place(title) / HISTORY, pa.table(columns, HISTORY_SCHEMA))
     for what, unit in (("loss", "loss, nats"), ("accuracy", "accuracy")):
         lines = {part: columns[f"{part}_{what}"] for part in ("train", "validation")}
         picture = history(lines, title=f"{title}: {what} by epoch", up=unit, chosen=fitted.epoch)
-        work.draw(title, f"history-{what}", png(picture))
+        run.draw(title, f"history-{what}", png(picture))
 
 
 def rejected_rows(images: Images) -> list[dict[str, Any]]:
-    """The images of a split that could not be decoded, as rows of the ledger."""
+    """The images of a split that could not be decoded, as rows of the table."""
     names = images.source.listing.names
     return [
         {"split": images.name, "sample_id": row, "path": names[row], "reason": why}
@@ -44,9 +44,18 @@ def rejected_rows(images: Images) -> list[dict[str, Any]]:
     ]
 
 
-def write_rejected(place: Location, ledger: Sequence[Mapping[str, Any]]) -> None:
-    """The ledger of files that hold no usable image, of all splits; written even when it is empty."""
-    _write(place / REJECTED, pa.Table.from_pylist(list(ledger), LEDGER_SCHEMA))
+def rejected_note(name: str, files: int, rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the files of a set hold no usable image."""
+    first = rows[0]
+    return (
+        f"{name}: {len(rows)} of {files:,} files hold no usable image and were left out, such as {first['path']} "
+        f"({first['reason']}); all are in {REJECTED}"
+    )
+
+
+def write_rejected(place: Location, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The files that hold no usable image, of all splits; written even when it is empty."""
+    _write(place / REJECTED, pa.Table.from_pylist(list(rows), SPLIT_REJECTED_SCHEMA))
 
 
 def _write(place: Location, table: pa.Table) -> None:

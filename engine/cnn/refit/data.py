@@ -1,4 +1,4 @@
-"""What the last layers of a run learn from: the images that its networks learnt from, and rows for small classes."""
+"""Training data of last layers: the images that the networks were trained on, and rows for small classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from gapscope.cnn.division import Division, divide
 from gapscope.cnn.images import Images
+from gapscope.cnn.refit.method import Method
+from gapscope.cnn.refit.refit_run import RefitRun
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.errors import InputError
 from gapscope.generators.balance import targets
-from gapscope.jobs.refit_head.method import Method
-from gapscope.jobs.refit_head.work import Work
 from gapscope.networks.trained import Trained
 
 # Rows of features in memory: as they came from the network, in random order, and what a fit keeps beside them.
@@ -18,7 +18,7 @@ COPIES = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class HeadData:
     """The images of the training split, divided as for the training, the same for every seed.
 
     Attributes
@@ -53,30 +53,30 @@ class Lesson:
         Budget(parse_bytes(memory)).require(needed, subject, "raise --memory")
 
 
-def lesson_of(work: Work) -> Lesson:
+def head_data(run: RefitRun) -> HeadData:
     """The training split, opened and divided as `train-cnn` did it, and what is missing in each class.
 
     Raises
     ------
     InputError
-        Other rows come out of it than the networks learnt from, or no class needs synthetic ones.
+        Other rows come out of it than the networks were trained on, or no class needs synthetic ones.
     """
-    images = work.open(work.origin.source, work.origin.name)
-    listing, options = images.source.listing, work.origin.options
+    images = run.open(run.source_run.source, run.source_run.name)
+    listing, options = images.source.listing, run.source_run.options
     usable = np.array([row for row in range(len(listing)) if row not in images.rejected], np.int64)
     rows = divide(listing, usable, options["validation"], options["seed"], images.name)
-    _check_division(work, rows, images.name)
+    _check_division(run, rows, images.name)
     counts = np.bincount(listing.labels[rows.train], minlength=len(listing.class_names))
-    return Lesson(images, rows, *wanted_rows(work.method, counts, listing.class_names, images.name))
+    return HeadData(images, rows, *wanted_rows(run.method, counts, listing.class_names, images.name))
 
 
-def _check_division(work: Work, rows: Division, name: str) -> None:
-    for network in work.origin.networks:
+def _check_division(run: RefitRun, rows: Division, name: str) -> None:
+    for network in run.source_run.networks:
         about = network.about()["details"]
         if (len(rows.train), len(rows.validation)) != (about["train_rows"], about["validation_rows"]):
             raise InputError(
-                f"{name} is divided into {len(rows.train)} and {len(rows.validation)} images, but {network.name} has "
-                f"learnt from {about['train_rows']} and was validated on {about['validation_rows']}; some files hold "
+                f"{name} is divided into {len(rows.train)} and {len(rows.validation)} images, but {network.name} was "
+                f"trained on {about['train_rows']} and was validated on {about['validation_rows']}; some files hold "
                 "another image than then: train it again"
             )
 
@@ -102,8 +102,8 @@ def wanted_rows(
             f"--balance {method.balance} asks for no row that {method.name} could make: no class of {name} is smaller "
             f"and has {fewest} images; give a number or a ratio, such as 1x"
         )
-    told = f"{method.name} needs {fewest} images of a class; it made none of {', '.join(names[i] for i in short)}"
-    return wanted, (told,) * bool(len(short))
+    note = f"{method.name} needs {fewest} images of a class; it made none of {', '.join(names[i] for i in short)}"
+    return wanted, (note,) * bool(len(short))
 
 
 def check_seen(network: Trained, images: Images) -> None:

@@ -1,4 +1,4 @@
-"""Sets of images that trained networks are evaluated on, and what networks say of them."""
+"""Sets of images that trained networks are evaluated on, and what networks predict for them."""
 
 from collections.abc import Callable, Sequence
 from statistics import mean, stdev
@@ -25,7 +25,7 @@ from scipy.special import stdtrit
 HELD_OUT = "{} (held out)"
 
 
-class Unseen(NamedTuple):
+class TestSet(NamedTuple):
     """A split to evaluate on.
 
     Attributes
@@ -43,7 +43,7 @@ class Unseen(NamedTuple):
     note: str
 
     @classmethod
-    def of(cls, dataset: Dataset, split: str, known: Sequence[str]) -> "Unseen":
+    def of(cls, dataset: Dataset, split: str, known: Sequence[str]) -> "TestSet":
         """The split of a dataset, for a network of the classes `known`.
 
         Raises

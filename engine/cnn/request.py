@@ -1,0 +1,147 @@
+"""Which options hold: those that are given, then those of the preset, then the usual ones; and whether they agree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gapscope.cnn.augment import parse_augmentation
+from gapscope.cnn.presets import PRESETS
+from gapscope.cnn.recipe import Recipe
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.data.modifications.modification import Modification, parse
+
+# Values of options that neither the command nor a preset gives; those of `Recipe` are its own.
+USUAL = {
+    "network": "simple-cnn",
+    "pretrained": False,
+    "network_args": (),
+    "validation": 0.1,
+    "modify": "",
+    "modify_probability": 0.5,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a training is to be, every option filled in; `settle` makes one. Names are those in a run's manifest.
+
+    Attributes
+    ----------
+    evaluate_on
+        Sets to evaluate on, as dataset/split; the other splits and companion datasets where none is named.
+    network_args
+        ``name=value`` of the network's constructor and of its input.
+    lr, body_lr
+        Largest learning rate, and the share of it for all but the head.
+    modify, modify_probability
+        What training images go through by chance, and that chance.
+    validation
+        Share of the training images to validate on.
+    seeds, seed
+        How many trainings, and the first seed.
+    processes
+        Processes that train one network together.
+    """
+
+    preset: str
+    dataset: str
+    split: str
+    evaluate_on: tuple[str, ...]
+    network: str
+    pretrained: bool
+    weights: str
+    network_args: tuple[str, ...]
+    image_size: int | None
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float
+    body_lr: float
+    weight_decay: float
+    schedule: str
+    warmup: float
+    label_smoothing: float
+    class_weight: str
+    sampler: str
+    augment: tuple[str, ...]
+    modify: str
+    modify_probability: float
+    ema: float
+    freeze_epochs: int
+    freeze_norms: bool
+    patience: int
+    keep: str
+    validation: float
+    seeds: int
+    seed: int
+    processes: int
+    device: str
+    precision: str
+    memory: str
+    scheduler: str | None
+    cluster: str
+    workers: int | None
+    classes: Path | None
+    labels: Path | None
+    workspace: str
+    data_root: Path
+    name: str
+    report: bool
+
+
+def settle(given: Mapping[str, Any]) -> Request:
+    """The request of the options `given`, None where one is left to the preset, else to what is usual.
+
+    Raises
+    ------
+    InputError
+        There is no such preset, nothing names a dataset, or options contradict each other.
+    """
+    preset = given["preset"]
+    if preset and preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    usual = USUAL | {one.name: one.default for one in fields(Recipe) if one.name != "seed"}
+    usual |= dict(PRESETS[preset].options) if preset else {}
+    options = dict(given) | {name: value for name, value in usual.items() if given.get(name) is None}
+    if options["dataset"] is None:
+        raise InputError("nothing to train on; name images with --dataset NAME or PATH, or a training with --preset")
+    for name in ("seeds", "processes"):
+        if options[name] < 1:
+            raise InputError(f"--{name} is {options[name]}; give 1 or more")
+    if options["processes"] > 1 and (options["scheduler"] or options["cluster"]):
+        raise InputError(
+            f"--processes {options['processes']} train on this machine, --scheduler and --cluster elsewhere; choose one"
+        )
+    return Request(**options)
+
+
+def recipe_of(request: Request) -> Recipe:
+    """The part of a settled configuration that a training needs, checked.
+
+    Raises
+    ------
+    InputError
+        A value means nothing, or options contradict each other.
+    """
+    recipe = Recipe(**{one.name: getattr(request, one.name) for one in fields(Recipe)})
+    recipe.check()
+    parse_augmentation(recipe.augment, 2)
+    if recipe.patience and not request.validation:
+        raise InputError(f"--patience {recipe.patience} watches the validation loss; give --validation above 0 with it")
+    return recipe
+
+
+def modifications_of(request: Request) -> tuple[Modification, ...]:
+    """What training images go through by chance; nothing where a settled configuration asks for nothing.
+
+    Raises
+    ------
+    InputError
+        There is no such modification, or the probability is none.
+    """
+    if not 0 <= request.modify_probability <= 1:
+        raise InputError(
+            f"--modify-probability is {request.modify_probability}; give a number from 0 to 1, such as 0.5"
+        )
+    return parse(request.modify) if request.modify else ()

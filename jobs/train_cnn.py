@@ -1,0 +1,159 @@
+"""`train-cnn`: a network is trained on images and evaluated on images that it has not seen."""
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from gapscope.cnn.presets import in_short
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    COMPUTE,
+    METHOD,
+    MODEL,
+    AugmentOrPreset,
+    BatchSize,
+    ClassList,
+    ClassWeight,
+    Cluster,
+    DataRoot,
+    Device,
+    EpochsOrPreset,
+    Evaluate,
+    ImageSize,
+    Keep,
+    LabelFile,
+    LearningRate,
+    Memory,
+    ModifyOrPreset,
+    Name,
+    Network,
+    Optimizer,
+    OptionalDataset,
+    Precision,
+    Preset,
+    Pretrained,
+    Schedule,
+    Scheduler,
+    Seed,
+    Seeds,
+    Split,
+    Validation,
+    WeightDecay,
+    Weights,
+    Workers,
+    Workspace,
+    WriteReport,
+    data_root,
+    option,
+)
+from gapscope.jobs.reported import reported
+from gapscope.runs.folder import opened
+from gapscope.runs.result import RunResult
+from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.cnn.request import Request
+
+JOB = "train-cnn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCnnConfig:
+    """Train a network on images, from scratch or from pretrained weights, and evaluate it on images it has not seen.
+
+    Options that are not given come from the preset, if one is named; else there are 10 epochs of Adam with a largest
+    learning rate of 0.001 in batches of 128, and a tenth of the training images to validate on. Nothing is chosen on
+    test images. After every epoch all that was reached is saved: killed and called again, the same command continues.
+    Predictions, results and figures go into the run folder, where `evaluate`, `compare` and `gap` read them.
+
+        python cli.py train-cnn fashion-mnist --network simple-cnn --epochs 10
+        python cli.py train-cnn --preset fashion-mnist-cnn --seeds 3
+        python cli.py train-cnn PHOTOS --network resnet18 --pretrained --freeze-epochs 1 --body-learning-rate 0.1
+        python cli.py train-cnn cifar10 --modify night,blur:2 --evaluate cifar10/test cifar10+night/test
+
+    {presets}
+    """
+
+    dataset: OptionalDataset = field(default=None, kw_only=False)
+    preset: Preset = ""
+    split: Split = "train"
+    evaluate: Evaluate = ()
+    network: Network = None
+    pretrained: Pretrained = None
+    weights: Weights = ""
+    network_args: Annotated[
+        tuple[str, ...] | None, option("name=value of the network, and mean, std of its input.", MODEL)
+    ] = None
+    image_size: ImageSize = None
+    epochs: EpochsOrPreset = None
+    batch_size: BatchSize = None
+    optimizer: Optimizer = None
+    learning_rate: LearningRate = None
+    body_learning_rate: Annotated[
+        float | None,
+        option("Share of it for all but the head.", METHOD, name=("--body-learning-rate", "--body-lr")),
+    ] = None
+    weight_decay: WeightDecay = None
+    schedule: Schedule = None
+    warmup: Annotated[float | None, option("Epochs of linear rise to the largest learning rate.", METHOD)] = None
+    label_smoothing: Annotated[float | None, option("Share of a label that is spread over classes.", METHOD)] = None
+    class_weight: ClassWeight = None
+    sampler: Annotated[
+        Literal["shuffled", "balanced"] | None,
+        option("shuffled: each image once an epoch; balanced: as many, every class as often.", METHOD),
+    ] = None
+    augment: AugmentOrPreset = None
+    modify: ModifyOrPreset = None
+    modify_probability: Annotated[float | None, option("Chance that a training image is modified.", METHOD)] = None
+    ema: Annotated[float | None, option("Decay per step of an average of the weights, such as 0.998.", METHOD)] = None
+    freeze_epochs: Annotated[int | None, option("Epochs in which the head alone is trained.", METHOD)] = None
+    freeze_norms: Annotated[bool | None, option("Batch norms do not change their statistics.", METHOD)] = None
+    patience: Annotated[
+        int | None, option("Stop after so many epochs without a smaller validation loss; 0 for never.", METHOD)
+    ] = None
+    keep: Keep = None
+    validation: Validation = None
+    seeds: Seeds = 1
+    seed: Seed = 0
+    processes: Annotated[int, option("Processes that train a network together, each on its share.", COMPUTE)] = 1
+    device: Device = "auto"
+    precision: Precision = "auto"
+    memory: Memory = "2GB"
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    classes: ClassList = None
+    labels: LabelFile = None
+    workspace: Workspace = "workspace"
+    data_root: DataRoot = field(default_factory=data_root)
+    name: Name = ""
+    report: WriteReport = True
+
+
+# What `--help` shows stands in one place, beside what it describes.
+TrainCnnConfig.__doc__ = (TrainCnnConfig.__doc__ or "").replace("{presets}", in_short().replace("\n", "\n    "))
+# What a run's manifest calls the options whose names have changed since.
+RECORDED = {"evaluate": "evaluate_on", "learning_rate": "lr", "body_learning_rate": "body_lr"}
+
+
+def run(config: TrainCnnConfig, progress: Progress = SILENT) -> RunResult:
+    """Check all that is requested, then train the network of each seed and evaluate it."""
+    from gapscope.cnn.run import train_and_evaluate  # here, because `--help` passes this module and torch takes seconds
+    from gapscope.cnn.setup import set_up
+    from gapscope.cnn.test_sets import test_sets
+    from gapscope.cnn.training_run import TrainingRun
+
+    request = request_of(config)
+    setup = set_up(request)
+    tests = test_sets(request, setup.dataset, setup.source)
+    name = slug(request.name or f"{setup.dataset.name}-{request.preset or request.network}")
+    with opened(Location.of(request.workspace).absolute(), JOB, name, request, [setup.record()]) as folder:
+        result = train_and_evaluate(TrainingRun(request, setup, folder, progress), tests)
+    return reported(result, wanted=request.report, images=request.data_root)
+
+
+def request_of(config: TrainCnnConfig) -> "Request":
+    """The options with those of the preset, and what is usual, filled in."""
+    from gapscope.cnn.request import settle
+
+    return settle({RECORDED.get(name, name): value for name, value in asdict(config).items()})
