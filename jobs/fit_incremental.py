@@ -31,9 +31,10 @@ from gapscope.jobs.options import (
     Workers,
     Workspace,
     WriteReport,
+    data_root,
     option,
 )
-from gapscope.jobs.reported import reported
+from gapscope.reports.write import reported
 from gapscope.probes.options import ProbeOptions
 from gapscope.runs.result import RunResult
 from gapscope.training.candidates import candidates_of
@@ -105,7 +106,7 @@ class FitIncrementalConfig:
 def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
     """Train, save, predict and measure."""
     candidates = candidates_of(config.model, config.class_weight, _options(config))
-    return reported(run_training(JOB, config, candidates, progress), wanted=config.report)
+    return reported(run_training(JOB, config, candidates, progress), wanted=config.report, data_root=data_root())
 
 
 def _options(config: FitIncrementalConfig) -> ProbeOptions:

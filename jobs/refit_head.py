@@ -20,7 +20,7 @@ from gapscope.jobs.options import (
     WriteReport,
     option,
 )
-from gapscope.jobs.reported import reported
+from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
@@ -89,4 +89,4 @@ def run(config: RefitHeadConfig, progress: Progress = SILENT) -> RunResult:
     with opened(Location.of(config.workspace).absolute(), JOB, name, recorded, source.inputs()) as folder:
         made = RefitRun(method, source, config.device, config.memory, config.l2, folder, progress)
         result = refit_and_evaluate(made, tests)
-    return reported(result, wanted=config.report, images=source.data_root)
+    return reported(result, wanted=config.report, data_root=source.data_root)

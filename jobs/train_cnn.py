@@ -46,7 +46,7 @@ from gapscope.jobs.options import (
     data_root,
     option,
 )
-from gapscope.jobs.reported import reported
+from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
@@ -149,7 +149,7 @@ def run(config: TrainCnnConfig, progress: Progress = SILENT) -> RunResult:
     name = slug(request.name or f"{setup.dataset.name}-{request.preset or request.network}")
     with opened(Location.of(request.workspace).absolute(), JOB, name, request, [setup.record()]) as folder:
         result = train_and_evaluate(TrainingRun(request, setup, folder, progress), tests)
-    return reported(result, wanted=request.report, images=request.data_root)
+    return reported(result, wanted=request.report, data_root=request.data_root)
 
 
 def request_of(config: TrainCnnConfig) -> "Request":

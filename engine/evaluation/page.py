@@ -28,11 +28,6 @@ def page(run: Run) -> list[Block]:
     ]
 
 
-def page(run: Run) -> list[Block]:
-    """The page of a run that predicts and measures: accuracies, and what was said on the way."""
-    return [*accuracy_blocks(run), *run.notes]
-
-
 def accuracy_blocks(run: Run) -> list[Block]:
     """The answer of a run that measured accuracies, and their table; nothing where it measured none."""
     rows = measured(run)

@@ -1,6 +1,5 @@
 """What a trained model says of a stored set, as predictions, results, and sentences about them."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +10,12 @@ from gapscope.data.label_order import check_label_order
 from gapscope.evaluation import align_classes, measure, predict
 from gapscope.probes.model import Classifier
 from gapscope.runs.folder import PREDICTIONS
-from gapscope.runs.result import Table
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
 from gapscope.summaries.outcomes import Outcomes
 
-SHOWN = ("top5_accuracy", "macro_f1", "log_loss")
 CSV = "csv"
 FEATURES = {"backbone", "backbone_args", "precision", "weights", "weights_hash", "layer", "preprocessing", "dim"}
 MUST_AGREE = ("dim", "weights_hash", "layer", "preprocessing", "precision")
@@ -107,23 +104,3 @@ def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
     finding = check_label_order(counts.confusion)
     some = f"{store.name}: {counts.unlabelled:,} rows without a label were predicted but not counted"
     return [f"warning: {store.name}: {finding.sentence}" if finding else "", some if counts.unlabelled else ""]
-
-
-def results_table(title: str, results: Sequence[Result]) -> list[Table]:
-    """A table with one row for each model and set: headline metrics, accuracy with its interval, and the gap to the
-    model's first set in points; none where nothing was measured.
-    """
-    found: dict[tuple[str, str], dict[str, Result]] = {}
-    for result in results:
-        if result.class_name is None:
-            found.setdefault((result.model, f"{result.dataset}/{result.split}"), {})[result.metric] = result
-    first: dict[str, float] = {}
-    rows = []
-    for (model, name), metrics in found.items():
-        accuracy = metrics["accuracy"]
-        gap = 100 * (accuracy.value - first.setdefault(model, accuracy.value))
-        interval = f"{accuracy.low:.2%} - {accuracy.high:.2%}"
-        others = [metrics[metric].value if metric in metrics else None for metric in SHOWN]
-        rows.append((model, name, accuracy.n, f"{accuracy.value:.2%}", interval, f"{gap:+.2f}", *others))
-    columns = ("model", "set", "rows", "accuracy", "95 % interval", "gap, points", *SHOWN)
-    return [Table(title, columns, rows)] if rows else []
