@@ -34,8 +34,8 @@ from gapscope.jobs.options import (
     data_root,
     option,
 )
-from gapscope.reports.write import reported
 from gapscope.probes.options import ProbeOptions
+from gapscope.reports.write import reported
 from gapscope.runs.result import RunResult
 from gapscope.training.candidates import candidates_of
 from gapscope.training.run import run_training
