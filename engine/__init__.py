@@ -14,7 +14,7 @@ _OBJECTS = {
     "Estimate": "gapscope.blocks:Estimate",
 }
 _ESTIMATORS = "gapscope.estimators"
-_COMMANDS = "gapscope.jobs.python"
+_COMMANDS = "gapscope.commands"
 
 
 def __getattr__(name: str) -> Any:

@@ -3,18 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
 from gapscope.blocks import Block
+from gapscope.core.errors import BusyError
 from gapscope.core.files import read_json, write_json, write_table
+from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.runs.result import RunResult, Table
-from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, Run, read_run
+from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, RUNS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
@@ -87,7 +90,7 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
         for name in self.place.names():
-            if name.endswith(ENDINGS):
+            if name.endswith(ENDINGS) and not name.startswith("."):
                 (self.place / name).delete()
         for name in FOLDERS:
             (self.place / name).delete_folder()
@@ -127,32 +130,60 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
     continued, without its predictions if another input has changed; everything else starts in an empty folder.
     """
     settings = json.loads(json.dumps(asdict(config), default=str))
-    place, earlier = _free_place(workspace / "runs", f"{job}-{name}", _work(settings, _plain(inputs)))
-    folder = RunFolder(place, job, settings, list(inputs), continues=_is_the_same(earlier, settings, inputs))
-    if not folder.continues:
-        folder.clear()
-    elif earlier["inputs"] != _plain(inputs):
-        folder.clear_predictions()
-    folder.write_manifest("running")
-    try:
-        yield folder
-    except BaseException:
-        folder.write_manifest("failed")
-        raise
+    work = _work(settings, _plain(inputs))
+    with _claimed(workspace / RUNS, f"{job}-{name}", work) as place:
+        earlier = _manifest_in(place)
+        folder = RunFolder(place, job, settings, list(inputs), continues=_is_the_same(earlier, settings, inputs))
+        if not folder.continues:
+            folder.clear()
+        elif earlier["inputs"] != _plain(inputs):
+            folder.clear_predictions()
+        folder.write_manifest("running")
+        try:
+            yield folder
+        except BaseException:
+            folder.write_manifest("failed")
+            raise
 
 
-def _free_place(runs: Location, name: str, asked: tuple) -> tuple[Location, dict[str, Any]]:
-    """The folder to use for the work `asked`, and the manifest that lies in it; an empty one where there is none."""
-    number = 1
-    while True:
+@contextmanager
+def _claimed(runs: Location, name: str, work: tuple) -> Iterator[Location]:
+    """The first folder ``name``, ``name-2``, … that holds this work, or nothing that is finished or being worked on;
+    nobody else writes into it inside the block.
+
+    Raises
+    ------
+    BusyError
+        Another process does this work.
+    """
+    for number in count(1):
         place = runs / (name if number == 1 else f"{name}-{number}")
-        manifest = place / MANIFEST
-        if not manifest.exists():
-            return place, {}
-        found = read_json(manifest)
-        if _work(found["config"], found["inputs"]) == asked or found["status"] != "complete":
-            return place, found
-        number += 1
+        if _holds_other_work(place, work):
+            continue
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(Lease(place))
+            except BusyError:
+                manifest = _manifest_in(place)
+                if manifest and _work(manifest["config"], manifest["inputs"]) != work:
+                    continue
+                raise
+            if _holds_other_work(place, work):  # finished by another process in the meantime
+                continue
+            yield place
+            return
+
+
+def _holds_other_work(place: Location, work: tuple) -> bool:
+    """Whether a finished run of another work lies at `place`."""
+    manifest = _manifest_in(place)
+    return bool(manifest) and manifest["status"] == "complete" and _work(manifest["config"], manifest["inputs"]) != work
+
+
+def _manifest_in(place: Location) -> dict[str, Any]:
+    """The manifest of the run at `place`; empty where there is none."""
+    manifest = place / MANIFEST
+    return read_json(manifest) if manifest.exists() else {}
 
 
 def _is_the_same(earlier: Mapping[str, Any], settings: Mapping[str, Any], inputs: Sequence[Input]) -> bool:

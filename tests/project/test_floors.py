@@ -32,6 +32,7 @@ FLOORS = [
     {"gapscope.explorer", "gapscope.studies"},
     {"gapscope.reports"},
     {"gapscope.jobs"},
+    {"gapscope.commands"},
 ]
 FOLDERS = {"engine": "gapscope", "jobs": "gapscope.jobs", "schemas": "gapscope.schemas"}
 FLOOR = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
