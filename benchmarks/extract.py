@@ -28,7 +28,8 @@ from gapscope.backbones import BackboneChoice
 from gapscope.core.location import Location
 from gapscope.core.threads import processors
 from gapscope.data.sources.class_folders import class_folders
-from gapscope.extraction.extraction import Extraction, extract
+from gapscope.extraction.extraction import extract
+from gapscope.extraction.job import Extraction
 
 # Decode processes import this file: torch is imported where it is used, so that they start as fast as under `extract`.
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
-from gapscope.extraction.extraction import Extraction, Outcome, extract
+from gapscope.extraction.extraction import Outcome, extract
+from gapscope.extraction.job import Extraction
 from gapscope.jobs.options import (
     COMPUTE,
     DATA,

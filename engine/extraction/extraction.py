@@ -1,11 +1,9 @@
 """One split's images through a backbone into a store: what is asked for, and its way to a finished manifest."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from gapscope.core.lease import Lease
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.data.decode import DECODER
 from gapscope.data.source import Listing, Source, Stamps
 from gapscope.extraction.changes import (
     Changes,
@@ -28,10 +25,11 @@ from gapscope.extraction.changes import (
     stamps_of_source,
     suspects_of,
 )
+from gapscope.extraction.job import Extraction, provenance_of
 from gapscope.extraction.plan import part_count, part_indices, stored_order, unseen_images
 from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas import SPEC_VERSION
-from gapscope.schemas.embeddings import Provenance, StoreManifest, SyntheticRows
+from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.write import HEAD, MANIFEST, read_manifest, stored_dtype
 from gapscope.stream import connect
@@ -44,41 +42,6 @@ MOST_DECODERS = 32
 
 # Shorter runs spend their time on starting processes.
 MEANINGFUL_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What is extracted, and where it goes; pickled to workers, so it names its images instead of listing them.
-
-    Attributes
-    ----------
-    open_source
-        A picklable function that opens the images, the same on every machine.
-    place
-        Where the images are, for people.
-    part_rows
-        Images per part, the unit that a killed run repeats.
-    batch_size
-        Images per batch; None for what suits the device. Vectors of another batch size may differ in their last bits.
-    decode_workers
-        Decode processes; None for one per processor core, 0 for a thread instead.
-    command
-        The name of the job and its options, for whoever has to make the store again.
-    """
-
-    dataset: str
-    split: str
-    folder: Location
-    open_source: Callable[[], Source]
-    backbone: BackboneChoice
-    place: str = ""
-    companion_of: str = ""
-    dtype: str = "float16"
-    part_rows: int = 8192
-    seed: int = 0
-    batch_size: int | None = None
-    decode_workers: int | None = None
-    command: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -310,40 +273,6 @@ class Work:
         return own in parts or self.writer.rejected_of(own) is not None
 
 
-def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Provenance:
-    """Everything that decides the bytes of the store of `job`."""
-    return Provenance(
-        backbone=backbone.name,
-        backbone_args={name: list(v) if isinstance(v, tuple) else v for name, v in sorted(backbone.arguments.items())},
-        precision=backbone.precision,
-        weights=backbone.weights,
-        weights_hash=backbone.weights_hash,
-        layer=backbone.layer,
-        preprocessing=backbone.preprocessing.as_dict(),
-        decoder=DECODER,
-        dim=backbone.dim,
-        dtype=job.dtype,
-        dataset=job.dataset,
-        split=job.split,
-        source=job.place,
-        fingerprint=source.listing.fingerprint(),
-        class_names=source.listing.class_names,
-        companion_of=job.companion_of,
-        seed=job.seed,
-        part_rows=job.part_rows,
-        code_version=_version(),
-        synthetic=_synthetic_rows(source.listing),
-    )
-
-
-def _synthetic_rows(listing: Listing) -> SyntheticRows | None:
-    if listing.synthesis is None:
-        return None
-    bits = b"".join(np.packbits(which).tobytes() for which in listing.synthesis)
-    made, unseen = int(listing.synthesis.made.sum()), len(unseen_images(listing))
-    return SyntheticRows(made=made, unseen=unseen, hash=sha256(bits).hexdigest())
-
-
 def _check(job: Extraction) -> None:
     if job.dtype not in ("float16", "float32"):
         raise InputError(f"embeddings cannot be stored as {job.dtype!r}; choose float16 or float32")
@@ -354,13 +283,6 @@ def _check(job: Extraction) -> None:
     ):
         if value is not None and value < least:
             raise InputError(f"--{name} is {value}, it must be at least {least}")
-
-
-def _version() -> str:
-    try:
-        return version("gapscope")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _here(

@@ -8,7 +8,7 @@ from gapscope.backbones import BackboneChoice
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.errors import SchemaError
 from gapscope.data.source import Source
-from gapscope.extraction.extraction import Extraction, provenance_of
+from gapscope.extraction.job import Extraction, provenance_of
 from gapscope.extraction.pipeline import Settings, run_parts
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store import StoreWriter

@@ -13,7 +13,8 @@ from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.source import ByteSource, Listing, Source, Undecodable
-from gapscope.extraction.extraction import Extraction, extract, provenance_of
+from gapscope.extraction.extraction import extract
+from gapscope.extraction.job import Extraction, provenance_of
 from gapscope.inference import Verdict
 from gapscope.jobs.augment.config import AugmentConfig
 from gapscope.jobs.augment.learnt import FOLDER, MARK, Learnt

@@ -25,7 +25,8 @@ from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
-from gapscope.extraction.extraction import Extraction, extract
+from gapscope.extraction.extraction import extract
+from gapscope.extraction.job import Extraction
 from gapscope.extraction.worker import PartTask, make_part
 from gapscope.jobs.backbones import BackbonesConfig
 from gapscope.jobs.extract import ExtractConfig

@@ -20,7 +20,8 @@ from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.data.source import Listing, Undecodable
 from gapscope.extraction.decode import KILLED, Decoder
-from gapscope.extraction.extraction import Extraction, extract
+from gapscope.extraction.extraction import extract
+from gapscope.extraction.job import Extraction
 from gapscope.extraction.plan import batches_of, part_count, shuffled
 from gapscope.store import Piece, open_store
 from PIL import Image

@@ -14,7 +14,8 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.location import Location
 from gapscope.data.source import Listing, Synthesis, Undecodable
 from gapscope.estimators.rows import divided as divided_view
-from gapscope.extraction.extraction import Extraction, extract
+from gapscope.extraction.extraction import extract
+from gapscope.extraction.job import Extraction
 from gapscope.extraction.plan import shuffled, stored_order
 from gapscope.generators.feature_joined import Joint, write_joined
 from gapscope.generators.feature_store import write_features

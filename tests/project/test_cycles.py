@@ -2,7 +2,6 @@
 
 from graphlib import TopologicalSorter
 
-import pytest
 from test_floors import FILES, ROOT, imports_of, module_of
 
 
@@ -27,7 +26,6 @@ def imported_modules():
     return imported
 
 
-@pytest.mark.xfail(reason="extraction.extraction and extraction.worker import each other until they are split")
 def test_no_module_imports_itself_over_others():
     # The error names the modules of the cycle.
     TopologicalSorter(imported_modules()).prepare()
