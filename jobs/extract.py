@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
@@ -219,7 +218,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         dataset=dataset.name,
         split=split,
         folder=store_folder(Location.of(config.workspace), backbone.name, dataset.name, split),
-        open_source=partial(_source, replace(config, dataset=(name,)), split),
+        open_source=_Images(replace(config, dataset=(name,)), split, dataset),
         backbone=_choice(config, backbone.name),
         place=dataset.place,
         companion_of=dataset.companion_of,
@@ -245,8 +244,23 @@ def _command(config: ExtractConfig, name: str, split: str) -> dict[str, Any]:
     return {"job": "extract", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
 
 
-def _source(config: ExtractConfig, split: str) -> Source:
-    return _open(config, config.dataset[0]).source(split)
+@dataclass(frozen=True)
+class _Images:
+    """Opens the images of a split: from the dataset as it was opened here, and anew in a process to which this is sent.
+
+    All splits of a dataset come from one listing, so files that change meanwhile are in one split or another, not in
+    both; and what looks alike is searched once.
+    """
+
+    config: ExtractConfig
+    split: str
+    dataset: Dataset | None
+
+    def __call__(self) -> Source:
+        return (self.dataset or _open(self.config, self.config.dataset[0])).source(self.split)
+
+    def __reduce__(self) -> tuple:
+        return _Images, (self.config, self.split, None)
 
 
 def _count(made, metric: str, n: int) -> Result:

@@ -106,6 +106,7 @@ class _Reader:
     notes: list[str] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     unused: dict[int, str] = field(default_factory=dict)
+    folders: dict[Section, dict[int, str]] = field(default_factory=dict)
 
     def read(self) -> Reading:
         self.notes += self.found.notes
@@ -183,6 +184,8 @@ class _Reader:
 
     def _folder_labels(self, section: Section) -> dict[int, str]:
         """Class folder by image; empty for images that lie in none."""
+        if section in self.folders:
+            return self.folders[section]
         found = {
             number: name
             for name, folder in section.classes
@@ -191,6 +194,7 @@ class _Reader:
         }
         if section.loose:
             found |= dict.fromkeys(self.tree.images(section.base), "")
+        self.folders[section] = found
         return found
 
     def _scope(self, number: int) -> str | None:
@@ -292,6 +296,8 @@ class _Reader:
 
     def _by_tables(self, section: Section, folders: Mapping[int, str]) -> dict[int, str] | None:
         """Labels from the tables of this split, else from those of all splits; None where folders know better."""
+        if not self._tables:
+            return None
         own = self._names([section], section.split)
         several = len(self.found.sections) > 1
         candidates = self._matches(own, section.split) if section.split else []
@@ -479,6 +485,8 @@ class _Reader:
         """The splits that lists or a column of a table say, of images that lie in no folders of splits."""
         if self.options.labels is not None:
             return self._by_split_column(section, [(-1, self._match_given(section))])
+        if not self._tables:
+            return None
         names = self._names([section], None)
         tables = [(number, self._scope(number)) for number in self._tables]
         matches = {

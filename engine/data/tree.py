@@ -164,25 +164,22 @@ class _Walk:
         except OSError as error:
             self.skipped.append((prefix.rstrip("/"), f"cannot be listed ({error.strerror})"))
             return
-        inner = [entry.name for entry in found if not self._file(entry, prefix)]
+        inner = []
+        for entry in found:
+            status = entry.stat(follow_symlinks=False)
+            kind = stat.S_IFMT(status.st_mode)
+            if kind == stat.S_IFREG:
+                self.names.append(prefix + entry.name)
+                self.stamps.append((status.st_size, status.st_mtime_ns))
+            elif kind == stat.S_IFDIR or (kind == stat.S_IFLNK and not self._link(entry, prefix)):
+                inner.append(entry.name)
+            elif kind != stat.S_IFLNK:
+                self.skipped.append((prefix + entry.name, "is a pipe, a socket or a device"))
         for name in inner:
             self.enter(f"{folder}/{name}", f"{prefix}{name}/")
 
-    def _file(self, entry: os.DirEntry, prefix: str) -> bool:
-        """Whether `entry` is dealt with: everything but a folder that is to be entered."""
-        if entry.is_symlink():
-            return self._link(entry, prefix)
-        if entry.is_dir(follow_symlinks=False):
-            return False
-        status = entry.stat(follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode):
-            self.skipped.append((prefix + entry.name, "is a pipe, a socket or a device"))
-            return True
-        self.names.append(prefix + entry.name)
-        self.stamps.append((status.st_size, status.st_mtime_ns))
-        return True
-
     def _link(self, entry: os.DirEntry, prefix: str) -> bool:
+        """Whether a link is dealt with: it is, but for one to a folder that is to be entered."""
         name = prefix + entry.name
         try:
             status = entry.stat()
