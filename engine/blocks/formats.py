@@ -159,3 +159,14 @@ def parts_of(text: str) -> list[tuple[str, bool]]:
 def without_code(text: str) -> str:
     """The sentence without the backticks around its commands."""
     return "".join(part for part, _ in parts_of(text))
+
+
+def metric_words(metric: str) -> str:
+    """A metric in words.
+
+    >>> metric_words("macro_f1"), metric_words("mmd_p_value")
+    ('macro F1', 'mmd, p-value')
+    """
+    words = metric.replace("_p_value", ", p-value").replace("_", " ")
+    short = {"ece": "ECE", "mcc": "MCC", "f1": "F1", "auroc": "AUROC", "aurc": "AURC", "augrc": "AUGRC", "auc": "AUC"}
+    return " ".join(short.get(word, word) for word in words.split(" "))

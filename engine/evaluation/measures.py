@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import percent, set_name
+from gapscope.blocks.formats import metric_words, percent, set_name
 from gapscope.runs.run import Run
 
 READINGS: Mapping[str, str] = {
@@ -46,7 +46,7 @@ def measure_blocks(
         if row["value"] is not None and (row["metric"] in readings or not row["metric"].startswith(skipped))
     ]
     cells = [
-        [spelled(row["metric"]), row["model"], set_name(row), of_row(row), readings.get(row["metric"], "")]
+        [metric_words(row["metric"]), row["model"], set_name(row), of_row(row), readings.get(row["metric"], "")]
         for row in rows[:SHOWN]
     ]
     more = "" if len(rows) <= SHOWN else f", {SHOWN} of {len(rows):,}"
@@ -59,7 +59,7 @@ def headline_measures(run: Run) -> list[Block]:
     for row in run.headline:
         by_place.setdefault((row["model"], set_name(row)), {})[row["metric"]] = estimate(row["value"])
     shown = [name for name in HEADLINE if any(name in row for row in by_place.values())]
-    columns = {"model": "text", "set": "text"} | dict.fromkeys(map(spelled, shown), "number")
+    columns = {"model": "text", "set": "text"} | dict.fromkeys(map(metric_words, shown), "number")
     rows = [[*place, *(row.get(name) for name in shown)] for place, row in by_place.items()]
     return [Table("Agreement and calibration", columns, rows, headline=True)] if shown else []
 
@@ -84,14 +84,3 @@ def reliability_blocks(run: Run) -> list[Block]:
         Table("Confidence and accuracy", columns, rows),
         Sentence("A calibrated model is correct as often as its mean confidence says."),
     ]
-
-
-def spelled(metric: str) -> str:
-    """A metric in words.
-
-    >>> spelled("macro_f1"), spelled("mmd_p_value")
-    ('macro F1', 'mmd, p-value')
-    """
-    words = metric.replace("_p_value", ", p-value").replace("_", " ")
-    short = {"ece": "ECE", "mcc": "MCC", "f1": "F1", "auroc": "AUROC", "aurc": "AURC", "augrc": "AUGRC", "auc": "AUC"}
-    return " ".join(short.get(word, word) for word in words.split(" "))

@@ -144,6 +144,9 @@ class Statistic(Protocol):
 
     rereads: bool
 
+    def state_bytes(self, dim: int) -> int:
+        """Bytes of the summary of a set with `dim` features, beside the moments that all statistics share."""
+
     def keeps(self, look: Look) -> Of | None:
         """The summary to make of a chunk, picklable; None for a statistic that needs none but the moments."""
 

@@ -161,6 +161,10 @@ class ClassifierTest:
     head: Array | None = None
     rereads = True
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 0
+
     def keeps(self, look: Look) -> Of | None:
         """Nothing but the moments, which are kept anyway."""
         return None

@@ -88,6 +88,10 @@ class FrechetDistance:
 
     rereads: ClassVar[bool] = True
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 0
+
     def keeps(self, look: Look) -> None:
         """None but the moments."""
 

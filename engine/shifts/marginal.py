@@ -52,6 +52,10 @@ class MarginalShift:
 
     rereads: bool = False
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 8 * 1024 * dim
+
     def keeps(self, look: Look) -> partial:
         """Histograms on edges near the quantiles of the look."""
         return partial(Kept.of, bins=Bins.of(np.concatenate(look.samples)))

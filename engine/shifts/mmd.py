@@ -66,6 +66,10 @@ class MaximumMeanDiscrepancy:
     frequencies: int = FREQUENCIES
     rereads: ClassVar[bool] = False
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 8 * 3 * 512 * (512 + 1)
+
     def keeps(self, look: Look) -> Of:
         """Random features around the look's mean, at bandwidths taken from its rows."""
         bandwidth = median_distance(look)

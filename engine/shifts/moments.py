@@ -83,6 +83,10 @@ class MomentShift:
 
     rereads: bool = False
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 8 * 4 * dim
+
     def keeps(self, look: Look) -> partial:
         """Four powers of each feature."""
         sample = look.pooled.astype(np.float64)

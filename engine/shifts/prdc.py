@@ -46,6 +46,10 @@ class Neighbourhoods:
 
     rereads: ClassVar[bool] = True
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 0
+
     def keeps(self, look: Look) -> None:
         """None: the sets are read again."""
 

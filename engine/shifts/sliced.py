@@ -144,6 +144,10 @@ class SlicedShift:
 
     rereads: bool = False
 
+    def state_bytes(self, dim: int) -> int:
+        """See `Statistic`."""
+        return 8 * 288 * (1024 + dim)
+
     def keeps(self, look: Look) -> partial:
         """Histograms of the shadows on 256 random and 32 principal directions."""
         return partial(Kept.of, slices=Slices.of(look))

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, write_store
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
@@ -39,6 +40,10 @@ def shifted(workspace, *target, reference="toy/train", statistics=ONCE, **option
     )
 
 
+def tables(report, words):
+    return [block for block in report.blocks if isinstance(block, Table) and words in block.caption]
+
+
 def results(report, metric):
     return {f"{r.dataset}/{r.split}": r.value for r in report.results if r.metric == metric}
 
@@ -55,7 +60,9 @@ def test_a_shift_is_found_and_a_second_sample_of_the_same_is_not(workspace):
 def test_a_set_against_itself_does_not_differ(workspace):
     report = shifted(workspace, "toy/train")
     assert results(report, "mean_shift") == {"toy/train": 0}
-    assert all("no " in row[-1] for row in report.tables[0].rows)
+    (meanings,) = tables(report, "what it means")
+    assert all("no " in row[-1].lower() for row in meanings.rows)
+    assert report.blocks[0].headline == "The features of toy/train cannot be distinguished from those of toy/train"
 
 
 def test_verdicts_features_and_classes_are_written(workspace):
@@ -77,18 +84,23 @@ def test_verdicts_features_and_classes_are_written(workspace):
     assert (manifest.job, manifest.status, len(manifest.inputs)) == ("shift", "complete", 2)
 
 
-def test_the_tables_show_verdicts_features_and_classes(workspace):
-    verdicts, features, classes = shifted(workspace, "toy-shifted/test").tables
-    assert [row[0] for row in verdicts.rows][:2] == ["mean_shift", "mahalanobis_distance"]
-    assert len(features.rows) == 10
+def test_the_page_shows_verdicts_features_and_classes(workspace):
+    report = shifted(workspace, "toy-shifted/test")
+    assert report.blocks[0].headline == "The features of toy-shifted/test differ from those of toy/train"
+    (verdicts,) = [table for table in tables(report, "Shift of") if table.headline]
+    assert [row[0] for row in verdicts.rows][:3] == ["mean shift", "class mean shift", "ks max"]
+    (features,) = tables(report, "features whose means moved most")
+    (classes,) = tables(report, "Classes")
+    assert len(features.rows) == 16
     assert len(classes.rows) == CLASSES
 
 
 def test_several_targets_give_a_matrix_and_a_tree(workspace):
     report = shifted(workspace, "toy/val", "toy-shifted/test")
-    matrix = [table for table in report.tables if table.title.startswith("Distances")]
-    assert [table.title.split()[-1] for table in matrix] == ["mean_shift", "ks_mean", "sliced_energy"]
-    assert matrix[0].columns == ("set", "toy/train", "toy/val", "toy-shifted/test")
+    matrix = tables(report, "Distances")
+    assert [table.caption.split(": ")[1] for table in matrix] == ["mean shift", "ks mean", "sliced energy"]
+    assert list(matrix[0].columns) == ["set", "toy/train", "toy/val", "toy-shifted/test"]
+    assert [row[1 + place] for place, row in enumerate(matrix[0].rows)] == [0, 0, 0]
     assert pq.read_table(f"{report.run}/distances.parquet").num_rows == 9
     tree = pq.read_table(f"{report.run}/linkage.parquet").to_pylist()
     columns = ("first", "second", "distance", "sets")
@@ -119,7 +131,9 @@ def test_rows_without_labels_on_one_side_leave_out_the_classes(workspace, blobs)
     write_store(folder, x, np.full_like(y, -1), dataset="bare", split="test", class_names=[])
     for reference, target in (("toy/train", "bare/test"), ("bare/test", "toy/train")):
         report = shifted(workspace, target, reference=reference)
-        assert any("bare/test has no class names" in note for note in report.notes)
+        assert any(
+            "bare/test has no class names" in block.text for block in report.blocks if isinstance(block, Sentence)
+        )
         assert results(report, "mean_shift")
         assert not results(report, "class_mean_shift")
 

@@ -1,0 +1,136 @@
+"""What a run of `shift` has found, as blocks: whether the sets differ, in which statistics, features and classes."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
+from gapscope.blocks.blocks import Cell
+from gapscope.blocks.formats import counted, listed, metric_words, upper
+from gapscope.runs.run import Row, Run
+
+LEVEL = 0.05
+NAMED, FEATURES, CLASSES = 3, 20, 100
+# The statistics that are read first, where the run has them.
+FIRST = ("c2st_accuracy", "mmd", "mean_shift", "class_mean_shift", "ks_max", "precision", "recall", "label_shift")
+VERDICTS = {"statistic": "text", "value": "number", "effect": "number", "p": "p"}
+MEANINGS = {"statistic": "text", "what it says": "text"}
+FEATURE_COLUMNS = {
+    "feature": "text",
+    "difference of means, sd": "number",
+    "adjusted p": "p",
+    "Kolmogorov-Smirnov": "number",
+    "mean, reference": "number",
+    "mean, target": "number",
+}
+CLASS_COLUMNS = {
+    "class": "text",
+    "shift of the mean, sd": "number",
+    "adjusted p": "p",
+    "images, reference": "count",
+    "images, target": "count",
+}
+
+
+def page(run: Run) -> list[Block]:
+    """The answer first; a table for each target."""
+    verdicts = [one for one in run.json("verdicts") or [] if one["class_name"] is None]
+    if not verdicts:
+        return []
+    targets = {target: list(rows) for target, rows in groupby(verdicts, key=lambda one: one["target"])}
+    return [
+        answer(run, verdicts),
+        *run.notes,
+        Heading("statistics", "Statistics and what they say"),
+        *(table for target, rows in targets.items() for table in _verdicts(target, rows)),
+        *_distances(run),
+        *_features(run),
+        *_classes(run),
+    ]
+
+
+def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
+    """Whether the sets differ, and by what."""
+    tested = [one for one in verdicts if one["p"] is not None]
+    seen = sum(one["p"] <= LEVEL for one in tested)
+    targets = list(dict.fromkeys(one["target"] for one in verdicts))
+    verb = "differ from" if seen else "cannot be distinguished from"
+    said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in verdicts}
+    shown = [said[name] for name in FIRST if name in said] or list(said.values())
+    parts = {
+        "What was seen": shown[:NAMED] if len(targets) == 1 else [],
+        "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if seen else "",
+        "How sure": f"{seen} of {counted(len(tested), 'test')} {'see' if seen != 1 else 'sees'} a difference at 5 %.",
+    }
+    return Answer.of(f"The features of {listed(targets)} {verb} those of {verdicts[0]['reference']}", parts)
+
+
+def _verdicts(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """The numbers, and what they say; the statistics that are read first stand first."""
+    rank = {name: place for place, name in enumerate(FIRST)}
+    order = sorted(rows, key=lambda one: rank.get(one["statistic"], len(FIRST)))
+    cells: list[list[Cell]] = [
+        [metric_words(one["statistic"]), estimate(one["value"], one["low"], one["high"]), one["effect"], one["p"]]
+        for one in order
+    ]
+    meanings = [[metric_words(one["statistic"]), upper(one["sentence"])] for one in order]
+    caption = f"Shift of {target} against {rows[0]['reference']}"
+    return [Table(caption, VERDICTS, cells, headline=True), Table(f"{caption}: what it means", MEANINGS, meanings)]
+
+
+def _distances(run: Run) -> list[Block]:
+    """A square of distances for each statistic, where there are several targets."""
+    tables: list[Block] = []
+    for statistic, group in groupby(run.table("distances"), key=lambda row: row["statistic"]):
+        pairs = list(group)
+        names = {row[place]: row[name] for row in pairs for place, name in (("i", "one"), ("j", "other"))}
+        between = {frozenset((row["i"], row["j"])): row["distance"] for row in pairs}
+        order = sorted(names)
+        rows = [[names[i], *(between.get(frozenset((i, j)), 0.0) for j in order)] for i in order]
+        columns = {"set": "text"} | dict.fromkeys((names[i] for i in order), "number")
+        tables.append(Table(f"Distances between all sets: {metric_words(statistic)}", columns, rows))
+    return [Heading("distances", "Distances between all sets"), *tables] if tables else []
+
+
+def _features(run: Run) -> list[Block]:
+    """The features that moved furthest, of all targets."""
+    rows = [row for row in run.table("features") if row.get("standardised_difference") is not None]
+    order = sorted(rows, key=lambda row: -abs(row["standardised_difference"]))[:FEATURES]
+    several = len({row["target"] for row in rows}) > 1
+    cells = [
+        [
+            f"feature {row['feature']}{' of ' + row['target'] if several else ''}",
+            row["standardised_difference"],
+            row.get("mean_adjusted_p"),
+            row.get("ks"),
+            row.get("mean_reference"),
+            row.get("mean_target"),
+        ]
+        for row in order
+    ]
+    table = Table(f"The {len(cells)} features whose means moved most, of {len(rows):,}", FEATURE_COLUMNS, cells)
+    about = Sentence("The difference of means is in standard deviations of the feature.")
+    return [Heading("features", "Features"), table, about] if cells else []
+
+
+def _classes(run: Run) -> list[Block]:
+    """The classes that moved furthest, of all targets."""
+    rows = [row for row in run.table("classes") if row.get("class_mean_shift") is not None]
+    order = sorted(rows, key=lambda row: -row["class_mean_shift"])[:CLASSES]
+    several = len({row["target"] for row in rows}) > 1
+    table = Table(
+        "Classes, those that moved most first", CLASS_COLUMNS, [_class(row, several=several) for row in order]
+    )
+    about = Sentence("How far the mean of a class moved, in standard deviations within the class, a feature.")
+    return [Heading("classes", "Classes"), table, about] if rows else []
+
+
+def _class(row: Row, *, several: bool) -> list[Cell]:
+    name = str(row.get("class", row["index"]))
+    return [
+        f"{name} of {row['target']}" if several else name,
+        row["class_mean_shift"],
+        row["class_mean_adjusted_p"],
+        row["rows_reference"],
+        row["rows_target"],
+    ]

@@ -1,0 +1,216 @@
+"""`shift`: how far stored sets are apart, and which features and classes moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+from gapscope.core.budget import parse_bytes
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
+from gapscope.jobs.options import (
+    METHOD,
+    Backbone,
+    Cluster,
+    Exclude,
+    Memory,
+    ModelName,
+    Name,
+    Neighbours,
+    Only,
+    Reference,
+    Replicates,
+    Scheduler,
+    Seed,
+    Targets,
+    Workers,
+    Workspace,
+    WriteReport,
+    option,
+)
+from gapscope.jobs.reported import reported
+from gapscope.runs.connection import check_worker_memory, connected
+from gapscope.runs.folder import RunFolder, input_of, opened
+from gapscope.runs.inputs import folder_of_model
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
+from gapscope.runs.selection import Chosen
+from gapscope.shifts import SHIFTS
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.comparable import comparable_view
+from gapscope.store.selected import Selected
+from gapscope.store.workspace import slug
+from gapscope.stream import Workers as Connection
+
+if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
+    from gapscope.probes.model import Classifier
+
+JOB = "shift"
+# Share of --memory that ranks may take, which are exact if both sets fit.
+EXACT_SHARE = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftConfig:
+    """Measure how far apart stored sets are, and which differences matter.
+
+    Each set is read once for all summaries; statistics that need ranks, neighbours or a trained classifier read
+    again. Every p-value has the size of the effect beside it: of a million rows, everything is significant. With
+    several targets, a matrix of distances between all sets. A model, of a network too, tells how the shares of the
+    classes moved from its predictions; rows of the reference should not have trained it.
+
+    python cli.py shift --reference imagenet/val --target imagenetv2/test
+    python cli.py shift --reference cifar10/train --target cifar10/test cifar10-night/test --exclude-slow
+    python cli.py shift --reference cifar10/test --target photos/all --statistics moments mmd
+    python cli.py shift --reference cifar10/test --target photos/all --model fit-incremental-cifar10-softmax
+    """
+
+    reference: Reference
+    target: Targets
+    only: Only = ""
+    exclude: Exclude = ""
+    statistics: Annotated[
+        tuple[Literal["moments", "marginal", "sliced", "mmd", "frechet", "prdc", "classifier"], ...],
+        option("Which statistics; all when not given.", METHOD),
+    ] = ()
+    exclude_slow: Annotated[bool, option("Leave out the statistics that read the sets again.", METHOD)] = False
+    model: ModelName = ""
+    correction: Annotated[
+        Literal["bh", "by", "holm", "bonferroni"],
+        option("For many tests at once: Benjamini-Hochberg, Benjamini-Yekutieli, Holm or Bonferroni.", METHOD),
+    ] = "bh"
+    neighbours: Neighbours = 5
+    replicates: Replicates = 200
+    backbone: Backbone = ""
+    memory: Memory = "2GB"
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+    report: WriteReport = True
+
+
+class Sets(NamedTuple):
+    """The stores, the reference first, their rows with the reference's class indices, the images chosen of them, and
+    the model that reads them, if one was named.
+    """
+
+    stores: list[EmbeddingStore | Selected]
+    views: list[View]
+    chosen: Chosen
+    model: "Classifier | None"
+
+
+def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
+    """Read every set once, compare each target with the reference."""
+    from gapscope.shifts.memory import check_memory
+
+    names = _statistics(config)
+    workspace = Location.of(config.workspace).absolute()
+    sets = _sets(workspace, config)
+    reference = sets.stores[0]
+    threads = 1 if config.scheduler or config.cluster else processors()
+    size = (len(sets.stores), reference.dim, len(reference.class_names))
+    needed = check_memory(names, *size, allowed=config.memory, threads=threads)
+    name = slug(config.name or "-".join([config.reference, *config.target]))
+    inputs = [*map(input_of, sets.stores), *sets.chosen.inputs]
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        check_worker_memory(workers, needed, "summarising a set")
+        done = _measured(config, names, sets, made, workers, progress)
+    return reported(done, wanted=config.report)
+
+
+def _statistics(config: ShiftConfig) -> list[str]:
+    """Names in `SHIFTS`, those that read the sets again last."""
+    from gapscope.inference.multiplicity import CORRECTIONS  # here, because `--help` passes this module
+
+    if config.correction not in CORRECTIONS:
+        raise unknown_name("correction", config.correction, CORRECTIONS)
+    if not config.target:
+        raise InputError("no target to compare; name at least one set with --target dataset/split")
+    for number in ("neighbours", "replicates"):
+        if getattr(config, number) < 1:
+            raise InputError(f"--{number} is {getattr(config, number)}; give 1 or more")
+    names = list(dict.fromkeys(config.statistics or SHIFTS))
+    slow = {name: SHIFTS[name].rereads for name in names}
+    chosen = [name for name in sorted(names, key=slow.get) if not (config.exclude_slow and slow[name])]
+    if not chosen:
+        raise InputError(f"--exclude-slow leaves nothing of {', '.join(names)}; add a statistic such as moments")
+    return chosen
+
+
+def _sets(workspace: Location, config: ShiftConfig) -> Sets:
+    """The stores that the options name, checked to have the same kind of features and classes."""
+    from gapscope.evaluation.models import as_stored, find_features, model_in
+    from gapscope.evaluation.stored import check_features
+
+    folder = str(find_run(workspace, config.model)) if config.model else ""
+    model = model_in(folder_of_model(folder)) if folder else None
+    wanted = config.backbone or (model.features.get("backbone", "") if model else "")
+    reference = find_features(workspace, config.reference, wanted, "--reference")
+    backbone = reference.provenance.backbone
+    targets = [find_features(workspace, name, backbone, "--target") for name in dict.fromkeys(config.target)]
+    chosen = Chosen.by(config)
+    stores = chosen.of_stores([reference, *targets])
+    views = [stores[0].view(), *(comparable_view(stores[0], target) for target in stores[1:])]
+    model = model and as_stored(model, stores[0])
+    for store in stores if model else ():
+        check_features(model, store)
+    return Sets(stores, views, chosen, model)
+
+
+def _measured(
+    config: ShiftConfig, names: Sequence[str], sets: Sets, made: RunFolder, workers: Connection, progress: Progress
+) -> RunResult:
+    from gapscope.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
+    from gapscope.shifts.page import page
+    from gapscope.shifts.record import compare_target, results_of, write, write_matrix
+
+    exact = parse_bytes(config.memory) // EXACT_SHARE
+    options = ShiftOptions(config.seed, config.replicates, config.neighbours, config.correction, exact)
+    with made.timed("read"):
+        battery = Battery.read(sets.views, names, options, workers, progress)
+    reference, *targets = sets.stores
+    shifts = [compare_target(battery, index, store, made, progress) for index, store in enumerate(targets, 1)]
+    notes = _notes(sets)
+    if sets.model:
+        with made.timed("label shift"):
+            shifts, missing = _with_label_shift(config, sets, shifts, workers, progress)
+        notes += missing
+    if len(targets) > 1:
+        write_matrix(battery, made, progress)
+    shifts = [one.with_class_names(reference.class_names) for one in shifts]
+    write(made, reference.name, shifts)
+    results = [result for one in shifts for result in results_of(reference.name, one)]
+    return made.finish(results, notes=notes, page=page)
+
+
+def _with_label_shift(config: ShiftConfig, sets: Sets, shifts: list, workers: Connection, progress: Progress):
+    """The shifts with those of the class shares; a sentence where the reference has no labels."""
+    from gapscope.evaluation.stored import classes_of
+    from gapscope.evaluation.top_predictions import top_predictions
+    from gapscope.shifts.label_shift import label_shift
+
+    model, classes = sets.model, tuple(sets.model.class_names)
+    reference, *targets = [
+        top_predictions(model, model.name, classes, store.view(), classes_of(model, store)[0], workers, progress)
+        for store in sets.stores
+    ]
+    if not reference.known.any():
+        return shifts, [f"{sets.stores[0].name} has no labels, which the shift of the class shares needs."]
+    moved = [label_shift(reference, one, replicates=config.replicates, seed=config.seed) for one in targets]
+    names = sets.stores[0].class_names
+    return [one.with_label_shift(shift, names) for one, shift in zip(shifts, moved, strict=True)], []
+
+
+def _notes(sets: Sets) -> list[str]:
+    """What has to be said about the rows and their labels."""
+    nameless = [
+        f"{view.store.name} has no class names, so its classes were not compared."
+        for view, store in zip(sets.views, sets.stores, strict=True)
+        if not view.store.class_names or not store.class_names
+    ]
+    return [*sets.chosen.notes(sets.stores), *nameless]
