@@ -95,6 +95,14 @@ def classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, st
     return align_classes(model.class_names, store.class_names, store.name)
 
 
+def known_classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
+    """The model's class index of each of the store's, all -1 where these are other classes; and a note then."""
+    try:
+        return classes_of(model, store)[0], ""
+    except InputError as error:
+        return np.full(len(store.class_names), -1), f"There is no back-test on {store.name}: {error}."
+
+
 def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
     """What has to be said about the labels of a set."""
     if not store.rows:

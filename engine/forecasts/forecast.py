@@ -20,10 +20,10 @@ class Forecast:
     name
         Of the method, in `FORECASTS`.
     value
-        Expected share of right answers; NaN where the method has none to give, and the sentence says why.
+        Expected share of correct predictions; NaN where the method has none to give, and the sentence says why.
     low, high
         95 % interval over other samples of rows of these sizes, from a Poisson bootstrap of both sets. It knows nothing
-        of the method's own error, which is often larger; only `backtested` errors tell of that.
+        of the method's own error, which is often larger; only `backtested` errors show that.
     n
         Rows of the target that it rests on.
     sentence
@@ -93,7 +93,7 @@ def forecasts(
             missing.setdefault(lacking, []).append(name)
         else:
             made.append(method.estimate(source, target, options))
-    return Forecasts(made, [f"no {', '.join(methods)}: {why}" for why, methods in missing.items()])
+    return Forecasts(made, [f"No {', '.join(methods)}: {why}." for why, methods in missing.items()])
 
 
 class Truth(NamedTuple):

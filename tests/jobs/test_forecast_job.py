@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from gapscope.blocks import Sentence, Table, Warning
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.forecasts import FORECASTS
@@ -45,6 +46,15 @@ def forecast(workspace, *runs, target=(SHIFTED,), reference="toy/val", **options
     return run(ForecastConfig(runs=runs, reference=reference, target=target, **options))
 
 
+def said(report, words):
+    """Whether a sentence or a warning of the page holds these words."""
+    return any(words in block.text for block in report.blocks if isinstance(block, Sentence | Warning))
+
+
+def table_of(report):
+    return next(block for block in report.blocks if isinstance(block, Table))
+
+
 def values(report):
     return {(r.dataset, r.model, r.metric): r.value for r in report.results}
 
@@ -64,12 +74,10 @@ def test_all_methods_that_fit_one_model_are_made_and_tested(workspace, model):
     trained = json.loads((Location.of(model) / "results.json").read_text())["results"]
     measured = {(r["dataset"], r["split"]): r["value"] for r in trained if r["metric"] == "accuracy"}
     assert found["accuracy"].value == measured["toy-shifted", "test"]
-    assert report.tables[0].columns[-2:] == ["labels say", "error, points"]
-    assert any("no aline-d: the model is not among those" in note for note in report.notes)
-    assert any("a method's own error is not in them" in note for note in report.notes)
-    assert any(
-        note.startswith("temperatures from the first 600 labelled rows of toy/val: lda ") for note in report.notes
-    )
+    assert list(table_of(report).columns)[-2:] == ["true accuracy", "forecast less truth"]
+    assert said(report, "No aline-d: the model is not among those")
+    assert said(report, "a method's own error is not in it")
+    assert said(report, "Temperatures from the first 600 labelled rows of toy/val: lda ")
 
 
 @pytest.mark.parametrize("labels", ["permuted", "unknown"])
@@ -90,8 +98,8 @@ def test_target_labels_change_no_forecast(workspace, model, labels, rng):
 def test_several_targets_are_forecast_from_one_reading_of_the_reference(workspace, model):
     report = forecast(workspace, model, target=(SHIFTED, "stranger/test"), heads=0)
     assert {r.dataset for r in report.results} == {"toy-shifted", "stranger"}
-    assert len(report.tables) == 2
-    assert any(note.startswith("no gde: there are fewer than two models") for note in report.notes)
+    assert {row[2] for row in table_of(report).rows} == {"toy-shifted/test", "stranger/test"}
+    assert said(report, "No gde: there are fewer than two models")
 
 
 def test_the_rows_that_the_model_was_trained_on_are_refused_as_a_reference(workspace, model):
@@ -101,17 +109,23 @@ def test_the_rows_that_the_model_was_trained_on_are_refused_as_a_reference(works
 
 def test_a_model_of_unknown_origin_is_used_with_a_warning(workspace, model):
     (Location.of(model) / "manifest.json").delete()
-    notes = forecast(workspace, model).notes
-    assert any("nothing says which rows lda saw in training" in note for note in notes)
-    assert "the training rows are not at hand, so no heads were trained to compare" in notes
+    report = forecast(workspace, model)
+    assert said(report, "the training rows of lda are unknown")
+    assert said(report, "The training rows are not available, so no heads were trained to compare.")
 
 
 def test_the_models_of_a_run_are_compared_with_each_other(workspace, several):
     report = forecast(workspace, several)
     assert {r.model for r in report.results} == {"lda", "softmax", "nearest-mean"}
     assert {r.metric for r in report.results} >= {"forecast_aline_d", "forecast_gde"}
-    assert any(note.startswith("gde and aline compare the 3 models of the runs") for note in report.notes)
-    assert any(note.startswith("mean absolute error on toy-shifted/test over 3 models") for note in report.notes)
+    assert said(report, "gde and aline compare the 3 models of the runs")
+    errors = next(block for block in report.blocks if getattr(block, "caption", "").startswith("Mean absolute error"))
+    assert {row[2] for row in errors.rows} == {3}
+    made = {r.metric: [] for r in report.results}
+    for r in report.results:
+        made[r.metric].append(r.value)
+    expected = 100 * np.mean(np.abs(made["forecast_gde_error"]))
+    assert next(row[3] for row in errors.rows if row[0] == "gde") == pytest.approx(expected)
 
 
 def test_models_of_several_runs_are_compared_and_some_can_be_chosen(workspace, model, several):
@@ -134,8 +148,8 @@ def test_a_set_without_labels_is_forecast_without_a_truth(workspace, model, rng)
     write_store(folder, x, np.full_like(y, -1), dataset="bare", split="test", class_names=["unknown"])
     report = forecast(workspace, model, target=("bare/test",), heads=0)
     assert not any(r.metric == "accuracy" or r.metric.endswith("_error") for r in report.results)
-    assert any(note.startswith("no back-test on bare/test") for note in report.notes)
-    assert report.tables[0].columns[-1] == "95 % interval"
+    assert said(report, "There is no back-test on bare/test")
+    assert list(table_of(report).columns)[-1] == "forecast"
 
 
 def test_heads_come_in_pairs_from_disjoint_halves(workspace, model):
@@ -215,7 +229,7 @@ def test_a_wide_table_of_best_classes_allows_what_compares_models_alone(tmp_path
         "forecast_aline_d",
     }
     assert {r.model for r in report.results} == {"net0", "net1", "net2", "net3"}
-    assert "no average-confidence, doc, atc-mc: there are no confidences" in report.notes
+    assert said(report, "No average-confidence, doc, atc-mc: there are no confidences")
 
 
 def test_arrays_of_scores_are_forecast_with_or_without_target_labels(tmp_path, rng):

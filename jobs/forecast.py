@@ -1,0 +1,257 @@
+"""`forecast`: the accuracy on sets without their labels, with a back-test where there are labels after all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.hashing import digest_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.forecasts import FORECASTS
+from gapscope.jobs.options import (
+    DATA,
+    METHOD,
+    Backbone,
+    Cluster,
+    ModelNames,
+    Name,
+    PredictionsReferences,
+    PredictionsTargets,
+    Reference,
+    Replicates,
+    Runs,
+    Scheduler,
+    Seed,
+    Targets,
+    Workers,
+    Workspace,
+    option,
+)
+from gapscope.predictions import Predictions
+from gapscope.predictions.matched import matched, with_classes_of_both
+from gapscope.predictions.read import read_all_models, read_predictions
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import RunFolder, input_of, opened
+from gapscope.runs.inputs import input_of_file, run_of
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
+from gapscope.schemas.run import Input
+from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
+    from gapscope.forecasts.cases import Case
+
+JOB, ARRAY = "forecast", ".npy"
+Pair = tuple[Predictions, Predictions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastConfig:
+    """Estimate the accuracy of models on a set without its labels, by all methods that the data allow.
+
+    Learns what it needs (temperature, threshold, accuracy) from a labelled set that the models were not trained on, and
+    reads each set once. Where the target has labels after all, the estimates are tested against them; nothing else
+    looks at them. All models of the runs are compared; of train-cnn, one network at a time, by the features that
+    `extract --backbone run:NAME` stores. Ten thousand rows of 1280 features take seconds, training the heads aside.
+
+    python cli.py forecast tune-cifar10-softmax --reference cifar10/test --target photos/all
+    python cli.py forecast RUN --reference imagenet/val --target imagenetv2/test imagenet-a/test --heads 0
+    python cli.py forecast --predictions-reference v1.parquet --predictions-target v2.parquet
+    """
+
+    runs: Runs = field(default=(), kw_only=False)
+    reference: Reference = ""
+    target: Targets = ()
+    model: ModelNames = ()
+    methods: Annotated[
+        tuple[
+            Literal[
+                *("average-confidence", "doc", "atc-mc", "atc-ne", "cot"),
+                *("nuclear-norm", "gde", "aline-s", "aline-d"),
+            ],
+            ...,
+        ],
+        option("Which methods; all that can be used when not given.", METHOD),
+    ] = ()
+    heads: Annotated[
+        int,
+        option(
+            "How many models to train, in pairs on the halves of the training rows and on ever smaller shares of "
+            "these, for the methods that compare models, where there is only one; 0 for none.",
+            METHOD,
+        ),
+    ] = 6
+    predictions_reference: PredictionsReferences = ()
+    predictions_target: PredictionsTargets = ()
+    labels_reference: Annotated[str, option("Labels of the reference, where its predictions are an array.", DATA)] = ""
+    labels_target: Annotated[
+        str, option("Labels of the target for the back-test, where its predictions are an array.", DATA)
+    ] = ""
+    replicates: Replicates = 200
+    backbone: Backbone = ""
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:
+    """Make the forecasts, and test them where there are labels."""
+    for name in config.methods:
+        FORECASTS[name]  # an unknown name is refused before anything is read
+    if config.replicates < 0 or config.heads < 0:
+        raise InputError("--replicates and --heads are numbers of 0 or more")
+    workspace = Location.of(config.workspace).absolute()
+    files = config.predictions_reference, config.predictions_target
+    if any(files):
+        if config.runs or not all(files):
+            raise InputError(
+                "forecasts from files need --predictions-reference and --predictions-target, and no run folder"
+            )
+        return _from_files(config, workspace, progress)
+    if not (config.runs and config.reference and config.target):
+        raise InputError(
+            "forecast needs a run folder, --reference dataset/split and --target dataset/split; "
+            "or --predictions-reference and --predictions-target"
+        )
+    return _from_stores(config, workspace, progress)
+
+
+def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress) -> RunResult:
+    """Read the reference, then every target, with all models together."""
+    from gapscope.evaluation.models import as_stored, find_features
+    from gapscope.evaluation.stored import check_features, classes_of, known_classes_of
+    from gapscope.forecasts.candidates import candidates_in, check_independence
+    from gapscope.forecasts.panel import heads_for, panel_of
+    from gapscope.forecasts.scored import score
+
+    candidates = candidates_in([find_run(workspace, run) for run in config.runs], config.model)
+    backbone = config.backbone or candidates[0].model.features.get("backbone", "")
+    reference, *targets = (find_features(workspace, name, backbone) for name in (config.reference, *config.target))
+    candidates = [one._replace(model=as_stored(one.model, reference)) for one in candidates]
+    for store in (reference, *targets):
+        for one in candidates:
+            check_features(one.model, store)
+    notes = check_independence(candidates, reference)
+    name = slug(config.name or f"{run_of(candidates[0].place).name}-{'+'.join(slug(one) for one in config.target)}")
+    inputs = [*(one.record for one in candidates), *map(input_of, (reference, *targets))]
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        with made.timed("heads"):
+            heads, note = heads_for(candidates, config.methods, config.heads, workers, progress, seed=config.seed)
+        panel, temperatures = panel_of(candidates, heads, reference)
+        notes += [note, temperatures]
+        cases = []
+        with made.timed("answers"):
+            classes, _ = classes_of(panel.models[0], reference)
+            known = score(reference.view(), panel, classes, workers, labelled_only=True, progress=progress)
+            for store in targets:
+                classes, note = known_classes_of(panel.models[0], store)
+                scored = score(store.view(), panel, classes, workers, progress=progress)
+                place = (store.provenance.dataset, store.provenance.split)
+                cases += [_case(config, *pair, place) for pair in zip(known, scored, strict=True)]
+                notes.append(note)
+        return _finish(made, cases, notes)
+
+
+def _from_files(config: ForecastConfig, workspace: Location, progress: Progress) -> RunResult:
+    """Match the models of both sides, and make the forecasts of each."""
+    from gapscope.forecasts.scored import scored_predictions, temperature_of
+
+    pairs = _paired(
+        _read(config.predictions_reference, config.labels_reference),
+        _read(config.predictions_target, config.labels_target, bare=True),
+        config.model,
+    )
+    reference, target = pairs[0]
+    name = slug(config.name or f"{reference.name}-{target.name}")
+    with connected(config, progress), opened(workspace, JOB, name, config, _inputs(config, pairs[0])) as made:
+        with made.timed("answers"):
+            temperatures = [1.0 if one.scores is None else temperature_of(one.scores, one.label) for one, _ in pairs]
+            known, scored = (scored_predictions(side, temperatures) for side in zip(*pairs, strict=True))
+            place = (target.dataset, target.split)
+            cases = [_case(config, *both, place) for both in zip(known, scored, strict=True)]
+        notes = ["The labelled predictions must be for images that the models were not trained on."]
+        return _finish(made, cases, [*notes, *_temperature_notes([one for one, _ in pairs], temperatures)])
+
+
+def _case(config: ForecastConfig, source, target, place: tuple[str, str]) -> "Case":
+    from gapscope.forecasts.cases import Case
+    from gapscope.forecasts.forecast import ForecastOptions
+
+    return Case.of(source, target, place, config.methods, ForecastOptions(config.seed, config.replicates))
+
+
+def _finish(made: RunFolder, cases: "Sequence[Case]", notes: Sequence[str]) -> RunResult:
+    from gapscope.forecasts.page import page
+
+    write_json(made.place / "forecasts.json", [one for case in cases for one in case.sentences()])
+    missing = [sentence for case in cases for sentence in case.missing]
+    results = [result for case in cases for result in case.results()]
+    return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page)
+
+
+def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> list[Predictions]:
+    """The predictions in all files; the first file's rows in its order. An array without labels may be `bare`."""
+    from gapscope.forecasts.scored import unlabelled_scores
+
+    models: list[Predictions] = []
+    for place in places:
+        if not place.endswith(ARRAY):
+            models += read_all_models(place)
+        elif labels or not bare:
+            models.append(read_predictions(place, labels=labels))
+        else:
+            models.append(unlabelled_scores(Location.of(place)))
+    return [models[0], *(matched(models[0], other)[1] for other in models[1:])]
+
+
+def _paired(reference: Sequence[Predictions], target: Sequence[Predictions], chosen: Sequence[str]) -> list[Pair]:
+    """Each model's predictions for both sets, by name; by position where the files name none in common.
+
+    Raises
+    ------
+    InputError
+        No model is in both.
+    """
+    by_name = {one.model: one for one in target}
+    pairs = [(one, by_name[one.model]) for one in reference if one.model in by_name]
+    if not pairs and len(reference) == len(target):
+        pairs = list(zip(reference, target, strict=True))
+    pairs = [pair for pair in pairs if not chosen or pair[0].model in chosen]
+    if not pairs:
+        raise InputError(
+            f"no model is in both files{' and among --model' * bool(chosen)}: the reference has "
+            f"{', '.join(one.model for one in reference)}, the target {', '.join(one.model for one in target)}"
+        )
+    return [_of_one_kind(one.labelled(), other) for one, other in pairs]
+
+
+def _of_one_kind(one: Predictions, other: Predictions) -> Pair:
+    """Both with the same classes, and with scores only if both have them."""
+    one, other = with_classes_of_both(one, other)
+    if (one.scores is None) == (other.scores is None):
+        return one, other
+    return replace(one, scores=None, confidence=None), replace(other, scores=None, confidence=None)
+
+
+def _temperature_notes(reference: Sequence[Predictions], temperatures: Sequence[float]) -> list[str]:
+    if all(one.scores is None for one in reference):
+        return ["Confidences are used as the files have them."] * any(one.confidence is not None for one in reference)
+    values = ", ".join(f"{one.model} {value:.3g}" for one, value in zip(reference, temperatures, strict=True))
+    return [f"Temperatures from {reference[0].name}: {values}."]
+
+
+def _inputs(config: ForecastConfig, pair: Pair) -> list[Input]:
+    """The records that the run reads the files, each with the rows of its side."""
+    sides = zip((config.predictions_reference, config.predictions_target), pair, strict=True)
+    return [_input(Location.of(place), side.n) for places, side in sides for place in places]
+
+
+def _input(place: Location, rows: int) -> Input:
+    if place.is_folder():
+        return Input(place=str(place), config_hash=digest_json(place.names()), rows=rows)
+    return input_of_file(place, place, rows)
