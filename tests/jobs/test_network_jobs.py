@@ -106,7 +106,7 @@ def test_a_forecast_is_what_the_logits_of_the_images_say(learnt, fashion):
 
 def test_heads_on_the_features_of_a_network_are_not_compared(learnt):
     report = gapscope.jobs.forecast.run(forecast_of(learnt))
-    assert any("share all that it has learnt, so none were trained" in note for note in report.sentences)
+    assert any("would share what it has learned, so none were trained" in note for note in report.sentences)
     assert {"forecast_atc_mc", "forecast_doc"} <= set(values(report))
     assert "forecast_gde" not in values(report)
 

@@ -130,7 +130,7 @@ def test_training_on_chosen_rows_is_training_on_a_store_of_them(trained):
 def test_the_report_says_how_many_rows_of_how_many_and_the_manifest_what_they_are(world, trained):
     place, kept = world
     share = f"{len(kept['toy', 'train']):,} of 900 rows, chosen by ids.parquet"
-    assert f"toy/train: {share}" in trained[0].notes
+    assert f"toy/train: {share}" in trained[0].sentences
     inputs = json.loads(Path(trained[0].run, "manifest.json").read_text())["inputs"]
     assert [one["rows"] for one in inputs] == [*(map(len, kept.values())), sum(map(len, kept.values()))]
     assert inputs[-1]["config_hash"] == read_selection(Location.of(place / "ids.parquet")).digest
@@ -159,7 +159,8 @@ def test_a_whole_run_is_measured_on_chosen_rows_alone(world, options, trained):
         table = pq.read_table(f"{whole}/predictions/{dataset}-{split}").to_pandas().set_index("sample_id").loc[ids]
         assert found[dataset].value == pytest.approx((table["label"] == table["predicted"]).mean(), abs=1e-12)
         assert (
-            f"{dataset}/{split}: {len(ids):,} of {SETS[dataset, split]:,} rows, chosen by ids.parquet" in report.notes
+            f"{dataset}/{split}: {len(ids):,} of {SETS[dataset, split]:,} rows, chosen by ids.parquet"
+            in report.sentences
         )
 
 
@@ -169,7 +170,7 @@ def test_evaluation_of_chosen_rows_is_that_of_a_run_that_has_no_others(options, 
     one, other = values(known), values(again)
     assert other.keys() < one.keys()  # what needs the scores of all classes is counted for whole sets
     assert {name: one[name] for name in other} == pytest.approx(other, abs=1e-12)
-    assert any("Brier score" in note for note in again.notes)
+    assert any("Brier score" in note for note in again.sentences)
 
 
 def test_the_shift_between_chosen_rows_is_that_between_stores_of_them(options):
@@ -204,7 +205,7 @@ def test_other_images_in_a_file_of_the_same_name_make_another_run(world, tmp_pat
         report = train(("nearest-mean",), **where)
         runs.append(report.run)
     assert runs[0] == runs[1] != runs[2]
-    assert "toy/val, toy-shifted/test: all rows, as some.csv names none of them" in report.notes
+    assert "toy/val, toy-shifted/test: all rows, as some.csv names none of them" in report.sentences
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_a_choice_that_leaves_nothing_is_refused(world, options):
 def test_sets_of_the_file_that_a_run_does_not_read_are_named(options):
     sets = {"reference": "toy/val", "target": ("toy-shifted/test",), "statistics": ("moments",)}
     report = shift(ShiftConfig(**sets, **options[0], name="notes"))
-    assert any("also has rows of toy/train (" in note and "does not read" in note for note in report.notes)
+    assert any("also has rows of toy/train (" in note and "does not read" in note for note in report.sentences)
 
 
 @pytest.mark.parametrize(
