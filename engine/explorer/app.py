@@ -8,10 +8,10 @@ import panel as pn
 from gapscope.explorer import words
 from gapscope.explorer.export import as_csv, as_parquet, ids_of
 from gapscope.explorer.neighbours import Stores
-from gapscope.explorer.page import STYLE, TEMPLATE, UNTOUCHED
+from gapscope.explorer.page import COLOURS, STYLE, TEMPLATE, UNTOUCHED, WIDGETS
 from gapscope.explorer.points import Points
 from gapscope.explorer.session import Session
-from gapscope.explorer.state import BESIDE, TOGETHER, State
+from gapscope.explorer.state import BESIDE, TOGETHER, TOKEN, State
 from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.wires import NOWHERE
 
@@ -27,6 +27,7 @@ class App:
 
     def __init__(self, points: Points, stores: Stores, query: Mapping[str, Sequence[str]], notes: Sequence[str] = ()):
         self.points, self.notes = points, notes
+        self.token = next(iter(query.get(TOKEN, ())), "")
         self.session = Session(points, stores, State.of(query, points), self.show)
         self.session.document = pn.state.curdoc
         self._settings()
@@ -50,7 +51,7 @@ class App:
         self.left = pn.widgets.Select(name="Left", options=names, value=state.left)
         self.right = pn.widgets.Select(name="Right", options=names, value=state.right or names[0])
         for name in ("colour", "search", "view", "left", "right"):
-            getattr(self, name).param.update(sizing_mode="stretch_width", margin=(4, 2))
+            getattr(self, name).param.update(sizing_mode="stretch_width", margin=(4, 2), stylesheets=[WIDGETS])
             getattr(self, name).param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self.legend, self.found = _html(), _html()
 
@@ -70,6 +71,7 @@ class App:
             layout="fit_data",
             theme="simple",
             formatters=_formats(self.points),
+            stylesheets=[WIDGETS],
             margin=0,
         )
         self.cut = _html()
@@ -94,6 +96,7 @@ class App:
             button_type="primary",
             margin=(0, 4, 0, 0),
             sizing_mode="stretch_width",
+            stylesheets=[WIDGETS],
         )
 
     def _maps(self) -> None:
@@ -105,7 +108,7 @@ class App:
         shown = {
             "state": (self._show_state, self._show_legend, self._show_selection, self._link),
             "window": (self._link,),
-            "selection": (self._show_legend, self._show_selection),
+            "selection": (self._show_legend, self._show_selection, self._link),
             "images": (self._show_images,),
             "kept": (self._show_kept, self._link),
             "hovered": (self._show_hovered,),
@@ -165,12 +168,14 @@ class App:
 
     def _link(self) -> None:
         if pn.state.location:
-            pn.state.location.search = self.session.state.query(self.points)
+            token = {TOKEN: self.token} if self.token else {}
+            pn.state.location.search = self.session.state.query(self.points, token)
 
     def page(self) -> pn.Template:
         """The page with everything in its place."""
         template = pn.Template(TEMPLATE, location=True)
         template.add_variable("heading", HEADING)
+        template.add_variable("colours", COLOURS)
         template.add_variable("about", about(self.points, self.notes))
         settings = (self.colour, self.search, self.found, self.view, self.left, self.right)
         detail = (self.kept, self.told, self.images, self.downloads, self.table, self.cut)

@@ -32,12 +32,24 @@ def joined(points: Points, runs: Sequence[Location]) -> tuple[Points, list[str]]
             raise InputError(f"{run} is no run folder: it has no {MANIFEST}; name a folder below runs/")
         more, confidence = _predicted(points, run)
         more |= _explained(points, run)
+        if confidence is None and not any(key.startswith("prediction") for key in more):
+            others, confidence = _of_explained(points, run)
+            more |= others
         if not more:
             told.append(f"{run.name} says nothing of {', '.join(one.name for one in points.sets)}")
         points = points.coloured(**more)
         if points.confidence is None and confidence is not None:
             points = replace(points, confidence=confidence)
     return points, told
+
+
+def _of_explained(points: Points, run: Location) -> tuple[dict[str, Colouring], Array | None]:
+    """The predictions of the run that a gap explains, where the gap itself keeps none; nothing for other runs."""
+    manifest = read_json(run / MANIFEST)
+    inputs = manifest.get("inputs") or [{"place": ""}]
+    place = Location.of(inputs[0]["place"])
+    runs = [one for one in (place, place.parent.parent) if manifest.get("job") == "gap" and (one / MANIFEST).exists()]
+    return _predicted(points, runs[0], manifest["config"].get("model") or "") if runs else ({}, None)
 
 
 def positions(points: Points, number: int, sample_id: Array) -> tuple[Array, Array]:
@@ -51,11 +63,13 @@ def positions(points: Points, number: int, sample_id: Array) -> tuple[Array, Arr
     return mine[there], order[at[there]]
 
 
-def _predicted(points: Points, run: Location) -> tuple[dict[str, Colouring], Array | None]:
-    """Colourings by the predictions of all models of the run, and how sure the first is that says it, ``(n,)``."""
+def _predicted(points: Points, run: Location, only: str = "") -> tuple[dict[str, Colouring], Array | None]:
+    """Colourings by the predictions of all models of the run, or of the one called so, and how sure the first is that
+    says it, ``(n,)``.
+    """
     found: dict[str, Colouring] = {}
     first = None
-    for model in models_in_run(run) or [""]:
+    for model in [only] if only else models_in_run(run) or [""]:
         answers = list(_answers(points, run, model))
         if answers:
             more, confidence = _coloured(points, answers, model or run.name)

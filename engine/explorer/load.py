@@ -5,6 +5,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.explorer.columns import colourings, labelled, numbers, whole, words
 from gapscope.explorer.points import Points, Set
 from gapscope.schemas.coordinates import ABOUT, POINTS
@@ -25,7 +26,7 @@ def table_of(run: Location) -> Location:
     for place in (run / FOLDER / POINTS, run / POINTS, run):
         if place.exists() and not place.is_folder():
             return place
-    raise InputError(f"{run} holds no map: it has no {FOLDER}/{POINTS}; make one with `python cli.py map --dataset …`")
+    raise InputError(f"{run} holds no map: it has no {FOLDER}/{POINTS}; make one with `{called()} map DATASET`")
 
 
 def read_points(run: Location) -> Points:

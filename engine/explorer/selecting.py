@@ -11,6 +11,7 @@ from gapscope.explorer.points import Points
 Array = np.ndarray
 # Colourings whose names people search for; those of others are numbers, or say right and wrong.
 WORDED = ("label", "prediction", "dataset")
+CLASSES = ("label", "prediction")
 
 
 def inside_box(x: Array, y: Array, x0: float, x1: float, y0: float, y1: float) -> Array:
@@ -72,17 +73,30 @@ def nearest_on_map(points: Points, point: int, count: int) -> Array:
 
 
 def found_by(points: Points, text: str) -> Array | None:
-    """Which points have `text` in the name of their class, predicted or true, or in their path, or as their sample id;
-    ``(n,) bool``, None for an empty text. Capital letters do not matter.
+    """Which points are of the class `text`; if there is none, those that have it in the name of their class, predicted
+    or true, of their set, or in their path, or as their sample id; ``(n,) bool``, None for an empty text.
+
+    Capital letters do not matter. Where nothing is labelled, the class is the predicted one.
     """
     text = text.strip().casefold()
     if not text:
         return None
+    named = _of_class(points, text)
+    if named is not None:
+        return named
     found = points.sample_id == int(text) if text.isdecimal() and len(text) < 19 else np.zeros(points.n, bool)
     for one in (one for key, one in points.colourings.items() if key.partition("-")[0] in WORDED):
         found |= np.array([text in name.casefold() for name in one.names], bool)[one.code]
     paths = pc.match_substring(points.path, text, ignore_case=True)
     return found | np.asarray(pa.chunked_array(paths).to_numpy() if points.n else found, bool)
+
+
+def _of_class(points: Points, text: str) -> Array | None:
+    """Which points are of the class `text`, in small letters, ``(n,) bool``; None where no class is called so."""
+    known = (one for key, one in points.colourings.items() if key.partition("-")[0] in CLASSES)
+    classes = next(known, None)
+    names = [name.casefold() for name in classes.names] if classes else []
+    return np.array([name == text for name in names])[classes.code] if text in names else None
 
 
 def category_of(points: Points, colour: str, only: str) -> Array | None:

@@ -1,9 +1,11 @@
-"""The explorer's server: on this machine only, its page, its pictures, and nothing from elsewhere."""
+"""The explorer's server: on this machine only, its page and its pictures, for those who know its address."""
 
 import errno
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import panel as pn
 from gapscope.core.errors import InputError
@@ -11,10 +13,74 @@ from gapscope.explorer.app import HEADING, App
 from gapscope.explorer.neighbours import Stores
 from gapscope.explorer.pictures import SIDES, Pictures
 from gapscope.explorer.points import Points
-from tornado.web import HTTPError, RequestHandler
+from gapscope.explorer.state import TOKEN
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import Application, HTTPError, OutputTransform, RequestHandler
 
 ADDRESS, HOSTS = "127.0.0.1", ("localhost", "127.0.0.1")
 MOST_ID = 19
+REFUSED = "The explorer answers only its own address, with the token in it: open the one that the command has printed."
+
+
+class Guard:
+    """Who is answered: requests to this machine under its own name, from no page of another one, that bring the token.
+
+    A page of another name that has been made to resolve to this machine (DNS rebinding) is refused by its host, one
+    that sends requests here by its origin, and another user of this machine by the token. The address brings the token
+    once; a cookie brings it to every route from then on, for ports share cookies under a name of its own.
+    """
+
+    def __init__(self, application: Application, port: int):
+        self.token, self.cookie = secrets.token_urlsafe(16), f"gapscope-{port}"
+        self.application, self.find_handler = application, application.find_handler
+        application.find_handler = self.find
+        application.add_transform(lambda request: _Cookie(self, request))
+
+    def find(self, request: HTTPServerRequest, **more: Any) -> Any:
+        """The handler of a request; that of a refusal for one that may not be answered."""
+        if self.admits(request):
+            return self.find_handler(request, **more)
+        return self.application.get_handler_delegate(request, RefusingHandler)
+
+    def admits(self, request: HTTPServerRequest) -> bool:
+        """Whether a request may be answered."""
+        origin = request.headers.get("Origin")
+        if request.host_name not in HOSTS or (origin is not None and urlsplit(origin).hostname not in HOSTS):
+            return False
+        cookie = request.cookies.get(self.cookie)
+        return self.brings(request) or (cookie is not None and _same(cookie.value, self.token))
+
+    def brings(self, request: HTTPServerRequest) -> bool:
+        """Whether the token stands in the address of a request."""
+        given = request.query_arguments.get(TOKEN, [b""])[0].decode(errors="replace")
+        return _same(given, self.token)
+
+
+def _same(one: str, other: str) -> bool:
+    return secrets.compare_digest(one.encode(), other.encode())
+
+
+class _Cookie(OutputTransform):
+    """Sets the cookie in the answer to a request whose address has the token."""
+
+    def __init__(self, guard: Guard, request: HTTPServerRequest):
+        self.guard, self.request = guard, request
+
+    def transform_first_chunk(self, status_code: int, headers: HTTPHeaders, *body: Any) -> tuple:
+        """Add the cookie; Tornado calls this."""
+        if self.guard.brings(self.request):
+            headers.add("Set-Cookie", f"{self.guard.cookie}={self.guard.token}; Path=/; HttpOnly; SameSite=Strict")
+        return status_code, headers, body[0]
+
+
+class RefusingHandler(RequestHandler):
+    """403 and a sentence, whatever is requested."""
+
+    def prepare(self) -> None:
+        """Refuse."""
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(REFUSED)
 
 
 class PictureHandler(RequestHandler):
@@ -26,9 +92,6 @@ class PictureHandler(RequestHandler):
 
     def get(self) -> None:
         """Answer with a PNG."""
-        # A page of another name that has been made to resolve to this machine must not read these images.
-        if self.request.host_name not in HOSTS:
-            raise HTTPError(403)
         number, side = self.get_query_argument("id"), self.get_query_argument("side", str(SIDES[0]))
         if not (number.isascii() and number.isdecimal() and len(number) < MOST_ID) or side not in map(str, SIDES):
             raise HTTPError(404)
@@ -94,7 +157,8 @@ def serve(points: Points, stores: Stores, pictures: Pictures, port: int, notes: 
                 f"port {port} cannot be used ({error.strerror}); choose another with --port, or --port 0 for a free one"
             ) from error
         raise
-    return Served(server, f"http://localhost:{server.port}/")
+    guard = Guard(server._tornado, server.port)
+    return Served(server, f"http://localhost:{server.port}/?{TOKEN}={guard.token}")
 
 
 def _query(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:

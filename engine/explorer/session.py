@@ -1,7 +1,7 @@
 """What one browser window shows and does: it holds the state, and draws what has changed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gapscope.explorer.neighbours import Stores, neighbours_of
 from gapscope.explorer.points import Points, Window
 from gapscope.explorer.selecting import both, category_of, found_by, inside_box, inside_outline, nearest_point
 from gapscope.explorer.shading import Frame, shade
-from gapscope.explorer.state import BESIDE, State
+from gapscope.explorer.state import BESIDE, Outline, State, rounded
 from gapscope.explorer.view import fitted
 from gapscope.explorer.wires import Wires
 from gapscope.stream import connect
@@ -24,6 +24,8 @@ TOGETHER_MS = 30
 # How near the pointer has to be to a point, in pixels.
 REACH = 9
 NEIGHBOURS = 24
+# Corners of an outline that is a box.
+BOX = 2
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Session:
         self.charts = [Chart.empty(number, self.ranges, self.wires.by_name()) for number in range(min(2, self.sets))]
         for number, chart in enumerate(self.charts):
             self._listen(number, chart)
+        self.drawn = self._inside()
 
     @property
     def sets(self) -> int:
@@ -170,12 +173,27 @@ class Session:
     def outlined(self, number: int, event: SelectionGeometry) -> None:
         """A loop or a box was drawn on map `number`; an empty one selects nothing, and clears."""
         if event.final:
-            mask = both(inside(self.points, event.geometry), self.on_map(number))
-            mask = both(mask, self.narrowed())
-            self.select(np.flatnonzero(mask) if mask.any() else None)
+            self.state = replace(self.state, outline=rounded(corners_of(event.geometry)), on=number)
+            chosen, narrowed = self._inside(), self.narrowed()
+            if chosen is not None and narrowed is not None and not narrowed[chosen].any():
+                chosen = None
+            self._take(chosen)
+
+    def _inside(self) -> Array | None:
+        """The points ``(m,)`` inside the outline that was drawn; None where there are none."""
+        if not self.state.outline:
+            return None
+        mask = both(inside(self.points, self.state.outline), self.on_map(min(self.state.on, len(self.charts) - 1)))
+        return np.flatnonzero(mask) if mask.any() else None
 
     def select(self, chosen: Array | None, how: str = "") -> None:
         """Select these points, or none."""
+        self.state = replace(self.state, outline=(), on=0)
+        self._take(chosen, how)
+
+    def _take(self, chosen: Array | None, how: str = "") -> None:
+        if chosen is None:
+            self.state = replace(self.state, outline=(), on=0)
         self.drawn, self.how, self.first = chosen, how, 0
         self.changed("selection")
         self.draw_soon()
@@ -284,12 +302,19 @@ class Session:
             chart.mark(self.points.x[here].tolist(), self.points.y[here].tolist())
 
 
-def inside(points: Points, geometry: Mapping[str, Any]) -> Array:
-    """Which points ``(n,) bool`` lie in a box or a loop, as Bokeh tells it in the map's units."""
+def corners_of(geometry: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """The corners of a loop, or two opposite ones of a box, from what Bokeh says in the map's units."""
     if geometry["type"] == "rect":
-        edges: Sequence[float] = [geometry[name] for name in ("x0", "x1", "y0", "y1")]
-        return inside_box(points.x, points.y, *edges)
-    return inside_outline(points.x, points.y, np.column_stack([list(geometry["x"]), list(geometry["y"])]))
+        return [(geometry["x0"], geometry["y0"]), (geometry["x1"], geometry["y1"])]
+    return list(zip(geometry["x"], geometry["y"], strict=True))
+
+
+def inside(points: Points, outline: Outline) -> Array:
+    """Which points ``(n,) bool`` lie in a loop, or in the box between two corners."""
+    if len(outline) == BOX:
+        (x0, y0), (x1, y1) = outline
+        return inside_box(points.x, points.y, x0, x1, y0, y1)
+    return inside_outline(points.x, points.y, np.array(outline))
 
 
 def _number(value: str, count: int) -> int | None:

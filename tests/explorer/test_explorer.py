@@ -1,6 +1,7 @@
 """The explorer's pure parts: points, colours, links, selections, pictures, words, images."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from urllib.parse import parse_qs
 
@@ -23,8 +24,9 @@ from gapscope.explorer.neighbours import BY_FEATURES, ON_MAP, Stores, neighbours
 from gapscope.explorer.palette import PALE, RIGHT, colours_of
 from gapscope.explorer.pictures import Pictures, placeholder
 from gapscope.explorer.selecting import found_by, inside_box, inside_outline, nearest_on_map, nearest_point
+from gapscope.explorer.session import Session
 from gapscope.explorer.shading import Frame, counted, in_window, shade
-from gapscope.explorer.state import BESIDE, State, first_state
+from gapscope.explorer.state import BESIDE, State, first_state, rounded
 from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.view import fitted
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
@@ -352,6 +354,7 @@ def test_neighbours_on_the_map_are_those_of_a_tree_and_begin_with_the_point(poin
     [
         ("CAT", lambda frame: frame["class"] == "cat"),
         ("image-17", lambda frame: frame["path"].str.lower().str.contains("image-17")),
+        ("ca", lambda frame: frame["class"].isin([name for name in NAMES if "ca" in name.lower()])),
         ("123", lambda frame: (frame["sample_id"] == 123) | frame["path"].str.contains("123")),
         ("pets/test", lambda frame: frame["split"] == "test"),
         ("no such thing", lambda frame: frame["label"] == -5),
@@ -361,6 +364,65 @@ def test_a_search_finds_class_path_and_id(run, points, text, holds):
     frame = pq.read_table(f"{run}/coordinates/points.parquet").to_pandas()
     frame["class"] = [NAMES[label] for label in frame["label"]]
     np.testing.assert_array_equal(found_by(points, text), holds(frame))
+
+
+def test_a_search_for_a_class_finds_that_class_and_not_those_whose_names_or_paths_hold_it(tmp_path, rng):
+    names, n = ["cat", "cattle", "dog"], 30
+    columns = {
+        "sample_id": np.arange(n),
+        "dataset": ["pets"] * n,
+        "split": ["test"] * n,
+        "path": [f"cat/{place}.png" for place in range(n)],
+        "label": np.arange(n) % 3,
+        "class": [names[place % 3] for place in range(n)],
+        "predicted": np.full(n, 0, np.int32),
+        **{axis: rng.standard_normal(n).astype(np.float32) for axis in "xy"},
+    }
+    place = tmp_path / "map.parquet"
+    pq.write_table(pa.table(columns), place)
+    points = read_points(Location.of(place))
+    np.testing.assert_array_equal(found_by(points, " Cat"), np.arange(n) % 3 == 0)
+    np.testing.assert_array_equal(found_by(points, "cattle"), np.arange(n) % 3 == 1)
+    assert found_by(points, "cat/").all()
+
+
+def test_an_outline_in_a_link_selects_the_same_points(points):
+    corners = [(-1.23456789, -1.0), (1.5, -0.75), (0.2, 1.987654321)]
+    state = replace(State.of({}, points), outline=rounded(corners), on=1)
+    again = State.of(parse_qs(state.query(points).removeprefix("?")), points)
+    assert again == state
+    inside = inside_outline(points.x, points.y, np.array(rounded(corners)))
+    assert inside.any()
+    np.testing.assert_array_equal(Session(points, None, again).drawn, np.flatnonzero(inside))
+
+
+@pytest.mark.parametrize("text", ["1,2", "a,b;1,2", "1,2;inf,3", "1;2", ",,,;", ";" * 50])
+def test_an_outline_that_is_none_selects_nothing(points, text):
+    assert State.of({"outline": [text]}, points).outline == ()
+
+
+def test_a_gap_alone_brings_the_predictions_of_the_run_that_it_explains(tmp_path, points):
+    explained, gap = tmp_path / "fit", tmp_path / "gap"
+    folder = explained / "predictions" / "pets-test"
+    folder.mkdir(parents=True)
+    gap.mkdir()
+    (explained / "manifest.json").write_text("{}")
+    (explained / "model.json").write_text(json.dumps({"name": "toy", "class_names": NAMES}))
+    ids = points.sample_id[points.member == 1]
+    label = points.colourings["label"].code[points.member == 1].astype(np.int32)
+    predicted = np.where(np.arange(len(ids)) % 2, label, (label + 1) % 3).astype(np.int32)
+    table = {"sample_id": ids, "label": label, "predicted": predicted}
+    pq.write_table(pa.table(table | {"confidence": np.full(len(ids), 0.85, np.float32)}), folder / "part-00000.parquet")
+    pq.write_table(pa.table({"dataset": ["pets"], "split": ["test"]}), explained / "results.parquet")
+    inputs = [{"place": str(explained), "config_hash": "", "rows": 0}]
+    manifest = {"job": "gap", "config": {"target": "pets/test", "model": ""}, "inputs": inputs}
+    (gap / "manifest.json").write_text(json.dumps(manifest))
+    more, notes = joined(points, [Location.of(gap)])
+    assert notes == []
+    right = next(one for key, one in more.colourings.items() if key.startswith("right"))
+    names = np.array(right.names)[right.code[points.member == 1]]
+    assert (names == np.where(np.arange(len(ids)) % 2, "right", "wrong")).all()
+    assert any(key.startswith("prediction") for key in more.colourings)
 
 
 def test_an_empty_search_is_none(points):

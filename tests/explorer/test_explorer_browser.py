@@ -1,5 +1,6 @@
 """The explorer in a real browser: all points, zoom, exact selections, one category, links."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -93,7 +94,7 @@ def place(tmp_path_factory):
 def address(place):
     """The explorer as people start it, in a process of its own."""
     pytest.importorskip("panel", reason="Panel is not installed")
-    command = [sys.executable, "cli.py", "explore", "--map", str(place), "--no-browser"]
+    command = [sys.executable, "cli.py", "explore", str(place), "--no-browser"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()
     assert "points are ready" in line, line + process.stderr.read()
@@ -113,6 +114,13 @@ def browser():
         opened.close()
 
 
+def with_token(address, query="", path=""):
+    """The address with another path and a query, and the token."""
+    parts = urlsplit(address)
+    more = query.removeprefix("?")
+    return parts._replace(path=f"/{path}", query="&".join(filter(None, (parts.query, more)))).geturl()
+
+
 class Explorer:
     """A window of the explorer, and what it has complained about and asked for."""
 
@@ -124,7 +132,7 @@ class Explorer:
         page.on("request", lambda request: self.asked.append(request.url))
 
     def open(self, query=""):
-        self.page.goto(self.address + query)
+        self.page.goto(with_token(self.address, query))
         self.wait("m('picture-0') && m('picture-0').data_source.data.image.length > 0")
         return self
 
@@ -244,7 +252,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
     shown = parse_qs(urlsplit(image).query)
     assert (shown["dataset"], shown["split"], shown["id"]) == ([one.dataset], [one.split], [str(number)])
     assert points.path[point].as_py() in window.page.locator("#hover .card").inner_text()
-    with urlopen(urljoin(address, image)) as answer:
+    with urlopen(with_token(address, urlsplit(image).query, "image")) as answer:
         seen = np.asarray(Image.open(BytesIO(answer.read())))
     np.testing.assert_array_equal(seen, np.asarray(open_dataset(one.dataset, tmp_path).source(one.split).image(number)))
 
@@ -262,7 +270,15 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
     inside = ((xy >= low) & (xy <= high)).all(axis=1)
     window.shows(points, inside)
     assert ids(pq.read_table(BytesIO(window.export("Ids as Parquet"))).to_pandas()) == ids_where(points, inside)
+    link = window.page.url
+    again = Explorer(window.page.context.browser.new_page(viewport={"width": 1000, "height": 700}), address)
+    again.page.goto(link)
+    again.wait("m('picture-0') && m('picture-0').data_source.data.image.length > 0")
+    again.shows(points, inside)
+    assert f"{inside.sum():,} of {points.n:,} points" in again.page.locator("#detail").inner_text()
+    again.page.close()
     window.page.get_by_text("Clear", exact=True).click()
+    window.page.wait_for_function("() => !location.search.includes('outline=')")
 
     name = points.colourings["label"].names[3]
     window.page.locator(f"#legend .entry[data-value='{name}']").click()
@@ -308,7 +324,7 @@ def loneliest(points, edges):
 
 def test_only_images_of_the_map_are_served(address, points):
     def status(query, host=None):
-        request = Request(f"{address}image?{query}", headers={"Host": host} if host else {})
+        request = Request(with_token(address, query, "image"), headers={"Host": host} if host else {})
         try:
             with urlopen(request) as answer:
                 return answer.status
@@ -331,4 +347,51 @@ def test_only_images_of_the_map_are_served(address, points):
     assert status(good, "evil.example") == 403
     for path in ("image/../../etc/passwd", "image/%2e%2e/%2e%2e/etc/passwd", "static/../../../../etc/passwd"):
         with pytest.raises(HTTPError, match="40"):
-            urlopen(address + path)
+            urlopen(with_token(address, path=path))
+
+
+ROUTES = ("", "image", "static/js/bokeh.min.js", "autoload.js", "metadata", "ws", "no-such-route")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_no_route_answers_without_the_token_or_to_another_name(address, points, path):
+    def status(url, **headers):
+        try:
+            with urlopen(Request(url, headers=headers)) as answer:
+                return answer.status
+        except HTTPError as error:
+            return error.code
+
+    query = f"dataset=digits&split=test&id={points.sample_id[0]}" if path == "image" else ""
+    good, bare = with_token(address, query, path), urlsplit(address)
+    without = bare._replace(path=f"/{path}", query=query).geturl()
+    assert status(good) != 403
+    assert status(without) == 403
+    assert status(f"{without}{'&' if query else '?'}token=guess") == 403
+    assert status(good, Host="evil.example") == 403
+    assert status(good, Host=f"evil.example:{bare.port}") == 403
+    assert status(good, Origin="http://evil.example") == 403
+    cookie = f"gapscope-{bare.port}={parse_qs(bare.query)['token'][0]}"
+    assert status(without, Cookie=cookie) != 403
+
+
+@pytest.mark.parametrize("wrong", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}])
+def test_a_websocket_is_opened_by_no_other_page(address, wrong):
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(Request(with_token(address, path="ws"), headers=upgrade | wrong))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_explorer_fits_420_pixels_in_light_and_dark(browser, address, scheme):
+    page = browser.new_page(viewport={"width": 420, "height": 900}, color_scheme=scheme)
+    Explorer(page, address).open()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    boxes = [page.locator(f"#{name}").bounding_box() for name in ("head", "controls", "map", "detail")]
+    assert all(box["width"] <= 420 for box in boxes)
+    assert boxes[2]["width"] > 380
+    assert boxes[2]["height"] > 400
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) > 600) == (scheme == "light")
+    page.close()
