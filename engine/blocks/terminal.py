@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
 from gapscope.blocks.formats import cell_text, counted, without_code
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 ROWS = 5
 
@@ -36,7 +36,7 @@ def show(blocks: Sequence[Block], console: Console, *, everything: bool = False)
 
 def line(console: Console, text: str, style: str | None = None) -> None:
     """Print one line of plain text: brackets are text too, and a long line is left to the terminal to break."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _answer(answer: Answer, console: Console) -> None:
@@ -50,11 +50,11 @@ def _table(table: Table, console: Console, most: int | None) -> int:
     if not table.rows:
         return 0
     shown = table.rows if most is None else table.rows[:most]
-    drawn = RichTable(title=escape(table.caption), title_justify="left", title_style="bold")
+    drawn = RichTable(title=Text(table.caption), title_justify="left", title_style="bold")
     for name, kind in table.columns.items():
-        drawn.add_column(escape(name), justify="left" if kind == "text" else "right", overflow="fold")
+        drawn.add_column(Text(name), justify="left" if kind == "text" else "right", overflow="fold")
     for row in shown:
         cells = zip(row, table.columns.values(), strict=True)
-        drawn.add_row(*(escape(cell_text(cell, kind)) for cell, kind in cells))
+        drawn.add_row(*(Text(cell_text(cell, kind)) for cell, kind in cells))
     console.print(drawn)
     return len(table.rows) - len(shown)

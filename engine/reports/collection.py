@@ -39,23 +39,25 @@ def collected(runs: Sequence[Run], images: Images) -> Report:
         raise InputError("no run to report on; name one or several folders below runs/")
     first, *others = sorted(runs, key=rank_of)
     budget = Budget(PICTURE_BYTES)
-    blocks = list(budget.spent(record(first, images)))
+    blocks = list(budget.spent(findings(first, images)))
     if others:
         blocks = [*map(Warning, differences(runs)), *blocks, *accuracy_blocks(runs)]
+    blocks += provenance(first)
     parts = [
-        Part(f"run-{place}", run.name, list(budget.spent(record(run, images)))) for place, run in enumerate(others, 2)
+        Part(f"run-{place}", run.name, [*budget.spent(findings(run, images)), *provenance(run)])
+        for place, run in enumerate(others, 2)
     ]
     return Report(listed([run.name for run in (first, *others)]), blocks, parts)
 
 
-def record(run: Run, images: Images) -> list[Block]:
-    """The page of a run with warnings in front, the images of its errors and where its numbers come from behind."""
+def findings(run: Run, images: Images) -> list[Block]:
+    """The page of a run with warnings in front and the images of its errors behind."""
     page = page_of(run)
     said = {block.text for block in page if isinstance(block, Warning)}
     warnings = [Warning(text) for text in warnings_of(run) if text not in said]
     samples = sample_blocks(run, images)
     shown = {block.name for block in [*page, *samples] if isinstance(block, Figure)}
-    return [*warnings, *page, *samples, *_other_figures(run, shown), *provenance(run)]
+    return [*warnings, *page, *samples, *_other_figures(run, shown)]
 
 
 def _other_figures(run: Run, shown: set[str]) -> list[Block]:

@@ -275,7 +275,7 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
     again.page.goto(link)
     again.wait("m('picture-0') && m('picture-0').data_source.data.image.length > 0")
     again.shows(points, inside)
-    assert f"{inside.sum():,} of {points.n:,} points" in again.page.locator("#detail").inner_text()
+    assert f"{inside.sum():,} of {points.n:,} points" in again.page.locator(".told").first.inner_text()
     again.page.close()
     window.page.get_by_text("Clear", exact=True).click()
     window.page.wait_for_function("() => !location.search.includes('outline=')")
@@ -297,9 +297,9 @@ def test_a_visit_zooms_hovers_selects_exports_and_isolates(window, address, poin
 def test_a_link_restores_colour_category_search_and_window_of_two_sets_side_by_side(window, points):
     names = points.colourings["prediction"].names
     part = tuple(np.quantile(points.x, [0.3, 0.7])) + tuple(np.quantile(points.y, [0.3, 0.7]))
-    state = State("prediction", names[5], "1", BESIDE, "digits-night/test", "digits/test", part, points.name(7))
+    state = State("prediction", names[5], "/01", BESIDE, "digits-night/test", "digits/test", part, points.name(7))
     window.open(state.query(points))
-    found = (points.colourings["prediction"].code == 5) & found_by(points, "1")
+    found = (points.colourings["prediction"].code == 5) & found_by(points, "/01")
     for number, one in enumerate(("digits-night/test", "digits/test")):
         mine = points.member == [each.name for each in points.sets].index(one)
         window.shows(points, found, "prediction", mine, number)
@@ -308,7 +308,7 @@ def test_a_link_restores_colour_category_search_and_window_of_two_sets_side_by_s
     assert window.edges() == pytest.approx(fitted(state.window, width, height), rel=1e-4, abs=1e-4)
     assert window.value("m('map-0').x_range.id == m('map-1').x_range.id")
     assert window.page.locator("#legend .entry[aria-pressed=true] span").inner_text() == names[5]
-    assert window.page.locator("#settings input").first.input_value() == "1"
+    assert window.page.locator("#settings input").first.input_value() == "/01"
     assert points.path[7].as_py() in window.page.locator("#detail .card.kept").inner_text()
     assert window.complaints == []
 
