@@ -29,7 +29,6 @@ from gapscope.jobs.report import ReportConfig
 from gapscope.jobs.report import run as report
 from gapscope.reports import collection
 from gapscope.reports.collection import PICTURE_BYTES, collected
-from gapscope.reports.page.ledger import rungs
 from gapscope.reports.samples import Images
 from gapscope.reports.write import REPORT, reported
 from gapscope.runs.folder import ENDINGS, MANNER
@@ -191,40 +190,6 @@ def gap_blocks(tmp_path):
     return collected_of(gap_run(tmp_path / "gap-night")).blocks
 
 
-def test_the_answer_says_what_was_lost_between_which_sets_why_what_to_do_and_how_sure(gap_blocks):
-    found = gap_blocks
-    assert answer_of(found).headline == "Accuracy falls by 30.0 points from toy/test to toy-night/test"
-    assert "80.0 % became 50.0 %" in part_of(found, "What was lost")
-    assert "95 % interval 20.0 to 40.0" in part_of(found, "What was lost")
-    assert "toy-night/test (100 images)" in part_of(found, "Between which sets")
-    assert "20.0 points of the 30.0 points: the meaning of y_given_x" in part_of(found, "Why")
-    assert "20 times instead of 2" in part_of(found, "Why")
-    assert "regains 10.0 points" in part_of(found, "What to do")
-    assert "beyond chance" in part_of(found, "How sure")
-    assert texts_of(found, Warning) == ["Little overlap."]
-
-
-def test_a_gap_within_chance_claims_no_cause_and_advises_nothing(tmp_path):
-    found = collected_of(gap_run(tmp_path / "gap", value=0.03, low=-0.02, high=0.08)).blocks
-    assert answer_of(found).headline == "No loss beyond chance from toy/test to toy-night/test"
-    assert "Why" not in dict(answer_of(found).parts)
-    assert part_of(found, "What to do").startswith("Nothing")
-
-
-def test_only_the_classes_that_fell_by_more_than_the_others_are_named(gap_blocks):
-    text = part_of(gap_blocks, "Why")
-    assert "1 class falls by more than the others: cat (50.0 points)" in text
-    assert "ship" not in text
-
-
-def test_repairs_are_corrected_for_their_number_and_the_oracle_stands_outside(tmp_path):
-    tried = {rung.name: rung for rung in rungs(read_run(Location.of(gap_run(tmp_path / "gap"))))}
-    assert tried["coral"].adjusted_p == pytest.approx(0.002)
-    assert tried["mean"].adjusted_p == pytest.approx(0.03)
-    assert tried["coral"].works
-    assert not tried["oracle"].works
-
-
 @pytest.mark.parametrize(("right", "other"), [((80, 100), (50, 100)), ((97, 300), (290, 299)), ((5, 5), (0, 7))])
 def test_the_interval_of_a_loss_combines_the_exact_ones_of_both_sets(right, other):
     sides = []
@@ -271,7 +236,7 @@ def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
     ]
     config = {"dataset": "toy", "split": "train", "epochs": 3}
     other = write_run(tmp_path / "other", "predict", [result("accuracy", 0.1, dataset="other")])
-    blocks = collected_of(write_run(tmp_path / "cnn", "train-cnn", results, config=config), other).blocks
+    blocks = collected_of(write_run(tmp_path / "cnn", "evaluate", results, config=config), other).blocks
     (table,) = section_of(blocks, "accuracy", Table)
     rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert rows["toy/train"]["compared with"] == "trained on these"
@@ -424,7 +389,7 @@ def test_figures_that_would_make_the_page_too_large_are_left_out_and_named(tmp_p
 def test_small_classes_and_rejected_files_are_warned_of(tmp_path):
     rejected = [{"split": "toy/train", "sample_id": 1, "path": "a.jpg", "reason": "the file is empty"}]
     results = [result("recall", 0.5, class_name="cat", n=7), result("accuracy", 0.5)]
-    blocks = collected_of(write_run(tmp_path / "run", "train-cnn", results, tables={"rejected": rejected})).blocks
+    blocks = collected_of(write_run(tmp_path / "run", "evaluate", results, tables={"rejected": rejected})).blocks
     assert texts_of(blocks, Warning) == [
         "toy/test: 1 class has fewer than 30 images (cat); the numbers of such a class say little.",
         "1 file holds no usable image and was left out: the file is empty (1).",
