@@ -16,11 +16,12 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import read_tensors
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.random import stream
+from gapscope.core.ranking import best_classes
 from gapscope.data.source import Source
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.stream import Workers, fold
-from gapscope.summaries.outcomes import Outcomes, best_classes
+from gapscope.summaries.outcomes import Outcomes
 
 
 class StoredHead(NamedTuple):

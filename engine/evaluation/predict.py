@@ -12,11 +12,12 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import damaged, read_arrays, read_table, write_arrays, write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.ranking import best_classes
 from gapscope.schemas.embeddings import PART_NAME
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, fold
-from gapscope.summaries.outcomes import Outcomes, best_classes
+from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores
 from scipy.special import logsumexp
 
@@ -24,6 +25,9 @@ from scipy.special import logsumexp
 SCORES_NAME = "_scores-{:05d}.npz"
 # Ranking takes 10 KB a class for each chunk of 4,096 rows on its way to be merged: 0.6 MB here, 10 MB at 1,000 classes.
 RANKED_CLASSES = 64
+# Log-likelihoods below belong to classes without training rows, whose probability is 0. They count as that of the
+# smallest probability that scikit-learn's `log_loss` takes, the spacing of float64 numbers at 1: 36 nats a row.
+UNTRAINED, LEAST_LOG_LIKELIHOOD = -1e20, float(np.log(np.finfo(np.float64).eps))
 # Which of the rows that are read from a piece are synthetic, (n,) bool.
 Flags = Callable[[Piece], np.ndarray]
 
@@ -58,6 +62,7 @@ def predictions(model: Model, chunk: Chunk) -> Said:
         log_likelihood = tempered - logsumexp(tempered, axis=1, keepdims=True)
         columns["confidence"] = np.exp(log_likelihood[rows, top[:, 0]])
         of_label = log_likelihood[rows, np.maximum(chunk.y, 0)]
+        of_label = np.where(of_label < UNTRAINED, LEAST_LOG_LIKELIHOOD, of_label)
         columns["log_likelihood"] = pa.array(of_label, pa.float32(), mask=chunk.y < 0)
         counted = ClassScores.of(log_likelihood, chunk.y, ranked=scores.shape[1] <= RANKED_CLASSES)
     else:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.ranking import best_classes
 from gapscope.evaluation.predict import Model
 from gapscope.predictions.table import Predictions
 from gapscope.store import View
 from gapscope.stream import Workers, each
-from gapscope.summaries.outcomes import best_classes
 
 
 class _Rows(NamedTuple):

@@ -30,13 +30,13 @@ import pyarrow.compute as pc
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.ranking import best_classes
 from gapscope.gaps.distance import DISTANCES, Reference, Score
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, each
-from gapscope.summaries.outcomes import best_classes
 
 Array = np.ndarray
 DISTANCE = "relative-mahalanobis"

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 from gapscope.core.errors import InputError
+from gapscope.core.ranking import best_classes
 from scipy.special import logsumexp
 
-TOP = 5
 ROWS = 4096
 TOLERANCE = 1e-3
 
@@ -65,14 +65,8 @@ def answers_of(scores: np.ndarray, label: np.ndarray) -> Answers:
 def _answers(scores: np.ndarray, label: np.ndarray) -> Answers:
     scores = np.asarray(scores, np.float64)
     likelihood = scores - logsumexp(scores, axis=1, keepdims=True)
-    rows, count = np.arange(len(scores)), min(TOP, scores.shape[1])
-    top = np.argsort(-scores, axis=1, kind="stable")[:, :count] if scores.shape[1] <= TOP else _best(scores, count)
+    rows = np.arange(len(scores))
+    top = best_classes(scores)
     of_label = np.where(label < 0, np.nan, likelihood[rows, np.maximum(label, 0)])
     confidence = np.exp(likelihood[rows, top[:, 0]])
     return Answers(top.astype(np.int32), confidence.astype(np.float32), of_label.astype(np.float32))
-
-
-def _best(scores: np.ndarray, count: int) -> np.ndarray:
-    rows = np.arange(len(scores))[:, None]
-    top = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-    return top[rows, np.argsort(-scores[rows, top], axis=1, kind="stable")]

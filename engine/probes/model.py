@@ -12,6 +12,8 @@ from gapscope.probes.rules import RULES
 from scipy.special import softmax
 
 MODEL, DESCRIPTION = "model.safetensors", "model.json"
+# Squared lengths of rows within these bounds lose no digit in float32.
+LEAST_SQUARE, MOST_SQUARE = 2.0**-80, 2.0**120
 
 
 class Rule(Protocol):
@@ -51,6 +53,8 @@ class Classifier:
         Chosen on held-out training rows, where there were some (Guo et al. 2017); above 1 the scores were too sure.
     normalised
         Whether rows are scaled to length one before they meet the rule.
+    scale
+        Power of two that features are multiplied by before that; 1 unless they are very large or very small.
     details
         How it came about, as plain JSON values: what was chosen on the held-out rows and what else was tried, passes
         over the data, seconds, the certificate.
@@ -63,12 +67,14 @@ class Classifier:
     probabilistic: bool = True
     temperature: float = 1.0
     normalised: bool = False
+    scale: float = 1.0
     details: dict[str, Any] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     features: dict[str, Any] = field(default_factory=dict)
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Scores ``(n, k)`` float32 of ``x : (n, d)``."""
+        x = x if self.scale == 1 else scaled(x, self.scale)
         return self.rule.scores(unit_rows(x) if self.normalised else x)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -82,6 +88,8 @@ class Classifier:
     def save(self, folder: Location) -> None:
         """Write `model.safetensors`, then `model.json`, into `folder`."""
         about = {name: value for name, value in vars(self).items() if name != "rule"}
+        if self.scale == 1:
+            del about["scale"]
         about |= {"kind": self.rule.kind, "settings": self.rule.settings()}
         write_tensors(folder / MODEL, self.rule.tensors())
         write_json(folder / DESCRIPTION, about)
@@ -110,8 +118,29 @@ def load_model(folder: Location) -> Classifier:
         ) from error
 
 
+def scaled(x: np.ndarray, scale: float) -> np.ndarray:
+    """The features ``x : (n, d)`` multiplied by a power of two, float32."""
+    return np.asarray(x, np.float32) * np.float32(scale)
+
+
 def unit_rows(x: np.ndarray) -> np.ndarray:
-    """The rows of ``x : (n, d)`` scaled to length one, float32; a row of zeros stays."""
+    """The rows of ``x : (n, d)`` scaled to length one, float32; a row of zeros stays.
+
+    Rows whose squares leave the range of float32 are first multiplied by a power of two, which rounds nothing.
+    """
     x = np.asarray(x, np.float32)
-    length = np.sqrt(np.einsum("nd,nd->n", x, x))[:, None]
+    squares = _squares(x)
+    extreme = ~((squares > LEAST_SQUARE) & (squares < MOST_SQUARE))
+    if extreme.any():
+        largest = np.abs(x[extreme]).max(axis=1, initial=0)
+        x = x.copy()
+        x[extreme] = np.ldexp(x[extreme], -np.frexp(largest)[1][:, None])
+        squares[extreme] = _squares(x[extreme])
+    length = np.sqrt(squares)[:, None]
     return np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+
+
+@np.errstate(over="ignore")
+def _squares(x: np.ndarray) -> np.ndarray:
+    """The squared length of each row."""
+    return np.einsum("nd,nd->n", x, x)

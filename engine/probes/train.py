@@ -1,6 +1,8 @@
 """Train a member of the family on a view: what is the same for all of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
@@ -9,12 +11,17 @@ from gapscope.core.errors import unknown_name
 from gapscope.core.progress import SILENT, Progress
 from gapscope.probes import PROBES
 from gapscope.probes.imbalance import check_treatment
-from gapscope.probes.model import Classifier, unit_rows
+from gapscope.probes.model import Classifier, scaled, unit_rows
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.store import Changed, View
-from gapscope.stream import Workers
+from gapscope.stream import CHUNK_ROWS, Workers
 
+# Features whose largest lies within these bounds are trained on as they are; others are multiplied by a power of two,
+# so that neither squares in float32 nor the absolute thresholds of other libraries depend on the unit.
+LEAST, MOST = 2.0**-10, 2.0**20
+# Members whose answers do not depend on the unit, and the baseline, which takes features as people hand them over.
+UNITLESS = ("knn", "sgd")
 VIEWS = ("", "raw", "standardised", "whitened", "normalised")
 
 
@@ -38,19 +45,43 @@ def train(
     check_treatment(name, options.class_weight)
     if options.view not in VIEWS:
         raise unknown_name("view of the features", options.view, VIEWS[1:])
+    scale = 1.0 if name in UNITLESS else scale_of(rows)
+    if scale != 1:
+        change = partial(scaled, scale=scale)  # one for both, which tells that the held-out rows stand behind
+        rows, holdout = _changed(rows, change), _changed(holdout, change)
     normalised = options.view == "normalised"
     if normalised:
-        rows, holdout = _unit(rows), _unit(holdout)
+        rows, holdout = _changed(rows, unit_rows), _changed(holdout, unit_rows)
     model = fit(rows, holdout, options, workers, progress, checkpoint)
     if options.class_weight == "logit-adjustment":
         model = adjusted(model)
-    return replace(model, normalised=normalised or model.normalised)
+    return unscaled(replace(model, normalised=normalised or model.normalised, scale=scale))
 
 
-def _unit(rows: View | Chunk) -> View | Chunk:
+def unscaled(model: Classifier) -> Classifier:
+    """The same `model` with its scale in the weights of a linear rule, where these stay within float32."""
+    if model.scale == 1 or not isinstance(model.rule, Linear):
+        return model
+    if model.normalised:
+        return replace(model, scale=1.0)
+    with np.errstate(over="ignore"):
+        weight = model.rule.weight * np.float32(model.scale)
+    if not np.isfinite(weight).all():
+        return model
+    return replace(model, rule=Linear(weight, model.rule.bias), scale=1.0)
+
+
+def scale_of(rows: View) -> float:
+    """The power of two that brings the largest feature of the first rows to about one; 1 where it is not extreme."""
+    sample = rows.store.view(rows.start, min(rows.stop, rows.start + CHUNK_ROWS)).read().x
+    largest = float(np.abs(sample).max(initial=0.0, where=np.isfinite(sample)))
+    return 1.0 if largest == 0 or LEAST <= largest <= MOST else 2.0 ** -int(np.floor(np.log2(largest)))
+
+
+def _changed(rows: View | Chunk, change: Callable[[np.ndarray], np.ndarray]) -> View | Chunk:
     if isinstance(rows, Chunk):
-        return rows._replace(x=unit_rows(rows.x))
-    return Changed(rows.store, unit_rows).view(rows.start, rows.stop)
+        return rows._replace(x=change(rows.x))
+    return Changed(rows.store, change).view(rows.start, rows.stop)
 
 
 def adjusted(model: Classifier) -> Classifier:

@@ -196,14 +196,20 @@ def log_losses(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
 
 
+# Factor beyond which probabilities are all but 0 and 1, and below whose inverse they are all but equal.
+EXTREME = 64
+
+
 def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> float:
     """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``; 1 where there are no rows.
 
     Newton's method on a convex function of one number, kept from leaping by more than a factor of four. Rows that are
-    all classified rightly ask for no bound on t; it stays where they lose half a row's share, for they are not all.
+    all classified correctly ask for no bound on t; it stays where they lose half a row's share, for they are not all.
+    Leaps from where all probabilities are 0 and 1, or all alike, do not count as steps: they only find the unit.
     """
-    t = 1.0
-    for _ in range(steps if len(y) else 0):
+    t, left = 1.0, steps if len(y) else 0
+    spread = float((scores.max(axis=1) - scores.min(axis=1)).max()) if left else 0.0
+    while left:
         before = t
         p = t * (scores - scores.max(axis=1, keepdims=True))
         np.exp(p, out=p)
@@ -213,8 +219,9 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> floa
         mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
         slope = (mean - scores[np.arange(len(y)), y]).mean()
         curvature = (np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2).mean()
-        wanted = t - slope / curvature if curvature > 0 else (4 * t if slope < 0 else t)
+        wanted = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
         t = float(np.clip(wanted, t / 4, 4 * t))
+        left -= not (t < before and before * spread > EXTREME or t > before and before * spread < 1 / EXTREME)
         if abs(t - before) < 1e-4 * before:
             break
     return t

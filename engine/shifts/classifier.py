@@ -22,7 +22,7 @@ import numpy as np
 from gapscope.inference import Verdict
 from gapscope.inference.interval import LEVEL
 from gapscope.shifts.battery import Findings, Look, Of, Pair
-from gapscope.shifts.domain import DomainScores, domain_scores
+from gapscope.shifts.domain import LEAST_ROWS, DomainScores, domain_scores
 from gapscope.shifts.separation import area_under_curve, balanced_accuracy
 from gapscope.summaries import Moments
 from scipy.special import ndtr, ndtri
@@ -170,7 +170,9 @@ class ClassifierTest:
         return None
 
     def compares(self, pair: Pair) -> Findings:
-        """Accuracy and AUC, with the features that carry the direction as columns."""
+        """Accuracy and AUC, with the features that carry the direction as columns; not measured on very few rows."""
+        if min(pair.reference.n, pair.target.n) < LEAST_ROWS:
+            return Findings([_too_few(name, pair) for name in ("c2st_accuracy", "c2st_auc")])
         scores = _scores(pair)
         columns = carriers(scores.direction, pair.reference.moments, pair.target.moments)
         found = verdicts(scores, pair, f"; it goes along {_named(columns['domain_correlation'])}")
@@ -178,6 +180,12 @@ class ClassifierTest:
             seen = _scores(pair, RowSpace.of(self.head))
             found += verdicts(seen, pair, "; this is what the classifier's own head can see", "c2st_head")
         return Findings(found, columns)
+
+
+def _too_few(name: str, pair: Pair) -> Verdict:
+    n, m = pair.reference.n, pair.target.n
+    sentence = f"Not measured: a classifier of the two sets needs {LEAST_ROWS} rows of each, there are {n} and {m}."
+    return Verdict(name, float("nan"), sentence, n=n + m)
 
 
 def _scores(pair: Pair, change: RowSpace | None = None) -> DomainScores:

@@ -192,8 +192,10 @@ def permuted(x: Array, n: int, moments: Moments, replicates: int, rng: np.random
 
     `moments` are of both sets together and give the axes and weights, which no permutation changes.
     """
+    unit = _unit(moments)
+    moments = Moments(moments.n, moments.mean / unit, moments.scatter / unit**2)
     bend = _Bend.of(moments)
-    z = ((x - moments.mean) @ bend.axes).astype(np.float32)
+    z = ((x / unit - moments.mean) @ bend.axes).astype(np.float32)
     rows = len(z)
     m = rows - n
     observed = np.arange(n) if n <= m else np.arange(n, rows)
@@ -206,7 +208,13 @@ def permuted(x: Array, n: int, moments: Moments, replicates: int, rng: np.random
         return bend.between(part.sum(axis=0) * share - total, (part.T @ part) * share - scatter)
 
     null = [apart(rng.choice(rows, few, replace=False)) for _ in range(replicates)]
-    return apart(observed), np.array(null)
+    return apart(observed) * unit**2, np.array(null) * unit**2
+
+
+def _unit(moments: Moments) -> float:
+    """A power of two near the spread of the features, in which float32 neither overflows nor underflows."""
+    variance = float(np.trace(moments.scatter)) / max(moments.n * len(moments.mean), 1)
+    return 2.0 ** round(np.log2(variance) / 2) if variance > 0 else 1.0
 
 
 def _permuted_rows(pair: Pair) -> tuple[int, int]:

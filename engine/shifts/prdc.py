@@ -1,6 +1,8 @@
 """How much of each set lies among the neighbours of the other: precision, recall, density and coverage.
 
-Each row has a ball that reaches to its k-th nearest row of its own set, itself left out. Precision is the share of
+Each row has a ball that reaches to its k-th nearest row of its own set, itself left out; it holds what is nearer than
+that, and what is equal to the row. A ball without extent, of a row with more than k equals in its own set, weighs k
+over their number, so that each row is held by k balls of its own set on average. Precision is the share of
 target rows in any ball of the reference, density how many balls hold a target row, over k; recall is the share of
 reference rows in any ball of the target, coverage the share of reference rows whose own ball holds a target row.
 
@@ -80,7 +82,7 @@ class Found(NamedTuple):
         Sample ids and class indices.
     recalled, covered : (n,) bool
         Of each reference row: whether a target's ball holds it; whether its own ball holds a target row.
-    held : (m,) int64
+    held : (m,) float64
         Of each target row: how many balls of the reference hold it.
     k
         Neighbour to which the balls reach.
@@ -121,11 +123,11 @@ def neighbourhoods(reference: View, target: View, k: int, pair: Pair) -> Found:
     """What the balls of two sets hold, each of more than `k` rows."""
     centre = pair.reference.moments.mean
     run = partial(each, workers=pair.workers, chunk_rows=CHUNK_ROWS, progress=pair.progress)
-    radii = []
+    balls = []
     for view in (reference, target):
-        work = partial(_radii, rows=view, k=k, centre=centre)
-        radii.append(np.concatenate(run(view, work, description="neighbour radii")))
-    work = partial(_across, rows=target, centre=centre, radii=radii[0], other_radii=radii[1])
+        work = partial(_balls, rows=view, k=k, centre=centre)
+        balls.append(Balls(*map(np.concatenate, zip(*run(view, work, description="neighbour radii"), strict=True))))
+    work = partial(_across, rows=target, centre=centre, balls=balls[0], other_balls=balls[1])
     parts = run(reference, work, description="neighbours across")
     chunks = [_names(view) for view in (reference, target)]
     recalled, covered = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
@@ -157,36 +159,46 @@ def _blocks(rows: View, centre: Array) -> Iterator[tuple[int, Array]]:
         yield index * CHUNK_ROWS, chunk.x - centre
 
 
-def _radii(index: int, chunk: Chunk, rows: View, k: int, centre: Array) -> Array:
-    """Squared distance of each row of the chunk to its k-th nearest other row of its own set."""
+class Balls(NamedTuple):
+    """Squared radii ``(n,)`` around the rows of a set, and what each ball weighs when balls are counted, ``(n,)``."""
+
+    radii: Array
+    weights: Array
+
+
+def _balls(index: int, chunk: Chunk, rows: View, k: int, centre: Array) -> Balls:
+    """Around each row of the chunk, to its k-th nearest other row of its own set."""
     x, own = chunk.x - centre, index * CHUNK_ROWS
-    best = np.full((len(x), k), np.inf)
+    best, equals = np.full((len(x), k), np.inf), np.zeros(len(x), np.int64)
     for first, y in _blocks(rows, centre):
         apart = squared_distances(x, y)
         if first == own:
             np.fill_diagonal(apart, np.inf)
+        equals += np.count_nonzero(apart == 0, axis=1)
         best = np.partition(np.concatenate([best, apart], axis=1), k - 1, axis=1)[:, :k]
-    return best.max(axis=1)
+    radii = best.max(axis=1)
+    return Balls(radii, np.where(radii > 0, 1.0, k / np.maximum(equals, 1)))
 
 
 def _across(
-    index: int, chunk: Chunk, rows: View, centre: Array, radii: Array, other_radii: Array
+    index: int, chunk: Chunk, rows: View, centre: Array, balls: Balls, other_balls: Balls
 ) -> tuple[Array, Array, Array]:
     """Of a chunk of the reference: which rows are recalled, which are covered, and how many of its balls hold each
     target row.
     """
     x = chunk.x - centre
-    reach = _shorter(radii[index * CHUNK_ROWS :][: len(x)])
-    other_reach = _shorter(other_radii)
+    own = slice(index * CHUNK_ROWS, index * CHUNK_ROWS + len(x))
+    reach, weights, other_reach = _shorter(balls.radii[own]), balls.weights[own], _shorter(other_balls.radii)
     recalled, covered = np.zeros(len(x), bool), np.zeros(len(x), bool)
-    held = np.zeros(len(other_radii), np.int64)
+    held = np.zeros(len(other_reach))
     for first, y in _blocks(rows, centre):
         apart = squared_distances(x, y)
-        inside = apart < reach[:, None]
+        same = apart == 0
+        inside = (apart < reach[:, None]) | same
         block = slice(first, first + len(y))
-        recalled |= (apart < other_reach[block]).any(axis=1)
+        recalled |= ((apart < other_reach[block]) | same).any(axis=1)
         covered |= inside.any(axis=1)
-        held[block] = inside.sum(axis=0)
+        held[block] = weights @ inside
     return recalled, covered, held
 
 

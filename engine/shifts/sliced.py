@@ -37,6 +37,7 @@ LEVEL, NORMAL = 0.05, 1.959963984540054
 PROBED_ROWS = 400
 # Places behind the binary point of directions and of features over their largest size.
 DIRECTION_BITS, FEATURE_BITS = 16, 20
+SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Slices:
         """Directions and bins for the sets of a look."""
         sample = np.concatenate(look.samples)
         directions = np.column_stack([_random(look), _principal(look.pooled)])
-        unit = 2.0 ** np.ceil(np.log2(max(float(np.abs(sample).max()), 1e-30)))
+        unit = 2.0 ** np.ceil(np.log2(max(float(np.abs(sample).max()), SMALLEST)))
         return cls(directions, unit, Bins.of(shadows(sample, directions, unit)))
 
 

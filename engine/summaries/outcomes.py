@@ -97,11 +97,3 @@ def _lost(log_likelihood: np.ndarray | None, known: np.ndarray, weight: np.ndarr
 def _both(mine: Calibration | ClassScores | None, theirs: Calibration | ClassScores | None):
     """Both merged; None where either is not known."""
     return None if mine is None or theirs is None else mine.merge(theirs)
-
-
-def best_classes(scores: np.ndarray, count: int = TOP) -> np.ndarray:
-    """The `count` classes with the highest of ``scores : (n, k)``, best first, lower index first among equals."""
-    count = min(count, scores.shape[1])
-    rows = np.arange(len(scores))[:, None]
-    top = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
-    return top[rows, np.argsort(-scores[rows, top], axis=1, kind="stable")].astype(np.int32)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.core.ranking import best_classes
 from gapscope.evaluation import METRICS, align_classes, measure
 from gapscope.evaluation.predict import outcomes_of, predictions
 from gapscope.inference.interval import clopper_pearson
-from gapscope.summaries.outcomes import Outcomes, best_classes
+from gapscope.summaries.outcomes import Outcomes
 from scipy.stats import binomtest
 from sklearn import metrics as reference
 
