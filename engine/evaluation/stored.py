@@ -79,7 +79,9 @@ def evaluate(
     names = model.class_names
     counts = predict(model, names, store.view(), classes, target, workers, synthetic=flags, progress=progress)
     results = measure(counts, made.dataset, made.split, title, names) if counts.n else []
-    return Evaluation(results, [one for one in (note, *_remarks(store, counts)) if one])
+    return Evaluation(
+        results, [one for one in (note, *_remarks(store, counts), _untrained(model, store.name, counts)) if one]
+    )
 
 
 def classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
@@ -112,3 +114,16 @@ def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
     finding = check_label_order(counts.confusion)
     some = f"{store.name}: {counts.unlabelled:,} rows without a label were predicted but not counted"
     return [f"warning: {store.name}: {finding.sentence}" if finding else "", some if counts.unlabelled else ""]
+
+
+def _untrained(model: Classifier, name: str, counts: Outcomes) -> str:
+    """Which classes of a set the model had no training rows of; empty where there are none."""
+    rows = counts.confusion.sum(axis=1)
+    strangers = [
+        index for index, trained in enumerate(model.details.get("class_rows", ())) if not trained and rows[index]
+    ]
+    if not strangers:
+        return ""
+    total, names = int(rows[strangers].sum()), ", ".join(model.class_names[index] for index in strangers[:5])
+    more = f" and {len(strangers) - 5:,} more classes" if len(strangers) > 5 else ""
+    return f"{name}: the model had no training rows of {names}{more}, so its {total:,} rows of them are all wrong"

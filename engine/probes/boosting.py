@@ -101,7 +101,7 @@ def fit(
     details = {
         "rounds": state.best,
         "settings": list(state.table),
-        "holdout_rows": len(held.y),
+        **held.summary(labels),
         "rows": int(counts.sum()),
         "unlabelled": int(means.unlabelled),
         "class_rows": means.count.tolist(),

@@ -138,7 +138,7 @@ def _forest(
         "trees_of_a_round": deal.groups,
         "nodes": len(grown.feature),
         "settings": [{"trees": rule.trees, **held.judge(scores / temperature)}],
-        "holdout_rows": len(held.y),
+        **held.summary(labels),
         "rows": int(means.count.sum()),
         "unlabelled": int(means.unlabelled),
         "class_rows": means.count.tolist(),

@@ -31,12 +31,15 @@ SEARCH_ROWS = 2048
 
 
 class Choice(NamedTuple):
-    """Number of neighbours, temperature of the scores, how many rows decided, and the table of what was tried."""
+    """Number of neighbours, temperature of the scores, how many rows decided, the table of what was tried, and the
+    classes that had no such row.
+    """
 
     k: int
     temperature: float
     rows: int
     settings: list[dict[str, Any]]
+    absent: Sequence[int] = ()
 
 
 def fit(
@@ -75,6 +78,7 @@ def fit(
         "neighbours": choice.k,
         "settings": choice.settings,
         "holdout_rows": choice.rows,
+        **({"not_held_out": choice.absent} if choice.absent else {}),
         "rows": means.n,
         "unlabelled": means.unlabelled,
         "class_rows": means.count.tolist(),
@@ -125,7 +129,7 @@ def chosen(
     found, held = searched(rows, holdout, labels, max(numbers), workers, progress)
     table = list(tried(found, held, numbers, labels))
     best = min(table, key=lambda row: row["log_loss"])
-    choice = Choice(best["neighbours"], best["temperature"], len(held.y), table)
+    choice = Choice(best["neighbours"], best["temperature"], len(held.y), table, held.absent(labels))
     checkpoint.save("choice", {}, choice._asdict())
     return choice
 

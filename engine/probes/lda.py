@@ -79,6 +79,7 @@ def fit(
     moments = moments_of(train, workers, progress, checkpoint)
     labels = labels_of(moments, train)
     held = Holdout.of(holdout, labels)
+    held_out = held.summary(labels)
     settings = [] if wanted == LEDOIT_WOLF else settings_of(view, wanted, options)
     computed = wanted == LEDOIT_WOLF or (wanted is None and options.grid)
     if computed:
@@ -98,7 +99,7 @@ def fit(
         "view": setting.view,
         "temperature": temperature,
         "settings": table,
-        "holdout_rows": len(held.y),
+        **held_out,
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
         "class_rows": moments.classes.count.tolist(),

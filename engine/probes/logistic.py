@@ -60,7 +60,7 @@ def fit(
     clock.lap("path")
     optimum = ended(problem, everything, path, first, held, checkpoint)
     clock.lap("optimum")
-    details = optimum.details | {"settings": path.table, "holdout_rows": len(held.y), "seconds": clock.laps}
+    details = optimum.details | {"settings": path.table, **held.summary(problem.labels), "seconds": clock.laps}
     labels = optimum.problem.labels
     rule = Linear.over_all(optimum.weight.T, optimum.bias, labels.present, labels.classes)
     return Classifier("logistic", rule, temperature=path.temperature, details=details)
@@ -73,7 +73,7 @@ def _only_class(problem: Problem, held: Holdout) -> Classifier:
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
         "class_rows": moments.classes.count.tolist(),
-        "holdout_rows": len(held.y),
+        **held.summary(labels),
         "settings": [],
         "passes": 1,
     }

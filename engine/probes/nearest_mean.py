@@ -64,6 +64,7 @@ def fit(
     summary = summary_of(options.view, train, workers, progress, checkpoint, "means")
     labels = labels_in(means_of(summary), train)
     held = Holdout.of(holdout, labels)
+    held_out = held.summary(labels)
     found = centres(summary)
     scores = held.scores(found.weight, found.bias)
     temperature = held.temperature(scores)
@@ -78,7 +79,7 @@ def fit(
     details = {
         "view": view,
         "settings": [{"view": view, "temperature": temperature, **judged}],
-        "holdout_rows": len(held.y),
+        **held_out,
         "rows": found.means.n,
         "unlabelled": found.means.unlabelled,
         "class_rows": found.means.count.tolist(),

@@ -293,7 +293,7 @@ def fit(
     details = {
         **chosen,
         "settings": [{**chosen, "temperature": temperature, **judged}],
-        "holdout_rows": len(held.y),
+        **held.summary(labels),
         "rows": int(class_rows.sum()),
         "unlabelled": spread.unlabelled + rest.unlabelled,
         "class_rows": class_rows.tolist(),

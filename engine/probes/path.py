@@ -87,6 +87,9 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
 def _simplest(problem: Problem, found: list[Descent], judged: list[dict], held: Holdout) -> int:
     """The strongest penalty that is not surely worse than the one with the least log-loss.
 
+    Where a class has no held-out row that could speak for it, scikit-learn's default ``C = 1`` is the strongest, if
+    there is a weaker one that is not surely worse.
+
     By the rule of one standard error (Breiman et al. 1984), of the difference here: few held-out rows of classes that
     lie far apart are fitted by any small penalty alike.
     """
@@ -96,7 +99,12 @@ def _simplest(problem: Problem, found: list[Descent], judged: list[dict], held: 
     ]
     best = min(range(len(found)), key=lambda index: judged[index]["log_loss"])
     equal = [index for index in range(len(found)) if not held.prefers(scores[best], scores[index])]
-    return max(equal, key=lambda index: found[index].l2) if len(held.y) else best
+    if not len(held.y):
+        return best
+    if held.absent(problem.labels):
+        default = sides(problem.labels) / problem.moments.total.n
+        equal = [index for index in equal if found[index].l2 <= default] or [min(equal, key=lambda i: found[i].l2)]
+    return max(equal, key=lambda index: found[index].l2)
 
 
 def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:

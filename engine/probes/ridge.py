@@ -166,6 +166,7 @@ def fit(
     kept, everything = weighed_rows(train, rest, options.class_weight, workers, progress, checkpoint)
     labels = labels_of(kept.moments, train)
     held = Holdout.of(holdout, labels)
+    held_out = held.summary(labels)
     table = list(tried(kept, settings, held))
     best = max(range(len(table)), key=lambda row: (table[row]["accuracy"], -table[row]["log_loss"]))
     setting = settings[best]
@@ -178,7 +179,7 @@ def fit(
         "alpha": alpha,
         "view": setting.view,
         "settings": table,
-        "holdout_rows": len(held.y),
+        **held_out,
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
         "class_rows": moments.classes.count.tolist(),

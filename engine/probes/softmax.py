@@ -101,7 +101,7 @@ def fit(
     details = {
         "start": start,
         "settings": [],
-        "holdout_rows": len(held.y),
+        **held.summary(labels),
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
         "class_rows": moments.classes.count.tolist(),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
@@ -146,6 +147,16 @@ class Holdout:
         y = labels.positions(rows.y)
         return cls(rows.x[y >= 0], y[y >= 0])
 
+    def absent(self, labels: Labels) -> list[int]:
+        """Classes with training rows of which no row is here, though there are some of others."""
+        counts = np.bincount(self.y, minlength=len(labels.present))
+        return labels.present[counts == 0].tolist() if len(self.y) else []
+
+    def summary(self, labels: Labels) -> dict[str, Any]:
+        """For the details of a model: how many rows, and which classes have none among them, if any."""
+        absent = self.absent(labels)
+        return {"holdout_rows": len(self.y)} | ({"not_held_out": absent} if absent else {})
+
     def change(self, change: Callable[[np.ndarray], np.ndarray]) -> "Holdout":
         """The rows as they are behind a change of the features."""
         return replace(self, x=change(self.x))
@@ -221,7 +232,12 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> floa
         curvature = (np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2).mean()
         wanted = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
         t = float(np.clip(wanted, t / 4, 4 * t))
-        left -= not (t < before and before * spread > EXTREME or t > before and before * spread < 1 / EXTREME)
+        left -= not _finds_unit(before, t, spread)
         if abs(t - before) < 1e-4 * before:
             break
     return t
+
+
+def _finds_unit(before: float, after: float, spread: float) -> bool:
+    """Whether a leap leaves the range where all probabilities are alike, or all 0 and 1."""
+    return before * spread > EXTREME if after < before else before * spread < 1 / EXTREME
