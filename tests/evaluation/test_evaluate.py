@@ -134,3 +134,32 @@ def test_classes_that_the_model_does_not_know_are_refused_by_name():
 def test_the_best_classes_are_those_of_a_full_sort(classes, rng):
     scores = rng.standard_normal((50, classes))
     assert np.array_equal(best_classes(scores), np.argsort(-scores, axis=1)[:, :5])
+
+
+@pytest.mark.parametrize("classes", [8, 40])
+def test_among_equal_scores_the_first_classes_are_best_also_at_the_last_place(classes, rng):
+    for levels in (1, 2, 4):
+        scores = rng.integers(0, levels, (60, classes)).astype(np.float32)
+        assert np.array_equal(best_classes(scores), np.argsort(-scores, axis=1, kind="stable")[:, :5])
+    assert best_classes(np.full((1, classes), -1e30), 3).tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("metric", ["precision", "recall", "f1"])
+def test_macro_averages_leave_out_classes_that_neither_labels_nor_predictions_have(metric):
+    label, predicted = np.array([0, 0, 1, 1, 3]), np.array([0, 1, 1, 1, 0])
+    score = getattr(reference, f"{metric}_score")(label, predicted, average="macro", zero_division=0)
+    few = Outcomes.of(label, predicted[:, None], None, 4)
+    many = Outcomes.of(label, predicted[:, None], None, 50)  # 46 classes that nothing is known of
+    assert METRICS[f"macro_{metric}"](few) == pytest.approx(score)
+    assert METRICS[f"macro_{metric}"](many) == pytest.approx(score)
+
+
+def test_a_label_of_a_class_without_training_rows_counts_as_the_least_probability_of_scikit_learn():
+    scores = np.array([[2.0, 0, -1e30], [0, 1, -1e30], [3, 0, -1e30]], np.float32)
+    label = np.array([0, 1, 2])
+    chunk = Chunk(np.arange(3), scores, label.astype(np.int32))
+    found = outcomes_of(predictions(Scores(), chunk), 3)
+    p = np.exp(scores.astype(np.float64))
+    wanted = reference.log_loss(label, p / p.sum(axis=1, keepdims=True), labels=[0, 1, 2])
+    assert found.log_loss / 3 == pytest.approx(wanted, rel=1e-6)
+    assert found.log_loss < 40

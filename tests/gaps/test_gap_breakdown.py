@@ -298,3 +298,20 @@ def test_newcombes_interval_is_the_published_one():
     # Newcombe (1998), table II, method 10: 56/70 - 48/80.
     low, high = newcombe((np.array(56), np.array(48)), (np.array(70), np.array(80)))
     assert (round(float(low), 4), round(float(high), 4)) == (0.0524, 0.3339)
+
+
+def test_what_a_few_rows_of_a_class_overstate_is_sampling_noise():
+    def answers(rows, right, first):
+        label = np.repeat(np.arange(K), rows)
+        sure = np.concatenate([np.arange(count) < hits for count, hits in zip(rows, right, strict=True)])
+        return predictions(label, np.where(sure, label, (label + 1) % K), np.arange(len(label)) + first)
+
+    # Three classes of a thousand rows lose a tenth; a class of eight rows loses a half.
+    reference = answers([1000, 1000, 1000, 8], [900, 900, 900, 8], 0)
+    target = answers([1000, 1000, 1000, 8], [800, 800, 800, 4], 5000)
+    found = by_name(ledger(reference, target, replicates=50))
+    noise, drop = found["sampling_noise"].by_class, found["class_drop"].by_class
+    # Its drop beyond the common tenth is 0.4 of 8 in 3008 rows: shared by noise and class, most of it noise.
+    assert noise[3] + drop[3] == pytest.approx((0.5 - found["common_drop"].value) * 8 / 3008, rel=0.05)
+    assert noise[3] > 0.5 * (noise[3] + drop[3]) > 0
+    assert found["sampling_noise"].value == pytest.approx(noise.sum())

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from gapscope.core.errors import InputError
-from gapscope.predictions import matched, models_in, read_all_models, read_predictions
+from gapscope.predictions import Predictions, matched, models_in, read_all_models, read_predictions
 from gapscope.predictions.images import ids_of_names
 from gapscope.predictions.matched import with_classes_of_both
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA
@@ -223,3 +223,12 @@ def test_published_accuracies_come_out_to_the_digit(model, test_data):
     sets = ("validation", "v2-matched-frequency")
     found = [read_predictions(str(folder / f"{name}.parquet"), model=model).accuracy() for name in sets]
     assert tuple(round(100 * value, 2) for value in found) == PUBLISHED[model]
+
+
+def test_the_same_class_names_in_another_order_are_refused(tmp_path):
+    ids, label, top = np.arange(4), np.array([0, 1, 1, 0], np.int32), np.array([[0], [1], [0], [0]], np.int32)
+    one = Predictions("a", "set", "test", ("cat", "dog"), ids, label, top)
+    other = Predictions("b", "set", "test", ("dog", "cat"), ids, label, top)
+    for pair in ((one, other), (other, one)):
+        with pytest.raises(InputError, match="or another order"):
+            matched(*pair)

@@ -204,3 +204,16 @@ def test_a_store_in_an_object_store_works_like_one_in_a_folder(bucket, rng):
     assert begun(store.folder, x, y).finished_rows(3) == 8
     with pytest.raises(ConfigMismatchError, match="seed was 0, now 7"):
         begun(store.folder, x, y, seed=7)
+
+
+def test_a_part_of_another_configuration_is_not_finished(tmp_path, rng):
+    x, y = rng.standard_normal((20, 3)), np.zeros(20, np.int32)
+    other = StoreWriter(Location.of(tmp_path / "other"), toy_provenance(x, y, part_rows=10, seed=7))
+    mine = StoreWriter(Location.of(tmp_path / "mine"), toy_provenance(x, y, part_rows=10))
+    for writer in (other, mine):
+        writer.begin()
+        writer.part(0, toy_part(x, y, "float32", 0, 10))
+    assert (mine.finished_rows(0), mine.finished_rows(1)) == (10, None)
+    stranger = (tmp_path / "other" / "part-00000.parquet").read_bytes()
+    (tmp_path / "mine" / "part-00001.parquet").write_bytes(stranger)
+    assert mine.finished_rows(1) is None

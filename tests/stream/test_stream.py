@@ -225,3 +225,15 @@ def test_few_summaries_wait_in_memory_however_many_leaves_there_are(store):
             peaks.append(Counted.most)
     assert peaks[1] <= 6  # one for each level of the tree, and those of the merge at hand
     assert peaks[1] <= peaks[0] + 1
+
+
+def test_the_order_of_later_epochs_follows_from_the_seed_and_the_epoch(store):
+    def order(epoch, seed):
+        return [group[0].start for group in Rounds(store.view(), 64, 16, epoch=epoch, seed=seed).groups]
+
+    assert len(order(0, 0)) > 8
+    assert order(1, 3) == order(1, 3)
+    orders = [tuple(order(epoch, seed)) for epoch in (1, 2) for seed in (0, 1, 2)]
+    assert len(set(orders)) == len(orders)
+    assert {tuple(sorted(one)) for one in orders} == {tuple(order(0, 0))}
+    assert order(0, 1) == order(0, 0) == sorted(order(0, 0))
