@@ -7,15 +7,14 @@ passes need.) Then the classifier becomes a rule of `gapscope.probes.rules`, so 
 
 The held-out rows give a temperature; then nothing is left to choose, and they follow as further chunks, once.
 
-A checkpoint keeps the pickled classifier as bytes, the one exact copy of it with its optimiser; it is read again only
-from the run's own folder, and is no part of a model. Continuing is exact because scikit-learn seeds its random numbers
-anew in every call of `partial_fit`.
+A checkpoint has the numbers of the classifier and of its optimiser as arrays and plain values (see
+`gapscope.probes.estimator_state`), never as a pickle, which would run code when it is read. Continuing is exact,
+because scikit-learn seeds its random numbers anew in every call of `partial_fit`.
 
 `sgd` is the baseline: scikit-learn's `SGDClassifier.partial_fit` over raw chunks in order, as people do it today.
 One-vs-rest, row by row, without scaling or averaging: to be compared with, not to be recommended.
 """
 
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,11 +23,12 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
+from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.chunk import Chunk
-from gapscope.core.errors import DivergedError, InputError, unknown_name
+from gapscope.core.errors import DivergedError, InputError, SchemaError, unknown_name
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
+from gapscope.probes.estimator_state import packed, restored
 from gapscope.probes.imbalance import class_weights
 from gapscope.probes.metric import CONSTANT
 from gapscope.probes.model import Classifier, Rule
@@ -486,7 +486,7 @@ def taught(
         return model
     saved, done = checkpoint.load(stage), 0
     if saved:
-        model, done = pickle.loads(saved.arrays["model"].tobytes()), saved.about["done"]
+        model, done = _continued(model, view.store.dim, lesson, saved), saved.about["done"]
     pieces = view.pieces(CHUNK_ROWS)
     with progress.task(stage, passes * view.rows, "rows") as task:
         task.advance(sum(pieces[index % len(pieces)].rows for index in range(done)))
@@ -495,8 +495,28 @@ def taught(
             lesson.give(model, view.store.read(pieces[step]), f"epoch {epoch + 1}, chunk {step + 1}")
             task.advance(pieces[step].rows)
             if checkpoint.due() or index + 1 == passes * len(pieces):
-                checkpoint.save(stage, {"model": np.frombuffer(pickle.dumps(model), np.uint8)}, {"done": index + 1})
+                arrays, values = packed(model)
+                checkpoint.save(stage, arrays, {"done": index + 1, "values": values})
     return model
+
+
+def _continued(model: Any, dim: int, lesson: Lesson, saved: Saved) -> Any:
+    """The unfitted `model` as it was when it was saved.
+
+    Raises
+    ------
+    SchemaError
+        The state was saved by another version, as a pickle, which is not read.
+    """
+    if "values" not in saved.about:
+        raise SchemaError(
+            "the checkpoint of this training was written by an older version, as a pickle, which could run any code; "
+            "delete the run's checkpoint folder to start the training again"
+        )
+    if not hasattr(model, "classes_"):
+        classes = np.arange(len(lesson.labels.present))
+        model.partial_fit(np.zeros((len(classes), dim), lesson.dtype), classes, classes=classes)
+    return restored(model, saved.arrays, saved.about["values"])
 
 
 def _both_sides(weight: Array, bias: Array) -> tuple[Array, Array]:
