@@ -1,7 +1,8 @@
 """What a classifier of scikit-learn's has reached, as arrays and plain values: no code is ever read from disk.
 
 The structure of a classifier (its optimiser, its loss) comes from a fresh one that has seen a row of each class; only
-the numbers in it are saved. They are all of them, so training continues exactly.
+the numbers in it are saved. They are all of them, and where two attributes are one array they are so again, so that
+training continues exactly.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,14 @@ PLAIN = (bool, int, float, str, type(None))
 
 def packed(model: Any) -> tuple[dict[str, Array], dict[str, Any]]:
     """The arrays and the plain values of everything that `model` holds, by their place in it, such as ``coefs_/0``."""
-    arrays, values = {}, {}
+    arrays, values, places = {}, {}, {}
     for place, value in _leaves(model, ""):
-        if isinstance(value, np.ndarray):
-            arrays[place] = value
-        else:
+        if not isinstance(value, np.ndarray):
             values[place] = value
+        elif id(value) in places:
+            values[place] = {"same": places[id(value)]}
+        else:
+            arrays[place], places[id(value)] = value, place
     return arrays, values
 
 
@@ -35,7 +38,7 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
     """Every array and plain value below `value`; lists come with their length, NumPy's numbers with their type."""
     if isinstance(value, np.generic):
         yield place, {"dtype": value.dtype.name, "value": value.item()}
-    elif isinstance(value, np.ndarray) or isinstance(value, PLAIN):
+    elif isinstance(value, (np.ndarray, *PLAIN)):
         yield place, value
     elif isinstance(value, list | tuple):
         yield place, {"length": len(value)}
@@ -57,23 +60,21 @@ def _filled(fresh: Any, place: str, saved: Mapping[str, Any]) -> Any:
         return fresh
     if place in saved:
         return _leaf(fresh, place, saved)
-    names = {name.removeprefix(f"{place}/" * bool(place)).split("/")[0] for name in saved if _is_below(name, place)}
-    for name in names:
-        setattr(fresh, name, _filled(getattr(fresh, name, None), f"{place}/{name}" if place else name, saved))
+    below = f"{place}/" if place else ""
+    for name in {path.removeprefix(below).split("/")[0] for path in saved if path.startswith(below)}:
+        setattr(fresh, name, _filled(getattr(fresh, name, None), f"{below}{name}", saved))
     return fresh
 
 
 def _leaf(fresh: Any, place: str, saved: Mapping[str, Any]) -> Any:
     value = saved[place]
-    if isinstance(value, dict) and "dtype" in value:
-        return np.dtype(value["dtype"]).type(value["value"])
-    if not (isinstance(value, dict) and "length" in value):
-        return value
-    parts = fresh if isinstance(fresh, list | tuple) else ()
-    parts = [*parts, *[None] * value["length"]][: value["length"]]
-    filled = [_filled(part, f"{place}/{index}", saved) for index, part in enumerate(parts)]
-    return tuple(filled) if isinstance(fresh, tuple) else filled
-
-
-def _is_below(name: str, place: str) -> bool:
-    return not place or name.startswith(f"{place}/")
+    match value:
+        case {"same": other}:
+            return saved[other]
+        case {"dtype": dtype, "value": number}:
+            return np.dtype(dtype).type(number)
+        case {"length": length}:
+            parts = [*(fresh or ()), *[None] * length][:length]
+            filled = [_filled(part, f"{place}/{index}", saved) for index, part in enumerate(parts)]
+            return tuple(filled) if isinstance(fresh, tuple) else filled
+    return value

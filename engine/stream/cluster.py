@@ -4,9 +4,8 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.stream import remote
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.tree import reduced
+from gapscope.stream.versions import SameVersions, difference, versions
 from gapscope.stream.watch import watching
 from gapscope.stream.workers import UNNAMED, Shown
 
@@ -34,12 +34,13 @@ SETTINGS = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
 
 @contextmanager
 def cluster(address: str) -> Iterator["Cluster"]:
-    """Workers of the scheduler at `address`, checked to be there and to have gapscope."""
+    """Workers of the scheduler at `address`, checked to be there and to have the same versions."""
     with _quiet(), dask.config.set(SETTINGS):
         client = _connect(address)
         try:
             _check(client, address)
-            yield Cluster(client)
+            with _same_versions(client):
+                yield Cluster(client)
         except KilledWorker as error:
             raise GapscopeError(
                 f"a task killed {error.allowed_failures + 1} workers of {address}, the last of them "
@@ -47,12 +48,33 @@ def cluster(address: str) -> Iterator["Cluster"]:
                 "--memory-limit or fewer threads"
             ) from error
         except (CancelledError, ClosedClientError, CommClosedError) as error:
-            raise GapscopeError(
-                f"the Dask scheduler at {address} is gone or was restarted; start it and its workers, then run the "
-                "same command again: what has a checkpoint continues there"
-            ) from error
+            raise _gone(address) from error
+        except (OSError, TimeoutError, RuntimeError) as error:
+            if client.status == "running":
+                raise
+            raise _gone(address) from error
         finally:
             client.close()
+
+
+@contextmanager
+def _same_versions(client: Client) -> Iterator[None]:
+    """Workers that join meanwhile are refused if they have other versions."""
+    plugin = SameVersions(versions(), f"gapscope-versions-{uuid4().hex[:12]}")
+    client.register_plugin(plugin)
+    try:
+        yield
+    finally:
+        if client.status == "running":
+            with suppress(OSError, TimeoutError, RuntimeError):
+                client.unregister_worker_plugin(plugin.name)
+
+
+def _gone(address: str) -> GapscopeError:
+    return GapscopeError(
+        f"the Dask scheduler at {address} is gone or was restarted; start it and its workers, then run the same "
+        "command again: what has a checkpoint continues there"
+    )
 
 
 @contextmanager
@@ -85,14 +107,15 @@ def _check(client: Client, address: str) -> None:
         raise InputError(
             f"the scheduler at {address} has no workers; start some with `dask worker {address}`"
         ) from error
-    found = client.run(find_spec, "gapscope.stream.remote", on_error="return")
-    without = [worker for worker, spec in found.items() if spec is None or isinstance(spec, Exception)]
-    if without:
-        raise InputError(f"worker {without[0]} cannot import gapscope; install it there with pip")
     try:
-        client.run_on_scheduler(find_spec, "gapscope.stream.remote")
-    except ImportError as error:
-        raise InputError(f"the scheduler at {address} cannot import gapscope; install it there with pip") from error
+        scheduler = client.run_on_scheduler(versions)
+    except (ImportError, AttributeError) as error:
+        scheduler = error
+    found = {f"the scheduler at {address}": scheduler}
+    found |= {f"worker {worker}": one for worker, one in client.run(versions, on_error="return").items()}
+    for whose, one in found.items():
+        if sentence := difference(one, versions(), whose):
+            raise InputError(sentence)
 
 
 @dataclass(frozen=True)
@@ -164,7 +187,7 @@ class Cluster:
         names = Names.of(shown)
         places = self._sent((rounds, partial), names.sent)
         with watching(self.client, shown.say) as watch:
-            watch.look()
+            watch.check()
 
             def compute(t: int, parameters: Any) -> list:
                 sent, workers = self._sent(parameters, names.parameters(t)), watch.workers

@@ -58,6 +58,14 @@ def has_dashboard(dask_scheduler: Any) -> bool:
     return bool(dask_scheduler.http_application.applications)
 
 
+async def remove_worker(address: str, dask_scheduler: Any) -> None:
+    """Take a worker that does not answer from the scheduler, which gives its tasks to others.
+
+    It is one of the losses that a task survives three of, so that a task which hangs every worker ends the work.
+    """
+    await dask_scheduler.remove_worker(address, stimulus_id=f"gapscope-silent-{address}", close=True)
+
+
 @cache
 def _one_thread() -> None:
     """Linear algebra on one thread, from now on: a worker has a processor per thread and no more."""

@@ -25,11 +25,12 @@ def chunks(rng, count):
 
 
 def fresh(name):
-    return estimator_of(ProbeOptions(estimator=name, seed=4))
+    name, _, averaged = name.partition(" ")
+    return estimator_of(ProbeOptions(estimator=name, seed=4), **({"average": True} if averaged else {}))
 
 
 @pytest.mark.filterwarnings("ignore")  # that a classifier is not the newest of its kind
-@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+@pytest.mark.parametrize("name", [*sorted(ESTIMATORS), "SGDClassifier averaged"])
 def test_a_classifier_continues_from_its_checkpoint_bit_for_bit(name, tmp_path, rng):
     model, rows = fresh(name), list(chunks(rng, 6))
     for x, y in rows[:3]:

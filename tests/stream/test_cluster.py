@@ -23,6 +23,7 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.stream import Rounds, connect, each, fold, scan
 from gapscope.stream.tree import reduced
+from gapscope.stream.watch import SECONDS_BETWEEN_CHECKS, SILENT_SECONDS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 # Longer than any test here; a run that hangs loses its scheduler and fails.
@@ -39,20 +40,24 @@ class Farm:
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", self.file)
         self.address = self._address()
 
-    def _start(self, *arguments):
+    def _start(self, *arguments, first=None):
+        """A process of Dask's; with the folder `first` at the head of its import path."""
         log = (self.folder / "log.txt").open("a")
         command = [*DASK, *map(str, arguments), "--no-dashboard"]
-        return subprocess.Popen(command, stdout=log, stderr=log, env=child_environment())
+        environment = child_environment()
+        if first:
+            environment["PYTHONPATH"] = os.pathsep.join([str(first), environment["PYTHONPATH"]])
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def _address(self):
         while not (self.file.exists() and self.file.read_text().endswith("}")):
             time.sleep(0.05)
         return loads(self.file.read_text())["address"]
 
-    def grow(self, count, memory="1GB"):
+    def grow(self, count, memory="1GB", first=None):
         for _ in range(count):
             options = ("--nthreads", "1", "--no-nanny", "--memory-limit", memory)
-            self.workers.append(self._start("worker", self.address, *options))
+            self.workers.append(self._start("worker", self.address, *options, first=first))
 
     def kill(self, count):
         """SIGKILL to the first `count` workers."""
@@ -198,7 +203,7 @@ def lose_all_for_two_seconds(farm):
 
 @pytest.mark.parametrize("verb", ["fold", "each", "scan"])
 def test_the_loss_of_all_workers_is_waited_out_and_told(pair, store, undisturbed, verb, monkeypatch):
-    monkeypatch.setattr("gapscope.stream.watch.SECONDS_BETWEEN_LOOKS", 0.2)
+    monkeypatch.setattr("gapscope.stream.watch.SECONDS_BETWEEN_CHECKS", 0.2)
     trigger = Trigger(random.Random(verb).randint(5, 40), lambda: lose_all_for_two_seconds(pair))
     shown = {"progress": trigger}
     with connect(pair.address) as workers:
@@ -235,6 +240,54 @@ def test_a_lost_scheduler_is_one_sentence(tmp_path, store):
                 fold(store.view(), Total.of, workers, chunk_rows=30, progress=trigger)
 
 
+@pytest.fixture
+def strange(tmp_path):
+    """A folder that makes a process believe that it has another cloudpickle."""
+    about = tmp_path / "strange" / "cloudpickle-0.0.7.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: cloudpickle\nVersion: 0.0.7\n")
+    return about.parent
+
+
+def test_a_worker_of_another_version_is_refused_by_name_before_anything_is_computed(tmp_path, strange):
+    with started(tmp_path, 0) as farm:
+        farm.grow(1, first=strange)
+        with pytest.raises(InputError, match=r"worker tcp://\S+ has cloudpickle 0\.0\.7, this process has \d"):
+            connect(farm.address).__enter__()
+
+
+def test_a_worker_of_another_version_that_joins_later_gets_no_work_and_is_named(tmp_path, store, strange, undisturbed):
+    with started(tmp_path, 1) as farm:
+        trigger = Trigger(5, lambda: farm.grow(1, first=strange))
+        with connect(farm.address) as workers:
+            found = each(store.view(), slowly, workers, chunk_rows=10, progress=trigger)
+            assert farm.workers[1].wait(PATIENCE_SECONDS) is not None
+            total = fold(store.view(), Total.of, workers, chunk_rows=30, progress=trigger).total
+        assert set(found) == {farm.workers[0].pid}
+    assert np.array_equal(total, undisturbed)
+    (sentence,) = (said for said in trigger.said if "cloudpickle" in said)
+    assert "has cloudpickle 0.0.7, this process has" in sentence
+
+
+def slowly(_index, _chunk):
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def test_a_worker_that_hangs_is_named_and_its_work_done_by_others(tmp_path, store, undisturbed, monkeypatch):
+    assert SILENT_SECONDS + SECONDS_BETWEEN_CHECKS < 30
+    monkeypatch.setattr("gapscope.stream.watch.SILENT_SECONDS", 4)
+    with started(tmp_path, 2) as farm:
+        trigger = Trigger(20, lambda: farm.workers[0].send_signal(signal.SIGSTOP))
+        with connect(farm.address) as workers:
+            workers.client.wait_for_workers(2)
+            begun = time.monotonic()
+            found = fold(store.view(), Total.of, workers, chunk_rows=30, progress=trigger)
+            assert time.monotonic() - begun < 30
+    assert any("has not answered for 4 s; its work goes to others" in said for said in trigger.said)
+    assert np.array_equal(found.total, undisturbed)
+
+
 def process_of(_parameters, _chunk):
     return os.getpid()
 
@@ -250,7 +303,7 @@ def join(farm, client):
 
 
 def test_a_worker_that_joins_during_a_pass_gets_work(pair, store, monkeypatch):
-    monkeypatch.setattr("gapscope.stream.watch.SECONDS_BETWEEN_LOOKS", 0.2)
+    monkeypatch.setattr("gapscope.stream.watch.SECONDS_BETWEEN_CHECKS", 0.2)
     pair.kill(1)
     rounds = Rounds(store.view(), 64, 64)
     with connect(pair.address) as workers:
