@@ -25,6 +25,7 @@ from gapscope.store.workspace import slug
 from gapscope.stream import Workers, fold
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.training.candidates import Candidate, check_candidates
+from gapscope.training.coverage import missing
 from gapscope.training.memory import check_memory, on_a_worker
 from gapscope.training.page import page
 from gapscope.training.rows import TrainingOptions, TrainingRows, rows_of
@@ -91,6 +92,7 @@ def _trained(one: Candidate, place: Location, run: Run) -> Trained:
     with run.folder.timed(_lap("evaluate", one, place, run)):
         tested = [evaluate(model, one.title, test, place, run.workers, run.progress) for test in run.rows.tests]
         seen = _on_training_rows(model, one.title, run)
+    without_rows = missing(model.details, model.class_names)
     return Trained(
         [
             *(result for evaluation in tested for result in evaluation.results),
@@ -98,7 +100,8 @@ def _trained(one: Candidate, place: Location, run: Run) -> Trained:
             *seen,
         ],
         setting_results(one.title, model.details, made.dataset, made.split),
-        [note for evaluation in tested for note in evaluation.notes],
+        [f"{one.title}: {without_rows}"] * bool(without_rows)
+        + [note for evaluation in tested for note in evaluation.notes],
     )
 
 

@@ -309,7 +309,7 @@ def test_what_a_few_rows_of_a_class_overstate_is_sampling_noise():
     # Three classes of a thousand rows lose a tenth; a class of eight rows loses a half.
     reference = answers([1000, 1000, 1000, 8], [900, 900, 900, 8], 0)
     target = answers([1000, 1000, 1000, 8], [800, 800, 800, 4], 5000)
-    found = by_name(ledger(reference, target, replicates=50))
+    found = by_name(break_down(reference, target, replicates=50))
     noise, drop = found["sampling_noise"].by_class, found["class_drop"].by_class
     # Its drop beyond the common tenth is 0.4 of 8 in 3008 rows: shared by noise and class, most of it noise.
     assert noise[3] + drop[3] == pytest.approx((0.5 - found["common_drop"].value) * 8 / 3008, rel=0.05)

@@ -8,7 +8,6 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from gapscope.training.details import missing, story
 from sklearn.linear_model import LogisticRegression
 
 
@@ -45,14 +44,3 @@ def test_classes_that_are_all_held_out_are_no_matter(rng):
     x = (rng.standard_normal((300, 5)) + 3 * np.eye(3, 5)[y]).astype(np.float32)
     details = LogisticClassifier().fit(x, y).model_.details
     assert "not_held_out" not in details
-    assert missing(details, ["a", "b", "c"]) == ""
-
-
-def test_the_sentence_names_some_of_many_classes():
-    names = [f"c{index}" for index in range(20)]
-    assert missing({"class_rows": [0] * 7 + [1] * 13}, names) == (
-        "no training rows of c0, c1, c2, c3, c4 and 2 more, which are never predicted"
-    )
-    assert story("lda", {"class_rows": [3, 0]}, ["a", "b"])[-1] == (
-        "lda: no training rows of b, which is never predicted"
-    )
