@@ -241,7 +241,7 @@ def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
     rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert rows["toy/train"]["compared with"] == "trained on these"
     assert rows["night/test"]["lost"].value == pytest.approx(0.02)
-    assert "no less than of toy/test beyond chance" in answer_of(blocks).headline
+    assert "nothing beyond chance from toy/test" in answer_of(blocks).headline
 
 
 def test_the_run_that_ranks_first_answers_and_the_others_are_folded_below_it(tmp_path):
