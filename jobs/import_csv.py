@@ -1,12 +1,13 @@
 """`import-csv`: features from CSV files of any size into the embedding store, shuffled, in bounded memory."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
+from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     DATA,
@@ -123,7 +124,15 @@ def plan(config: ImportCsvConfig) -> "Import":
         seed=config.seed,
         part_rows=config.part_rows,
         code_version=_version(),
+        command=_command(config),
     )
+
+
+def _command(config: ImportCsvConfig) -> dict[str, Any]:
+    """What makes the store again from any folder."""
+    own = {"files": [full_path(file) for file in config.files]}
+    own |= {"classes": full_path(str(config.classes))} if config.classes else {}
+    return {"job": "import-csv", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
 
 
 def _check(config: ImportCsvConfig) -> None:

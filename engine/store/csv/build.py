@@ -2,21 +2,31 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from gapscope.core.errors import ConfigMismatchError, InputError
-from gapscope.core.files import read_json, write_json
+from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
+from gapscope.core.files import read_object, read_table, write_json, write_table
+from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.schemas.embeddings import REJECTED_SCHEMA, Fingerprint, Provenance, StoreManifest, embedding_schema
+from gapscope.schemas import SPEC_VERSION
+from gapscope.schemas.embeddings import (
+    FILES_NAME,
+    FILES_SCHEMA,
+    REJECTED_SCHEMA,
+    Fingerprint,
+    Provenance,
+    StoreManifest,
+    embedding_schema,
+)
 from gapscope.store.csv.blocks import BLOCK_BYTES, Block, Position, read_blocks
 from gapscope.store.csv.columns import Columns
 from gapscope.store.csv.files import modified, sample_hash
@@ -25,7 +35,8 @@ from gapscope.store.csv.labels import ClassMap, LabelBook
 from gapscope.store.csv.parse import Layout, Rows, parse_block
 from gapscope.store.csv.segment import SEGMENT_NAME, Draft, Run, Segment, write_segment
 from gapscope.store.csv.shuffle import order_of, parts_of
-from gapscope.store.write import MANIFEST, StoreWriter, differences, embedding_column, read_manifest
+from gapscope.store.smallness import Smallness
+from gapscope.store.write import MANIFEST, StoreWriter, differences, embedding_column, read_manifest, stored_dtype
 
 SPILL, BEGUN = ".import", "begun.json"
 PART_BUFFERS_BYTES = 2**27
@@ -52,6 +63,8 @@ class Import:
         As in `Provenance`.
     block_bytes
         Bytes parsed together; decides nothing about the result.
+    command
+        The name of the job and its options, for whoever has to make the store again.
     """
 
     folder: Location
@@ -69,6 +82,7 @@ class Import:
     part_rows: int
     code_version: str
     block_bytes: int = BLOCK_BYTES
+    command: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def opening(self) -> Provenance:
@@ -115,6 +129,11 @@ class Import:
         ]
 
     @property
+    def underflows(self) -> bool | None:
+        """Whether the store in the folder has float32 because features are too small for float16; None if not."""
+        return read_manifest(self.folder).underflows if (self.folder / MANIFEST).exists() else None
+
+    @property
     def spill(self) -> Location:
         """Where segments lie until the store is finished."""
         return self.folder / SPILL
@@ -149,32 +168,61 @@ class Seconds:
 def import_csv(job: Import, progress: Progress = SILENT) -> StoreManifest:
     """Make the store that `job` describes, or go on with it; memory does not grow with the number of rows.
 
-    A store that is finished already is left as it is.
+    A store that is finished already is left as it is, unless parts of it are missing or damaged, which are made again,
+    or a file was written to since: its rows are then compared with the stored ones, and parts with other rows are made
+    again.
 
     Raises
     ------
+    BusyError
+        Another process works on the store.
     InputError
         A row cannot be used and `on_bad_row` is ``stop``, or the files hold no usable row.
     ConfigMismatchError
         The folder holds a store, or the beginning of one, from other files or options.
     """
-    seconds = Seconds()
-    finished = _finished(job)
-    if finished:
-        progress.say(f"{job.folder} is complete already: {finished.rows:,} rows, {finished.rejected:,} rejected")
-        _tidy(job)
-        return finished
-    return _make(job, progress, seconds)
+    with Lease(job.folder) as lease:
+        job = replace(job, dtype=stored_dtype(job.folder, job.dtype))
+        finished = _finished(job)
+        if finished:
+            progress.say(f"{job.folder} is complete already: {finished.rows:,} rows, {finished.rejected:,} rejected")
+            job.spill.delete_folder()
+            return finished
+        return _make(job, lease, progress)
 
 
 def _finished(job: Import) -> StoreManifest | None:
-    """The manifest of the finished store in the job's folder, if there is one."""
+    """The manifest of the store in the job's folder, if it is finished, whole, and of the files as they are."""
     if not (job.folder / MANIFEST).exists():
         return None
     found = read_manifest(job.folder)
-    if found.complete:
-        StoreWriter(job.folder, _like(job, found.provenance)).begin()
-    return found if found.complete else None
+    if not found.complete:
+        return None
+    writer = StoreWriter(job.folder, _like(job, found.provenance))
+    writer.begin()
+    is_whole = all(
+        writer.finished_rows(index) == part.rows and writer.is_as_recorded(index)
+        for index, part in enumerate(found.parts)
+    )
+    is_current = writer.provenance.spec_version < SPEC_VERSION or _recorded_times(job) == _times(job)
+    return found if is_whole and is_current and len(writer.rejected()) == found.rejected else None
+
+
+def _times(job: Import) -> list[int]:
+    """When each file was last written, in nanoseconds since 1970; 0 where its file system does not know."""
+    return [modified(place) or 0 for place in job.places]
+
+
+def _recorded_times(job: Import) -> list[int] | None:
+    try:
+        return read_table(job.folder / FILES_NAME)["modified"].to_pylist()
+    except (FileNotFoundError, DamageError):
+        return None
+
+
+def _record_times(job: Import) -> None:
+    columns = [[place.size() for place in job.places], _times(job)]
+    write_table(job.folder / FILES_NAME, pa.table(columns, schema=FILES_SCHEMA))
 
 
 def _like(job: Import, found: Provenance) -> Provenance:
@@ -183,31 +231,46 @@ def _like(job: Import, found: Provenance) -> Provenance:
     return job.opening.model_copy(update={"fingerprint": found.fingerprint, "class_names": names})
 
 
-def _make(job: Import, progress: Progress, seconds: Seconds) -> StoreManifest:
-    began = perf_counter()
+def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | None = None) -> StoreManifest:
+    began, seconds = perf_counter(), Seconds()
     _begin(job, progress)
     book, segments = _spill(job, progress, seconds)
+    lossy = _too_small(job, segments)
+    if lossy:
+        progress.say(
+            f"stored as float32, as {lossy:,} of {len(job.columns.features):,} features are too small for float16, "
+            "whose rounding would spoil them"
+        )
+        job.spill.delete_folder()
+        return _make(replace(job, dtype="float32"), lease, progress, underflows=True)
     names, index = book.classes()
     rows = sum(segment.rows for segment in segments)
     if not rows:
         raise InputError(f"no usable row in {job.opening.source}; nothing was imported")
     fingerprint = _fingerprint(segments, index)
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})
-    writer = StoreWriter(job.folder, provenance)
+    about = {"command": dict(job.command), "underflows": underflows or job.underflows}
+    writer = StoreWriter(job.folder, provenance, about)
     writer.begin()
     parts = _write_parts(job, writer, segments, index, progress, seconds)
+    lease.check()
+    _record_times(job)
     seconds.spent["total"] = perf_counter() - began
-    manifest = writer.finish(parts, seconds=seconds.spent)
-    _tidy(job)
+    rejected = [
+        dict(zip(REJECTED_SCHEMA.names, entry, strict=True)) for one in segments for entry in one.meta["rejected"]
+    ]
+    manifest = writer.finish(parts, rejected, seconds.spent)
+    job.spill.delete_folder()
     return manifest
 
 
-def _tidy(job: Import) -> None:
-    """Delete the segments, and what killed runs had only half written."""
-    job.spill.delete_folder()
-    for name in job.folder.names():
-        if name.startswith(".") and name.endswith(".tmp"):
-            (job.folder / name).delete()
+def _too_small(job: Import, segments: Sequence[Segment]) -> int:
+    """How many features are too small for float16, where that is to be stored."""
+    counts = Smallness(len(job.columns.features))
+    for segment in segments:
+        if job.dtype == "float16" and segment.meta["smallness"]:
+            counts.merge(*map(np.array, segment.meta["smallness"]), segment.rows)
+    return counts.lossy()
 
 
 def _begin(job: Import, progress: Progress) -> None:
@@ -219,23 +282,33 @@ def _begin(job: Import, progress: Progress) -> None:
         Parts were already written from other input or options.
     """
     place = job.spill / BEGUN
-    asked = {"provenance": job.opening.model_dump(), "modified": [modified(place) for place in job.places]}
-    changes = _changes(read_json(place), asked, job) if place.exists() else ["nothing was recorded"]
-    if changes and place.exists():
-        told = f"the import begun in {job.folder} was of other input or options ({'; '.join(changes)})"
-        if (job.folder / MANIFEST).exists():
-            raise ConfigMismatchError(f"{told}; repeat them to continue it, or delete {job.folder} to start anew")
-        progress.say(f"{told}; starting anew")
+    now = {"provenance": job.opening.model_dump(), "modified": _times(job)}
+    before = _begun(place)
+    changes = _changes(before, now, job) if before else ["nothing was recorded"]
+    if changes and before:
+        said = f"the import begun in {job.folder} was of other input or options ({'; '.join(changes)})"
+        if (job.folder / MANIFEST).exists() and before["provenance"]["spec_version"] == SPEC_VERSION:
+            raise ConfigMismatchError(f"{said}; repeat them to continue it, or delete {job.folder} to start anew")
+        progress.say(f"{said}; starting anew")
     if changes:
         for name in job.spill.names():
             if name != BEGUN:
                 (job.spill / name).delete()
-        write_json(place, asked)
+        write_json(place, now)
 
 
-def _changes(found: dict[str, Any], asked: dict[str, Any], job: Import) -> list[str]:
+def _begun(place: Location) -> dict[str, Any] | None:
+    try:
+        return read_object(place)
+    except (FileNotFoundError, DamageError):
+        return None
+
+
+def _changes(found: dict[str, Any], now: dict[str, Any], job: Import) -> list[str]:
+    if found["provenance"].get("spec_version") != SPEC_VERSION:
+        return ["it was begun by another version of gapscope"]
     phrases = differences(Provenance(**found["provenance"]), job.opening)
-    return phrases or ["a file was written to in between"] * (found["modified"] != asked["modified"])
+    return phrases or ["a file was written to in between"] * (found["modified"] != now["modified"])
 
 
 # First pass: text to segments.
@@ -285,11 +358,13 @@ def _spill(job: Import, progress: Progress, seconds: Seconds) -> tuple[LabelBook
 
 
 def _segments(job: Import) -> list[Segment]:
-    """The finished segments from the first on, without a gap."""
+    """The finished segments from the first on, without a gap and whole; what is behind a damaged one goes."""
     present = set(job.spill.names())
     segments = []
-    while SEGMENT_NAME.format(len(segments)) in present:
+    while SEGMENT_NAME.format(len(segments)) in present and job.segment(len(segments)).is_whole():
         segments.append(job.segment(len(segments)))
+    for name in present - {BEGUN, *(segment.place.name for segment in segments)}:
+        (job.spill / name).delete()
     return segments
 
 
@@ -395,21 +470,27 @@ def _write_parts(
     with ThreadPoolExecutor(threads) as pool, progress.task("writing parts", sum(spans), "rows") as task:
 
         def write(part):
-            if writer.finished_rows(part) is None:
+            if not _is_there(job, writer, segments, part, *parts[part]):
                 table = seconds.timed("shuffling", _part_table, job, segments, index, part, *parts[part])
-                seconds.timed("writing", writer.part, part, table, rejected_of(part))
+                seconds.timed("writing", writer.part, part, table)
             task.advance(spans[part])
-
-        def rejected_of(part):
-            return [
-                dict(zip(REJECTED_SCHEMA.names, entry, strict=True))
-                for segment in segments[part :: len(parts)]
-                for entry in segment.meta["rejected"]
-            ]
 
         for _ in pool.map(write, range(len(parts))):
             pass
     return len(parts)
+
+
+def _is_there(job: Import, writer: StoreWriter, segments: list[Segment], part: int, low: int, high: int) -> bool:
+    """Whether part `part` is finished, readable, and made from just the rows of the buckets ``low <= b < high``."""
+    if writer.finished_rows(part) is None or not writer.is_as_recorded(part) or not writer.is_readable(part):
+        return False
+    stored = writer.digests(part)
+    if stored is None:
+        return writer.provenance.spec_version < SPEC_VERSION
+    runs = [segment.read(*segment.span(low, high)) for segment in segments]
+    sample_id, digest = (np.concatenate([getattr(run, name) for run in runs]) for name in ("sample_id", "digest"))
+    order = order_of(job.seed, part, sample_id)
+    return np.array_equal(stored[0], sample_id[order]) and np.array_equal(stored[1], digest[order])
 
 
 def _part_table(job: Import, segments: list[Segment], index: np.ndarray, part: int, low: int, high: int) -> pa.Table:

@@ -23,6 +23,7 @@ from gapscope.store.csv.kernel import (
     parse_records,
 )
 from gapscope.store.half import narrow
+from gapscope.store.smallness import Smallness
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
@@ -88,6 +89,8 @@ class Rows(NamedTuple):
         Records in the block: rows and bad ones.
     bad
         The records that gave no row, in order.
+    smallness
+        Which features are too small for float16; None where that is not stored.
     seconds
         Time it took.
     """
@@ -100,6 +103,7 @@ class Rows(NamedTuple):
     digest: np.ndarray
     records: int
     bad: list[Bad]
+    smallness: Smallness | None
     seconds: float
 
     def without(self, reasons: dict[int, str]) -> "Rows":
@@ -118,6 +122,7 @@ class Rows(NamedTuple):
             self.digest[keep],
             self.records,
             sorted(self.bad + more),
+            self.smallness,
             self.seconds,
         )
 
@@ -152,11 +157,18 @@ def parse_block(block: Block, layout: Layout) -> Rows:
         _digests(text, slots[:rows, SLOT_START : SLOT_START + 2]),
         records,
         _refused(text, bad[:bads], layout),
+        _smallness(x[:rows]) if layout.dtype == "float16" else None,
         0.0,
     ).without({**no_label, **no_path, **reasons})
     # Encoded last, so that the dictionary holds no label of a bad row.
     encoded = parsed.label.dictionary_encode() if layout.has_label else None
     return parsed._replace(label=encoded, seconds=perf_counter() - began)
+
+
+def _smallness(x: np.ndarray) -> Smallness:
+    counts = Smallness(x.shape[1])
+    counts.add(x)
+    return counts
 
 
 def _digests(text: np.ndarray, spans: np.ndarray) -> np.ndarray:

@@ -1,17 +1,20 @@
 """Parsed rows on disk between the passes of an import, sorted by bucket, with what a killed import needs to go on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from gapscope.core.errors import SchemaError
+from gapscope.core.errors import DamageError
+from gapscope.core.files import BLANK, DIGEST, damaged, is_whole, sealed
+from gapscope.core.hashing import digest_buffers
 from gapscope.core.location import Location
 from gapscope.store.csv.parse import Rows
 from gapscope.store.csv.shuffle import BUCKETS, buckets_of
+from gapscope.store.smallness import Smallness
 
 SEGMENT_NAME = "segment-{:05d}.bin"
 SEGMENT_BYTES = 2**24
@@ -30,6 +33,8 @@ class Draft:
         Per block: row numbers, embeddings, label numbers, paths (None without a path column), digests of the text.
     rejected
         ``[sample_id, path, reason, digest]`` of the rows that were refused.
+    smallness
+        What the blocks say of float16; empty where that is not stored.
     rows, read_bytes
         Rows gathered, and bytes of text they came from.
     """
@@ -39,6 +44,7 @@ class Draft:
     number: list[np.ndarray] = field(default_factory=list)
     path: list[pa.StringArray | None] = field(default_factory=list)
     digest: list[np.ndarray] = field(default_factory=list)
+    smallness: list[Smallness] = field(default_factory=list)
     rejected: list[list] = field(default_factory=list)
     rows: int = 0
     read_bytes: int = 0
@@ -50,6 +56,7 @@ class Draft:
         self.number.append(number)
         self.path.append(rows.path)
         self.digest.append(rows.digest)
+        self.smallness += [rows.smallness] if rows.smallness is not None else []
         self.rows += len(sample_id)
         self.read_bytes += read_bytes
 
@@ -65,7 +72,10 @@ class Draft:
 
 
 def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, Any]) -> None:
-    """Write `draft` as `segment`, atomically: arrays in a row, then `state` and counts as JSON, then its length."""
+    """Write `draft` as `segment`, atomically: arrays in a row, then `state` and counts as JSON, then its length.
+
+    The JSON holds the digest of the arrays, and that of itself.
+    """
     sample_id = np.concatenate([np.empty(0, np.int64), *draft.sample_id])
     first, last = (int(sample_id[0]), int(sample_id[-1])) if len(sample_id) else (0, -1)
     bucket = buckets_of(seed, first, last + 1)[sample_id - first]
@@ -74,16 +84,24 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
     number = np.concatenate([np.empty(0, np.int32), *draft.number])[order]
     digest = np.concatenate([np.empty(0, np.uint64), *draft.digest])[order]
     path_ends, path_data = _sorted_paths(draft.path, order) if segment.has_path else (np.empty(0), np.empty(0))
-    meta = {**state, "rows": len(order), "rejected": draft.rejected}
-    text = json.dumps(meta).encode()
+    rows = _sorted_rows(draft.x, order, segment.dim, segment.dtype)
+    arrays = [np.ascontiguousarray(one) for one in (sample_id[order], number, digest, ends, path_ends, path_data)]
+    meta = {**state, "rows": len(order), "rejected": draft.rejected, "smallness": _counts(draft.smallness)}
+    meta |= {"arrays": digest_buffers([rows.view(np.uint8), *arrays]), DIGEST: BLANK}
+    text = sealed(json.dumps(meta).encode())
 
     def write(file):
-        file.write(_sorted_rows(draft.x, order, segment.dim, segment.dtype))
-        for array in (sample_id[order], number, digest, ends, path_ends, path_data):
-            file.write(np.ascontiguousarray(array))
+        file.write(rows)
+        for array in arrays:
+            file.write(array)
         file.write(text + len(text).to_bytes(8, "little"))
 
     segment.place.write_atomically(write)
+
+
+def _counts(parts: Sequence[Smallness]) -> list[list[int]]:
+    """The numbers too small for float16 and the others, by feature; empty where nothing was counted."""
+    return [sum(one.small for one in parts).tolist(), sum(one.large for one in parts).tolist()] if parts else []
 
 
 def _sorted_rows(blocks: Sequence[np.ndarray], order: np.ndarray, dim: int, dtype: str) -> np.ndarray:
@@ -117,6 +135,13 @@ class Run(NamedTuple):
     path: pa.LargeStringArray | None
 
 
+def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file in blocks of 1 MiB."""
+    while size > 0 and (block := file.read(min(size, 2**20))):
+        size -= len(block)
+        yield block
+
+
 @dataclass(frozen=True)
 class Segment:
     """A segment on disk whose rows hold `dim` numbers of type `dtype`, and a path if `has_path`."""
@@ -127,17 +152,42 @@ class Segment:
     has_path: bool
 
     @cached_property
-    def meta(self) -> dict[str, Any]:
-        """What the segment says about itself, and the state of the import behind it."""
+    def _json(self) -> bytes:
+        """The text of `meta`."""
         size = self.place.size()
         with self.place.open_input() as file:
-            file.seek(size - 8)
+            file.seek(max(0, size - 8))
             length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise damaged(self.place, "its end is not what was written")
             file.seek(size - 8 - length)
-            try:
-                return json.loads(file.read(length))
-            except ValueError as error:
-                raise SchemaError(f"{self.place} is damaged; delete its folder and run `import-csv` again") from error
+            text = file.read(length)
+        if not is_whole(text):
+            raise damaged(self.place, "its bytes are not those that were written")
+        return text
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """What the segment says about itself, and the state of the import behind it.
+
+        Raises
+        ------
+        DamageError
+            It cannot be read, or is not what was written.
+        """
+        try:
+            return json.loads(self._json)
+        except ValueError as error:
+            raise damaged(self.place, error) from error
+
+    def is_whole(self) -> bool:
+        """Whether the segment is what was written; reads all of it."""
+        try:
+            arrays = self.meta["arrays"]
+            with self.place.open_input() as file:
+                return digest_buffers(_blocks(file, self.place.size() - 8 - len(self._json))) == arrays
+        except (DamageError, KeyError, OSError):
+            return False
 
     @property
     def rows(self) -> int:
