@@ -150,9 +150,10 @@ class StoreManifest(Sealed):
 
     `unseen` counts the rows at the end of a store with synthetic rows that are real and that no generator has seen:
     only these may be held out. It is None, and then not written, where no row is synthetic and any may be. `seals` has
-    the digest of each other file of the store that holds one, by name. `place` is where the images lie, by its full
-    path, and `command` what makes the store again: the job's name and its options. `underflows` is true, and otherwise
-    None and not written, where float16 was requested and float32 is stored because features are too small for float16.
+    the digest of each other file of the store that holds one, by name. `contents` is a digest of the configuration and
+    of all rows, for whoever records what was made from them. `place` is where the images lie, by its full path, and
+    `command` what makes the store again: the job's name and its options. `underflows` is true, and otherwise None and
+    not written, where float16 was requested and float32 is stored because features are too small for float16.
     """
 
     provenance: Provenance
@@ -163,6 +164,7 @@ class StoreManifest(Sealed):
     unseen: int | None = None
     seconds: dict[str, float] = {}
     seals: dict[str, str] = {}
+    contents: str = ""
     place: str = ""
     command: dict[str, Any] = {}
     underflows: bool | None = None

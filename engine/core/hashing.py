@@ -2,10 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
 import xxhash
+
+
+def digest_tensors(tensors: Mapping[str, np.ndarray], about: Any) -> str:
+    """Digest of arrays by name and of what is said `about` them as plain JSON values, 32 hexadecimal digits."""
+    texts = [json.dumps(about, sort_keys=True).encode()]
+    for name, array in sorted(tensors.items()):
+        texts += [f"{name}\0{array.dtype}\0{array.shape}\0".encode(), np.ascontiguousarray(array).tobytes()]
+    return digest_buffers(texts)
 
 
 def digest_json(value: Any) -> str:

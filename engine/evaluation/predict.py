@@ -8,11 +8,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 from gapscope.core.chunk import Chunk
-from gapscope.core.errors import InputError
+from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import damaged, read_arrays, read_table, write_arrays, write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
+from gapscope.predictions.origin import Origin, origin_of
 from gapscope.schemas.embeddings import PART_NAME
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
 from gapscope.store import Piece, View
@@ -91,6 +92,7 @@ class _Predict:
     width: int
     folder: Location
     name: str
+    origin: Origin
     pieces: Sequence[Piece] = ()
     synthetic: Flags | None = None
 
@@ -99,7 +101,7 @@ class _Predict:
         return outcomes_of(self._left(place, counts, chunk) or self._made(index, place, counts, chunk), self.width)
 
     def _left(self, place: Location, counts: Location, chunk: Chunk) -> Said | None:
-        table = _kept(place, chunk)
+        table = _kept(place, chunk, self.origin)
         if table is None or not self.model.probabilistic:
             return table and Said(table, None)
         return Said(table, _read_scores(counts)) if counts.exists() else None
@@ -113,7 +115,7 @@ class _Predict:
         table = said.table
         if self.synthetic is not None:
             table = table.append_column(SYNTHETIC, pa.array(self.synthetic(self.pieces[index])))
-        write_table(place, table)
+        write_table(place, table.replace_schema_metadata(self.origin.metadata(index)))
         return said
 
 
@@ -151,12 +153,21 @@ def scores_left(folder: Location) -> ClassScores | None:
     return reduce(ClassScores.merge, (_read_scores(place) for place in counts))
 
 
-def _kept(place: Location, chunk: Chunk) -> pa.Table | None:
-    """The predictions for just these rows that an interrupted run has left, if any."""
-    if not place.exists():
+def _kept(place: Location, chunk: Chunk, origin: Origin) -> pa.Table | None:
+    """The predictions of just this model for just these rows that an interrupted run has left, if any."""
+    try:
+        table = read_table(place)
+    except (FileNotFoundError, DamageError):
         return None
-    table = read_table(place)
-    return table if np.array_equal(table["sample_id"].to_numpy(), chunk.sample_id) else None
+    same = origin_of(table.schema.metadata) == origin
+    return table if same and np.array_equal(table["sample_id"].to_numpy(), chunk.sample_id) else None
+
+
+def origin_in(model: Model, view: View) -> Origin:
+    """What the predictions of a model for the rows of a view are made from."""
+    store = view.store
+    place = getattr(store, "folder", "")
+    return Origin(getattr(model, "digest", ""), getattr(store, "digest", ""), str(place), view.rows)
 
 
 def predict(
@@ -185,7 +196,8 @@ def predict(
         Says which rows are synthetic; None where none is, and the table then has no column for it.
     """
     pieces = view.pieces(CHUNK_ROWS) if synthetic is not None else ()
-    work = _Predict(model, classes, len(class_names), folder, view.store.name, pieces, synthetic)
+    origin = origin_in(model, view)
+    work = _Predict(model, classes, len(class_names), folder, view.store.name, origin, pieces, synthetic)
     if not view.rows:
         return Outcomes.none(len(class_names))
     return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")

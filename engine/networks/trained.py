@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from gapscope.core.errors import DamageError, SchemaError
 from gapscope.core.files import BLANK, DIGEST, read_json, read_sealed, sealed, write_json
+from gapscope.core.hashing import digest_tensors
 from gapscope.core.location import Location
 from gapscope.core.memory import keep_freed_memory
 from gapscope.networks.design import Design
@@ -56,6 +57,13 @@ class Trained:
         x = normalised(to_device(x, self.device), self.mean, self.std)
         return self.model(x).float().cpu().numpy()
 
+    @property
+    def digest(self) -> str:
+        """Digest of what decides the answers: the network's tensors, and what its input is."""
+        about = [self.design.name, dict(self.design.arguments), list(self.design.frame), list(self.class_names)]
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        return digest_tensors(tensors, [*about, list(self.mean), list(self.std)])
+
     def save(self, folder: Location) -> None:
         """Write `model.safetensors`, then `model.json`, into `folder`."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
@@ -69,6 +77,7 @@ class Trained:
             "std": list(self.std),
             "class_names": list(self.class_names),
             "details": self.details,
+            "hash": self.digest,
         }
         (folder / MODEL).write_bytes(sealed(save(tensors, metadata={DIGEST: BLANK})))
         write_json(folder / DESCRIPTION, about)

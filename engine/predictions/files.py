@@ -10,6 +10,7 @@ import pyarrow.csv
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location
+from gapscope.predictions.origin import joined
 
 ARRAY = ".npy"
 PARTS = ".parquet"
@@ -83,7 +84,7 @@ def _joined(place: Location) -> pa.Table:
     if not parts:
         raise InputError(f"the folder {place} has no Parquet part; give a run folder or a folder of its predictions")
     try:
-        return pa.concat_tables([read_parquet(part) for part in parts])
+        return joined(parts, [read_parquet(part) for part in parts])
     except pa.ArrowException as error:
         raise InputError(f"the parts of {place} cannot be read as one table: {error}") from error
 

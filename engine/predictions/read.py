@@ -11,6 +11,7 @@ from gapscope.predictions.columns import SYNTHETIC, Columns, columns_of, models_
 from gapscope.predictions.files import ARRAY, read_array, read_table, suffix_of
 from gapscope.predictions.images import check_ids, ids_of_names
 from gapscope.predictions.names import are_numbers, names_beside, numbered, text_column
+from gapscope.predictions.origin import check_origin
 from gapscope.predictions.run import found_by_parts, is_run, models_in_run, predictions_of_run
 from gapscope.predictions.scores import answers_of, as_logarithms
 from gapscope.predictions.table import UNLABELLED, Predictions
@@ -54,6 +55,7 @@ def read_predictions(
         found = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
         names = tuple(class_names) or found.class_names
         table = read_table(found.place)
+        check_origin(table, found.place, found.description)
         called = (model or found.model, dataset or found.dataset, split or found.split)
         return _from_table(table, found.place, "", *called, names)
     table = read_table(source)

@@ -1,10 +1,11 @@
 """Where the predictions of a run lie: below the run's folder, or below each of its models."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.files import read_json, read_table
+from gapscope.core.files import read_object, read_table
 from gapscope.core.location import Location
 
 PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
@@ -12,13 +13,16 @@ MANIFEST, RESULTS = "manifest.json", "results.parquet"
 
 
 class Found(NamedTuple):
-    """A folder of Parquet parts, what its model and its set are called, and the names of the classes, if known."""
+    """A folder of Parquet parts, what its model and its set are called, the names of the classes, if known, and the
+    description of the model, empty where there is none.
+    """
 
     place: Location
     model: str
     dataset: str
     split: str
     class_names: tuple[str, ...]
+    description: Mapping[str, Any]
 
 
 def is_run(place: Location) -> bool:
@@ -70,33 +74,36 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> F
         raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(sets) or 'none'}")
     chosen = name or next(iter(sets))
     names = (dataset, split) if dataset else sets[chosen]
-    return Found(folder / PREDICTIONS / chosen, model or _model_name(folder), *names, _class_names(folder))
+    said = _described(folder)
+    called = model or _model_name(folder, said)
+    return Found(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
 
 
 def found_by_parts(place: Location) -> Found:
     """The same for a folder of parts that was named itself."""
     folder = place.parent.parent if place.parent.name == PREDICTIONS else place
-    return Found(place, _model_name(folder), place.name, "", _class_names(folder))
+    said = _described(folder)
+    return Found(place, _model_name(folder, said), place.name, "", _class_names(said), said)
 
 
-def _model_name(folder: Location) -> str:
-    return str(_described(folder).get("name") or folder.name)
+def _model_name(folder: Location, description: Mapping[str, Any]) -> str:
+    return str(description.get("name") or folder.name)
 
 
-def _class_names(folder: Location) -> tuple[str, ...]:
-    return tuple(_described(folder).get("class_names", ()))
+def _class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(description.get("class_names", ()))
 
 
 def _described(folder: Location) -> dict:
     """The description of the model in a run folder, or of the one that a run of `predict` read."""
     for place in (folder, _predicted_by(folder)):
         if place is not None and (place / DESCRIPTION).exists():
-            return read_json(place / DESCRIPTION)
+            return read_object(place / DESCRIPTION)
     return {}
 
 
 def _predicted_by(folder: Location) -> Location | None:
     if not (folder / MANIFEST).exists():
         return None
-    manifest = read_json(folder / MANIFEST)
+    manifest = read_object(folder / MANIFEST)
     return Location.of(manifest["config"]["model"]) if manifest.get("config", {}).get("model") else None

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from gapscope.core.errors import DamageError, GapscopeError, SchemaError
-from gapscope.core.files import read_json, read_tensors, write_json, write_tensors
+from gapscope.core.files import damaged, read_json, read_tensors, write_json, write_tensors
+from gapscope.core.hashing import digest_tensors
 from gapscope.core.location import Location
 from gapscope.probes.rules import RULES
 from scipy.special import softmax
@@ -85,12 +86,18 @@ class Classifier:
         """Softmax of the tempered scores, ``(n, k)`` float64."""
         return softmax(self.scores(x).astype(np.float64) / self.temperature, axis=1)
 
+    @property
+    def digest(self) -> str:
+        """Digest of what decides the answers: the rule and how its scores become probabilities."""
+        about = [self.rule.kind, self.rule.settings(), self.probabilistic, self.temperature, self.normalised]
+        return digest_tensors(self.rule.tensors(), [*about, list(self.class_names)])
+
     def save(self, folder: Location) -> None:
         """Write `model.safetensors`, then `model.json`, into `folder`."""
         about = {name: value for name, value in vars(self).items() if name != "rule"}
         if self.scale == 1:
             del about["scale"]
-        about |= {"kind": self.rule.kind, "settings": self.rule.settings()}
+        about |= {"kind": self.rule.kind, "settings": self.rule.settings(), "hash": self.digest}
         write_tensors(folder / MODEL, self.rule.tensors())
         write_json(folder / DESCRIPTION, about)
 
@@ -108,7 +115,11 @@ def load_model(folder: Location) -> Classifier:
         about = read_json(folder / DESCRIPTION)
         rule = RULES[about.pop("kind")].restore(tensors, about.pop("settings"))
         about["class_names"] = tuple(about["class_names"])
-        return Classifier(rule=rule, **about)
+        known = about.pop("hash", "")
+        model = Classifier(rule=rule, **about)
+        if known and model.digest != known:
+            raise damaged(folder, f"{MODEL} and {DESCRIPTION} are not of the same model")
+        return model
     except DamageError:
         raise
     except (OSError, ValueError, KeyError, TypeError, GapscopeError) as error:

@@ -47,6 +47,11 @@ class Selected:
         return self.store.manifest
 
     @property
+    def digest(self) -> str:
+        """The store's own."""
+        return self.store.digest
+
+    @property
     def provenance(self) -> Provenance:
         """The store's own."""
         return self.store.provenance

@@ -229,13 +229,15 @@ class StoreWriter:
         missing = [index for index, footer in enumerate(footers) if footer is None]
         if missing:
             raise SchemaError(f"{self.folder} lacks part {missing[0]} of {parts}; run the command again to make it")
+        records = [_part(index, footer) for index, footer in enumerate(footers)]
         ledger = self._gather(parts, rejected)
         write_table(self.folder / REJECTED, ledger)
         manifest = StoreManifest(
             provenance=self.provenance,
             config_hash=self.config_hash,
             complete=True,
-            parts=[_part(index, footer) for index, footer in enumerate(footers)],
+            parts=records,
+            contents=digest_json([self.config_hash, [part.digest for part in records]])[:32],
             rejected=len(ledger),
             unseen=None if unseen is None else int(np.isin(unseen, ledger["sample_id"].to_numpy(), invert=True).sum()),
             seconds={name: round(value, 3) for name, value in (seconds or {}).items()},

@@ -1,0 +1,100 @@
+"""What predictions were made from: their model and the rows of a store, and whether these are still the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from gapscope.core.errors import DamageError, InputError
+from gapscope.core.files import damaged, read_object
+from gapscope.core.location import Location
+
+KEY, PART = b"gapscope.made_from", b"gapscope.part"
+STORE_MANIFEST = "manifest.json"
+
+
+class Origin(NamedTuple):
+    """What the predictions for a set were made from; each part of them says so.
+
+    Attributes
+    ----------
+    model
+        Digest of the model, as its description has it; empty where it has none.
+    store
+        Digest of the stored rows; empty where they are in no store, or in one of version 1.
+    place
+        Where that store lies.
+    rows
+        How many rows all parts have together.
+    """
+
+    model: str
+    store: str
+    place: str
+    rows: int
+
+    def metadata(self, part: int) -> dict[bytes, bytes]:
+        """As the metadata of part `part` of the predictions."""
+        return {KEY: json.dumps(self._asdict()).encode(), PART: str(part).encode()}
+
+
+def origin_of(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
+    """What the metadata of a table say; None where they say nothing."""
+    try:
+        return Origin(**json.loads((metadata or {})[KEY]))
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def joined(places: Sequence[Location], tables: Sequence[pa.Table]) -> pa.Table:
+    """The parts of the predictions for one set as one table.
+
+    Raises
+    ------
+    DamageError
+        A part is missing, or stands twice, or is one of other predictions; the message names it.
+    """
+    origins = [origin_of(table.schema.metadata) for table in tables]
+    for number, (place, table, origin) in enumerate(zip(places, tables, origins, strict=True)):
+        if origin != origins[0]:
+            raise damaged(place, f"it was made by another model or from other rows than {places[0].name}")
+        if origin is not None and table.schema.metadata.get(PART) != str(number).encode():
+            raise damaged(place, "it is another part of these predictions, or one before it is missing")
+    whole = pa.concat_tables([table.replace_schema_metadata() for table in tables])
+    if origins[0] is not None and len(whole) != origins[0].rows:
+        raise damaged(places[0].parent, f"it has predictions for {len(whole):,} rows, {origins[0].rows:,} were made")
+    return whole.replace_schema_metadata(tables[0].schema.metadata)
+
+
+def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any]) -> None:
+    """Refuse predictions at `place` of another model than the one that is described, or of rows that are there no more.
+
+    Raises
+    ------
+    InputError
+        See above. What is not known, because an earlier version wrote it or it lies elsewhere now, is not checked.
+    """
+    origin = origin_of(table.schema.metadata)
+    if origin is None:
+        return
+    model = description.get("hash", "")
+    if origin.model and model and origin.model != model:
+        raise InputError(
+            f"{place} was predicted by another model than the one that is there now (hash {origin.model[:12]} and now "
+            f"{model[:12]}); run `predict`, or the training, again"
+        )
+    now = _contents(origin.place)
+    if origin.store and now and origin.store != now:
+        raise InputError(
+            f"{place} was predicted from other rows than {origin.place} holds now, which was made again since; run "
+            "`predict`, or the training, again"
+        )
+
+
+def _contents(store: str) -> str:
+    """The digest of the rows that a store has now; empty where there is none, or none that can be read."""
+    manifest = Location.of(store) / STORE_MANIFEST
+    try:
+        return str(read_object(manifest).get("contents", "")) if store and manifest.exists() else ""
+    except DamageError:
+        return ""  # whoever opens the store says so
