@@ -38,6 +38,7 @@ COMMANDS = {
     "explore": Command(LOOK, "Look at a map in the browser: every point with its image, selections, searches."),
     "report": Command(LOOK, "Write one offline page about one or several runs: the answer, then the evidence."),
     "runs": Command(LOOK, "List the runs of a workspace."),
+    "verify": Command(LOOK, "Check all files of a workspace, say what is damaged, and make it again."),
     "study-imagenet-v2": Command(STUDIES, "ImageNet against ImageNetV2, from published predictions of many models."),
     "study-modifications": Command(STUDIES, "Train on original and modified images, test on all."),
     "study-augmentation": Command(STUDIES, "Find what helps a small, imbalanced set of images."),

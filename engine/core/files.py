@@ -51,14 +51,20 @@ def write_sealed(place: Location, write: Callable[[BinaryIO], Any]) -> None:
     place.write_bytes(sealed(buffer.getvalue()))
 
 
-def seal_of(content: bytes) -> str:
+def sealed_again(content: bytes) -> bytes:
+    """`content`, which holds a digest or what was one, with its own digest in that place."""
+    place = content.rindex(MARK.encode())
+    return sealed(content[:place] + BLANK.encode() + content[place + len(BLANK) :])
+
+
+def seal_of(content: bytes | bytearray) -> str:
     """The digest that `content` holds of itself, 32 hexadecimal digits; empty where it holds none."""
     place = content.rfind(MARK.encode())
     found = _SEAL.match(content, place) if place >= 0 else None
     return found[1].decode() if found else ""
 
 
-def is_whole(content: bytes) -> bool:
+def is_whole(content: bytes | bytearray) -> bool:
     """Whether `content` is what was sealed, or holds no digest."""
     if not seal_of(content):
         return True

@@ -74,7 +74,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> F
         raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(sets) or 'none'}")
     chosen = name or next(iter(sets))
     names = (dataset, split) if dataset else sets[chosen]
-    said = _described(folder)
+    said = described(folder)
     called = model or _model_name(folder, said)
     return Found(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
 
@@ -82,7 +82,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> F
 def found_by_parts(place: Location) -> Found:
     """The same for a folder of parts that was named itself."""
     folder = place.parent.parent if place.parent.name == PREDICTIONS else place
-    said = _described(folder)
+    said = described(folder)
     return Found(place, _model_name(folder, said), place.name, "", _class_names(said), said)
 
 
@@ -94,7 +94,7 @@ def _class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(description.get("class_names", ()))
 
 
-def _described(folder: Location) -> dict:
+def described(folder: Location) -> dict:
     """The description of the model in a run folder, or of the one that a run of `predict` read."""
     for place in (folder, _predicted_by(folder)):
         if place is not None and (place / DESCRIPTION).exists():

@@ -27,7 +27,7 @@ FLOORS = [
         "gapscope.remedies",
         "gapscope.shifts",
     },
-    {"gapscope.estimators", "gapscope.evaluation", "gapscope.extraction", "gapscope.realism"},
+    {"gapscope.estimators", "gapscope.evaluation", "gapscope.extraction", "gapscope.realism", "gapscope.verification"},
     {"gapscope.cnn", "gapscope.forecasts", "gapscope.gaps", "gapscope.replay", "gapscope.training"},
     {"gapscope.explorer", "gapscope.studies"},
     {"gapscope.reports"},

@@ -1,0 +1,131 @@
+"""`verify`: whether all files of a workspace are what was written, and how what is not is made again."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from gapscope.blocks import Sentence
+from gapscope.core.errors import DamageError, GapscopeError
+from gapscope.core.files import read_sealed
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs import JOBS
+from gapscope.jobs.options import OUTPUT, option
+from gapscope.runs.result import RunResult
+from gapscope.verification import Finding, Verified, verify_workspace
+from gapscope.verification.mending import mend
+from gapscope.verification.workspace import discard
+
+JOB = "verify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyConfig:
+    """Check all files of a workspace: stored parts page by page, and every other file by its digest.
+
+    What is damaged is named, with what was made from it. About a second for each GB.
+
+        python cli.py verify workspace
+        python cli.py verify workspace --repair
+    """
+
+    workspace: Annotated[str, option("Folder or address of embeddings and runs.", OUTPUT)] = field(
+        default="workspace", kw_only=False
+    )
+    repair: Annotated[
+        bool, option("Put flipped bits of small files back, and run the commands that make the rest again.", OUTPUT)
+    ] = False
+
+
+def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
+    """Verify, and repair where that is wanted.
+
+    Raises
+    ------
+    DamageError
+        Something is damaged, or still is.
+    """
+    begun, workspace = time.perf_counter(), Location.of(config.workspace)
+    found = verify_workspace(workspace, progress)
+    notes: list[str] = []
+    if config.repair and found.findings:
+        notes = list(_repaired(found.findings, progress))
+        found = verify_workspace(workspace, progress)
+    if found.findings:
+        raise DamageError(_refusal(workspace, found, repair=config.repair, notes=notes))
+    blocks = [Sentence(text, headline=True) for text in [*notes, *_sentences(workspace, found)]]
+    return RunResult(JOB, "", time.perf_counter() - begun, blocks=blocks)
+
+
+def _sentences(workspace: Location, found: Verified) -> Iterable[str]:
+    yield f"All {found.files:,} files of {workspace} that hold data are what was written."
+    if found.unsealed:
+        yield f"{found.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."
+    if found.others:
+        yield f"{found.others:,} pictures, pages and texts were not checked: they can be drawn again from the data."
+    if found.leftovers:
+        yield f"Killed processes have left {len(found.leftovers):,} files, which the next command there removes."
+
+
+def _refusal(workspace: Location, found: Verified, *, repair: bool, notes: Iterable[str]) -> str:
+    """One paragraph that names each damaged file and what depends on it."""
+    lines = []
+    for finding in found.findings:
+        sentence = finding.sentence.partition("; `verify")[0]
+        uses = f" (used by {', '.join(finding.dependents)})" if finding.dependents else ""
+        lines.append(f"{sentence}{uses}")
+    count = f"{len(lines):,} of {found.files:,} files of {workspace} are damaged"
+    if not repair:
+        return f"{count}: {'; '.join(lines)}; run `verify {workspace} --repair` to make them again"
+    return " ".join([*notes, f"{count} still: {'; '.join(lines)}; delete them, or make them again by hand"])
+
+
+def _repaired(findings: Iterable[Finding], progress: Progress) -> Iterable[str]:
+    """Repair what was found, and say how."""
+    commands: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.place.exists() and not _is_whole(finding.place) and mend(finding.place):
+            yield f"{finding.place}: one flipped bit was put back."
+        elif finding.command:
+            discard(finding)
+            commands[finding.of.address] = finding
+        else:
+            yield f"{finding.place}: what made it is not recorded."
+    for finding in commands.values():
+        yield _run_again(finding, progress)
+
+
+def _is_whole(place: Location) -> bool:
+    try:
+        return bool(read_sealed(place)) or True
+    except (DamageError, OSError):
+        return False
+
+
+def _run_again(finding: Finding, progress: Progress) -> str:
+    job = finding.command["job"]
+    progress.say(f"running {job} again for {finding.of}")
+    try:
+        job_run = JOBS[job]
+        job_run(_config(get_type_hints(job_run)["config"], finding.command["options"]), progress)
+    except (GapscopeError, TypeError) as error:
+        return f"{finding.of}: `{job}` could not make it again: {error}"
+    return f"{finding.of}: made again by `{job}`."
+
+
+def _config(kind: type, options: Mapping[str, Any]) -> Any:
+    """The configuration that was written as JSON: lists are tuples again, and paths are paths."""
+    hints = get_type_hints(kind)
+    known = {one.name for one in fields(kind)}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise TypeError(f"its option {unknown[0]} is one of another version")
+    return kind(**{name: _value(hints[name], value) for name, value in options.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_value(None, one) for one in value)
+    return Path(value) if isinstance(value, str) and "Path" in str(hint) else value
