@@ -19,6 +19,8 @@ from gapscope.verification.mending import mend
 from gapscope.verification.workspace import discard
 
 JOB = "verify"
+# A manifest that is put back shows what its store lacks, and a store what its runs need.
+ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +53,14 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
     found = verify_workspace(workspace, progress)
     notes: list[str] = []
     if config.repair and found.findings:
-        notes = list(_repaired(found.findings, progress))
-        found = verify_workspace(workspace, progress)
+        for _ in range(ROUNDS):
+            notes += _repaired(found.findings, progress)
+            found = verify_workspace(workspace, progress)
+            if not found.findings:
+                break
     if found.findings:
         raise DamageError(_refusal(workspace, found, repair=config.repair, notes=notes))
-    blocks = [Sentence(text, headline=True) for text in [*notes, *_sentences(workspace, found)]]
+    blocks = [Sentence(text, headline=True) for text in [*dict.fromkeys(notes), *_sentences(workspace, found)]]
     return RunResult(JOB, "", time.perf_counter() - begun, blocks=blocks)
 
 
@@ -79,7 +84,9 @@ def _refusal(workspace: Location, found: Verified, *, repair: bool, notes: Itera
     count = f"{len(lines):,} of {found.files:,} files of {workspace} are damaged"
     if not repair:
         return f"{count}: {'; '.join(lines)}; run `verify {workspace} --repair` to make them again"
-    return " ".join([*notes, f"{count} still: {'; '.join(lines)}; delete them, or make them again by hand"])
+    return " ".join(
+        [*dict.fromkeys(notes), f"{count} still: {'; '.join(lines)}; delete them, or make them again by hand"]
+    )
 
 
 def _repaired(findings: Iterable[Finding], progress: Progress) -> Iterable[str]:

@@ -158,7 +158,7 @@ class Work:
             self.writer.discard(part)
         if recorded is None or len(suspects_of(stamps, recorded)):
             self._record(stamps)
-        if not missing and self.writer.is_complete:
+        if not missing and self.writer.is_complete and self.writer.is_sealed():
             return self._nothing_to_do(changes, moved, verify=verify)
         return self._make(missing, changes, scheduler, progress, begun)
 

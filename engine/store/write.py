@@ -161,6 +161,14 @@ class StoreWriter:
         footer = self._finished(index)
         return footer is not None and (footer.digest, footer.bytes) == (part.footer, part.bytes)
 
+    def is_sealed(self) -> bool:
+        """Whether the list of rejected images and the store's other files are there and are the recorded ones."""
+        wanted = {REJECTED: "", **read_manifest(self.folder).seals}
+        try:
+            return all(seal_of(read_sealed(self.folder / name)) == seal for name, seal in wanted.items())
+        except (DamageError, FileNotFoundError):
+            return False
+
     def is_readable(self, index: int) -> bool:
         """Whether all pages of part `index` are there and hold the rows that were written; reads the whole part."""
         footer = self._finished(index)

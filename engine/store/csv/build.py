@@ -205,7 +205,7 @@ def _finished(job: Import) -> StoreManifest | None:
         for index, part in enumerate(found.parts)
     )
     is_current = writer.provenance.spec_version < SPEC_VERSION or _recorded_times(job) == _times(job)
-    return found if is_whole and is_current and len(writer.rejected()) == found.rejected else None
+    return found if is_whole and is_current and writer.is_sealed() else None
 
 
 def _times(job: Import) -> list[int]:
