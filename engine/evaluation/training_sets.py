@@ -1,9 +1,8 @@
 """What a model was trained on, and whether a stored set is that."""
 
-import json
-
 import numpy as np
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.runs.folder import MANIFEST
 from gapscope.runs.inputs import run_of
@@ -74,4 +73,4 @@ def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
 
 def _manifest(place: Location) -> RunManifest | None:
     file = run_of(place) / MANIFEST
-    return RunManifest.model_validate(json.loads(file.read_text())) if file.exists() else None
+    return RunManifest.model_validate(read_json(file)) if file.exists() else None
