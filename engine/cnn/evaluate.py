@@ -1,6 +1,5 @@
 """What trained networks predict for test sets and for the images they were trained on, and how good that is."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from gapscope.cnn.record import rejected_note, rejected_rows
 from gapscope.cnn.test_set import HELD_OUT, TestSet, outcomes, predicted
 from gapscope.cnn.train import TrainingData
 from gapscope.cnn.training_run import TrainingRun
+from gapscope.core.files import write_json
 from gapscope.data.label_order import check_label_order
 from gapscope.draw import png
 from gapscope.draw.matrix import confusion
@@ -53,7 +53,7 @@ class Evaluations:
 
     def write_confusions(self, folder: RunFolder) -> None:
         """Save the most frequent confusions for the page."""
-        (folder.place / f"{CONFUSIONS}.json").write_text(json.dumps(self.confusions, indent=1))
+        write_json(folder.place / f"{CONFUSIONS}.json", self.confusions)
 
 
 def evaluate_test_set(
