@@ -89,7 +89,14 @@ class Classifier:
     @property
     def digest(self) -> str:
         """Digest of what decides the answers: the rule and how its scores become probabilities."""
-        about = [self.rule.kind, self.rule.settings(), self.probabilistic, self.temperature, self.normalised]
+        about = [
+            self.rule.kind,
+            self.rule.settings(),
+            self.probabilistic,
+            self.temperature,
+            self.normalised,
+            self.scale,
+        ]
         return digest_tensors(self.rule.tensors(), [*about, list(self.class_names)])
 
     def save(self, folder: Location) -> None:
