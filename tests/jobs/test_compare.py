@@ -190,7 +190,7 @@ def test_a_wide_table_is_compared_model_by_model(wide):
     assert len(table) == 6
     chosen = run(CompareConfig(**{**vars(config), "model": ("net0", "net3")}))
     assert len(pq.read_table(f"{chosen.run}/differences.parquet")) == 1
-    assert any("net3 is better than net0" in note for note in chosen.notes)
+    assert chosen.blocks[0].headline.startswith("net3 is better than net0 on ")
 
 
 def test_two_sets_give_the_line_and_each_models_distance(wide):

@@ -1,0 +1,60 @@
+"""The results of a comparison: accuracies of models, differences of pairs, and distances from a line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+from gapscope.evaluation.comparison import Difference, Robustness
+from gapscope.inference import ProbitLine
+from gapscope.inference.interval import clopper_pearson
+from gapscope.predictions import Predictions
+from gapscope.schemas.results import Result
+
+DIFFERENCES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("dataset", "split", "one", "other")),
+        *((name, pa.float64()) for name in ("value", "low", "high", "p", "adjusted_p")),
+        *((name, pa.int64()) for name in ("only_one", "only_other", "n")),
+    ]
+)
+
+
+def accuracy_results(side: Sequence[Predictions]) -> Iterator[Result]:
+    """The accuracy of each model on one set, with its exact interval."""
+    for one in side:
+        right, n = int(one.right[one.known].sum()), int(one.known.sum())
+        low, high = clopper_pearson(right, n)
+        yield _result(one, "accuracy", right / n, n, low=low, high=high)
+
+
+def pair_results(place: Predictions, pairs: Sequence[Difference]) -> Iterator[Result]:
+    """Of each pair, the difference and both p-values of its test."""
+    for pair in pairs:
+        where = {"dataset": place.dataset, "split": place.split, "model": f"{pair.one} - {pair.other}", "n": pair.n}
+        yield Result(**where, metric="accuracy_difference", value=pair.value, low=pair.low, high=pair.high)
+        yield Result(**where, metric="mcnemar_p_value", value=pair.p)
+        yield Result(**where, metric="mcnemar_holm_p_value", value=pair.adjusted_p)
+
+
+def pair_rows(place: Predictions, pairs: Sequence[Difference]) -> list[dict[str, Any]]:
+    """The rows of the table of differences, in the fields of `DIFFERENCES`."""
+    return [{"dataset": place.dataset, "split": place.split, **asdict(pair)} for pair in pairs]
+
+
+def line_results(target: Sequence[Predictions], distances: Sequence[Robustness]) -> Iterator[Result]:
+    """Of each model, its distance from the line, what the line expects, and its gap."""
+    for one, side in zip(distances, target, strict=True):
+        n = int(side.known.sum())
+        yield _result(side, "effective_robustness", one.value, n, low=one.low, high=one.high)
+        yield _result(side, "accuracy_expected_on_line", one.expected, n)
+        yield _result(side, "accuracy_gap", one.gap, n, low=one.gap_low, high=one.gap_high)
+
+
+def line_json(line: ProbitLine) -> dict[str, Any]:
+    """The line for ``line.json``, without NaN."""
+    return {name: value if value == value else None for name, value in asdict(line).items()}
+
+
+def _result(one: Predictions, metric: str, value: float, n: int, **interval: float) -> Result:
+    return Result(dataset=one.dataset, split=one.split, model=one.model, metric=metric, value=value, n=n, **interval)

@@ -1,0 +1,173 @@
+"""`compare`: models against each other on the same images, and against the line that models lie on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import pyarrow as pa
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    METHOD,
+    DatasetName,
+    ModelNames,
+    Name,
+    PredictionFiles,
+    References,
+    Replicates,
+    Runs,
+    Seed,
+    Split,
+    Targets,
+    Workspace,
+    option,
+)
+from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.runs.folder import opened
+from gapscope.runs.inputs import input_of_predictions, stem
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
+from gapscope.store.workspace import slug
+
+JOB = "compare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """Test models against each other on the same images, and against the line that models lie on.
+
+    One set: accuracies, the difference of each pair with a bootstrap interval, the exact McNemar test, corrected by
+    Holm for the number of pairs. Two sets, as --reference and --target (dataset/split of the runs, or files of
+    predictions of the same models): also how far each model's accuracy on the target lies above what the line through
+    the models, on probit axes, expects of its accuracy on the reference (effective robustness); --baseline-line names
+    a line of other models. 24 models on 60,000 images take about 6 s of one core.
+
+    python cli.py compare RUN RUN --dataset cifar10 --split test
+    python cli.py compare --predictions validation.parquet --model resnet50 --model vgg16
+    python cli.py compare --reference validation.parquet --target v2.parquet
+    python cli.py compare RUN RUN --reference cifar10/test --target photos/all --baseline-line line.json
+    """
+
+    runs: Runs = field(default=(), kw_only=False)
+    predictions: PredictionFiles = ()
+    model: ModelNames = ()
+    dataset: DatasetName = ""
+    split: Split = ""
+    reference: References = ()
+    target: Targets = ()
+    baseline_line: Annotated[
+        str,
+        option(
+            "JSON or CSV with slope and intercept on probit axes, or with a row for each model and its accuracies as "
+            "reference and target.",
+            METHOD,
+        ),
+    ] = ""
+    replicates: Replicates = 200
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
+    """Compare, and write the pairs and the line."""
+    from gapscope.evaluation import comparison_results as results_of  # here, because `--help` passes this module
+    from gapscope.evaluation.comparison import baseline_line, paired, robustness
+    from gapscope.evaluation.comparison_page import page
+
+    _check(config)
+    workspace = Location.of(config.workspace).absolute()
+    runs = tuple(str(find_run(workspace, one)) for one in config.runs)
+    sides = _sides(replace(config, runs=runs))
+    places = [Location.of(place) for place in runs or config.predictions or (*config.reference, *config.target)]
+    places = list(dict.fromkeys(places))
+    name = slug(config.name or "-".join(dict.fromkeys(stem(place) for place in places)))
+    inputs = [input_of_predictions(place, str(place)) for place in places]
+    drawn = {"replicates": config.replicates, "seed": config.seed}
+    with opened(workspace, JOB, name, config, inputs) as made:
+        results, differences = [], []
+        for side in sides:
+            progress.say(f"comparing {len(side)} models on {side[0].name}, {side[0].n:,} images")
+            with made.timed(f"compare on {side[0].name}"):
+                pairs = paired(side, **drawn)
+            results += [*results_of.accuracy_results(side), *results_of.pair_results(side[0], pairs)]
+            differences += results_of.pair_rows(side[0], pairs)
+        if len(sides) == 2:
+            given = baseline_line(config.baseline_line) if config.baseline_line else None
+            line, distances = robustness(*sides, given, **drawn)
+            results += results_of.line_results(sides[1], distances)
+            write_json(made.place / "line.json", results_of.line_json(line))
+        made.write_table("differences.parquet", pa.Table.from_pylist(differences, results_of.DIFFERENCES))
+        return made.finish(results, page=page)
+
+
+def _check(config: CompareConfig) -> None:
+    if bool(config.reference) != bool(config.target):
+        raise InputError("--reference and --target belong together: name the set to start from and the other one")
+    if not (config.runs or config.predictions or config.reference):
+        raise InputError("name run folders, or files with --predictions, or with --reference and --target")
+    if config.runs and config.predictions:
+        raise InputError("name run folders or files with --predictions, not both")
+    if config.predictions and config.reference:
+        raise InputError("with files, --reference and --target name them; leave --predictions out")
+    if config.baseline_line and not config.reference:
+        raise InputError("--baseline-line needs two sets; name them with --reference and --target")
+    if config.replicates < 2:
+        raise InputError(f"--replicates is {config.replicates}; an interval needs 2 or more, 200 are usual")
+
+
+def _sides(config: CompareConfig) -> list[list[Predictions]]:
+    """The models on one set, or on two, in the same order."""
+    if not config.reference:
+        return [_enough(_models(config, config.runs or config.predictions, config.dataset, config.split), config)]
+    sides = []
+    for named in (config.reference, config.target):
+        if config.runs:
+            dataset, _, split = named[0].rpartition("/")
+            sides.append(_models(config, config.runs, dataset or split, split if dataset else ""))
+        else:
+            sides.append(_models(config, named, "", ""))
+    reference, target = sides
+    other = {one.model: one for one in target}
+    common = [one for one in reference if one.model in other]
+    if not config.runs and len(reference) == len(target) == 1:
+        return [reference, target]
+    if not common:
+        raise InputError(
+            f"no model is in both sets: {', '.join(sorted({one.model for one in reference}))} and "
+            f"{', '.join(sorted(other))}; use the same names"
+        )
+    return [_enough(common, config), [other[one.model] for one in common]]
+
+
+def _enough(models: list[Predictions], config: CompareConfig) -> list[Predictions]:
+    if len(models) < 2 and not config.baseline_line:
+        raise InputError(f"there is only the model {models[0].model} to compare; name another run, file or model")
+    return models
+
+
+def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: str) -> list[Predictions]:
+    """All models that are requested, of all places; models of one name are distinguished by their place."""
+    models, unused = [], set(config.model)
+    for place in places:
+        several = models_in(place)
+        wanted = [name for name in several if not config.model or name in config.model] if several else [""]
+        unused -= set(several)
+        for name in wanted:
+            models.append((place, read_predictions(place, model=name, dataset=dataset, split=split)))
+    unused -= {one.model for _, one in models}
+    if unused or not models:
+        known = sorted({one.model for _, one in models} | {name for place in places for name in models_in(place)})
+        raise InputError(
+            f"no model named {', '.join(sorted(unused))} in {', '.join(places)}; there are {', '.join(known)}"
+        )
+    if config.runs and len({one.name for _, one in models}) > 1:
+        sets = ", ".join(sorted({one.name for _, one in models}))
+        raise InputError(f"the runs predicted different sets, {sets}; name one with --dataset and --split")
+    names = [one.model for _, one in models]
+    return [
+        replace(one, model=f"{stem(Location.of(place))}: {one.model}") if names.count(one.model) > 1 else one
+        for place, one in models
+    ]
