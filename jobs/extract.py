@@ -228,6 +228,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         batch_size=config.batch_size,
         decode_workers=config.decode_workers,
         command=_command(config, name, split),
+        files=account.as_dict() if (account := accounting_of(dataset)) else None,
     )
 
 

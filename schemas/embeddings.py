@@ -154,6 +154,8 @@ class StoreManifest(Sealed):
     of all rows, for whoever records what was made from them. `place` is where the images lie, by its full path, and
     `command` what makes the store again: the job's name and its options. `underflows` is true, and otherwise None and
     not written, where float16 was requested and float32 is stored because features are too small for float16.
+    `files` counts what became of all files of the dataset: `listed` by split, `rejected` before any was decoded, and
+    `unused` by the reason; None, and not written, where that was not looked at.
     """
 
     provenance: Provenance
@@ -168,10 +170,11 @@ class StoreManifest(Sealed):
     place: str = ""
     command: dict[str, Any] = {}
     underflows: bool | None = None
+    files: dict[str, Any] | None = None
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(("unseen", "underflows"), self, handler)
+        return _without(("unseen", "underflows", "files"), self, handler)
 
     @property
     def rows(self) -> int:

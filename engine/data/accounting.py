@@ -56,8 +56,9 @@ class Accounting:
     def as_dict(self) -> dict:
         """Counts by kind, for a manifest."""
         return {
+            "files": self.files,
             "listed": dict(self.listed),
-            "rejected": dict(self.rejected),
+            "rejected": len(self.rejected),
             "unused": {reason: len(names) for reason, names in self.unused.items()},
         }
 

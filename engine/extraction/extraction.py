@@ -120,6 +120,7 @@ class Work:
             raise InputError(f"{job.dataset}/{job.split} has no images ({job.place or 'its source'} lists none)")
         backbone = backbone or job.backbone.load()
         about = {"place": full_path(job.place), "command": dict(job.command), "underflows": underflows}
+        about |= {"files": job.files}
         return cls(job, source, backbone, StoreWriter(job.folder, provenance_of(job, source, backbone), about), lease)
 
     @property

@@ -36,6 +36,8 @@ class Extraction:
         Decode processes; None for one per processor core, 0 for a thread instead.
     command
         The name of the job and its options, for whoever has to make the store again.
+    files
+        What became of every file of the dataset, for the manifest; None where that was not looked at.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Extraction:
     batch_size: int | None = None
     decode_workers: int | None = None
     command: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] | None = None
 
 
 def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Provenance:

@@ -79,7 +79,7 @@ class StoreWriter:
     Parameters
     ----------
     about
-        Further fields of the manifest: `place`, `command`, `underflows`.
+        Further fields of the manifest: `place`, `command`, `underflows`, `files`.
 
     Raises
     ------

@@ -10,13 +10,18 @@ from pathlib import Path
 import data_layouts
 import pytest
 from data_layouts import png, write
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset
 from gapscope.data.datasets import DATASETS
 from gapscope.data.datasets.cifar10 import CLASSES
 from gapscope.data.layouts import dataset_name
 from gapscope.data.vocabulary import dataset_slug
 from gapscope.jobs.datasets import DatasetsConfig, list_datasets, run
+from gapscope.jobs.extract import ExtractConfig
+from gapscope.jobs.extract import run as extract
+from gapscope.store import open_store
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,3 +230,34 @@ def test_a_modified_copy_of_imagenets_validation_images_is_not_imagenet(tmp_path
     assert (dataset.name, dataset.companions) == ("blurred", ())
     assert dataset.source("val").listing.labels.tolist() == [0, 2, 757] * 2  # read as ImageNet is, with its devkit
     assert [found.name for found in find_datasets(tmp_path)] == ["blurred"]
+
+
+def test_the_manifest_and_the_last_sentence_account_for_every_file(tmp_path):
+    root = data_layouts.split_tree(tmp_path / "set")
+    write(root / "Thumbs.db", b"x")
+    write(root / "notes.txt", b"x")
+    (root / "train" / "ant" / "gone.png").symlink_to(tmp_path / "nowhere")
+    options = {"backbone": "tiny", "decode_workers": 0, "image_size": 32, "workspace": str(tmp_path / "workspace")}
+    report = extract(ExtractConfig(dataset=(str(root),), **options))
+    texts = [block.text for block in report.blocks if isinstance(block, Sentence)]
+    sentence = next(text for text in texts if "39 files" in text)
+    assert "36 listed (train 24, val 12), 1 rejected (train/ant/gone.png is a broken link to" in sentence
+    assert "2 not used (1 debris: Thumbs.db; 1 tables: notes.txt)" in sentence
+    manifest = open_store(Location.of(tmp_path / "workspace" / "embeddings" / "tiny" / "set" / "train")).manifest
+    assert manifest.files == {
+        "files": 39,
+        "listed": {"train": 24, "val": 12},
+        "rejected": 1,
+        "unused": {"debris": 1, "tables": 1},
+    }
+    assert (manifest.rows, manifest.rejected) == (24, 1)
+
+
+def test_a_dataset_is_shown_as_it_is_understood_before_any_work(tmp_path):
+    root = data_layouts.split_tree(tmp_path / "set")
+    report = run(DatasetsConfig(dataset=str(root), data_root=tmp_path))
+    overview, classes = (block for block in report.blocks if isinstance(block, Table))
+    assert [row[2:] for row in overview.rows] == [("train", 24, 3), ("val", 12, 3)]
+    assert classes.rows[0] == ("train", "ant", 8, "train/ant/00.png")
+    assert len(classes.rows) == 6
+    assert any("36 files: 36 listed" in block.text for block in report.blocks if isinstance(block, Sentence))
