@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.accounting import Accounting
+from gapscope.data.alike import remembered_groups
 from gapscope.data.source import ByteSource, Source
 from gapscope.data.sources.subset import Subset
-from gapscope.data.splits import TRAIN_VAL_TEST, content_groups, filled, split_indices
+from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
 from gapscope.data.vocabulary import split_of
 
 BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
@@ -76,7 +77,7 @@ class Options:
         Columns of the tables of labels, or of Parquet files; found by what they hold, and by their usual names, when
         None. ``name`` as the label column means the names of the files, such as ``cat_0.jpg``.
     workspace
-        Where synthetic images are looked for.
+        Where synthetic images are looked for, and where it is remembered which images look alike.
     """
 
     classes: Path | None = None
@@ -139,12 +140,15 @@ class SplitByRule:
         Opens the whole set; called once, as is the rule.
     place
         Where the set is, for messages.
+    workspace
+        Where it is remembered which images look alike.
     """
 
     whole: Callable[[], ByteSource]
     seed: int
     fractions: Mapping[str, float] = field(default_factory=lambda: dict(TRAIN_VAL_TEST))
     place: str = "the set"
+    workspace: str = "workspace"
 
     @cached_property
     def _source(self) -> ByteSource:
@@ -152,7 +156,7 @@ class SplitByRule:
 
     @cached_property
     def _groups(self) -> np.ndarray:
-        return content_groups(self._source)
+        return remembered_groups(self._source, self.place, self.workspace)
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:

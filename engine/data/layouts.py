@@ -295,7 +295,7 @@ def _idx(path: Path, pairs: dict[str, tuple[Path, Path]], options: Options, give
 def _by_rule(
     path: Path, whole: Callable[[], Source], options: Options, notes: tuple[str, ...], accounting: Accounting | None
 ) -> Dataset:
-    rule = SplitByRule(whole, options.seed, place=str(path))
+    rule = SplitByRule(whole, options.seed, place=str(path), workspace=options.workspace)
     name = dataset_name(path)
     return Dataset(name, str(path), rule.openers(), notes=(*notes, rule.note()), accounting=accounting)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gapscope.data.decode import DECODER, MAX_PIXELS, decode
 from gapscope.data.source import Undecodable
+from gapscope.data.tree import GLANCE_BYTES, begins_like_an_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
@@ -249,3 +250,23 @@ def test_threads_decode_as_one_thread_does(picture):
 
 def test_the_decoder_is_named_with_its_version():
     assert re.fullmatch(r"pillow-\d+\.\d+\.\d+/exif/white", DECODER)
+
+
+@pytest.mark.parametrize(
+    "form", ["AVIF", "JPEG2000", "WEBP", "QOI", "ICO", "PCX", "SGI", "TGA", "DDS", "PPM", "BMP", "GIF"]
+)
+def test_what_the_installed_pillow_reads_is_an_image(form):
+    Image.init()
+    if form not in Image.SAVE:
+        pytest.skip(f"this Pillow writes no {form}")
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (32, 48, 3), np.uint8)).resize((48, 48))
+    data = encoded(image.convert("P") if form == "GIF" else image, form)
+    assert decode(data).size == (48, 48)
+    assert begins_like_an_image(data[:GLANCE_BYTES]) or form in ("ICO", "PCX", "SGI", "TGA")
+
+
+def test_only_its_end_makes_data_a_tga_image():
+    data = encoded(Image.new("RGB", (9, 7), "red"), "TGA")
+    assert decode(data).size == (9, 7)
+    assert "is not an image" in reason(data[:-2])
+    assert reason(b"<html>404</html>" + data[-18:])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data_layouts import write
 from gapscope.core.errors import InputError
-from gapscope.data import splits
+from gapscope.data import alike, splits
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.duplicates import find_copies
 from gapscope.data.likeness import DISTANCE, PAIRED, Looks, joined, looks_of, perceptual_hashes
@@ -234,3 +234,29 @@ def test_the_job_says_so_where_there_are_none(tmp_path):
     report = run(DatasetsConfig(data_root=tmp_path, check="digits"))
     assert report.tables == []
     assert len(report.notes) == 1
+
+
+def test_what_looks_alike_is_remembered_until_a_file_is_touched_or_the_memory_is_damaged(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(alike, "MANY", 3)
+    image = scene(rng)
+    source = source_of(
+        tmp_path / "set", {"0.png": encoded(image), "1.jpg": encoded(image, "JPEG"), "2.png": encoded(scene(rng))}
+    )
+    searched = []
+    monkeypatch.setattr(alike, "content_groups", lambda source: searched.append(1) or splits.content_groups(source))
+
+    def groups():
+        return alike.remembered_groups(source, "set", str(tmp_path / "workspace")).tolist()
+
+    assert groups() == [0, 0, 2]
+    assert not (tmp_path / "workspace").exists()
+    (tmp_path / "workspace").mkdir()
+    assert [groups() for _ in range(3)] == [[0, 0, 2]] * 3
+    assert len(searched) == 2
+    (file,) = (tmp_path / "workspace" / "alike").iterdir()
+    for damage in (b"", file.read_bytes()[:-1], bytes(200), file.read_bytes()[:40] + b"x" + file.read_bytes()[41:]):
+        file.write_bytes(damage)
+        assert groups() == [0, 0, 2]
+    assert len(searched) == 6
+    write(tmp_path / "set" / "2.png", encoded(image, "BMP"))
+    assert groups() == [0, 0, 0]

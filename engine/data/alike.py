@@ -1,0 +1,54 @@
+"""Which images of a set look alike, remembered in a workspace where it took long to find out."""
+
+from hashlib import sha256
+from io import BytesIO
+
+import numpy as np
+from gapscope.core.hashing import digest_bytes
+from gapscope.core.location import Location
+from gapscope.data.decode import DECODER
+from gapscope.data.source import ByteSource
+from gapscope.data.splits import content_groups
+
+FOLDER = "alike"
+# Images from which on it takes seconds to look at all of them.
+MANY = 5_000
+# Another number where groups are formed in another way.
+VERSION = 1
+
+
+def remembered_groups(source: ByteSource, place: str, workspace: Location | str) -> np.ndarray:
+    """The `content_groups` of `source`; those of many images are written to ``workspace/alike``, if that exists.
+
+    They are read again as long as names, sizes and times of all files are the same, which takes one `stat` a file
+    instead of decoding all. A file of groups that is damaged is made again.
+    """
+    folder, stamps = Location.of(workspace), source.stamps()
+    if len(source.listing) < MANY or not stamps.times.any() or not folder.is_folder():
+        return content_groups(source)
+    key = sha256(f"{VERSION}\0{DECODER}\0{place}\0{stamps.digest(source.listing.names)}".encode()).hexdigest()[:32]
+    file = folder / FOLDER / f"{key}.npy"
+    groups = _read(file, len(source.listing))
+    if groups is None:
+        groups = content_groups(source)
+        file.write_atomically(lambda stream: stream.write(_packed(groups)))
+    return groups
+
+
+def _packed(groups: np.ndarray) -> bytes:
+    """The groups as an .npy file, behind its digest of 8 bytes."""
+    stream = BytesIO()
+    np.save(stream, groups, allow_pickle=False)
+    return digest_bytes(stream.getvalue()).to_bytes(8, "big") + stream.getvalue()
+
+
+def _read(file: Location, count: int) -> np.ndarray | None:
+    """The groups in a file, None where it is not there, not whole, or of another number of images."""
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    if digest_bytes(data[8:]).to_bytes(8, "big") != data[:8]:
+        return None
+    groups = np.load(BytesIO(data[8:]), allow_pickle=False)
+    return groups if groups.shape == (count,) else None
