@@ -44,7 +44,7 @@ class Accounting:
         9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (1 debris: Thumbs.db)
         """
         listed = ", ".join(f"{split} {count:,}" for split, count in self.listed.items())
-        rejected = "; ".join(f"{name} {reason}" for name, reason in self.rejected[:EXAMPLES])
+        rejected = "; ".join(f"{_printable(name)} {_printable(reason)}" for name, reason in self.rejected[:EXAMPLES])
         unused = "; ".join(
             f"{len(names):,} {reason}: {_some(names)}" for reason, names in sorted(self.unused.items()) if names
         )
@@ -67,6 +67,15 @@ def _within(text: str) -> str:
     return f" ({text})" if text else ""
 
 
+def _printable(name: str) -> str:
+    """A name in one line, whatever bytes it has.
+
+    >>> _printable("a\\nb"), _printable("猫")
+    ('a\\\\nb', '猫')
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+
+
 def _some(names: tuple[str, ...]) -> str:
-    shown = [name.encode(errors="backslashreplace").decode() for name in names[:EXAMPLES]]
+    shown = [_printable(name) for name in names[:EXAMPLES]]
     return ", ".join(shown) + (", …" if len(names) > EXAMPLES else "")

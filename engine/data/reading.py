@@ -24,6 +24,8 @@ DEBRIS, TABLES, OTHERS = "debris", "tables", "other files"
 USUAL_TABLES = ("labels", "annotations", "metadata", "train")
 # Dummy labels of a competition are no labels.
 DUMMY = {"submission", "submit"}
+# Tables of classes.
+CLASS_WORDS = frozenset("classes categories synsets wnids words names vocabulary mapping species".split())
 MOST_TABLES, MOST_BYTES = 24, 2**30
 SIDE_BYTES = 2**16
 SIDE_KEYS = ("label", "cls", "class", "class_id", "label_id", "target", "category")
@@ -116,6 +118,7 @@ class _Reader:
         order = [section.split or ALL for section in sections]
         parts = [part if part.by_folder else replace(part, labels=_whole(part.labels)) for part in parts]
         parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
+        self._refuse_columns_of_no_table()
         classes, indices = self._classes(parts)
         for part in parts:
             if not part.labelled:
@@ -323,6 +326,8 @@ class _Reader:
                 self._refuse_several(match)
             if not any(image in folders for image in match.images) or match.first_of_several():
                 continue
+            if self._is_by_chance(number, match, len(folders)):
+                continue
             column = self._label_column(match)
             if column is None:
                 if match.table.width > 1 and not classes and match.count * 2 >= len(folders):
@@ -339,6 +344,14 @@ class _Reader:
         self.used.add(number)
         self._say_unmatched(match)
         return dict.fromkeys(folders, "") | texts
+
+    def _is_by_chance(self, number: int, match: Match, images: int) -> bool:
+        """Whether numbers in a table are names of images, but hardly mean them: a list of classes has numbers too."""
+        texts = [match.table.rows[row][match.path_column] for row, image in enumerate(match.images) if image >= 0]
+        if any("/" in text or is_image_name(text) for text in texts) or not all(text.isdigit() for text in texts):
+            return False
+        lists = CLASS_WORDS & set(words_of(PurePosixPath(self.tree.names[number]).stem))
+        return bool(lists) or match.count * 2 < images
 
     def _agreed(self, found: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
         first = min(found, key=lambda one: (-len(one[2]), self._usual(one[0])))
@@ -413,6 +426,18 @@ class _Reader:
         for number, reason in self._damaged.items():
             if self._scope(number) in scopes and self._usual(number) < len(USUAL_TABLES):
                 raise InputError(reason)
+
+    def _refuse_columns_of_no_table(self) -> None:
+        """A column that the user names and no table has is a mistake; those of a given table are checked there."""
+        if self.options.labels is not None:
+            return
+        there = {name.strip().lower() for table in self._tables.values() for name in table.header}
+        for wanted in (self.options.path_column, self.options.label_column):
+            if wanted and wanted.strip().lower() not in there and wanted not in NAME_COLUMNS:
+                raise InputError(
+                    f"{self.place} has no table with a column {wanted!r}; the columns there are "
+                    f"{', '.join(sorted(there)) or 'none'}; name a table with --labels FILE"
+                )
 
     def _has_label_name(self, table: LabelTable) -> bool:
         return label_column(Match(table, -1, [])) is not None or table.width == 2

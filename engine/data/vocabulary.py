@@ -28,7 +28,8 @@ _FOLDER_FILLERS = frozenset(
 # Folders that hold what their parent is called after.
 NEUTRAL_FOLDERS = frozenset(
     "image images img imgs pic pics picture pictures photo photos jpg jpeg jpegs png jpegimages files file data "
-    "dataset datasets raw all input inputs x imagefolder".split()
+    "dataset datasets raw all input inputs x imagefolder unknown "
+    "unlabelled unlabeled unsorted nolabel".split()
 )
 # Folders of pictures that are no images of the set: they say something about those in `images` beside them.
 BESIDE_FOLDERS = frozenset(

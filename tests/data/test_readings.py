@@ -406,6 +406,24 @@ READ = {
         [*(f"{i}.png" for i in range(6)), *(f"{i}.cls = {i % 2}" for i in range(6))],
         {"rule": {"0": 3, "1": 3}},
     ),
+    "a list of classes is no table of labels": (
+        [*NAMES, f"labels.csv = {rows('path,label', NAMES)}", "classes.csv = id,name|0,cat|1,dog"],
+        HALF,
+    ),
+    "a list of classes alone": ([*NAMES, "classes.csv = id,name|0,cat|1,dog"], {"all": {NONE: 6}}),
+    "test/unknown": ([*both("train"), "test/unknown*3"], {"train": C2, "test": {NONE: 3}}),
+    "a table and folders that agree": (
+        [
+            "cat*3",
+            "dog*3",
+            "labels.csv = path,label|cat/0.png,C|cat/1.png,C|cat/2.png,C|dog/0.png,D|dog/1.png,D|dog/2.png,D",
+        ],
+        {"rule": {"C": 3, "D": 3}},
+    ),
+    "latin-1 that is not needed": (["cat*3", "dog*3", "notes.csv = b,\udce9"], R3),
+    "an empty table": (["cat*3", "dog*3", "labels.csv = "], R3),
+    "a file name with a line end": (["cat*3", "dog*3", "odd\nname.txt = x"], R3),
+    "odd names in markup": (["[red]*3", "[bold]*3"], {"rule": {"[red]": 3, "[bold]": 3}}),
     # two readings, or none
     "the same folders in each": (
         ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
@@ -481,3 +499,80 @@ def test_a_tree_means_what_its_owner_would_say(tmp_path, name):
     account = dataset.accounting
     assert account.files == sum(path.is_file() for path in root.rglob("*"))
     assert sum(account.listed.values()) == sum(sum(counts.values()) for counts in meaning.values())
+
+
+OPTIONS = {
+    "columns by name": (
+        [*NAMES, f"odd.csv = a,b,c|{joined('{at}x,{name},{kind}')}"],
+        {"path_column": "b", "label_column": "c"},
+        HALF,
+    ),
+    "a label column alone": (
+        [*NAMES, f"labels.csv = file,a,b|{joined('{name},{at},{kind}')}"],
+        {"label_column": "B"},
+        HALF,
+    ),
+    "names as labels": ([f"{k}_{i}.png" for k in ("cat", "dog") for i in range(3)], {"label_column": "name"}, R3),
+    "a column of no table": (
+        [*NAMES, f"labels.csv = {rows('path,label', NAMES)}"],
+        {"label_column": "kind"},
+        "no table with",
+    ),
+    "a table from elsewhere": ([*NAMES, f"../t.csv = {rows('path,label', NAMES)}"], {"labels": "../t.csv"}, HALF),
+    "a table without header": (
+        [*NAMES, f"../t.csv = {joined('{at}x,{name},{kind}')}"],
+        {"labels": "../t.csv", "path_column": "2", "label_column": "3"},
+        HALF,
+    ),
+    "a table that fits nothing": (
+        [*NAMES, "../t.csv = path,label|x.png,cat"],
+        {"labels": "../t.csv"},
+        "none of its 1 rows names an image of the data set",
+    ),
+    "a table for class folders": (
+        ["a*3", "b*3", f"../t.csv = path,label|{'|'.join(f'{f}/{i}.png,k{i % 2}' for f in 'ab' for i in range(3))}"],
+        {"labels": "../t.csv"},
+        {"rule": {"k0": 4, "k1": 2}},
+    ),
+    "train.csv for train alone": (
+        ["train*6", "test*6", f"../train.csv = {rows('path,label', NAMES)}"],
+        {"labels": "../train.csv"},
+        {"train": {"cat": 3, "dog": 3}, "test": {NONE: 6}},
+    ),
+    "a table in Latin-1": ([*NAMES], {"labels": b"path,label\n0.png,caf\xe9"}, "is no UTF-8 text"),
+    "a list decides for the inner folders": (
+        ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
+        {"classes": "left|right"},
+        {"cat": {"left": 2, "right": 2}, "dog": {"left": 2, "right": 2}},
+    ),
+    "a list decides for the outer folders": (
+        ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
+        {"classes": "cat|dog"},
+        {"rule": {"cat": 4, "dog": 4}},
+    ),
+    "a list decides that splits are classes": (
+        ["train*3", "test*3", "cat*3"],
+        {"classes": "cat|train|test"},
+        {"rule": {"cat": 3, "train": 3, "test": 3}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_decide_what_files_do_not_say(tmp_path, name):
+    files, options, meaning = OPTIONS[name]
+    root = grow(tmp_path / "set", *files)
+    options = dict(options)
+    if isinstance(options.get("labels"), bytes):
+        (tmp_path / "t.csv").write_bytes(options["labels"])
+        options["labels"] = tmp_path / "t.csv"
+    elif "labels" in options:
+        options["labels"] = root / options["labels"]
+    if "classes" in options:
+        (tmp_path / "classes.txt").write_text(options["classes"].replace("|", "\n"))
+        options["classes"] = tmp_path / "classes.txt"
+    if isinstance(meaning, str):
+        with pytest.raises(InputError, match=meaning):
+            opened(root, **options)
+    else:
+        assert counted(opened(root, **options)) == meaning

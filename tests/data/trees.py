@@ -28,7 +28,7 @@ def grow(root, *lines):
         name, equals, text = line.partition(" = ")
         folder, star, count = name.rpartition("*")
         if equals:
-            content = text if isinstance(text, bytes) else text.replace("|", "\n").encode()
+            content = text if isinstance(text, bytes) else text.replace("|", "\n").encode(errors="surrogateescape")
             write(root / name, content)
         elif star:
             for index in range(int(count)):
