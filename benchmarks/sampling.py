@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.backbones import BackboneChoice
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.progress import SILENT
@@ -42,10 +43,10 @@ from gapscope.generators.canvas import Canvas
 from gapscope.generators.diffusion import network_of
 from gapscope.generators.gan import LATENT, maker_of
 from gapscope.generators.generator import Generator, load_generator
-from gapscope.jobs.augment.config import AugmentConfig
-from gapscope.jobs.augment.learnt import Learnt
-from gapscope.jobs.augment.samples import sampled
 from gapscope.networks.frame import Frame
+from gapscope.synthesis.request import Request
+from gapscope.synthesis.samples import sampled
+from gapscope.synthesis.trained import TrainedGenerator
 from torch import nn
 
 from benchmarks.generators import RECIPES, Judge, Roles, judge_of, look, made, roles, trained_to
@@ -138,11 +139,11 @@ def sampling_alone(name: str, folder: str, count: int) -> dict[str, Any]:
     place = Location.of(folder)
     generator = load_generator(place)
     few_steps = {"ddim_steps": 2} if name == "diffusion" else {}
-    learnt = Learnt(generator.changed(**few_steps), place, str(count))
+    trained = TrainedGenerator(generator.changed(**few_steps), place, str(count))
     before = peak_bytes()
     each = np.bincount(np.arange(count) % CLASSES, minlength=CLASSES)
-    config = AugmentConfig(dataset="random", method=name)
-    images = sampled(config, learnt, each, [str(label) for label in range(CLASSES)], SILENT)
+    request = Request(method=name, recipe=generator.recipe, backbone=BackboneChoice("tiny"))
+    images = sampled(request, trained, each, [str(label) for label in range(CLASSES)], SILENT)
     return {"name": name, "images": len(images.listing), "bytes_before": before, "peak_bytes": peak_bytes()}
 
 

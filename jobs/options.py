@@ -38,6 +38,9 @@ DatasetNames: TypeAlias = Annotated[tuple[str, ...], _DATASET]
 _SPLIT = option("Split of the dataset, such as train or test; all that there are where none is needed.", DATA)
 Split: TypeAlias = Annotated[str, _SPLIT]
 Splits: TypeAlias = Annotated[tuple[str, ...], _SPLIT]
+_TEST_SPLIT = option("Split to test on, such as test; several are tested on together.", DATA)
+TestSplit: TypeAlias = Annotated[str, _TEST_SPLIT]
+TestSplits: TypeAlias = Annotated[tuple[str, ...], _TEST_SPLIT]
 _DATA_ROOT = option("Folder in which datasets are looked for; GAPSCOPE_DATA sets it.", DATA)
 DataRoot: TypeAlias = Annotated[Path, _DATA_ROOT]
 # Of commands that go on from a run: that of the run when not given.
@@ -168,6 +171,15 @@ Neighbours: TypeAlias = Annotated[int, _NEIGHBOURS]
 NeighboursOrDefault: TypeAlias = Annotated[int | None, _NEIGHBOURS]
 Balance: TypeAlias = Annotated[
     str, option("Size that classes are filled up to: to-max, to-median, a number, or a factor such as 2x.", METHOD)
+]
+GeneratorName: TypeAlias = Annotated[
+    str,
+    option(
+        "How new images or rows are made: images by diffusion, gan or finetune-diffusion, which are trained, or "
+        "mixup-pixels, cutmix or augment-only, which are not; rows of features by smote, gaussian or feature-diffusion "
+        "(refit-head: also none and class-balanced, which make none).",
+        METHOD,
+    ),
 ]
 Surplus: TypeAlias = Annotated[float, option("Images or rows made for each that is wanted.", METHOD)]
 Settings: TypeAlias = Annotated[tuple[str, ...], option("name=value of the method, such as guidance=2.", METHOD)]

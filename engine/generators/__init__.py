@@ -1,4 +1,4 @@
-"""New images of a class, made from its training images: by networks that learn them, and by controls that do not."""
+"""New images of a class, made from its training images: by networks trained on them, and by controls that are not."""
 
 from gapscope.core.registry import Registry
 

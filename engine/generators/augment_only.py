@@ -8,7 +8,7 @@ from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.generators.drawing import by_class, own_image
-from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
+from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
 from PIL import Image
 
 # Weights of red, green and blue in the brightness that the eye sees (ITU-R BT.601).
@@ -45,9 +45,9 @@ class AugmentRecipe:
         check_range(self, 1, 4, "stretch")
 
 
-def learn(material: Material, recipe: AugmentRecipe, checkpoint: Checkpoint, progress: Progress) -> Learned:
+def fit(material: Material, recipe: AugmentRecipe, checkpoint: Checkpoint, progress: Progress) -> Fitted:
     """The training images as they are; nothing is trained."""
-    return Learned({"images": material.images, "labels": material.labels}, {})
+    return Fitted({"images": material.images, "labels": material.labels}, {})
 
 
 def sampler(recipe: AugmentRecipe, form: Form, arrays: Mapping[str, np.ndarray]) -> Draw:
@@ -98,7 +98,7 @@ def _recoloured(image: np.ndarray, recipe: AugmentRecipe, rng: np.random.Generat
 AUGMENT_ONLY = Method(
     "augment-only",
     AugmentRecipe,
-    learn,
+    fit,
     sampler,
     free=("flip", "smallest", "stretch", "light", "contrast", "colour"),
 )

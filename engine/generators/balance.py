@@ -17,7 +17,7 @@ def targets(counts: Sequence[int], rule: str | int) -> np.ndarray:
     Parameters
     ----------
     counts
-        Real training images of each class. A class without any gets none: there is nothing to learn it from.
+        Real training images of each class. A class without any gets none: there is nothing to train on.
     rule
         ``to-max`` fills every class up to the largest, ``to-median`` up to the median of the classes that have
         images (rounded down); a number fills up to that many. ``2x`` makes twice as many as a class has, whatever the

@@ -1,4 +1,4 @@
-"""How images drown in noise, what a network learns of that, and the way back from noise to images.
+"""How images drown in noise, what a network is trained on, and the way back from noise to images.
 
 At time t, an image x_0 has become x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e, with e standard normal and a_t falling from 1
 to 0 along a cosine. The network predicts the velocity v = sqrt(a_t) e - sqrt(1 - a_t) x_0, which is of one size at all
@@ -41,7 +41,7 @@ def weighted_loss(
     """Mean squared error of the velocity, each image weighted by min(SNR, 5) / (SNR + 1).
 
     SNR = a_t / (1 - a_t); the error of v is SNR + 1 times that of the image x_0, so that the latter counts with
-    min(SNR, 5): times with next to no noise, where hardly anything is left to learn, do not drown the others.
+    min(SNR, 5): times with next to no noise, where hardly anything is left to predict, do not drown the others.
     """
     a = scheduler.alphas_cumprod.to(times.device)[times]
     snr = a / (1 - a)

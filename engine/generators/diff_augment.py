@@ -1,6 +1,6 @@
 """Changes of images through which gradients flow, shown to a discriminator instead of the images themselves.
 
-A discriminator that sees few images learns them by heart. If real and made images pass through the same random changes,
+A discriminator that sees few images memorises them. If real and made images pass through the same random changes,
 it cannot, and since gradients flow through them the generator still learns to make images as they were before.
 
 References

@@ -13,8 +13,8 @@ from gapscope.core.progress import Progress
 from gapscope.generators.canvas import Canvas, canvas_of
 from gapscope.generators.denoising import TIMES, backward, ddim, guided, noising, noisy, weighted_loss
 from gapscope.generators.drawing import in_blocks, noise
-from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
+from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
 from torch import nn
@@ -42,7 +42,7 @@ class DiffusionRecipe:
     flip
         Show each image mirrored half of the time; not where left and right matter.
     guidance
-        1 for the class as learned; above, more typical and less various images at twice the cost.
+        1 for the class as fitted; above, more typical and less various images at twice the cost.
     ddim_steps
         Evaluations of the network for an image; must divide 1000.
     block
@@ -74,8 +74,8 @@ class DiffusionRecipe:
             raise InputError(f"ddim steps is {self.ddim_steps}; give a divisor of {TIMES}, such as 20, 25, 50 or 100")
 
 
-def learn(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, progress: Progress) -> Learned:
-    """Weights of the moving average; see `Method.learn`."""
+def fit(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, progress: Progress) -> Fitted:
+    """Weights of the moving average; see `Method.fit`."""
     device, nothing = torch.device(material.device), material.classes
     canvas = canvas_of(material.frame, len(_widths(material.frame)) - 1)
     model = network_of(recipe, material.frame, material.classes).to(device).train()
@@ -105,7 +105,7 @@ def learn(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, p
 
     parts = {"model": model, "average": average, "optimiser": optimiser}
     losses = run_steps(Course(parts, ("loss",), DIFFUSION.training(recipe), device), step, checkpoint, progress)
-    return Learned(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
+    return Fitted(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
 
 
 def sampler(recipe: DiffusionRecipe, form: Form, arrays: Mapping[str, np.ndarray]) -> Draw:
@@ -158,4 +158,4 @@ def network_of(recipe: DiffusionRecipe, frame: Frame, classes: int) -> nn.Module
     )
 
 
-DIFFUSION = Method("diffusion", DiffusionRecipe, learn, sampler, free=("guidance", "ddim_steps", "block"))
+DIFFUSION = Method("diffusion", DiffusionRecipe, fit, sampler, free=("guidance", "ddim_steps", "block"))

@@ -1,9 +1,9 @@
-"""Diffusion of embeddings: a small network learns to take noise off the rows of each class, chunk by chunk.
+"""Diffusion of embeddings: a small network is trained to take noise off the rows of each class, chunk by chunk.
 
 Rows are seen along the leading axes of their covariance, at most `axes` of them, all divided by one number so that they
 have variance one on average. What lies outside these axes is drawn from the class-conditional Gaussians of
-`feature_gaussian`: few rows do not teach a network directions of little variance, and a set without them would be told
-apart at once. The process of noise, velocity and guidance is that of `gapscope.generators.denoising`.
+`feature_gaussian`: few rows do not teach a network directions of little variance, and a classifier would recognise a
+set without them at once. The process of noise, velocity and guidance is that of `gapscope.generators.denoising`.
 
 References
 ----------
@@ -26,9 +26,9 @@ from gapscope.core.random import stream
 from gapscope.generators.denoising import COSINE, TIMES, ddim, guided, noising, noisy, weighted_loss
 from gapscope.generators.drawing import in_blocks, noise
 from gapscope.generators.feature_gaussian import Gaussians, look, memory
-from gapscope.generators.feature_generator import FeatureMethod, Learnt, Task
+from gapscope.generators.feature_generator import FeatureMethod, Fitted, Task
 from gapscope.generators.generator import check_range
-from gapscope.generators.steps import Course, run_steps, seeded
+from gapscope.generators.training_loop import Course, run_steps, seeded
 from gapscope.networks.state import Followed
 from gapscope.store import View
 from gapscope.summaries import LabelledMoments
@@ -52,13 +52,13 @@ class FeatureDiffusionRecipe:
     width, layers
         Of the network.
     axes
-        Leading axes that the network learns, at most.
+        Leading axes that the network is trained on, at most.
     label_dropout
         Share of rows that are shown without their class, for guidance.
     ema
         Decay per step of the moving average of the weights that makes the rows.
     guidance
-        1 for the class as learned; above, more typical and less various rows.
+        1 for the class as fitted; above, more typical and less various rows.
     ddim_steps
         Evaluations of the network for a row; must divide 1000.
     block
@@ -169,10 +169,10 @@ class Denoiser(nn.Module):
 
     def forward(self, x: torch.Tensor, times: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Of the shape of `x`."""
-        told = self.time(_waves(times)) + self.label(labels)
+        conditions = self.time(_waves(times)) + self.label(labels)
         hidden = self.enter(x.flatten(1))
         for block in self.blocks:
-            hidden = hidden + block(hidden + told)
+            hidden = hidden + block(hidden + conditions)
         return self.leave(hidden).reshape(x.shape)
 
 
@@ -184,13 +184,13 @@ def _waves(times: torch.Tensor) -> torch.Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def _learn(task: Task, moments: LabelledMoments, recipe: FeatureDiffusionRecipe) -> Learnt:
+def _fit(task: Task, moments: LabelledMoments, recipe: FeatureDiffusionRecipe) -> Fitted:
     """The training; a killed one goes on from the checkpoint and ends in the same network."""
     frame = Frame.of(moments, recipe.axes)
     feed = Feed(task.view, frame, recipe)
     network, losses = trained(feed, task.classes, recipe, task.checkpoint, task.progress)
     maker = Maker(network, frame, Gaussians.of(moments, None), recipe)
-    return Learnt(maker.draw, {"losses": losses})
+    return Fitted(maker.draw, {"losses": losses})
 
 
 def trained(
@@ -260,4 +260,4 @@ def _memory(rows: int, dim: int, classes: int) -> int:
     return memory(rows, dim, classes) + 4 * recipe.chunk_rows * (dim + recipe.axes) + 2**27
 
 
-DIFFUSION = FeatureMethod(NAME, FeatureDiffusionRecipe, look, _learn, _memory)
+DIFFUSION = FeatureMethod(NAME, FeatureDiffusionRecipe, look, _fit, _memory)

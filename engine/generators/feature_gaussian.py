@@ -1,6 +1,6 @@
 """Class-conditional Gaussians with one covariance: the class's mean, and the spread that all classes share.
 
-One pass of moments, no rows kept. The covariance is that of the rows around their class means, pooled, divided by
+One pass of moments, no rows stored. The covariance is that of the rows around their class means, pooled, divided by
 rows less classes, and drawn towards a sphere (oracle approximating shrinkage) as far as few rows demand. A class with a
 single row gets the spread of the others.
 
@@ -17,7 +17,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.generators.drawing import noise
-from gapscope.generators.feature_generator import FeatureMethod, Learnt, Seen, Task
+from gapscope.generators.feature_generator import FeatureMethod, Fitted, Seen, Task
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries import LabelledMoments
@@ -74,10 +74,10 @@ def look(task: Task) -> Seen:
     return Seen(moments.classes.count, moments)
 
 
-def _learn(_task: Task, moments: LabelledMoments, recipe: GaussianRecipe) -> Learnt:
+def _fit(_task: Task, moments: LabelledMoments, recipe: GaussianRecipe) -> Fitted:
     """Means and covariance; nothing is worth a checkpoint."""
-    found = Gaussians.of(moments, recipe.shrinkage)
-    return Learnt(found.draw, {"shrinkage": found.shrinkage})
+    gaussians = Gaussians.of(moments, recipe.shrinkage)
+    return Fitted(gaussians.draw, {"shrinkage": gaussians.shrinkage})
 
 
 def labelled_moments(view: View, workers: Workers, progress: Progress) -> LabelledMoments:
@@ -96,4 +96,4 @@ def memory(_rows: int, dim: int, classes: int) -> int:
     return 8 * (8 * dim * dim + 3 * dim * classes)
 
 
-GAUSSIAN = FeatureMethod(NAME, GaussianRecipe, look, _learn, memory)
+GAUSSIAN = FeatureMethod(NAME, GaussianRecipe, look, _fit, memory)

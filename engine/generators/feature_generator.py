@@ -1,4 +1,4 @@
-"""Generators of embeddings: a method learns from the rows of a view, then makes the rows of a class by number."""
+"""Generators of embeddings: a method is trained on the rows of a view, then makes the rows of a class by number."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,9 +22,9 @@ class Task(NamedTuple):
     Attributes
     ----------
     view
-        Training rows, and nothing else, to learn from.
+        Training rows, and nothing else.
     wanted
-        Classes whose rows will be asked for.
+        Classes whose rows will be made.
     checkpoint
         Where a long training keeps what it has reached.
     """
@@ -42,14 +42,14 @@ class Task(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one pass over the rows gives: how many each class has, ``counts : (classes,)``, and what is learnt from."""
+    """What one pass over the rows gives: how many each class has, ``counts : (classes,)``, and what is fitted to."""
 
     counts: np.ndarray
     what: Any
 
 
-class Learnt(NamedTuple):
-    """A function that makes rows, and how it was learnt, for people."""
+class Fitted(NamedTuple):
+    """A function that makes rows, and how it was fitted, for people."""
 
     draw: DrawRows
     details: Mapping[str, Any]
@@ -65,7 +65,7 @@ class FeatureMethod:
         A frozen dataclass of plain values with a method `check`.
     look
         The pass over the rows.
-    learn
+    fit
         From what was seen to a function that makes rows.
     memory
         Bytes that this takes, by the labelled rows of the wanted classes, features and classes.
@@ -78,7 +78,7 @@ class FeatureMethod:
     name: str
     recipe: type
     look: Callable[[Task], Seen]
-    learn: Callable[[Task, Any, Any], Learnt]
+    fit: Callable[[Task, Any, Any], Fitted]
     memory: Callable[[int, int, int], int]
     fewest: int = 1
     of_rows: bool = False
@@ -109,8 +109,8 @@ class FeatureMethod:
         counts, what = self.look(task)
         counts = tuple(counts.tolist())
         check_classes(wanted, counts, self.fewest, self.name)
-        learnt = self.learn(task, what, recipe)
-        return FeatureGenerator(self.name, asdict(recipe), view.store.dim, counts, self.fewest, *learnt)
+        fitted = self.fit(task, what, recipe)
+        return FeatureGenerator(self.name, asdict(recipe), view.store.dim, counts, self.fewest, *fitted)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class FeatureGenerator:
         if not len(indices):
             return np.zeros((0, self.dim), np.float32)
         if min(indices) < 0:
-            raise InputError(f"rows are numbered from 0 on, but {indices} was asked for")
+            raise InputError(f"rows are numbered from 0 on, but {indices} was requested")
         return self.draw(label, indices, seed).astype(np.float32, copy=False)
 
 

@@ -39,13 +39,13 @@ class Joint(NamedTuple):
     unseen: int
 
     @property
-    def learnt(self) -> int:
-        """How many real rows the generator has learnt from."""
+    def trained_on(self) -> int:
+        """How many real rows the generator was trained on."""
         return self.real.rows - self.unseen
 
     def origin(self, seed: int) -> np.ndarray:
         """Which rows of the joined store are synthetic, ``(n,) bool``; one byte a row."""
-        mixed = stream(seed, "joined order").permutation(self.learnt + self.made.rows) < self.made.rows
+        mixed = stream(seed, "joined order").permutation(self.trained_on + self.made.rows) < self.made.rows
         return np.concatenate([mixed, np.zeros(self.unseen, bool)])
 
 
@@ -75,7 +75,7 @@ def write_joined(
                 writer.part(part, part_table(joint, chosen, start - before, before))
             task.advance(len(chosen))
     if not writer.is_complete:
-        writer.finish(len(starts), unseen=joint.real.sample_ids()[joint.learnt :])
+        writer.finish(len(starts), unseen=joint.real.sample_ids()[joint.trained_on :])
     return open_store(folder)
 
 
@@ -100,10 +100,10 @@ def _begin(folder: Location, provenance: Provenance) -> None:
     """Remove a joined store of other rows, its manifest first, so that no half of it passes for a store."""
     if not (folder / MANIFEST).exists():
         return
-    found = read_manifest(folder)
-    if found.config_hash == config_hash(provenance):
+    stored = read_manifest(folder)
+    if stored.config_hash == config_hash(provenance):
         return
-    if not found.provenance.source.startswith(SOURCE):
+    if not stored.provenance.source.startswith(SOURCE):
         raise InputError(f"{folder} holds the embeddings of images that are called the same; give another --name")
     (folder / MANIFEST).delete()
     folder.delete_folder()

@@ -1,6 +1,6 @@
 """SMOTE: a new row lies at random between a training row and one of its nearest rows of the same class.
 
-Of the training rows only those of the classes to be made are kept, in one pass; neighbours are scikit-learn's. The
+Of the training rows only those of the classes to be made are stored, in one pass; neighbours are scikit-learn's. The
 choices are those of imbalanced-learn's ``SMOTE``, but each row has random numbers of its own, so that it does not
 depend on what else is made.
 
@@ -18,7 +18,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
-from gapscope.generators.feature_generator import FeatureMethod, Learnt, Seen, Task, checked_counts
+from gapscope.generators.feature_generator import FeatureMethod, Fitted, Seen, Task, checked_counts
 from gapscope.stream import fold
 from sklearn.neighbors import NearestNeighbors
 
@@ -44,7 +44,7 @@ class SmoteRecipe:
             raise InputError(f"neighbours is {self.neighbours}; give 1 or more")
 
 
-class Kept(NamedTuple):
+class SmallClasses(NamedTuple):
     """Rows of some classes, and how many rows every class has."""
 
     x: Array
@@ -52,16 +52,16 @@ class Kept(NamedTuple):
     counts: Array
 
     @classmethod
-    def of(cls, chunk: Chunk, wanted: Sequence[int], classes: int) -> "Kept":
+    def of(cls, chunk: Chunk, wanted: Sequence[int], classes: int) -> "SmallClasses":
         """The rows of a chunk whose class is wanted."""
         counts = checked_counts(chunk, classes)
         mine = np.isin(chunk.y, wanted)
         return cls(chunk.x[mine], chunk.y[mine], counts)
 
-    def merge(self, other: "Kept") -> "Kept":
+    def merge(self, other: "SmallClasses") -> "SmallClasses":
         """The rows of both, in order."""
         both = np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y])
-        return Kept(*both, self.counts + other.counts)
+        return SmallClasses(*both, self.counts + other.counts)
 
 
 class Neighbourhood(NamedTuple):
@@ -84,26 +84,26 @@ class Neighbourhood(NamedTuple):
 
 def _look(task: Task) -> Seen:
     """One pass; memory is that of the rows of the wanted classes."""
-    of = partial(Kept.of, wanted=task.wanted, classes=task.classes)
-    kept = fold(task.view, of, task.workers, progress=task.progress, description="rows of small classes")
-    return Seen(kept.counts, kept)
+    of = partial(SmallClasses.of, wanted=task.wanted, classes=task.classes)
+    stored = fold(task.view, of, task.workers, progress=task.progress, description="rows of small classes")
+    return Seen(stored.counts, stored)
 
 
-def _learn(task: Task, kept: Kept, recipe: SmoteRecipe) -> Learnt:
+def _fit(task: Task, rows: SmallClasses, recipe: SmoteRecipe) -> Fitted:
     """Neighbours of each class; nothing is worth a checkpoint."""
-    found = {label: Neighbourhood.of(kept.x[kept.y == label], recipe.neighbours) for label in task.wanted}
-    return Learnt(partial(_drawn, found), {})
+    neighbourhoods = {label: Neighbourhood.of(rows.x[rows.y == label], recipe.neighbours) for label in task.wanted}
+    return Fitted(partial(_drawn, neighbourhoods), {})
 
 
 def _drawn(classes_of: dict[int, Neighbourhood], label: int, indices: range, seed: int) -> Array:
     if label not in classes_of:
-        raise InputError(f"rows of class {label} were not kept; name it among the wanted classes")
+        raise InputError(f"rows of class {label} were not stored; name it among the wanted classes")
     return np.stack([classes_of[label].between(stream(seed, NAME, label, index)) for index in indices])
 
 
 def _memory(rows: int, dim: int, _classes: int) -> int:
-    """The rows that are kept, once more while they are merged and once more by class, and their neighbours."""
+    """The rows that are stored, once more while they are merged and once more by class, and their neighbours."""
     return rows * (3 * 4 * dim + 8 * SmoteRecipe.neighbours)
 
 
-SMOTE = FeatureMethod(NAME, SmoteRecipe, _look, _learn, _memory, fewest=2, of_rows=True)
+SMOTE = FeatureMethod(NAME, SmoteRecipe, _look, _fit, _memory, fewest=2, of_rows=True)

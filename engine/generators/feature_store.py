@@ -57,7 +57,7 @@ def write_features(
     Raises
     ------
     InputError
-        No row is asked for.
+        No row is requested.
     ConfigMismatchError
         The folder holds a store of other rows.
     """
@@ -81,14 +81,14 @@ def provenance_of(
     generator: FeatureGenerator, counts: Mapping[int, int], seed: int, real: Provenance, code_version: str
 ) -> Provenance:
     """That of `real`, but for the dataset, its listing, its seed and its source."""
-    asked = {
+    decides = {
         "generator": generator.name,
         "recipe": dict(generator.recipe),
         "learnt": list(generator.counts),
         "counts": sorted(counts.items()),
         "of": config_hash(real),
     }
-    made, digest = sum(counts.values()), digest_json(asked)
+    made, digest = sum(counts.values()), digest_json(decides)
     changes = {
         "dataset": real.dataset + SYNTHETIC,
         "source": f"synthetic: {generator.name}, seed {seed}, learnt from {real.dataset}/{real.split}",

@@ -1,13 +1,13 @@
 """A published latent diffusion model made to know the classes of a small set, by low-rank additions to its attention.
 
 The model comes from a folder in the layout of diffusers (`unet`, `vae`, `scheduler`, safetensors) and stays as it is.
-What is learned: to each weight of the attention layers a product of two thin matrices (LoRA), and for each class, and
+What is fitted: to each weight of the attention layers a product of two thin matrices (LoRA), and for each class, and
 for none, some tokens that stand where the model expects those of a text. So no text encoder is needed.
 
 References
 ----------
 Hu et al. (2021), "LoRA: low-rank adaptation of large language models". Rombach et al. (2022), "High-resolution image
-synthesis with latent diffusion models". Gal et al. (2022), "An image is worth one word" (learned tokens).
+synthesis with latent diffusion models". Gal et al. (2022), "An image is worth one word" (fitted tokens).
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.generators.denoising import ddim, guided, noisy
 from gapscope.generators.drawing import in_blocks, noise
-from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
+from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.pixels import to_device
 from gapscope.networks.state import arrays_of, fill
@@ -100,7 +100,7 @@ class Base(NamedTuple):
     Attributes
     ----------
     added
-        All that is learned: the low-rank additions and the classes' tokens.
+        All that is fitted: the low-rank additions and the classes' tokens.
     size
         Edge of its images, in pixels.
     """
@@ -138,8 +138,8 @@ class Base(NamedTuple):
         return np.ascontiguousarray(bytes_.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def learn(material: Material, recipe: FinetuneRecipe, checkpoint: Checkpoint, progress: Progress) -> Learned:
-    """The additions, and which model they belong to; see `Method.learn`."""
+def fit(material: Material, recipe: FinetuneRecipe, checkpoint: Checkpoint, progress: Progress) -> Fitted:
+    """The additions, and which model they belong to; see `Method.fit`."""
     device, nothing = torch.device(material.device), material.classes
     base = base_model(recipe, material.classes, device)
     latents, labels = base.encode(material.images), torch.from_numpy(material.labels).to(device)
@@ -160,7 +160,7 @@ def learn(material: Material, recipe: FinetuneRecipe, checkpoint: Checkpoint, pr
 
     course = Course({ADDED: base.added, "optimiser": optimiser}, ("loss",), FINETUNE.training(recipe), device)
     losses = run_steps(course, step, checkpoint, progress)
-    return Learned(arrays_of(base.added.state_dict(), ADDED) | {BASE: _digest(recipe)}, {"losses": losses})
+    return Fitted(arrays_of(base.added.state_dict(), ADDED) | {BASE: _digest(recipe)}, {"losses": losses})
 
 
 def sampler(recipe: FinetuneRecipe, form: Form, arrays: Mapping[str, np.ndarray]) -> Draw:
@@ -221,9 +221,9 @@ def _size(recipe: FinetuneRecipe, unet: nn.Module, vae: nn.Module) -> int:
 
 def _additions(unet: nn.Module, rank: int, classes: int, tokens: int) -> nn.ModuleDict:
     """Put an addition to each attention weight of `unet`; all of them, with the classes' tokens."""
-    found = [(name, layer) for name, layer in unet.named_modules() if name.endswith(ATTENTION)]
+    layers = [(name, layer) for name, layer in unet.named_modules() if name.endswith(ATTENTION)]
     added = nn.ModuleDict({"classes": nn.Embedding(classes, tokens)})
-    for name, layer in found:
+    for name, layer in layers:
         addition = added[name.replace(".", "-")] = LowRank(layer.weight, rank)
         register_parametrization(layer, "weight", addition)
     return added
@@ -235,4 +235,4 @@ def _digest(recipe: FinetuneRecipe) -> np.ndarray:
         return np.frombuffer(bytes.fromhex(digest_file(file)), np.uint8)
 
 
-FINETUNE = Method("finetune-diffusion", FinetuneRecipe, learn, sampler, free=("guidance", "ddim_steps", "block"))
+FINETUNE = Method("finetune-diffusion", FinetuneRecipe, fit, sampler, free=("guidance", "ddim_steps", "block"))

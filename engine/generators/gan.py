@@ -9,7 +9,8 @@ References
 Miyato et al. (2018), "Spectral normalization for generative adversarial networks"; Miyato and Koyama (2018), "cGANs
 with projection discriminator"; Mescheder, Geiger and Nowozin (2018), "Which training methods for GANs do actually
 converge?" (R1); Karras et al. (2020), "Analyzing and improving the image quality of StyleGAN" (R1 every 16 steps);
-Chen et al. (2019), "On self modulation for generative adversarial networks" (how the generator is told the class).
+Chen et al. (2019), "On self modulation for generative adversarial networks" (how the class enters the
+generator).
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,8 @@ from gapscope.core.progress import Progress
 from gapscope.generators.canvas import Canvas, canvas_of
 from gapscope.generators.diff_augment import diff_augment
 from gapscope.generators.drawing import in_blocks, noise
-from gapscope.generators.generator import Draw, Form, Learned, Material, Method, check_range
-from gapscope.generators.steps import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
+from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
 from torch import nn
@@ -145,7 +146,7 @@ class _Smaller(nn.Module):
         return nn.functional.avg_pool2d(inside, 2) + self.shortcut(nn.functional.avg_pool2d(x, 2))
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """How real images ``(n, c, h, w)`` of classes ``(n,)`` look, ``(n,)``: a plain answer and one of the class."""
 
     def __init__(self, canvas: Canvas, classes: int, width: int):
@@ -175,15 +176,19 @@ def maker_of(recipe: GanRecipe, canvas: Canvas, classes: int) -> nn.Module:
     return seeded(lambda: Maker(canvas, classes, recipe.width), recipe.seed, "maker")
 
 
-def learn(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progress: Progress) -> Learned:
-    """Weights of the generator's moving average; see `Method.learn`."""
+def fit(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progress: Progress) -> Fitted:
+    """Weights of the generator's moving average; see `Method.fit`."""
     device = torch.device(material.device)
     canvas = canvas_of(material.frame, _halvings(material.frame))
     maker = maker_of(recipe, canvas, material.classes).to(device).train()
-    judge = seeded(lambda: Judge(canvas, material.classes, recipe.width), recipe.seed, "judge").to(device).train()
+    discriminator = (
+        seeded(lambda: Discriminator(canvas, material.classes, recipe.width), recipe.seed, "judge").to(device).train()
+    )
     average = deepcopy(maker)
     followed = Followed.of(average, maker)
-    makes, judges = (torch.optim.Adam(part.parameters(), recipe.lr, betas=(0.0, 0.99)) for part in (maker, judge))
+    makes, judges = (
+        torch.optim.Adam(part.parameters(), recipe.lr, betas=(0.0, 0.99)) for part in (maker, discriminator)
+    )
     known = torch.from_numpy(material.labels).to(device)
 
     def step(number: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,24 +206,24 @@ def learn(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progres
         shown = seen(real).requires_grad_(slope_due)
         with torch.no_grad():
             made = maker(z[0], labels)
-        right = judge(shown, labels)
-        judged = nn.functional.relu(1 - right).mean() + nn.functional.relu(1 + judge(seen(made), labels)).mean()
+        right = discriminator(shown, labels)
+        loss = nn.functional.relu(1 - right).mean() + nn.functional.relu(1 + discriminator(seen(made), labels)).mean()
         slope = _squared_slope(right, shown) * (recipe.r1 / 2 * LAZY) if slope_due else 0
         judges.zero_grad(set_to_none=True)
-        (judged + slope).backward()
+        (loss + slope).backward()
         judges.step()
 
-        fooled = -judge(seen(maker(z[1], labels)), labels).mean()
+        fooled = -discriminator(seen(maker(z[1], labels)), labels).mean()
         makes.zero_grad(set_to_none=True)
         fooled.backward()
         makes.step()
         followed.step(recipe.ema, number)
-        return judged, fooled
+        return loss, fooled
 
-    parts = {"maker": maker, "judge": judge, "average": average, "makes": makes, "judges": judges}
+    parts = {"maker": maker, "judge": discriminator, "average": average, "makes": makes, "judges": judges}
     course = Course(parts, ("discriminator", "generator"), GAN.training(recipe), device)
     losses = run_steps(course, step, checkpoint, progress)
-    return Learned(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
+    return Fitted(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
 
 
 def _squared_slope(answers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
@@ -245,4 +250,4 @@ def sampler(recipe: GanRecipe, form: Form, arrays: Mapping[str, np.ndarray]) -> 
     return draw
 
 
-GAN = Method("gan", GanRecipe, learn, sampler, free=("block",))
+GAN = Method("gan", GanRecipe, fit, sampler, free=("block",))

@@ -21,7 +21,7 @@ Draw = Callable[[int, range, int], np.ndarray]
 
 
 class Material(NamedTuple):
-    """Training images, and nothing else, to learn from.
+    """Training images, and nothing else.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Form(NamedTuple):
     device: str
 
 
-class Learned(NamedTuple):
+class Fitted(NamedTuple):
     """What a method keeps of a training: arrays, and plain values for people."""
 
     arrays: dict[str, np.ndarray]
@@ -67,7 +67,7 @@ class Method:
     ----------
     recipe
         A frozen dataclass of plain values with a method `check`; its defaults are a small training.
-    learn
+    fit
         From training images to arrays.
     sampler
         From those arrays to a function that draws images.
@@ -79,7 +79,7 @@ class Method:
 
     name: str
     recipe: type
-    learn: Callable[[Material, Any, Checkpoint, Progress], Learned]
+    fit: Callable[[Material, Any, Checkpoint, Progress], Fitted]
     sampler: Callable[[Any, Form, Arrays], Draw]
     fewest: int = 1
     free: tuple[str, ...] = ()
@@ -107,9 +107,9 @@ class Method:
         recipe = self.recipe() if recipe is None else recipe
         recipe.check()
         material = Material(images, _checked(images, labels, classes), classes, device)
-        learned = self.learn(material, recipe, checkpoint, progress)
+        fitted = self.fit(material, recipe, checkpoint, progress)
         counts = tuple(np.bincount(material.labels, minlength=classes).tolist())
-        return Generator(self, recipe, Form(material.frame, classes, device), counts, *learned)
+        return Generator(self, recipe, Form(material.frame, classes, device), counts, *fitted)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _named, (self.name,)
@@ -150,7 +150,7 @@ class Generator:
     def sample(self, label: int, indices: range, seed: int) -> np.ndarray:
         """Images number `indices` of the class `label`, ``(m, h, w, c) uint8``.
 
-        Each is a function of (seed, label, index) alone, whatever else is asked for, bit for bit on one kind of machine
+        Each is a function of (seed, label, index) alone, whatever else is made, bit for bit on one kind of machine
         with one number of threads: shards may be cut anywhere and made anywhere.
 
         Raises
@@ -161,7 +161,7 @@ class Generator:
         if not 0 <= label < len(self.counts):
             raise InputError(f"there is no class {label}; the generator knows {len(self.counts)}, from 0 on")
         if len(indices) and min(indices) < 0:
-            raise InputError(f"images are numbered from 0 on, but {indices} was asked for")
+            raise InputError(f"images are numbered from 0 on, but {indices} was requested")
         reason = self.refusal(label)
         if reason:
             raise InputError(reason)
@@ -237,7 +237,7 @@ def check_range(recipe: Any, low: float, high: float, *names: str) -> None:
 def _checked(images: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3) or not images.size:
         raise InputError(
-            f"a generator learns from images (n, h, w, 1 or 3) of bytes, not from {images.shape} {images.dtype}"
+            f"a generator is trained on images (n, h, w, 1 or 3) of bytes, not from {images.shape} {images.dtype}"
         )
     labels = np.asarray(labels).astype(np.int64)
     if labels.shape != (len(images),):

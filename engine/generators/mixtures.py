@@ -9,7 +9,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.generators.drawing import by_class, own_image
-from gapscope.generators.generator import Draw, Form, Learned, Material, Method
+from gapscope.generators.generator import Draw, Fitted, Form, Material, Method
 
 # Two images (h, w, c), the share of the first, random numbers.
 Mix = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
@@ -33,9 +33,9 @@ class MixtureRecipe:
             raise InputError(f"alpha is {self.alpha}; give a number above 0, such as 1")
 
 
-def learn(material: Material, recipe: MixtureRecipe, checkpoint: Checkpoint, progress: Progress) -> Learned:
+def fit(material: Material, recipe: MixtureRecipe, checkpoint: Checkpoint, progress: Progress) -> Fitted:
     """The training images as they are; nothing is trained."""
-    return Learned({"images": material.images, "labels": material.labels}, {})
+    return Fitted({"images": material.images, "labels": material.labels}, {})
 
 
 def weighted_mean(first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -86,5 +86,5 @@ def _mixed(mix: Mix, recipe: MixtureRecipe, images: np.ndarray, label: int, inde
     return mix(images[first], images[second], rng.beta(recipe.alpha, recipe.alpha), rng)
 
 
-MIXUP = Method("mixup-pixels", MixtureRecipe, learn, _sampler(weighted_mean), fewest=2, free=("alpha",))
-CUTMIX = Method("cutmix", MixtureRecipe, learn, _sampler(pasted), fewest=2, free=("alpha",))
+MIXUP = Method("mixup-pixels", MixtureRecipe, fit, _sampler(weighted_mean), fewest=2, free=("alpha",))
+CUTMIX = Method("cutmix", MixtureRecipe, fit, _sampler(pasted), fewest=2, free=("alpha",))

@@ -1,8 +1,8 @@
 """Whether a classifier that never saw the synthetic rows confirms their labels.
 
-Shrunk discriminants (Ledoit and Wolf) are trained on real training rows in five folds. Each real row is judged by the
-one head that was trained without it, which gives the accuracy to compare with; a synthetic row by the mean of the five
-heads' probabilities, of which none has seen it.
+Shrunk discriminants (Ledoit and Wolf) are trained on real training rows in five folds. Each real row is classified by
+the one head that was trained without it, which gives the accuracy to compare with; a synthetic row by the mean of the
+five heads' probabilities, of which none has seen it.
 """
 
 from typing import NamedTuple
@@ -63,12 +63,12 @@ class Agreement(NamedTuple):
 def agreement(
     real: Chunk, synthetic: View, workers: Workers, *, seed: int = 0, progress: Progress = SILENT
 ) -> Agreement:
-    """Train the heads and judge every row; about one second a fold for 800 rows of 1,280 features.
+    """Train the heads and classify every row; about one second a fold for 800 rows of 1,280 features.
 
     Raises
     ------
     InputError
-        Fewer than two classes have two rows, so that nothing can be told apart.
+        Fewer than two classes have two rows, so that nothing can be separated.
     """
     names = list(synthetic.store.class_names)
     known = real.y >= 0

@@ -35,14 +35,14 @@ def assess(
     """
     real = some_rows(sets.train, MOST_ROWS, seed, "training")
     synthetic = some_rows(sets.synthetic, MOST_ROWS, seed, "synthetic")
-    found = [*distribution(real, synthetic, workers, seed, progress), agreed.verdict(), *copies.verdicts()]
+    verdicts = [*distribution(real, synthetic, workers, seed, progress), agreed.verdict(), *copies.verdicts()]
     for label, name in enumerate(sets.class_names):
         mine = of_class(synthetic, label)
         if len(mine.y):
             apart = distribution(of_class(real, label), mine, workers, seed, SILENT)
-            found += [replace(verdict, class_name=name) for verdict in apart]
-            found += [agreed.verdict(label, name), *copies.verdicts(label, name)]
-    return found
+            verdicts += [replace(verdict, class_name=name) for verdict in apart]
+            verdicts += [agreed.verdict(label, name), *copies.verdicts(label, name)]
+    return verdicts
 
 
 def distribution(

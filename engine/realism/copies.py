@@ -71,30 +71,30 @@ class Yardstick(NamedTuple):
     threshold: float
 
     @classmethod
-    def of(cls, found: Distances, y: Array, classes: int, rate: float) -> "Yardstick":
+    def of(cls, distances: Distances, y: Array, classes: int, rate: float) -> "Yardstick":
         """From training rows with classes ``y : (n,)``, each left out of its own neighbours."""
-        single = found.overall > 0
-        found, y = Distances(*(column[single] for column in found)), y[single]
-        scale = _medians(found.within, y, classes)
-        kinds = tuple(np.sort(values) for values in _kinds(found, y, scale))
+        single = distances.overall > 0
+        distances, y = Distances(*(column[single] for column in distances)), y[single]
+        scale = _medians(distances.within, y, classes)
+        kinds = tuple(np.sort(values) for values in _kinds(distances, y, scale))
         blank = cls(scale, kinds, 0.0)
         # Each training row is among those that it is ranked with; a synthetic row is not.
-        own = blank.suspicion(found, y) - 1 / max(len(y), 1)
+        own = blank.suspicion(distances, y) - 1 / max(len(y), 1)
         return blank._replace(threshold=_threshold(own, rate))
 
-    def suspicion(self, found: Distances, y: Array) -> Array:
+    def suspicion(self, distances: Distances, y: Array) -> Array:
         """The least of the three ranks, ``(m,)``: the share of training rows that are as near or nearer."""
         n = max(len(self.sorted[0]), 1)
-        kinds = zip(self.sorted, _kinds(found, y, self.scale), strict=True)
+        kinds = zip(self.sorted, _kinds(distances, y, self.scale), strict=True)
         return np.min([np.searchsorted(known, values, side="right") / n for known, values in kinds], axis=0)
 
-    def are_copies(self, found: Distances, y: Array) -> Array:
+    def are_copies(self, distances: Distances, y: Array) -> Array:
         """Which rows are copies, ``(m,) bool``."""
-        return self.suspicion(found, y) <= self.threshold
+        return self.suspicion(distances, y) <= self.threshold
 
 
 class Copies(NamedTuple):
-    """What the copy check found of m synthetic rows.
+    """What the copy check measured of m synthetic rows.
 
     Attributes
     ----------
@@ -131,9 +131,9 @@ class Copies(NamedTuple):
         mine = np.ones(len(self.y), bool) if label is None else self.y == label
         if not mine.any():
             return []
-        found = [_share("copies_of_training", self.of_train[mine], "training", name)]
+        verdicts = [_share("copies_of_training", self.of_train[mine], "training", name)]
         if self.test is not None:
-            found.append(_share("copies_of_test", self.of_test[mine], "test", name))
+            verdicts.append(_share("copies_of_test", self.of_test[mine], "test", name))
             known = self.train_over_test[mine]
             known = known[~np.isnan(known)]
             median = float(np.median(known)) if len(known) else float("nan")
@@ -141,8 +141,8 @@ class Copies(NamedTuple):
                 f"A synthetic row lies {median:.3g} times as far from its nearest training row as from its nearest "
                 "test row (median)."
             )
-            found.append(Verdict("train_over_test_distance", median, sentence, n=int(mine.sum()), class_name=name))
-        return found
+            verdicts.append(Verdict("train_over_test_distance", median, sentence, n=int(mine.sum()), class_name=name))
+        return verdicts
 
 
 def find_copies(sets: Sets, workers: Workers, *, rate: float = RATE, progress: Progress = SILENT) -> Copies:
@@ -196,15 +196,15 @@ def _threshold(own: Array, rate: float) -> float:
     return float(few[-1] if len(few) else values[0])
 
 
-def _kinds(found: Distances, y: Array, scale: Array) -> tuple[Array, Array, Array]:
-    return found.overall, found.within / scale[y], found.ratio
+def _kinds(distances: Distances, y: Array, scale: Array) -> tuple[Array, Array, Array]:
+    return distances.overall, distances.within / scale[y], distances.ratio
 
 
 def _medians(within: Array, y: Array, classes: int) -> Array:
     finite = np.isfinite(within) & (within > 0)
     everywhere = float(np.median(within[finite])) if finite.any() else 1.0
-    found = [within[finite & (y == label)] for label in range(classes)]
-    return np.array([np.median(values) if len(values) else everywhere for values in found])
+    by_class = [within[finite & (y == label)] for label in range(classes)]
+    return np.array([np.median(values) if len(values) else everywhere for values in by_class])
 
 
 def _share(statistic: str, copied: Array, of: str, name: str | None) -> Verdict:

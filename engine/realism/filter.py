@@ -121,7 +121,7 @@ def filter_rows(
     *,
     progress: Progress = SILENT,
 ) -> Filtered:
-    """Judge every synthetic row.
+    """Check every synthetic row.
 
     Raises
     ------
@@ -135,14 +135,14 @@ def filter_rows(
     real = some_rows(sets.train, MOST_ROWS, options.seed, "training")
     agreed = agreement(real, sets.synthetic, workers, seed=options.seed, progress=progress)
     needed = class_thresholds(agreed, len(sets.class_names), options.off_class)[agreed.synthetic_y]
-    found = _reasons(copies, outside > reach, agreed.synthetic < needed, options)
+    reasons = _reasons(copies, outside > reach, agreed.synthetic < needed, options)
     scores = {
         "label_probability": agreed.synthetic,
         "label_threshold": needed,
         "manifold_distance": outside,
         "manifold_threshold": np.full(len(outside), reach),
-        "kept": found == KEPT,
-        "reason": found,
+        "kept": reasons == KEPT,
+        "reason": reasons,
     }
     return Filtered(_table(sets.synthetic, origin, copies, scores), copies, agreed)
 
@@ -178,12 +178,12 @@ def class_thresholds(agreed: Agreement, classes: int, share: float) -> Array:
     if not share:
         return np.zeros(classes)
     everywhere = float(np.quantile(agreed.real, share, method="lower"))
-    found = np.full(classes, everywhere)
+    thresholds = np.full(classes, everywhere)
     for label in range(classes):
         mine = agreed.real[agreed.real_y == label]
         if len(mine) >= 1 / share:
-            found[label] = np.quantile(mine, share, method="lower")
-    return np.maximum(found, 1 / classes)
+            thresholds[label] = np.quantile(mine, share, method="lower")
+    return np.maximum(thresholds, 1 / classes)
 
 
 def _table(synthetic: View, origin: Origin, copies: Copies, scores: dict[str, Array]) -> pa.Table:

@@ -55,15 +55,15 @@ def frechet_verdict(real: Array, synthetic: Array, *, seed: int = 0, halvings: i
     if n < FEWEST_ROWS or m < 2:
         sentence = f"Halves need {FEWEST_ROWS} real and 2 synthetic rows, there are {n} and {m}: no Fréchet distance."
         return Verdict("frechet", float("nan"), sentence, n=n + m)
-    found = matched(real, synthetic, seed, halvings)
-    value, null = float(found.values.mean()), float(found.null.mean())
-    low, high = interval_of(found.values)
+    distances = matched(real, synthetic, seed, halvings)
+    value, null = float(distances.values.mean()), float(distances.null.mean())
+    low, high = interval_of(distances.values)
     spread = float(np.var(real, axis=0, ddof=1, dtype=np.float64).sum())
     effect = float(np.sqrt(max(value - null, 0.0) / spread)) if spread > 0 else 0.0
-    usual = " to ".join(f"{bound:.4g}" for bound in interval_of(found.null))
+    usual = " to ".join(f"{bound:.4g}" for bound in interval_of(distances.null))
     sentence = (
         f"The squared Fréchet distance is {value:.4g} where a perfect generator gets {null:.4g} ({usual}), with "
-        f"{found.rows:,} rows on each side."
+        f"{distances.rows:,} rows on each side."
     )
     return Verdict("frechet", value, sentence, low, high, effect=effect, null=null, n=n + m)
 

@@ -54,8 +54,8 @@ def prdc(
     options = ShiftOptions(seed=seed, neighbours=k)
     look = Look((real.x, synthetic.x), seed, 1)
     pair = Pair(_side(real, "real"), _side(synthetic, "synthetic"), look, options, workers, progress)
-    found = {verdict.statistic: verdict for verdict in PRDC.compares(pair).verdicts}
-    return [_worded(found[name]) for name in STATISTICS]
+    verdicts = {verdict.statistic: verdict for verdict in PRDC.compares(pair).verdicts}
+    return [_worded(verdicts[name]) for name in STATISTICS]
 
 
 def _worded(verdict: Verdict) -> Verdict:

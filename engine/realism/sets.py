@@ -16,9 +16,9 @@ class Sets:
     Attributes
     ----------
     train
-        The real rows that the generator learnt from.
+        The real rows that the generator was trained on.
     synthetic
-        Generated rows, labelled with the class that was asked for.
+        Generated rows, labelled with the class that was requested.
     test
         Real rows that no generator may have seen, looked at for copies and for nothing else; None where there are none.
     """

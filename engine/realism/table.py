@@ -1,4 +1,4 @@
-"""The table of synthetic rows: where each comes from, how it was judged, and why it was kept or not."""
+"""The table of synthetic rows: where each comes from, how it was checked, and why it passed or not."""
 
 import pyarrow as pa
 

@@ -26,6 +26,7 @@ PAGES = {
     "shift": "gapscope.shifts.page:page",
     "forecast": "gapscope.forecasts.page:page",
     "map": "gapscope.maps.page:page",
+    "augment": "gapscope.synthesis.page:page",
 }
 
 

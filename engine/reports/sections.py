@@ -10,9 +10,8 @@ from gapscope.reports.page.features import feature_section
 from gapscope.reports.page.forecasts import forecast_section
 from gapscope.reports.page.lead import lead_of
 from gapscope.reports.page.ledger import ledger_section, repair_section
-from gapscope.reports.page.replicated_images import image_section
 from gapscope.reports.page.statistics import statistics_section
-from gapscope.reports.page.studies import comparison_section, study_section
+from gapscope.reports.page.studies import comparison_section
 from gapscope.reports.page.training import training_section
 from gapscope.runs.run import FIGURES, Run
 
@@ -23,8 +22,6 @@ def page(run: Run) -> list[Block]:
     sections = [
         ledger_section(run),
         repair_section(run),
-        study_section(run),
-        image_section(run),
         comparison_section(run),
         class_section(run),
         confusion_section(run, answers),

@@ -1,4 +1,4 @@
-"""Which classes lose or gain more than luck, in F1: the accuracy of a class rises when everything is taken for it.
+"""Which classes lose or gain beyond chance, in F1: the recall of a class rises when everything is predicted as it.
 
 The change of each class is drawn towards the mean change as far as its noise demands, and is tested with control of the
 share of false discoveries.
@@ -11,12 +11,12 @@ import numpy as np
 from gapscope.inference.interval import LEVEL
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.shrunk import NORMAL, shrunk
-from gapscope.studies.crossed import Estimate, doubt, estimated, within
+from gapscope.studies.crossed import Estimate, estimated, standard_error, within
 from scipy.special import stdtrit
 
 
 class Part(NamedTuple):
-    """A number of one class, and how far it moves with each answer, ``(n, s)``."""
+    """A number of one class, and how far it moves with each prediction, ``(n, s)``."""
 
     value: float
     influence: np.ndarray
@@ -47,7 +47,7 @@ class Changes(NamedTuple):
 def class_f1(label: np.ndarray, predicted: np.ndarray, index: int) -> Part:
     """F1 of one class, the mean over seeds, from ``label : (n,)`` and ``predicted : (n, s)``; 0 where it never occurs.
 
-    F1 is ``2 a / (b + c)`` with a the right answers, b the images of the class and c the answers that name it; its
+    F1 is ``2 a / (b + c)`` with a the correct predictions, b the images of the class and c the predictions of it; its
     linearisation is ``(2 a_i - F1 (b_i + c_i)) n / (b + c)`` for each image.
     """
     of_class = (label == index)[:, None]
@@ -67,11 +67,11 @@ def f1_estimate(part: Part) -> Estimate:
 def changes(label: np.ndarray, classes: int, part: Callable[[int], Part], *, against_mean: bool) -> Changes:
     """The changes ``part(index)`` of all classes, tested against that of the mean class or against none."""
     there = np.flatnonzero(np.bincount(label, minlength=classes) >= 2)
-    found = [part(index) for index in there.tolist()]
-    raw = np.array([one.value for one in found])
+    parts = [part(index) for index in there.tolist()]
+    raw = np.array([one.value for one in parts])
     least = 0.5 / np.bincount(label, minlength=classes)[there]  # half an image
-    error = np.maximum([_normal_error(one.influence) for one in found], least)
-    columns = (raw, *shrunk(raw, error), _tested(found, against_mean=against_mean))
+    error = np.maximum([_normal_error(one.influence) for one in parts], least)
+    columns = (raw, *shrunk(raw, error), _tested(parts, against_mean=against_mean))
     wide = np.full((len(columns), classes), np.nan)
     wide[:, there] = columns
     return Changes(*wide)
@@ -79,15 +79,15 @@ def changes(label: np.ndarray, classes: int, part: Callable[[int], Part], *, aga
 
 def _normal_error(influence: np.ndarray) -> float:
     """The standard error with which a normal interval is as wide as Student's."""
-    error, degrees = doubt(influence)
+    error, degrees = standard_error(influence)
     return error * float(stdtrit(degrees, (1 + LEVEL) / 2)) / NORMAL
 
 
-def _tested(found: list[Part], *, against_mean: bool) -> np.ndarray:
+def _tested(parts: list[Part], *, against_mean: bool) -> np.ndarray:
     if not against_mean:
-        return np.array([estimated(*one).p for one in found])
-    mean = Part(np.mean([one.value for one in found]), sum(one.influence for one in found) / len(found))
-    return np.array([estimated(*one.less(mean)).p for one in found])
+        return np.array([estimated(*one).p for one in parts])
+    mean = Part(np.mean([one.value for one in parts]), sum(one.influence for one in parts) / len(parts))
+    return np.array([estimated(*one.less(mean)).p for one in parts])
 
 
 def discoveries(p: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """How sure a number is that was averaged over images and over trainings: other images and other seeds would move it.
 
-Every seed answers for every image, so answers are not independent: images are hard for all seeds alike, and a seed is
-better or worse on all images. Both are taken as samples of many, as readers and cases are in studies of diagnosis.
-Counting ``images x seeds`` as so many independent answers would make every interval too narrow; the spread over three
-seeds alone would leave out that other images may be drawn.
+Every seed classifies every image, so predictions are not independent: images are hard for all seeds alike, and a seed
+is better or worse on all images. Both are taken as samples of many, as readers and cases are in studies of diagnosis.
+Counting ``images x seeds`` as so many independent predictions would make every interval too narrow; the spread over
+three seeds alone would leave out that other images may be drawn.
 
 References
 ----------
@@ -20,7 +20,7 @@ from gapscope.inference.interval import LEVEL
 from scipy.special import stdtr, stdtrit
 
 
-class Doubt(NamedTuple):
+class StandardError(NamedTuple):
     """Standard error of a mean over images and seeds, and its degrees of freedom."""
 
     error: float
@@ -36,30 +36,30 @@ class Estimate(NamedTuple):
     p: float
 
 
-def doubt(influence: np.ndarray) -> Doubt:
-    """Of the mean of ``influence : (n, s)``, n >= 2 images by s seeds; for one seed, over images alone.
+def standard_error(influence: np.ndarray) -> StandardError:
+    """That of the mean of ``influence : (n, s)``, n >= 2 images by s seeds; for one seed, over images alone.
 
     The variance is ``(MS_seeds + max(MS_images - MS_rest, 0)) / (n s)`` from the two-way table of mean squares, where
-    MS_seeds is MS_rest at least: few seeds may look more alike than answers of one law can be.
+    MS_seeds is MS_rest at least: few seeds may look more alike than predictions of one law can be.
     """
     n, s = influence.shape
     by_image, by_seed = influence.mean(axis=1), influence.mean(axis=0)
     if s == 1:
-        return Doubt(float(np.sqrt(by_image.var(ddof=1) / n)), n - 1)
+        return StandardError(float(np.sqrt(by_image.var(ddof=1) / n)), n - 1)
     rest = influence - by_image[:, None] - by_seed + influence.mean()
     left = np.square(rest).sum() / ((n - 1) * (s - 1))
     images, seeds = s * by_image.var(ddof=1), max(n * by_seed.var(ddof=1), left)
     total = seeds + max(images - left, 0.0)
     degrees = (s - 1) * (total / seeds) ** 2 if seeds > 0 else np.inf
-    return Doubt(float(np.sqrt(total / (n * s))), float(degrees))
+    return StandardError(float(np.sqrt(total / (n * s))), float(degrees))
 
 
 def estimated(value: float, influence: np.ndarray, null: float = 0.0) -> Estimate:
     """A `value` that moves by the mean of ``influence : (n, s)`` when images or seeds change, tested against `null`.
 
-    For a mean the influence of an answer is the answer itself; for a ratio of means it is that of its linearisation.
+    For a mean the influence of a value is the value itself; for a ratio of means it is that of its linearisation.
     """
-    error, degrees = doubt(influence)
+    error, degrees = standard_error(influence)
     half = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
     return Estimate(value, value - half, value + half, _p(value - null, error, degrees, len(influence)))
 
@@ -78,9 +78,9 @@ def accuracy(right: np.ndarray) -> Estimate:
     return within(estimated(float(right.mean()), right.astype(np.float64)), 0.0)._replace(p=np.nan)
 
 
-def within(found: Estimate, least: float) -> Estimate:
-    """`found` with an interval that ends at `least` and 1."""
-    return found._replace(low=max(found.low, least), high=min(found.high, 1.0))
+def within(estimate: Estimate, least: float) -> Estimate:
+    """`estimate` with an interval that ends at `least` and 1."""
+    return estimate._replace(low=max(estimate.low, least), high=min(estimate.high, 1.0))
 
 
 def paired(one: np.ndarray, other: np.ndarray) -> Estimate:
@@ -89,7 +89,7 @@ def paired(one: np.ndarray, other: np.ndarray) -> Estimate:
     For one seed the p-value is McNemar's.
     """
     change = one.astype(np.float64) - other
-    found = within(estimated(float(change.mean()), change), -1.0)
+    estimate = within(estimated(float(change.mean()), change), -1.0)
     if one.shape[1] > 1:
-        return found
-    return found._replace(p=mcnemar(int((one & ~other).sum()), int((other & ~one).sum())))
+        return estimate
+    return estimate._replace(p=mcnemar(int((one & ~other).sum()), int((other & ~one).sum())))

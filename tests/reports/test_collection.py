@@ -127,42 +127,6 @@ def digits_run(folder, wrong=3, classes=None, dataset="digits"):
     return folder
 
 
-def study_run(folder, adjusted_p=0.001):
-    """Two trainings on two test sets by hand."""
-    lost = {"value": [None, 0.5], "low": [None, 0.4], "high": [None, 0.6], "adjusted_p": [None, adjusted_p]}
-    cells = [
-        ("original", "original", 0.9),
-        ("original", "night", 0.4),
-        ("night", "original", 0.8),
-        ("night", "night", 0.7),
-    ]
-    rows = [
-        {
-            "trained_on": one,
-            "tested_on": other,
-            "seed": seed,
-            "accuracy": value,
-            "low": value - 0.1,
-            "high": value + 0.05,
-        }
-        | {"train_accuracy": 0.95, "n": 300}
-        for one, other, value in cells
-        for seed in (None, 0)
-    ]
-    gain = {"trained_on": "night", "low": 0.2, "high": 0.4}
-    gains = [gain | {"tested_on": "night", "value": 0.3, "p": 0.001, "adjusted_p": 0.002}]
-    gains += [gain | {"tested_on": "original", "value": -0.1, "p": 0.4, "adjusted_p": 0.4}]
-    change = {"modification": "night", "change": "lost", "class": HOSTILE, "shrunk": 0.4, "low": 0.3, "high": 0.5}
-    return write_run(
-        folder,
-        "study-modifications",
-        [result("accuracy", value, dataset=other, model=f"net trained on {one}") for one, other, value in cells],
-        tables={"accuracies": rows, "differences": gains, "changes": [change | {"adjusted_p": 0.01, "flagged": True}]},
-        files={"study": {"tests": ["original", "night"], "differences": {"lost": lost}}},
-        figures={"accuracy": picture(), "gains": picture(), "classes-lost": picture()},
-    )
-
-
 def collected_of(*folders, images=NOWHERE):
     return collected([read_run(Location.of(folder)) for folder in folders], images)
 
@@ -263,21 +227,6 @@ def test_the_run_that_ranks_first_answers_and_the_others_are_folded_below_it(tmp
         "toy-night/test": 0.3,
         "fog/test": 0.2,
     }
-
-
-def test_a_study_tells_what_is_lost_and_what_training_wins_it_back(tmp_path):
-    found = collected_of(study_run(tmp_path / "study")).blocks
-    assert answer_of(found).headline == "Trained on original, night costs 50.0 points of accuracy"
-    assert "night takes 50.0 points (95 % interval 40.0 to 60.0)" in part_of(found, "What was lost")
-    assert "Train on night: it gains 30.0 points on night" in part_of(found, "What to do")
-    shown = {one.name: one.alt for one in section_of(found, "study", Figure)}
-    assert set(shown) == {"accuracy", "gains", "classes-lost"}
-    assert "1 of 2 are gains" in shown["gains"]
-
-
-def test_a_study_whose_losses_may_be_chance_claims_none(tmp_path):
-    found = collected_of(study_run(tmp_path / "study", adjusted_p=0.4)).blocks
-    assert answer_of(found).headline == "Trained on original, no modification costs accuracy beyond chance"
 
 
 def test_a_comparison_and_a_shift_begin_with_their_largest_finding(tmp_path):

@@ -8,28 +8,27 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from gapscope.blocks import markdown
 from gapscope.cnn import evaluate, record
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.core.progress import SILENT
 from gapscope.draw.canvas import COLUMN, PAGE
-from gapscope.jobs.study import command_of, run_cells
-from gapscope.jobs.study_augmentation import StudyAugmentationConfig, run
-from gapscope.jobs.study_augmentation.heads import heads_of, run_heads
-from gapscope.jobs.study_augmentation.sets import make_sets, sets_of, studied
-from gapscope.jobs.study_augmentation.trainings import cells_of
-from gapscope.reports.page.augmentation import augmentation_section
+from gapscope.jobs.study_augmentation import StudyAugmentationConfig, plan_of, run, sets_of
 from gapscope.runs.run import read_run
-from gapscope.studies.augmentation import Answers
+from gapscope.studies.augmentation import TrainingPredictions
 from gapscope.studies.augmentation.findings import findings, is_sure
 from gapscope.studies.augmentation.measures import MEASURES, measures
 from gapscope.studies.augmentation.page import page
 from gapscope.studies.augmentation.pictures import pictures
+from gapscope.studies.augmentation.plan import head_methods, heads_of, trainings_of
+from gapscope.studies.augmentation.synthetic_sets import make_sets, settings_of
 from gapscope.studies.augmentation.tables import tables
-from gapscope.studies.augmentation.verdict import verdict
+from gapscope.studies.saved import command_of, plain
+from gapscope.studies.trainings import Place, run_trainings
 from picture_words import check_words
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from toy_runs import write_run
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 KINDS = {"nothing": "nothing", "class-weights": "remedy", "augmentation": "remedy", "gan to-max": "synthetic",
@@ -59,14 +58,16 @@ class Silent:
 
 
 def made_up(rng, levels, n=1000, seeds=3, counts=(40, 30, 20, 18, 10), kinds=KINDS):
-    """Answers of the five trainings with the accuracies `levels`; an image is hard for all of them alike."""
+    """Predictions of the five trainings with the accuracies `levels`; an image is hard for all of them alike."""
     label = np.arange(n, dtype=np.int32) % len(CLASSES)
     hard = rng.random(n)[:, None]
     predicted = []
     for share in levels:
         right = norm.cdf(0.8 * norm.ppf(hard) + 0.6 * rng.normal(size=(n, seeds))) < share
         predicted.append(np.where(right, label[:, None], (label[:, None] + rng.integers(1, 5, (n, seeds))) % 5))
-    return Answers(tuple(kinds), tuple(kinds.values()), CLASSES, np.array(counts), label, np.array(predicted, np.int32))
+    return TrainingPredictions(
+        tuple(kinds), tuple(kinds.values()), CLASSES, np.array(counts), label, np.array(predicted, np.int32)
+    )
 
 
 def found_of(rng, *levels, **options):
@@ -131,45 +132,65 @@ def test_equal_trainings_are_seldom_told_apart(rng):
     assert wrong <= 40 * 0.05 + 3 * np.sqrt(40 * 0.05 * 0.95)
 
 
-def test_the_verdict_is_willing_to_say_that_synthetic_images_did_not_help(rng):
-    text = " ".join(verdict(found_of(rng, 0.5, 0.5, 0.7, 0.5, 0.7)))
-    assert "What helps most is **augmentation" in text or "What helps most is **gan to-max + augmentation" in text
+@pytest.fixture
+def page_of(tmp_path):
+    """A function that words the page of a finished run with some findings."""
+
+    def words(found, figures=()):
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        files, drawn = {"study": plain(found)}, dict.fromkeys(figures, b"")
+        return page(read_run(Location.of(write_run(folder, "study-augmentation", files=files, figures=drawn))))
+
+    return words
+
+
+def text_of(blocks):
+    """The answer of a page."""
+    return " ".join(text for _, text in blocks[0].parts)
+
+
+def test_the_answer_is_willing_to_say_that_synthetic_images_did_not_help(rng, page_of):
+    blocks = page_of(found_of(rng, 0.5, 0.5, 0.7, 0.5, 0.7))
+    assert "augmentation helps most: " in blocks[0].headline
+    text = text_of(blocks)
     assert "Plain augmentation (flip crop:4) helps" in text
-    assert "Synthetic images did not help here for sure; plain augmentation did" in text
+    assert "Synthetic images alone did not help beyond chance; augmentation did." in text
     assert "may be chance" in text
-    assert "add nothing that is sure" in text
+    assert "add nothing beyond chance" in text
 
 
-def test_the_verdict_says_where_synthetic_images_help_and_hurt(rng):
-    text = " ".join(verdict(found_of(rng, 0.4, 0.2, 0.5, 0.6, 0.7)))
+def test_the_answer_says_where_synthetic_images_help_and_hurt(rng, page_of):
+    text = text_of(page_of(found_of(rng, 0.4, 0.2, 0.5, 0.6, 0.7)))
     assert "Synthetic images alone help: gan to-max" in text
-    assert "On top of plain augmentation synthetic images help (points: gan to-max" in text
-    assert "Worse than nothing for sure: class-weights" in text
-    hurt = " ".join(verdict(found_of(rng, 0.4, 0.4, 0.7, 0.4, 0.5)))
-    assert "synthetic images hurt (points: gan to-max" in hurt
-    chance = " ".join(verdict(found_of(rng, *[0.5] * 5, n=100)))
-    assert "Of 4 things that were tried none helps for sure" in chance
-    alone = verdict(found_of(rng, 0.5, 0.5, n=100, kinds=dict([*KINDS.items()][:2])))
-    assert alone[1].startswith("The one thing that was tried, **class-weights**, does not help for sure: it changes")
+    assert "On top of plain augmentation synthetic images help (gan to-max" in text
+    assert "Worse than nothing beyond chance: class-weights" in text
+    assert "synthetic images hurt (gan to-max" in text_of(page_of(found_of(rng, 0.4, 0.4, 0.7, 0.4, 0.5)))
+    chance = page_of(found_of(rng, *[0.5] * 5, n=100))
+    assert "Nothing that was tried helps beyond chance" in chance[0].headline
+    assert "Of 4 trainings none helps beyond chance" in text_of(chance)
+    alone = text_of(page_of(found_of(rng, 0.5, 0.5, n=100, kinds=dict([*KINDS.items()][:2]))))
+    assert "The one training that was tried, class-weights, changes macro F1 by" in alone
+    nothing = page_of(found_of(rng, 0.5, n=100, kinds=dict([*KINDS.items()][:1])))
+    assert nothing[0].headline.startswith("Nothing else was tried")
 
 
-def test_the_verdict_says_whether_synthetic_features_help_beyond_a_refitted_head(rng):
+def test_the_answer_says_whether_synthetic_features_help_beyond_a_refitted_head(rng, page_of):
     found = found_of(rng, 0.4, 0.6, 0.4, 0.75, 0.6, kinds=HEADS)
     assert [is_sure(found, "over_head", row) for row in range(5)] == [0, 0, 0, 1, 0]
     place = found["measures"].index("macro_f1")
     change = found["scores"]["value"][3, place] - found["scores"]["value"][1, place]
     assert found["over_head"]["value"][3, place] == pytest.approx(change)
-    helped = " ".join(verdict(found))
-    assert "last layer of the same networks learnt again, without synthetic features" in helped
-    assert "Synthetic features help, in points over *head refitted*: smote to-max (features)" in helped
-    did_not = " ".join(verdict(found_of(rng, 0.4, 0.6, 0.4, 0.6, 0.3, kinds=HEADS)))
-    assert "**Synthetic features did not help here for sure**: the best of 2 methods, smote to-max" in did_not
-    assert "Worse for sure: gaussian to-max (features)" in did_not
+    helped = text_of(page_of(found))
+    assert "last layer of the same networks trained again, without synthetic features" in helped
+    assert "Synthetic features help over head refitted: smote to-max (features)" in helped
+    did_not = text_of(page_of(found_of(rng, 0.4, 0.6, 0.4, 0.6, 0.3, kinds=HEADS)))
+    assert "Synthetic features did not help beyond chance: the best of 2 methods, smote to-max" in did_not
+    assert "Worse beyond chance: gaussian to-max (features)" in did_not
 
 
-def test_page_tables_and_pictures_have_the_refitted_heads(rng):
+def test_page_tables_and_pictures_have_the_refitted_heads(rng, page_of):
     found = findings(made_up(rng, (0.4, 0.6, 0.4, 0.7, 0.6), n=200, kinds=HEADS), ABOUT, [], Silent())
-    text = page(found, "figures", "python cli.py study-augmentation", ["gains"])
+    text = markdown.page("toys", page_of(found, ["gains"]))
     for part in ("add to a refitted last layer", "`train-cnn` or `refit-head`", "Refitted last layers belong"):
         assert part in text
     assert "nan" not in text.lower()
@@ -180,11 +201,11 @@ def test_page_tables_and_pictures_have_the_refitted_heads(rng):
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_the_page_has_all_parts_and_no_missing_number(rng, seeds):
+def test_the_page_has_all_parts_and_no_missing_number(rng, seeds, page_of):
     sets = [SET, SET | {"name": "gan 2x", "kept": 0}]
-    answers = made_up(rng, (0.4, 0.4, 0.6, 0.5, 0.6), n=200, seeds=seeds)
-    found = findings(answers, ABOUT, sets, Silent())
-    text = page(found, "figures", "python cli.py study-augmentation", ["gains", "contact-gan"])
+    predictions = made_up(rng, (0.4, 0.4, 0.6, 0.5, 0.6), n=200, seeds=seeds)
+    found = findings(predictions, ABOUT, sets, Silent())
+    text = markdown.page("toys", page_of(found, ["gains", "contact-gan"]))
     for title in ("# toys", "## What helps", "## The other measures", "add to plain", "## The synthetic sets"):
         assert title in text
     assert "figures/contact-gan.png" in text
@@ -231,38 +252,39 @@ def test_a_small_study_runs_and_leaves_page_pictures_and_tables(studied_once):
     text = (work / "docs" / "augmentation-digits-100.md").read_text()
     assert "augmentation-digits-100/contact-cutmix.png" in text
     assert "# digits@100" in (folder / "study.md").read_text()
-    told = (folder / "report.html").read_text()
-    assert "0 of 3 gains are beyond chance" in told
-    assert "Nearest to a gain that is sure is" in told
+    assert (folder / "report.html").exists()
+    answer = report.blocks[0]
+    assert "0 of 3 trainings gain beyond chance" in dict(answer.parts)["How sure"]
     assert {one.metric for one in report.results} >= {"macro_f1", "macro_f1_gain", "macro_f1_gain_over_augmentation"}
 
 
-def test_what_is_there_is_not_made_again_and_a_larger_set_has_fewer_epochs(studied_once, monkeypatch):
+HERE = Place(None, "", None)
+
+
+def test_what_is_there_is_not_made_again_and_a_larger_set_has_fewer_epochs(studied_once):
     _, config, _ = studied_once
-    monkeypatch.setattr("gapscope.jobs.study_augmentation.sets.augment_all", None)
-    monkeypatch.setattr("gapscope.jobs.study.train", None)
-    what = studied(config)
-    sets = sets_of(config, what)
-    make_sets(sets, config, SILENT)
-    cells = cells_of(config, what, sets)
-    run_cells(cells, config, SILENT)
+    plan = plan_of(config)
+    sets = sets_of(config, plan)
+    make_sets(sets, None, HERE)
+    trainings = trainings_of(plan, config.remedies, sets)
+    run_trainings(trainings, None, HERE)
     record = sets[0].record()
     share = record["learnt"] / (record["learnt"] + record["images"])
-    assert [cell.options["epochs"] for cell in cells] == [4, 4, *[round(4 * share)] * 2]
-    assert {cell.options["evaluate_on"] for cell in cells} == {("digits@100/test",)}
-    assert {cell.options["validation"] for cell in cells} == {sets[0].options["validation"]}
-    assert len({cell.place.name for cell in cells}) == 4
+    assert [one.options["epochs"] for one in trainings] == [4, 4, *[round(4 * share)] * 2]
+    assert {one.options["evaluate"] for one in trainings} == {("digits@100/test",)}
+    assert {one.options["validation"] for one in trainings} == {sets[0].options["validation"]}
+    assert len({one.place.name for one in trainings}) == 4
 
 
 def test_each_training_differs_from_the_first_in_one_thing(tmp_path):
     config = config_of(tmp_path, remedies=("class-weights", "balanced-sampler", "augmentation", "mixup", "cutmix"))
-    first, *others = cells_of(config, studied(config), [])
-    for cell in others:
-        differing = {name for name, value in cell.options.items() if value != first.options[name]} - {"name"}
+    first, *others = trainings_of(plan_of(config), config.remedies, [])
+    for one in others:
+        differing = {name for name, value in one.options.items() if value != first.options[name]} - {"name"}
         assert len(differing) == 1
 
 
-def test_refitted_heads_are_rows_of_the_study_and_are_not_made_again(tmp_path, monkeypatch):
+def test_refitted_heads_are_rows_of_the_study_and_are_not_made_again(tmp_path):
     heads = {"features": ("class-balanced", "smote:1x"), "settings": ("smote:neighbours=2",)}
     config = config_of(tmp_path, remedies=(), synthetic=(), epochs=1, seeds=2, **heads)
     report = run(replace(config, report=False))
@@ -278,43 +300,36 @@ def test_refitted_heads_are_rows_of_the_study_and_are_not_made_again(tmp_path, m
     assert {row["seeds"] for row in rows} == {2}
     assert "macro_f1_gain_over_refitted_head" in {one.metric for one in report.results}
     assert "add to a refitted last layer" in (folder / "study.md").read_text()
-    told = augmentation_section(read_run(Location.of(folder)))["sentences"]
-    assert any("learnt again on the features of the same images" in one for one in told)
-    monkeypatch.setattr("gapscope.jobs.study_augmentation.heads.refit", None)
-    what = studied(config)
-    first = cells_of(config, what, [])[0]
-    made = heads_of(config, what, first)
-    run_heads(made, config, SILENT)
-    assert made[2].options["settings"] == ("neighbours=2",)
+    plan = plan_of(config)
+    first = trainings_of(plan, (), [])[0]
+    heads = heads_of(plan, head_methods(config.features), first, settings_of(config.settings))
+    run_trainings(heads, None, HERE)
+    assert heads[2].options["settings"] == ("neighbours=2",)
 
 
 def test_features_change_no_other_run_and_methods_with_nothing_to_make_are_left_out(tmp_path):
-    without, having = (config_of(tmp_path, features=asked) for asked in ((), ("gaussian:to-max", "smote:1x")))
-    what = studied(having)
-    cells = [cells_of(config, what, []) for config in (without, having)]
-    assert [one.place for one in cells[0]] == [one.place for one in cells[1]]
-    assert heads_of(without, what, cells[0][0]) == []
-    equal = config_of(tmp_path, features=("gaussian:1", "smote:1x"))
-    named = [one.name for one in heads_of(equal, studied(equal), cells[0][0])]
-    assert named == ["head refitted", "smote 1x (features)"]
+    without, having = (config_of(tmp_path, features=named) for named in ((), ("gaussian:to-max", "smote:1x")))
+    plan = plan_of(having)
+    first, other = (trainings_of(plan_of(config), config.remedies, []) for config in (without, having))
+    assert [one.place for one in first] == [one.place for one in other]
+    assert heads_of(plan, head_methods(without.features), first[0], {}) == []
+    equal = head_methods(("gaussian:1", "smote:1x"))
+    assert [one.name for one in heads_of(plan, equal, first[0], {})] == ["head refitted", "smote 1x (features)"]
 
 
-def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(tmp_path, cluster, monkeypatch):
-    def noted(options):  # closures, which travel to workers that cannot import this file
+def test_on_a_cluster_sets_of_one_method_are_one_task_and_each_training_is_one(tmp_path, cluster):
+    def noted(options):  # a closure, which travels to workers that cannot import this file
         several = options if isinstance(options, list) else [options]
         (tmp_path / f"{several[0]['name']}.txt").write_text(" ".join(one.get("balance", "-") for one in several))
 
-    monkeypatch.setattr("gapscope.jobs.study_augmentation.sets.augment_all", noted)
-    monkeypatch.setattr("gapscope.jobs.study.train", noted)
-    config = config_of(tmp_path, scheduler=cluster, synthetic=("cutmix:1x", "cutmix:2x", "augment-only:1x"))
-    what = studied(config)
-    make_sets(sets_of(config, what), config, SILENT)
-    assert sorted(place.read_text() for place in tmp_path.glob("*.txt")) == ["1x", "1x 2x"]
-    run_cells(cells_of(config, what, []), config, SILENT)
+    config = config_of(tmp_path, synthetic=("cutmix:1x", "cutmix:2x", "augment-only:1x"), features=("smote:1x",))
+    plan, place = plan_of(config), Place(cluster, "", None)
+    make_sets(sets_of(config, plan), noted, place)
+    assert sorted(file.read_text() for file in tmp_path.glob("*.txt")) == ["1x", "1x 2x"]
+    trainings = trainings_of(plan, config.remedies, [])
+    run_trainings(trainings, noted, place)
     assert len([*tmp_path.glob("*.txt")]) == 4
-    monkeypatch.setattr("gapscope.jobs.study_augmentation.heads.refit", noted)
-    config = config_of(tmp_path, scheduler=cluster, features=("smote:1x",))
-    run_heads(heads_of(config, what, cells_of(config, what, [])[0]), config, SILENT)
+    run_trainings(heads_of(plan, head_methods(config.features), trainings[0], {}), noted, place)
     assert len([*tmp_path.glob("*.txt")]) == 6
 
 
@@ -347,6 +362,6 @@ def test_a_mistake_is_one_sentence(tmp_path, options, sentence):
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, cluster="local", workers=2)
     assert command_of("study-augmentation", config) == (
-        "python cli.py study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
+        "gapscope study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
         "--augment crop:2 --features --backbone tiny --rows 100 --epochs 4 --batch-size 32 --seeds 1"
     )

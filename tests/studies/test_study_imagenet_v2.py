@@ -10,29 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gapscope.blocks import Answer, Figure, Sentence, Table
+from gapscope.blocks.html import document
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.draw.canvas import COLUMN, PAGE
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.inference.line import ProbitLine
-from gapscope.jobs.study import command_of
 from gapscope.jobs.study_imagenet_v2 import StudyImagenetV2Config, run
-from gapscope.reports.page.classes import class_section
-from gapscope.reports.page.confusions import confusion_section
-from gapscope.reports.page.lead import lead_of
-from gapscope.reports.page.replicated_images import image_section
-from gapscope.reports.page.statistics import statistics_section
-from gapscope.reports.page.studies import study_section
 from gapscope.runs.run import read_run
-from gapscope.studies.replication import Answers, read_study
+from gapscope.studies.replication import SetPredictions, read_study
 from gapscope.studies.replication.classes import pooled_drops
-from gapscope.studies.replication.findings import STEPS, findings, told
+from gapscope.studies.replication.findings import STEPS, findings, saved
 from gapscope.studies.replication.images import KINDS, harder_section, kinds_section
 from gapscope.studies.replication.line import fitted, line_section, robustness_of_others
+from gapscope.studies.replication.page import page as page_of
 from gapscope.studies.replication.pairs import frequencies, pair_section
 from gapscope.studies.replication.pictures import pictures
 from gapscope.studies.replication.resampled import accuracies, counted, difficulty, resampled
 from gapscope.studies.replication.sharing import sharing_section, thinned
+from gapscope.studies.replication.tables import tables
+from gapscope.studies.saved import arrays, command_of
 from picture_words import check_words
 from scipy.stats import binomtest
 from toy_runs import write_run
@@ -98,7 +96,7 @@ def studied(tmp_path_factory):
     tables = made_up(place / "tables", np.random.default_rng(5))
     only = tuple(SKILLS)
     workspace, out = str(place / "workspace"), str(place / "out")
-    config = StudyImagenetV2Config(predictions=str(tables), only=only, replicates=40, workspace=workspace, out=out)
+    config = StudyImagenetV2Config(tables=str(tables), models=only, replicates=40, workspace=workspace, out=out)
     report = run(config)
     return report, Path(report.run), config
 
@@ -116,29 +114,29 @@ def found_in(folder, replicates=40):
 
 def test_a_small_study_has_all_its_parts(folder, tmp_path):
     out, workspace = tmp_path / "out", str(tmp_path / "workspace")
-    config = StudyImagenetV2Config(predictions=str(folder), out=str(out), replicates=40, workspace=workspace)
+    config = StudyImagenetV2Config(tables=str(folder), out=str(out), replicates=40, workspace=workspace)
     report = run(replace(config, report=False))
     page = (out / "imagenet-v2.md").read_text()
     for title in (
         "# ImageNet against ImageNetV2",
         "Before reading a list of worst classes",
         "## What was lost",
-        "## The 3 variants",
+        "Each replication:",
         "## The line",
         "## What cannot explain it",
         "## The images",
         "## Harder images, or a change at equal difficulty?",
         "## The guesses after the first",
-        "## Which classes really fell",
+        "## Which classes fell",
         "## Which confusions carry the loss",
-        "## Agreement, and what it foretells",
+        "## Agreement, and what it predicts",
         "## Does the ranking survive?",
         "## What this cannot say",
         "## How it was made",
     ):
         assert title in page
     assert "nan" not in page.lower().replace("nasnet", "")
-    assert "weak has no answers for threshold-0.7" in page
+    assert "weak has no predictions for threshold-0.7" in page
     for picture in (out / "imagenet-v2").glob("*.png"):
         assert f"imagenet-v2/{picture.name}" in page
         assert picture.stat().st_size < 150_000
@@ -160,13 +158,13 @@ def test_the_run_folder_holds_page_tables_pictures_and_what_was_read(studied):
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["status"] == "complete"
     read = {Path(one["place"]): (one["config_hash"], one["rows"]) for one in manifest["inputs"]}
-    tables = list(Path(config.predictions).glob("*.parquet"))
+    tables = list(Path(config.tables).glob("*.parquet"))
     assert read == {table: (sha256(table.read_bytes()).hexdigest(), 500) for table in tables}
     assert len(pq.read_table(place / "results.parquet")) == len(report.results)
     left = {path.name for path in place.iterdir() if path.is_file()}
     assert {"study.md", "study.json", "line.parquet", "neighbours.parquet", "agreement.parquet", "report.html"} <= left
     page = (place / "study.md").read_text()
-    assert "`study.json`" in page
+    assert "study.json" in page
     assert all((place / one).exists() for one in re.findall(r"\((figures/[^)]*)\)", page))
 
 
@@ -177,107 +175,109 @@ def test_the_copy_for_a_reader_is_that_of_the_run_folder(studied):
         own = place / ("figures" if path.suffix == ".png" else ".") / path.name
         assert own.read_bytes() == path.read_bytes()
     page = (Path(config.out) / "imagenet-v2.md").read_text()
-    assert (
-        page.replace("imagenet-v2/", "figures/").split("## How")[0]
-        == ((place / "study.md").read_text().split("## How")[0])
-    )
+    assert page.replace("(imagenet-v2/", "(figures/") == (place / "study.md").read_text()
     assert f"--out {config.out}" in page
 
 
 def test_the_same_command_uses_its_folder_again_and_other_models_get_another(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("gapscope.studies.replication.pictures.pictures", lambda _found: {})
-    config = StudyImagenetV2Config(predictions=str(folder), replicates=20, workspace=str(tmp_path), only=tuple(SKILLS))
+    config = StudyImagenetV2Config(tables=str(folder), replicates=20, workspace=str(tmp_path), models=tuple(SKILLS))
     first = run(config)
     place = Path(first.run)
     assert (place / "report.html").exists()
     assert run(replace(config, report=False)).run == first.run
     assert not (place / "report.html").exists()
     (folder / "v2-threshold-0.7.parquet").unlink()
-    other = run(replace(config, report=False, only=("strong", "good", "fair")))
+    other = run(replace(config, report=False, models=("strong", "good", "fair")))
     assert other.run == f"{first.run}-2"
     page = (Path(other.run) / "study.md").read_text()
     assert "needs four models to leave one out" in page
     assert "nan" not in page
-    assert found_of(other.run)["lead"]["headline"].startswith("3 models lose")
+    assert other.blocks[0].headline.startswith("3 models lose")
 
 
-def found_of(place):
-    read = read_run(Location.of(place))
-    of_run = (study_section, image_section, class_section, statistics_section)
-    sections = [*(section(read) for section in of_run), confusion_section(read, [])]
-    return {"lead": lead_of(read, []), "runs": [{"sections": [one for one in sections if one]}]}
+def part_of(blocks, name):
+    return dict(blocks[0].parts)[name]
 
 
-def section_of(found, name):
-    return next(one for one in found["runs"][0]["sections"] if one["name"] == name)
+def table_of(blocks, caption):
+    return next(one for one in blocks if isinstance(one, Table) and one.caption.startswith(caption))
 
 
-def part_of(found, name):
-    return next(part["text"] for part in found["lead"]["parts"] if part["name"] == name)
-
-
-def test_the_report_begins_with_the_loss_the_line_and_what_explains_it(studied):
-    _, place, _ = studied
-    study, found = json.loads((place / "study.json").read_text()), found_of(place)
+def test_the_page_begins_with_the_loss_the_line_and_what_explains_it(studied):
+    report, place, _ = studied
+    study = json.loads((place / "study.json").read_text())
     side = study["by_target"]["matched-frequency"]
     lost = f"{100 * side['mean_drop']:.1f} points"
-    assert found["lead"]["headline"] == f"4 models lose {lost} on average from validation to matched-frequency"
-    assert part_of(found, "What was lost").startswith(f"{lost} of accuracy lost on average (95 % interval ")
-    assert f"slope {side['line']['slope']:.3f}" in part_of(found, "The line of models")
-    assert f"of {study['ranking']['pairs']} pairs of models change places" in part_of(found, "The line of models")
-    assert part_of(found, "Why").startswith(f"{100 * side['harder']['mean_harder']:.1f} points of the {lost}")
-    assert "the same mixture of classes" in part_of(found, "Why")
-    assert "validation (500 images)" in part_of(found, "Between which sets")
+    assert isinstance(report.blocks[0], Answer)
+    assert report.blocks[0].headline == f"4 models lose {lost} on average from validation to matched-frequency"
+    assert part_of(report.blocks, "What was lost").startswith(f"The mean model lost {lost} of accuracy (95 % interval ")
+    line = part_of(report.blocks, "The line of models")
+    assert f"slope {side['line']['slope']:.3f}" in line
+    assert f"of {study['ranking']['pairs']} pairs of models change places" in line
+    why = part_of(report.blocks, "Why")
+    assert why.startswith(f"{100 * side['harder']['mean_harder']:.1f} of the {lost}")
+    assert "the same class shares" in why
+    assert "validation (500 images)" in part_of(report.blocks, "Between which sets")
 
 
-def test_the_tables_of_the_report_are_those_of_the_study(studied):
-    _, place, _ = studied
-    study, found = json.loads((place / "study.json").read_text()), found_of(place)
-    variants, models = section_of(found, "study")["tables"]
-    assert [row[1]["value"] for row in variants["rows"]] == [one["mean_drop"] for one in study["by_target"].values()]
-    for row in variants["rows"]:
-        assert row[2]["value"] + row[3]["value"] == pytest.approx(row[1]["value"])
-    line = study["by_target"]["matched-frequency"]["line"]
-    assert {row[0]: row[3]["value"] for row in models["rows"]} == dict(
-        zip(study["by_target"]["matched-frequency"]["models"], line["robustness"], strict=True)
+def test_the_tables_of_the_page_are_those_of_the_study(studied):
+    report, place, _ = studied
+    study = json.loads((place / "study.json").read_text())
+    replications, models = (table_of(report.blocks, caption).rows for caption in ("Each replication", "Each model on"))
+    assert [row[2].value for row in replications] == [one["mean_drop"] for one in study["by_target"].values()]
+    for row in replications:
+        assert row[3].value + row[4].value == pytest.approx(row[2].value)
+    side = study["by_target"]["matched-frequency"]
+    assert {row[0]: row[4].value for row in models} == dict(
+        zip(side["models"], side["line"]["robustness"], strict=True)
     )
-    kinds = section_of(found, "hardness")["tables"][0]["rows"]
-    drop = study["by_target"]["matched-frequency"]["mean_drop"]
-    assert sum(row[3]["value"] for row in kinds) == pytest.approx(drop)
-    assert len(section_of(found, "classes")["tables"][0]["rows"]) == CLASSES
-    for _true, _given, before, after, added in section_of(found, "confusions")["tables"][0]["rows"]:
+    for row in models:
+        assert row[2].value + row[3].value == pytest.approx(row[1].value)
+    kinds = table_of(report.blocks, "Kinds of images").rows
+    assert sum(row[3] for row in kinds) == pytest.approx(side["mean_drop"])
+    assert len(table_of(report.blocks, "Classes").rows) == CLASSES
+    for _true, _given, before, after, added in table_of(report.blocks, "Confusions").rows:
         assert after - before == pytest.approx(added, abs=0.011)
 
 
-def test_every_picture_of_the_study_is_in_the_report_once_with_its_finding(studied):
-    _, place, _ = studied
-    found = found_of(place)
-    shown = [one for section in found["runs"][0]["sections"] for one in section["figures"]]
-    names = [one["name"] for one in shown]
+def test_every_picture_of_the_study_is_on_the_page_once_with_its_finding(studied):
+    report, place, _ = studied
+    shown = [one for one in report.blocks if isinstance(one, Figure)]
+    names = [one.name for one in shown]
     assert sorted(names) == sorted(path.stem for path in (place / "figures").iterdir())
     assert len(set(names)) == len(names)
-    assert all(";" in one["alt"] or "on average" in one["alt"] for one in shown)
-    assert "figures" not in {section["name"] for section in found["runs"][0]["sections"]}
-    assert "effective robustness" not in json.dumps(section_of(found, "study")["tables"])
+    assert all(";" in one.alt or "on average" in one.alt for one in shown)
+    assert "4 models lose" in document("study", report.blocks)
 
 
-def told_of(tmp_path, rng, **shifts):
-    """The report's dictionary of a study of made-up sets, without pictures and tables."""
+def blocks_of(tmp_path, rng, **shifts):
+    """The page of a study of made-up sets, without pictures."""
     made = found_in(made_up(tmp_path / "tables", rng, shifts), replicates=30)
-    return found_of(write_run(tmp_path / "run", "study-imagenet-v2", files={"study": told(made)}))
+    rows = {name: table.to_pylist() for name, table in tables(made).items()}
+    folder = write_run(tmp_path / "run", "study-imagenet-v2", files={"study": saved(made)}, tables=rows)
+    return page_of(read_run(Location.of(folder)))
 
 
 def test_a_study_in_which_models_gain_says_so(tmp_path, rng):
-    found = told_of(tmp_path, rng, **{"validation": 0.5, "matched-frequency": -0.3})
-    assert " gain " in found["lead"]["headline"]
-    assert "of accuracy won on average" in part_of(found, "What was lost")
-    assert "harder" not in part_of(found, "Why")
+    blocks = blocks_of(tmp_path, rng, **{"validation": 0.5, "matched-frequency": -0.3})
+    assert " gain " in blocks[0].headline
+    assert part_of(blocks, "What was lost").startswith("The mean model gained")
+    assert "harder" not in part_of(blocks, "Why")
+    assert "There is no loss." in " ".join(one.text for one in blocks if isinstance(one, Sentence))
 
 
 def test_a_study_without_a_loss_beyond_chance_claims_none(tmp_path, rng):
-    found = told_of(tmp_path, rng, **{"validation": 0.0, "matched-frequency": 0.0})
-    told = "No loss beyond chance from validation to matched-frequency, on average over 4 models"
-    assert found["lead"]["headline"] == told
+    blocks = blocks_of(tmp_path, rng, **{"validation": 0.0, "matched-frequency": 0.0})
+    assert blocks[0].headline == "No loss beyond chance from validation to matched-frequency, on average over 4 models"
+
+
+def test_saved_findings_are_read_as_they_were():
+    value = {"gain": [0.5, None], "flags": [[True, False]], "names": ["a"], "mixed": [["a", "b"], ["c"]], "none": None}
+    found = arrays(value)
+    assert np.isnan(found["gain"][1])
+    assert found["flags"].dtype == bool
+    assert [found[name] for name in ("names", "mixed", "none")] == [value[name] for name in ("names", "mixed", "none")]
 
 
 def test_a_column_more_is_one_model_more(folder, rng):
@@ -381,7 +381,7 @@ def test_a_model_off_the_line_is_found_and_the_others_are_not(rng):
 def test_replicates_do_not_depend_on_the_order_of_images(pair, rng):
     answers = pair[0]
     order = rng.permutation(answers.n)
-    turned = Answers(
+    turned = SetPredictions(
         "x", answers.models, answers.class_names, answers.sample_id[order], answers.label[order], answers.top[order]
     )
     assert np.array_equal(resampled(answers, 7, 20), resampled(turned, 7, 20))
@@ -389,7 +389,7 @@ def test_replicates_do_not_depend_on_the_order_of_images(pair, rng):
 
 
 def test_difficulty_leaves_the_judged_model_out(pair):
-    right = pair[0].right
+    right = pair[0].correct
     flipped = right.copy()
     flipped[:, 0] = ~flipped[:, 0]
     assert np.array_equal(difficulty(right)[:, 0], difficulty(flipped)[:, 0])
@@ -403,9 +403,9 @@ def test_harder_images_and_rest_sum_to_the_drop(pair):
 
 def test_a_set_that_only_has_more_images_that_others_find_hard_leaves_no_rest(pair):
     before, _ = pair
-    hard = np.flatnonzero(difficulty(before.right)[:, 0] == 0)
+    hard = np.flatnonzero(difficulty(before.correct)[:, 0] == 0)
     rows = np.concatenate([np.arange(before.n), hard, hard])
-    harder = Answers("h", before.models, before.class_names, rows, before.label[rows], before.top[rows])
+    harder = SetPredictions("h", before.models, before.class_names, rows, before.label[rows], before.top[rows])
     counts = counted(before), counted(harder)
     found = harder_section(counts, (counts[0][None], counts[1][None]))
     assert found["harder"][0] > 0.05
@@ -442,11 +442,11 @@ def test_losses_on_images_of_ones_own_stand_at_nothing_and_common_ones_at_the_wh
 
 
 def as_answers(right):
-    """Answers to images of class 0 that are right where `right` says so."""
+    """SetPredictions to images of class 0 that are right where `right` says so."""
     top = np.where(right, 0, 1)[:, :, None]
     models = tuple(f"m{index}" for index in range(right.shape[1]))
     rows = len(right)
-    return Answers("set", models, ("a", "b"), np.arange(rows), np.zeros(rows, np.int32), top)
+    return SetPredictions("set", models, ("a", "b"), np.arange(rows), np.zeros(rows, np.int32), top)
 
 
 def test_thinning_keeps_the_mean(rng):
@@ -458,13 +458,15 @@ def test_thinning_keeps_the_mean(rng):
 
 
 def scored(rng, classes, images, level, models=12):
-    """Answers whose images have beta-distributed difficulty about the level of their class."""
+    """SetPredictions whose images have beta-distributed difficulty about the level of their class."""
     label = np.repeat(np.arange(classes), images)
     share = rng.beta(2 * level[label], 2 * (1 - level[label]))
     right = rng.random((len(label), models)) < share[:, None]
     top = np.where(right, label[:, None], (label[:, None] + 1) % classes)[:, :, None]
     names = tuple(map(str, range(classes)))
-    return Answers("s", tuple(map(str, range(models))), names, np.arange(len(label)), label.astype(np.int32), top)
+    return SetPredictions(
+        "s", tuple(map(str, range(models))), names, np.arange(len(label)), label.astype(np.int32), top
+    )
 
 
 def test_classes_that_all_drop_alike_are_rarely_named(rng):
@@ -488,7 +490,7 @@ def test_a_class_that_collapsed_is_named(rng):
 
 
 def test_the_command_on_the_page_is_the_one_that_was_given():
-    config = StudyImagenetV2Config(predictions="my tables", add=("a", "b"), seed=3, workspace="elsewhere", report=False)
+    config = StudyImagenetV2Config(tables="my tables", add=("a", "b"), seed=3, workspace="elsewhere", report=False)
     told = command_of("study-imagenet-v2", config)
     assert told == "python cli.py study-imagenet-v2 --predictions 'my tables' --add a b --seed 3"
 

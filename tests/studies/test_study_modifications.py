@@ -1,32 +1,35 @@
 """The study of modified training images: laws of its numbers, a made-up study, and a real one of a hundred digits."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from gapscope.blocks import markdown
 from gapscope.core.errors import InputError
-from gapscope.core.progress import SILENT
+from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.draw.canvas import COLUMN, PAGE
 from gapscope.inference import clopper_pearson, mcnemar
-from gapscope.jobs.study import command_of, run_cells
-from gapscope.jobs.study_modifications import StudyModificationsConfig, run
-from gapscope.jobs.study_modifications.sets import modifications_of, sets_of
-from gapscope.jobs.study_modifications.trainings import cells_of
+from gapscope.jobs.study_modifications import StudyModificationsConfig, planned, run
+from gapscope.runs.run import read_run
 from gapscope.studies.classes import changes, class_f1, shrunk
-from gapscope.studies.crossed import accuracy, doubt, estimated, paired
-from gapscope.studies.modifications import Answers
+from gapscope.studies.crossed import accuracy, estimated, paired, standard_error
+from gapscope.studies.modifications import TrainingPredictions
 from gapscope.studies.modifications.findings import STEPS, findings
 from gapscope.studies.modifications.page import page
 from gapscope.studies.modifications.pictures import pictures
+from gapscope.studies.modifications.plan import modifications_of
 from gapscope.studies.modifications.robustness import groups_of, robustness_section
 from gapscope.studies.modifications.tables import tables
-from gapscope.studies.modifications.verdict import verdict
+from gapscope.studies.saved import command_of, plain
+from gapscope.studies.trainings import Place, run_trainings
 from picture_words import check_words
 from PIL import Image
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import f1_score
+from toy_runs import write_run
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 # Accuracy of each training (down) on each test set (across).
@@ -48,7 +51,7 @@ class Silent:
 
 
 def made_up(rng, n=1500, seeds=3, level=TABLE):
-    """Answers with the accuracies of `level`; horses are lost more than others under the first modification."""
+    """Predictions with the accuracies of `level`; horses are lost more than others under the first modification."""
     label = np.arange(n, dtype=np.int32) % len(CLASSES)
     hard = rng.random(n)[:, None]
     predicted = []
@@ -62,7 +65,7 @@ def made_up(rng, n=1500, seeds=3, level=TABLE):
         predicted.append(row)
     learnt = np.full((len(level), seeds), 0.9)
     tests = ("original", "night:3", "blur:3")[: len(next(iter(level.values())))]
-    return Answers(tuple(level), tests, CLASSES, label, np.array(predicted, np.int32), learnt)
+    return TrainingPredictions(tuple(level), tests, CLASSES, label, np.array(predicted, np.int32), learnt)
 
 
 def samples_of(names, rng):
@@ -107,7 +110,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(rng, of_images, of_seeds)
 
 def test_copies_of_a_seed_bring_no_certainty(rng):
     values = rng.normal(size=(200, 1))
-    once, thrice = doubt(values), doubt(np.tile(values, (1, 3)))
+    once, thrice = standard_error(values), standard_error(np.tile(values, (1, 3)))
     assert thrice.error == pytest.approx(once.error)
 
 
@@ -153,10 +156,10 @@ def test_a_class_with_one_image_is_left_out(rng):
 def test_corruption_errors_are_those_of_imagenet_c(rng):
     level = {"original": (0.8, 0.5, 0.3, 0.6), "night:1": (0.75, 0.7, 0.6, 0.55)}
     answers = made_up(rng, level=level)
-    answers = Answers(
+    answers = TrainingPredictions(
         answers.trainings, ("original", "night:1", "night:5", "blur:3"), CLASSES, *vars(answers_parts(answers)).values()
     )
-    error = 1 - answers.right.mean(axis=(2, 3))
+    error = 1 - answers.correct.mean(axis=(2, 3))
     by_hand = [error[1, 1:3].sum() / error[0, 1:3].sum(), error[1, 3] / error[0, 3]]
     relative = [
         (error[1, 1:3].sum() - 2 * error[1, 0]) / (error[0, 1:3].sum() - 2 * error[0, 0]),
@@ -175,7 +178,7 @@ class answers_parts:
     """Label, answers and training accuracy of some answers, whose test sets are to be called differently."""
 
     def __init__(self, answers):
-        self.label, self.predicted, self.learnt = answers.label, answers.predicted, answers.learnt
+        self.label, self.predicted, self.train_accuracy = answers.label, answers.predicted, answers.train_accuracy
 
 
 def test_severities_of_one_modification_are_one_group():
@@ -183,15 +186,37 @@ def test_severities_of_one_modification_are_one_group():
     assert groups_of(tests) == {"night": [1, 2], "blur": [3], "night+fog": [4]}
 
 
-def test_the_verdict_says_what_was_lost_won_back_and_paid(found):
-    own, bullets = verdict(found)
-    night, blur, mixed = bullets.splitlines()
-    assert "right about" in own
-    assert "takes" in night
-    assert "wins back" in night
-    assert "costs" in night
-    assert "may be chance" in blur
-    assert "all together" in mixed
+def page_of(folder, found, figures=()):
+    """The page of a finished run with these findings."""
+    files, drawn = {"study": plain(found)}, dict.fromkeys(figures, b"")
+    return page(read_run(Location.of(write_run(folder, "study-modifications", files=files, figures=drawn))))
+
+
+def part_of(blocks, name):
+    return dict(blocks[0].parts)[name]
+
+
+def test_the_answer_says_what_was_lost_regained_and_paid(found, tmp_path):
+    blocks = page_of(tmp_path / "run", found)
+    assert blocks[0].headline.startswith("night:3 costs simple-cnn trained on the original images ")
+    own, night, blur = re.findall(r"[^ ].*?[^0-9]\.(?= |$)", part_of(blocks, "What was lost"))
+    assert own.endswith("of toys/test correctly.")
+    assert night.startswith("night:3 takes ")
+    assert blur.endswith("which may be chance.")
+    regained = part_of(blocks, "What training regains")
+    assert re.search(r"Training on night:3 regains .* of the .* and costs .* on the original images", regained)
+    assert "Training on all together (mixed) changes" in regained
+    best, largest = part_of(blocks, "What to do").split(". ", 1)
+    assert best.startswith("Over all test sets training on mixed is the most accurate, ")
+    assert largest.startswith("On one set training on night:3 gains most: ")
+
+
+def test_a_study_whose_losses_may_be_chance_claims_none(rng, tmp_path):
+    found = findings(made_up(rng, n=100, level={"original": (0.7, 0.7), "night:3": (0.7, 0.7)}), ABOUT, Silent())
+    blocks = page_of(tmp_path / "run", found)
+    assert (
+        blocks[0].headline == "No modification costs simple-cnn trained on the original images accuracy beyond chance"
+    )
 
 
 def test_the_class_that_loses_more_than_others_is_found(found):
@@ -205,7 +230,7 @@ def test_findings_have_every_cell_and_advance_as_promised(answers):
     task = Silent()
     found = findings(answers, ABOUT, task)
     assert task.steps == STEPS
-    assert found["accuracy"]["value"] == pytest.approx(answers.right.mean(axis=(2, 3)))
+    assert found["accuracy"]["value"] == pytest.approx(answers.correct.mean(axis=(2, 3)))
     assert found["f1"]["value"].shape == (4, 3, 5)
     assert np.isnan(found["differences"]["gained"]["value"][0]).all()
     gained = found["differences"]["gained"]["value"]
@@ -221,9 +246,9 @@ def test_no_word_of_a_picture_is_cut_off(found, rng, size):
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_the_page_has_all_parts_and_no_missing_number(rng, seeds):
+def test_the_page_has_all_parts_and_no_missing_number(rng, seeds, tmp_path):
     found = findings(made_up(rng, n=300, seeds=seeds), ABOUT, Silent())
-    text = page(found, "figures", "python cli.py study-modifications", ["accuracy"])
+    text = markdown.page("toys", page_of(tmp_path / "run", found, ["accuracy"]))
     for title in ("# toys", "## Accuracy", "## What each training gains", "## Which classes", "## Robustness"):
         assert title in text
     assert "figures/accuracy.png" in text
@@ -253,11 +278,11 @@ def test_modifications_are_spelled_out():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"dataset": ""}, "nothing to learn from"),
+        ({"dataset": ""}, "nothing to train on"),
         ({"modify": "nigth"}, "did you mean 'night'"),
         ({"modify": ","}, "names no modification"),
         ({"preset": "no-such"}, "preset"),
-        ({"test_split": "train"}, "not learnt from"),
+        ({"test_split": "train"}, "not trained on"),
         ({"test_split": "tset"}, "did you mean 'test'"),
         ({"rows": -1}, "--rows is -1"),
         ({"also": ("mixd",)}, "did you mean 'mixed'"),
@@ -268,7 +293,7 @@ def test_modifications_are_spelled_out():
 def test_mistakes_are_told_in_one_sentence_before_anything_is_trained(tmp_path, options, sentence):
     config = StudyModificationsConfig(**({"dataset": "digits", "workspace": str(tmp_path / "w")} | options))
     with pytest.raises(InputError, match=sentence):
-        cells_of(config, sets_of(config))
+        planned(config)[1]
     assert not (tmp_path / "w").exists()
 
 
@@ -281,9 +306,9 @@ def test_trainings_have_folders_of_their_own_that_change_with_what_they_do(tmp_p
     places = []
     for options in ({}, {"epochs": 2}, {"device": "cpu", "report": False}, {"modify": "blur,night"}):
         config = config_of(tmp_path, **options)
-        cells = cells_of(config, sets_of(config))
-        assert len({cell.place.name for cell in cells}) == len(cells)
-        places.append([cell.place.name for cell in cells])
+        trainings = planned(config)[1]
+        assert len({one.place.name for one in trainings}) == len(trainings)
+        places.append([one.place.name for one in trainings])
     assert set(places[0]).isdisjoint(places[1])
     assert places[0] == places[2]
     assert set(places[0]).isdisjoint(places[3])
@@ -292,7 +317,7 @@ def test_trainings_have_folders_of_their_own_that_change_with_what_they_do(tmp_p
 def test_other_images_or_labels_are_other_trainings(tmp_path):
     def places():
         config = config_of(tmp_path / "work", dataset=str(tmp_path / "images"), rows=0)
-        return {cell.place.name for cell in cells_of(config, sets_of(config))}
+        return {one.place.name for one in planned(config)[1]}
 
     def add(name):
         place = tmp_path / "images" / name
@@ -314,34 +339,33 @@ def test_other_images_or_labels_are_other_trainings(tmp_path):
 
 def test_mixed_sees_the_original_as_often_as_each_modification(tmp_path):
     config = config_of(tmp_path, also=("mixed",), modify="blur,night,invert")
-    *plain, mixed = cells_of(config, sets_of(config))
-    assert {cell.options["modify"] for cell in plain} == {""}
+    *single, mixed = planned(config)[1]
+    assert {one.options["modify"] for one in single} == {""}
     assert mixed.options["modify"] == "blur:3,night:3,invert:3"
     assert mixed.options["modify_probability"] == 0.75
     assert mixed.options["dataset"] == "digits@80"
 
 
-def test_without_a_cluster_trainings_follow_one_another(tmp_path, monkeypatch):
+HERE = Place(None, "", None)
+
+
+def test_without_a_cluster_trainings_follow_one_another(tmp_path):
     begun = []
-    monkeypatch.setattr("gapscope.jobs.study.train", lambda options, _: begun.append(options["dataset"]))
-    config = config_of(tmp_path)
-    run_cells(cells_of(config, sets_of(config)), config, SILENT)
+    run_trainings(planned(config_of(tmp_path))[1], lambda options, _: begun.append(options["dataset"]), HERE)
     assert begun == ["digits@80", "digits@80+blur:3"]
 
 
-def test_on_a_cluster_each_training_is_a_task(tmp_path, cluster, monkeypatch):
+def test_on_a_cluster_each_training_is_a_task(tmp_path, cluster):
     def written(options):  # a closure, which travels to workers that cannot import this file
         place = tmp_path / options["name"]
         place.write_text(options["dataset"])
 
-    monkeypatch.setattr("gapscope.jobs.study.train", written)
-    config = config_of(tmp_path, scheduler=cluster)
-    cells = cells_of(config, sets_of(config))
-    run_cells(cells, config, SILENT)
-    assert [(tmp_path / cell.options["name"]).read_text() for cell in cells] == ["digits@80", "digits@80+blur:3"]
+    trainings = planned(config_of(tmp_path))[1]
+    run_trainings(trainings, written, Place(cluster, "", None))
+    assert [(tmp_path / one.options["name"]).read_text() for one in trainings] == ["digits@80", "digits@80+blur:3"]
 
 
-def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path, monkeypatch):
+def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path):
     config = config_of(tmp_path / "work", out=str(tmp_path / "docs"))
     report = run(config)
     folder = tmp_path / "work" / "runs" / "study-modifications-digits-80-simple-cnn"
@@ -357,13 +381,12 @@ def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path, monkeypatch)
     values = {(one.model, one.dataset): one.value for one in report.results if one.metric == "accuracy"}
     assert len(values) == 4
     assert "modifications-digits-80/accuracy.png" in (tmp_path / "docs" / "modifications-digits-80.md").read_text()
-    monkeypatch.setattr("gapscope.jobs.study.train", None)
-    run_cells(cells_of(config, sets_of(config)), config, SILENT)
+    run_trainings(planned(config)[1], None, HERE)
 
 
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, also=("mixed",), cluster="local", workers=2)
     assert command_of("study-modifications", config) == (
-        "python cli.py study-modifications --dataset digits --modify blur --also mixed --rows 80 --epochs 1 "
+        "gapscope study-modifications --dataset digits --modify blur --also mixed --rows 80 --epochs 1 "
         "--batch-size 32 --seeds 1"
     )

@@ -6,24 +6,12 @@ from typing import Any
 
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
 from gapscope.predictions.confusions import confused_pairs, confusion_counts
-from gapscope.reports.page.augmentation import headline_of, ranking_of
 from gapscope.reports.page.classes import flagged
 from gapscope.reports.page.confusions import Held
 from gapscope.reports.page.forecasts import is_forecast
 from gapscope.reports.page.ledger import ORACLE, cause, largest_term, repair, rungs
-from gapscope.reports.page.replication import (
-    between_text,
-    do_text,
-    line_text,
-    lost_text,
-    replication_of,
-    sure_text,
-    why_text,
-)
-from gapscope.reports.page.replication import headline_of as headline_of_replication
-from gapscope.reports.page.verdicts import LEVEL, verdict
 from gapscope.reports.page.words import counted, in_brackets, listed, percent, points, set_name, span, upper
-from gapscope.runs.run import Row, Run
+from gapscope.runs.run import Run
 
 Lead = dict[str, Any]
 LOST, BETWEEN, WHY, DO, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"
@@ -210,102 +198,6 @@ def _errors_text(held: Held, where: str) -> list[str]:
     return [f"Most frequent errors: {listed(named)}."] if named else []
 
 
-def _study(run: Run, held: Held) -> Lead | None:
-    """What the modified images take from the first training, and which training helps most."""
-    rows = [row for row in run.table("accuracies") if row["seed"] is None]
-    if not rows:
-        return None
-    first = [row for row in rows if row["trained_on"] == rows[0]["trained_on"]]
-    gains = run.table("differences")
-    sure = [row for row in gains if verdict(row) == "gains"]
-    best = max(sure, key=lambda row: row["value"]) if sure else None
-    images = counted(first[0]["n"], "image")
-    parts = {
-        LOST: [_loss_text(first, _lost_of(run))],
-        BETWEEN: [
-            f"{counted(len(first), 'test set')} of the same {images}: {listed([row['tested_on'] for row in first])}."
-        ],
-        DO: [_gain_text(best)],
-        SURE: [f"{len(sure)} of {len(gains)} gains over that training are beyond chance, all tested together."],
-    }
-    return _lead(_study_headline(first, _lost_of(run)), parts)
-
-
-def _augmentation(run: Run, held: Held) -> Lead | None:
-    """What helps most, and how much of what was tried does."""
-    ranking = ranking_of(run)
-    if ranking is None:
-        return None
-    sure = [gain for gain in ranking.gains if verdict(gain) == "gains"]
-    hurt = [gain["training"] for gain in ranking.gains if verdict(gain) == "loses"]
-    parts = {
-        SEEN: [f"{counted(len(ranking.gains), 'training')} beside the one on the original images as they are."],
-        DO: [_gained(gain) for gain in sure[:NAMED]] or ["More images or seeds may show what these do not."],
-        SURE: [f"{len(sure)} of {len(ranking.gains)} gains are beyond chance, all tested together."]
-        + [f"Worse than nothing beyond chance: {listed(hurt)}."] * bool(hurt)
-        + [f"Nearest to a gain that is sure is {_gained(one)}" for one in ranking.gains[:1] if not sure],
-    }
-    return _lead(headline_of(ranking), parts)
-
-
-def _replication(run: Run, held: Held) -> Lead | None:
-    """The mean loss, the line, and how much of it is harder images."""
-    found = replication_of(run)
-    if found is None:
-        return None
-    parts = {
-        LOST: lost_text(found),
-        BETWEEN: between_text(found),
-        LINE: line_text(found),
-        WHY: why_text(found),
-        DO: do_text(found),
-        SURE: sure_text(found),
-    }
-    return _lead(headline_of_replication(found), parts)
-
-
-def _gained(gain: Row) -> str:
-    return f"{gain['training']}: {points(gain['value'])}{in_brackets(span(gain['low'], gain['high']))}."
-
-
-def _lost_of(run: Run) -> list[Row]:
-    """What each modified test set takes from the first training, the most first; nothing where that is not kept."""
-    study = run.json("study")
-    if study is None:
-        return []
-    lost, names = study["differences"]["lost"], ("value", "low", "high", "adjusted_p")
-    rows = [{"test": test} | {name: lost[name][place] for name in names} for place, test in enumerate(study["tests"])]
-    return sorted((row for row in rows if row["value"] is not None), key=lambda row: -row["value"])
-
-
-def _study_headline(first: Sequence[Row], lost: Sequence[Row]) -> str:
-    trained = f"Trained on {first[0]['trained_on']}"
-    sure = [row for row in lost if row["adjusted_p"] <= LEVEL and row["value"] > 0]
-    if lost and not sure:
-        return f"{trained}, no modification costs accuracy beyond chance"
-    if sure:
-        return f"{trained}, {sure[0]['test']} costs {points(sure[0]['value'])} of accuracy"
-    worst = min(first, key=lambda row: row["accuracy"])
-    return f"{trained}, {percent(worst['accuracy'])} of {worst['tested_on']} are right"
-
-
-def _loss_text(first: Sequence[Row], lost: Sequence[Row]) -> str:
-    base, worst = first[0], min(first, key=lambda row: row["accuracy"])
-    levels = (
-        f"{percent(base['accuracy'])} of {base['tested_on']} and {percent(worst['accuracy'])} of {worst['tested_on']}"
-    )
-    told = [f"{row['test']} takes {points(row['value'])}{in_brackets(span(row['low'], row['high']))}" for row in lost]
-    more = f"; {listed(told)}" if told else ""
-    return f"Trained on {base['trained_on']}, {levels} are right{more}."
-
-
-def _gain_text(best: Mapping[str, Any] | None) -> str:
-    if best is None:
-        return "No other training gains anything beyond chance; more images or seeds may show more."
-    known = in_brackets(span(best["low"], best["high"]))
-    return f"Train on {best['trained_on']}: it gains {points(best['value'])} on {best['tested_on']}{known}."
-
-
 def _compared(run: Run, held: Held) -> Lead | None:
     rows = [row for row in run.table("differences") if "one" in row]
     if not rows:
@@ -365,9 +257,6 @@ def _forecast(run: Run, held: Held) -> Lead | None:
 # By job, in the order in which they speak where a page has several runs.
 LEADS: Mapping[str, Callable[[Run, Held], Lead | None]] = {
     "gap": _gap,
-    "study-modifications": _study,
-    "study-augmentation": _augmentation,
-    "study-imagenet-v2": _replication,
     "compare": _compared,
     "fit-incremental": _accuracies,
     "tune": _accuracies,

@@ -1,5 +1,5 @@
-"""A study of what helps a small, imbalanced set of images, from the predictions of all trainings on unseen images."""
+"""A study of what helps a small, imbalanced set of images, from the predictions of all trainings on test images."""
 
-from gapscope.studies.augmentation.answers import Answers, Training, read_answers
+from gapscope.studies.augmentation.predictions import TrainingPredictions, read_predictions
 
-__all__ = ["Answers", "Training", "read_answers"]
+__all__ = ["TrainingPredictions", "read_predictions"]

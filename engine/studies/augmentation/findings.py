@@ -5,19 +5,21 @@ from typing import Any
 
 import numpy as np
 from gapscope.core.progress import Task
-from gapscope.studies.augmentation.answers import BOTH, FEATURES, Answers
 from gapscope.studies.augmentation.measures import MEASURES, measures
+from gapscope.studies.augmentation.predictions import BOTH, FEATURES, TrainingPredictions
 from gapscope.studies.classes import Part, discoveries
 from gapscope.studies.crossed import Estimate, estimated, within
 
 LEVEL, FIRST = 0.05, 0
 AUGMENTATION, HEADLINE = "augmentation", "macro_f1"
-# The last layer learnt again without anything: what synthetic features have to beat.
+# The last layer trained again without anything: what synthetic features are compared with.
 REFITTED = "head refitted"
 NONE = Estimate(*[np.nan] * len(Estimate._fields))
 
 
-def findings(answers: Answers, about: Mapping[str, Any], sets: Sequence[Mapping[str, Any]], task: Task) -> dict:
+def findings(
+    predictions: TrainingPredictions, about: Mapping[str, Any], sets: Sequence[Mapping[str, Any]], task: Task
+) -> dict[str, Any]:
     """Everything the study says; `task` advances once for each training.
 
     Arrays are ``(t, q)`` for t trainings and the q of `MEASURES`, ``(t, k)`` for classes, in dictionaries of value,
@@ -30,35 +32,35 @@ def findings(answers: Answers, about: Mapping[str, Any], sets: Sequence[Mapping[
     about
         Plain values that the page needs: names of dataset, splits and network, seeds, epochs.
     sets
-        The synthetic sets: name, method, images made and kept, and what the checks found.
+        The synthetic sets: name, method, images made and kept, and what the checks measured.
     """
-    found = []
-    for predicted in answers.predicted:
-        found.append(measures(answers.label, predicted, answers.rare))
+    measured = []
+    for predicted in predictions.predicted:
+        measured.append(measures(predictions.label, predicted, predictions.rare))
         task.advance()
-    plain, head = (_place(answers, name) for name in (AUGMENTATION, REFITTED))
-    own = [one for one, _ in found]
+    plain, head = (_place(predictions, name) for name in (AUGMENTATION, REFITTED))
+    own = [one for one, _ in measured]
     return {
         **about,
-        "trainings": list(answers.trainings),
-        "kinds": list(answers.kinds),
+        "trainings": list(predictions.trainings),
+        "kinds": list(predictions.kinds),
         "measures": list(MEASURES),
-        "class_names": list(answers.class_names),
-        "counts": answers.counts,
-        "rare": answers.rare,
-        "images": len(answers.label),
-        "seeds": answers.predicted.shape[2],
+        "class_names": list(predictions.class_names),
+        "counts": predictions.counts,
+        "rare": predictions.rare,
+        "images": len(predictions.label),
+        "seeds": predictions.predicted.shape[2],
         "scores": _columns([[_share(part) for part in one.values()] for one in own]),
         "gained": _changes(own, lambda row: None if row == FIRST else FIRST),
-        "beyond": _changes(own, lambda row: plain if answers.kinds[row] == BOTH else None),
-        "over_head": _changes(own, lambda row: head if answers.kinds[row] == FEATURES else None),
-        "recall": _recalls(answers, [recalls for _, recalls in found]),
+        "beyond": _changes(own, lambda row: plain if predictions.kinds[row] == BOTH else None),
+        "over_head": _changes(own, lambda row: head if predictions.kinds[row] == FEATURES else None),
+        "recall": _recalls(predictions, [recalls for _, recalls in measured]),
         "sets": [dict(one) for one in sets],
     }
 
 
-def _place(answers: Answers, training: str) -> int | None:
-    return answers.trainings.index(training) if training in answers.trainings else None
+def _place(predictions: TrainingPredictions, training: str) -> int | None:
+    return predictions.trainings.index(training) if training in predictions.trainings else None
 
 
 def _share(part: Part) -> Estimate:
@@ -84,9 +86,9 @@ def _change(one: Part, other: Part) -> Estimate:
     return within(estimated(*one.less(other)), -1.0)
 
 
-def _recalls(answers: Answers, recalls: Sequence[Mapping[int, Part]]) -> dict[str, np.ndarray]:
+def _recalls(predictions: TrainingPredictions, recalls: Sequence[Mapping[int, Part]]) -> dict[str, np.ndarray]:
     """Recall of each class, ``(t, k)``; NaN for a class without test images."""
-    classes = range(len(answers.class_names))
+    classes = range(len(predictions.class_names))
     return _columns([[_share(one[index]) if index in one else NONE for index in classes] for one in recalls])
 
 
@@ -95,15 +97,15 @@ def _columns(rows: Sequence[Sequence[Estimate]]) -> dict[str, np.ndarray]:
     return {name: values[:, :, place] for place, name in enumerate(Estimate._fields)}
 
 
-def by_headline(found: Mapping[str, Any]) -> list[int]:
+def by_headline(findings: Mapping[str, Any]) -> list[int]:
     """The trainings in the order of their macro F1, the best first."""
-    return np.argsort(-found["scores"]["value"][:, found["measures"].index(HEADLINE)], kind="stable").tolist()
+    return np.argsort(-findings["scores"]["value"][:, findings["measures"].index(HEADLINE)], kind="stable").tolist()
 
 
-def is_sure(found: Mapping[str, Any], side: str, row: int, measure: str = HEADLINE) -> int:
+def is_sure(findings: Mapping[str, Any], side: str, row: int, measure: str = HEADLINE) -> int:
     """1 for a gain and -1 for a loss that chance does not explain, else 0."""
-    place = row, found["measures"].index(measure)
-    change = found[side]
+    place = row, findings["measures"].index(measure)
+    change = findings[side]
     known = change["adjusted_p"][place] <= LEVEL
     apart = change["low"][place] > 0 or change["high"][place] < 0
     return int(np.sign(change["value"][place])) if known and apart else 0

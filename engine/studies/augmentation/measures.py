@@ -1,4 +1,4 @@
-"""Accuracy, precision, recall and F1 of one training, each with how far it moves with every answer.
+"""Accuracy, precision, recall and F1 of one training, each with how far it moves with every prediction.
 
 A class's numbers are ratios of sums over images, and a macro mean is a mean of them, so their errors follow from the
 linearisation of the ratio; images and seeds are both taken as samples, as in `gapscope.studies.crossed`.
@@ -9,12 +9,11 @@ from collections.abc import Mapping
 import numpy as np
 from gapscope.studies.classes import Part
 
-PER_CLASS = ("precision", "recall", "f1")
+PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1"}
 MEASURES = {
     "accuracy": "accuracy",
-    **{f"macro_{name}": f"macro {told}" for name, told in zip(PER_CLASS, ("precision", "recall", "F1"), strict=True)},
-    **{f"weighted_{name}": f"weighted {told}" for name, told in
-       zip(PER_CLASS, ("precision", "recall", "F1"), strict=True)},
+    **{f"macro_{name}": f"macro {word}" for name, word in PER_CLASS.items()},
+    **{f"weighted_{name}": f"weighted {word}" for name, word in PER_CLASS.items()},
     "rare_recall": "recall, rare classes",
     "common_recall": "recall, common classes",
 }  # fmt: skip
@@ -53,16 +52,16 @@ def measures(label: np.ndarray, predicted: np.ndarray, rare: np.ndarray) -> tupl
     there = np.flatnonzero(counts)
     by_class = {index: of_class(label, predicted, index) for index in there.tolist()}
     right = (predicted == label[:, None]).astype(np.float64)
-    found = {"accuracy": Part(float(right.mean()), right)}
+    measured = {"accuracy": Part(float(right.mean()), right)}
     for name in PER_CLASS:
         parts = {index: one[name] for index, one in by_class.items()}
-        found[f"macro_{name}"] = _mean(parts, dict.fromkeys(parts, 1.0), right)
-        found[f"weighted_{name}"] = _mean(parts, {index: float(counts[index]) for index in parts}, right)
+        measured[f"macro_{name}"] = _mean(parts, dict.fromkeys(parts, 1.0), right)
+        measured[f"weighted_{name}"] = _mean(parts, {index: float(counts[index]) for index in parts}, right)
     recalls = {index: one["recall"] for index, one in by_class.items()}
     for name, group in (("rare_recall", rare), ("common_recall", ~rare)):
         chosen = {index: 1.0 for index in recalls if group[index] and rare.any()}
-        found[name] = _mean(recalls, chosen, right)
-    return {name: found[name] for name in MEASURES}, recalls
+        measured[name] = _mean(recalls, chosen, right)
+    return {name: measured[name] for name in MEASURES}, recalls
 
 
 def _mean(parts: Mapping[int, Part], weights: Mapping[int, float], like: np.ndarray) -> Part:

@@ -1,189 +1,329 @@
-"""The page of a study of augmentation: sentences and tables filled from the findings, so that no number is typed."""
+"""The page of a study of augmentation: what helps a small, imbalanced set, and whether synthetic images do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gapscope.studies.augmentation.answers import BOTH, FEATURES, HEAD
-from gapscope.studies.augmentation.findings import FIRST, HEADLINE, LEVEL, REFITTED, by_headline
+from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
+from gapscope.blocks.formats import cell_text, counted, listed, percent, points, upper
+from gapscope.runs.run import Run
+from gapscope.studies.augmentation.findings import AUGMENTATION, FIRST, HEADLINE, REFITTED, by_headline, is_sure
 from gapscope.studies.augmentation.measures import MEASURES
-from gapscope.studies.augmentation.verdict import verdict
-from gapscope.studies.replication.writing import plural, reach, table
+from gapscope.studies.augmentation.predictions import BOTH, FEATURES, HEAD, REMEDY, SYNTHETIC
+from gapscope.studies.augmentation.synthetic_sets import SHEET
+from gapscope.studies.changes import at, signed_points, verdict
+from gapscope.studies.modifications.page import over
+from gapscope.studies.saved import figures_of, findings_of
 
-Found = Mapping[str, Any]
-SHEET = "contact-"
-
-
-def page(found: Found, folder: str, command: str, pictures: Iterable[str]) -> str:
-    """The page as Markdown; pictures are expected in `folder` beside it."""
-    there = list(pictures)
-    sections = (_head, _ranking, _all, _beyond, _over_head, _classes, _sets)
-    parts = [part for section in sections for part in section(found)]
-    parts += [*_sheets(found, there), *_limits(found), *_made(found, command)]
-    return "\n\n".join(_with_picture(part, folder, there) for part in parts if part) + "\n"
-
-
-def _with_picture(part: str, folder: str, there: list[str]) -> str:
-    name, _, caption = part.removeprefix("@").partition(" ")
-    if not part.startswith("@"):
-        return part
-    return f"![{caption}]({folder}/{name}.png)" if name in there else ""
+Findings = Mapping[str, Any]
+RANKED = ("accuracy", HEADLINE, "rare_recall", "common_recall")
+OTHERS = ("macro_precision", "macro_recall", "weighted_precision", "weighted_recall", "weighted_f1")
+CHECKS = {
+    "kid": "KID",
+    "precision": "precision",
+    "recall": "recall",
+    "class_agreement": "class agreement",
+    "copies_of_training": "copies of training",
+}
 
 
-def _head(found: Found) -> list[str]:
-    lines = "\n".join(f"* {one}" for one in verdict(found))
-    return [f"# {found['dataset']}: what helps a small, imbalanced set", lines]
+def title(findings: Findings) -> str:
+    """That of the page."""
+    return f"{findings['dataset']}: what helps a small, imbalanced set"
 
 
-def _ranking(found: Found) -> list[str]:
-    names = ("accuracy", HEADLINE, "rare_recall", "common_recall")
-    rows = [
-        [
-            found["trainings"][row],
-            *(_score(found, row, name) for name in names),
-            _change(found, "gained", row, HEADLINE),
-        ]
-        for row in by_headline(found)
-    ]
-    columns = ["training", *(MEASURES[name] for name in names), "gain in macro F1"]
-    return [
-        "## What helps, the best first",
-        f"In percent on {found['images']:,} unseen images ({', '.join(found['test_splits'])}), {_over(found)}; the "
-        f"last column is the change over *{found['trainings'][FIRST]}* in points, bold where it is sure. "
-        f"{_unit(found)} Differences of one measure are corrected together (Benjamini-Hochberg). {_groups(found)}",
-        table(columns, rows),
-        "@gains Gains over the original images by measure",
-    ]
+def page(run: Run) -> list[Block]:
+    """The page of a finished run."""
+    findings = findings_of(run)
+    sections = (ranking_blocks, measure_blocks, added_blocks, class_blocks, set_blocks, limit_blocks, method_blocks)
+    return [answer(findings), *(block for section in sections for block in section(findings, run))]
 
 
-def _over(found: Found) -> str:
-    if found["seeds"] == 1:
-        return "with 95 % intervals over images; a single seed says nothing about other seeds"
-    return f"the mean of {found['seeds']} seeds, with 95 % intervals over other images and other seeds"
+def answer(findings: Findings) -> Answer:
+    """Where it starts, what helps most, and what augmentation, synthetic images and synthetic features do."""
+    others = [row for row in by_headline(findings) if row != FIRST]
+    sure = [row for row in others if is_sure(findings, "gained", row) > 0]
+    hurt = [row for row in others if is_sure(findings, "gained", row) < 0]
+    parts = {
+        "Without anything": f"{findings['network']} trained on the original images as they are reaches a macro F1 of "
+        f"{percent(_score(findings, FIRST))} on {findings['images']:,} test images.",
+        "What helps": [_gains(findings, others, sure), _augmentation(findings)],
+        "What does not": f"Worse than nothing beyond chance: {_changes(findings, 'gained', hurt)}." if hurt else "",
+        "Synthetic images": [_synthetic(findings), _beyond(findings), _empty(findings)],
+        "Synthetic features": [_heads(findings), _features(findings)],
+        "How sure": f"{len(sure)} of {counted(len(others), 'training')} gain beyond chance, all tested together. "
+        f"{upper(over(findings['seeds']))}.",
+    }
+    return Answer.of(_headline(findings, others, sure), parts)
 
 
-def _unit(found: Found) -> str:
-    both = "images and seeds are" if found["seeds"] > 1 else "images are"
-    return f"Trainings are compared image by image: {both} taken as samples of many."
+def _score(findings: Findings, row: int) -> float:
+    return findings["scores"]["value"][row, findings["measures"].index(HEADLINE)]
 
 
-def _groups(found: Found) -> str:
-    if not found["rare"].any():
-        return "All classes have as many training images, so none is rare."
+def _change(findings: Findings, side: str, row: int, measure: str = HEADLINE):
+    return at(findings[side], (row, findings["measures"].index(measure)))
+
+
+def _changes(findings: Findings, side: str, rows: Sequence[int]) -> str:
+    named = [f"{findings['trainings'][row]} {cell_text(_change(findings, side, row), 'change')}" for row in rows]
+    return f"{listed(named, len(named))} points"
+
+
+def _headline(findings: Findings, others: Sequence[int], sure: Sequence[int]) -> str:
+    reached = percent(_score(findings, FIRST))
+    if not others:
+        return f"Nothing else was tried; macro F1 without anything is {reached}"
+    if not sure:
+        return f"Nothing that was tried helps beyond chance; macro F1 without anything is {reached}"
+    gain = points(_change(findings, "gained", sure[0]).value)
+    return f"{findings['trainings'][sure[0]]} helps most: {gain} of macro F1 over {reached}"
+
+
+def _gains(findings: Findings, others: Sequence[int], sure: Sequence[int]) -> str:
+    """The trainings that gain beyond chance; the best where none does."""
+    if sure:
+        return f"Gains beyond chance in macro F1: {_changes(findings, 'gained', sure)}."
+    if not others:
+        return ""
+    change = signed_points(_change(findings, "gained", others[0]))
+    best = f"{findings['trainings'][others[0]]}, changes macro F1 by {change}"
+    if len(others) == 1:
+        return f"The one training that was tried, {best}, which may be chance."
+    return f"Of {len(others)} trainings none helps beyond chance; the best, {best}."
+
+
+def _augmentation(findings: Findings) -> str:
+    if AUGMENTATION not in findings["trainings"]:
+        return ""
+    row = findings["trainings"].index(AUGMENTATION)
+    verb = {1: "helps", 0: "may or may not help", -1: "hurts"}[is_sure(findings, "gained", row)]
+    change = signed_points(_change(findings, "gained", row))
+    return f"Plain augmentation ({findings['augment']}) {verb}: {change}."
+
+
+def _of_kind(findings: Findings, kind: str) -> list[int]:
+    """The trainings of a kind, the best first."""
+    return [row for row in by_headline(findings) if findings["kinds"][row] == kind]
+
+
+def _synthetic(findings: Findings) -> str:
+    """What synthetic images do by themselves, beside what other remedies do."""
+    rows = _of_kind(findings, SYNTHETIC)
+    if not rows:
+        return ""
+    sure = [row for row in rows if is_sure(findings, "gained", row) > 0]
+    if sure:
+        return f"Synthetic images alone help: {_changes(findings, 'gained', sure)} over the original images."
+    others = [row for row, kind in enumerate(findings["kinds"]) if kind in (REMEDY, HEAD, FEATURES)]
+    helped = [findings["trainings"][row] for row in others if is_sure(findings, "gained", row) > 0]
+    instead = f"; {listed(helped, len(helped))} did" if helped else ""
+    chance = "a loss beyond chance" if is_sure(findings, "gained", rows[0]) < 0 else "which may be chance"
     return (
-        f"Rare: {plural(int(found['rare'].sum()), 'class', 'classes')} with fewer training images than the middle one; "
-        f"all have {reach([int(found['counts'].min()), int(found['counts'].max())])} of them."
+        f"Synthetic images alone did not help beyond chance{instead}. The best of {counted(len(rows), 'set')}, "
+        f"{findings['trainings'][rows[0]]}, changes macro F1 by {signed_points(_change(findings, 'gained', rows[0]))}, "
+        f"{chance}."
     )
 
 
-def _score(found: Found, row: int, measure: str) -> str:
-    value, low, high = _ends(found["scores"], row, found["measures"].index(measure))
-    return f"{value:.1f} ({low:.1f}–{high:.1f})" if np.isfinite(value) else "–"
-
-
-def _change(found: Found, side: str, row: int, measure: str) -> str:
-    place = found["measures"].index(measure)
-    value, low, high = _ends(found[side], row, place)
-    if not np.isfinite(value):
-        return "–"
-    told = f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
-    return f"**{told}**" if found[side]["adjusted_p"][row, place] <= LEVEL else told
-
-
-def _ends(side: Mapping[str, np.ndarray], row: int, column: int) -> tuple[float, float, float]:
-    return tuple(100 * float(side[name][row, column]) for name in ("value", "low", "high"))
-
-
-def _all(found: Found) -> list[str]:
-    names = ("macro_precision", "macro_recall", "weighted_precision", "weighted_recall", "weighted_f1")
-    rows = [[found["trainings"][row], *(_score(found, row, name) for name in names)] for row in by_headline(found)]
-    return ["## The other measures", table(["training", *(MEASURES[name] for name in names)], rows)]
-
-
-def _beyond(found: Found) -> list[str]:
-    told = "Points more than plain augmentation alone reaches."
-    return _added(found, "beyond", BOTH, "What synthetic images add to plain augmentation", told)
-
-
-def _over_head(found: Found) -> list[str]:
-    told = (
-        f"Points more than *{REFITTED}* reaches: the networks trained on the original images, their last layer learnt "
-        "again on their features of these images, as it is here, but without synthetic features."
-    )
-    return _added(found, "over_head", FEATURES, "What synthetic features add to a refitted last layer", told)
-
-
-def _added(found: Found, side: str, kind: str, title: str, told: str) -> list[str]:
-    """The changes of one side by the trainings of a kind; nothing where there is none."""
-    rows = [row for row in by_headline(found) if found["kinds"][row] == kind]
-    names = ("accuracy", HEADLINE, "rare_recall", "common_recall")
-    cells = [[found["trainings"][row], *(_change(found, side, row, name) for name in names)] for row in rows]
-    if not rows or not np.isfinite(found[side]["value"]).any():
-        return []
-    return [f"## {title}", told, table(["training", *(MEASURES[name] for name in names)], cells)]
-
-
-def _classes(found: Found) -> list[str]:
-    return ["## Classes", "@classes Recall of the rarest and the most frequent classes"]
-
-
-def _sets(found: Found) -> list[str]:
-    if not found["sets"]:
-        return []
-    names = ("kid", "precision", "recall", "class_agreement", "copies_of_training")
-    rows = [
-        [one["name"], f"{one['made']:,}", f"{one['kept']:,}", *(_metric(one.get(name)) for name in names)]
-        for one in found["sets"]
+def _beyond(findings: Findings) -> str:
+    """What synthetic images add to plain augmentation."""
+    rows = _of_kind(findings, BOTH)
+    if not rows or AUGMENTATION not in findings["trainings"]:
+        return ""
+    parts = [
+        f"{verb} ({_changes(findings, 'beyond', chosen)})"
+        for verb, way in (("help", 1), ("hurt", -1))
+        if (chosen := [row for row in rows if is_sure(findings, "beyond", row) == way])
     ]
-    columns = ["set", "made", "kept", "KID", "precision", "recall", "class agreement", "copies of training"]
+    nothing = f"add nothing beyond chance; the most is {_changes(findings, 'beyond', rows[:1])}"
+    return f"On top of plain augmentation synthetic images {' and '.join(parts) or nothing}."
+
+
+def _empty(findings: Findings) -> str:
+    """Sets of which nothing could be used."""
+    names = [one["name"] for one in findings["sets"] if not one["kept"]]
+    return f"No image of {listed(names, 9)} passed the filter, so nothing was trained on it." if names else ""
+
+
+def _heads(findings: Findings) -> str:
+    """What a last layer does that is trained again without synthetic features."""
+    rows = _of_kind(findings, HEAD)
+    if not rows:
+        return ""
+    return (
+        "With the last layer of the same networks trained again, without synthetic features, macro F1 changes by: "
+        f"{_changes(findings, 'gained', rows)}."
+    )
+
+
+def _features(findings: Findings) -> str:
+    """What synthetic features add to a last layer that is trained again."""
+    rows = _of_kind(findings, FEATURES)
+    if not rows:
+        return ""
+    sure = {way: [row for row in rows if is_sure(findings, "over_head", row) == way] for way in (1, -1)}
+    hurt = f" Worse beyond chance: {_changes(findings, 'over_head', sure[-1])}." if sure[-1] else ""
+    if sure[1]:
+        return f"Synthetic features help over {REFITTED}: {_changes(findings, 'over_head', sure[1])}.{hurt}"
+    return (
+        f"Synthetic features did not help beyond chance: the best of {counted(len(rows), 'method')}, "
+        f"{findings['trainings'][rows[0]]}, changes macro F1 by "
+        f"{signed_points(_change(findings, 'gained', rows[0]))} over the original networks and by "
+        f"{signed_points(_change(findings, 'over_head', rows[0]))} over {REFITTED}.{hurt}"
+    )
+
+
+def ranking_blocks(findings: Findings, run: Run) -> list[Block]:
+    """All trainings with their scores and gains, the best first."""
+    place = findings["measures"].index(HEADLINE)
+    rows = []
+    for row in by_headline(findings):
+        p = findings["gained"]["adjusted_p"][row, place]
+        word = "the reference" if row == FIRST else verdict(is_sure(findings, "gained", row))
+        scores = [_change(findings, "scores", row, name) for name in RANKED]
+        rows.append([findings["trainings"][row], *scores, _change(findings, "gained", row), _finite(p), word])
+    columns = {"training": "text", **{MEASURES[name]: "share" for name in RANKED}}
+    columns |= {"gain in macro F1": "change", "adjusted p": "p", "verdict": "text"}
+    both = "images and seeds are" if findings["seeds"] > 1 else "images are"
     return [
-        "## The synthetic sets",
-        "KID is 0 for a perfect generator; precision and recall are shares of synthetic and of real images that lie "
-        "among the others; class agreement is how often a classifier that has seen no synthetic image confirms their "
-        "label. All are of the images as they were made, before the filter. Generators learnt from the images that the "
-        "networks learn from, and from no others. Methods that change training images (augment-only, mixup-pixels, "
-        "cutmix) copy them by their nature.",
-        table(columns, rows),
+        Heading("ranking", "What helps, the best first"),
+        Sentence(
+            f"Scores are on {findings['images']:,} test images ({listed(findings['test_splits'], 9)}), "
+            f"{over(findings['seeds'])}. Gains are over the training on the original images as they are. "
+            f"Trainings are compared image by image: {both} taken as samples of many. Differences of one measure are "
+            f"corrected together (Benjamini-Hochberg). {_rare(findings)}"
+        ),
+        Table("Trainings by macro F1", columns, rows, headline=True),
+        *figures_of(run, {"gains": f"Gains over the original images by measure; {_best(findings)}"}),
     ]
 
 
-def _metric(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
-def _sheets(found: Found, there: list[str]) -> list[str]:
-    sheets = [name for name in there if name.startswith(SHEET)]
-    told = "Real images, synthetic ones, and the training image nearest to each of these, of the rarest classes."
-    return [told, *(f"@{name} {name.removeprefix(SHEET)}" for name in sheets)] if sheets else []
+def _best(findings: Findings) -> str:
+    others = [row for row in by_headline(findings) if row != FIRST]
+    sure = [row for row in others if is_sure(findings, "gained", row) > 0]
+    text = _headline(findings, others, sure)
+    return text[:1].lower() + text[1:] if not sure else text
 
 
-def _limits(found: Found) -> list[str]:
-    lines = [
-        f"All trainings see about as many images: {found['epochs']} epochs of the original set, and fewer of a larger "
-        "one, so that no gain is owed to more steps.",
+def _rare(findings: Findings) -> str:
+    if not findings["rare"].any():
+        return "All classes have as many training images, so none is rare."
+    low, high = int(findings["counts"].min()), int(findings["counts"].max())
+    rare = counted(int(findings["rare"].sum()), "class", "classes")
+    return f"Rare are {rare} with fewer training images than the middle one; all classes have {low} to {high} of them."
+
+
+def measure_blocks(findings: Findings, run: Run) -> list[Block]:
+    """The measures that the ranking leaves out."""
+    rows = [
+        [findings["trainings"][row], *(_change(findings, "scores", row, name) for name in OTHERS)]
+        for row in by_headline(findings)
+    ]
+    columns = {"training": "text", **{MEASURES[name]: "share" for name in OTHERS}}
+    return [Heading("measures", "The other measures"), Table("Other measures of each training", columns, rows)]
+
+
+def added_blocks(findings: Findings, run: Run) -> list[Block]:
+    """What synthetic images add to plain augmentation, and synthetic features to a last layer trained again."""
+    again = (
+        f"{upper(REFITTED)}: the networks trained on the original images, their last layer trained again on their "
+        "features of these images, as it is here, but without synthetic features."
+    )
+    return [
+        *_added(findings, "beyond", BOTH, "beyond", "What synthetic images add to plain augmentation", AUGMENTATION),
+        *_added(findings, "over_head", FEATURES, "heads", "What synthetic features add to a refitted last layer",
+                REFITTED, again),
+    ]  # fmt: skip
+
+
+def _added(
+    findings: Findings, side: str, kind: str, name: str, heading: str, other: str, about: str = ""
+) -> list[Block]:
+    rows = _of_kind(findings, kind)
+    if not rows or not np.isfinite(findings[side]["value"]).any():
+        return []
+    cells = [
+        [
+            findings["trainings"][row],
+            *(_change(findings, side, row, measure) for measure in RANKED),
+            verdict(is_sure(findings, side, row)),
+        ]
+        for row in rows
+    ]
+    columns = {"training": "text", **{MEASURES[measure]: "change" for measure in RANKED}, "verdict on macro F1": "text"}
+    sentences = [Sentence(about)] if about else []
+    return [Heading(name, heading), *sentences, Table(f"Changes over {other}", columns, cells)]
+
+
+def class_blocks(findings: Findings, run: Run) -> list[Block]:
+    """Recall by class."""
+    figures = figures_of(run, {"classes": "Recall of the rarest and the most frequent classes with each training"})
+    return [Heading("classes", "Classes"), *figures] if figures else []
+
+
+def set_blocks(findings: Findings, run: Run) -> list[Block]:
+    """The synthetic sets, and what the checks measured of them."""
+    if not findings["sets"]:
+        return []
+    rows = [
+        [one["name"], one["made"], one["kept"], *(estimate(one.get(name)) for name in CHECKS)]
+        for one in findings["sets"]
+    ]
+    columns = {"set": "text", "made": "count", "kept": "count", **dict.fromkeys(CHECKS.values(), "number")}
+    sheets = {
+        name: f"Real images, synthetic ones of {name.removeprefix(f'{SHEET}-')}, and the training image nearest to "
+        "each of these, of the rarest classes"
+        for name in run.pictures
+        if name.startswith(f"{SHEET}-")
+    }
+    return [
+        Heading("sets", "The synthetic sets"),
+        Sentence(
+            "KID is 0 for a perfect generator; precision and recall are the shares of synthetic and of real images "
+            "that lie among the others; class agreement is how often a classifier that has seen no synthetic image "
+            "confirms their label. All are of the images as they were made, before the filter. Generators were trained "
+            "on the training images of the networks and on no others. Methods that change training images "
+            "(augment-only, mixup-pixels, cutmix) copy them by their nature."
+        ),
+        Table("Synthetic sets", columns, rows),
+        *figures_of(run, sheets),
+    ]
+
+
+def limit_blocks(findings: Findings, run: Run) -> list[Block]:
+    """What such a study leaves open."""
+    sentences = [
+        f"All trainings see about as many images: {findings['epochs']} epochs of the original set, and fewer of a "
+        "larger one, so that no gain comes from more steps.",
         "There is one division into training and test images. The intervals allow for other test images, not for other "
         "training images.",
         "Synthetic images were made once for each set; other seeds of a generator would make others.",
         "Weighted means take the classes' shares among the test images as given.",
     ]
-    if _has_heads(found):
-        lines.append(
+    if _has_heads(findings):
+        sentences.append(
             "Refitted last layers belong to the networks trained on the original images, seed by seed. Features of "
-            "images that a network learnt from are not those of new ones; synthetic features are made of the former."
+            "training images are not those of new ones; synthetic features are made of the former."
         )
-    return ["## What this does not say", "\n".join(f"* {line}" for line in lines)]
+    return [Heading("limits", "What this does not say"), *map(Sentence, sentences)]
 
 
-def _made(found: Found, command: str) -> list[str]:
-    runs = ", ".join(f"`{name}`" for name in found["runs"].values())
-    jobs = "`train-cnn` or `refit-head`" if _has_heads(found) else "`train-cnn`"
-    return [
-        "## How it was made",
-        f"```bash\n{command}\n```",
-        f"Network: {found['network']}. Each of the {len(found['trainings'])} trainings is an ordinary run of "
-        f"{jobs} with {plural(found['seeds'], 'seed')}, which `evaluate`, `compare` and `gap` read: {runs}.",
-    ]
+def _has_heads(findings: Findings) -> bool:
+    return bool({HEAD, FEATURES} & set(findings["kinds"]))
 
 
-def _has_heads(found: Found) -> bool:
-    return bool({HEAD, FEATURES} & set(found["kinds"]))
+def method_blocks(findings: Findings, run: Run) -> list[Block]:
+    """The command, and the runs of the trainings."""
+    runs = ", ".join(f"`{name}`" for name in findings["runs"].values())
+    jobs = "`train-cnn` or `refit-head`" if _has_heads(findings) else "`train-cnn`"
+    sentences = [f"`{findings['command']}`"] if findings.get("command") else []
+    sentences.append(
+        f"The network is {findings['network']}. Each of the {len(findings['trainings'])} trainings is an ordinary run "
+        f"of {jobs} with {counted(findings['seeds'], 'seed')}, which `evaluate`, `compare` and `gap` read: {runs}."
+    )
+    return [Heading("method", "How it was made"), *map(Sentence, sentences)]

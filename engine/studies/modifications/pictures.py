@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from gapscope.blocks.formats import counted
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.modification_matrix import numbers, strip
 from gapscope.studies.modifications.findings import LEVEL, ORIGINAL
-from gapscope.studies.replication.writing import plural
 from matplotlib.figure import Figure
 
-Found = Mapping[str, Any]
+Findings = Mapping[str, Any]
 Samples = Mapping[str, Sequence[np.ndarray]]
 # Classes up to which all are shown; of more, those that change most.
 SHOWN = 20
 TRAINED, TESTED = "trained on", "tested on"
 
 
-def pictures(found: Found, samples: Samples, names: Sequence[str], size: Size = PAGE) -> dict[str, Figure]:
+def pictures(findings: Findings, samples: Samples, names: Sequence[str], size: Size = PAGE) -> dict[str, Figure]:
     """A figure for each section of the page, by the name of its file.
 
     Parameters
@@ -29,16 +29,16 @@ def pictures(found: Found, samples: Samples, names: Sequence[str], size: Size = 
     """
     drawn = {
         "modifications": _modifications(samples, names, size),
-        "accuracy": _accuracy(found, size),
-        "gains": _gains(found, size),
-        "classes-lost": _classes(found, "lost", size),
-        "classes-won": _classes(found, "won", size),
+        "accuracy": _accuracy(findings, size),
+        "gains": _gains(findings, size),
+        "classes-lost": _classes(findings, "lost", size),
+        "classes-won": _classes(findings, "won", size),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def _modifications(samples: Samples, names: Sequence[str], size: Size) -> Figure:
-    title = f"The same {plural(len(names), 'image')} in each test set"
+    title = f"The same {counted(len(names), 'image')} in each test set"
     return strip(list(samples), [short(name) for name in names], list(samples.values()), title=title, size=size)
 
 
@@ -47,16 +47,16 @@ def short(name: str, longest: int = 12) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"
 
 
-def _accuracy(found: Found, size: Size) -> Figure:
-    """Accuracies on all test sets, with that on the learnt images at the left where it is known."""
-    learnt = found["learnt"].mean(axis=1)
-    known = np.isfinite(learnt).any()
-    values = np.column_stack([learnt, found["accuracy"]["value"]]) if known else found["accuracy"]["value"]
+def _accuracy(findings: Findings, size: Size) -> Figure:
+    """Accuracies on all test sets, with that on the training images at the left where it is known."""
+    train = findings["learnt"].mean(axis=1)
+    known = np.isfinite(train).any()
+    values = np.column_stack([train, findings["accuracy"]["value"]]) if known else findings["accuracy"]["value"]
     return numbers(
-        found["trainings"],
-        ["learnt"] * bool(known) + found["tests"],
+        findings["trainings"],
+        ["training images"] * bool(known) + findings["tests"],
         100 * values,
-        title=_accuracy_title(found),
+        title=_accuracy_title(findings),
         across=TESTED,
         up=TRAINED,
         unit="accuracy, %",
@@ -65,26 +65,26 @@ def _accuracy(found: Found, size: Size) -> Figure:
     )
 
 
-def _accuracy_title(found: Found) -> str:
-    lost, value = found["differences"]["lost"], found["accuracy"]["value"]
+def _accuracy_title(findings: Findings) -> str:
+    lost, value = findings["differences"]["lost"], findings["accuracy"]["value"]
     worst = int(np.nanargmax(lost["value"]))
-    test = found["tests"][worst]
+    test = findings["tests"][worst]
     if not lost["adjusted_p"][worst] <= LEVEL or lost["value"][worst] <= 0:
         return "Accuracy: what the modifications take from the original training may be chance"
-    told = f"{test} takes most: {value[ORIGINAL, ORIGINAL]:.1%} become {value[ORIGINAL, worst]:.1%}"
-    if test not in found["trainings"]:
-        return f"Accuracy: {told}"
-    return f"Accuracy: {told}; after training on {test} they are {value[found['trainings'].index(test), worst]:.1%}"
+    most = f"{test} takes most: {value[ORIGINAL, ORIGINAL]:.1%} become {value[ORIGINAL, worst]:.1%}"
+    if test not in findings["trainings"]:
+        return f"Accuracy: {most}"
+    return f"Accuracy: {most}; after training on {test} they are {value[findings['trainings'].index(test), worst]:.1%}"
 
 
-def _gains(found: Found, size: Size) -> Figure:
-    gained = found["differences"]["gained"]
+def _gains(findings: Findings, size: Size) -> Figure:
+    gained = findings["differences"]["gained"]
     sure = gained["adjusted_p"] <= LEVEL
     better, worse = (int((sure & (sign * gained["value"] > 0)).sum()) for sign in (1, -1))
     total = int(np.isfinite(gained["value"]).sum())
     return numbers(
-        found["trainings"][1:],
-        found["tests"],
+        findings["trainings"][1:],
+        findings["tests"],
         100 * gained["value"][1:],
         title=f"Against training on the original, {better} of {total} cells gain and {worse} lose surely (framed)",
         across=TESTED,
@@ -96,17 +96,17 @@ def _gains(found: Found, size: Size) -> Figure:
     )
 
 
-def _classes(found: Found, change: str, size: Size) -> Figure | None:
+def _classes(findings: Findings, change: str, size: Size) -> Figure | None:
     """Changes of F1 by class and modification, shrunk; None where there are none."""
-    side = found["classes"][change]
+    side = findings["classes"][change]
     shown = np.flatnonzero(np.isfinite(side["shrunk"]).any(axis=1))
     if not len(shown):
         return None
     sign = -1 if change == "lost" else 1
     values = sign * 100 * side["shrunk"][shown].T
     order = _most_changed(values)
-    tests = [found["tests"][1 + place] for place in shown]
-    names = [short(found["class_names"][index], 24) for index in order]
+    tests = [findings["tests"][1 + place] for place in shown]
+    names = [short(findings["class_names"][index], 24) for index in order]
     flagged = side["flagged"][shown].T[order]
     return numbers(
         names,

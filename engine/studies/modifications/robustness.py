@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gapscope.studies.crossed import Estimate, estimated
-from gapscope.studies.modifications.answers import Answers
+from gapscope.studies.modifications.predictions import TrainingPredictions
 
 # The training on original images that are modified at random: it has seen every modification.
 MIXED = "mixed"
@@ -38,20 +38,20 @@ def without_severity(test: str) -> str:
 
 def groups_of(tests: Sequence[str]) -> dict[str, list[int]]:
     """Positions of the modified test sets, which are all but the first, that differ in severity alone."""
-    found: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for place, test in enumerate(tests[1:], start=1):
-        found.setdefault(without_severity(test), []).append(place)
-    return found
+        groups.setdefault(without_severity(test), []).append(place)
+    return groups
 
 
-def robustness_section(answers: Answers) -> dict[str, Any]:
+def robustness_section(predictions: TrainingPredictions) -> dict[str, Any]:
     """Corruption errors ``(t, g)`` of g modifications, and estimates for each training.
 
     ``mce_unseen`` leaves out the modification that was trained on; None for a training that has seen them all.
     Modifications by which the original training loses nothing that can be shown are left out of the relative error.
     """
-    groups = groups_of(answers.tests)
-    wrong = (~answers.right).astype(np.float32)
+    groups = groups_of(predictions.tests)
+    wrong = (~predictions.correct).astype(np.float32)
     modified = [wrong[:, places].mean(axis=1, dtype=np.float64) for places in groups.values()]
     lossy = [_loses(group[0] - wrong[0, 0]) for group in modified]
     of_all = [[_ratio(group[row], group[0]) for group in modified] for row in range(len(wrong))]
@@ -61,7 +61,7 @@ def robustness_section(answers: Answers) -> dict[str, Any]:
     ]
     unseen = [
         [ratio for name, ratio in zip(groups, ratios, strict=True) if _is_unseen(training, name)]
-        for training, ratios in zip(answers.trainings, of_all, strict=True)
+        for training, ratios in zip(predictions.trainings, of_all, strict=True)
     ]
     return {
         "modifications": list(groups),

@@ -1,110 +1,113 @@
-"""The tables of a study of modifications: one row for each training and test set, and for each class of these."""
+"""The tables of a study of modifications, one row for each training, test set and class; and its results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from gapscope.schemas.results import Result
+from gapscope.studies.modifications.findings import ORIGINAL
+from gapscope.studies.modifications.plan import ModifiedSet
+from gapscope.studies.saved import rows_of
 
-Found = Mapping[str, Any]
+Findings = Mapping[str, Any]
+ENDS = ("value", "low", "high")
+ROBUSTNESS = {"mce": "mean_corruption_error", "relative_mce": "relative_mean_corruption_error"}
 
 
-def tables(found: Found) -> dict[str, pa.Table]:
+def results(findings: Findings, sets: Sequence[ModifiedSet]) -> list[Result]:
+    """Accuracy and F1 of each training on each test set, gains over the original training, corruption errors."""
+    names = [one.dataset.name for one in sets]
+    return [*_cell_results(findings, names), *_robustness_results(findings, names[0])]
+
+
+def _cell_results(findings: Findings, datasets: Sequence[str]) -> Iterator[Result]:
+    gained = findings["differences"]["gained"]
+    for row, column in np.ndindex(findings["accuracy"]["value"].shape):
+        place = _place(findings, row, datasets[column])
+        yield Result(**place, metric="accuracy", **_ends(findings["accuracy"], (row, column)))
+        if row != ORIGINAL:
+            yield Result(**place, metric="accuracy_gain", **_ends(gained, (row, column)))
+            yield Result(**place, metric="accuracy_gain_p_value", value=float(gained["adjusted_p"][row, column]))
+        for index, name in enumerate(findings["class_names"]):
+            yield Result(**place, metric="f1", class_name=name, **_ends(findings["f1"], (row, column, index)))
+
+
+def _place(findings: Findings, row: int, dataset: str) -> dict[str, Any]:
+    model = f"{findings['network']} trained on {findings['trainings'][row]}"
+    return {"dataset": dataset, "split": findings["test_split"], "model": model, "n": findings["images"]}
+
+
+def _ends(side: Mapping[str, np.ndarray], place: tuple[int, ...]) -> dict[str, float]:
+    return {name: float(side[name][place]) for name in ENDS}
+
+
+def _robustness_results(findings: Findings, dataset: str) -> Iterator[Result]:
+    for row in range(len(findings["trainings"])):
+        for key, metric in ROBUSTNESS.items():
+            one = findings["robustness"][key][row]
+            if np.isfinite(one.value):
+                ends = {name: getattr(one, name) for name in ENDS}
+                yield Result(**_place(findings, row, dataset), metric=metric, **ends)
+
+
+def tables(findings: Findings) -> dict[str, pa.Table]:
     """Arrow tables by the name of their file."""
-    return {
-        "accuracies": pa.Table.from_pylist(_accuracies(found)),
-        "differences": pa.Table.from_pylist(_differences(found)),
-        "robustness": pa.Table.from_pylist(_robustness(found)),
-        "classes": pa.Table.from_pylist(_classes(found)),
-        "changes": pa.Table.from_pylist(_changes(found)),
+    trainings, tests, names = (findings[key] for key in ("trainings", "tests", "class_names"))
+    gained, f1 = findings["differences"]["gained"], findings["f1"]
+    changes = {
+        change: {name: side[name] for name in ("raw", "shrunk", "low", "high", "p", "adjusted_p", "flagged")}
+        for change, side in findings["classes"].items()
     }
+    rows = {
+        "accuracies": _accuracies(findings),
+        "differences": rows_of(
+            {"trained_on": trainings[1:], "tested_on": tests},
+            {name: gained[name][1:] for name in ("value", "low", "high", "p", "adjusted_p")},
+        ),
+        "robustness": _robustness(findings),
+        "classes": rows_of(
+            {"trained_on": trainings, "tested_on": tests, "class": names},
+            {"f1": f1["value"], "low": f1["low"], "high": f1["high"]},
+        ),
+        "changes": [
+            row
+            for change, columns in changes.items()
+            for row in rows_of({"modification": tests[1:], "class": names}, {"change": change, **columns})
+        ],
+    }
+    return {name: pa.Table.from_pylist(some) for name, some in rows.items()}
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _accuracies(found: Found) -> list[dict[str, Any]]:
+def _accuracies(findings: Findings) -> list[dict[str, Any]]:
     """The mean over seeds first, then each seed."""
-    side, learnt = found["accuracy"], found["learnt"]
-    return [
-        {
-            "trained_on": training,
-            "tested_on": test,
-            "seed": seed,
-            "accuracy": float(side["value"][row, column] if seed is None else side["by_seed"][row, column, seed]),
-            "low": float(side["low"][row, column]) if seed is None else None,
-            "high": float(side["high"][row, column]) if seed is None else None,
-            "train_accuracy": _number(learnt[row].mean() if seed is None else learnt[row, seed]),
-            "n": found["images"],
-        }
-        for row, training in enumerate(found["trainings"])
-        for column, test in enumerate(found["tests"])
-        for seed in (None, *range(found["seeds"]))
-    ]
-
-
-def _differences(found: Found) -> list[dict[str, Any]]:
-    """Gains over the original training on the same test set."""
-    gained = found["differences"]["gained"]
-    return [
-        {
-            "trained_on": training,
-            "tested_on": test,
-            **{name: float(gained[name][row, column]) for name in ("value", "low", "high", "p", "adjusted_p")},
-        }
-        for row, training in enumerate(found["trainings"])
-        for column, test in enumerate(found["tests"])
-        if row
-    ]
-
-
-def _robustness(found: Found) -> list[dict[str, Any]]:
-    side = found["robustness"]
-    return [
-        {
-            "trained_on": training,
-            **{
-                f"{name}{ending}": _number(getattr(side[name][row], field))
-                for name in ("mce", "relative_mce", "mce_unseen")
-                for ending, field in (("", "value"), ("_low", "low"), ("_high", "high"), ("_p", "p"))
+    side, train, n = findings["accuracy"], findings["learnt"], findings["images"]
+    axes = {"trained_on": findings["trainings"], "tested_on": findings["tests"]}
+    ends = {"accuracy": side["value"], "low": side["low"], "high": side["high"]}
+    mean = rows_of(axes, {"seed": None, **ends, "train_accuracy": train.mean(axis=1), "n": n})
+    seeds = [
+        rows_of(
+            axes,
+            {
+                "seed": seed,
+                "accuracy": side["by_seed"][:, :, seed],
+                "low": None,
+                "high": None,
+                "train_accuracy": train[:, seed],
+                "n": n,
             },
-            **{f"ce {name}": _number(side["ce"][row, place]) for place, name in enumerate(side["modifications"])},
-        }
-        for row, training in enumerate(found["trainings"])
+        )
+        for seed in range(findings["seeds"])
     ]
+    return [row for cell in zip(mean, *seeds, strict=True) for row in cell]
 
 
-def _classes(found: Found) -> list[dict[str, Any]]:
-    """F1 of every class."""
-    return [
-        {
-            "trained_on": training,
-            "tested_on": test,
-            "class": name,
-            **{
-                key: float(found["f1"][field][row, column, place])
-                for key, field in (("f1", "value"), ("low", "low"), ("high", "high"))
-            },
-        }
-        for row, training in enumerate(found["trainings"])
-        for column, test in enumerate(found["tests"])
-        for place, name in enumerate(found["class_names"])
-    ]
-
-
-def _changes(found: Found) -> list[dict[str, Any]]:
-    """What each class loses by a modification, and what it wins by training on it."""
-    fields = ("raw", "shrunk", "low", "high", "p", "adjusted_p")
-    return [
-        {
-            "modification": test,
-            "change": change,
-            "class": name,
-            **{field: _number(side[field][row, place]) for field in fields},
-            "flagged": bool(side["flagged"][row, place]),
-        }
-        for change, side in found["classes"].items()
-        for row, test in enumerate(found["tests"][1:])
-        for place, name in enumerate(found["class_names"])
-    ]
+def _robustness(findings: Findings) -> list[dict[str, Any]]:
+    side = findings["robustness"]
+    estimates = {
+        f"{name}{ending}": [getattr(one, field) for one in side[name]]
+        for name in ("mce", "relative_mce", "mce_unseen")
+        for ending, field in (("", "value"), ("_low", "low"), ("_high", "high"), ("_p", "p"))
+    }
+    errors = {f"ce {name}": side["ce"][:, place] for place, name in enumerate(side["modifications"])}
+    return rows_of({"trained_on": findings["trainings"]}, estimates | errors)

@@ -1,34 +1,34 @@
-"""How often models agree, and whether their agreement foretells accuracy without labels."""
+"""How often models agree, and whether their agreement predicts accuracy without labels."""
 
 from typing import Any
 
 import numpy as np
 from gapscope.forecasts.agreement import agreement_on_the_line
 from gapscope.inference.line import ProbitLine
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 UNCHANGED, LABEL_FREE, OTHERS = "no change", "agreement on the line, no labels", "line of the others, with their labels"
 
 
-def agreement_section(reference: Answers, target: Answers) -> dict[str, Any]:
+def agreement_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any]:
     """The line of agreements beside that of accuracies, and forecasts of each model's accuracy on the target."""
-    found = agreement_on_the_line(reference.predicted.T, target.predicted.T, reference.label, leave_one_out=True)
+    agreement = agreement_on_the_line(reference.predicted.T, target.predicted.T, reference.label, leave_one_out=True)
     by_accuracy = ProbitLine.fit(reference.accuracy, target.accuracy)
     forecasts = {
         UNCHANGED: reference.accuracy.copy(),
-        LABEL_FREE: found.estimates,
+        LABEL_FREE: agreement.estimates,
         OTHERS: _on_the_line_of_others(reference.accuracy, target.accuracy),
     }
     errors = {name: np.abs(value - target.accuracy) for name, value in forecasts.items()}
     pairs = np.triu_indices(len(target.models), 1)
     return {
-        "reference": found.agreement_reference,
-        "target": found.agreement_target,
-        "mean_reference": float(found.agreement_reference[pairs].mean()),
-        "mean_target": float(found.agreement_target[pairs].mean()),
-        "slope": found.slope,
-        "intercept": found.intercept,
-        "r": found.r,
+        "reference": agreement.agreement_reference,
+        "target": agreement.agreement_target,
+        "mean_reference": float(agreement.agreement_reference[pairs].mean()),
+        "mean_target": float(agreement.agreement_target[pairs].mean()),
+        "slope": agreement.slope,
+        "intercept": agreement.intercept,
+        "r": agreement.r,
         "accuracy_slope": by_accuracy.slope,
         "accuracy_intercept": by_accuracy.intercept,
         "truth": target.accuracy,

@@ -1,6 +1,6 @@
 """Which classes really fell, for each model and for all models together.
 
-Models answer for the same images, so their class drops are not independent: what many models find of one class may be
+Models classify the same images, so their class drops are not independent: what many models show of one class may be
 the accident of ten images. Together, each image counts once, with the share of models that are right about it.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.core.random import stream
 from gapscope.gaps.classes import class_drops
 from gapscope.inference.multiplicity import adjusted
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, ndtri
 
@@ -21,14 +21,14 @@ LEAST_SIMULATED = 200_000
 EDGE, SLACK = 0.01, 1e-9
 
 
-def class_section(reference: Answers, target: Answers, seed: int) -> dict[str, Any]:
+def class_section(reference: SetPredictions, target: SetPredictions, seed: int) -> dict[str, Any]:
     """Class drops of each model, and of the mean model with its test against noise."""
     by_model = {model: _of_model(reference, target, model, seed) for model in reference.models}
     flagged = np.array([one.flagged for one in by_model.values()])
     typical = reference.models[int(np.argsort(reference.accuracy)[len(reference.models) // 2])]
     return {
         "typical": typical,
-        "models": {model: _told(one) for model, one in by_model.items()},
+        "models": {model: _of_drops(one) for model, one in by_model.items()},
         "flagged_in_models": flagged.sum(axis=0),
         "raw_typical": by_model[typical].raw,
         "shrunk_typical": by_model[typical].shrunk,
@@ -37,15 +37,15 @@ def class_section(reference: Answers, target: Answers, seed: int) -> dict[str, A
     }
 
 
-def _counts(reference: Answers, target: Answers, model: str) -> tuple[np.ndarray, ...]:
+def _counts(reference: SetPredictions, target: SetPredictions, model: str) -> tuple[np.ndarray, ...]:
     return (*reference.of_model(model).counts(), *target.of_model(model).counts())
 
 
-def _of_model(reference: Answers, target: Answers, model: str, seed: int):
+def _of_model(reference: SetPredictions, target: SetPredictions, model: str, seed: int):
     return class_drops(*_counts(reference, target, model), seed=seed, level=LEVEL)
 
 
-def _told(drops) -> dict[str, Any]:
+def _of_drops(drops) -> dict[str, Any]:
     """What the page says of one model's class drops."""
     worst = drops.worst
     return {
@@ -74,7 +74,7 @@ def _by_noise(right_reference, n_reference, right_target, n_target, seed: int) -
         return drawn[0] / n_reference - drawn[1] / n_target
 
 
-def pooled_drops(reference: Answers, target: Answers, seed: int = 0) -> dict[str, Any]:
+def pooled_drops(reference: SetPredictions, target: SetPredictions, seed: int = 0) -> dict[str, Any]:
     """Drops of the mean model, class by class: raw, shrunk, and tested against no drop and against the mean drop."""
     before, after = _Means(reference), _Means(target)
     there = (before.n > 0) & (after.n > 0)
@@ -112,12 +112,12 @@ class _Means:
     ``dispersion * mean (1 - mean)``, with one dispersion for all classes, because ten images do not tell a class's own.
     """
 
-    def __init__(self, answers: Answers):
-        score = answers.right.mean(axis=1)
-        self.n = answers.by_class(np.ones(answers.n))
+    def __init__(self, predictions: SetPredictions):
+        score = predictions.correct.mean(axis=1)
+        self.n = predictions.by_class(np.ones(predictions.n))
         least = np.maximum(self.n, 1)
-        self.mean = answers.by_class(score) / least
-        inside = answers.by_class((score - self.mean[answers.label]) ** 2).sum()
+        self.mean = predictions.by_class(score) / least
+        inside = predictions.by_class((score - self.mean[predictions.label]) ** 2).sum()
         coins = (np.maximum(self.n - 1, 0) * self.mean * (1 - self.mean)).sum()
         ratio = inside / coins if coins else 1.0
         # A mean of n images lies nearer to its own images than the true one.
@@ -147,9 +147,9 @@ class _Equal:
         null = [np.abs(self._score(*self._drawn(before, after, rng))) for _ in range(simulations)]
         null = np.sort(np.concatenate(null))
         beyond = len(null) - np.searchsorted(null, np.abs(self._score(*self.seen)) - SLACK)
-        found = np.full(len(self.there), np.nan)
-        found[self.there] = adjusted((1 + beyond) / (1 + len(null)), "bh")
-        return found
+        p = np.full(len(self.there), np.nan)
+        p[self.there] = adjusted((1 + beyond) / (1 + len(null)), "bh")
+        return p
 
     def _base(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Level of each class before its loss, from both sides together."""
@@ -195,6 +195,6 @@ def _hyper(raw: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
         total = spread**2 + variance
         return float((np.log(total) + (raw - centre(spread)) ** 2 / total).sum())
 
-    found = minimize_scalar(minus_likelihood, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-6})
-    spread = float(found.x) if minus_likelihood(found.x) < minus_likelihood(0.0) else 0.0
+    optimum = minimize_scalar(minus_likelihood, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-6})
+    spread = float(optimum.x) if minus_likelihood(optimum.x) < minus_likelihood(0.0) else 0.0
     return centre(spread), spread

@@ -1,4 +1,4 @@
-"""All numbers of a study in one dictionary, from which page, pictures and tables are made."""
+"""All numbers of a study of replications in one dictionary, from which page, pictures and tables are made."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from gapscope.studies.replication.images import difficulty_section, harder_secti
 from gapscope.studies.replication.line import line_section
 from gapscope.studies.replication.noise import noise_section
 from gapscope.studies.replication.pairs import pair_section
-from gapscope.studies.replication.predictions import Answers, Study
+from gapscope.studies.replication.predictions import SetPredictions, Study
 from gapscope.studies.replication.ranking import ranking_section
 from gapscope.studies.replication.resampled import accuracies, counted, resampled
 from gapscope.studies.replication.second import second_section
 from gapscope.studies.replication.sharing import sharing_section
+from gapscope.studies.saved import plain
 
 STEPS = 10
 
@@ -27,7 +28,7 @@ def findings(study: Study, seed: int, replicates: int, task: Task) -> dict[str, 
     """
     primary = study.targets[0]
     before, after = study.pair(primary)
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         "seed": seed,
         "replicates": replicates,
         "reference": study.reference.name,
@@ -41,7 +42,7 @@ def findings(study: Study, seed: int, replicates: int, task: Task) -> dict[str, 
         "by_target": {},
     }
     for target in study.targets:
-        found["by_target"][target.name] = _for_target(*study.pair(target), seed, replicates)
+        findings["by_target"][target.name] = _for_target(*study.pair(target), seed, replicates)
         task.advance()
     sections = {
         "noise": lambda: noise_section(before, after),
@@ -56,24 +57,24 @@ def findings(study: Study, seed: int, replicates: int, task: Task) -> dict[str, 
         "ranking": lambda: ranking_section(before, after),
     }
     for name, section in sections.items():
-        found[name] = section()
+        findings[name] = section()
         task.advance()
-    return found
+    return findings
 
 
-def _accuracies(study: Study, answers: Answers) -> dict[str, np.ndarray]:
-    """Accuracy of every model of the study on one set with its exact interval; NaN for models without answers."""
+def _accuracies(study: Study, predictions: SetPredictions) -> dict[str, np.ndarray]:
+    """Accuracy of every model of the study on one set with its exact interval; NaN for models without predictions."""
     value, low, high, count = (np.full(len(study.models), np.nan) for _ in range(4))
     for place, model in enumerate(study.models):
-        if model in answers.models:
-            right = int(answers.right[:, answers.models.index(model)].sum())
-            value[place], count[place] = right / answers.n, right
-            low[place], high[place] = clopper_pearson(right, answers.n)
+        if model in predictions.models:
+            right = int(predictions.correct[:, predictions.models.index(model)].sum())
+            value[place], count[place] = right / predictions.n, right
+            low[place], high[place] = clopper_pearson(right, predictions.n)
     return {"value": value, "low": low, "high": high, "right": count}
 
 
-def _for_target(before: Answers, after: Answers, seed: int, replicates: int) -> dict[str, Any]:
-    """What is found for every replication: drops, the line, and the part of harder images."""
+def _for_target(before: SetPredictions, after: SetPredictions, seed: int, replicates: int) -> dict[str, Any]:
+    """What is findings for every replication: drops, the line, and the part of harder images."""
     counts = counted(before), counted(after)
     drawn = resampled(before, seed, replicates), resampled(after, seed, replicates)
     levels = accuracies(drawn[0]), accuracies(drawn[1])
@@ -90,18 +91,7 @@ def _for_target(before: Answers, after: Answers, seed: int, replicates: int) -> 
     }
 
 
-def told(found: dict[str, Any]) -> dict[str, Any]:
+def saved(findings: dict[str, Any]) -> dict[str, Any]:
     """The findings as JSON knows them, without the columns that have a row for each class."""
-    classes = {key: one for key, one in found["classes"].items() if np.shape(one) != (len(found["class_names"]),)}
-    return plain({**found, "class_names": len(found["class_names"]), "classes": classes})
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON knows it: lists for arrays, None for NaN."""
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    classes = {key: one for key, one in findings["classes"].items() if np.shape(one) != (len(findings["class_names"]),)}
+    return plain({**findings, "class_names": len(findings["class_names"]), "classes": classes})

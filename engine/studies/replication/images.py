@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from gapscope.inference.bootstrap import interval_of
 from gapscope.inference.interval import clopper_pearson
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 # Of the models, this share decides what kind an image is.
 MOST = 0.75
@@ -17,36 +17,36 @@ KINDS = (
 )
 
 
-def difficulty_section(answers: Answers) -> dict[str, Any]:
+def difficulty_section(predictions: SetPredictions) -> dict[str, Any]:
     """How many models are right about an image: shares ``(m + 1,)``, and the share that none and that all get right."""
-    models = len(answers.models)
-    count = np.bincount(answers.right.sum(axis=1), minlength=models + 1)
+    models = len(predictions.models)
+    count = np.bincount(predictions.correct.sum(axis=1), minlength=models + 1)
     return {
-        "shares": count / answers.n,
-        "none_right": [count[0] / answers.n, *clopper_pearson(int(count[0]), answers.n)],
-        "all_right": [count[-1] / answers.n, *clopper_pearson(int(count[-1]), answers.n)],
+        "shares": count / predictions.n,
+        "none_right": [count[0] / predictions.n, *clopper_pearson(int(count[0]), predictions.n)],
+        "all_right": [count[-1] / predictions.n, *clopper_pearson(int(count[-1]), predictions.n)],
         "none_right_images": int(count[0]),
         "all_right_images": int(count[-1]),
     }
 
 
-def kinds(answers: Answers) -> np.ndarray:
+def kinds(predictions: SetPredictions) -> np.ndarray:
     """The index into `KINDS` of each image, ``(n,)``."""
-    models = len(answers.models)
-    right = answers.right.sum(axis=1)
-    other = np.zeros(answers.n, np.int64)
+    models = len(predictions.models)
+    right = predictions.correct.sum(axis=1)
+    other = np.zeros(predictions.n, np.int64)
     for model in range(models):
-        given = answers.predicted[:, model]
-        votes = (answers.predicted == given[:, None]).sum(axis=1)
-        other = np.maximum(other, np.where(given == answers.label, 0, votes))
-    found = np.ones(answers.n, np.int64)
-    found[right >= MOST * models] = 0
-    found[models - right >= MOST * models] = 2
-    found[other >= MOST * models] = 3
-    return found
+        given = predictions.predicted[:, model]
+        votes = (predictions.predicted == given[:, None]).sum(axis=1)
+        other = np.maximum(other, np.where(given == predictions.label, 0, votes))
+    kind = np.ones(predictions.n, np.int64)
+    kind[right >= MOST * models] = 0
+    kind[models - right >= MOST * models] = 2
+    kind[other >= MOST * models] = 3
+    return kind
 
 
-def kinds_section(reference: Answers, target: Answers) -> dict[str, Any]:
+def kinds_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any]:
     """The mean drop split by kind of image; the terms sum to it."""
     parts = [_by_kind(one) for one in (reference, target)]
     return {
@@ -54,16 +54,16 @@ def kinds_section(reference: Answers, target: Answers) -> dict[str, Any]:
         "reference_share": parts[0][0],
         "target_share": parts[1][0],
         "terms": parts[1][1] - parts[0][1],
-        "start": float(reference.right.mean()),
-        "end": float(target.right.mean()),
+        "start": float(reference.correct.mean()),
+        "end": float(target.correct.mean()),
     }
 
 
-def _by_kind(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+def _by_kind(predictions: SetPredictions) -> tuple[np.ndarray, np.ndarray]:
     """Share of images, and mean error they contribute, of each kind."""
-    found, wrong = kinds(answers), 1 - answers.right.mean(axis=1)
-    images = np.bincount(found, minlength=len(KINDS)) / answers.n
-    return images, np.bincount(found, wrong, minlength=len(KINDS)) / answers.n
+    kind, wrong = kinds(predictions), 1 - predictions.correct.mean(axis=1)
+    images = np.bincount(kind, minlength=len(KINDS)) / predictions.n
+    return images, np.bincount(kind, wrong, minlength=len(KINDS)) / predictions.n
 
 
 def reweighted(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -110,17 +110,17 @@ def _levels(reference: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _bounds(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    found = np.array([interval_of(values[:, model]) for model in range(values.shape[1])])
-    return {f"{name}_low": found[:, 0], f"{name}_high": found[:, 1]}
+    bounds = np.array([interval_of(values[:, model]) for model in range(values.shape[1])])
+    return {f"{name}_low": bounds[:, 0], f"{name}_high": bounds[:, 1]}
 
 
-def overlap_section(primary: Answers, others: tuple[Answers, ...]) -> list[dict[str, Any]]:
+def overlap_section(primary: SetPredictions, others: tuple[SetPredictions, ...]) -> list[dict[str, Any]]:
     """Images of the first replication that another one took too, and the mean accuracy on both parts."""
-    found = []
+    parts = []
     for other in others:
         shared = np.isin(primary.sample_id, other.sample_id)
         part = {"set": other.name, "shared": int(shared.sum())}
         for name, rows in (("accuracy_shared", shared), ("accuracy_own", ~shared)):
-            part[name] = float(primary.right[rows].mean()) if rows.any() else None
-        found.append(part)
-    return found
+            part[name] = float(primary.correct[rows].mean()) if rows.any() else None
+        parts.append(part)
+    return parts

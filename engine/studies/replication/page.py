@@ -1,197 +1,219 @@
-"""The page of a study: sentences and tables filled from the dictionary of findings, so that no number is typed."""
+"""The page of a study of replications: what many models lose from a set to its replications, and how it is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gapscope.studies.replication.text_images import (
-    classes_text,
-    harder_text,
-    images_text,
-    pairs_text,
-    ruled_out_text,
-    second_text,
+from gapscope.blocks import Answer, Block, Heading, Sentence
+from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.runs.run import Run
+from gapscope.studies.replication.page_images import (
+    class_blocks,
+    difficulty_blocks,
+    guess_blocks,
+    image_blocks,
+    largest_kind,
+    pair_blocks,
+    per_class,
+    shared_text,
 )
-from gapscope.studies.replication.text_models import agreement_text, line_text, lost_text, ranking_text, variants_text
-from gapscope.studies.replication.writing import Found, between, first, percent, plural, points, reach
+from gapscope.studies.replication.page_models import (
+    agreement_blocks,
+    line_blocks,
+    line_text,
+    loss_blocks,
+    off_text,
+    ranking_blocks,
+    turned_text,
+)
+from gapscope.studies.saved import findings_of
+
+Findings = Mapping[str, Any]
+TITLE = "ImageNet against ImageNetV2"
+# A share that no digit of a page shows.
+NOTHING = 5e-5
 
 
-def page(found: Found, folder: str, command: str, pictures: Iterable[str], tables: str | None = None) -> str:
-    """The page as Markdown; pictures are expected in `folder` beside it, numbers and tables there or in `tables`."""
-    there = set(pictures)
+def page(run: Run) -> list[Block]:
+    """The page of a finished run."""
+    findings = findings_of(run)
     sections = (
-        _head,
-        _trap,
-        lost_text,
-        variants_text,
-        line_text,
-        ruled_out_text,
-        images_text,
-        harder_text,
-        second_text,
-        classes_text,
-        pairs_text,
-        agreement_text,
-        ranking_text,
-        _limits,
+        loss_blocks,
+        line_blocks,
+        ruled_out_blocks,
+        image_blocks,
+        difficulty_blocks,
+        guess_blocks,
+        class_blocks,
+        pair_blocks,
+        agreement_blocks,
+        ranking_blocks,
+        limit_blocks,
+        method_blocks,
     )
-    parts = [part for section in sections if (part := section(found))]
-    parts.append(_made(found, folder if tables is None else tables, command))
-    return "\n\n".join(_with_pictures(part, folder, there) for part in parts) + "\n"
+    return [answer(findings), *(block for section in sections for block in section(findings, run))]
 
 
-def _with_pictures(part: str, folder: str, there: set[str]) -> str:
-    lines = []
-    for line in part.splitlines():
-        name, _, caption = line.removeprefix("@").partition(" ")
-        if not line.startswith("@"):
-            lines.append(line)
-        elif name in there:
-            lines.append(f"![{caption}]({folder}/{name}.png)")
-    return "\n".join(lines)
+def answer(findings: Findings) -> Answer:
+    """The mean loss, the line, and how much of the loss harder images explain."""
+    side = findings["by_target"][findings["primary"]]
+    parts = {
+        "What was lost": [_loss(side), _other_sets(findings)],
+        "Between which sets": _sets(findings),
+        "The line of models": [
+            f"{upper(line_text(side['line']))}.",
+            f"{upper(off_text(side))}; {turned_text(findings['ranking'])}.",
+        ],
+        "Why": [_harder(side), shared_text(findings["sharing"]), _kind(findings), ruled_out(findings["noise"])],
+        "What to do": _advice(findings["ranking"]),
+        "How sure": [
+            beyond_sampling(findings["noise"]),
+            "Predictions do not say why an image is hard. Models are no random sample, and intervals are over images "
+            "alone.",
+        ],
+    }
+    return Answer.of(_headline(findings, side), parts)
 
 
-def _head(found: Found) -> str:
-    drop = first(found)["drop"]
-    return "\n\n".join(
-        [
-            "# ImageNet against ImageNetV2",
-            f"**Why did {plural(len(found['common']), 'model')} lose {points(drop.min())} to {points(drop.max())} "
-            f"points of accuracy from {found['reference']} to {found['primary']}?**",
-            *_answer(found),
-        ]
+def _headline(findings: Findings, side: Findings) -> str:
+    """The mean loss, if it is beyond chance."""
+    pair = f"from {findings['reference']} to {findings['primary']}"
+    low, high = side["mean_drop_interval"]
+    models = counted(len(side["models"]), "model")
+    if low <= 0 <= high:
+        return f"No loss beyond chance {pair}, on average over {models}"
+    return f"{models} {'lose' if side['mean_drop'] > 0 else 'gain'} {points(side['mean_drop'])} on average {pair}"
+
+
+def _loss(side: Findings) -> str:
+    """The mean loss or gain with its interval, and the models that lose least and most."""
+    lost = side["mean_drop"] >= 0
+    low, high = side["mean_drop_interval"] if lost else [-end for end in reversed(side["mean_drop_interval"])]
+    order = np.argsort(side["drop"], kind="stable")
+    ends = [f"{side['models'][place]} {_part(side['drop'][place], lost=lost)}" for place in (order[0], order[-1])]
+    verb = "lost" if lost else "gained"
+    return (
+        f"The mean model {verb} {points(side['mean_drop'])} of accuracy{in_brackets(span(low, high))}, from {ends[0]} "
+        f"to {ends[1]}."
     )
 
 
-def _answer(found: Found) -> list[str]:
-    """The answer in plain words; each sentence says what the figures behind it allow."""
-    side, noise = first(found), found["noise"]
-    line, turned = side["line"], found["ranking"]["surely_turned"]
-    told = [
-        f"The mean model lost {points(side['mean_drop'])} points (95 % interval "
-        f"{between(side['mean_drop_interval'])}). {_luck(noise)} {_mix(found)}"
+def _part(drop: float, *, lost: bool) -> str:
+    """A loss among losses or a gain among gains as points alone; the other with its verb."""
+    return points(drop) if (drop >= 0) == lost else f"{'gained' if lost else 'lost'} {points(drop)}"
+
+
+def _other_sets(findings: Findings) -> str:
+    """The mean loss to the other replications."""
+    others = [
+        f"to {name} {points(side['mean_drop'])} {'lost' if side['mean_drop'] >= 0 else 'gained'}"
+        for name, side in findings["by_target"].items()
+        if name != findings["primary"]
     ]
-    told.append(_alike(found))
-    told.append(f"{_most(found['kinds'], found)}{_selection(found)}")
-    told.append(
-        f"The accuracies on both sets lie on a line (r = {line['r']:.4f} on probit axes, slope {line['slope']:.3f}) "
-        f"and {found['ranking']['turned']} of {found['ranking']['pairs']} pairs of models change places, "
-        f"{turned or 'none'} of them surely. What the predictions cannot say is *why* an image is hard: see the "
-        "limits at the end."
-    )
-    return told
+    return f"{upper(listed(others))}: the loss depends on how the new images were chosen." if others else ""
 
 
-def _luck(noise: Mapping[str, Any]) -> str:
-    more, models = int((noise["drop"] > noise["by_luck"]).sum()), len(noise["drop"])
-    return (
-        f"The luck of drawing images moves a model by up to {points(noise['by_luck'].max())} points (95 %); "
-        f"{'every model' if more == models else f'{more} of {models} models'} lost more than that."
-    )
+def _sets(findings: Findings) -> str:
+    names = (findings["reference"], *findings["targets"])
+    sets = [f"{name} ({counted(findings['images'][name], 'image')})" for name in names]
+    return f"{listed(sets, 6)}, from the predictions of {counted(len(findings['models']), 'model')} alone."
 
 
-def _mix(found: Found) -> str:
-    mix = np.abs(found["noise"]["by_mix"]).max()
-    if mix < 5e-5:
-        return "Class mix explains none of it: both sets have the same share of images of every class."
-    return f"Another mixture of classes explains at most {points(mix, 2)} points of any model's drop."
-
-
-def _alike(found: Found) -> str:
-    """How far models lost on the same images."""
-    sharing, sides = found["sharing"], found["difficulty"]
-    if sharing is None:
-        return "Some models gained, so there is no common loss whose images could be compared."
-    none, everyone = sides[1]["none_right"][0], sides[1]["all_right"][0]
-    return (
-        "What remains is in the images, and the models lost it "
-        f"{'largely on the same ones' if sharing['shared_interval'][0] > 0.5 else 'only in part on the same ones'}: "
-        "on a scale from 0 (each model turned wrong on images of its own) to 100 % (all turned wrong on the same "
-        f"images) the loss stands at {percent(sharing['shared'], 0)} ({percent(sharing['shared_interval'][0], 0)} to "
-        f"{percent(sharing['shared_interval'][1], 0)}). No model is right about {percent(none)} of the images, where "
-        f"losses of each model's own would make it {percent(sharing['alone_none_right'])}; all are right about "
-        f"{percent(everyone)} instead of {percent(sharing['alone_all_right'])}. A cause that works model by model, "
-        "such as each having been fitted to the old set in its own way, would stand at 0."
-    )
-
-
-def _most(kinds: Mapping[str, Any], found: Found) -> str:
-    """The kind of image that brings most of the loss, among those that most models miss."""
-    largest = int(np.argmax(kinds["terms"][2:])) + 2
-    if kinds["terms"][largest] <= 0:
+def _harder(side: Findings) -> str:
+    harder = side["harder"]
+    if side["mean_drop"] <= 0 or harder["explained"] is None:
         return ""
     return (
-        f"Of the {points(kinds['start'] - kinds['end'])} points, {points(kinds['terms'][largest])} come with more "
-        f"images of one kind, *{kinds['kinds'][largest]}*: they are {percent(kinds['target_share'][largest])} of "
-        f"{found['primary']} and {percent(kinds['reference_share'][largest])} of {found['reference']}. "
+        f"{100 * harder['mean_harder']:.1f} of the {points(side['mean_drop'])}, {percent(harder['explained'])}"
+        f"{in_brackets(span(*harder['explained_interval']))}, come with images that are harder for the other models "
+        f"too; {points(harder['mean_rest'])} remain at equal difficulty."
     )
 
 
-def _selection(found: Found) -> str:
-    drops = {name: side["mean_drop"] for name, side in found["by_target"].items()}
-    if len(drops) < 2:
+def _kind(findings: Findings) -> str:
+    """The kind of image, of those that models miss, that brings most of the loss."""
+    kinds, place = findings["kinds"], largest_kind(findings["kinds"])
+    if kinds["terms"][place] <= 0:
         return ""
-    least = min(drops, key=drops.get)
-    if least == found["primary"]:
-        return f"No other variant loses less than {found['primary']}."
-    change = f"lose only {points(drops[least])}" if drops[least] > 0 else f"even gain {points(-drops[least])}"
+    ours, theirs = (percent(kinds[side][place]) for side in ("reference_share", "target_share"))
     return (
-        f"And it depends on how the new images were chosen: on the variant {least}, gathered from the same sources "
-        f"for the same classes, the same models {change} points."
+        f"{points(kinds['terms'][place])} come with more images of one kind, {kinds['kinds'][place]}: {theirs} of "
+        f"{findings['primary']}, {ours} of {findings['reference']}."
     )
 
 
-def _trap(found: Found) -> str:
-    classes = found["classes"]
-    one = classes["models"][classes["typical"]]
-    counts = found["noise"]["images_per_class"]
-    name = found["class_names"][one["worst"]]
-    return (
-        f"> **Before reading a list of worst classes.** {found['primary']} has {reach(counts[1])} images per class, "
-        f"{found['reference']} {reach(counts[0])}. The class in which {classes['typical']} lost most, *{name}*, lost "
-        f"{points(one['worst_raw'])} points; had all classes dropped by the same {points(one['common'])} points, luck "
-        f"alone would make the worst lose {points(one['expected_worst'])} on average. A single class must lose about "
-        f"{points(one['detectable'], 0)} points before it stands out among {len(found['class_names']):,}. So class "
-        "drops below are shrunk towards their mean and tested with control of the false-discovery rate."
+def ruled_out(noise: Findings) -> str:
+    """What class shares and sampling can explain at most."""
+    mix = np.abs(noise["by_mix"]).max()
+    shares = (
+        "Both sets have the same class shares"
+        if mix < NOTHING
+        else f"Other class shares explain at most {points(mix)} of any model's loss"
     )
+    return f"{shares}; which images were drawn moves a model by up to {points(max(noise['by_luck']))} (95 % of draws)."
 
 
-def _limits(found: Found) -> str:
-    return "\n\n".join(
-        [
-            "## What this cannot say",
-            "\n".join(
-                [
-                    "* **Why an image is hard.** Harder for every model alike may mean a smaller object, an unusual "
-                    "view, a label that is one of several valid ones, or a wrong one. Predictions alone do not tell "
-                    "these apart; the kinds of images and the second guesses are evidence, not proof.",
-                    "* **The correction for how the images were selected** (Engstrom et al. 2020) needs the "
-                    "annotations of human selection frequency, and multi-label scoring needs several labels per "
-                    "image. Neither is here, so neither is replicated.",
-                    "* **Difficulty is measured with error**, by a limited number of models that were built by "
-                    "related methods. Measurement error moves part of what harder images explain into the rest; "
-                    "relatedness moves part of the rest into harder images.",
-                    "* **Models are not a sample** of anything, and images of one class are not independent of the "
-                    "way they were gathered. Intervals over images speak of other images drawn in the same way from "
-                    "the same sources.",
-                    f"* **One split by difficulty is not a cause.** The {found['primary']} images could be harder "
-                    "because of the people who labelled them, the time they were taken, or the search that found them.",
-                ]
-            ),
-        ]
+def beyond_sampling(noise: Findings) -> str:
+    """How many models lost more than chance can explain."""
+    sure = int((noise["drop"] > noise["by_luck"]).sum())
+    return f"{sure} of {counted(len(noise['drop']), 'model')} lost more than the choice of images can explain."
+
+
+def _advice(ranking: Findings) -> Sequence[str]:
+    compare = "Compare accuracies on one and the same set only: each replication has its own level."
+    order = "The order of models may be read from either set, as no change of places is beyond chance."
+    look = "Look at the images that most models miss before changing a model."
+    return [compare, *([] if ranking["surely_turned"] else [order]), look]
+
+
+def ruled_out_blocks(findings: Findings, run: Run) -> list[Block]:
+    """Class shares and sampling error."""
+    noise, names = findings["noise"], (findings["reference"], findings["primary"])
+    images = [f"{name} has {per_class(counts)}" for name, counts in zip(names, noise["images_per_class"], strict=True)]
+    mix = [points(end) for end in (noise["by_mix"].min(), noise["by_mix"].max())]
+    least = int(np.argmin(noise["drop"]))
+    shares = "equal for all classes of a set" if noise["balanced"] else "not equal for all classes"
+    luck = noise["by_luck"]
+    return [
+        Heading("ruled-out", "What cannot explain it"),
+        Sentence(
+            f"Class shares: {' and '.join(images)} images per class, {shares}. By Kitagawa's formula they contribute "
+            f"{mix[0]} to {mix[1]} to the loss of a model."
+        ),
+        Sentence(
+            "Sampling error: two samples of these sizes from one population differ by less than "
+            f"{points(luck.min())} to {points(luck.max())} in 95 % of draws, depending on the model. The smallest loss "
+            f"is {points(noise['drop'][least])} with a standard error of {points(noise['error'][least])}."
+        ),
+    ]
+
+
+def limit_blocks(findings: Findings, run: Run) -> list[Block]:
+    """What predictions alone leave open."""
+    sentences = (
+        "Why an image is hard: harder for every model alike may mean a smaller object, an unusual view, a label that "
+        "is one of several valid ones, or a wrong one. Predictions alone do not separate these; the kinds of images "
+        "and the second guesses are evidence, not proof.",
+        "The correction for how the images were selected (Engstrom et al. 2020) needs annotations of human selection "
+        "frequency, and multi-label scoring needs several labels per image. Neither is here, so neither is replicated.",
+        "Difficulty is measured with error, by a limited number of models that were built by related methods. "
+        "Measurement error moves part of what harder images explain into the rest; relatedness moves part of the rest "
+        "into harder images.",
+        "Models are not a sample of anything, and images of one class are not independent of the way they were "
+        "gathered. Intervals over images speak of other images drawn in the same way from the same sources.",
+        f"A split by difficulty is not a cause. The {findings['primary']} images could be harder because of the people "
+        "who labelled them, the time they were taken, or the search that found them.",
     )
+    return [Heading("limits", "What this cannot say"), *map(Sentence, sentences)]
 
 
-def _made(found: Found, folder: str, command: str) -> str:
-    images = ", ".join(f"{name} {count:,}" for name, count in found["images"].items())
-    place = f"{folder}/" if folder else ""
-    return "\n\n".join(
-        [
-            "## How it was made",
-            f"```bash\n{command}\n```",
-            f"Images: {images}. Models: {len(found['models'])}. Bootstrap replicates: {found['replicates']:,}, keyed "
-            f"by image, seed {found['seed']}. All numbers of this page are in `{place}study.json`, the tables "
-            f"behind it in `{place}*.parquet`. A further model is one more column of best classes in each table, or "
-            "a folder with such tables given with `--add`; it may be missing from a variant.",
-        ]
+def method_blocks(findings: Findings, run: Run) -> list[Block]:
+    """The command, and where the numbers are."""
+    sentences = [f"`{findings['command']}`"] if findings.get("command") else []
+    sentences.append(
+        f"{_sets(findings)} There are {findings['replicates']:,} bootstrap replicates, keyed by image, with seed "
+        f"{findings['seed']}. All numbers of this page are in study.json, the tables behind it in *.parquet. A further "
+        "model is one more column of best classes in each table, or a folder with such tables given with `--add`; it "
+        "may be missing from a replication."
     )
+    return [Heading("method", "How it was made"), *map(Sentence, sentences)]

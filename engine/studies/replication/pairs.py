@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 from gapscope.core.random import stream
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 SHOWN = 30
 LONG = 100
 
 
-def pair_section(reference: Answers, target: Answers, seed: int) -> dict[str, Any]:
+def pair_section(reference: SetPredictions, target: SetPredictions, seed: int) -> dict[str, Any]:
     """Pairs (class, class given instead) by what they add to the mean error; all pairs together sum to the mean drop.
 
-    Whatever is largest among hundreds of thousands of pairs is largest partly by luck. So pairs are also chosen on one
-    half of the images of each class and measured on the other half, both ways round.
+    Whatever is largest among hundreds of thousands of pairs is largest partly by chance. So pairs are also chosen on
+    one half of the images of each class and measured on the other half, both ways round.
     """
     before, after = (frequencies(one, np.ones(one.n, bool)) for one in (reference, target))
     added = after - before
@@ -39,33 +39,33 @@ def pair_section(reference: Answers, target: Answers, seed: int) -> dict[str, An
     }
 
 
-def frequencies(answers: Answers, rows: np.ndarray) -> np.ndarray:
-    """Share of the answers that give class j to images of class i, ``(k, k)``, 0 on the diagonal, over `rows`."""
-    classes = len(answers.class_names)
-    label = answers.label[rows].astype(np.int64)[:, None]
-    cells = (label * classes + answers.predicted[rows]).ravel()
-    found = np.bincount(cells, minlength=classes**2).reshape(classes, classes) / max(len(cells), 1)
-    np.fill_diagonal(found, 0)
-    return found
+def frequencies(predictions: SetPredictions, rows: np.ndarray) -> np.ndarray:
+    """Share of the predictions of class j for images of class i, ``(k, k)``, 0 on the diagonal, over `rows`."""
+    classes = len(predictions.class_names)
+    label = predictions.label[rows].astype(np.int64)[:, None]
+    cells = (label * classes + predictions.predicted[rows]).ravel()
+    shares = np.bincount(cells, minlength=classes**2).reshape(classes, classes) / max(len(cells), 1)
+    np.fill_diagonal(shares, 0)
+    return shares
 
 
-def halves(answers: Answers, seed: int) -> np.ndarray:
-    """Which images are in the first half, chosen by lot within each class, ``(n,) bool``."""
-    drawn = stream(seed, "study", "halves", answers.name).random(answers.n)
-    order = np.lexsort((drawn, answers.label))
-    place = np.empty(answers.n, np.int64)
-    place[order] = np.arange(answers.n) - np.searchsorted(answers.label[order], answers.label[order])
+def halves(predictions: SetPredictions, seed: int) -> np.ndarray:
+    """Which images are in the first half, chosen at random within each class, ``(n,) bool``."""
+    drawn = stream(seed, "study", "halves", predictions.name).random(predictions.n)
+    order = np.lexsort((drawn, predictions.label))
+    place = np.empty(predictions.n, np.int64)
+    place[order] = np.arange(predictions.n) - np.searchsorted(predictions.label[order], predictions.label[order])
     return place % 2 == 0
 
 
-def _elsewhere(reference: Answers, target: Answers, seed: int) -> float:
+def _elsewhere(reference: SetPredictions, target: SetPredictions, seed: int) -> float:
     """Mean error that the `LONG` largest pairs of one half of the images add in the other half."""
     splits = halves(reference, seed), halves(target, seed)
-    found = []
+    added = []
     for side in (True, False):
         rows = [split == side for split in splits]
         chosen = frequencies(target, rows[1]) - frequencies(reference, rows[0])
         largest = np.argsort(-chosen, axis=None, kind="stable")[:LONG]
         other = frequencies(target, ~rows[1]) - frequencies(reference, ~rows[0])
-        found.append(other.ravel()[largest].sum())
-    return float(np.mean(found))
+        added.append(other.ravel()[largest].sum())
+    return float(np.mean(added))

@@ -1,16 +1,19 @@
-"""What many models say of the same images."""
+"""What many models predict for the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow.parquet as pq
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.predictions.matched import matched
 from gapscope.predictions.read import read_all_models
 from gapscope.predictions.table import Predictions
+from gapscope.runs.inputs import input_of_file
+from gapscope.schemas.run import Input
 
 REFERENCE, PRIMARY, PREFIX, ENDING = "validation", "matched-frequency", "v2-", ".parquet"
 CLASSES = "classes.json"
@@ -18,8 +21,8 @@ FEWEST_MODELS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """The answers of m models to the n labelled images of one set.
+class SetPredictions:
+    """The predictions of m models for the n labelled images of one set.
 
     Attributes
     ----------
@@ -43,8 +46,8 @@ class Answers:
     top: np.ndarray
 
     @classmethod
-    def of(cls, name: str, predictions: Sequence[Predictions]) -> "Answers":
-        """The answers that are in the predictions of several models for the same images in the same order."""
+    def of(cls, name: str, predictions: Sequence[Predictions]) -> "SetPredictions":
+        """Those in the predictions of several models for the same images in the same order."""
         first = predictions[0].labelled()
         depth = min(one.top.shape[1] for one in predictions)
         top = np.stack([one.labelled().top[:, :depth] for one in predictions], axis=1)
@@ -62,7 +65,7 @@ class Answers:
         return self.top[:, :, 0]
 
     @cached_property
-    def right(self) -> np.ndarray:
+    def correct(self) -> np.ndarray:
         """Whether each model is right about each image, ``(n, m) bool``."""
         return self.predicted == self.label[:, None]
 
@@ -74,12 +77,14 @@ class Answers:
     @property
     def accuracy(self) -> np.ndarray:
         """Of each model, ``(m,)``."""
-        return self.right.mean(axis=0)
+        return self.correct.mean(axis=0)
 
-    def only(self, models: Sequence[str]) -> "Answers":
-        """The answers of some `models`, in that order."""
+    def only(self, models: Sequence[str]) -> "SetPredictions":
+        """The predictions of some `models`, in that order."""
         chosen = [self.models.index(model) for model in models]
-        return Answers(self.name, tuple(models), self.class_names, self.sample_id, self.label, self.top[:, chosen])
+        return SetPredictions(
+            self.name, tuple(models), self.class_names, self.sample_id, self.label, self.top[:, chosen]
+        )
 
     def by_class(self, values: np.ndarray) -> np.ndarray:
         """Sums over the images of each class of ``values : (n,)``, ``(k,)``."""
@@ -110,21 +115,21 @@ class Study:
         Its replications, the one that the page speaks of first.
     """
 
-    reference: Answers
-    targets: tuple[Answers, ...]
+    reference: SetPredictions
+    targets: tuple[SetPredictions, ...]
 
     @property
-    def sets(self) -> tuple[Answers, ...]:
+    def sets(self) -> tuple[SetPredictions, ...]:
         """All of them, the reference first."""
         return (self.reference, *self.targets)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """All models that answered for any set, in the order of the tables."""
+        """All models with predictions for any set, in the order of the tables."""
         return tuple(dict.fromkeys(model for one in self.sets for model in one.models))
 
-    def pair(self, target: Answers) -> tuple[Answers, Answers]:
-        """The reference and one of its replications with the models that answered for both."""
+    def pair(self, target: SetPredictions) -> tuple[SetPredictions, SetPredictions]:
+        """The reference and one of its replications with the models that have predictions for both."""
         there = set(target.models)
         both = [model for model in self.reference.models if model in there]
         return self.reference.only(both), target.only(both)
@@ -139,7 +144,7 @@ def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[st
     Raises
     ------
     InputError
-        No such tables, an unknown name in `only`, or fewer than three models with answers for both sets.
+        No such tables, an unknown name in `only`, or fewer than three models with predictions for both sets.
     """
     names = [name.removesuffix(ENDING) for name in place.names() if name.endswith(ENDING)]
     replications = sorted((name for name in names if name.startswith(PREFIX)), key=_rank)
@@ -149,15 +154,22 @@ def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[st
             f"tables {PREFIX}NAME{ENDING} such as {PREFIX}{PRIMARY}{ENDING}"
         )
     classes = _class_names(place)
-    sets = [_answers(name, [place, *more], classes) for name in (REFERENCE, *replications)]
+    sets = [_read(name, [place, *more], classes) for name in (REFERENCE, *replications)]
     study = Study(sets[0], tuple(sets[1:]))
     return _checked(_chosen(study, only) if only else study)
 
 
-def tables_in(place: Location) -> list[Location]:
-    """The tables of a folder that a study reads."""
-    names = [name for name in place.names() if name.endswith(ENDING)]
-    return [place / name for name in names if name == f"{REFERENCE}{ENDING}" or name.startswith(PREFIX)]
+def inputs_of(places: Iterable[Location]) -> list[Input]:
+    """The record that a study reads the tables of these folders."""
+    return [_input(place / name) for place in places for name in place.names() if _is_table(name)]
+
+
+def _is_table(name: str) -> bool:
+    return name == f"{REFERENCE}{ENDING}" or (name.startswith(PREFIX) and name.endswith(ENDING))
+
+
+def _input(table: Location) -> Input:
+    return input_of_file(table, table, pq.read_metadata(table.path, filesystem=table.filesystem).num_rows)
 
 
 def _rank(name: str) -> tuple[bool, str]:
@@ -173,17 +185,17 @@ def _class_names(place: Location) -> tuple[str, ...]:
     return tuple(f"{row['name']} ({row['wnid']})" if names.count(row["name"]) > 1 else row["name"] for row in rows)
 
 
-def _answers(name: str, places: Sequence[Location], classes: Sequence[str]) -> Answers:
-    found: dict[str, Predictions] = {}
+def _read(name: str, places: Sequence[Location], classes: Sequence[str]) -> SetPredictions:
+    by_model: dict[str, Predictions] = {}
     for place in places:
         table = place / f"{name}{ENDING}"
         for one in read_all_models(str(table), class_names=classes) if table.exists() else []:
-            if one.model in found:
+            if one.model in by_model:
                 raise InputError(
                     f"{table} has a model {one.model!r}, which an earlier table has too; rename its column"
                 )
-            found[one.model] = matched(next(iter(found.values())), one)[1] if found else one
-    return Answers.of(name.removeprefix(PREFIX), list(found.values()))
+            by_model[one.model] = matched(next(iter(by_model.values())), one)[1] if by_model else one
+    return SetPredictions.of(name.removeprefix(PREFIX), list(by_model.values()))
 
 
 def _chosen(study: Study, only: Sequence[str]) -> Study:
@@ -199,7 +211,7 @@ def _checked(study: Study) -> Study:
         both = study.pair(target)[0].models
         if len(both) < FEWEST_MODELS:
             raise InputError(
-                f"a line needs {FEWEST_MODELS} models with answers for {study.reference.name} and {target.name}, there "
-                f"are {len(both)}: {', '.join(both) or 'none'}; add models"
+                f"a line needs {FEWEST_MODELS} models with predictions for {study.reference.name} and {target.name}, "
+                f"there are {len(both)}: {', '.join(both) or 'none'}; add models"
             )
     return study

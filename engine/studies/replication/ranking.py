@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 LEVEL = 0.05
 
 
-def ranking_section(reference: Answers, target: Answers) -> dict[str, Any]:
+def ranking_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any]:
     """Neighbours in rank on the reference, tested on both sets, and all pairs of models that change places."""
     from scipy.stats import kendalltau  # here, because it takes longer to import than `--help` may last
 
@@ -37,10 +37,10 @@ def ranking_section(reference: Answers, target: Answers) -> dict[str, Any]:
     }
 
 
-def _tested(answers: Answers, pairs: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+def _tested(predictions: SetPredictions, pairs: list[tuple[int, int]]) -> dict[str, np.ndarray]:
     """Lead of the first model of each pair, and McNemar's p corrected by Holm over the pairs."""
-    only = [_only(answers.right, first, second) for first, second in pairs]
-    lead = np.array([(first - second) / answers.n for first, second in only])
+    only = [_only(predictions.correct, first, second) for first, second in pairs]
+    lead = np.array([(first - second) / predictions.n for first, second in only])
     return {"lead": lead, "p": adjusted(np.array([mcnemar(*one) for one in only]), "holm")}
 
 

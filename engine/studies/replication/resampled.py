@@ -6,7 +6,7 @@ derived from the same images vary together.
 
 import numpy as np
 from gapscope.inference.bootstrap import poisson_weights
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 from scipy.sparse import csr_matrix
 
 BLOCK = 8192
@@ -17,19 +17,19 @@ def difficulty(right: np.ndarray) -> np.ndarray:
     return right.sum(axis=1, dtype=np.int64)[:, None] - right
 
 
-def counted(answers: Answers) -> np.ndarray:
+def counted(predictions: SetPredictions) -> np.ndarray:
     """Images ``(m, m, 2)`` by model, number of other models that are right, and whether the model is right."""
-    models = len(answers.models)
-    cells = np.bincount(_cells(answers.right).ravel(), minlength=2 * models * models)
+    models = len(predictions.models)
+    cells = np.bincount(_cells(predictions.correct).ravel(), minlength=2 * models * models)
     return cells.reshape(models, models, 2).astype(np.float64)
 
 
-def resampled(answers: Answers, seed: int, replicates: int) -> np.ndarray:
+def resampled(predictions: SetPredictions, seed: int, replicates: int) -> np.ndarray:
     """`counted` for each replicate, ``(replicates, m, m, 2)``: Poisson weights keyed by the ids of the images."""
-    models, cells = len(answers.models), _cells(answers.right)
+    models, cells = len(predictions.models), _cells(predictions.correct)
     total = np.zeros((2 * models * models, replicates))
-    for start in range(0, answers.n, BLOCK):
-        weights = poisson_weights(seed, replicates, answers.sample_id[start : start + BLOCK])
+    for start in range(0, predictions.n, BLOCK):
+        weights = poisson_weights(seed, replicates, predictions.sample_id[start : start + BLOCK])
         total += _indicator(cells[start : start + BLOCK], len(total)).T @ weights.T.astype(np.float64)
     return total.T.reshape(replicates, models, models, 2)
 

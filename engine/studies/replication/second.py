@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 from gapscope.inference.interval import clopper_pearson
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 
-def second_section(reference: Answers, target: Answers) -> dict[str, Any] | None:
+def second_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any] | None:
     """Drop of the first guess and of the list, and how often the label is on the list when the first guess is wrong.
 
     None where models give one class only.
@@ -25,18 +25,18 @@ def second_section(reference: Answers, target: Answers) -> dict[str, Any] | None
     }
 
 
-def _side(answers: Answers) -> dict[str, Any]:
-    wrong = ~answers.right
-    rescued = answers.in_top & wrong
+def _side(predictions: SetPredictions) -> dict[str, Any]:
+    wrong = ~predictions.correct
+    rescued = predictions.in_top & wrong
     bounds = [clopper_pearson(int(a), int(b)) for a, b in zip(rescued.sum(axis=0), wrong.sum(axis=0), strict=True)]
-    second = (answers.top[:, :, 1] == answers.label[:, None]) & wrong
+    second = (predictions.top[:, :, 1] == predictions.label[:, None]) & wrong
     missed = np.maximum(wrong.sum(axis=0), 1)
     return {
-        "first": answers.accuracy,
-        "list": answers.in_top.mean(axis=0),
+        "first": predictions.accuracy,
+        "list": predictions.in_top.mean(axis=0),
         "rescued": rescued.sum(axis=0) / missed,
         "rescued_low": np.array([low for low, _ in bounds]),
         "rescued_high": np.array([high for _, high in bounds]),
         "second": second.sum(axis=0) / missed,
-        "listed_by_one": float(answers.in_top.any(axis=1).mean()),
+        "listed_by_one": float(predictions.in_top.any(axis=1).mean()),
     }

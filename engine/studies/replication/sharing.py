@@ -1,9 +1,10 @@
 """Whether models lost their accuracy on the same images or each on images of its own.
 
-Two extremes are worked out from the answers on the reference. Each model may turn wrong on images of its own, drawn by
-lot among those that it was right about, independently of the others; or all models may turn wrong on the same images.
-Of two models that were both right about a share J of the images and keep shares k and l of their right answers, both
-stay right about ``J k l`` in the first case and ``J min(k, l)`` in the second. The target lies somewhere on this scale.
+Two extremes follow from the predictions on the reference. Each model may turn wrong on images of its own, drawn at
+random among those that it classified correctly, independently of the others; or all models may turn wrong on the same
+images. Of two models that both classified a share J of the images correctly and keep shares k and l of their correct
+predictions, both stay correct for ``J k l`` in the first case and ``J min(k, l)`` in the second. The target lies
+somewhere on this scale.
 """
 
 from itertools import combinations
@@ -11,10 +12,12 @@ from typing import Any
 
 import numpy as np
 from gapscope.inference.bootstrap import interval_of, resampled_sums
-from gapscope.studies.replication.predictions import Answers
+from gapscope.studies.replication.predictions import SetPredictions
 
 
-def sharing_section(reference: Answers, target: Answers, seed: int, replicates: int) -> dict[str, Any] | None:
+def sharing_section(
+    reference: SetPredictions, target: SetPredictions, seed: int, replicates: int
+) -> dict[str, Any] | None:
     """Where the target lies between losses of each model's own (0) and losses in common (1), and how many models would
     be right about an image in the first case; None where a model has gained.
     """
@@ -22,7 +25,7 @@ def sharing_section(reference: Answers, target: Answers, seed: int, replicates: 
         return None
     drawn = [_joint(one, seed, replicates) for one in (reference, target)]
     whole = [_whole(one) for one in (reference, target)]
-    alone = thinned(reference.right, target.accuracy / reference.accuracy)
+    alone = thinned(reference.correct, target.accuracy / reference.accuracy)
     return {
         "shared": float(scale(*whole)[0]),
         "shared_interval": interval_of(scale(*drawn)),
@@ -56,11 +59,11 @@ def scale(reference: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np
     return (kept - alone).mean(axis=1) / (together - alone).mean(axis=1)
 
 
-def _columns(answers: Answers) -> np.ndarray:
-    """Ones, right answers of each model, and of each pair; ``(n, 1 + m + pairs) bool``."""
-    right = answers.right
+def _columns(predictions: SetPredictions) -> np.ndarray:
+    """Ones, correct predictions of each model, and of each pair; ``(n, 1 + m + pairs) bool``."""
+    right = predictions.correct
     pairs = [right[:, one] & right[:, two] for one, two in combinations(range(right.shape[1]), 2)]
-    return np.column_stack([np.ones(answers.n, bool), right, *pairs])
+    return np.column_stack([np.ones(predictions.n, bool), right, *pairs])
 
 
 def _parts(sums: np.ndarray, models: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,9 +71,11 @@ def _parts(sums: np.ndarray, models: int) -> tuple[np.ndarray, np.ndarray]:
     return shares[:, :models], shares[:, models:]
 
 
-def _whole(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
-    return _parts(_columns(answers).sum(axis=0, dtype=np.float64)[None], len(answers.models))
+def _whole(predictions: SetPredictions) -> tuple[np.ndarray, np.ndarray]:
+    return _parts(_columns(predictions).sum(axis=0, dtype=np.float64)[None], len(predictions.models))
 
 
-def _joint(answers: Answers, seed: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
-    return _parts(resampled_sums(answers.sample_id, _columns(answers), seed, replicates), len(answers.models))
+def _joint(predictions: SetPredictions, seed: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
+    return _parts(
+        resampled_sums(predictions.sample_id, _columns(predictions), seed, replicates), len(predictions.models)
+    )
