@@ -6,7 +6,6 @@ import numpy as np
 from gapscope.evaluation.accuracy import best_models
 from gapscope.inference import clopper_pearson
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
-from gapscope.reports.page.replicated_images import replicated_classes
 from gapscope.reports.page.words import counted, listed, percent, points, set_name, upper
 from gapscope.runs.run import Row, Run
 
@@ -36,8 +35,6 @@ def class_section(run: Run) -> Block | None:
     rows = run.table("classes")
     if rows and "reference_rows" in rows[0]:
         return _drops(run, rows)
-    if rows and "worse" in rows[0]:
-        return replicated_classes(run)
     if rows and "class_mean_shift" in rows[0]:
         return _moved(rows)
     return _recalls(run)

@@ -6,7 +6,6 @@ from gapscope.draw.matrix import confusion
 from gapscope.predictions import Predictions
 from gapscope.predictions.confusions import confused_pairs, confusion_counts
 from gapscope.reports.page.blocks import Block, estimate, figure, number, section, table
-from gapscope.reports.page.replicated_images import replicated_pairs
 from gapscope.reports.page.words import percent, upper
 from gapscope.runs.run import Run
 
@@ -27,7 +26,7 @@ def confusion_section(run: Run, held: Held) -> Block | None:
     """The pairs that cost most of a gap; else those of each set, drawn where classes are few."""
     pairs = run.table("pairs")
     if pairs:
-        return _moved(pairs) if "label" in pairs[0] else replicated_pairs(run)
+        return _moved(pairs)
     tables, figures = [], []
     for where, said in held:
         counts = confusion_counts(said)
