@@ -99,7 +99,7 @@ class StudyAugmentationConfig:
 # Options that its trainings have as well, and those of its runs of `augment`.
 OF_TRAININGS = (
     *("split", "validation", "preset", "network", "image_size", "epochs", "batch_size", "optimizer", "weight_decay"),
-    *("schedule", "keep", "seeds", "seed", "device", "memory", "classes", "labels", "report"),
+    *("learning_rate", "schedule", "keep", "seeds", "seed", "device", "memory", "classes", "labels", "report"),
 )
 OF_SETS = (
     *("split", "validation", "surplus", "backbone", "backbone_args", "image_size"),

@@ -78,7 +78,19 @@ class StudyModificationsConfig:
 # Options that its trainings have as well.
 SHARED = (
     *("split", "preset", "network", "pretrained", "weights", "image_size", "epochs", "batch_size", "optimizer"),
-    *("weight_decay", "schedule", "augment", "seeds", "seed", "device", "memory", "classes", "labels", "report"),
+    *(
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "augment",
+        "seeds",
+        "seed",
+        "device",
+        "memory",
+        "classes",
+        "labels",
+        "report",
+    ),
 )
 
 
@@ -135,7 +147,6 @@ def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[
     splits = config.split, config.test_split
     sets = modified_sets(dataset_name(name, config.rows), config.modify, *splits, opening)
     given = {name: getattr(config, name) for name in SHARED} | {
-        "learning_rate": config.learning_rate,
         "workspace": str(Location.of(config.workspace).absolute()),
         "data_root": config.data_root.absolute(),
     }
