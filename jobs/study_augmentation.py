@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import options
+from gapscope.jobs import JOBS, options
 from gapscope.jobs.options import METHOD, MODEL, option
-from gapscope.jobs.python import function
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -203,14 +202,19 @@ def places(config: StudyAugmentationConfig) -> dict[str, Any]:
 
 def train(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `train-cnn` with some options; the folder of its run."""
-    return function("train_cnn")(**given, progress=progress).run
+    return _run("train-cnn", given, progress)
 
 
 def refit(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `refit-head` with some options; the folder of its run."""
-    return function("refit_head")(**given, progress=progress).run
+    return _run("refit-head", given, progress)
 
 
 def augment_all(several: Sequence[Mapping[str, Any]], progress: Progress = SILENT) -> list[str]:
     """Run `augment` with each of some options; the folders of the runs."""
-    return [function("augment")(**given, progress=progress).run for given in several]
+    return [_run("augment", given, progress) for given in several]
+
+
+def _run(name: str, given: Mapping[str, Any], progress: Progress) -> str:
+    job = JOBS[name]
+    return job(get_type_hints(job)["config"](**given), progress).run

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import options
+from gapscope.jobs import JOBS, options
 from gapscope.jobs.options import METHOD, option
-from gapscope.jobs.python import function
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -78,19 +77,8 @@ class StudyModificationsConfig:
 # Options that its trainings have as well.
 SHARED = (
     *("split", "preset", "network", "pretrained", "weights", "image_size", "epochs", "batch_size", "optimizer"),
-    *(
-        "learning_rate",
-        "weight_decay",
-        "schedule",
-        "augment",
-        "seeds",
-        "seed",
-        "device",
-        "memory",
-        "classes",
-        "labels",
-        "report",
-    ),
+    *("learning_rate", "weight_decay", "schedule", "augment", "seeds", "seed", "device", "memory", "classes"),
+    *("labels", "report"),
 )
 
 
@@ -155,4 +143,5 @@ def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[
 
 def train(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `train-cnn` with some options; the folder of its run."""
-    return function("train_cnn")(**given, progress=progress).run
+    job = JOBS["train-cnn"]
+    return job(get_type_hints(job)["config"](**given), progress).run
