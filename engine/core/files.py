@@ -245,7 +245,7 @@ def read_tensors(place: Location) -> dict[str, np.ndarray]:
 def write_arrays(place: Location, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name as a compressed NumPy archive with their digest."""
     buffer = BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]  # a name of an array may be any
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = BLANK.encode()
     place.write_bytes(sealed(buffer.getvalue()))

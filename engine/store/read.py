@@ -28,15 +28,17 @@ class PartFile(NamedTuple):
     place: Location
     part: Part
     config_hash: str
-    index: int
+    number: int
 
 
 class Footer(NamedTuple):
-    """What stands behind the pages of a part: Parquet's metadata, the digest of these bytes, the length of a vector."""
+    """What stands behind the pages of a part: Parquet's metadata, the digest of these bytes, the size of the file, the
+    length of a vector.
+    """
 
     metadata: pq.FileMetaData
     digest: str
-    bytes: int
+    size: int
     dim: int
 
     @property
@@ -117,8 +119,8 @@ def _stranger(file: PartFile, about: dict[bytes, bytes]) -> str:
     if about.get(CONFIG_HASH, b"").decode("ascii", "replace") != file.config_hash:
         return "it is a part of another store"
     number = about.get(PART_INDEX, b"").decode("ascii", "replace")
-    if number.isdigit() and int(number) != file.index:
-        return f"it is part {number} of the store, under the name of part {file.index}"
+    if number.isdigit() and int(number) != file.number:
+        return f"it is part {number} of the store, under the name of part {file.number}"
     return "its footer is not the one that was written"
 
 

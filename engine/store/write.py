@@ -132,7 +132,7 @@ class StoreWriter:
         """Whether the store was finished."""
         return read_manifest(self.folder).complete
 
-    def part(self, index: int, table: pa.Table, rejected: Sequence[Mapping] = ()) -> None:
+    def part(self, index: int, table: pa.Table, rejected: Sequence[Mapping[str, Any]] = ()) -> None:
         """Write part `index`, with the ``(sample_id, path, reason)`` of the rows it should have had but has not."""
         schema = self._part_schema(digests="digest" in table.column_names)
         if not table.schema.equals(schema):
@@ -159,7 +159,7 @@ class StoreWriter:
         if part is None or part.footer is None:
             return True
         footer = self._finished(index)
-        return footer is not None and (footer.digest, footer.bytes) == (part.footer, part.bytes)
+        return footer is not None and (footer.digest, footer.size) == (part.footer, part.bytes)
 
     def is_sealed(self) -> bool:
         """Whether the list of rejected images and the store's other files are there and are the recorded ones."""
@@ -221,7 +221,7 @@ class StoreWriter:
     def finish(
         self,
         parts: int,
-        rejected: Sequence[Mapping] = (),
+        rejected: Sequence[Mapping[str, Any]] = (),
         seconds: Mapping[str, float] | None = None,
         unseen: np.ndarray | None = None,
     ) -> StoreManifest:
@@ -233,11 +233,11 @@ class StoreWriter:
             Of a store with synthetic rows, the ``sample_id`` of each real one that no generator has seen, rejected ones
             among them. Their rows are the last of the store.
         """
-        footers = [self._finished(index) for index in range(parts)]
-        missing = [index for index, footer in enumerate(footers) if footer is None]
-        if missing:
-            raise SchemaError(f"{self.folder} lacks part {missing[0]} of {parts}; run the command again to make it")
-        records = [_part(index, footer) for index, footer in enumerate(footers)]
+        footers = {index: self._finished(index) for index in range(parts)}
+        records = [_part(index, footer) for index, footer in footers.items() if footer is not None]
+        if len(records) < parts:
+            missing = next(index for index, footer in footers.items() if footer is None)
+            raise SchemaError(f"{self.folder} lacks part {missing} of {parts}; run the command again to make it")
         ledger = self._gather(parts, rejected)
         write_table(self.folder / REJECTED, ledger)
         manifest = StoreManifest(
@@ -280,7 +280,7 @@ class StoreWriter:
         except DamageError:
             return []
 
-    def _gather(self, parts: int, rejected: Sequence[Mapping]) -> pa.Table:
+    def _gather(self, parts: int, rejected: Sequence[Mapping[str, Any]]) -> pa.Table:
         places = [self.folder / LEDGER.format(index) for index in range(parts)]
         tables = [read_table(place) for place in places if place.exists()]
         tables.append(pa.Table.from_pylist(list(rejected), REJECTED_SCHEMA))
@@ -317,7 +317,7 @@ def _part(index: int, footer: Footer) -> Part:
         name=PART_NAME.format(index),
         rows=footer.metadata.num_rows,
         dim=footer.dim,
-        bytes=footer.bytes,
+        bytes=footer.size,
         digest=footer.about.get(CONTENT, b"").decode(),
         footer=footer.digest,
     )

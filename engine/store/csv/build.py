@@ -269,7 +269,8 @@ def _too_small(job: Import, segments: Sequence[Segment]) -> int:
     counts = Smallness(len(job.columns.features))
     for segment in segments:
         if job.dtype == "float16" and segment.meta["smallness"]:
-            counts.merge(*map(np.array, segment.meta["smallness"]), segment.rows)
+            small, large = map(np.array, segment.meta["smallness"])
+            counts.merge(small, large, segment.rows)
     return counts.lossy()
 
 

@@ -101,7 +101,8 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
 
 def _counts(parts: Sequence[Smallness]) -> list[list[int]]:
     """The numbers too small for float16 and the others, by feature; empty where nothing was counted."""
-    return [sum(one.small for one in parts).tolist(), sum(one.large for one in parts).tolist()] if parts else []
+    small, large = ([getattr(one, side) for one in parts] for side in ("small", "large"))
+    return [np.sum(small, axis=0).tolist(), np.sum(large, axis=0).tolist()] if parts else []
 
 
 def _sorted_rows(blocks: Sequence[np.ndarray], order: np.ndarray, dim: int, dtype: str) -> np.ndarray:
