@@ -36,6 +36,6 @@ def balanced_accuracy(confusion: np.ndarray) -> float:
 
 
 def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Labels and predictions of each class, right answers, rows; as float64: products of counts overflow."""
+    """Labels and predictions of each class, correct predictions, rows; as float64: products of counts overflow."""
     confusion = np.asarray(confusion, np.float64)
     return confusion.sum(axis=1), confusion.sum(axis=0), float(np.trace(confusion)), float(confusion.sum())

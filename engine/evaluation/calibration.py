@@ -75,7 +75,7 @@ def reliability(found: Calibration) -> tuple[ReliabilityBin, ...]:
 
 
 def _gaps(bins: np.ndarray) -> float:
-    """Sum over bins of |right answers - summed confidence|."""
+    """Sum over bins of |correct predictions - summed confidence|."""
     return float(np.abs(bins[1] - bins[2]).sum())
 
 

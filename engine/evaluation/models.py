@@ -61,7 +61,7 @@ def _last_layer(folder: Location) -> Classifier:
     backbone = load_backbone(network.name, str(network.file), device="cpu")
     if backbone.head is None:
         raise InputError(
-            f"{network.name} does not end in a linear layer, so its answers do not follow from stored features; "
+            f"{network.name} does not end in a linear layer, so its predictions do not follow from stored features; "
             "gap and forecast also take files of predictions"
         )
     about = load_trained(folder)

@@ -1,4 +1,4 @@
-"""Which images to show of a model's answers: right and wrong ones, each with the most and the least certain."""
+"""Which images to show of a model's predictions: right and wrong ones, each with the most and the least certain."""
 
 import numpy as np
 

@@ -36,7 +36,7 @@ def aurc(found: Calibration) -> float:
 def augrc(found: Calibration) -> float:
     """Area under the generalised risk-coverage curve: the mean probability of an undetected error.
 
-    Equal to ``(1 - AUROC) acc (1 - acc) + (1 - acc)² / 2``, AUROC being that of right answers against wrong ones.
+    Equal to ``(1 - AUROC) acc (1 - acc) + (1 - acc)² / 2``, AUROC being that of correct predictions against wrong ones.
 
     References
     ----------
@@ -55,7 +55,7 @@ def accuracy_at(found: Calibration, coverage: float) -> float:
 
 
 def coverage_at(found: Calibration, risk: float) -> float:
-    """The largest share of rows, cut between bins, that is answered with an error rate of `risk` or less; 0 if none."""
+    """The largest share of rows, cut between bins, with an error rate of `risk` or less; 0 if none."""
     rows, errors, _, _ = _surest_first(found)
     kept = np.cumsum(rows)
     good = np.flatnonzero(np.cumsum(errors) <= risk * kept)

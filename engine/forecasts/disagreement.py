@@ -24,9 +24,9 @@ class Disagreement:
 
     def estimate(self, source: Scored, target: Scored, options: ForecastOptions) -> Forecast:
         """See `Method`; of the source only the sentence speaks."""
-        answers = target.heads.predicted
+        predicted = target.heads.predicted
         pairs = [pair for pair in target.heads.pairs if target.own in pair] or [target.heads.pairs[0]]
-        agree = agreeing(answers, pairs)
+        agree = agreeing(predicted, pairs)
         seed = seeds(options.seed)[1]
         value, *rest = resampled_means(target.sample_id, agree[:, None], seed, options.replicates)[:, 0]
         low, high = bounds_of(rest)
@@ -38,9 +38,9 @@ class Disagreement:
         return Forecast("gde", float(value), low, high, target.n, sentence)
 
 
-def agreeing(answers: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Which share of the pairs agrees on each row, ``(n,)``, for ``answers : (n, m)``."""
-    return np.mean([answers[:, i] == answers[:, j] for i, j in pairs], axis=0)
+def agreeing(predicted: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Which share of the pairs agrees on each row, ``(n,)``, for ``predicted : (n, m)``."""
+    return np.mean([predicted[:, i] == predicted[:, j] for i, j in pairs], axis=0)
 
 
 DISAGREEMENT = Disagreement()

@@ -1,6 +1,6 @@
-"""Nuclear norm: answers that are sure and spread over all classes go with accuracy.
+"""Nuclear norm: predictions that are sure and spread over all classes go with accuracy.
 
-The norm is no accuracy; its fall from source to target is taken for the fall of the accuracy.
+The norm is no accuracy; its fall from source to target counts as the fall of the accuracy.
 
 References
 ----------

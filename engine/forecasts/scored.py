@@ -1,4 +1,4 @@
-"""What models answer for the rows of a set, and how sure they are, from one read of the set.
+"""What models predict for the rows of a set, and how sure they are, from one read of the set.
 
 Kept for each row are its id, its label, the classes that the models give and two numbers for how sure a model is, about
 40 bytes; of the probabilities, which are too many, the matrix of second moments of all rows and the vectors of as many
@@ -41,7 +41,7 @@ NOT_OWN = "the model is not among those that are compared"
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """The answers of m models whose agreement is counted, for the n rows of one set; shared by all that look at them.
+    """The predictions of m models whose agreement is counted, for the n rows of one set; shared by all of them.
 
     Attributes
     ----------
@@ -63,19 +63,19 @@ class Heads:
 
     @cached_property
     def blind(self) -> "Heads":
-        """The same answers without labels."""
+        """The same predictions without labels."""
         return replace(self, label=np.full(len(self.label), UNLABELLED, np.int32))
 
     @cached_property
     def labelled(self) -> "Heads":
-        """The answers for the rows that have a label."""
+        """The predictions for the rows that have a label."""
         known = self.label != UNLABELLED
         return Heads(self.sample_id[known], self.label[known], self.predicted[known], self.group)
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The answers of one model for the n rows of one set, and those of other models beside it.
+    """The predictions of one model for the n rows of one set, and those of other models beside it.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Scored:
     label : (n,) int32
         -1 where unknown.
     predicted : (n,) int32
-        The model's answers.
+        The model's predictions.
     heads
         Answers of the models whose agreement is counted.
     own
@@ -95,7 +95,7 @@ class Scored:
     confidence : (n,) float64 or None
         Probability of the best class.
     negative_entropy : (n,) float64 or None
-        Of the probabilities, nats; higher for surer answers.
+        Of the probabilities, nats; higher for surer predictions.
     gram : (k, k) float64 or None
         Mean over all rows of ``outer(p, p)``.
     probabilities : (r, k) float32 or None
@@ -211,13 +211,13 @@ class Answers(NamedTuple):
     gram: np.ndarray
 
     def merge(self, other: "Answers") -> "Answers":
-        """The answers for both row sets."""
+        """The predictions for both row sets."""
         return Answers(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Ask:
-    """Picklable, for workers: the answers for a chunk."""
+    """Picklable, for workers: the predictions for a chunk."""
 
     panel: Panel
     classes: np.ndarray
@@ -254,7 +254,7 @@ def score(
     labelled_only: bool = False,
     progress: Progress = SILENT,
 ) -> list[Scored]:
-    """The answers of each model of a panel for the rows of a view, one read for all.
+    """The predictions of each model of a panel for the rows of a view, one read for all.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def score(
     k = len(panel.models[0].class_names)
     share = KEPT / max(1, k * len(panel.models) * view.rows)
     ask = _Ask(panel, np.asarray(classes, np.int64), share, labelled_only)
-    found = fold(view, ask, workers, progress=progress, description=f"answers for {view.store.name}")
+    found = fold(view, ask, workers, progress=progress, description=f"predictions for {view.store.name}")
     return _parted(found, panel, view.store.name, k)
 
 

@@ -1,4 +1,4 @@
-"""Average thresholded confidence: rows are right when they are surer than a threshold learnt on the source.
+"""Average thresholded confidence: rows are right when they are surer than a threshold learned on the source.
 
 The threshold t is such that on the source the share of rows below t is the error there. Scores that tie at the
 threshold count by the fraction that makes the source come out at its own accuracy exactly, so that a model whose

@@ -8,7 +8,7 @@ problem over the rows whose probabilities are kept, through its dual
     min over prices v of  mean_i max_c (p_ic - v_c) + sum_c q_c v_c,
 
 smoothed and then sharpened step by step. Any prices bound the accuracy from above and any plan from below, so that the
-distance to the optimum is known; it is told in the sentence when it could be seen.
+distance to the optimum is known; the sentence says so when it could be seen.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""How far a share of right answers may be from the truth."""
+"""How far a share of correct predictions may be from the truth."""
 
 from scipy.special import betaincinv
 
