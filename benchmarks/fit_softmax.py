@@ -25,10 +25,10 @@ from gapscope.core.memory import peak_bytes
 from gapscope.core.progress import SILENT
 from gapscope.core.threads import blas_threads, processors
 from gapscope.probes import PROBES
-from gapscope.probes.course import Course, Leg, batch_of
 from gapscope.probes.grid import GRID_PENALTIES, VIEWS, Grid, Seen
 from gapscope.probes.heads import Heads, NumPy, Reads
 from gapscope.probes.options import ProbeOptions
+from gapscope.probes.schedule import Schedule, Stage, batch_of
 from gapscope.probes.training import moments_of
 from gapscope.schemas.embeddings import Part
 from gapscope.store import EmbeddingStore, View, open_store
@@ -127,7 +127,7 @@ def epoch_rate(view: View, moments: LabelledMoments, classes: int, grid: Grid = 
     means = ClassMeans(np.full(classes, view.rows // classes), zero[0].T, 0)
     seen = Seen(LabelledMoments(moments.total, means), zero)
     heads = grid.heads({False: seen, True: seen}, None, batch_rows, options)
-    rounds = Course(batch_rows, 1, 0).rounds(Leg(view, 1))
+    rounds = Schedule(batch_rows, 1, 0).rounds(Stage(view, 1))
     state = Heads.start(heads, [zero] * len(heads), batch_rows, rounds.steps)
     positions = as_they_are if classes == len(view.store.class_names) else tenfold
     with connect() as workers:

@@ -193,7 +193,7 @@ class Heads:
     def only(self, heads: Sequence[int]) -> "Heads":
         """The state with some of its heads left."""
         columns = np.concatenate([np.arange(self.columns(head).start, self.columns(head).stop) for head in heads])
-        kept = {name: np.take(getattr(self, name), columns, axis=-1) for name in LEARNT}
+        kept = {name: np.take(getattr(self, name), columns, axis=-1) for name in ARRAYS}
         return replace(self, settings=tuple(self.settings[head] for head in heads), **kept)
 
 
@@ -216,7 +216,7 @@ class NumPy:
         return state
 
 
-LEARNT = ("weight", "centre", "mean_weight", "mean_centre")
+ARRAYS = ("weight", "centre", "mean_weight", "mean_centre")
 
 
 @dataclass(frozen=True)
@@ -274,10 +274,10 @@ def _slope(parameters: Parameters, x: Array, y: Array) -> Slope:
     for start in range(0, len(x), rows):
         block = slice(start, start + rows)
         loss += residual(heads[block], y[block], parameters.row_weights)
-    lean = scores.sum(axis=0)
+    bias_gradient = scores.sum(axis=0)
     if unit is not None:
         heads *= unit
-    return Slope(len(x), loss, x.T @ scores, lean)
+    return Slope(len(x), loss, x.T @ scores, bias_gradient)
 
 
 def row_scales(x: Array, unit: Array) -> Array:
@@ -299,8 +299,8 @@ def advance(state: Heads, slopes: Sequence[Slope], where: Step, pool: Executor) 
         The loss of a head is not finite.
     """
     check(state, slopes, where)
-    pace = pace_of(state)
-    list(pool.map(lambda block: _update(state, slopes, pace, *block), blocks(state)))
+    size = step_size(state)
+    list(pool.map(lambda block: _update(state, slopes, size, *block), blocks(state)))
     state.done += 1
     return state
 
@@ -316,16 +316,16 @@ def check(state: Heads, slopes: Sequence[Slope], where: Step) -> None:
             )
 
 
-class Pace(NamedTuple):
+class StepSize(NamedTuple):
     """What this step does with its gradient: fraction of full speed, and weight of the result in the average."""
 
     speed: float
     share: float
 
 
-def pace_of(state: Heads) -> Pace:
+def step_size(state: Heads) -> StepSize:
     """The linear schedule and the polynomial-decay average at the state's step."""
-    return Pace(1 - state.done / state.total, (RECENCY + 1) / (state.done + 1 + RECENCY))
+    return StepSize(1 - state.done / state.total, (RECENCY + 1) / (state.done + 1 + RECENCY))
 
 
 def blocks(state: Heads) -> list[tuple[Head, slice]]:
@@ -339,20 +339,20 @@ def blocks(state: Heads) -> list[tuple[Head, slice]]:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _update(state: Heads, slopes: Sequence[Slope], pace: Pace, head: Head, columns: slice) -> None:
+def _update(state: Heads, slopes: Sequence[Slope], size: StepSize, head: Head, columns: slice) -> None:
     weight, centre = state.weight[:, columns], state.centre[columns]
     rows = sum(slope.rows for slope in slopes)
-    lean = sum(slope.bias[columns] for slope in slopes)
-    gradient = slopes[0].weight[:, columns] - np.outer(head.origin, lean)
+    bias_gradient = sum(slope.bias[columns] for slope in slopes)
+    gradient = slopes[0].weight[:, columns] - np.outer(head.origin, bias_gradient)
     for slope in slopes[1:]:
         gradient += slope.weight[:, columns]
     gradient += (rows * head.l2 * head.penalty)[:, None] * weight
-    rate = pace.speed * head.rate / state.batch_rows
+    rate = size.speed * head.rate / state.batch_rows
     move = head.metric @ gradient if head.metric.ndim == 2 else head.metric[:, None] * gradient
     move *= rate
     weight -= move
-    centre -= rate * state.classes * lean
+    centre -= rate * state.classes * bias_gradient
     np.subtract(weight, state.mean_weight[:, columns], out=move)
-    move *= pace.share
+    move *= size.share
     state.mean_weight[:, columns] += move
-    state.mean_centre[columns] += pace.share * (centre - state.mean_centre[columns])
+    state.mean_centre[columns] += size.share * (centre - state.mean_centre[columns])

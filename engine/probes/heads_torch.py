@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
-from gapscope.probes.heads import LEARNT, Heads, Parameters, Reads, Slope, check, pace_of, row_scales
+from gapscope.probes.heads import ARRAYS, Heads, Parameters, Reads, Slope, check, row_scales, step_size
 from gapscope.probes.objective import Gradient
 from gapscope.stream import Rounds, Step, Workers, scan
 from torch import Tensor
@@ -53,7 +53,7 @@ def _to_device(state: Heads, device: str) -> Heads:
 
 def _moved(state: Heads, move: Callable[[Any], Any]) -> Heads:
     settings = tuple(replace(head, **{name: move(getattr(head, name)) for name in FIXED}) for head in state.settings)
-    return replace(state, settings=settings, **{name: move(getattr(state, name)) for name in LEARNT})
+    return replace(state, settings=settings, **{name: move(getattr(state, name)) for name in ARRAYS})
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def slope(parameters: Parameters, chunk: Chunk, reads: Reads, device: str) -> Sl
         heads *= unit
     scores += parameters.bias.to(device)
     loss = _residual(heads, y, parameters.row_weights)
-    lean = scores.sum(dim=0)
+    bias_gradient = scores.sum(dim=0)
     if unit is not None:
         heads *= unit
-    return Slope(len(x), loss, x.T @ scores, lean)
+    return Slope(len(x), loss, x.T @ scores, bias_gradient)
 
 
 def _residual(scores: Tensor, y: Tensor, row_weights: np.ndarray | None) -> np.ndarray:
@@ -107,18 +107,18 @@ def _residual(scores: Tensor, y: Tensor, row_weights: np.ndarray | None) -> np.n
 def advance(state: Heads, slopes: Sequence[Slope], where: Step) -> Heads:
     """One step of preconditioned descent and of averaging; see `heads.advance`."""
     check(state, slopes, where)
-    pace = pace_of(state)
+    size = step_size(state)
     rows = sum(slope.rows for slope in slopes)
-    lean = sum(slope.bias.to(state.centre.device) for slope in slopes)
+    bias_gradient = sum(slope.bias.to(state.centre.device) for slope in slopes)
     total = sum(slope.weight.to(state.weight.device) for slope in slopes)
     for index, head in enumerate(state.settings):
         columns = state.columns(index)
-        weight, rate = state.weight[:, columns], pace.speed * head.rate / state.batch_rows
-        steep = total[:, columns] - torch.outer(head.origin, lean[columns])
+        weight, rate = state.weight[:, columns], size.speed * head.rate / state.batch_rows
+        steep = total[:, columns] - torch.outer(head.origin, bias_gradient[columns])
         steep += (rows * head.l2 * head.penalty)[:, None] * weight
         weight -= rate * (head.metric @ steep if head.metric.ndim == 2 else head.metric[:, None] * steep)
-        state.centre[columns] -= rate * state.classes * lean[columns]
-    state.mean_weight += pace.share * (state.weight - state.mean_weight)
-    state.mean_centre += pace.share * (state.centre - state.mean_centre)
+        state.centre[columns] -= rate * state.classes * bias_gradient[columns]
+    state.mean_weight += size.share * (state.weight - state.mean_weight)
+    state.mean_centre += size.share * (state.centre - state.mean_centre)
     state.done += 1
     return state

@@ -161,13 +161,13 @@ class Objective:
         norm = float(np.sqrt((np.square(gradient[:-1][kept] / units)).sum() + np.square(gradient[-1]).sum()))
         if l2 <= 0:
             return Bound(value, norm, np.inf)
-        weight, centre, lean = point[:-1], point[-1], gradient[-1]
+        weight, centre, bias_gradient = point[:-1], point[-1], gradient[-1]
         pull = l2 * self.penalty[:, None] * weight
         slope = gradient[:-1] - pull
         loss = value - 0.5 * float(np.vdot(pull, weight))
-        entropy = loss - float(np.vdot(weight, slope)) - float(centre @ lean)
+        entropy = loss - float(np.vdot(weight, slope)) - float(centre @ bias_gradient)
         count = self.rows.sum()
-        given = lean + self.rows / count  # shares of the classes by probability
+        given = bias_gradient + self.rows / count  # shares of the classes by probability
         share = float(np.max(1 - (self.rows / count) / np.maximum(given, 1e-300), initial=0.0))
         constant = np.maximum(self.rows / count - (1 - share) * given, 0) / share if share > 0 else self.rows / count
         labels, mean = self.sums / count, self.sums.sum(axis=1) / count

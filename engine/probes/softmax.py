@@ -45,21 +45,21 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
 from gapscope.probes.closed_form import closed_form
 from gapscope.probes.convex import Aim, minimise
-from gapscope.probes.course import Course, batch_of, legs_of, repeats_of
 from gapscope.probes.grid import Grid, Seen
-from gapscope.probes.heads import LEARNT, Head, Heads, Reads
+from gapscope.probes.heads import ARRAYS, Head, Heads, Reads
 from gapscope.probes.imbalance import class_weights
 from gapscope.probes.model import Classifier, unit_rows
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.path import ended, walk
 from gapscope.probes.problem import Problem, cached, certificate, check_penalty
 from gapscope.probes.rules.linear import Linear
+from gapscope.probes.schedule import Schedule, Stage, batch_of, repeats_of, stages_of
 from gapscope.probes.training import Clock, Holdout, Labels, labels_of, moments_of, with_holdout
 from gapscope.store import Changed, View
 from gapscope.stream import Workers
 from gapscope.summaries import LabelledMoments
 
-ENGINES = Registry(
+LIBRARIES = Registry(
     "array library", {"numpy": "gapscope.probes.heads:NumPy", "torch": "gapscope.probes.heads_torch:Torch"}
 )
 STAGE = "descent"
@@ -174,41 +174,47 @@ class Descent:
     options: ProbeOptions
 
     def run(self, workers: Workers, progress: Progress, checkpoint: Checkpoint, clock: Clock) -> End:
-        """The head that is chosen, after all epochs."""
-        course = Course(batch_of(self.train.rows, self.options), repeats_of(self.train.rows), self.options.seed)
-        heads = self.grid.heads(self.seen, self._row_weights, course.batch_rows, self.options)
-        plan = legs_of(self.train, self.options.epochs, self.grid, len(self.labels.present))
+        """The head that is chosen, after all stages."""
+        schedule = Schedule(batch_of(self.train.rows, self.options), repeats_of(self.train.rows), self.options.seed)
+        heads = self.grid.heads(self.seen, self._row_weights, schedule.batch_rows, self.options)
+        stages = stages_of(self.train, self.options.epochs, self.grid, len(self.labels.present))
         starts = [self.seen[head.unit].start for head in heads]
-        journey = Journey(Heads.start(heads, starts, course.batch_rows, course.steps(plan)))
-        journey.restore(checkpoint.load(STAGE), heads)
-        engine = engine_of(self.options.device)
+        state = State(Heads.start(heads, starts, schedule.batch_rows, schedule.steps(stages)), tuple(range(len(heads))))
+        state, library = state.restored(checkpoint.load(STAGE), heads), library_of(self.options.device)
 
-        def keep(state: Heads, done: int) -> None:
+        def save(reached: Heads, done: int) -> None:
             if checkpoint.due():
-                checkpoint.save(STAGE, *journey.packed(engine.on_host(state), done))
+                checkpoint.save(STAGE, *state.packed(library.on_host(reached), done))
 
-        while journey.leg < len(plan):
-            if plan[journey.leg].epoch == 2 and journey.joined is None:
-                journey.joined = len(journey.alive) == 1 and self._is_ahead(journey.state)
-                if journey.joined:
-                    journey.temperature = self._temperature(journey.state)
-            if journey.joined:
-                plan = [replace(one, view=self.everything) if one.epoch > 1 else one for one in plan]
-                rest = plan[journey.leg :]
-                total = journey.state.done - journey.first + course.steps(rest)
-                journey.state = replace(journey.state, total=total)
-            leg = plan[journey.leg]
-            reads = Reads(self.labels.positions, self._draw, self.options.seed, leg.epoch)
-            state = replace(journey.state, epoch=leg.epoch)
-            told = {"progress": progress, "description": f"epoch {leg.epoch}"}
-            rounds = course.rounds(leg)
-            state = engine.run(rounds, state, reads, workers, first=journey.first, after=keep, **told)
-            journey.state, journey.leg, journey.first = state, journey.leg + 1, 0
-            if leg.keep:
-                self._drop(journey, leg.keep)
-            clock.lap(f"epoch_{leg.epoch}")
-            checkpoint.save(STAGE, *journey.packed(state=journey.state, done=0))
-        return self._chosen(journey, heads, course, clock)
+        for number in range(state.stage, len(stages)):
+            state = self._holdout_decided(state, stages[number])
+            if state.holdout_merged:
+                stages = [replace(stage, view=self.everything) if stage.epoch > 1 else stage for stage in stages]
+                state = state.ending_after(schedule.steps(stages[number:]))
+            stage = stages[number]
+            trained = library.run(
+                schedule.rounds(stage),
+                replace(state.heads, epoch=stage.epoch),
+                Reads(self.labels.positions, self._draw, self.options.seed, stage.epoch),
+                workers,
+                first=state.first,
+                after=save,
+                progress=progress,
+                description=f"epoch {stage.epoch}",
+            )
+            state = replace(state, heads=trained, stage=number + 1, first=0)
+            state = self._best(state, stage.keep) if stage.keep else state
+            clock.lap(f"epoch_{stage.epoch}")
+            checkpoint.save(STAGE, *state.packed(state.heads, done=0))
+        return self._chosen(state, heads, schedule, clock)
+
+    def _holdout_decided(self, state: "State", stage: Stage) -> "State":
+        """The state at the start of a stage: at that of the second epoch, whether the held-out rows join is decided."""
+        if stage.epoch != 2 or state.holdout_merged is not None:
+            return state
+        if len(state.active) > 1 or not self._is_ahead(state.heads):
+            return replace(state, holdout_merged=False)
+        return replace(state, holdout_merged=True, temperature=self._temperature(state.heads))
 
     @property
     def _row_weights(self) -> np.ndarray | None:
@@ -240,43 +246,47 @@ class Descent:
         losses = [self.held.judge_tempered(scores)["log_loss"] for scores in (self._scores(state, 0), start)]
         return losses[0] < losses[1]
 
-    def _drop(self, journey: "Journey", keep: int) -> None:
-        """Judge the heads and go on with the best `keep`."""
-        judged = [self.held.judge(self._scores(journey.state, index)) for index in range(len(journey.alive))]
-        rows = journey.state.done * journey.state.batch_rows
-        for index, result in zip(journey.alive, judged, strict=True):
-            journey.table[str(index)] = {"rung": journey.leg, "rows": rows, **result}
+    def _best(self, state: "State", keep: int) -> "State":
+        """The state with the best `keep` of its heads, and how each was judged."""
+        heads = state.heads
+        judged = [self.held.judge(self._scores(heads, index)) for index in range(len(state.active))]
+        rows = heads.done * heads.batch_rows
+        table = {
+            str(index): {"rung": state.stage, "rows": rows, **result}
+            for index, result in zip(state.active, judged, strict=True)
+        }
+        state = replace(state, table=state.table | table)
         order = sorted(range(len(judged)), key=lambda index: judged[index]["log_loss"])[:keep]
         best = sorted(order)
-        if len(best) < len(judged):
-            journey.state = journey.state.only(best)
-            journey.alive = [journey.alive[index] for index in best]
+        if len(best) == len(judged):
+            return state
+        return replace(state, heads=heads.only(best), active=tuple(state.active[index] for index in best))
 
-    def _chosen(self, journey: "Journey", heads: Sequence[Head], course: Course, clock: Clock) -> End:
-        if len(journey.alive) > 1:
-            self._drop(journey, 1)
-        state = journey.state
-        if not np.isfinite(state.weight).all():
-            raise DivergedError(f"the weights are not finite after step {state.done}; choose a smaller learning rate")
-        head = state.settings[0]
-        descended = bool(journey.joined) or self._is_ahead(state)
-        chosen = state.averaged(0) if descended else self.seen[head.unit].start
+    def _chosen(self, state: "State", heads: Sequence[Head], schedule: Schedule, clock: Clock) -> End:
+        if len(state.active) > 1:
+            state = self._best(state, 1)
+        last = state.heads
+        if not np.isfinite(last.weight).all():
+            raise DivergedError(f"the weights are not finite after step {last.done}; choose a smaller learning rate")
+        head, merged = last.settings[0], bool(state.holdout_merged)
+        descended = merged or self._is_ahead(last)
+        chosen = last.averaged(0) if descended else self.seen[head.unit].start
         scores = self._rows(head).scores(*chosen)
-        temperature = journey.temperature if journey.joined else self.held.temperature(scores)
+        temperature = state.temperature if merged else self.held.temperature(scores)
         moments = self.seen[False].moments
         details = {
             "chosen": "descent" if descended else "closed form",
-            "settings": [{**heads[int(index)].name, **row} for index, row in journey.table.items()],
+            "settings": [{**heads[int(index)].name, **row} for index, row in state.table.items()],
             **head.name,
             "l2": head.l2,
             "learning_rate": head.rate,
-            "batch_rows": course.batch_rows,
-            "repeats": course.repeats,
+            "batch_rows": schedule.batch_rows,
+            "repeats": schedule.repeats,
             "epochs": self.options.epochs,
             "passes": 1 + self.options.epochs,
-            "steps": state.done,
-            "joined": bool(journey.joined),
-            "rows": moments.total.n + (self.everything.rows - self.train.rows if journey.joined else 0),
+            "steps": last.done,
+            "joined": merged,
+            "rows": moments.total.n + (self.everything.rows - self.train.rows if merged else 0),
             "rows_per_second": {
                 name.removeprefix("epoch_"): self.train.rows / seconds
                 for name, seconds in clock.laps.items()
@@ -286,51 +296,61 @@ class Descent:
         return End(chosen, temperature, head.unit, details)
 
 
-@dataclass
-class Journey:
-    """Where the heads are: what a checkpoint keeps.
+@dataclass(frozen=True)
+class State:
+    """Where the descent is: what a checkpoint keeps.
 
     Attributes
     ----------
-    leg, first
-        The stretch they are in, and the steps of it that are done.
-    alive
+    heads
+        Their weights, which a stage trains in place.
+    active
         Which heads of the grid are left.
+    stage, first
+        The stage they are in, and the steps of it that are done.
     table
         For each head of the grid, how it was judged last.
-    joined
-        Whether the held-out rows have joined; None before that is decided.
+    holdout_merged
+        Whether the held-out rows have joined the others; None before that is decided.
     temperature
         Of the single head when they did.
     """
 
-    state: Heads
-    leg: int = 0
+    heads: Heads
+    active: tuple[int, ...]
+    stage: int = 0
     first: int = 0
-    alive: list[int] = field(default_factory=list)
     table: dict[str, dict] = field(default_factory=dict)
-    joined: bool | None = None
+    holdout_merged: bool | None = None
     temperature: float = 1.0
 
-    def __post_init__(self) -> None:
-        self.alive = self.alive or list(range(len(self.state.settings)))
+    def ending_after(self, steps: int) -> "State":
+        """With a learning rate that falls to zero `steps` steps behind the beginning of this stage."""
+        return replace(self, heads=replace(self.heads, total=self.heads.done - self.first + steps))
 
-    def packed(self, state: Heads, done: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The journey with its heads at `state`, `done` steps into the leg."""
-        about = {name: getattr(self, name) for name in ("leg", "alive", "table", "joined", "temperature")}
-        about |= {"first": done, "done": state.done, "total": state.total}
-        return {name: getattr(state, name) for name in LEARNT}, about
+    def packed(self, heads: Heads, done: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values of the state with its heads at `heads`, `done` steps into the stage."""
+        about = {"leg": self.stage, "first": done, "alive": list(self.active), "table": self.table}
+        about |= {"joined": self.holdout_merged, "temperature": self.temperature}
+        about |= {"done": heads.done, "total": heads.total}
+        return {name: getattr(heads, name) for name in ARRAYS}, about
 
-    def restore(self, saved: Saved | None, heads: Sequence[Head]) -> None:
-        """Go on from what was saved, if anything was."""
+    def restored(self, saved: Saved | None, heads: Sequence[Head]) -> "State":
+        """What was saved of the descent of the grid's `heads`; this state if nothing was."""
         if saved is None:
-            return
-        about = dict(saved.about)
+            return self
+        about = saved.about
         settings = tuple(heads[index] for index in about["alive"])
-        counts = {"done": about.pop("done"), "total": about.pop("total")}
-        self.state = replace(self.state, settings=settings, **counts, **saved.arrays)
-        for name, value in about.items():
-            setattr(self, name, value)
+        reached = replace(self.heads, settings=settings, done=about["done"], total=about["total"], **saved.arrays)
+        return State(
+            reached,
+            tuple(about["alive"]),
+            about["leg"],
+            about["first"],
+            about["table"],
+            about["joined"],
+            about["temperature"],
+        )
 
 
 def is_small(moments: LabelledMoments, options: ProbeOptions, most: int) -> bool:
@@ -416,6 +436,6 @@ def certified(
     return replace(end, head=problem.raw(optimum.minimiser.point), details=details)
 
 
-def engine_of(device: str) -> Any:
+def library_of(device: str) -> Any:
     """The array library that computes on `device`."""
-    return ENGINES["numpy"](device) if device == "cpu" else ENGINES["torch"](device)
+    return LIBRARIES["numpy"](device) if device == "cpu" else LIBRARIES["torch"](device)

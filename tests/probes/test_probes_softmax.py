@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError, InputError
-from gapscope.probes.course import batch_of
 from gapscope.probes.heads import Parameters, Reads, slope
 from gapscope.probes.metric import Metric
 from gapscope.probes.options import ProbeOptions
+from gapscope.probes.schedule import batch_of
 from gapscope.probes.softmax import NEARER, fit
 from gapscope.probes.train import train
 from gapscope.probes.training import best_temperature

@@ -17,13 +17,13 @@ ROWS_AN_EPOCH, MOST_REPEATS = 100_000, 4
 # Columns that may be trained for a whole epoch; with more, the race is shorter in proportion, unless it costs less than
 # so many flops.
 RACE_COLUMNS, RACE_FLOPS = 512, 10**11
-# Of the heads on a rung of successive halving, one in so many goes on, until so few are left that all may finish: what
+# Of the heads on a round of successive halving, one in so many goes on, until so few are left that all may finish: what
 # a head is worth shows when its learning rate has fallen.
 CUT, FINALISTS = 3, 6
 
 
 @dataclass(frozen=True)
-class Leg:
+class Stage:
     """A stretch of the training: a run of rows, in which epoch, and how many heads go on behind it (0: all)."""
 
     view: View
@@ -32,8 +32,8 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Course:
-    """How every leg is cut into steps.
+class Schedule:
+    """How every stage is cut into steps.
 
     Attributes
     ----------
@@ -49,14 +49,16 @@ class Course:
     repeats: int
     seed: int
 
-    def rounds(self, leg: Leg) -> Rounds:
-        """The steps of a leg."""
+    def rounds(self, stage: Stage) -> Rounds:
+        """The steps of a stage."""
         chunk_rows = max(CHUNK_ROWS, self.batch_rows // SHARDS)
-        return Rounds(leg.view, self.batch_rows, chunk_rows, repeats=self.repeats, epoch=leg.epoch - 1, seed=self.seed)
+        return Rounds(
+            stage.view, self.batch_rows, chunk_rows, repeats=self.repeats, epoch=stage.epoch - 1, seed=self.seed
+        )
 
-    def steps(self, legs: Sequence[Leg]) -> int:
-        """Steps of several legs."""
-        return sum(self.rounds(leg).steps for leg in legs)
+    def steps(self, stages: Sequence[Stage]) -> int:
+        """Steps of several stages."""
+        return sum(self.rounds(stage).steps for stage in stages)
 
 
 def batch_of(rows: int, options: ProbeOptions) -> int:
@@ -76,32 +78,32 @@ def repeats_of(rows: int) -> int:
     return min(max(1, round(ROWS_AN_EPOCH / max(rows, 1))), MOST_REPEATS)
 
 
-def legs_of(train: View, epochs: int, grid: Grid, classes: int) -> list[Leg]:
+def stages_of(train: View, epochs: int, grid: Grid, classes: int) -> list[Stage]:
     """The stretches of `epochs` passes over the rows of `train` for the heads of a grid."""
     heads = len(grid)
     if heads == 1 or (grid.whole and not grid.halving):
-        return [Leg(train, epoch) for epoch in range(1, epochs + 1)]
+        return [Stage(train, epoch) for epoch in range(1, epochs + 1)]
     if grid.halving:
-        return _cut_legs(train, _rungs(train.rows * epochs, heads))
+        return _cut_stages(train, _rounds_of_halving(train.rows * epochs, heads))
     columns = heads * classes
     cheap = RACE_FLOPS // (4 * train.store.dim * columns)
     race = min(train.rows, max(train.rows * RACE_COLUMNS // columns, cheap))
-    return _cut_legs(train, [(race, 1), (train.rows * epochs - race, 0)])
+    return _cut_stages(train, [(race, 1), (train.rows * epochs - race, 0)])
 
 
-def _rungs(rows: int, heads: int) -> list[tuple[int, int]]:
-    """Rows and surviving heads of each rung: a third of the heads goes on, for three times as many rows."""
+def _rounds_of_halving(rows: int, heads: int) -> list[tuple[int, int]]:
+    """Rows and surviving heads of each round: a third of the heads goes on, for three times as many rows."""
     left = [heads]
     while left[-1] > FINALISTS:
         left.append(-(-left[-1] // CUT))
-    shares = [CUT**rung for rung in range(len(left))]
+    shares = [CUT**number for number in range(len(left))]
     lengths = [rows * share // sum(shares) for share in shares[:-1]]
     return [*zip(lengths, left[1:], strict=True), (rows - sum(lengths), 0)]
 
 
-def _cut_legs(train: View, stretches: Sequence[tuple[int, int]]) -> list[Leg]:
+def _cut_stages(train: View, stretches: Sequence[tuple[int, int]]) -> list[Stage]:
     """Stretches of so many rows, cut where an epoch ends; heads are dropped at the end of each stretch."""
-    legs, place = [], 0
+    stages, place = [], 0
     for rows, keep in stretches:
         stop = place + rows
         while place < stop:
@@ -109,5 +111,5 @@ def _cut_legs(train: View, stretches: Sequence[tuple[int, int]]) -> list[Leg]:
             run = min(stop - place, train.rows - start)
             place += run
             view = train.store.view(train.start + start, train.start + start + run)
-            legs.append(Leg(view, epoch + 1, keep if place == stop else 0))
-    return legs
+            stages.append(Stage(view, epoch + 1, keep if place == stop else 0))
+    return stages
