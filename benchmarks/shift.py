@@ -78,8 +78,8 @@ def seconds_of_the_pass(view: View, look_from: View) -> dict[str, float]:
     rows = f"{view.rows}_rows"
     with connect() as workers:
         moments = seconds_of(lambda: fold(view, moments_of, workers))[0]
-        look = Battery.read([look_from], [], ShiftOptions(), workers).look
-        embedding = seconds_of(lambda: fold(view, MMD.keeps(look), workers))[0]
+        sample = Battery.read([look_from], [], ShiftOptions(), workers).sample
+        embedding = seconds_of(lambda: fold(view, MMD.keeps(sample), workers))[0]
         everything = seconds_of(lambda: Battery.read([view], list(SHIFTS), ShiftOptions(), workers))[0]
     return {f"moments_{rows}": moments, f"features_{rows}": embedding, f"all_summaries_{rows}": everything}
 
@@ -152,7 +152,7 @@ def beside(rows: int, dim: int) -> list[dict]:
     y = rng.standard_normal((rows, dim), dtype=np.float32) * 1.1 + np.float32(0.1)
     with connect() as workers:
         views = [ArrayStore(part, np.zeros(rows, np.int32), ["one"]).view() for part in (x, y)]
-        bandwidth = median_distance(Battery.read(views, [], ShiftOptions(), workers).look)
+        bandwidth = median_distance(Battery.read(views, [], ShiftOptions(), workers).sample)
         moments = [fold(view, moments_of, workers) for view in views]
         ways = {
             "ks": (lambda: ours("marginal", x, y, workers)["ks_max"], lambda: ks_loop(x, y)),

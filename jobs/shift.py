@@ -135,7 +135,7 @@ def _statistics(config: ShiftConfig) -> list[str]:
         if getattr(config, number) < 1:
             raise InputError(f"--{number} is {getattr(config, number)}; give 1 or more")
     names = list(dict.fromkeys(config.statistics or SHIFTS))
-    slow = {name: SHIFTS[name].rereads for name in names}
+    slow = {name: SHIFTS[name].needs_rows for name in names}
     chosen = [name for name in sorted(names, key=slow.get) if not (config.exclude_slow and slow[name])]
     if not chosen:
         raise InputError(f"--exclude-slow leaves nothing of {', '.join(names)}; add a statistic such as moments")

@@ -12,6 +12,12 @@ class InputError(GapscopeError):
     """A file, an option or a value that the user handed over cannot be used."""
 
 
+class UnknownNameError(InputError, KeyError):
+    """A table of names has not the one that was asked for; also a `KeyError`, so that ``table.get(name)`` is None."""
+
+    __str__ = Exception.__str__
+
+
 class SchemaError(GapscopeError):
     """A table or a manifest on disk does not have the form that `schemas/SPEC.md` asks for."""
 

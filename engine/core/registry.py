@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from gapscope.core.errors import unknown_name
+from gapscope.core.errors import UnknownNameError, unknown_name
 
 
 class Registry(Mapping[str, Any]):
@@ -20,7 +20,7 @@ class Registry(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.targets:
-            raise unknown_name(self.kind, name, self.targets)
+            raise UnknownNameError(str(unknown_name(self.kind, name, self.targets)))
         module, attribute = self.targets[name].split(":")
         return getattr(import_module(module), attribute)
 
@@ -32,3 +32,13 @@ class Registry(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another registry has the same names with the same targets; nothing is imported."""
+        return isinstance(other, Registry) and (self.kind, self.targets) == (other.kind, other.targets)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, tuple(self.targets.items())))
+
+    def __repr__(self) -> str:
+        return f"Registry({self.kind!r}, {self.targets!r})"

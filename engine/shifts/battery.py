@@ -1,9 +1,9 @@
 """One read of each set for all statistics of the family, and their verdicts on every pair.
 
-A statistic first takes a *look*: a few rows of each set, from which it chooses its bins, bandwidths and projections, so
-that both sets are summarised on the same ones. What it *keeps* of a set is a summary that merges; all summaries are
-made in one `fold`. It then *compares* two sets. What does not fit in a summary (ranks, neighbours, a trained
-classifier) reads the two views again while comparing.
+A statistic first takes a *reference sample*: a few rows of each set, from which it chooses its bins, bandwidths and
+projections, so that both sets are summarised on the same ones. What it *keeps* of a set is a summary that merges; all
+summaries are made in one `fold`. It then *compares* two sets. What does not fit in a summary (ranks, neighbours, a
+trained classifier) reads the two views again while comparing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +21,13 @@ from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries import ClassMoments, Moments
 
-LOOK_ROWS = 2000
+SAMPLE_ROWS = 2000
 NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 Of = Callable[[Chunk], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ReferenceSample:
     """A few rows of each set, from which statistics choose what to measure with.
 
     Attributes
@@ -109,7 +109,7 @@ class Pair:
 
     reference: Side
     target: Side
-    look: Look
+    sample: ReferenceSample
     options: ShiftOptions
     workers: Workers
     progress: Progress = SILENT
@@ -138,16 +138,16 @@ class Statistic(Protocol):
 
     Attributes
     ----------
-    rereads
+    needs_rows
         Whether comparing reads the sets again, which costs more than the one read that all share.
     """
 
-    rereads: bool
+    needs_rows: bool
 
     def state_bytes(self, dim: int) -> int:
         """Bytes of the summary of a set with `dim` features, beside the moments that all statistics share."""
 
-    def keeps(self, look: Look) -> Of | None:
+    def keeps(self, sample: ReferenceSample) -> Of | None:
         """The summary to make of a chunk, picklable; None for a statistic that needs none but the moments."""
 
     def compares(self, pair: Pair) -> Findings:
@@ -186,7 +186,7 @@ class Battery:
     names: tuple[str, ...]
     views: tuple[View, ...]
     summaries: tuple[Summaries, ...]
-    look: Look
+    sample: ReferenceSample
     options: ShiftOptions
     workers: Workers
     progress: Progress = field(default=SILENT)
@@ -213,17 +213,17 @@ class Battery:
             if view.rows < 2:
                 raise InputError(f"{view.store.name} has {view.rows} rows; a comparison needs at least two of each set")
         classes = max(1, len(views[0].store.class_names))
-        samples = tuple(_first(view, LOOK_ROWS) for view in views)
+        samples = tuple(_first(view, SAMPLE_ROWS) for view in views)
         for view, sample in zip(views, samples, strict=True):
             _check_finite(view, sample.sum(axis=0, dtype=np.float64))
-        look = Look(samples, options.seed, classes)
-        summarise = _Summarise(tuple(SHIFTS[name].keeps(look) for name in names), classes)
+        sample = ReferenceSample(samples, options.seed, classes)
+        summarise = _Summarise(tuple(SHIFTS[name].keeps(sample) for name in names), classes)
         found = tuple(
             fold(view, summarise, workers, progress=progress, description=f"read {view.store.name}") for view in views
         )
         for view, one in zip(views, found, strict=True):
             _check_finite(view, one.moments.mean)
-        return cls(tuple(names), tuple(views), found, look, options, workers, progress)
+        return cls(tuple(names), tuple(views), found, sample, options, workers, progress)
 
     def compare(self, reference: int, target: int, names: Sequence[str] | None = None) -> dict[str, Findings]:
         """The findings of each statistic on the sets at these positions."""
@@ -232,7 +232,7 @@ class Battery:
 
     def _pair(self, name: str, reference: int, target: int) -> Pair:
         sides = (self._side(name, reference), self._side(name, target))
-        return Pair(*sides, self.look, self.options, self.workers, self.progress)
+        return Pair(*sides, self.sample, self.options, self.workers, self.progress)
 
     def _side(self, name: str, index: int) -> Side:
         one = self.summaries[index]

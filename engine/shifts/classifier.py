@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.inference import Verdict
 from gapscope.inference.interval import LEVEL
-from gapscope.shifts.battery import Findings, Look, Of, Pair
+from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.shifts.domain import LEAST_ROWS, DomainScores, domain_scores
 from gapscope.shifts.separation import area_under_curve, balanced_accuracy
 from gapscope.summaries import Moments
@@ -159,13 +159,13 @@ class ClassifierTest:
     """
 
     head: Array | None = None
-    rereads = True
+    needs_rows = True
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 0
 
-    def keeps(self, look: Look) -> Of | None:
+    def keeps(self, sample: ReferenceSample) -> Of | None:
         """Nothing but the moments, which are kept anyway."""
         return None
 

@@ -19,7 +19,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
-from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.store import View
 from gapscope.stream import fold
 from gapscope.summaries import Moments
@@ -86,13 +86,13 @@ class FrechetDistance:
     intercept, moments of at most `INFINITY_ROWS` rows of each set.
     """
 
-    rereads: ClassVar[bool] = True
+    needs_rows: ClassVar[bool] = True
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 0
 
-    def keeps(self, look: Look) -> None:
+    def keeps(self, sample: ReferenceSample) -> None:
         """None but the moments."""
 
     def compares(self, pair: Pair) -> Findings:
@@ -218,7 +218,7 @@ def _unit(moments: Moments) -> float:
 
 
 def _permuted_rows(pair: Pair) -> tuple[int, int]:
-    most = max(PERMUTED_ROWS, 2 * pair.look.dim)
+    most = max(PERMUTED_ROWS, 2 * pair.sample.dim)
     return min(pair.reference.n, most), min(pair.target.n, most)
 
 
@@ -238,7 +238,7 @@ def _by_chance(pair: Pair) -> tuple[Chance, float | None]:
     scale = (1 / one.n + 1 / other.n) / (1 / n + 1 / m)
     expected = _split(both, n, rng) if (n, m) == (one.n, other.n) else float(null.mean()) * scale
     chance = Chance(expected, float(null.std()) * scale, p)
-    if min(one.n, other.n) <= pair.look.dim:
+    if min(one.n, other.n) <= pair.sample.dim:
         return chance, None
     first_order = _influence(x, one, other) / one.n + _influence(y, other, one) / other.n
     return chance, float(np.sqrt(first_order + chance.error**2))
@@ -303,7 +303,7 @@ def infinity_sizes(n: int, m: int, dim: int) -> list[int]:
 
 
 def _at_infinity(pair: Pair) -> list[Verdict]:
-    sizes = infinity_sizes(pair.reference.n, pair.target.n, pair.look.dim)
+    sizes = infinity_sizes(pair.reference.n, pair.target.n, pair.sample.dim)
     if not sizes:
         return []
     sides = zip(_prefixes(pair, pair.reference.view, sizes), _prefixes(pair, pair.target.view, sizes), strict=True)

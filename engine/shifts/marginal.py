@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, adjusted
-from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.shifts.divergences import hellinger, jeffreys, jensen_shannon, population_stability, total_variation
 from gapscope.shifts.kolmogorov import MEAN, method, p_values
 from gapscope.shifts.sorted_columns import column_distances
@@ -50,15 +50,15 @@ class Bracket(NamedTuple):
 class MarginalShift:
     """Each feature on its own."""
 
-    rereads: bool = False
+    needs_rows: bool = False
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 8 * 1024 * dim
 
-    def keeps(self, look: Look) -> partial:
-        """Histograms on edges near the quantiles of the look."""
-        return partial(Kept.of, bins=Bins.of(np.concatenate(look.samples)))
+    def keeps(self, sample: ReferenceSample) -> partial:
+        """Histograms on edges near the quantiles of the reference sample."""
+        return partial(Kept.of, bins=Bins.of(np.concatenate(sample.samples)))
 
     def compares(self, pair: Pair) -> Findings:
         """Verdicts on the largest and the average distance, and all distances of each feature."""

@@ -1,7 +1,7 @@
 """Maximum mean discrepancy: the distance between two sets in the space of a Gaussian kernel, in one pass.
 
 The kernel is ``exp(-|x - y|² / (2 l²))``, approximated by random features. Three bandwidths ``l`` are tested, half,
-once and twice the median distance of the look's rows, and their p-values combined.
+once and twice the median distance of the reference sample's rows, and their p-values combined.
 
 References
 ----------
@@ -17,7 +17,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
-from gapscope.shifts.battery import Findings, Look, Of, Pair
+from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.summaries.random_features import RandomFeatures
 from scipy.stats import gamma, norm
 
@@ -64,17 +64,17 @@ class MaximumMeanDiscrepancy:
     """The member of `SHIFTS`; costs ``2 d D + 12 D²`` float64 flops a row for D frequencies."""
 
     frequencies: int = FREQUENCIES
-    rereads: ClassVar[bool] = False
+    needs_rows: ClassVar[bool] = False
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 8 * 3 * 512 * (512 + 1)
 
-    def keeps(self, look: Look) -> Of:
-        """Random features around the look's mean, at bandwidths taken from its rows."""
-        bandwidth = median_distance(look)
-        drawn = stream(look.seed, "mmd", "frequencies").standard_normal((look.dim, self.frequencies))
-        widest, origin = drawn / (2 * bandwidth), look.pooled.mean(axis=0, dtype=np.float64)
+    def keeps(self, sample: ReferenceSample) -> Of:
+        """Random features around the reference sample's mean, at bandwidths taken from its rows."""
+        bandwidth = median_distance(sample)
+        drawn = stream(sample.seed, "mmd", "frequencies").standard_normal((sample.dim, self.frequencies))
+        widest, origin = drawn / (2 * bandwidth), sample.pooled.mean(axis=0, dtype=np.float64)
         return partial(RandomFeatures.of, origin=origin, frequencies=widest, octaves=len(BANDWIDTHS))
 
     def compares(self, pair: Pair) -> Findings:
@@ -86,22 +86,22 @@ class MaximumMeanDiscrepancy:
             return Findings([Verdict("mmd", float("nan"), sentence, n=n)])
         found = [discrepancy(one, other, octave) for octave in range(len(BANDWIDTHS))]
         apart = [_single(name, each, n) for name, each in zip(BANDWIDTHS, found, strict=True)]
-        return Findings([_together(found, n, median_distance(pair.look)), *apart])
+        return Findings([_together(found, n, median_distance(pair.sample)), *apart])
 
 
 MMD = MaximumMeanDiscrepancy()
 
 
-def median_distance(look: Look) -> float:
-    """Median distance between the first rows of the look, `MEDIAN_ROWS` of all sets together; 1 where that is 0.
+def median_distance(sample: ReferenceSample) -> float:
+    """Median distance between the first rows of the sample, `MEDIAN_ROWS` of all sets together; 1 where that is 0.
 
     Raises
     ------
     InputError
         A feature is not finite.
     """
-    share = max(1, MEDIAN_ROWS // len(look.samples))
-    x = np.concatenate([sample[:share] for sample in look.samples]).astype(np.float64)
+    share = max(1, MEDIAN_ROWS // len(sample.samples))
+    x = np.concatenate([rows[:share] for rows in sample.samples]).astype(np.float64)
     if not np.isfinite(x).all():
         raise InputError("a feature among the first rows of the sets is not finite; extract these images again")
     x -= x.mean(axis=0)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, adjusted
-from gapscope.shifts.battery import Findings, Look, Pair, Side
+from gapscope.shifts.battery import Findings, Pair, ReferenceSample, Side
 from gapscope.shifts.chi_square import exceeds, squared_trace
 from gapscope.summaries import ClassMoments
 from scipy.special import fdtrc, gammaln, stdtr
@@ -35,8 +35,8 @@ KURTOSIS_ROWS = 3
 class Powers(NamedTuple):
     """Sums of the first four powers of each feature around a fixed origin, ``(4, d)``; those of row sets add up.
 
-    The origin and the unit come from the look, so that the powers are small numbers and centring them afterwards
-    loses nothing that a kurtosis would miss.
+    The origin and the unit come from the reference sample, so that the powers are small numbers and centring them
+    afterwards loses nothing that a kurtosis would miss.
     """
 
     n: int
@@ -81,17 +81,17 @@ class Scaled(NamedTuple):
 class MomentShift:
     """Means and variances."""
 
-    rereads: bool = False
+    needs_rows: bool = False
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 8 * 4 * dim
 
-    def keeps(self, look: Look) -> partial:
+    def keeps(self, sample: ReferenceSample) -> partial:
         """Four powers of each feature."""
-        sample = look.pooled.astype(np.float64)
-        unit = sample.std(axis=0)
-        return partial(Powers.of, origin=sample.mean(axis=0), unit=np.where(unit > 0, unit, 1.0))
+        rows = sample.pooled.astype(np.float64)
+        unit = rows.std(axis=0)
+        return partial(Powers.of, origin=rows.mean(axis=0), unit=np.where(unit > 0, unit, 1.0))
 
     def compares(self, pair: Pair) -> Findings:
         """Verdicts on means, on their Mahalanobis distance, on variances and on the means of classes."""

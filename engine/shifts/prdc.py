@@ -20,7 +20,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, interval_of, resampled_sums
-from gapscope.shifts.battery import Findings, Look, Pair
+from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.store import View
 from gapscope.stream import each
 
@@ -46,13 +46,13 @@ class Neighbourhoods:
     Memory: a block of rows of each set, and a few numbers for each row.
     """
 
-    rereads: ClassVar[bool] = True
+    needs_rows: ClassVar[bool] = True
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 0
 
-    def keeps(self, look: Look) -> None:
+    def keeps(self, sample: ReferenceSample) -> None:
         """None: the sets are read again."""
 
     def compares(self, pair: Pair) -> Findings:
@@ -67,7 +67,7 @@ class Neighbourhoods:
             return Findings([Verdict(name, float("nan"), sentence) for name in ("prdc", "density", *MEANINGS)])
         found = neighbourhoods(views[0], views[1], k, pair)
         verdicts = [_verdict(name, found, pair) for name in found.sides]
-        return Findings([_distance(verdicts, pair), *verdicts], class_columns=_by_class(found, pair.look.classes))
+        return Findings([_distance(verdicts, pair), *verdicts], class_columns=_by_class(found, pair.sample.classes))
 
 
 PRDC = Neighbourhoods()

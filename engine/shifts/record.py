@@ -55,7 +55,7 @@ def compare_target(
 ) -> TargetShift:
     """All statistics on the target at `index` of the battery."""
     shift = TargetShift(store, [], {}, {})
-    dim = battery.look.dim
+    dim = battery.sample.dim
     with progress.task(f"compare with {store.name}", len(battery.names), "statistics") as task:
         for name in battery.names:
             with made.timed(f"{name} {store.name}"):
@@ -85,7 +85,7 @@ def write_matrix(battery: Battery, made: RunFolder, progress: Progress) -> None:
     """Distances between all sets by the statistics that read once, and the trees that these make."""
     progress.say(f"comparing {len(battery.views)} sets two by two")
     with made.timed("matrix"):
-        every = distances(battery, [name for name in battery.names if not SHIFTS[name].rereads])
+        every = distances(battery, [name for name in battery.names if not SHIFTS[name].needs_rows])
     made.write_table("distances.parquet", pa.Table.from_pylist(list(chain.from_iterable(one.rows() for one in every))))
     made.write_table("linkage.parquet", pa.Table.from_pylist(list(chain.from_iterable(one.tree() for one in every))))
 

@@ -1,7 +1,8 @@
 """Shift along lines: energy, Wasserstein and Kolmogorov-Smirnov distances of both sets' shadows on fixed directions.
 
 Random directions see every kind of shift, and the energy distance of the whole space is the average of that along all
-lines; the principal directions of the look are where much varies. Each shadow is a histogram, so one read does.
+lines; the principal directions of the reference sample are where much varies. Each shadow is a histogram, so one read
+does.
 
 The test of the sliced energy is a spectral one: without a shift the statistic follows a weighted sum of chi-squares
 whose weights are the eigenvalues of a centred kernel, the mean absolute difference along the slices. Their sum comes
@@ -22,7 +23,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
-from gapscope.shifts.battery import Findings, Look, Pair, Side
+from gapscope.shifts.battery import Findings, Pair, ReferenceSample, Side
 from gapscope.shifts.chi_square import exceeds
 from gapscope.shifts.kolmogorov import MEAN
 from gapscope.shifts.marginal import ks_bracket, wasserstein_distance, wasserstein_null
@@ -59,12 +60,12 @@ class Slices:
     bins: Bins
 
     @classmethod
-    def of(cls, look: Look) -> "Slices":
-        """Directions and bins for the sets of a look."""
-        sample = np.concatenate(look.samples)
-        directions = np.column_stack([_random(look), _principal(look.pooled)])
-        unit = 2.0 ** np.ceil(np.log2(max(float(np.abs(sample).max()), SMALLEST)))
-        return cls(directions, unit, Bins.of(shadows(sample, directions, unit)))
+    def of(cls, sample: ReferenceSample) -> "Slices":
+        """Directions and bins for the sets of a reference sample."""
+        rows = np.concatenate(sample.samples)
+        directions = np.column_stack([_random(sample), _principal(sample.pooled)])
+        unit = 2.0 ** np.ceil(np.log2(max(float(np.abs(rows).max()), SMALLEST)))
+        return cls(directions, unit, Bins.of(shadows(rows, directions, unit)))
 
 
 def shadows(x: np.ndarray, directions: np.ndarray, unit: float) -> np.ndarray:
@@ -79,8 +80,8 @@ def shadows(x: np.ndarray, directions: np.ndarray, unit: float) -> np.ndarray:
     return np.asarray((whole @ directions) * grain, np.float32)
 
 
-def _random(look: Look) -> np.ndarray:
-    drawn = stream(look.seed, "slices").standard_normal((look.dim, RANDOM))
+def _random(sample: ReferenceSample) -> np.ndarray:
+    drawn = stream(sample.seed, "slices").standard_normal((sample.dim, RANDOM))
     return _rounded(drawn / np.linalg.norm(drawn, axis=0))
 
 
@@ -143,15 +144,15 @@ class Along(NamedTuple):
 class SlicedShift:
     """Many lines through the space."""
 
-    rereads: bool = False
+    needs_rows: bool = False
 
     def state_bytes(self, dim: int) -> int:
         """See `Statistic`."""
         return 8 * 288 * (1024 + dim)
 
-    def keeps(self, look: Look) -> partial:
+    def keeps(self, sample: ReferenceSample) -> partial:
         """Histograms of the shadows on 256 random and 32 principal directions."""
-        return partial(Kept.of, slices=Slices.of(look))
+        return partial(Kept.of, slices=Slices.of(sample))
 
     def compares(self, pair: Pair) -> Findings:
         """Verdicts on sliced energy, Wasserstein and Kolmogorov-Smirnov, and on the energy of all dimensions."""

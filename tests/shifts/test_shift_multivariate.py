@@ -119,7 +119,7 @@ def test_unbiased_mmd_is_near_the_dense_one(rng):
     x, y = rng.standard_normal((300, 8)), rng.standard_normal((250, 8)) + 0.5
     views = view_of(x), view_of(y)
     found = verdicts_of(*views, names=["mmd"])["mmd"]
-    bandwidth = median_distance(battery_of(*views, names=["mmd"]).look)
+    bandwidth = median_distance(battery_of(*views, names=["mmd"]).sample)
     kernel = [rbf_kernel(a, b, gamma=0.5 / bandwidth**2) for a, b in ((x, x), (y, y), (x, y))]
     dense = sum((k.sum() - len(k)) / (len(k) * (len(k) - 1)) for k in kernel[:2]) - 2 * kernel[2].mean()
     assert found.value == pytest.approx(dense, rel=0.2)
