@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from gapscope.core.errors import InputError
 from scipy.special import ndtr, ndtri
-from scipy.stats import linregress
 
 
 def probit(share: np.ndarray) -> np.ndarray:
@@ -59,6 +58,8 @@ class ProbitLine:
             raise InputError("an accuracy of exactly 0 or 1 has no place on a probit axis; leave that model out")
         if len(x) < 2 or np.ptp(x) == 0:
             raise InputError(f"a line needs two models of different accuracy, there are {len(np.unique(x))}; add runs")
+        from scipy.stats import linregress  # here, because importing it takes half a second
+
         found = linregress(x, y)
         residual = y - found.intercept - found.slope * x
         scatter = float(np.sqrt(residual @ residual / max(len(x) - 2, 1)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 
 def _bonferroni(p: np.ndarray) -> np.ndarray:
@@ -18,9 +17,15 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
+def _false_discovery(p: np.ndarray, method: str) -> np.ndarray:
+    from scipy.stats import false_discovery_control  # here, because importing it takes half a second
+
+    return false_discovery_control(p, method=method)
+
+
 CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "bh": lambda p: false_discovery_control(p, method="bh"),
-    "by": lambda p: false_discovery_control(p, method="by"),
+    "bh": lambda p: _false_discovery(p, "bh"),
+    "by": lambda p: _false_discovery(p, "by"),
     "holm": _holm,
     "bonferroni": _bonferroni,
 }

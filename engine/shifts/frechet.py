@@ -23,7 +23,7 @@ from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.store import View
 from gapscope.stream import fold
 from gapscope.summaries import Moments
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Array = np.ndarray
 # Rows of each set that are permuted; twice the features where there are more of those.
@@ -130,7 +130,7 @@ class Corrected(NamedTuple):
         """95 % interval, cut off at 0."""
         if self.error is None:
             return None, None
-        reach = float(norm.ppf(1 - LEVEL / 2)) * self.error
+        reach = float(ndtri(1 - LEVEL / 2)) * self.error
         return max(self.value - reach, 0.0), max(self.value + reach, 0.0)
 
 

@@ -19,7 +19,7 @@ from gapscope.core.random import stream
 from gapscope.inference import Verdict
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.summaries.random_features import RandomFeatures
-from scipy.stats import gamma, norm
+from scipy.special import gammaincc, ndtri
 
 Array = np.ndarray
 FREQUENCIES = 256
@@ -123,7 +123,7 @@ def discrepancy(one: RandomFeatures, other: RandomFeatures, octave: int) -> Disc
     trace, squares = spectrum(one.merge(other), octave)
     curvature = 4 * (_along(one, octave, between) / one.n + _along(other, octave, between) / other.n)
     error = float(np.sqrt(curvature + 2 * squares * share**2))
-    p = float(gamma.sf(biased, trace**2 / (2 * squares), scale=2 * squares * share / trace)) if trace > 0 else 1.0
+    p = float(gammaincc(trace**2 / (2 * squares), biased / (2 * squares * share / trace))) if trace > 0 else 1.0
     return Discrepancy(biased, biased - within, trace * share, error, trace, p)
 
 
@@ -166,7 +166,7 @@ def _together(found: list[Discrepancy], n: int, bandwidth: float) -> Verdict:
     middle = found[MEDIAN]
     value, p = max(middle.unbiased, 0.0), combined(np.array([each.p for each in found]))
     effect = float(np.sqrt(value / middle.variance)) if middle.variance else 0.0
-    reach = float(norm.ppf(1 - LEVEL / 2)) * middle.error
+    reach = float(ndtri(1 - LEVEL / 2)) * middle.error
     low, high = (max(middle.unbiased + step, 0.0) for step in (-reach, reach))
     if p >= LEVEL:
         sentence = "The kernel test finds no difference beyond what samples of this size show"

@@ -1,5 +1,8 @@
 """Intervals, the keyed bootstrap, paired tests and corrections agree with references and do not depend on order."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from gapscope.core.errors import InputError
@@ -97,3 +100,8 @@ def test_the_line_is_least_squares_on_probit_axes(rng):
 def test_a_line_without_two_models_or_with_a_perfect_one_is_refused(reference, target):
     with pytest.raises(InputError, match=r"two models|probit axis"):
         ProbitLine.fit(np.array(reference), np.array(target))
+
+
+def test_intervals_and_corrections_are_loaded_without_scipy_stats():
+    code = "import sys, gapscope.inference, gapscope.evaluation.stored; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
