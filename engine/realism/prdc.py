@@ -15,7 +15,7 @@ from dataclasses import replace
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict
-from gapscope.shifts.battery import Look, Pair, ShiftOptions, Side
+from gapscope.shifts.battery import Pair, ReferenceSample, ShiftOptions, Side
 from gapscope.shifts.prdc import PRDC, expected_coverage
 from gapscope.store import ArrayStore
 from gapscope.stream import Workers
@@ -52,8 +52,8 @@ def prdc(
     """The four verdicts, each with its 95 % interval from a bootstrap; NaN where a set has one row or none."""
     k = fitted_neighbours(len(real.y), len(synthetic.y))
     options = ShiftOptions(seed=seed, neighbours=k)
-    look = Look((real.x, synthetic.x), seed, 1)
-    pair = Pair(_side(real, "real"), _side(synthetic, "synthetic"), look, options, workers, progress)
+    sample = ReferenceSample((real.x, synthetic.x), seed, 1)
+    pair = Pair(_side(real, "real"), _side(synthetic, "synthetic"), sample, options, workers, progress)
     verdicts = {verdict.statistic: verdict for verdict in PRDC.compares(pair).verdicts}
     return [_worded(verdicts[name]) for name in STATISTICS]
 

@@ -112,7 +112,7 @@ def test_all_statistics_run_by_default_and_those_that_read_again_come_last(works
     report = shifted(workspace, "toy-shifted/test", reference="toy/val", statistics=(), replicates=20)
     timed = json.loads((Path(report.run) / "manifest.json").read_text())["seconds"]
     names = [name.split()[0] for name in timed if name.split()[0] in SHIFTS]
-    again = [SHIFTS[name].rereads for name in names]
+    again = [SHIFTS[name].needs_rows for name in names]
     assert set(names) == set(SHIFTS)
     assert again == sorted(again)
     assert len({r.metric for r in report.results}) > 20
