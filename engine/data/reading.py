@@ -12,7 +12,17 @@ from gapscope.data.accounting import Accounting
 from gapscope.data.classes import ClassMap, is_integer, map_classes
 from gapscope.data.dataset import Options
 from gapscope.data.labels import map_labels
-from gapscope.data.matching import Match, Names, is_split_column, label_column, match_table, named_column, splits_in
+from gapscope.data.matching import (
+    LABEL_COLUMNS,
+    Match,
+    Names,
+    is_split_column,
+    label_column,
+    match_table,
+    named_column,
+    splits_in,
+    usual_column,
+)
 from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Sections, base_name, find_sections
 from gapscope.data.tables import LabelTable, read_table
 from gapscope.data.tree import Tree
@@ -255,6 +265,10 @@ class _Reader:
         if section.classes and section.loose:
             self._ask_about_loose(section)
         if section.classes:
+            if section.split is None and len(section.classes) == 1:
+                self.notes.append(
+                    f"all images lie in one folder, {section.classes[0][0]}, which is taken for their class"
+                )
             return Part(split, folders, by_folder=True)
         if (labels := self._by_side_files(folders)) is not None:
             return Part(split, labels, by_folder=False)
@@ -334,7 +348,7 @@ class _Reader:
                     raise self._which_column(match)
                 continue
             texts = {image: text for image, text in match.texts(column).items() if image in folders}
-            if any(texts.values()):
+            if any(texts.values()) and not self._is_numbering(match, column, texts):
                 found.append((number, match, texts))
         if not found:
             return None
@@ -352,6 +366,12 @@ class _Reader:
             return False
         lists = CLASS_WORDS & set(words_of(PurePosixPath(self.tree.names[number]).stem))
         return bool(lists) or match.count * 2 < images
+
+    def _is_numbering(self, match: Match, column: int | tuple[int, ...], texts: Mapping[int, str]) -> bool:
+        """Whether a column without a usual name only numbers the images: it has another number for each."""
+        usual = usual_column(match.table, LABEL_COLUMNS, match.path_column) == column or self.options.label_column
+        numbers = set(texts.values())
+        return not usual and len(numbers) == len(texts) > 3 and all(text.isdigit() for text in numbers)
 
     def _agreed(self, found: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
         first = min(found, key=lambda one: (-len(one[2]), self._usual(one[0])))
@@ -376,7 +396,7 @@ class _Reader:
             return False
         pairs = {(folders[image], text) for image, text in texts.items() if text}
         if not _one_to_one(pairs):
-            shelves = all(re.fullmatch(r"[0-9a-f]{1,4}|\d+", folder) for folder, _ in pairs)
+            shelves = _are_shelves({folder for folder, _ in pairs})
             if not shelves or all(is_integer(text) for _, text in pairs):
                 raise InputError(
                     f"{self.place}: {match.table.name} and the class folders say different labels; give --labels FILE "
@@ -684,6 +704,12 @@ def _labels_of_names(stems: Mapping[int, str], pattern: re.Pattern) -> dict[int,
 def _has_image_name(match: Match) -> bool:
     """Whether a name that several images have is one of a file, and no number by chance."""
     return is_image_name(match.first_of_several())
+
+
+def _are_shelves(folders: set[str]) -> bool:
+    """Whether the names of folders are no classes: numbers, pieces of hashes, parts of one name, or a single folder."""
+    stems = {re.sub(r"[0-9]+", "", folder) for folder in folders}
+    return len(stems) == 1 or all(re.fullmatch(r"[0-9a-f]{1,4}|\d+", folder) for folder in folders)
 
 
 def _split_rank(split: str) -> tuple[int, str]:

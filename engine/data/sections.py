@@ -227,7 +227,7 @@ class _Finder:
         if not outer:
             return None
         first = {base_name(folder) for folder in inner}
-        last = {base_name(child) for folder in outer for child in self.children(folder)}
+        last = {base_name(child) for folder in outer for child in self._below(folder)}
         if self.known and first <= self.known and not last <= self.known:
             return None
         if not (self.known and last & self.known) and not self._are_domains(outer, last):
@@ -239,7 +239,7 @@ class _Finder:
         sections = []
         for folder in outer:
             split = "-".join(dataset_slug(part) for part in folder.split("/")[depth:])
-            sections.append(self._section(split, folder))
+            sections.append(self._section(split, self.unwrapped(folder)[0]))
         text = f"the folders {_few(sorted(first))} hold the same classes each, and are taken for splits"
         return Sections(tuple(sorted(sections, key=lambda section: _natural(section.split))), (), (text,))
 
@@ -247,15 +247,21 @@ class _Finder:
         """The folders of the lowest level whose folders hold no images but mostly the same folders, two or more."""
         outer: list[str] = []
         while len(level) > 1 and all(self._only_folders(folder) for folder in level):
-            inside = [{base_name(child) for child in self.children(folder)} for folder in level]
+            inside = [{base_name(child) for child in self._below(folder)} for folder in level]
             union, shared = set.union(*inside), set.intersection(*inside)
             if len(union) > 1 and len(shared) * 2 >= len(union):
                 outer = level
-            level = [child for folder in level for child in self.children(folder)]
+            level = [child for folder in level for child in self._below(folder)]
         return outer
 
+    def _below(self, folder: str) -> list[str]:
+        """The folders in `folder`, or in ``images`` inside it."""
+        inner = self.children(folder)
+        neutral = len(inner) == 1 and is_neutral(base_name(inner[0]))
+        return self.children(inner[0]) or inner if neutral else inner
+
     def _only_folders(self, folder: str) -> bool:
-        below = self.children(folder)
+        below = self._below(folder)
         return bool(below) and not self.tree.images(folder) and not any(is_neutral(base_name(child)) for child in below)
 
     def _are_domains(self, outer: Sequence[str], last: set[str]) -> bool:

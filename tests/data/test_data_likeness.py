@@ -6,6 +6,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from data_layouts import write
+from gapscope.blocks import Table
 from gapscope.core.errors import InputError
 from gapscope.data import alike, splits
 from gapscope.data.catalogue import open_dataset
@@ -225,15 +226,17 @@ def test_the_job_lists_duplicates_and_warns_of_those_across_splits(tmp_path, rng
         "duplicates across splits": (2, 7),
         "duplicates of different classes": (1, 7),
     }
-    assert len(report.tables[0].rows) == 2
-    assert "2 duplicates fall across the splits train and test" in report.notes[1]
-    assert "1 duplicates have different classes" in report.notes[2]
+    (table,) = (block for block in report.blocks if isinstance(block, Table))
+    texts = [block.text for block in report.blocks if not isinstance(block, Table)]
+    assert len(table.rows) == 2
+    assert "2 duplicates fall across the splits train and test" in texts[1]
+    assert "1 duplicates have different classes" in texts[2]
 
 
 def test_the_job_says_so_where_there_are_none(tmp_path):
     report = run(DatasetsConfig(data_root=tmp_path, check="digits"))
-    assert report.tables == []
-    assert len(report.notes) == 1
+    assert not any(isinstance(block, Table) for block in report.blocks)
+    assert len(report.blocks) == 1
 
 
 def test_what_looks_alike_is_remembered_until_a_file_is_touched_or_the_memory_is_damaged(tmp_path, rng, monkeypatch):

@@ -424,6 +424,33 @@ READ = {
     "an empty table": (["cat*3", "dog*3", "labels.csv = "], R3),
     "a file name with a line end": (["cat*3", "dog*3", "odd\nname.txt = x"], R3),
     "odd names in markup": (["[red]*3", "[bold]*3"], {"rule": {"[red]": 3, "[bold]": 3}}),
+    "one folder of images beside its table": (
+        [
+            "Training_Input*6",
+            "GroundTruth.csv = image,MEL,NV|" + "|".join(f"{i},{i % 2}.0,{1 - i % 2}.0" for i in range(6)),
+        ],
+        {"rule": {"MEL": 6}},
+    ),
+    "one folder of images": (["img_aligned*6"], {"rule": {"img_aligned": 6}}),
+    "parts of one folder beside their table": (
+        [
+            *("images_part_1*3", "images_part_2/a.png", "images_part_2/b.png", "images_part_2/c.png"),
+            "metadata.csv = lesion_id,image_id,dx,age|x,0,nv,5|y,1,mel,6|z,2,nv,7|w,a,mel,5|v,b,nv,3|u,c,mel,9",
+        ],
+        {"rule": {"nv": 3, "mel": 3}},
+    ),
+    "numbers of images are no labels": (
+        ["images/a*3", "images/b*3", "images.txt = 1 a/0.png|2 a/1.png|3 a/2.png|4 b/0.png|5 b/1.png|6 b/2.png"],
+        {"rule": {"a": 3, "b": 3}},
+    ),
+    "traffic signs": (
+        ["Train/0*1", "Train/1*1", "Test*2", "Test.csv = Width,ClassId,Path|5,1,Test/0.png|5,0,Test/1.png"],
+        {"train": {"0": 1, "1": 1}, "test": {"0": 1, "1": 1}},
+    ),
+    "domains with images folders": (
+        ["amazon/images/pack*2", "amazon/images/bike*2", "dslr/images/pack*2", "dslr/images/bike*2"],
+        "either could be the classes",
+    ),
     # two readings, or none
     "the same folders in each": (
         ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
