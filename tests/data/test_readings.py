@@ -429,7 +429,7 @@ READ = {
             "Training_Input*6",
             "GroundTruth.csv = image,MEL,NV|" + "|".join(f"{i},{i % 2}.0,{1 - i % 2}.0" for i in range(6)),
         ],
-        {"rule": {"MEL": 6}},
+        {"rule": {"MEL": 3, "NV": 3}},
     ),
     "one folder of images": (["img_aligned*6"], {"rule": {"img_aligned": 6}}),
     "parts of one folder beside their table": (
