@@ -34,7 +34,6 @@ from gapscope.jobs.options import (
 from gapscope.jobs.reported import reported
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
-from gapscope.probes.model import MODEL
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import MODELS, input_of, opened
 from gapscope.runs.result import RunResult
@@ -197,6 +196,8 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
 
 def _model_folder(config: GapConfig, workspace: Location) -> Location:
     """The folder of the model: the run's own, one below its models/, or the one that a run of `predict` read."""
+    from gapscope.probes.model import MODEL  # here, because `--help` passes this module
+
     folder = find_run(workspace, config.run)
     several = (folder / MODELS).names()
     if several and not config.model:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.ranking import best_classes
-from scipy.special import logsumexp
 
 ROWS = 4096
 TOLERANCE = 1e-3
@@ -63,6 +62,8 @@ def answers_of(scores: np.ndarray, label: np.ndarray) -> Answers:
 
 
 def _answers(scores: np.ndarray, label: np.ndarray) -> Answers:
+    from scipy.special import logsumexp  # here, because it takes longer to import than `--help` may last
+
     scores = np.asarray(scores, np.float64)
     likelihood = scores - logsumexp(scores, axis=1, keepdims=True)
     rows = np.arange(len(scores))
