@@ -53,7 +53,7 @@ def collected(runs: Sequence[Run], images: Images) -> Report:
 def findings(run: Run, images: Images) -> list[Block]:
     """The page of a run with warnings in front and the images of its errors behind."""
     page = page_of(run)
-    said = {block.text for block in page if isinstance(block, Warning)}
+    said = {block.text for block in page if isinstance(block, Warning | Sentence)}
     warnings = [Warning(text) for text in warnings_of(run) if text not in said]
     samples = sample_blocks(run, images)
     shown = {block.name for block in [*page, *samples] if isinstance(block, Figure)}

@@ -1,8 +1,6 @@
 """Which function words the findings of which command, from its saved run alone."""
 
 from importlib import import_module
-from importlib.util import find_spec
-from inspect import signature
 
 from gapscope.blocks import Answer, Block
 from gapscope.blocks.formats import counted, upper
@@ -27,6 +25,7 @@ PAGES = {
     "forecast": "gapscope.forecasts.page:page",
     "map": "gapscope.maps.page:page",
     "augment": "gapscope.synthesis.page:page",
+    "augment": "gapscope.synthesis.page:page",
 }
 
 
@@ -41,20 +40,8 @@ def page_of(run: Run) -> list[Block]:
     module, _, name = PAGES.get(run.job, "").partition(":")
     if not module:
         return [_count(run)]
-    if not _exists(module, name):
-        from gapscope.reports.sections import page
-
-        return page(run)
     blocks = list(getattr(import_module(module), name)(run))
     return blocks if any(isinstance(block, Answer) for block in blocks) else [_count(run), *blocks]
-
-
-def _exists(module: str, name: str) -> bool:
-    try:
-        there = find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-    return there and len(signature(getattr(import_module(module), name)).parameters) == 1
 
 
 def _count(run: Run) -> Answer:

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import re
+from importlib import import_module
+from inspect import signature
 from math import sqrt
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.draw import png
 from gapscope.draw.dots import dots
 from gapscope.evaluation.accuracy import Measured, loss
+from gapscope.jobs import COMMANDS
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit_incremental
 from gapscope.jobs.gap import GapConfig
@@ -29,6 +32,7 @@ from gapscope.jobs.report import ReportConfig
 from gapscope.jobs.report import run as report
 from gapscope.reports import collection
 from gapscope.reports.collection import PICTURE_BYTES, collected
+from gapscope.reports.pages import PAGES
 from gapscope.reports.samples import Images
 from gapscope.reports.write import REPORT, reported
 from gapscope.runs.folder import ENDINGS, MANNER
@@ -426,3 +430,10 @@ def test_a_report_that_cannot_be_written_loses_nothing(tmp_path):
     blocks = reported(made, wanted=True, data_root=tmp_path).blocks
     assert blocks[0].text == "done"
     assert blocks[1].text.startswith("No report could be written:")
+
+
+@pytest.mark.parametrize("job", sorted(PAGES))
+def test_every_command_with_a_page_has_one_that_takes_a_run(job):
+    module, _, name = PAGES[job].partition(":")
+    assert job in COMMANDS
+    assert list(signature(getattr(import_module(module), name)).parameters) == ["run"]

@@ -1,1 +1,0 @@
-"""Sections of the report whose subjects have no page of their own yet."""
