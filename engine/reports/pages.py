@@ -25,7 +25,6 @@ PAGES = {
     "forecast": "gapscope.forecasts.page:page",
     "map": "gapscope.maps.page:page",
     "augment": "gapscope.synthesis.page:page",
-    "augment": "gapscope.synthesis.page:page",
 }
 
 
