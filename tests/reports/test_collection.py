@@ -233,21 +233,6 @@ def test_the_run_that_ranks_first_answers_and_the_others_are_folded_below_it(tmp
     }
 
 
-def test_a_study_tells_what_is_lost_and_what_training_wins_it_back(tmp_path):
-    found = collected_of(study_run(tmp_path / "study")).blocks
-    assert answer_of(found).headline == "Trained on original, night costs 50.0 points of accuracy"
-    assert "night takes 50.0 points (95 % interval 40.0 to 60.0)" in part_of(found, "What was lost")
-    assert "Train on night: it gains 30.0 points on night" in part_of(found, "What to do")
-    shown = {one.name: one.alt for one in section_of(found, "study", Figure)}
-    assert set(shown) == {"accuracy", "gains", "classes-lost"}
-    assert "1 of 2 are gains" in shown["gains"]
-
-
-def test_a_study_whose_losses_may_be_chance_claims_none(tmp_path):
-    found = collected_of(study_run(tmp_path / "study", adjusted_p=0.4)).blocks
-    assert answer_of(found).headline == "Trained on original, no modification costs accuracy beyond chance"
-
-
 def test_a_run_without_anything_still_has_a_page(tmp_path):
     blocks = collected_of(write_run(tmp_path / "empty", "predict")).blocks
     assert answer_of(blocks).headline == "Predict: 0 numbers measured"
