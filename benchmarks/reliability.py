@@ -76,12 +76,16 @@ def content(workspace: Path) -> tuple[str, int, list]:
     return store.digest, store.rows, store.rejected()
 
 
-def disturbed(command: list[str], workspace: Path, kills: int, rng: np.random.Generator) -> dict[str, int]:
-    """Kill pairs of the command until `kills` have been killed at work, then let it end; what happened, counted."""
-    counts, longest = {"kills": 0, "rounds": 0, "refused": 0, "ended": 0}, 2.0
+def disturbed(
+    command: list[str], workspace: Path, kills: int, seconds: float, rng: np.random.Generator
+) -> dict[str, int]:
+    """Kill pairs of the command, which takes so many `seconds`, until `kills` have been killed at work, then let it end;
+    what happened, counted.
+    """
+    counts = {"kills": 0, "rounds": 0, "refused": 0, "ended": 0}
     while counts["kills"] < kills and counts["rounds"] < 4 * kills:
-        began, pair = time.monotonic(), [start(command, workspace) for _ in range(2)]
-        time.sleep(float(rng.uniform(0.5, 1.0)) * longest)
+        pair = [start(command, workspace) for _ in range(2)]
+        time.sleep(float(rng.uniform(0.4, 1.2)) * seconds)
         for process in pair:
             process.kill()
             said = process.communicate()[1]
@@ -89,7 +93,6 @@ def disturbed(command: list[str], workspace: Path, kills: int, rng: np.random.Ge
             counts["ended"] += process.returncode == 0
             counts["kills"] += process.returncode == -9
         counts["rounds"] += 1
-        longest = min(30.0, longest * 1.1) if not counts["ended"] else 2 * (time.monotonic() - began)
     last = start(command, workspace)
     out = last.communicate()
     if last.returncode:
@@ -104,8 +107,9 @@ def measure(kills: int, images: int, rows: int, seed: int = 0) -> list[dict]:
         folder = Path(place)
         for name, command in commands(folder, images, rows).items():
             calm, wild = folder / f"{name}-calm", folder / f"{name}-wild"
+            began = time.monotonic()
             start(command, calm).communicate()
-            counts = disturbed(command, wild, kills, np.random.default_rng(seed))
+            counts = disturbed(command, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
             found = verify_workspace(Location.of(wild))
             left = [*found.leftovers, *map(str, wild.rglob(".import"))]
             same = content(wild) == content(calm)
