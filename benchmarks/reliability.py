@@ -79,7 +79,7 @@ def content(workspace: Path) -> tuple[str, int, list]:
 def disturbed(
     command: list[str], workspace: Path, kills: int, seconds: float, rng: np.random.Generator
 ) -> dict[str, int]:
-    """Kill pairs of the command, which takes so many `seconds`, until `kills` have been killed at work, then let it end;
+    """Kill pairs of the command, which takes so many `seconds`, until `kills` have been killed, then let it end;
     what happened, counted.
     """
     counts = {"kills": 0, "rounds": 0, "refused": 0, "ended": 0}
