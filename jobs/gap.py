@@ -29,11 +29,12 @@ from gapscope.jobs.options import (
     Workers,
     Workspace,
     WriteReport,
+    data_root,
     option,
 )
-from gapscope.jobs.reported import reported
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
+from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import MODELS, input_of, opened
 from gapscope.runs.result import RunResult
@@ -98,7 +99,7 @@ def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
     parts = _checked_parts(config)
     workspace = Location.of(config.workspace).absolute()
     done = _from_run(config, workspace, parts, progress) if config.run else _from_files(config, workspace, progress)
-    return reported(done, wanted=config.report)
+    return reported(done, wanted=config.report, data_root=data_root())
 
 
 def _checked_parts(config: GapConfig) -> Collection[str]:

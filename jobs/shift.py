@@ -27,9 +27,10 @@ from gapscope.jobs.options import (
     Workers,
     Workspace,
     WriteReport,
+    data_root,
     option,
 )
-from gapscope.jobs.reported import reported
+from gapscope.reports.write import reported
 from gapscope.runs.connection import check_worker_memory, connected
 from gapscope.runs.folder import RunFolder, input_of, opened
 from gapscope.runs.inputs import folder_of_model
@@ -120,7 +121,7 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         check_worker_memory(workers, needed, "summarising a set")
         done = _measured(config, names, sets, made, workers, progress)
-    return reported(done, wanted=config.report)
+    return reported(done, wanted=config.report, data_root=data_root())
 
 
 def _statistics(config: ShiftConfig) -> list[str]:

@@ -77,7 +77,7 @@ def test_a_file_imports_only_from_lower_floors_or_its_own_unit(path):
 
 # What serves several jobs; every other module or package below jobs/ is one job.
 SHARED_BY_JOBS = {
-    *("command_line", "image_sets", "options", "python", "reported", "terminal"),
+    *("command_line", "image_sets", "options", "python", "terminal"),
 }
 
 
