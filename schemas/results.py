@@ -1,5 +1,7 @@
 """The results table: one long table of metrics, and the JSON object that a job prints."""
 
+from typing import Any
+
 import pyarrow as pa
 from gapscope.schemas.embeddings import Strict
 
@@ -34,6 +36,6 @@ class Result(Strict):
     high: float | None = None
     n: int
 
-    def row(self) -> dict:
+    def row(self) -> dict[str, Any]:
         """The result as a row of the results table."""
         return {("class" if key == "class_name" else key): value for key, value in self.model_dump().items()}

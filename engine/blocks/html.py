@@ -1,11 +1,11 @@
 """Blocks as HTML that needs nothing else: a fragment for a notebook's cell, and a page for any browser."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeGuard
 
 from gapscope.blocks.blocks import (
     Answer,
@@ -14,6 +14,7 @@ from gapscope.blocks.blocks import (
     Estimate,
     Figure,
     Gallery,
+    Heading,
     Kind,
     Table,
     Warning,
@@ -79,7 +80,9 @@ def document(title: str, blocks: Sequence[Block], parts: Sequence[Part] = ()) ->
     )
 
 
-def _split(blocks: Sequence[Block], prefix: str, opened) -> tuple[list[tuple[str, Block]], list[Section]]:
+def _split(
+    blocks: Sequence[Block], prefix: str, opened: Callable[[Heading, Sequence[Block]], bool]
+) -> tuple[list[tuple[str, Block]], list[Section]]:
     """The blocks before the first heading, and the sections after it; anchors begin with `prefix`."""
     lead, below = [], []
     for heading, within in sections(blocks):
@@ -160,14 +163,22 @@ class Axis(NamedTuple):
 def axis_of(table: Table) -> Axis:
     """The first column of a table that has intervals of shares or of changes."""
     for place, kind in enumerate(table.columns.values()):
-        cells = [row[place] for row in table.rows if _has_interval(row[place])]
+        cells = [cell for cell in (row[place] for row in table.rows) if _has_interval(cell)]
         if kind in BARS and len(cells) > 1:
             low, high = min(cell.low for cell in cells), max(cell.high for cell in cells)
             return Axis(place, (low, high) if high > low else None)
     return Axis(-1, None)
 
 
-def _has_interval(cell: Cell) -> bool:
+class Measured(Protocol):
+    """An estimate that has its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def _has_interval(cell: Cell) -> TypeGuard[Measured]:
     return isinstance(cell, Estimate) and None not in cell
 
 

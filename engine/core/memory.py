@@ -35,6 +35,6 @@ def keep_freed_memory() -> None:
     its own.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "mallopt"):
+    if library is not None and hasattr(library, "mallopt"):
         for parameter, value in KEPT.items():
             library.mallopt(parameter, value)

@@ -19,11 +19,11 @@ def _controller() -> ThreadpoolController:
 
 
 @contextmanager
-def blas_threads(count: int) -> Iterator[None]:
+def blas_threads(count: int | None) -> Iterator[None]:
     """Let each call of the linear algebra library use `count` threads inside the block.
 
     Work that is already spread over threads asks for one: two products at a time on one core each beat two that fight
-    for both.
+    for both; None leaves it as it is.
     """
     with _controller().limit(limits=count, user_api="blas"):
         yield

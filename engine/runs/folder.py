@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from gapscope.blocks import Block
@@ -101,7 +101,7 @@ class RunFolder:
         for place in (self.place, *(models / name for name in models.names())):
             (place / PREDICTIONS).delete_folder()
 
-    def write_manifest(self, status: str) -> None:
+    def write_manifest(self, status: Literal["running", "complete", "failed"]) -> None:
         """Write the manifest as it stands."""
         manifest = RunManifest(
             job=self.job,
@@ -147,7 +147,7 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
 
 
 @contextmanager
-def _claimed(runs: Location, name: str, work: tuple) -> Iterator[Location]:
+def _claimed(runs: Location, name: str, work: tuple[Any, ...]) -> Iterator[Location]:
     """The first folder ``name``, ``name-2``, … that holds this work, or nothing that is finished or being worked on;
     nobody else writes into it inside the block.
 
@@ -174,7 +174,7 @@ def _claimed(runs: Location, name: str, work: tuple) -> Iterator[Location]:
             return
 
 
-def _holds_other_work(place: Location, work: tuple) -> bool:
+def _holds_other_work(place: Location, work: tuple[Any, ...]) -> bool:
     """Whether a finished run of another work lies at `place`."""
     manifest = _manifest_in(place)
     return bool(manifest) and manifest["status"] == "complete" and _work(manifest["config"], manifest["inputs"]) != work
@@ -201,7 +201,7 @@ def _plain(inputs: Sequence[Input]) -> list[dict[str, Any]]:
     return [one.model_dump() for one in inputs]
 
 
-def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> tuple:
+def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
     """What makes a run this one: its options and, of files with chosen images, what they hold."""
     files = [settings.get(name) for name in CHOOSING]
     chosen = [one["config_hash"] for one in inputs if one["place"] in files]

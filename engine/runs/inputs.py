@@ -5,7 +5,7 @@ from typing import Any
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
-from gapscope.runs.folder import MANIFEST, MODELS
+from gapscope.runs.run import MANIFEST, MODELS
 from gapscope.schemas.run import Input
 
 

@@ -14,7 +14,7 @@ WORDS = numba.types.Array(numba.uint32, 1, "C", readonly=True)
 
 
 @numba.njit(numba.void(HALVES, numba.uint32[::1], numba.float32[::1]), nogil=True, cache=True)
-def _widen(half, bits, wide):
+def _widen(half: np.ndarray, bits: np.ndarray, wide: np.ndarray) -> None:
     for i in range(half.size):
         bits[i] = (np.uint32(half[i]) & np.uint32(0x7FFF)) << np.uint32(13)
     for i in range(half.size):
@@ -42,7 +42,7 @@ def widen(half: np.ndarray, wide: np.ndarray) -> None:
 
 
 @numba.njit(numba.void(WORDS, numba.uint32[::1], numba.float32[::1], numba.uint16[::1]), nogil=True, cache=True)
-def _narrow(bits, shifted, small, half):
+def _narrow(bits: np.ndarray, shifted: np.ndarray, small: np.ndarray, half: np.ndarray) -> None:
     for i in range(bits.size):
         shifted[i] = bits[i] & np.uint32(0x7FFFFFFF)
     for i in range(bits.size):
@@ -69,7 +69,7 @@ def narrow(wide: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _count_small(bits, small, large):
+def _count_small(bits: np.ndarray, small: np.ndarray, large: np.ndarray) -> None:
     for row in range(bits.shape[0]):
         for column in range(bits.shape[1]):
             size = bits[row, column] & np.uint32(0x7FFFFFFF)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from gapscope.store.plan import Piece, pieces_of, spans_of
 from gapscope.store.read import PartFile, read_chunk, read_span
 from gapscope.store.rows import View
 from gapscope.store.write import HEAD, REJECTED, check_sizes, part_files, read_manifest
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class EmbeddingStore:
         """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
         return View(self, start, self.rows if stop is None else stop)
 
-    def rejected(self) -> list[dict]:
+    def rejected(self) -> list[dict[str, Any]]:
         """``sample_id``, ``path``, ``reason`` and ``digest`` of each image that has no embedding.
 
         Raises
@@ -126,10 +130,10 @@ class EmbeddingStore:
             raise damaged(place, "it is the list of another store")
         return [{"digest": None, **row} for row in rows]
 
-    def to_dask_array(self, chunk_rows: int = 8192):
+    def to_dask_array(self, chunk_rows: int = 8192) -> "Array":
         """The embeddings as a ``dask.array`` of shape (rows, dim), float32, in store order; nothing is read yet."""
         import dask.array as da  # here, so that a store opens without loading Dask
-        from dask import delayed
+        from dask.delayed import delayed
 
         blocks = [
             da.from_delayed(delayed(_embeddings)(self, piece), (piece.rows, self.dim), dtype=np.float32)

@@ -11,11 +11,10 @@ from uuid import uuid4
 
 import dask
 from cloudpickle import dumps
-from dask import delayed
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from distributed import Client, Future, as_completed
 from distributed.client import ClosedClientError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.stream import remote
@@ -142,8 +141,8 @@ class Cluster:
         return min(limits, default=None)
 
     def each(
-        self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None], shown: Shown = UNNAMED
-    ) -> list:
+        self, function: Callable[[Any], Any], items: Sequence[Any], done: Callable[[int], None], shown: Shown = UNNAMED
+    ) -> list[Any]:
         """See `Workers.each`."""
         with watching(self.client, shown.say):
             futures = self.client.compute(_calls(function, items, Names.of(shown)), optimize_graph=False)
@@ -157,8 +156,8 @@ class Cluster:
     def reduce(
         self,
         function: Callable[[Any], Any],
-        items: Sequence,
-        merge: Callable[[list], Any],
+        items: Sequence[Any],
+        merge: Callable[[list[Any]], Any],
         done: Callable[[int], None],
         shown: Shown = UNNAMED,
     ) -> Any:
@@ -178,7 +177,7 @@ class Cluster:
     @contextmanager
     def rounds(
         self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0, shown: Shown = UNNAMED
-    ) -> Iterator[Callable[[int, Any], list]]:
+    ) -> Iterator[Callable[[int, Any], list[Any]]]:
         """See `Workers.rounds`.
 
         A shard stays with one worker, which keeps its place in the stream; if that worker dies, another opens the
@@ -189,7 +188,7 @@ class Cluster:
         with watching(self.client, shown.say) as watch:
             watch.check()
 
-            def compute(t: int, parameters: Any) -> list:
+            def compute(t: int, parameters: Any) -> list[Any]:
                 sent, workers = self._sent(parameters, names.parameters(t)), watch.workers
                 futures = [
                     self.client.submit(
@@ -209,7 +208,7 @@ class Cluster:
 
             yield compute
 
-    def _sent(self, value: Any, key: str) -> Future:
+    def _sent(self, value: Any, key: str) -> "Future[Any]":
         return self.client.submit(remote.arrive, dumps(value), key=key)
 
 
@@ -247,17 +246,17 @@ class Names:
         return f"{self.name}-{t:05d}.{shard}-{self.token}"
 
 
-def _calls(function: Callable[[Any], Any], items: Sequence, names: Names) -> list[Delayed]:
+def _calls(function: Callable[[Any], Any], items: Sequence[Any], names: Names) -> list[Delayed]:
     """A task for each item, which all take the function from one task."""
     sent = _task(remote.arrive, names.sent, dumps(function))
     return [_task(remote.call, names.item(index), sent, dumps(item)) for index, item in enumerate(items)]
 
 
-def _task(function: Callable, key: str, *arguments: Any) -> Delayed:
+def _task(function: Callable[..., Any], key: str, *arguments: Any) -> Delayed:
     return delayed(function, pure=False)(*arguments, dask_key_name=key)
 
 
-def _handed_over(futures: list[Future]) -> list[Future]:
+def _handed_over(futures: "list[Future[Any]]") -> "list[Future[Any]]":
     """The futures, no longer held by the list: each result is dropped on the workers once nothing needs it."""
     handed, futures[:] = list(futures), []
     return handed

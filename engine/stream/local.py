@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import dask
-from dask import delayed
-from dask.delayed import Delayed
+from dask.base import compute
+from dask.delayed import Delayed, delayed
 from gapscope.core.threads import blas_threads
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.shard import shard_chunks
@@ -32,16 +31,16 @@ class LocalThreads:
     memory_limit: ClassVar[int | None] = None
 
     def each(
-        self, function: Callable[[Any], Any], items: Sequence, done: Callable[[int], None], shown: Shown = UNNAMED
-    ) -> list:
+        self, function: Callable[[Any], Any], items: Sequence[Any], done: Callable[[int], None], shown: Shown = UNNAMED
+    ) -> list[Any]:
         """See `Workers.each`."""
         return self._compute([_leaf(function, item, index, done) for index, item in enumerate(items)])
 
     def reduce(
         self,
         function: Callable[[Any], Any],
-        items: Sequence,
-        merge: Callable[[list], Any],
+        items: Sequence[Any],
+        merge: Callable[[list[Any]], Any],
         done: Callable[[int], None],
         shown: Shown = UNNAMED,
     ) -> Any:
@@ -49,19 +48,19 @@ class LocalThreads:
         leaves = [_leaf(function, item, index, done) for index, item in enumerate(items)]
         return self._compute([reduced(leaves, lambda run, _place: _chain(run, merge))])[0]
 
-    def _compute(self, values: list) -> list:
+    def _compute(self, values: list[Any]) -> list[Any]:
         with blas_threads(1 if self.threads > 1 else None):
-            return list(dask.compute(*values, scheduler="threads", num_workers=self.threads))
+            return list(compute(*values, scheduler="threads", num_workers=self.threads))
 
     @contextmanager
     def rounds(
         self, rounds: Rounds, partial: Callable[[Any, Any], Any], first: int = 0, shown: Shown = UNNAMED
-    ) -> Iterator[Callable[[int, Any], list]]:
+    ) -> Iterator[Callable[[int, Any], list[Any]]]:
         """See `Workers.rounds`. Each shard is an iterator that lives as long as the pass."""
         with ThreadPoolExecutor(self.threads, "read") as reader, ThreadPoolExecutor(self.threads, "compute") as pool:
             shards = [shard_chunks(rounds, shard, reader, first) for shard in range(rounds.shards)]
 
-            def compute(_t: int, parameters: Any) -> list:
+            def compute(_t: int, parameters: Any) -> list[Any]:
                 with blas_threads(1):
                     values = pool.map(lambda shard: _apply(partial, parameters, next(shard)), shards)
                     return [value for value in values if value is not None]
@@ -73,7 +72,7 @@ def _apply(partial: Callable[[Any, Any], Any], parameters: Any, chunk: Any) -> A
     return None if chunk is None else partial(parameters, chunk)
 
 
-def _chain(run: Sequence[Delayed], merge: Callable[[list], Any]) -> Delayed:
+def _chain(run: Sequence[Delayed], merge: Callable[[list[Any]], Any]) -> Delayed:
     """A run of summaries as one: each is merged as soon as those before it are, so that few wait in memory."""
     total = run[0]
     for value in run[1:]:

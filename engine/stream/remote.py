@@ -16,7 +16,7 @@ from gapscope.core.threads import blas_threads
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.shard import shard_chunks
 
-_STREAMS: dict[int, tuple[str, int, Iterator]] = {}
+_STREAMS: dict[int, tuple[str, int, Iterator[Any]]] = {}
 _LOCK = Lock()
 _READER = ThreadPoolExecutor(1, "read")
 
@@ -32,13 +32,13 @@ def call(function: Callable[[Any], Any], payload: bytes) -> Any:
     return function(loads(payload))
 
 
-def merged(merge: Callable[[list], Any], values: Sequence) -> Any:
+def merged(merge: Callable[[list[Any]], Any], values: Sequence[Any]) -> Any:
     """Neighbouring summaries as one."""
     _one_thread()
     return merge(list(values))
 
 
-def sub_batch(places: tuple[Rounds, Callable], parameters: Any, token: str, shard: int, t: int) -> Any:
+def sub_batch(places: tuple[Rounds, Callable[..., Any]], parameters: Any, token: str, shard: int, t: int) -> Any:
     """One shard's part of global batch `t`; the worker continues its open stream when `t` is the next batch."""
     _one_thread()
     rounds, partial = places

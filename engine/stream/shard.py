@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from typing import Any
 
 import numpy as np
 from gapscope.core.chunk import Chunk
@@ -32,7 +33,7 @@ def shard_chunks(rounds: Rounds, shard: int, reader: Executor, first: int = 0) -
 def _read_ahead(rounds: Rounds, pieces: list[Piece], reader: Executor) -> Iterator[Chunk]:
     store, most = rounds.view.store, max((piece.rows for piece in pieces), default=0)
     buffers = [np.empty((most, store.dim), np.float32) for _ in range(min(2, len(pieces)))]
-    waiting: Future | None = None
+    waiting: Future[Any] | None = None
     for index, piece in enumerate(pieces):
         current = waiting or reader.submit(store.read, piece, buffers[index % 2])
         result = current.result()

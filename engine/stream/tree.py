@@ -6,7 +6,7 @@ from typing import Any
 FAN_IN = 8
 
 
-def reduced(leaves: Sequence, merge: Callable[[Sequence, str], Any]) -> Any:
+def reduced(leaves: Sequence[Any], merge: Callable[[Sequence[Any], str], Any]) -> Any:
     """One value from all `leaves`: runs of `FAN_IN` neighbours are merged, then runs of these, until one is left.
 
     `merge(values, place)` merges a run in its order; `place` is its level and number, such as ``1.07``. The shape

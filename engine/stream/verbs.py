@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial as bind
 from functools import reduce
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
@@ -22,7 +22,7 @@ LEAVES = 256
 class Mergeable(Protocol):
     """A summary of some rows: merging the summaries of two disjoint row sets gives that of their union."""
 
-    def merge(self, other: "Mergeable") -> "Mergeable":
+    def merge(self, other: Self) -> Self:
         """The summary of both row sets together; both operands stay as they are."""
 
 
@@ -43,7 +43,7 @@ def each(
     chunk_rows: int = CHUNK_ROWS,
     progress: Progress = SILENT,
     description: str = "each",
-) -> list:
+) -> list[Any]:
     """``function(i, chunk)`` for the i-th chunk of the view, in order; what it returns travels and must be small."""
     pieces = view.pieces(chunk_rows)
     with progress.task(description, view.rows, "rows") as task:
@@ -121,7 +121,7 @@ def scan(
     rounds: Rounds,
     state: State,
     partial: Callable[[Any, Chunk], Any],
-    step: Callable[[Any, list, Step], Any],
+    step: Callable[[Any, list[Any], Step], Any],
     workers: Workers,
     *,
     first: int = 0,

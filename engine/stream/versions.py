@@ -61,7 +61,7 @@ class SameVersions(WorkerPlugin):
     def __init__(self, wanted: Versions, name: str):
         self.wanted, self.name = dict(wanted), name
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return admitted, (self.wanted, self.name)
 
 

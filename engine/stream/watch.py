@@ -72,8 +72,8 @@ class Watch:
         elif self._alone_since is None:
             self._alone_since = monotonic()
             self.say(
-                f"all workers of {self.client.scheduler.address} are gone; nothing is lost, the work goes on as soon "
-                "as a worker joins"
+                f"all workers of {getattr(self.client.scheduler, 'address', 'the cluster')} are gone; nothing is lost, "
+                "the work goes on as soon as a worker joins"
             )
 
     def refused(self, event: Any) -> None:

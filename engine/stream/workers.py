@@ -64,14 +64,16 @@ class Workers(Protocol):
     def memory_limit(self) -> int | None:
         """Bytes that a task may use on the smallest worker; None where no limit is set."""
 
-    def each(self, function: Callable[[Any], Any], items: Sequence, done: Done, shown: Shown = UNNAMED) -> list:
+    def each(
+        self, function: Callable[[Any], Any], items: Sequence[Any], done: Done, shown: Shown = UNNAMED
+    ) -> list[Any]:
         """``function(item)`` for each item, in the items' order; ``done(i)`` is called as item ``i`` finishes."""
 
     def reduce(
         self,
         function: Callable[[Any], Any],
-        items: Sequence,
-        merge: Callable[[list], Any],
+        items: Sequence[Any],
+        merge: Callable[[list[Any]], Any],
         done: Done,
         shown: Shown = UNNAMED,
     ) -> Any:
@@ -79,7 +81,7 @@ class Workers(Protocol):
 
     def rounds(
         self, rounds: Rounds, partial: Partial, first: int = 0, shown: Shown = UNNAMED
-    ) -> AbstractContextManager[Callable[[int, Any], list]]:
+    ) -> AbstractContextManager[Callable[[int, Any], list[Any]]]:
         """A function ``(t, parameters) -> values``: ``partial(parameters, chunk)`` for each sub-batch of global batch
         ``t``, which counts up from `first`.
         """

@@ -23,7 +23,7 @@ _MATRIX = numba.types.Array(numba.float32, 2, "C", readonly=True)
 
 
 @numba.njit(numba.void(_MATRIX, _MATRIX, numba.int64[:, ::1]), nogil=True, cache=True)
-def _count(x, edges, counts):
+def _count(x: np.ndarray, edges: np.ndarray, counts: np.ndarray) -> None:
     """Bisection without branches: every number takes the same steps, whatever the distribution."""
     rows, dim = x.shape
     columns, place = np.empty((LINE, rows), np.float32), np.empty(ABREAST, np.uint32)

@@ -86,7 +86,7 @@ class ClassMeans(NamedTuple):
         Number of rows labelled -1.
     """
 
-    count: Array
+    count: Array  # type: ignore[assignment]  # hides the method of tuples
     mean: Array
     unlabelled: int
 
@@ -137,7 +137,7 @@ class ClassMoments(NamedTuple):
         Number of rows labelled -1.
     """
 
-    count: Array
+    count: Array  # type: ignore[assignment]  # hides the method of tuples
     mean: Array
     squares: Array
     unlabelled: int

@@ -1,11 +1,13 @@
 """Right and wrong answers of a classifier, counted so that counts from anywhere can be added."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from gapscope.schemas.predictions import TOP
 from gapscope.summaries.calibration import Calibration
 from gapscope.summaries.scores import ClassScores
+
+M = TypeVar("M", Calibration, ClassScores)
 
 
 class Outcomes(NamedTuple):
@@ -68,8 +70,14 @@ class Outcomes(NamedTuple):
         """The outcomes of both row sets."""
         if not self.rows or not other.rows:
             return other if not self.rows else self
-        counts = [mine + theirs for mine, theirs in zip(self[:4], other[:4], strict=True)]
-        return Outcomes(*counts, _both(self.calibration, other.calibration), _both(self.scores, other.scores))
+        return Outcomes(
+            self.confusion + other.confusion,
+            self.in_top + other.in_top,
+            self.log_loss + other.log_loss,
+            self.unlabelled + other.unlabelled,
+            _both(self.calibration, other.calibration),
+            _both(self.scores, other.scores),
+        )
 
     @property
     def rows(self) -> int:
@@ -94,6 +102,6 @@ def _lost(log_likelihood: np.ndarray | None, known: np.ndarray, weight: np.ndarr
     return -float(likelihood.sum() if weight is None else likelihood @ weight)
 
 
-def _both(mine: Calibration | ClassScores | None, theirs: Calibration | ClassScores | None):
+def _both(mine: M | None, theirs: M | None) -> M | None:
     """Both merged; None where either is not known."""
     return None if mine is None or theirs is None else mine.merge(theirs)

@@ -10,6 +10,7 @@ Rahimi and Recht (2007), "Random features for large-scale kernel machines".
 """
 
 from collections.abc import Iterator
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ class RandomFeatures(NamedTuple):
 
     def merge(self, other: "RandomFeatures") -> "RandomFeatures":
         """The sums over both row sets."""
-        return RandomFeatures(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return RandomFeatures(*map(add, self, other))
 
     @property
     def mean(self) -> Array:

@@ -1,5 +1,6 @@
 """What needs the probabilities of all classes: squared error, calibration and ranking of each class."""
 
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class ClassScores(NamedTuple):
 
     def merge(self, other: "ClassScores") -> "ClassScores":
         """Of both row sets."""
-        return ClassScores(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return ClassScores(*map(add, self, other))
 
 
 def _class_bins(p: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:

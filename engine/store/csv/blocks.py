@@ -116,6 +116,6 @@ def _buffer(needed: int, block_bytes: int, spare: list[bytearray]) -> bytearray:
 def _fill(stream: BinaryIO, buffer: bytearray, start: int) -> int:
     with memoryview(buffer) as view:
         end = len(buffer) - PADDING
-        while start < end and (count := stream.readinto(view[start:end])):
+        while start < end and (count := stream.readinto(view[start:end])):  # type: ignore[attr-defined]
             start += count
     return start

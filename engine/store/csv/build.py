@@ -99,7 +99,7 @@ class Import:
                 "on_bad_row": self.on_bad_row,
             },
             dim=len(columns.features),
-            dtype=self.dtype,
+            dtype=self.dtype,  # type: ignore[arg-type]  # pydantic refuses others
             dataset=self.dataset,
             split=self.split,
             source=", ".join(map(str, self.places[:3])) + (", …" if len(self.places) > 3 else ""),
@@ -156,7 +156,7 @@ class Seconds:
         default_factory=lambda: dict.fromkeys(("reading", "parsing", "spilling", "shuffling", "writing", "total"), 0.0)
     )
 
-    def timed(self, kind: str, work: Callable, *args: Any) -> Any:
+    def timed(self, kind: str, work: Callable[..., Any], *args: Any) -> Any:
         """``work(*args)``, its time counted as `kind`."""
         began = perf_counter()
         try:
@@ -330,7 +330,7 @@ def _spill(job: Import, progress: Progress, seconds: Seconds) -> tuple[LabelBook
     draft, known, pending = Draft(), len(book.texts), None
     with ThreadPoolExecutor(1) as disk, progress.task("reading CSV", _bytes_left(job, position), "B") as task:
 
-        def save(ended):
+        def save(*, ended: bool) -> "Future[None]":
             nonlocal draft, known
             state = {
                 "position": position,
@@ -361,7 +361,7 @@ def _spill(job: Import, progress: Progress, seconds: Seconds) -> tuple[LabelBook
 def _segments(job: Import) -> list[Segment]:
     """The finished segments from the first on, without a gap and whole; what is behind a damaged one goes."""
     present = set(job.spill.names())
-    segments = []
+    segments: list[Segment] = []
     while SEGMENT_NAME.format(len(segments)) in present and job.segment(len(segments)).is_whole():
         segments.append(job.segment(len(segments)))
     for name in present - {BEGUN, *(segment.place.name for segment in segments)}:
@@ -378,7 +378,7 @@ def _bytes_left(job: Import, position: Position) -> int | None:
 def _parsed(job: Import, start: Position, seconds: Seconds) -> Iterator[tuple[Block, Rows]]:
     """Blocks and their rows, in order, parsed ahead by all processors; few are in memory at a time."""
     ahead = processors() + 1
-    waiting: deque[tuple[Block, Future]] = deque()
+    waiting: deque[tuple[Block, Future[Any]]] = deque()
     spare: list[bytearray] = []
     blocks = read_blocks(job.places, job.headers, start, job.block_bytes, spare)
     with ThreadPoolExecutor(processors()) as pool:
@@ -460,17 +460,17 @@ def _paths(run: Run, order: np.ndarray) -> pa.Array:
 
 
 def _write_parts(
-    job: Import, writer: StoreWriter, segments: list[Segment], index, progress: Progress, seconds: Seconds
+    job: Import, writer: StoreWriter, segments: list[Segment], index: np.ndarray, progress: Progress, seconds: Seconds
 ) -> int:
     """Write the parts that are missing; how many parts there are."""
-    counts = sum(np.diff(segment.starts) for segment in segments)
+    counts = np.sum([np.diff(segment.starts) for segment in segments], axis=0)
     parts = parts_of(counts, job.part_rows)
     spans = [int(counts[low:high].sum()) for low, high in parts]
     part_bytes = max(spans) * len(job.columns.features) * np.dtype(job.dtype).itemsize
     threads = max(1, min(processors(), PART_BUFFERS_BYTES // part_bytes))
     with ThreadPoolExecutor(threads) as pool, progress.task("writing parts", sum(spans), "rows") as task:
 
-        def write(part):
+        def write(part: int) -> None:
             if not _is_there(job, writer, segments, part, *parts[part]):
                 table = seconds.timed("shuffling", _part_table, job, segments, index, part, *parts[part])
                 seconds.timed("writing", writer.part, part, table)

@@ -1,7 +1,7 @@
 """Which columns of a table are features, which holds the label and which the path."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,8 +116,8 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
     return tuple(name for _, name in sorted(ranked[0][1].items()))
 
 
-def _notes(names, used, features, label, path):
-    numbers = [int(re.search(r"\d+$", name)[0]) for name in features if re.search(r"\d+$", name)]
+def _notes(names: Sequence[str], used: Sequence[str], features: Sequence[str], label: str, path: str) -> Iterator[str]:
+    numbers = [int(number[0]) for number in (re.search(r"\d+$", name) for name in features) if number]
     yield f"{len(features)} feature columns, {features[0]} to {features[-1]}"
     if numbers and len(numbers) == len(features) and numbers[-1] - numbers[0] + 1 != len(numbers):
         span = f"between {numbers[0]} and {numbers[-1]}"

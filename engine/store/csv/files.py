@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import has_magic
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import zstandard
 from gapscope.core.errors import InputError
@@ -46,7 +46,7 @@ def _glob(place: Location) -> list[str]:
     return [f"{place.scheme}://{name}" for name in place.filesystem.handler.fs.glob(place.path)]
 
 
-def _natural(name: str) -> list:
+def _natural(name: str) -> list[Any]:
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
@@ -84,7 +84,7 @@ def open_bytes(place: Location) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         try:
             if place.name.endswith(".gz"):
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield raw, stream
+                    yield raw, cast(BinaryIO, stream)
             elif place.name.endswith(".zst"):
                 with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False) as stream:
                     yield raw, stream

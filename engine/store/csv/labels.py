@@ -129,7 +129,7 @@ class LabelBook:
     def refuse_unknown(self) -> None:
         """Refuse names that the given class map does not have."""
         unknown = self.unknown()
-        if unknown:
+        if self.given and unknown:
             listed = ", ".join(map(repr, unknown[:SHOWN])) + (", …" if len(unknown) > SHOWN else "")
             raise InputError(
                 f"{len(unknown)} class names are not among the {len(self.given.names)} of {self.given.origin}: "
@@ -145,7 +145,10 @@ class LabelBook:
         elif "name" in self.first:
             names = sorted(text for text, value in zip(self.texts, values, strict=True) if value is None)
         else:
-            names = [str(index) for index in range(int(max(values, default=-1)) + 1)]
+            names = [
+                str(index)
+                for index in range(int(max((value for value in values if value is not None), default=-1)) + 1)
+            ]
         places = {name: index for index, name in enumerate(names)}
         index = [places[text] if value is None else int(value) for text, value in zip(self.texts, values, strict=True)]
         return names, np.array(index, np.int32)

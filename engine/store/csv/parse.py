@@ -113,12 +113,13 @@ class Rows(NamedTuple):
         more = [self._bad(row, why) for row, why in reasons.items()]
         keep = np.ones(len(self.record), bool)
         keep[list(reasons)] = False
-        texts = [column and column.filter(pa.array(keep)) for column in (self.label, self.path)]
+        label, path = (column and column.filter(pa.array(keep)) for column in (self.label, self.path))
         return Rows(
             self.record[keep],
             self.line[keep],
             self.x[keep],
-            *texts,
+            label,
+            path,
             self.digest[keep],
             self.records,
             sorted(self.bad + more),
@@ -161,7 +162,7 @@ def parse_block(block: Block, layout: Layout) -> Rows:
         0.0,
     ).without({**no_label, **no_path, **reasons})
     # Encoded last, so that the dictionary holds no label of a bad row.
-    encoded = parsed.label.dictionary_encode() if layout.has_label else None
+    encoded = None if parsed.label is None else parsed.label.dictionary_encode()
     return parsed._replace(label=encoded, seconds=perf_counter() - began)
 
 

@@ -45,7 +45,7 @@ class Draft:
     path: list[pa.StringArray | None] = field(default_factory=list)
     digest: list[np.ndarray] = field(default_factory=list)
     smallness: list[Smallness] = field(default_factory=list)
-    rejected: list[list] = field(default_factory=list)
+    rejected: list[list[Any]] = field(default_factory=list)
     rows: int = 0
     read_bytes: int = 0
 
@@ -90,10 +90,10 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
     meta |= {"arrays": digest_buffers([rows.view(np.uint8), *arrays]), DIGEST: BLANK}
     text = sealed(json.dumps(meta).encode())
 
-    def write(file):
-        file.write(rows)
+    def write(file: BinaryIO) -> None:
+        file.write(rows.data)
         for array in arrays:
-            file.write(array)
+            file.write(array.data)
         file.write(text + len(text).to_bytes(8, "little"))
 
     segment.place.write_atomically(write)
