@@ -18,7 +18,6 @@ from gapscope.extraction.extraction import Outcome, extract
 from gapscope.extraction.job import Extraction
 from gapscope.jobs.options import (
     COMPUTE,
-    DATA,
     Backbone,
     BackboneArgs,
     BatchSize,
@@ -30,12 +29,14 @@ from gapscope.jobs.options import (
     ImageSize,
     LabelColumn,
     LabelFile,
+    Name,
     PartRows,
     PathColumn,
     Precision,
     Scheduler,
     Seed,
     Splits,
+    VerifyBytes,
     Weights,
     Workspace,
     data_root,
@@ -52,12 +53,6 @@ if TYPE_CHECKING:
 EMBEDDED = "digits"
 DecodeWorkers = Annotated[
     int | None, option("Processes that decode images; one per processor when not given, 0 for a thread.", COMPUTE)
-]
-Verify = Annotated[
-    bool, option("Compare the bytes of all images with those that were extracted, and read all stored parts.", COMPUTE)
-]
-StoredName = Annotated[
-    str, option("Name of the dataset in the workspace, where another one has its own name there already.", DATA)
 ]
 
 
@@ -77,7 +72,7 @@ class ExtractConfig:
 
     dataset: DatasetNames = field(default=(), kw_only=False)
     split: Splits = ()
-    name: StoredName = ""
+    name: Name = ""
     backbone: Backbone = ""
     weights: Weights = ""
     backbone_args: BackboneArgs = ()
@@ -94,7 +89,7 @@ class ExtractConfig:
     label_column: LabelColumn = ""
     seed: Seed = 0
     scheduler: Scheduler = None
-    verify: Verify = False
+    verify: VerifyBytes = False
     workspace: Workspace = "workspace"
     data_root: DataRoot = field(default_factory=data_root)
 

@@ -20,6 +20,7 @@ from gapscope.jobs.options import (
     Cluster,
     DatasetNames,
     Exclude,
+    MapMethod,
     Memory,
     ModelName,
     Name,
@@ -74,10 +75,7 @@ class MapConfig:
 
     dataset: DatasetNames = field(kw_only=False)
     split: Split = "test"
-    method: Annotated[
-        Literal["pca", "umap", "tsne", "lda", "head"],
-        option("Kind of map; lda: the two best discriminants; head: what separates two classes.", METHOD),
-    ] = "umap"
+    method: MapMethod = "umap"
     neighbours: Neighbours = 15
     perplexity: Annotated[float, option("Effective number of neighbours of t-SNE.", METHOD)] = 30.0
     sample: Annotated[

@@ -172,15 +172,15 @@ NeighboursOrDefault: TypeAlias = Annotated[int | None, _NEIGHBOURS]
 Balance: TypeAlias = Annotated[
     str, option("Size that classes are filled up to: to-max, to-median, a number, or a factor such as 2x.", METHOD)
 ]
-GeneratorName: TypeAlias = Annotated[
-    str,
-    option(
-        "How new images or rows are made: images by diffusion, gan or finetune-diffusion, which are trained, or "
-        "mixup-pixels, cutmix or augment-only, which are not; rows of features by smote, gaussian or feature-diffusion "
-        "(refit-head: also none and class-balanced, which make none).",
-        METHOD,
-    ),
-]
+_METHOD = option(
+    "How it is made. `map`: pca, umap, tsne, lda (the two best discriminants) or head (what separates two classes). "
+    "`augment`: images by diffusion, gan, finetune-diffusion (trained), mixup-pixels, cutmix or augment-only; rows of "
+    "features by smote, gaussian or feature-diffusion. `refit-head`: those rows, none (the control) or class-balanced.",
+    METHOD,
+)
+MapMethod: TypeAlias = Annotated[Literal["pca", "umap", "tsne", "lda", "head"], _METHOD]
+GeneratorName: TypeAlias = Annotated[str, _METHOD]
+RefitMethod: TypeAlias = Annotated[Literal["none", "class-balanced", "smote", "gaussian", "feature-diffusion"], _METHOD]
 Surplus: TypeAlias = Annotated[float, option("Images or rows made for each that is wanted.", METHOD)]
 Settings: TypeAlias = Annotated[tuple[str, ...], option("name=value of the method, such as guidance=2.", METHOD)]
 Replicates: TypeAlias = Annotated[
@@ -190,6 +190,14 @@ Seeds: TypeAlias = Annotated[int, option("Trainings that differ in the seed alon
 RowLimit: TypeAlias = Annotated[
     int, option("About so many images of each split, the same share of every class; 0 for all.", DATA)
 ]
+
+_VERIFY = option(
+    "Check what is stored. `extract`: read the bytes of all images and stored parts again. `replay-head`: on so many "
+    "images the whole network is run as well.",
+    DATA,
+)
+VerifyBytes: TypeAlias = Annotated[bool, _VERIFY]
+VerifyImages: TypeAlias = Annotated[int, _VERIFY]
 
 # Compute: where and with how much.
 Seed: TypeAlias = Annotated[int, option("Decides everything random.", COMPUTE, validator=_NOT_NEGATIVE)]
@@ -216,7 +224,9 @@ PartRows: TypeAlias = Annotated[
 
 # Output: where results go.
 Workspace: TypeAlias = Annotated[str, option("Folder or address (s3://bucket/name) of embeddings and runs.", OUTPUT)]
-Name: TypeAlias = Annotated[str, option("Name of what is made; made from what it is about when not given.", OUTPUT)]
+Name: TypeAlias = Annotated[
+    str, option("Name of what is made (run, set, or dataset in the workspace); a fitting one when not given.", OUTPUT)
+]
 WriteReport: TypeAlias = Annotated[
     bool, option("Write report.html into the run's folder.", OUTPUT, negative="--no-report")
 ]

@@ -2,23 +2,22 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     L2,
-    METHOD,
     Balance,
     Device,
     Memory,
     Name,
     OptionalDataRoot,
+    RefitMethod,
     Run,
     Settings,
     Workspace,
     WriteReport,
-    option,
 )
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
@@ -45,10 +44,7 @@ class RefitHeadConfig:
     """
 
     run: Run = field(kw_only=False)
-    method: Annotated[
-        Literal["none", "class-balanced", "smote", "gaussian", "feature-diffusion"],
-        option("none: real features alone, the control; class-balanced: weights; else synthetic features.", METHOD),
-    ] = "none"
+    method: RefitMethod = "none"
     balance: Balance = "to-max"
     settings: Settings = ()
     l2: L2 = None

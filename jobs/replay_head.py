@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import GapscopeError
@@ -14,7 +13,6 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.evaluation import measure
 from gapscope.jobs.options import (
-    DATA,
     Backbone,
     ClassList,
     DataRoot,
@@ -24,10 +22,10 @@ from gapscope.jobs.options import (
     Scheduler,
     Seed,
     Splits,
+    VerifyImages,
     Weights,
     Workspace,
     data_root,
-    option,
 )
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
@@ -52,7 +50,7 @@ class ReplayHeadConfig:
     dataset: DatasetName = field(default="imagenet", kw_only=False)
     split: Splits = ()
     backbone: Backbone = ""
-    verify: Annotated[int, option("Number of images on which the whole network is run as well.", DATA)] = 0
+    verify: VerifyImages = 0
     weights: Weights = ""
     device: Device = "auto"
     classes: ClassList = None

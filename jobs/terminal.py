@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from threading import Lock
 
 from gapscope.blocks import terminal as blocks
-from gapscope.runs.result import RunResult, Table
+from gapscope.runs.result import RunResult
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,7 +19,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Task as RichTask
-from rich.table import Table as RichTable
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 15
@@ -112,27 +110,5 @@ def show(result: RunResult, *, everything: bool = False) -> None:
     """Print what a job found on standard output: the answer first, then the first rows that matter, or everything."""
     console = Console(width=None if sys.stdout.isatty() else 140)
     blocks.show(result.blocks, console, everything=everything)
-    for table in result.tables:
-        console.print(_drawn(table))
-    for note in result.notes:
-        blocks.line(console, note)
     if result.blocks and result.run:
         blocks.line(console, f"written to {result.run}", "dim")
-
-
-def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(title=escape(table.title), title_justify="left", title_style="bold")
-    for index, name in enumerate(table.columns):
-        numeric = any(isinstance(row[index], int | float) for row in table.rows)
-        drawn.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*(escape(_cell(value)) for value in row))
-    return drawn
-
-
-def _cell(value: str | int | float | None) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else value

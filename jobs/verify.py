@@ -12,7 +12,7 @@ from gapscope.core.files import read_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import JOBS
-from gapscope.jobs.options import OUTPUT, option
+from gapscope.jobs.options import OUTPUT, Workspace, option
 from gapscope.runs.result import RunResult
 from gapscope.verification import Finding, Verified, verify_workspace
 from gapscope.verification.mending import mend
@@ -33,9 +33,7 @@ class VerifyConfig:
         python cli.py verify workspace --repair
     """
 
-    workspace: Annotated[str, option("Folder or address of embeddings and runs.", OUTPUT)] = field(
-        default="workspace", kw_only=False
-    )
+    workspace: Workspace = field(default="workspace", kw_only=False)
     repair: Annotated[
         bool, option("Put flipped bits of small files back, and run the commands that make the rest again.", OUTPUT)
     ] = False

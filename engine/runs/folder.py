@@ -16,7 +16,7 @@ from gapscope.core.files import read_json, write_json, write_table
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
-from gapscope.runs.result import RunResult, Table
+from gapscope.runs.result import RunResult
 from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, RUNS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from gapscope.schemas.run import Input, RunManifest
@@ -62,10 +62,10 @@ class RunFolder:
     def finish(
         self,
         results: Sequence[Result],
-        tables: Sequence[Table] = (),
+        *,
+        page: Callable[[Run], Sequence[Block]],
         notes: Sequence[str] = (),
         kept: Sequence[Result] = (),
-        page: Callable[[Run], Sequence[Block]] | None = None,
     ) -> RunResult:
         """Write the results and the final manifest; what is handed back has the rows of all classes together.
 
@@ -79,9 +79,9 @@ class RunFolder:
         self.write_table(TABLE, table)
         self.write_manifest("complete")
         seconds = time.perf_counter() - self.started
-        report = RunResult(self.job, str(self.place), seconds, headline, tables, [*notes, f"written to {self.place}"])
-        write_json(self.place / f"{RESULTS}.json", report.as_json(), allow_nan=False)
-        return report if page is None else replace(report, blocks=page(read_run(self.place)), tables=(), notes=())
+        result = RunResult(self.job, str(self.place), seconds, headline)
+        write_json(self.place / f"{RESULTS}.json", result.as_json(), allow_nan=False)
+        return replace(result, blocks=page(read_run(self.place)))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write `table` as the Parquet file `name`, whole or not at all."""

@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapscope.blocks import Block, Figure, Sentence, Warning
+from gapscope.blocks import Block, Figure, Sentence, Table, Warning
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 
 if TYPE_CHECKING:
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 def finite(value: float | None) -> float | None:
     """The number; None for NaN and infinity, which JSON has not."""
     return None if value is None or not isfinite(value) else float(value)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for the terminal; numbers stand to the right, everything else to the left."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str | int | float | None]]
 
 
 @dataclass(frozen=True)
@@ -43,16 +34,12 @@ class RunResult:
         The rows that ``--json`` prints, see `gapscope.schemas.results`.
     blocks
         The page of what the job found, the answer first.
-    tables, notes
-        What the terminal shows of a job that has no page yet.
     """
 
     job: str
     run: str
     seconds: float
     results: Sequence[Result] = ()
-    tables: Sequence[Table] = ()
-    notes: Sequence[str] = ()
     blocks: Sequence[Block] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +52,11 @@ class RunResult:
         import pandas as pd  # here, because it takes half a second to import
 
         return pd.DataFrame([result.row() for result in self.results], columns=RESULTS_SCHEMA.names)
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables of the page."""
+        return [block for block in self.blocks if isinstance(block, Table)]
 
     @property
     def sentences(self) -> list[str]:
