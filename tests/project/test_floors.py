@@ -2,14 +2,11 @@
 
 import ast
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from gapscope.core.registry import Registry
-from gapscope.jobs.command_line import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
@@ -105,21 +102,3 @@ def test_every_target_of_every_registry_resolves():
     for registry in found:
         for name in registry:
             assert registry[name] is not None, f"{registry.kind} {name}"
-
-
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_loads_none_of_the_heavy_libraries(command):
-    script = (
-        "import sys, gapscope.jobs.command_line as cli; code = cli.execute(sys.argv[1:]); "
-        "heavy = {'torch', 'dask', 'distributed', 'sklearn', 'timm', 'numba', 'pandas'} & set(sys.modules); "
-        "print('loaded:', heavy, file=sys.stderr); sys.exit(code or len(heavy))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", script, *([command] if command else []), "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "Usage:" in result.stdout
