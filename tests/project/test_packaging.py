@@ -181,7 +181,10 @@ def named_in(requirements):
 # Beside what benchmarks compare with where it is installed.
 COMPARED = {"dask_ml"}
 EXTRAS = PROJECT["optional-dependencies"]
-OURS = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"benchmarks", "gapscope"}
+OURS = {path.stem for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*")} | {
+    "benchmarks",
+    "gapscope",
+}
 
 
 @pytest.mark.parametrize(
