@@ -24,6 +24,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+
+from benchmarks.synthetic_store import TRAIN_ROWS, Recipe, make
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.core.threads import processors
@@ -32,8 +34,6 @@ from gapscope.stream import CHUNK_ROWS, connect, fold
 from gapscope.stream.cluster import Cluster
 from gapscope.stream.tree import FAN_IN
 from gapscope.stream.verbs import LEAVES
-
-from benchmarks.synthetic_store import TRAIN_ROWS, Recipe, make
 
 # A tenth of ImageNet: 32 leaves for two workers, so that the last ones cost little.
 ROWS = 131_072

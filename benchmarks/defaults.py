@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.core.random import stream

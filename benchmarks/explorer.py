@@ -21,6 +21,7 @@ from urllib.request import urlopen
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.explorer.load import read_points

@@ -20,6 +20,9 @@ from time import perf_counter
 
 import numpy as np
 import pyarrow.parquet as pq
+from sklearn.linear_model import SGDClassifier
+
+from benchmarks.synthetic_store import Recipe, make_pair
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.progress import SILENT
@@ -34,9 +37,6 @@ from gapscope.schemas.embeddings import Part
 from gapscope.store import EmbeddingStore, View, open_store
 from gapscope.stream import connect
 from gapscope.summaries import ClassMeans, LabelledMoments
-from sklearn.linear_model import SGDClassifier
-
-from benchmarks.synthetic_store import Recipe, make_pair
 
 CHUNK_ROWS = 4096
 SMALL_FIT_ROWS = 100_000

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from gapscope.backbones.body import without
 from gapscope.cnn.images import Held, open_images
 from gapscope.cnn.recipe import Recipe

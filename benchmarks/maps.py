@@ -18,6 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from pynndescent import NNDescent
+
+from benchmarks.shift import gemm_ceiling, seconds_of
+from benchmarks.synthetic_store import Recipe, make_pair
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.threads import blas_threads, processors
@@ -30,10 +34,6 @@ from gapscope.maps.quality import NEIGHBOURS, shared
 from gapscope.maps.space import Space
 from gapscope.store import View, open_store
 from gapscope.stream import connect
-from pynndescent import NNDescent
-
-from benchmarks.shift import gemm_ceiling, seconds_of
-from benchmarks.synthetic_store import Recipe, make_pair
 
 SAMPLE, NEW_ROWS = 10_000, 4096
 BESIDE = ("umap", "tsne")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ShiftOptions

@@ -15,16 +15,16 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.fit_softmax import best_seconds
 from gapscope.core.threads import processors
 from gapscope.draw import png
 from gapscope.draw.points.aggregate import counts, counts_by
 from gapscope.draw.points.cloud import Cloud
 from gapscope.draw.points.density import density
 from gapscope.draw.points.window import Window
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from benchmarks.fit_softmax import best_seconds
 
 POINTS, TINY, CATEGORIES = 10_000_000, 5_000, 10
 WIDTH, HEIGHT, REPEATS = 864, 605, 3

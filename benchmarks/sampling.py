@@ -33,6 +33,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
+from benchmarks.generators import RECIPES, Judge, Roles, judge_of, look, made, roles, trained_to
 from gapscope.backbones import BackboneChoice
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
@@ -47,9 +50,6 @@ from gapscope.networks.frame import Frame
 from gapscope.synthesis.request import Request
 from gapscope.synthesis.samples import sampled
 from gapscope.synthesis.trained import TrainedGenerator
-from torch import nn
-
-from benchmarks.generators import RECIPES, Judge, Roles, judge_of, look, made, roles, trained_to
 
 WANTED = 0.9
 PARTS = ("speed", "memory", "quality")

@@ -19,6 +19,13 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from scipy.stats import ks_2samp
+from sklearn.metrics.pairwise import rbf_kernel
+
+from benchmarks.fit_softmax import best_seconds, read_rate
+from benchmarks.synthetic_store import Recipe, make_pair
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.threads import processors
@@ -29,13 +36,6 @@ from gapscope.shifts.mmd import FREQUENCIES, MMD, median_distance
 from gapscope.store import ArrayStore, View, open_store
 from gapscope.stream import connect, fold
 from gapscope.summaries import Moments
-from scipy.linalg import sqrtm
-from scipy.spatial.distance import cdist
-from scipy.stats import ks_2samp
-from sklearn.metrics.pairwise import rbf_kernel
-
-from benchmarks.fit_softmax import best_seconds, read_rate
-from benchmarks.synthetic_store import Recipe, make_pair
 
 # Rows of the side-by-side, in which the usual tools hold whole distance matrices.
 BESIDE_ROWS, BESIDE_DIM = 2000, 256

@@ -19,6 +19,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.core.threads import blas_threads, processors

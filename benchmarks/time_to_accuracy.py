@@ -26,6 +26,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.probes.options import ProbeOptions

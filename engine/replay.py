@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.backbones import BackboneChoice
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.chunk import Chunk

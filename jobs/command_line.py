@@ -11,6 +11,7 @@ from typing import Annotated, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Yaml
+
 from gapscope.core.errors import GapscopeError
 from gapscope.core.program import called, set_called
 from gapscope.jobs import ALIASES, COMMANDS, JOBS

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location

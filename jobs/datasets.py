@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+
 from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress

@@ -205,6 +205,7 @@ def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOpt
 def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | None":
     """Where the model in `folder`, if it is a linear one on features as they are stored, scores both classes alike."""
     import numpy as np
+
     from gapscope.evaluation.stored import check_features
     from gapscope.maps.member import Border
     from gapscope.maps.sets import class_index

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.files import read_json, write_json, write_table

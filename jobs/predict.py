@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json, write_table
 from gapscope.core.hashing import digest_file, digest_json

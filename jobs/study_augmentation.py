@@ -109,6 +109,7 @@ OF_SETS = (
 def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResult:
     """Make the synthetic sets, trainings and last layers that are not there yet, then study all of it."""
     import numpy as np
+
     from gapscope.draw import png
     from gapscope.store.workspace import slug
     from gapscope.studies.augmentation import read_predictions

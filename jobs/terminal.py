@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from gapscope.blocks import terminal as blocks
-from gapscope.runs.result import RunResult
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +18,9 @@ from rich.progress import (
 )
 from rich.progress import Task as RichTask
 from rich.text import Text
+
+from gapscope.blocks import terminal as blocks
+from gapscope.runs.result import RunResult
 
 SECONDS_BETWEEN_LINES = 15
 

@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import pyarrow as pa
-from gapscope.schemas import SPEC_VERSION
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from gapscope.schemas import SPEC_VERSION
 
 DTYPES = {"float16": pa.float16(), "float32": pa.float32()}
 PART_NAME = "part-{:05d}.parquet"

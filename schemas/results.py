@@ -3,6 +3,7 @@
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.schemas.embeddings import Strict
 
 RESULTS_SCHEMA = pa.schema(

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import Sealed, Strict
-from pydantic import Field
 
 
 class Input(Strict):

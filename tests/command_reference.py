@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
+
 from gapscope.jobs import ALIASES, COMMANDS, JOBS
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from data_layouts import idx
+
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Fingerprint, Provenance, embedding_schema
 from gapscope.store import StoreWriter, open_store

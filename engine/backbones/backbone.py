@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
 from gapscope.backbones.framed import Framed
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.weights import weights_hash

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gapscope.networks.frame import Frame
 from PIL import Image
+
+from gapscope.networks.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from gapscope.core.errors import InputError, unknown_name
 from PIL import Image, ImageOps
+
+from gapscope.core.errors import InputError, unknown_name
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CROP_MODES = ("center", "squash", "border")

@@ -5,6 +5,9 @@ from typing import Any
 
 import timm
 import torch
+from timm.data import resolve_data_config
+from timm.models import get_pretrained_cfg
+
 from gapscope.backbones.backbone import Network
 from gapscope.backbones.folding import folded
 from gapscope.backbones.hub import hub_file, quietly, url_file
@@ -12,8 +15,6 @@ from gapscope.backbones.preprocessing import with_crop_pct
 from gapscope.backbones.request import RANDOM, Library, Request
 from gapscope.backbones.weights import State, load_weights, mismatch, read_weights
 from gapscope.core.errors import InputError
-from timm.data import resolve_data_config
-from timm.models import get_pretrained_cfg
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
 from gapscope.backbones.backbone import Network
 from gapscope.backbones.preprocessing import Preprocessing, with_crop_pct
 from gapscope.backbones.request import Library, Request
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
-from torch import nn
 
 SIZE = 32
 FINE, COARSE = 32, 64

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 import torchvision
+from torch import nn
+
 from gapscope.backbones.backbone import Network
 from gapscope.backbones.body import without
 from gapscope.backbones.folding import folded
@@ -13,7 +15,6 @@ from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.request import RANDOM, Library, Request
 from gapscope.backbones.weights import State, load_weights, read_weights
 from gapscope.core.errors import InputError
-from torch import nn
 
 # These two start from a truncated normal that takes half a minute to draw, and warn about it, unless told.
 SLOW_START = ("googlenet", "inception_v3")

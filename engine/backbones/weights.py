@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, load_file
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import MARK, read_sealed
 from gapscope.core.location import Location
-from safetensors import SafetensorError
-from safetensors.torch import load, load_file
 
 # The largest header that safetensors allows.
 HEADER_BYTES = 100_000_001

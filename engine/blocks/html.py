@@ -7,6 +7,8 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple, Protocol, TypeGuard
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from gapscope.blocks.blocks import (
     Answer,
     Block,
@@ -21,7 +23,6 @@ from gapscope.blocks.blocks import (
     sections,
 )
 from gapscope.blocks.formats import NONE, interval_text, parts_of, value_of, value_text
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 # Bars of intervals: their width and the margin at their ends, in the units of the drawing.
 WIDTH, MARGIN = 120.0, 4.0

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
-from gapscope.blocks.formats import cell_text, counted, without_code
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
+
+from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
+from gapscope.blocks.formats import cell_text, counted, without_code
 
 ROWS = 5
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+from torchvision.transforms import v2
+
 from gapscope.cnn.transfer import sent
 from gapscope.core.errors import InputError, unknown_name
-from torchvision.transforms import v2
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 Mixture = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]

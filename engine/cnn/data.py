@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+
 from gapscope.backbones.backbone import choose_device
 from gapscope.cnn.division import Division, divide
 from gapscope.cnn.images import Images

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from gapscope.cnn.figures import draw_predictions
 from gapscope.cnn.images import Images
 from gapscope.cnn.record import rejected_note, rejected_rows

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from gapscope.cnn.images import Images
 from gapscope.cnn.saliency import grad_cam
 from gapscope.cnn.test_set import TestSet

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
 from gapscope.data.source import Source, Undecodable

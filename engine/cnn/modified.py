@@ -4,13 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
+
 from gapscope.cnn.images import Batch, Images
 from gapscope.core.random import stream
 from gapscope.core.threads import processors
 from gapscope.data.modifications.modification import Modification
 from gapscope.data.source import Source
 from gapscope.networks.frame import Frame
-from PIL import Image
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import distributed, nn
+
 from gapscope.cnn.images import Changing, Images, Streamed, even_parts
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.team import Team
@@ -26,7 +28,6 @@ from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.progress import SILENT, Progress, Task
 from gapscope.networks.state import Arrays, arrays_of, fill
-from torch import distributed, nn
 
 HOST = "127.0.0.1"
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}

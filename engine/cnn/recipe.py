@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
+
 from gapscope.cnn.sampling import SAMPLERS
 from gapscope.cnn.schedule import SCHEDULES
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.networks.design import body_parameters
-from torch import nn
 
 MOMENTUM = 0.9
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.cnn.images import Images
 from gapscope.cnn.train import Fitted, history_columns
 from gapscope.cnn.training_run import TrainingRun

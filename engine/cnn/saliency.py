@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from gapscope.core.errors import InputError
 from torch import nn
 from torch.nn.functional import interpolate
 from torch.nn.modules import pooling
+
+from gapscope.core.errors import InputError
 
 # Images that pass through the network together; the gradient reaches back to the last map alone, so little is kept.
 TOGETHER = 32

@@ -1,6 +1,7 @@
 """Mean and spread of pixels, for networks that nobody has trained before."""
 
 import numpy as np
+
 from gapscope.cnn.images import Images
 
 LOOKED_AT, RUN, LEAST = 8192, 256, 1 / 255

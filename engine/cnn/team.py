@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
 from gapscope.cnn.images import Batch, Images
 from gapscope.core.errors import InputError
 from gapscope.data.source import Source
 from gapscope.networks.frame import Frame
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
+
 from gapscope.cnn.images import Images, batches, even_parts
 from gapscope.cnn.view import CHUNK_BYTES, ImageView
 from gapscope.core.chunk import Chunk
@@ -20,7 +22,6 @@ from gapscope.store import Piece
 from gapscope.store.workspace import slug
 from gapscope.stream import CHUNK_ROWS, connect
 from gapscope.summaries.outcomes import Outcomes
-from scipy.special import stdtrit
 
 HELD_OUT = "{} (held out)"
 

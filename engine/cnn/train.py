@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
+
 from gapscope.cnn.augment import parse_augmentation
 from gapscope.cnn.images import Changing, Images, batches, even_parts
 from gapscope.cnn.kept import save
@@ -32,7 +34,6 @@ from gapscope.core.random import stream
 from gapscope.networks.design import freeze, learning
 from gapscope.networks.pixels import normalised
 from gapscope.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
-from torch import nn
 
 STAGE = "training"
 EVALUATED = 512

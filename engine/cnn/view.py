@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.cnn.images import Images
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece, pieces_of

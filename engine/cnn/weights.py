@@ -1,13 +1,14 @@
 """The weights that a training begins with: random ones, those of a file, or those that a library publishes."""
 
+from timm.models import get_pretrained_cfg
+from torchvision.models import get_model_weights
+
 from gapscope.backbones.hub import hub_file, url_file
 from gapscope.backbones.request import RANDOM
 from gapscope.backbones.weights import read_weights
 from gapscope.cnn.request import Request
 from gapscope.core.errors import InputError
 from gapscope.networks.design import Design, State
-from timm.models import get_pretrained_cfg
-from torchvision.models import get_model_weights
 
 
 def first_weights(request: Request, design: Design) -> tuple[State, str] | None:

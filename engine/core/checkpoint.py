@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
 from gapscope.core.errors import DamageError
 from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.location import Location

@@ -16,13 +16,14 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
 from gapscope.core.errors import DamageError, SchemaError
 from gapscope.core.hashing import digest_buffers
 from gapscope.core.location import Location
 from gapscope.schemas import SPEC_VERSION
-from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 Record = TypeVar("Record", bound=BaseModel)
 

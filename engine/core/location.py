@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-from gapscope.core.errors import InputError
 from pyarrow import fs
+
+from gapscope.core.errors import InputError
 
 # The end of a file's name while it is written, which begins with a dot; one that lies there later was left by a kill.
 TEMPORARY = ".tmp"

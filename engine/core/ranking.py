@@ -1,6 +1,7 @@
 """The likeliest classes of a row, from its scores."""
 
 import numpy as np
+
 from gapscope.schemas.predictions import TOP
 
 

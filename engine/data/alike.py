@@ -4,6 +4,7 @@ from hashlib import sha256
 from io import BytesIO
 
 import numpy as np
+
 from gapscope.core.hashing import digest_bytes
 from gapscope.core.location import Location
 from gapscope.data.decode import DECODER

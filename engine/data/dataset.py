@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.accounting import Accounting
 from gapscope.data.alike import remembered_groups

@@ -15,8 +15,9 @@ from types import ModuleType
 
 import numpy as np
 import PIL
-from gapscope.data.source import Undecodable
 from PIL import Image
+
+from gapscope.data.source import Undecodable
 
 DECODER = f"pillow-{PIL.__version__}/exif/white"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.likeness import Looks, looks_of
 from gapscope.data.source import ByteSource, Undecodable

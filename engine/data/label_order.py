@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.data.classes import is_integer
 
 TOO_LOW, HIGH_ENOUGH = 0.05, 0.50

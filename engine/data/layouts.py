@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.data.accounting import Accounting
 from gapscope.data.classes import ClassMap, read_classes

@@ -12,11 +12,12 @@ from functools import cached_property
 from io import BytesIO
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.progress import Task
 from gapscope.core.threads import processors
 from gapscope.data.decode import MAX_PIXELS, UPRIGHT, formats_of, orientation, silence
 from gapscope.data.source import ByteSource, Undecodable
-from PIL import Image
 
 # Edge of the grey copies; images with a shorter one have too few pixels to be told apart this way.
 EDGE = 32

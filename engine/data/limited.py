@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import ByteSource, Source

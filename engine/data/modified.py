@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.random import stream
 from gapscope.data.dataset import Dataset
 from gapscope.data.modifications.modification import Modification, parse, written
 from gapscope.data.source import ByteSource, Listing, Source, Stamps
-from PIL import Image
 
 # Images are scaled to this shorter side before ImageNet-C modifies them; on larger ones blurs and noise would vanish
 # when a network's input is made of them.

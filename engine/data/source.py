@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.hashing import digest_bytes
 from gapscope.schemas.embeddings import Fingerprint
-from PIL import Image
 
 
 class Undecodable(Exception):

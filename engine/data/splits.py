@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from gapscope.data.likeness import joined, looks_of
 from gapscope.data.source import ByteSource, Undecodable
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import ByteSource, Listing, Stamps, Synthesis
 from gapscope.data.sources.files import FileSource
-from PIL import Image
 
 # Paths of synthetic images begin with this, in listings and in stores.
 FOLDER = "synthetic"

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.data.source import Stamps
 from gapscope.data.vocabulary import Kind, is_debris, kind_of
 

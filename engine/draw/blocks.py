@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.draw.canvas import PAGE, Size
-from gapscope.draw.matrix import confusion
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
+
+from gapscope.draw.canvas import PAGE, Size
+from gapscope.draw.matrix import confusion
 
 # Blocks that a page can show, and names of classes in that of a block.
 BLOCKS, NAMED = 20, 2

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
 from gapscope.draw.canvas import GREY, VERMILION
 from gapscope.draw.thumbnails import INK
-from PIL import Image, ImageDraw, ImageFont
 
 LETTERS, GAP, FRAME, NAME_WIDTH = 11, 4, 3, 76
 ROWS = ("real", "synthetic", "nearest real")

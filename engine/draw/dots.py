@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from gapscope.draw.canvas import COLOURS, GREY, MARKS, PAGE, PALE, Size, legend, sheet
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import COLOURS, GREY, MARKS, PAGE, PALE, Size, legend, sheet
 
 Series = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 

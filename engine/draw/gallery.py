@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, PHOTOGRAPH, VERMILION, Size
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -13,6 +12,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from PIL import Image
+
+from gapscope.draw.canvas import BLACK, GREY, PAGE, PALE, PHOTOGRAPH, VERMILION, Size
 
 # Inches: the narrowest thumbnail, the space between two, and the margin of the page.
 NARROWEST, GAP, MARGIN = 0.86, 0.1, 0.1

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from gapscope.draw.canvas import COLOURS, GREY, MARKS, PAGE, PALE, Size, legend, sheet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from gapscope.draw.canvas import COLOURS, GREY, MARKS, PAGE, PALE, Size, legend, sheet
 
 
 def history(

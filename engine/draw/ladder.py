@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 
 SAME = 5e-5
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
-from gapscope.predictions.confusions import confused_pairs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import BLACK, PAGE, Size, sheet
+from gapscope.predictions.confusions import confused_pairs
 
 WHITE = "#FFFFFF"
 # Classes up to which percentages are written in, and pairs that a title names.

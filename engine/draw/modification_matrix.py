@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, PAGE, PHOTOGRAPH, Size, sheet
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from gapscope.draw.canvas import BLACK, PAGE, PHOTOGRAPH, Size, sheet
 
 WHITE = "#FFFFFF"
 # Two hues that are told apart whatever one's colour vision, pale where nothing changes; and one that grows lighter.

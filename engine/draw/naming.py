@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, GREY, Size
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
+
+from gapscope.draw.canvas import BLACK, GREY, Size
 
 # Offsets in letters to try, the nearest first: right, left, above, below, and the corners, then further out.
 DIRECTIONS = ((1, 0), (-1, 0), (0.7, 0.8), (-0.7, 0.8), (0.7, -0.8), (-0.7, -0.8), (0, 1), (0, -1))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
-from gapscope.draw.naming import name_points
 from matplotlib.figure import Figure
 from scipy.special import ndtr, ndtri
+
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
+from gapscope.draw.naming import name_points
 
 TICKS = np.array([1, 2, 5, 10, 20, 30, 40, 50, 55, 60, 65, 70, 75, 80, 85, 90, 93, 95, 97, 98, 99]) / 100
 MARGIN = 0.06

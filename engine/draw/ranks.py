@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILION, Size, sheet
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import BLUE, GREY, LETTER_WIDTH, PAGE, VERMILION, Size, sheet
 
 
 def ranks(

@@ -1,8 +1,9 @@
 """How often answers are right that are given with some confidence: the reliability diagram."""
 
 import numpy as np
-from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet
 
 # Normal quantile of a 95 % interval.
 Z = 1.959964

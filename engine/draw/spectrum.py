@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import BLUE, GREY, PAGE, PALE, VERMILION, Size, legend, sheet, thousands
-from matplotlib.figure import Figure
 
 NAMED = 3
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from gapscope.draw.canvas import COLOURS, PAGE, PALE, Size, legend, sheet
 from matplotlib.figure import Figure
+
+from gapscope.draw.canvas import COLOURS, PAGE, PALE, Size, legend, sheet
 
 STYLES = ("-", "--", ":", "-.")
 

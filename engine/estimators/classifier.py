@@ -10,6 +10,13 @@ from typing import Any, ClassVar
 
 import dask.array as da
 import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -20,12 +27,6 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.store import ArrayStore, View
 from gapscope.stream import Workers, connect, each
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 FLOATS = (np.float32, np.float64)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.probes.training import HOLDOUT_ROWS

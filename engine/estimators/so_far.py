@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.checkpoint import Saved
 from gapscope.probes.training import packed
 from gapscope.summaries import LabelledMoments

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.summaries.calibration import BINS, EDGES, Calibration
 from gapscope.summaries.scores import ClassScores
 

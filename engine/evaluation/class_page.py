@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+
 from gapscope.blocks import Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import percent, set_name, upper

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy.special import ndtr
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, probit, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.predictions import Predictions, matched
 from gapscope.predictions.files import read_table, suffix_of
-from scipy.special import ndtr
 
 
 @dataclass(frozen=True)

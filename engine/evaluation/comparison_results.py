@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.evaluation.comparison import Difference, Robustness
 from gapscope.inference import ProbitLine
 from gapscope.inference.interval import clopper_pearson

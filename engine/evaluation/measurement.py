@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation.calibration import reliability
 from gapscope.evaluation.metrics import measure

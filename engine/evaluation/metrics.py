@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.evaluation import agreement, calibration, ranking, selective
 from gapscope.inference.interval import clopper_pearson

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions

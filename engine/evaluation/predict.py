@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import logsumexp
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import damaged, read_arrays, read_table, write_arrays, write_table
@@ -20,7 +22,6 @@ from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, fold
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores
-from scipy.special import logsumexp
 
 # What was counted from the scores of a part, which the part does not hold; Arrow passes over names that begin so.
 SCORES_NAME = "_scores-{:05d}.npz"

@@ -7,8 +7,9 @@ follows from what the bin holds and not from an assumption.
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.summaries.scores import ClassScores
 from scipy.special import digamma
+
+from gapscope.summaries.scores import ClassScores
 
 
 class Bounded(NamedTuple):

@@ -5,8 +5,9 @@ of which these are the expected values.
 """
 
 import numpy as np
-from gapscope.summaries.calibration import Calibration
 from scipy.special import digamma
+
+from gapscope.summaries.calibration import Calibration
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 RISKS = (0.01, 0.05, 0.1)

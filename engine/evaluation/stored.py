@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress

@@ -5,13 +5,14 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
+from scipy.special import logsumexp
+
 from gapscope.evaluation import ranking, selective
 from gapscope.evaluation.metrics import METRICS
 from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES, interval_of, poisson_weights
 from gapscope.predictions import Predictions
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores
-from scipy.special import logsumexp
 
 ROWS = 4096
 # Shares of rows that are right have exact intervals; these are ratios of sums or of counts, and are resampled.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes

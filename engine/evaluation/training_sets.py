@@ -1,6 +1,7 @@
 """What a model was trained on, and whether a stored set is that."""
 
 import numpy as np
+
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location

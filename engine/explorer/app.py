@@ -5,6 +5,7 @@ from io import BytesIO
 
 import numpy as np
 import panel as pn
+
 from gapscope.explorer import words
 from gapscope.explorer.export import as_csv, as_parquet, ids_of
 from gapscope.explorer.neighbours import Stores

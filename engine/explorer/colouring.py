@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
 from gapscope.draw.points.shade import shades
 from gapscope.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
 from gapscope.schemas.reasons import CODES

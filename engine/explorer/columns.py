@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from gapscope.core.errors import InputError
 from gapscope.explorer.clusters import clusters_of
 from gapscope.explorer.colouring import NO_LABEL, NOT_KNOWN, Colouring, answered, by_class, by_confidence

@@ -5,6 +5,7 @@ from io import BytesIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+
 from gapscope.core.files import table_bytes
 from gapscope.explorer.points import Points
 from gapscope.schemas.selection import SELECTION_SCHEMA

@@ -18,6 +18,7 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
+
 from gapscope.explorer.page import POINTER
 from gapscope.explorer.points import Window
 from gapscope.explorer.shading import Frame

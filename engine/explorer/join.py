@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location

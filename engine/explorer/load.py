@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location

@@ -6,11 +6,12 @@ Ottosson (2020), "A perceptual color space for image processing": Oklab, in whic
 """
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
 from gapscope.draw.canvas import BLUE, VERMILION
 from gapscope.draw.points.palette import CATEGORIES
 from gapscope.draw.points.values import COLOURS
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
 
 # Ten steps from little to much, as on the pictures of a number.
 RISING = tuple(to_hex(colour) for colour in colormaps[COLOURS](np.linspace(0, 1, 10)))

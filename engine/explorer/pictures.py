@@ -6,12 +6,13 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
+from PIL import Image, ImageDraw
+
 from gapscope.core.errors import GapscopeError
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source, Undecodable
 from gapscope.explorer.points import Points, Set
-from PIL import Image, ImageDraw
 
 SIDES = (48, 96, 224)
 KEPT = 4096

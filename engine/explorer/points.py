@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.explorer.colouring import Colouring
 
 Array = np.ndarray

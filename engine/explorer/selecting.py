@@ -6,6 +6,7 @@ All of it looks at every point; a million cost a few milliseconds, so no index h
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from gapscope.explorer.points import Points
 
 Array = np.ndarray

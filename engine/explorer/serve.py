@@ -8,14 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import panel as pn
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import Application, HTTPError, OutputTransform, RequestHandler
+
 from gapscope.core.errors import InputError
 from gapscope.explorer.app import HEADING, App
 from gapscope.explorer.neighbours import Stores
 from gapscope.explorer.pictures import SIDES, Pictures
 from gapscope.explorer.points import Points
 from gapscope.explorer.state import TOKEN
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.web import Application, HTTPError, OutputTransform, RequestHandler
 
 ADDRESS, HOSTS = "127.0.0.1", ("localhost", "127.0.0.1")
 MOST_ID = 19

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from bokeh.events import RangesUpdate, Reset, SelectionGeometry, Tap
 from bokeh.models import Range1d
+
 from gapscope.explorer.figure import Chart
 from gapscope.explorer.neighbours import Stores, neighbours_of
 from gapscope.explorer.points import Points, Window

@@ -12,6 +12,7 @@ longer than a start may last, while counting with `numpy.bincount` is fast enoug
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.explorer.palette import PALE
 from gapscope.explorer.points import Window
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+
 from gapscope.explorer.points import Points
 from gapscope.explorer.words import UNTOLD
 

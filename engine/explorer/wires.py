@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bokeh.models import ColumnDataSource, CustomJS
+
 from gapscope.explorer.page import SHOW_CARD
 
 NOWHERE = -1

@@ -7,6 +7,7 @@ from html import escape
 from urllib.parse import urlencode
 
 import numpy as np
+
 from gapscope.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
 from gapscope.explorer.points import Points
 

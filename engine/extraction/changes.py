@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import DamageError
 from gapscope.core.files import read_table, write_table
 from gapscope.core.hashing import digest_bytes

@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.data.source import Source, Undecodable, read_picture
 from gapscope.extraction.plan import Batch

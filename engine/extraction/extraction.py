@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from gapscope.backbones import BackboneChoice
 from gapscope.core.errors import DamageError, InputError, SchemaError
 from gapscope.core.files import read_tensors, write_tensors

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from gapscope.backbones import BackboneChoice
 from gapscope.core.location import Location
 from gapscope.data.decode import DECODER

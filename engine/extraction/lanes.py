@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+
 from gapscope.backbones.backbone import Backbone
 
 # Beyond this many lanes, their activations crowd each other out of the caches; more cores then share a lane.

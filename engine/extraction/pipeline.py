@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.errors import DivergedError
 from gapscope.data.source import Listing, Source

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.data.source import Listing
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
+
 from gapscope.core.errors import InputError
 from gapscope.forecasts.resampled import bounds_of, resampled_means, seeds
 from gapscope.inference import probit
 from gapscope.predictions import Predictions
-from scipy.special import ndtr
 
 BLOCK = 2**22
 

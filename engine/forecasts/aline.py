@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
 from gapscope.forecasts.agreement import AgreementLine, agreement_on_the_line, on_the_line
 from gapscope.forecasts.forecast import Forecast, ForecastOptions
 from gapscope.forecasts.resampled import bounds_of, resampled_means, seeds, shown

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.forecasts.forecast import Forecast, ForecastOptions, Truth, backtested, forecasts, truth
 from gapscope.forecasts.scored import Scored
 from gapscope.runs.result import finite

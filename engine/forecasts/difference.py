@@ -8,6 +8,7 @@ Guillory et al. (2021), "Predicting with confidence on unseen distributions".
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.forecasts.forecast import Forecast, ForecastOptions
 from gapscope.forecasts.resampled import bounds_of, resampled_means, seeds, shown
 from gapscope.forecasts.scored import Scored

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.forecasts import FORECASTS
 from gapscope.forecasts.scored import Scored

@@ -11,6 +11,7 @@ estimation".
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.forecasts.forecast import Forecast, ForecastOptions
 from gapscope.forecasts.resampled import bounds_of, resampled_means, seeds, shown
 from gapscope.forecasts.scored import Scored

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, of_row
 from gapscope.blocks.formats import counted, listed, percent, set_name, upper
 from gapscope.runs.run import Row, Run

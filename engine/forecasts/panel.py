@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.evaluation.stored import classes_of

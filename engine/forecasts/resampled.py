@@ -4,6 +4,7 @@ from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
+
 from gapscope.inference import interval_of, poisson_weights, resampled_sums
 from gapscope.inference.bootstrap import BLOCK
 

@@ -12,6 +12,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import entr, softmax
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -25,7 +27,6 @@ from gapscope.probes.model import Classifier
 from gapscope.probes.training import TEMPERATURE_SCORES, best_temperature
 from gapscope.store import View
 from gapscope.stream import CHUNK_ROWS, Workers, fold
-from scipy.special import entr, softmax
 
 # 40 MB of float32.
 KEPT = 10**7

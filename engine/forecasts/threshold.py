@@ -12,6 +12,7 @@ Garg et al. (2022), "Leveraging unlabeled data to predict out-of-distribution pe
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.forecasts.forecast import Forecast, ForecastOptions
 from gapscope.forecasts.resampled import blocks, bounds_of, seeds, shown, weights_with_all
 from gapscope.forecasts.scored import Scored

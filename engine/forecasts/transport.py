@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
+
 from gapscope.forecasts.forecast import Forecast, ForecastOptions
 from gapscope.forecasts.resampled import bounds_of, resampled_means, seeds, shown
 from gapscope.forecasts.scored import Scored
-from scipy.optimize import minimize
 
 SHARPNESS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 STEPS = 200

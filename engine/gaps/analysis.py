@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import Attribution
 from gapscope.gaps.breakdown import GapBreakdown, break_down

@@ -11,10 +11,11 @@ space*, cannot.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtr
+
 from gapscope.core.errors import InputError
 from gapscope.inference import adjusted
 from gapscope.summaries import ClassMoments
-from scipy.special import stdtr
 
 Array = np.ndarray
 # A class that the head never predicts has a bias below this and takes no part.

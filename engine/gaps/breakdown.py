@@ -14,6 +14,9 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.special import expit, logit
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
@@ -24,8 +27,6 @@ from gapscope.gaps.sentences import Context, meaning
 from gapscope.inference import interval_of, poisson_weights
 from gapscope.inference.bootstrap import BLOCK, REPLICATES
 from gapscope.predictions import Predictions
-from scipy.sparse import csr_array
-from scipy.special import expit, logit
 
 Array = np.ndarray
 Interval = tuple[float, float]

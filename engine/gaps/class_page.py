@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Block, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, listed, points, upper

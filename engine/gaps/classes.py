@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, ndtri
+
 from gapscope.core.random import stream
 from gapscope.gaps.difference import two_sided
 from gapscope.gaps.mix import Counts
 from gapscope.inference import adjusted
 from gapscope.inference.shrunk import NORMAL, by_spread
-from scipy.special import ndtr, ndtri
 
 Array = np.ndarray
 SIMULATIONS = 500

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
+
 from gapscope.inference.interval import LEVEL
 
 Pair = tuple[np.ndarray, np.ndarray]

@@ -24,11 +24,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
 from gapscope.core.errors import InputError
 from gapscope.inference import interval_of, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 Array = np.ndarray
 # Below this share of effective rows on either side there is no overlap to speak of.

@@ -18,6 +18,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.special import logsumexp
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
@@ -27,7 +29,6 @@ from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries import LabelledMoments
 from gapscope.summaries.shrinkage import oas_share, shrunk
-from scipy.special import logsumexp
 
 Array = np.ndarray
 # Neighbours are looked for among the first so many reference rows, the k-th of them being the measure.

@@ -1,6 +1,7 @@
 """The pictures of a gap: the breakdown step by step, and the classes that lost most."""
 
 import numpy as np
+
 from gapscope.core.location import Location
 from gapscope.gaps.analysis import GapAnalysis
 from gapscope.runs.run import FIGURES

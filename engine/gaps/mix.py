@@ -8,6 +8,7 @@ Kitagawa (1955), "Components of a difference between two rates"; Oaxaca (1973) f
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.predictions import Predictions
 

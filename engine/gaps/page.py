@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, estimate, of_row
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
 from gapscope.evaluation.measures import measure_blocks

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.difference import mid_p, newcombe
 from gapscope.gaps.mix import differing_classes

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.core.files import write_json
 from gapscope.gaps.analysis import GapAnalysis
 from gapscope.gaps.figures import draw

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
 from gapscope.gaps.classes import ClassDrops
 from gapscope.gaps.mix import Counts
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location

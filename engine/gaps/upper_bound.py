@@ -14,6 +14,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.probes.model import Classifier
@@ -22,7 +24,6 @@ from gapscope.probes.train import train
 from gapscope.remedies.fitted import FittedRemedy
 from gapscope.store import Piece, View
 from gapscope.stream import Workers
-from scipy.special import log_softmax
 
 Array = np.ndarray
 PROBE = "lda"

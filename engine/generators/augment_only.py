@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.generators.drawing import by_class, own_image
 from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
-from PIL import Image
 
 # Weights of red, green and blue in the brightness that the eye sees (ITU-R BT.601).
 LUMA = np.array([0.299, 0.587, 0.114])

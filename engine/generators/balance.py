@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 
 RULES = "to-max, to-median, a number of images such as 100, or a ratio such as 0.5x"

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
+
 from gapscope.core.errors import InputError
 from gapscope.networks.frame import Frame
 from gapscope.networks.pixels import to_device
-from torch import nn
 
 SMALLEST, LARGEST = 8, 256
 

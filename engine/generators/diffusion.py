@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import UNet2DModel
+from torch import nn
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
@@ -17,7 +19,6 @@ from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, 
 from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
-from torch import nn
 
 NETWORK = "network"
 GROUPS, WARMUP = 8, 100

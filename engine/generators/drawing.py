@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+
 from gapscope.core.memory import keep_freed_memory
 from gapscope.core.random import stream
 

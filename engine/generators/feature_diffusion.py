@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from diffusers import DDIMScheduler
+from torch import nn
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
@@ -32,7 +34,6 @@ from gapscope.generators.training_loop import Course, run_steps, seeded
 from gapscope.networks.state import Followed
 from gapscope.store import View
 from gapscope.summaries import LabelledMoments
-from torch import nn
 
 Array = np.ndarray
 NAME = "feature-diffusion"

@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.generators.drawing import noise

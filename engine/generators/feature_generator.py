@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location

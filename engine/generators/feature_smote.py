@@ -15,12 +15,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.generators.feature_generator import FeatureMethod, Fitted, Seen, Task, checked_counts
 from gapscope.stream import fold
-from sklearn.neighbors import NearestNeighbors
 
 Array = np.ndarray
 NAME = "smote"

@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file
@@ -29,8 +32,6 @@ from gapscope.generators.training_loop import Course, chosen_rows, run_steps, se
 from gapscope.networks.frame import Frame
 from gapscope.networks.pixels import to_device
 from gapscope.networks.state import arrays_of, fill
-from torch import nn
-from torch.nn.utils.parametrize import register_parametrization
 
 ADDED, BASE = "added", "base"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")

@@ -20,6 +20,9 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
@@ -30,8 +33,6 @@ from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, 
 from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 NETWORK = "network"
 GROUPS, LATENT, MOST_WIDER = 8, 64, 4

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.errors import DamageError, InputError, SchemaError, unknown_name
 from gapscope.core.files import read_json, read_tensors, write_json, write_tensors

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError
 from gapscope.core.memory import keep_freed_memory
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.networks.state import arrays_of, fill, fill_optimiser, optimiser_arrays
-from torch import nn
 
 STAGE, LOSSES = "generator", "losses"
 # Steps between looks at the losses: to look, a GPU has to finish all that it has been given, a processor nothing.

@@ -13,8 +13,9 @@ splittable pseudorandom number generators": the mixing function.
 from itertools import pairwise
 
 import numpy as np
-from gapscope.inference.interval import LEVEL
 from scipy.special import pdtr
+
+from gapscope.inference.interval import LEVEL
 
 REPLICATES = 200
 BLOCK = 16_384

@@ -9,8 +9,9 @@ shifts in image classification": effective robustness.
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.core.errors import InputError
 from scipy.special import ndtr, ndtri
+
+from gapscope.core.errors import InputError
 
 
 def probit(share: np.ndarray) -> np.ndarray:

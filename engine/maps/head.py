@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.maps.lda import within_spread
 from gapscope.maps.member import Border, Laid, MapOptions

@@ -9,6 +9,7 @@ Kobak and Linderman (2021), "Initialization is critical for preserving global da
 """
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.maps.nearest import nearest
 

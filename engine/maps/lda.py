@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.linalg import eigh
+
 from gapscope.core.errors import InputError
 from gapscope.maps.member import Laid, MapOptions
 from gapscope.maps.projection import NOTHING, Projection, leading_beside
@@ -11,7 +13,6 @@ from gapscope.maps.sample import Sample
 from gapscope.maps.space import Space
 from gapscope.summaries import LabelledMoments
 from gapscope.summaries.shrinkage import oas_share, shrunk
-from scipy.linalg import eigh
 
 Array = np.ndarray
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.maps import MAPS
 from gapscope.maps.member import Laid, MapOptions

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.maps.sample import Sample
 from gapscope.maps.space import Space

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+
 from gapscope.maps.nearest import nearest
 from gapscope.maps.projection import Projection
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate, of_row
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, upper
 from gapscope.core.files import read_table

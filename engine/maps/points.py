@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from gapscope.core.files import BLANK, KEY, read_table, write_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress

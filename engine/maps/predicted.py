@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.hashing import digest_file
 from gapscope.core.location import Location
 from gapscope.maps.sets import Sets, class_index

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.summaries import Moments
 
 Array = np.ndarray

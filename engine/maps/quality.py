@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.inference import interval_of, resampled_sums
 from gapscope.maps.made import Sheet

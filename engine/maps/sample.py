@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.maps.projection import Projection

@@ -5,16 +5,17 @@ from threading import Lock
 from typing import ClassVar
 
 import numpy as np
+from openTSNE import TSNE as Library
+from openTSNE import TSNEEmbedding
+from openTSNE.affinity import PerplexityBasedNN
+from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
 from gapscope.maps.layout import beginning, neighbours_of, whole_seed
 from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
 from gapscope.maps.neighbours import Neighbours
 from gapscope.maps.projection import Projection
 from gapscope.maps.sample import Sample
 from gapscope.maps.space import Space
-from openTSNE import TSNE as Library
-from openTSNE import TSNEEmbedding
-from openTSNE.affinity import PerplexityBasedNN
-from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
 Array = np.ndarray
 LEAST = 10

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import ClassVar
 
 import numpy as np
+
 from gapscope.maps.layout import beginning, neighbours_of, whole_seed
 from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
 from gapscope.maps.neighbours import Neighbours

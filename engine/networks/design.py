@@ -8,12 +8,13 @@ from typing import Any
 import timm
 import torch
 import torchvision
+from timm.data import resolve_data_config
+from torch import nn
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.random import stream
 from gapscope.networks import NETWORKS
 from gapscope.networks.frame import Frame
-from timm.data import resolve_data_config
-from torch import nn
 
 State = Mapping[str, torch.Tensor]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

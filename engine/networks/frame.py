@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageOps
+
 from gapscope.core.errors import InputError
 from gapscope.data.source import Source, Undecodable
-from PIL import Image, ImageOps
 
 PEEKED = 256
 LARGEST_OWN = 96

@@ -5,6 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
 from gapscope.core.errors import DamageError, SchemaError
 from gapscope.core.files import BLANK, DIGEST, read_json, read_sealed, sealed, write_json
 from gapscope.core.hashing import digest_tensors
@@ -14,9 +18,6 @@ from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
 from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.runs import DESCRIPTION, KIND, MODEL
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
 
 BATCH_PIXELS = 2**22
 

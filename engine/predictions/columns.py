@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+
 from gapscope.core.errors import InputError, unknown_name
 
 LABEL = "label"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location

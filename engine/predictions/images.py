@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 
 BITS = (1 << 63) - 1

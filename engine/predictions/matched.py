@@ -1,6 +1,7 @@
 """Two models' predictions for the same images, row by row."""
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.predictions.names import are_numbers
 from gapscope.predictions.table import Predictions

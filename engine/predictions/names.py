@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 

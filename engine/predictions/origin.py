@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import damaged, read_object
 from gapscope.core.location import Location

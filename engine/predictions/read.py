@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.predictions.columns import SYNTHETIC, Columns, columns_of, models_of, names_in

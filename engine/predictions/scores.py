@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.ranking import best_classes
 

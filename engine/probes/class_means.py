@@ -4,6 +4,7 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError

@@ -1,6 +1,7 @@
 """The closed form that descents start from: shrunk discriminants whose scores fit as logits."""
 
 import numpy as np
+
 from gapscope.probes.discriminant import Discriminant, tempered_path
 from gapscope.probes.metric import scales
 from gapscope.probes.training import Holdout

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.core.errors import DivergedError
 from gapscope.probes.lbfgs import Lbfgs

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.probes.training import Holdout, best_temperature
 from gapscope.summaries import LabelledMoments
 

@@ -28,6 +28,8 @@ from threading import BoundedSemaphore
 from time import perf_counter
 
 import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
@@ -42,7 +44,6 @@ from gapscope.probes.training import Holdout
 from gapscope.store import Piece, View
 from gapscope.stream import Workers
 from gapscope.summaries import ClassMeans
-from sklearn.tree import DecisionTreeClassifier
 
 TREES = 100
 SAMPLE_ROWS = 10_000

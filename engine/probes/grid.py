@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.probes.heads import Head
 from gapscope.probes.metric import Metric, scales
 from gapscope.probes.options import ProbeOptions

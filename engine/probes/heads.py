@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError
 from gapscope.core.random import stream

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.probes.heads import ARRAYS, Heads, Parameters, Reads, Slope, check, row_scales, step_size
 from gapscope.probes.objective import Gradient
 from gapscope.stream import Rounds, Step, Workers, scan
-from torch import Tensor
 
 FIXED = ("metric", "penalty", "origin")
 

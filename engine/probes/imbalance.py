@@ -14,6 +14,7 @@ Weights are scaled so that they sum to the number of rows, which leaves the mean
 from collections.abc import Mapping
 
 import numpy as np
+
 from gapscope.core.errors import InputError, unknown_name
 
 BETA = 0.999

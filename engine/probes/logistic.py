@@ -12,6 +12,7 @@ hundreds without it. A pass costs ``4 d k`` flops a row. Rows that fit into the 
 """
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress

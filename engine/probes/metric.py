@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
 from gapscope.summaries import Moments
 
 Array = np.ndarray

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import softmax
+
 from gapscope.core.errors import DamageError, GapscopeError, SchemaError
 from gapscope.core.files import damaged, read_json, read_tensors, write_json, write_tensors
 from gapscope.core.hashing import digest_tensors
 from gapscope.core.location import Location
 from gapscope.probes.rules import RULES
-from scipy.special import softmax
 
 MODEL, DESCRIPTION = "model.safetensors", "model.json"
 # Squared lengths of rows within these bounds lose no digit in float32.

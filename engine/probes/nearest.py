@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress

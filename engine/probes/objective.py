@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import Progress
 from gapscope.core.registry import Registry

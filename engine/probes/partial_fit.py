@@ -23,6 +23,8 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.linear_model import SGDClassifier
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError, InputError, SchemaError, unknown_name
@@ -39,7 +41,6 @@ from gapscope.probes.rules.network import Network
 from gapscope.probes.training import Holdout, Labels, with_holdout
 from gapscope.store import View
 from gapscope.stream import CHUNK_ROWS, Workers, each, fold
-from sklearn.linear_model import SGDClassifier
 
 Array = np.ndarray
 LARGEST = np.finfo(np.float32).max

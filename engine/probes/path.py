@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.probes.convex import Aim, Descent, minimise
 from gapscope.probes.options import ProbeOptions

@@ -38,6 +38,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError

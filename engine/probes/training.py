@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError

@@ -1,6 +1,7 @@
 """The units in which a closed form sees the features."""
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.probes.metric import scales
 from gapscope.summaries import LabelledMoments

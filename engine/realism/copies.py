@@ -22,6 +22,7 @@ nearest. Carlini et al. (2023), "Extracting training data from diffusion models"
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict, clopper_pearson

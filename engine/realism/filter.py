@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.probes.model import unit_rows

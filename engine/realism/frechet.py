@@ -19,6 +19,7 @@ from the product of the rows.
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.inference import Verdict, interval_of
 

@@ -14,9 +14,10 @@ estimation".
 """
 
 import numpy as np
+from scipy.special import ndtri
+
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
-from scipy.special import ndtri
 
 Array = np.ndarray
 SUBSETS = 100

@@ -18,6 +18,7 @@ optimal mapping of distributions".
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, check_finite, check_rows

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View

@@ -6,6 +6,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
 from gapscope.blocks.formats import counted, percent, set_name
 from gapscope.blocks.html import data_address
@@ -22,7 +24,6 @@ from gapscope.predictions import Predictions
 from gapscope.runs.run import FIGURES, MANIFEST, Run
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.schemas.reasons import CODES
-from PIL import Image
 
 # Images under each heading, and the longer side of one in pixels; a small image is enlarged whole times.
 SHOWN, SIDE = 10, 96

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, Literal
 
 import pyarrow as pa
+
 from gapscope.blocks import Block
 from gapscope.core.errors import BusyError
 from gapscope.core.files import read_json, write_json, write_table

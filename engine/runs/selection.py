@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Protocol
 
 import numpy as np
+
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions
 from gapscope.schemas.run import Input

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.store import View
 from gapscope.stream import Workers, fold
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 Array = np.ndarray
 

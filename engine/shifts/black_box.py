@@ -9,6 +9,7 @@ al. (2019), "Regularized learning for domain adaptation under label shifts".
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 
 Array = np.ndarray

@@ -19,14 +19,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
+
 from gapscope.inference import Verdict
 from gapscope.inference.interval import LEVEL
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.shifts.domain import LEAST_ROWS, DomainScores, domain_scores
 from gapscope.shifts.separation import area_under_curve, balanced_accuracy
 from gapscope.summaries import Moments
-from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 Array = np.ndarray
 SIGNIFICANT = 0.05

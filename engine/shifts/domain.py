@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit
+
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.shifts.domain_heads import L2, Parts, Training, Whitening, moments_of
@@ -36,7 +38,6 @@ from gapscope.shifts.separation import area_under_curve, balanced_accuracy, cali
 from gapscope.store import Changed, View, in_memory
 from gapscope.stream import CHUNK_ROWS, Workers, fold
 from gapscope.summaries import Moments
-from scipy.special import expit
 
 Array = np.ndarray
 Change = Callable[[Array], Array]

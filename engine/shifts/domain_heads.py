@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import expit
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.store import View
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import Moments
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import minimize
-from scipy.special import expit
 
 Array = np.ndarray
 # What to choose from, the simplest first: what the correlations of the features get on their diagonal (much of it holds

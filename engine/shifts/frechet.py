@@ -16,6 +16,8 @@ from itertools import accumulate, pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
@@ -23,7 +25,6 @@ from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.store import View
 from gapscope.stream import fold
 from gapscope.summaries import Moments
-from scipy.special import ndtri
 
 Array = np.ndarray
 # Rows of each set that are permuted; twice the features where there are more of those.

@@ -23,6 +23,9 @@ al. (2019), "Regularized learning for domain adaptation under label shifts". Sae
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.special import chdtrc, ndtr
+
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict, adjusted, interval_of, poisson_weights
 from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES
@@ -32,8 +35,6 @@ from gapscope.shifts.black_box import Blackbox, possible, solved
 from gapscope.shifts.class_shares import TargetRows, mlls
 from gapscope.store import ArrayStore, View
 from gapscope.stream import Workers
-from scipy.sparse import csr_array
-from scipy.special import chdtrc, ndtr
 
 Array = np.ndarray
 SIGNIFICANT = 0.05

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, adjusted
 from gapscope.shifts.battery import Findings, Pair, ReferenceSample

@@ -6,9 +6,10 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from gapscope.shifts.battery import Battery
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
+
+from gapscope.shifts.battery import Battery
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,13 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy.special import gammaincc, ndtri
+
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.summaries.random_features import RandomFeatures
-from scipy.special import gammaincc, ndtri
 
 Array = np.ndarray
 FREQUENCIES = 256

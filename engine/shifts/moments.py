@@ -16,12 +16,13 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import fdtrc, gammaln, stdtr
+
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, adjusted
 from gapscope.shifts.battery import Findings, Pair, ReferenceSample, Side
 from gapscope.shifts.chi_square import exceeds, squared_trace
 from gapscope.summaries import ClassMoments
-from scipy.special import fdtrc, gammaln, stdtr
 
 LEVEL, NORMAL = 0.05, 1.959963984540054
 # Smaller deviations, as a share of the mean, are rounding.

@@ -18,6 +18,7 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, interval_of, resampled_sums
 from gapscope.shifts.battery import Findings, Pair, ReferenceSample

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.files import write_json
 from gapscope.core.progress import Progress
 from gapscope.inference import Verdict

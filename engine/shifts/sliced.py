@@ -20,6 +20,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.special import gammaln
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
@@ -29,8 +32,6 @@ from gapscope.shifts.kolmogorov import MEAN
 from gapscope.shifts.marginal import ks_bracket, wasserstein_distance, wasserstein_null
 from gapscope.store import View
 from gapscope.summaries.histograms import Bins, Histograms, widths
-from scipy.spatial.distance import cdist
-from scipy.special import gammaln
 
 RANDOM, PRINCIPAL = 256, 32
 LEVEL, NORMAL = 0.05, 1.959963984540054

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.hashing import digest_buffers
 
 

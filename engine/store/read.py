@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DamageError
 from gapscope.core.files import damaged

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.store.plan import Piece, pieces_of

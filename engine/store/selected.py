@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest

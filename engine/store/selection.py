@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_table
 from gapscope.core.hashing import digest_json

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece, spans_of
 from gapscope.store.rows import View

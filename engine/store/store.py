@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import SchemaError
 from gapscope.core.files import damaged, read_sealed, read_table, seal_of

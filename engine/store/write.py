@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from gapscope.core.errors import ConfigMismatchError, DamageError, SchemaError
 from gapscope.core.files import (
     check_version,

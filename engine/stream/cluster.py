@@ -16,6 +16,7 @@ from distributed import Client, Future, as_completed
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.stream import remote
 from gapscope.stream.schedule import Rounds

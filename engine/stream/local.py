@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from dask.base import compute
 from dask.delayed import Delayed, delayed
+
 from gapscope.core.threads import blas_threads
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.shard import shard_chunks

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from distributed import LocalCluster
 from distributed.system import MEMORY_LIMIT
+
 from gapscope.core.budget import parse_bytes
 from gapscope.core.threads import processors
 from gapscope.stream.cluster import Cluster, cluster

@@ -5,6 +5,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.store import Piece
 from gapscope.stream.schedule import Rounds

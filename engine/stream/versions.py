@@ -12,6 +12,7 @@ from typing import Any
 
 from distributed import Status, Worker
 from distributed.diagnostics.plugin import WorkerPlugin
+
 from gapscope.core.errors import InputError
 
 PACKAGES = ("gapscope", "numpy", "dask", "distributed", "cloudpickle")

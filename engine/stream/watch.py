@@ -11,6 +11,7 @@ from typing import Any
 
 from distributed import Client
 from distributed.client import ClosedClientError
+
 from gapscope.stream import remote
 from gapscope.stream.versions import TOPIC
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+
 from gapscope.blocks import Estimate, estimate
 from gapscope.blocks.formats import cell_text, points
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
+
 from gapscope.inference.interval import LEVEL
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.shrunk import NORMAL, shrunk
 from gapscope.studies.crossed import Estimate, estimated, standard_error, within
-from scipy.special import stdtrit
 
 
 class Part(NamedTuple):

@@ -15,9 +15,10 @@ ROC analysis": the degrees of freedom.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
+
 from gapscope.inference import clopper_pearson, mcnemar
 from gapscope.inference.interval import LEVEL
-from scipy.special import stdtr, stdtrit
 
 
 class StandardError(NamedTuple):

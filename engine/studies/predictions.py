@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions, matched, read_all_models

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.blocks import Block, Figure, Sentence, markdown
 from gapscope.core.files import write_json
 from gapscope.core.location import Location

@@ -13,8 +13,9 @@ STAN-CS-79-773.
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.core.errors import InputError
 from scipy.sparse import csr_array
+
+from gapscope.core.errors import InputError
 
 Array = np.ndarray
 UNLABELLED = -1

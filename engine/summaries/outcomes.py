@@ -3,6 +3,7 @@
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+
 from gapscope.schemas.predictions import TOP
 from gapscope.summaries.calibration import Calibration
 from gapscope.summaries.scores import ClassScores

@@ -14,6 +14,7 @@ from operator import add
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.summaries.moments import Array

@@ -4,6 +4,7 @@ from operator import add
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.summaries.calibration import BINS, bin_of
 
 # Sixteen bins for each factor of two in p or 1 - p, down to 2^-40: about even in log-odds, read off the float's bits.

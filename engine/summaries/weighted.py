@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.chunk import Chunk
 from gapscope.summaries.moments import UNLABELLED, Array
 

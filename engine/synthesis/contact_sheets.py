@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
+
 from gapscope.data.copies import class_folder_names
 from gapscope.draw.contact import ClassSheet, Shown, contact_sheet
 from gapscope.synthesis.image_set import NOT_NEEDED
 from gapscope.synthesis.samples import Samples
 from gapscope.synthesis.training_images import TrainingImages
-from PIL import Image
 
 # Images across, and classes on the sheet that stands for all.
 ACROSS, TOGETHER = 8, 6

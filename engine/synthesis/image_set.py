@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
+
 from gapscope.core.files import write_json, write_table
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
@@ -14,7 +16,6 @@ from gapscope.data.copies import COMPRESSION, class_folder_names
 from gapscope.data.synthetic import IMAGES, LEARNT, RECORD
 from gapscope.synthesis.samples import Samples
 from gapscope.synthesis.training_images import TrainingImages
-from PIL import Image
 
 NOT_NEEDED = "not_needed"
 FILE = "{}/{:06d}.png"

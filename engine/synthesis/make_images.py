@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.program import called

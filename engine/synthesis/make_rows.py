@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import InputError
 from gapscope.core.files import write_json

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+
 from gapscope.backbones import TINY, load_default_backbone
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.hashing import digest_json
@@ -26,7 +28,6 @@ from gapscope.synthesis.request import Request
 from gapscope.synthesis.samples import Samples, picture
 from gapscope.synthesis.trained import FOLDER, MARK, TrainedGenerator
 from gapscope.synthesis.training_images import TrainingImages
-from PIL import Image
 
 # Images up to which a thread decodes faster than processes begin.
 FEW = 10_000

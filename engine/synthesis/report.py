@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.inference import Verdict
 from gapscope.runs.result import finite
 from gapscope.schemas.results import Result

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
@@ -17,7 +19,6 @@ from gapscope.stream import Workers, connect
 from gapscope.stream.workers import Shown
 from gapscope.synthesis.request import Request, named
 from gapscope.synthesis.trained import TrainedGenerator
-from PIL import Image
 
 # Images in a file where the method makes them one by one.
 SHARD = 16

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.cnn.division import Division, divide
 from gapscope.cnn.images import Held, open_images
 from gapscope.core.budget import mib

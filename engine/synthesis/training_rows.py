@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
 from gapscope.core.budget import Budget
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location

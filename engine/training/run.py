@@ -6,6 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.budget import parse_bytes
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.chunk import Chunk

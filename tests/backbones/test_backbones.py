@@ -6,11 +6,12 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
+
 from gapscope.backbones import BACKBONES, load_backbone, load_default_backbone, parse_backbone_args, search_backbones
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.core.errors import InputError
-from PIL import Image
-from safetensors.torch import save_file
 
 SMALL = (
     "tiny",

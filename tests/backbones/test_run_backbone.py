@@ -6,6 +6,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
 import gapscope.jobs.backbones
 import gapscope.jobs.extract
 import gapscope.jobs.gap
@@ -13,10 +20,6 @@ import gapscope.jobs.predict
 import gapscope.jobs.replay_head
 import gapscope.jobs.shift
 import gapscope.jobs.train_cnn
-import numpy as np
-import pyarrow.parquet as pq
-import pytest
-import torch
 from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.backbones.framed import Framed
 from gapscope.backbones.weights import weights_hash
@@ -42,8 +45,6 @@ from gapscope.networks.trained import Trained, load_trained
 from gapscope.replay import read_head
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.workspace import find_store
-from PIL import Image
-from safetensors import safe_open
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 NETWORKS = {

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from gapscope.core.location import Location
-from gapscope.networks.frame import Frame
 from PIL import Image
 
 from benchmarks import generators, sampling
+from gapscope.core.location import Location
+from gapscope.networks.frame import Frame
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import json
 
 import numpy as np
-from gapscope.core.location import Location
-from gapscope.store import open_store
 
 from benchmarks import defaults, fit_softmax, synthetic_store, time_to_accuracy
 from benchmarks.synthetic_store import Recipe, make_pair
+from gapscope.core.location import Location
+from gapscope.store import open_store
 
 
 def test_the_softmax_benchmark_reports_every_rate(tmp_path, capsys):

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from gapscope.shifts import SHIFTS
 
 from benchmarks import power, shift
+from gapscope.shifts import SHIFTS
 
 
 def test_the_shift_benchmark_reports_every_cost_and_the_same_values_as_the_usual_tools(tmp_path, capsys):

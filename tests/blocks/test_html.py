@@ -11,13 +11,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
+
 from gapscope.blocks import Answer, Estimate, Figure, Gallery, Heading, Picture, Sentence, Table, Warning
 from gapscope.blocks.html import Part, document, fragment, interval, order, written
 from gapscope.core.location import Location
 from gapscope.draw import png
 from gapscope.draw.canvas import BLUE, Size, sheet
 from gapscope.draw.gallery import Tile, gallery
-from PIL import Image
 
 HOSTILE = """[/red] <script>alert("1")</script> <b>bold</b> a`b & 'it' {{ 7 * 7 }} "><img src=x onerror=alert(2)>"""
 

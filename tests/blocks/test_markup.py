@@ -4,11 +4,12 @@ import io
 import re
 
 import pytest
+from rich.console import Console
+
 from gapscope.blocks import Answer, Heading, Sentence, Table, Warning
 from gapscope.blocks.markdown import page
 from gapscope.blocks.terminal import show
 from gapscope.runs.result import RunResult
-from rich.console import Console
 
 NAMES = [
     "[/red]",

@@ -15,6 +15,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from safetensors.numpy import load_file
+from torch import nn
+
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import Held, Images, Streamed, even_parts, open_images
 from gapscope.cnn.parallel import (
@@ -40,8 +43,6 @@ from gapscope.data.source import Listing, Undecodable
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.networks.design import Design
 from gapscope.networks.frame import own_frame, peek
-from safetensors.numpy import load_file
-from torch import nn
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

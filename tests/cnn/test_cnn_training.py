@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
+from torch import nn
+
 from gapscope.cnn.images import Held
 from gapscope.cnn.train import TrainingData, validated
 from gapscope.cnn.transfer import sent
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.networks.frame import Frame
-from torch import nn
 
 CPU = torch.device("cpu")
 

@@ -5,11 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from gapscope.cnn.saliency import grad_cam, last_map
 from gapscope.core.errors import InputError
 from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
-from torch import nn
 
 SIZE = 64
 

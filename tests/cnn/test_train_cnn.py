@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torchvision.transforms import v2
+
 from gapscope.cnn.augment import CHANGES, MIXTURES, crop, cutout, flip, parse_augmentation
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import batches, even_parts, open_images
@@ -28,8 +31,6 @@ from gapscope.networks.design import Design, body_parameters, head_name, load_we
 from gapscope.networks.frame import Frame, own_frame, peek
 from gapscope.networks.trained import Trained, load_trained
 from gapscope.predictions.confusions import confused_pairs
-from torch import nn
-from torchvision.transforms import v2
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.hashing import digest_json

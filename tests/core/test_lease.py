@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from gapscope.core import lease
 from gapscope.core.errors import BusyError
 from gapscope.core.lease import LEASE, Lease, holder_of

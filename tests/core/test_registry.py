@@ -1,6 +1,7 @@
 """A registry is a mapping: it imports nothing until a value is wanted."""
 
 import pytest
+
 from gapscope.core.errors import InputError
 from gapscope.core.registry import Registry
 

@@ -10,11 +10,12 @@ import zipfile
 
 import pytest
 import zstandard
+from trees import counted, grow, opened, picture
+
 from gapscope.core.errors import InputError
 from gapscope.data.source import Undecodable
 from gapscope.data.sources import archives
 from gapscope.data.sources.archives import archive_members
-from trees import counted, grow, opened, picture
 
 R3 = {"rule": {"cat": 3, "dog": 3}}
 TREE = ("cat*3", "dog*3")

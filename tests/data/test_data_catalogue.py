@@ -10,6 +10,9 @@ from pathlib import Path
 import data_layouts
 import pytest
 from data_layouts import png, write
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -22,8 +25,6 @@ from gapscope.jobs.datasets import DatasetsConfig, list_datasets, run
 from gapscope.jobs.extract import ExtractConfig
 from gapscope.jobs.extract import run as extract
 from gapscope.store import open_store
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_the_shared_folder_holds_these_datasets_and_no_others(test_data):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import data_layouts
 import numpy as np
 import pytest
+
 from gapscope.core.hashing import digest_bytes
 from gapscope.data.catalogue import companions_of, open_dataset
 from gapscope.data.datasets import DATASETS

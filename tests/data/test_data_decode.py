@@ -9,12 +9,13 @@ import zlib
 
 import numpy as np
 import pytest
-from gapscope.data.decode import DECODER, MAX_PIXELS, decode
-from gapscope.data.source import Undecodable
-from gapscope.data.tree import GLANCE_BYTES, begins_like_an_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, TiffImagePlugin
+
+from gapscope.data.decode import DECODER, MAX_PIXELS, decode
+from gapscope.data.source import Undecodable
+from gapscope.data.tree import GLANCE_BYTES, begins_like_an_image
 
 # What must happen to each odd file: the size of the image, or a part of the reason.
 ODD_FILES = {

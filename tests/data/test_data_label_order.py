@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gapscope.data.label_order import check_class_names, check_label_order, text_order
 
 

@@ -6,6 +6,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 from data_layouts import write
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.fft import dctn
+
 from gapscope.blocks import Table
 from gapscope.core.errors import InputError
 from gapscope.data import alike, splits
@@ -16,10 +21,6 @@ from gapscope.data.source import Listing
 from gapscope.data.sources.files import FileSource
 from gapscope.data.sources.subset import Subset
 from gapscope.jobs.datasets import DatasetsConfig, run
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
-from scipy.fft import dctn
 
 # Pairs of the real sets that were looked at, side by side: each shows one and the same picture.
 SEEN = {

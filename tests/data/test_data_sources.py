@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from data_layouts import CLASSES, PER_CLASS, pixels_of, png, write
+
 from gapscope.core.errors import InputError
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.classes import imagenet_wnids, map_classes, read_classes

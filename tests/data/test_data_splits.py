@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from gapscope.data.catalogue import open_dataset
-from gapscope.data.splits import TRAIN_VAL_TEST, filled, identical_groups, split_indices
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.splits import TRAIN_VAL_TEST, filled, identical_groups, split_indices
 
 SETS = st.lists(st.integers(0, 4), min_size=1, max_size=120)
 FRACTIONS = st.sampled_from([TRAIN_VAL_TEST, {"train": 0.5, "test": 0.5}, {"a": 0.0, "b": 0.3, "c": 0.7}, {"all": 1.0}])

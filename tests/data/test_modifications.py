@@ -6,6 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
+from published_modifications import REFERENCES
+from scipy.stats import chisquare, poisson
+
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.data.catalogue import open_dataset
@@ -14,9 +18,6 @@ from gapscope.data.modifications.modification import SEVERITIES, Modification, p
 from gapscope.data.modified import SIDE, Modified, seen_through
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
-from PIL import Image
-from published_modifications import REFERENCES
-from scipy.stats import chisquare, poisson
 
 # Those whose published settings are no ladder of pixel changes: colours fade, then glare; first the whole bends, then
 # small areas do.

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gapscope.core.errors import InputError
 from trees import counted, opened, picture
+
+from gapscope.core.errors import InputError
 
 R3 = {"rule": {"0": 3, "1": 3}}
 LABELS = [0, 1, 0, 1, 0, 1]

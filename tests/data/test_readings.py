@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from gapscope.core.errors import InputError
 from trees import counted, grow, opened
+
+from gapscope.core.errors import InputError
 
 NONE = None
 C1, C2 = {"cat": 1, "dog": 1}, {"cat": 2, "dog": 2}

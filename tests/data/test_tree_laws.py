@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from data_layouts import write
-from gapscope.core.errors import InputError
-from gapscope.data.catalogue import accounting_of, open_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import picture
+
+from gapscope.core.errors import InputError
+from gapscope.data.catalogue import accounting_of, open_dataset
 
 FOLDERS = st.sampled_from(
     "train test val valid dev images cat dog 0 1 10 n01440764 __MACOSX .git masks seg_train test1 猫 a.b labels".split()

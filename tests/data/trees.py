@@ -5,8 +5,9 @@ from functools import cache
 
 import numpy as np
 from data_layouts import write
-from gapscope.data.catalogue import open_dataset
 from PIL import Image
+
+from gapscope.data.catalogue import open_dataset
 
 
 @cache

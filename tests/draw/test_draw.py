@@ -4,6 +4,10 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from picture_words import check_words
+from PIL import Image
+
 from gapscope.draw import COLUMN, PAGE, png
 from gapscope.draw.canvas import title_of
 from gapscope.draw.dots import dots
@@ -14,9 +18,6 @@ from gapscope.draw.shares import shares
 from gapscope.draw.spread import spread
 from gapscope.draw.versus import versus
 from gapscope.draw.waterfall import waterfall
-from matplotlib.text import Text
-from picture_words import check_words
-from PIL import Image
 
 NAMES = ["a model", "another_model_with_a_long_name", "third"]
 VALUES = np.array([0.71, 0.65, 0.8])

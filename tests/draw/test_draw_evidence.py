@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from picture_words import check_words
+from scipy.stats import binomtest
+
 from gapscope.core.errors import InputError
 from gapscope.draw import COLUMN, PAGE
 from gapscope.draw.blocks import Blocks, block_confusion
@@ -9,9 +13,6 @@ from gapscope.draw.ladder import ladder
 from gapscope.draw.reliability import reliability, wilson
 from gapscope.draw.spectrum import spectrum
 from gapscope.draw.vector import svg
-from matplotlib.text import Text
-from picture_words import check_words
-from scipy.stats import binomtest
 
 TITLE = "A title that says what the figure shows, and needs two lines where there is little room for it"
 EDGES, MOVED = np.linspace(0, 1, 6), np.array([0.5, -2, 1, np.nan, 0])

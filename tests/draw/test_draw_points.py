@@ -7,6 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
+
+from benchmarks import raster
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.draw import COLUMN, PAGE, png
 from gapscope.draw.canvas import BLUE, PALE, VERMILION, title_of
@@ -26,9 +29,6 @@ from gapscope.draw.points.transform import Scale, log_ratio, means, nearest
 from gapscope.draw.points.values import values
 from gapscope.draw.points.window import Window
 from gapscope.draw.vector import svg
-from matplotlib.text import Text
-
-from benchmarks import raster
 
 N, CLASSES = 600, 4
 NAMES = ["cat", "dog", "a name that goes on for longer than any panel is wide", "costs $5 or $6"]

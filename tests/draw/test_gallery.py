@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from gapscope.draw import COLUMN, PAGE, png
-from gapscope.draw.gallery import Tile, gallery, overlay
-from gapscope.evaluation.picks import telling_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
+
+from gapscope.draw import COLUMN, PAGE, png
+from gapscope.draw.gallery import Tile, gallery, overlay
+from gapscope.evaluation.picks import telling_rows
 
 LONG = "a class whose name is far longer than any thumbnail is wide, and that costs $5 or $6"
 SHAPES = [(8, 8), (28, 28, 1), (20, 300, 3), (300, 20, 3), (400, 300, 3), (1, 1, 3)]

@@ -6,19 +6,20 @@ import tempfile
 from pathlib import Path
 
 import dask.array as da
-import gapscope.estimators as estimators
 import numpy as np
 import pandas as pd
 import pytest
-from gapscope.core.errors import InputError
-from gapscope.core.location import Location
-from gapscope.estimators.rows import shuffled
-from gapscope.probes.model import load_model
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import NearestCentroid
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import gapscope.estimators as estimators
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.estimators.rows import shuffled
+from gapscope.probes.model import load_model
 
 ROOT = Path(__file__).parents[2]
 ALL = [getattr(estimators, name) for name in estimators.__all__]

@@ -5,6 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
+from sklearn import metrics as reference
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.ranking import best_classes
@@ -12,8 +15,6 @@ from gapscope.evaluation import METRICS, align_classes, measure
 from gapscope.evaluation.predict import outcomes_of, predictions
 from gapscope.inference.interval import clopper_pearson
 from gapscope.summaries.outcomes import Outcomes
-from scipy.stats import binomtest
-from sklearn import metrics as reference
 
 CLASSES = 12
 EXPECTED = {

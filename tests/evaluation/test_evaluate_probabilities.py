@@ -5,6 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax
+from sklearn import metrics as reference
+
 from gapscope.core.chunk import Chunk
 from gapscope.evaluation import METRICS
 from gapscope.evaluation.agreement import cohen_kappa, mcc
@@ -18,8 +21,6 @@ from gapscope.predictions.scores import answers_of
 from gapscope.summaries.calibration import Calibration, bin_of, fine_bin_of
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores, rank_bin_of
-from scipy.special import log_softmax
-from sklearn import metrics as reference
 
 CLASSES, ROWS = 6, 1200
 

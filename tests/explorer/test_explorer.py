@@ -11,6 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from PIL import Image
+from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.draw.points.palette import CATEGORIES
@@ -32,11 +38,6 @@ from gapscope.explorer.view import fitted
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
 from gapscope.schemas.selection import SELECTION_SCHEMA
 from gapscope.stream import connect
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
-from PIL import Image
-from scipy.spatial import cKDTree
-from sklearn.metrics import adjusted_rand_score
 
 NAMES = ["cat", "dog", "<b>bird</b>"]
 

@@ -17,6 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from scipy.spatial import cKDTree
+from sklearn.decomposition import PCA
+
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.explorer.load import read_points
@@ -25,9 +29,6 @@ from gapscope.explorer.selecting import found_by
 from gapscope.explorer.shading import Frame, shade
 from gapscope.explorer.state import BESIDE, State
 from gapscope.explorer.view import fitted
-from PIL import Image
-from scipy.spatial import cKDTree
-from sklearn.decomposition import PCA
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -5,6 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+from test_extract import extract, job_of, made
+
 from gapscope.core.errors import BusyError, InputError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.lease import Lease
@@ -12,8 +15,6 @@ from gapscope.core.location import Location
 from gapscope.extraction.changes import digests_of, stamps_of_source, suspects_of
 from gapscope.jobs.extract import ExtractConfig, build
 from gapscope.store import open_store
-from PIL import Image
-from test_extract import extract, job_of, made
 
 
 def pictures(folder, count=12, seed=0):

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import gapscope.jobs.extract
 import numpy as np
 import pytest
 from conftest import child_environment
+from PIL import Image
+from safetensors.numpy import load
+
+import gapscope.jobs.extract
 from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError
 from gapscope.core.location import Location
@@ -24,8 +27,6 @@ from gapscope.extraction.extraction import extract
 from gapscope.extraction.job import Extraction
 from gapscope.extraction.plan import batches_of, part_count, shuffled
 from gapscope.store import Piece, open_store
-from PIL import Image
-from safetensors.numpy import load
 
 ROOT = Path(__file__).parents[2]
 TINY = BackboneChoice("tiny", device="cpu")

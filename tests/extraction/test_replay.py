@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-import gapscope.jobs.extract
-import gapscope.jobs.replay_head
 import numpy as np
 import pytest
+
+import gapscope.jobs.extract
+import gapscope.jobs.replay_head
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs.extract import ExtractConfig

@@ -6,6 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
+from scipy.special import log_softmax, softmax
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.forecasts import FORECASTS
@@ -28,8 +31,6 @@ from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.store import in_memory
 from gapscope.stream import connect
-from scipy.optimize import linear_sum_assignment
-from scipy.special import log_softmax, softmax
 
 CLASSES = 4
 OPTIONS = ForecastOptions(seed=3, replicates=40)

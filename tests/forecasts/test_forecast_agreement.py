@@ -6,11 +6,12 @@ from itertools import combinations
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import linregress, norm
+
 from gapscope.core.errors import InputError
 from gapscope.forecasts.agreement import agreement_on_the_line
 from gapscope.predictions import Predictions
 from gapscope.predictions.read import read_all_models
-from scipy.stats import linregress, norm
 
 
 def answers(rng, accuracies, n, classes=10):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.disde import Rows, disde
 from gapscope.shifts.domain import domain_scores
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from scipy.special import expit
 
 
 def two_points(counts, right, domain, start=0):

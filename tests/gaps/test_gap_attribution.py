@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import null_space
+from scipy.stats import ttest_ind
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import attribution, chief_rivals, row_space_share
 from gapscope.summaries import ClassMoments
-from scipy.linalg import null_space
-from scipy.stats import ttest_ind
 
 K, D = 4, 7
 

@@ -6,6 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import fisher_exact
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.breakdown import break_down
 from gapscope.gaps.difference import newcombe
@@ -14,9 +18,6 @@ from gapscope.gaps.mix import Counts, kitagawa, mix_of
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.predictions import Predictions
 from gapscope.predictions.images import ids_of_names
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import fisher_exact
 
 K = 4
 NAMES = tuple(f"class {index}" for index in range(K))

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from gapscope.gaps.classes import class_drops
-from gapscope.gaps.sentences import fallen, trap
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gapscope.gaps.classes import class_drops
+from gapscope.gaps.sentences import fallen, trap
 
 CLASSES, ACCURACY, LOWER = 1000, 0.8996, 0.8277
 

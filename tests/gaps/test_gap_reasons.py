@@ -5,6 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from sklearn.covariance import OAS
+from sklearn.neighbors import NearestNeighbors
+
 from gapscope.core.errors import InputError
 from gapscope.gaps.distance import DISTANCES, Reference, Whitened
 from gapscope.gaps.reasons import code_shares, confidences, confusable, reasons, suggested
@@ -13,9 +17,6 @@ from gapscope.probes.rules.linear import Linear
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from scipy.special import logsumexp
-from sklearn.covariance import OAS
-from sklearn.neighbors import NearestNeighbors
 
 DIM, CLASSES = 8, 5
 NAMES = [f"class {index}" for index in range(CLASSES)]

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, false_discovery_control
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
@@ -17,7 +19,6 @@ from gapscope.probes.rules.linear import Linear
 from gapscope.remedies import REMEDIES
 from gapscope.store import ArrayStore, Piece
 from gapscope.stream import connect
-from scipy.stats import binomtest, false_discovery_control
 
 DIM, CLASSES = 8, 5
 NAMES = [f"class {index}" for index in range(CLASSES)]

@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_store
+from imblearn.over_sampling import SMOTE
+from sklearn.covariance import oas
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.neighbors import NearestNeighbors
+
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
@@ -19,10 +24,6 @@ from gapscope.generators.features import FEATURE_GENERATORS
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import LabelledMoments
-from imblearn.over_sampling import SMOTE
-from sklearn.covariance import oas
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.neighbors import NearestNeighbors
 
 D, COUNTS = 6, (90, 30, 12)
 SMALL = FeatureDiffusionRecipe(steps=30, batch_size=32, width=16, layers=1, axes=4, block=8, ddim_steps=10)

@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.svm import SVC
+
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError, SchemaError
 from gapscope.core.location import Location
@@ -30,9 +34,6 @@ from gapscope.generators.gan import GanRecipe
 from gapscope.generators.generator import load_generator
 from gapscope.generators.mixtures import MixtureRecipe
 from gapscope.networks.frame import Frame
-from sklearn.decomposition import PCA
-from sklearn.metrics.pairwise import polynomial_kernel
-from sklearn.svm import SVC
 
 NETWORKS = ("diffusion", "finetune-diffusion", "gan")
 COUNTS = (5, 1, 2, 0)

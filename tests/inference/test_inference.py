@@ -5,11 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from gapscope.core.errors import InputError
-from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, poisson_weights, resampled_sums
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, chi2, norm, poisson
+
+from gapscope.core.errors import InputError
+from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, poisson_weights, resampled_sums
 
 # The fifteen p-values of Benjamini and Hochberg (1995).
 CLASSIC = [

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gapscope.jobs import command_line as cli
 
 ROOT = Path(__file__).parents[2]

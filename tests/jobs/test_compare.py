@@ -8,14 +8,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import ndtr, ndtri
+from scipy.stats import binomtest
+
 from gapscope.core.errors import InputError
 from gapscope.evaluation.comparison import accuracies, baseline_line, paired, robustness, unpaired
 from gapscope.evaluation.multilabel import multi_label, read_label_sets
 from gapscope.inference import ProbitLine
 from gapscope.jobs.compare import CompareConfig, run
 from gapscope.predictions import Predictions
-from scipy.special import ndtr, ndtri
-from scipy.stats import binomtest
 
 ROWS = 800
 

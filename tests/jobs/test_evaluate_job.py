@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn import metrics as reference
+
 from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import predict
 from gapscope.jobs.evaluate import EvaluateConfig, run
 from gapscope.stream import connect
-from sklearn import metrics as reference
 
 NAMES = ("ant", "bee", "cat")
 

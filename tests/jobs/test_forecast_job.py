@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from toy_workspace import Blobs, write_sets
+
 from gapscope.blocks import Sentence, Table, Warning
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -20,7 +22,6 @@ from gapscope.probes.model import load_model
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
 from gapscope.stream import connect
-from toy_workspace import Blobs, write_sets
 
 SHIFTED = "toy-shifted/test"
 

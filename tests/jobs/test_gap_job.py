@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from toy_workspace import CLASSES, DIM, Blobs, write_sets
+
 from gapscope.blocks import Sentence, Warning
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -17,7 +19,6 @@ from gapscope.jobs.fit_incremental import run as fit
 from gapscope.jobs.gap import GapConfig, run
 from gapscope.store import Piece
 from gapscope.store.workspace import find_store
-from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 TERMS = ("class_mix", "sampling_noise", "x_shift", "novel_x", "y_given_x")
 

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from toy_workspace import Blobs, write_sets
+
 from gapscope.blocks import Figure, Sentence, Table
 from gapscope.core.errors import BudgetError, GapscopeError, InputError
 from gapscope.core.location import Location
@@ -19,7 +21,6 @@ from gapscope.jobs.fit_incremental import run as fit
 from gapscope.jobs.map import MapConfig, run
 from gapscope.schemas.coordinates import COORDINATES_SCHEMA, PREDICTED_SCHEMA
 from gapscope.store import open_store
-from toy_workspace import Blobs, write_sets
 
 
 @pytest.fixture

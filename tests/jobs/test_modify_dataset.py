@@ -9,11 +9,14 @@ import time
 from io import BytesIO
 from pathlib import Path
 
-import gapscope.jobs.extract
-import gapscope.jobs.fit_incremental
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
+import gapscope.jobs.extract
+import gapscope.jobs.fit_incremental
+from benchmarks import modifications as benchmark
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
@@ -21,9 +24,6 @@ from gapscope.data.copies import UNLABELLED, class_folder_names
 from gapscope.data.modifications import MODIFICATIONS
 from gapscope.jobs.modify_dataset import ModifyDatasetConfig, run
 from gapscope.store.workspace import find_store
-from PIL import Image
-
-from benchmarks import modifications as benchmark
 
 ROOT = Path(__file__).parents[2]
 

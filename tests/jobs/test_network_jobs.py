@@ -5,13 +5,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
 import gapscope.jobs.extract
 import gapscope.jobs.forecast
 import gapscope.jobs.predict
 import gapscope.jobs.shift
 import gapscope.jobs.train_cnn
-import numpy as np
-import pytest
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs.extract import ExtractConfig
@@ -22,8 +25,6 @@ from gapscope.jobs.train_cnn import TrainCnnConfig
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import read_predictions
 from gapscope.shifts.label_shift import label_shift
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 RUN = "run:train-cnn-fashion-mnist-simple-cnn"
 TEST, NIGHT = "fashion-mnist/test", "fashion-mnist+night:3/test"

@@ -6,6 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from pages import tables_of
+from toy_workspace import CLASSES, DIM, Blobs, write_sets
+
 from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import _kept, predict
@@ -17,8 +20,6 @@ from gapscope.probes.model import load_model
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
 from gapscope.stream import connect
-from pages import tables_of
-from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+
 from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import open_images
@@ -28,8 +31,6 @@ from gapscope.networks.runs import networks_in
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import matched, read_all_models
 from gapscope.runs.run import read_run
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 RUN, SET = "train-cnn-toys", "digits@100"
 CLASSES = [str(digit) for digit in range(10)]

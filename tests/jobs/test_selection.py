@@ -10,6 +10,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from conftest import toy_provenance
+from toy_workspace import Blobs
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs.evaluate import EvaluateConfig
@@ -27,7 +29,6 @@ from gapscope.store import Piece, StoreWriter, open_store
 from gapscope.store.selected import selected
 from gapscope.store.selection import Choice, Selection, read_selection
 from gapscope.store.write import embedding_column
-from toy_workspace import Blobs
 
 SETS = {("toy", "train"): 900, ("toy", "val"): 500, ("toy-shifted", "test"): 400}
 

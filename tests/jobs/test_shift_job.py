@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, write_store
+from scipy.cluster.hierarchy import dendrogram
+from toy_workspace import CLASSES, Blobs, write_sets
+
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.jobs import command_line as cli
@@ -18,8 +21,6 @@ from gapscope.jobs.shift import ShiftConfig, run
 from gapscope.schemas.run import RunManifest
 from gapscope.shifts import SHIFTS
 from gapscope.store.comparable import check_comparable, comparable_view
-from scipy.cluster.hierarchy import dendrogram
-from toy_workspace import CLASSES, Blobs, write_sets
 
 ONCE = ("moments", "marginal", "sliced")
 

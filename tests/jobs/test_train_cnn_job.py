@@ -15,6 +15,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
 from gapscope.cnn import evaluate, record
 from gapscope.cnn import figures as cnn_figures
 from gapscope.cnn.division import divide
@@ -32,8 +35,6 @@ from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import read_predictions
-from PIL import Image
-from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 ROOT = Path(__file__).parents[2]
 CLOCK = ("seconds", "images_per_second")

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from gapscope.cnn.images import even_parts, open_images
 from gapscope.cnn.modified import Modified
 from gapscope.cnn.recipe import Recipe
@@ -18,7 +20,6 @@ from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
-from PIL import Image
 
 ROWS = np.arange(200)
 THREE = parse("night,gaussian-noise:2,occlusion")

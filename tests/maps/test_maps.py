@@ -4,6 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
+
 from gapscope.core.errors import InputError
 from gapscope.maps import MAPS
 from gapscope.maps.made import make_map
@@ -26,10 +31,6 @@ from gapscope.maps.space import Space
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import Moments
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.manifold import trustworthiness
-from sklearn.neighbors import NearestNeighbors
 
 SIZES, DIM, CLASSES, SAMPLE = (500, 130), 12, ["a", "b", "c"], 200
 

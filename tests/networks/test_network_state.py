@@ -5,8 +5,9 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from gapscope.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 from torch import nn
+
+from gapscope.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 
 
 def network(seed):

@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+from toy_workspace import Blobs, write_sets
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
@@ -11,7 +13,6 @@ from gapscope.predictions import read_predictions
 from gapscope.predictions.origin import origin_of
 from gapscope.probes.model import load_model
 from gapscope.store import open_store
-from toy_workspace import Blobs, write_sets
 
 SETS = (("toy", "train", 600, 0.0, {}), ("toy", "val", 9000, 0.0, {}))
 

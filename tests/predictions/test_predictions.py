@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import log_softmax, softmax
+
 from gapscope.core.errors import InputError
 from gapscope.predictions import Predictions, matched, models_in, read_all_models, read_predictions
 from gapscope.predictions.images import ids_of_names
 from gapscope.predictions.matched import with_classes_of_both
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA
-from scipy.special import log_softmax, softmax
 
 NAMES = ["ant", "bee", "cat"]
 IMAGES = ["a.png", "b.png", "c.png", "d.png"]

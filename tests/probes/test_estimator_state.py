@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import SchemaError
 from gapscope.core.location import Location

@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 import xgboost
+from sklearn.metrics import log_loss
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, FolderCheckpoint
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
@@ -16,7 +18,6 @@ from gapscope.probes.rules.boosted import Boosted
 from gapscope.probes.rules.linear import NEVER
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.metrics import log_loss
 
 
 def problem(rng, n=1200, dim=10, classes=3, spread=2.0):

@@ -5,6 +5,14 @@ from functools import partial
 import numpy as np
 import pytest
 from conftest import write_store
+from sklearn.base import BaseEstimator
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, FolderCheckpoint
 from gapscope.core.errors import GapscopeError, InputError, SchemaError
 from gapscope.core.location import Location
@@ -14,13 +22,6 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import Linear
 from gapscope.probes.train import train
 from gapscope.stream import connect
-from sklearn.base import BaseEstimator
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 N, D, K = 1600, 12, 5
 HELD = 300

@@ -5,6 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 from conftest import write_store
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+
 from gapscope.core.checkpoint import NO_CHECKPOINT, FolderCheckpoint
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -15,8 +18,6 @@ from gapscope.probes.rules.linear import NEVER
 from gapscope.probes.rules.trees import Grown, Trees, rounded_down
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
 
 # Enough memory for trees of some 300 rows of 10 features and 4 classes.
 LITTLE = 300 * SIDE_BY_SIDE * (4 * 10 + forest.ROW_BYTES + 4 * forest.CLASS_BYTES)

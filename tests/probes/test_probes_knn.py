@@ -8,6 +8,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+
 from gapscope.core.errors import BudgetError, ConfigMismatchError, InputError, SchemaError
 from gapscope.core.location import Location
 from gapscope.probes import nearest as search
@@ -20,9 +24,6 @@ from gapscope.probes.train import train
 from gapscope.store import ArrayStore, Changed, View
 from gapscope.store.workspace import find_store
 from gapscope.stream import connect, each
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.neighbors import NearestNeighbors
 
 CLASSES = list("abcde")
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import ledoit_wolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
 from gapscope.core.errors import InputError
 from gapscope.probes.lda import fit
 from gapscope.probes.options import ProbeOptions
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.covariance import ledoit_wolf
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 
 def fitted(store, **options):

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
@@ -13,8 +16,6 @@ from gapscope.probes.problem import Problem
 from gapscope.probes.train import train
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 N, D = 900, 15
 

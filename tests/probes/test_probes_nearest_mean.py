@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import StandardScaler
+
 from gapscope.core.errors import InputError
 from gapscope.probes.nearest_mean import fit
 from gapscope.probes.options import ProbeOptions
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import StandardScaler
 
 
 @pytest.fixture

@@ -4,6 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.linear_model import PassiveAggressiveClassifier, Perceptron, SGDClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.class_weight import compute_sample_weight
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.location import Location
@@ -14,10 +19,6 @@ from gapscope.probes.rules.network import Network
 from gapscope.probes.train import train
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.linear_model import PassiveAggressiveClassifier, Perceptron, SGDClassifier
-from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
-from sklearn.neural_network import MLPClassifier
-from sklearn.utils.class_weight import compute_sample_weight
 
 CHUNK = 4096
 N, D = 6000, 8

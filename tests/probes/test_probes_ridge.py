@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import RidgeClassifier
+from sklearn.preprocessing import StandardScaler
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.probes.options import ProbeOptions
@@ -12,10 +17,6 @@ from gapscope.probes.units import scale_of
 from gapscope.store import ArrayStore, View
 from gapscope.stream import connect
 from gapscope.summaries import LabelledMoments, WeightedMoments
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.linear_model import RidgeClassifier
-from sklearn.preprocessing import StandardScaler
 
 ALPHAS = (0.0, 1e-3, 1.0, 30.0, 1e4)
 

@@ -6,6 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError, InputError
 from gapscope.probes.heads import Parameters, Reads, slope
@@ -17,9 +21,6 @@ from gapscope.probes.train import train
 from gapscope.probes.training import best_temperature
 from gapscope.stream import connect
 from gapscope.summaries import Moments
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 
 N, D, K, HELD = 6000, 20, 4, 600
 

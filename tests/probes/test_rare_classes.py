@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+
 from gapscope.estimators import LogisticClassifier, SoftmaxClassifier
 from gapscope.probes import PROBES
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from sklearn.linear_model import LogisticRegression
 
 
 def one_in_ten_thousand(rng):

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from toy_workspace import Blobs, write_sets
+
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
@@ -21,7 +23,6 @@ from gapscope.probes import PROBES
 from gapscope.runs import folder as run_folder
 from gapscope.runs.folder import opened
 from gapscope.training import run as training
-from toy_workspace import Blobs, write_sets
 
 ROOT = Path(__file__).parents[2]
 SETS = (("toy", "train", 12_000, 0.0, {}), ("toy", "val", 5_000, 0.0, {}))

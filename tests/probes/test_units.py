@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gapscope.core.location import Location
 from gapscope.probes import PROBES
 from gapscope.probes.model import load_model, unit_rows

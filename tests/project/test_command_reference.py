@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from command_reference import PAGE, hints_of, option_of, page
+
 from gapscope.jobs import COMMANDS, JOBS
 
 

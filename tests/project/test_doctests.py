@@ -4,8 +4,9 @@ import doctest
 from importlib import import_module
 from pkgutil import walk_packages
 
-import gapscope
 import pytest
+
+import gapscope
 
 MODULES = sorted(module.name for module in walk_packages(gapscope.__path__, "gapscope."))
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
 from gapscope.core.registry import Registry
 
 ROOT = Path(__file__).parents[2]

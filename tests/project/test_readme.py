@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import duckdb
-import gapscope
 import numpy as np
 import pytest
+
+import gapscope
 from gapscope.core.location import Location
 from gapscope.jobs import command_line as cli
 from gapscope.store import open_store

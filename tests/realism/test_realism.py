@@ -3,6 +3,12 @@
 import numpy as np
 import pytest
 from conftest import write_store
+from PIL import Image
+from safetensors.torch import load_file
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from sklearn.metrics.pairwise import polynomial_kernel
+
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import VERMILION
 from gapscope.draw.contact import GAP, NAME_WIDTH, ClassSheet, Shown, _square, contact_sheet
@@ -19,11 +25,6 @@ from gapscope.shifts.prdc import expected_coverage
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import Moments
-from PIL import Image
-from safetensors.torch import load_file
-from scipy.linalg import sqrtm
-from scipy.spatial.distance import cdist
-from sklearn.metrics.pairwise import polynomial_kernel
 
 CLASSES = 4
 

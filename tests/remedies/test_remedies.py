@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.covariance import oas
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.probes.model import Classifier
@@ -18,7 +20,6 @@ from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import Moments
 from gapscope.summaries.shrinkage import oas_share, shrunk
-from sklearn.covariance import oas
 
 DIM, CLASSES = 6, 3
 

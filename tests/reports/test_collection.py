@@ -14,6 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from PIL import Image
+from scipy.stats import binomtest
+from toy_runs import result, write_run
+from toy_workspace import Blobs, write_sets
+
 from gapscope.blocks import Answer, Figure, Gallery, Heading, Sentence, Table, Warning
 from gapscope.blocks.blocks import sections
 from gapscope.blocks.html import document
@@ -39,10 +44,6 @@ from gapscope.runs.folder import ENDINGS, MANNER
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import read_run
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA
-from PIL import Image
-from scipy.stats import binomtest
-from toy_runs import result, write_run
-from toy_workspace import Blobs, write_sets
 
 HOSTILE = """<script>alert("1")</script> & 'it' {{ 7 * 7 }}"""
 NOWHERE = Images(Path("no-such-folder"))

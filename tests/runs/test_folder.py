@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+
 from gapscope.core.errors import BusyError, InputError
 from gapscope.core.location import Location
 from gapscope.runs.folder import opened

@@ -4,6 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from scipy.stats import mannwhitneyu, norm
+from sklearn.metrics import roc_auc_score
+
 from gapscope.core.errors import InputError
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ShiftOptions
@@ -15,9 +19,6 @@ from gapscope.shifts.separation import area_under_curve, calibration_error
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import Moments
-from scipy.special import expit
-from scipy.stats import mannwhitneyu, norm
-from sklearn.metrics import roc_auc_score
 
 
 def rows(x, name="set", start=0):

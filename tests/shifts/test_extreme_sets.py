@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ShiftOptions
 from gapscope.shifts.frechet import permuted

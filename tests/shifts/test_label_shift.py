@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
+from scipy.stats import chi2_contingency
+
 from gapscope.core.errors import InputError
 from gapscope.predictions.table import Predictions
 from gapscope.shifts.bias_corrected import bias_corrected
@@ -10,8 +13,6 @@ from gapscope.shifts.class_shares import Responsibilities, TargetRows, mlls
 from gapscope.shifts.label_shift import homogeneity_p, label_shift
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from scipy.special import softmax
-from scipy.stats import chi2_contingency
 
 K = 4
 

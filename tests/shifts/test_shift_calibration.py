@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
+
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ShiftOptions
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
-from scipy.stats import binom
 
 LEVEL = 0.05
 FAST, SLOW = 20, 300

@@ -5,6 +5,10 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
 from gapscope.core.errors import InputError
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ReferenceSample, ShiftOptions, _Summarise
@@ -16,9 +20,6 @@ from gapscope.shifts.sorted_columns import column_distances
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries.histograms import Bins, Histograms
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
 
 OURS = ("moments", "marginal", "sliced")
 

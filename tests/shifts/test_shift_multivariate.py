@@ -5,6 +5,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from sklearn.metrics.pairwise import rbf_kernel
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.shifts.battery import Battery, ShiftOptions
@@ -15,9 +19,6 @@ from gapscope.store import ArrayStore
 from gapscope.stream import connect
 from gapscope.summaries import Moments
 from gapscope.summaries.random_features import RandomFeatures, features_of
-from scipy.linalg import sqrtm
-from scipy.spatial.distance import cdist
-from sklearn.metrics.pairwise import rbf_kernel
 
 MINE = ["mmd", "frechet", "prdc"]
 

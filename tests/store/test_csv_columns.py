@@ -1,6 +1,7 @@
 """Features, label and path are found by their names; what is unclear is refused with the way out."""
 
 import pytest
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.store.csv.columns import Choice, find_columns, refuse_other_columns

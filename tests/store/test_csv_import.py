@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 import pytest
 import xxhash
 import zstandard
+
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT

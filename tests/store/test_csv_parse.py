@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gapscope.store.csv.blocks import Block, Position
 from gapscope.store.csv.columns import find_columns
 from gapscope.store.csv.kernel import PADDING, last_record_end
 from gapscope.store.csv.parse import Layout, parse_block
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def parse(body, names, dtype="float32", delimiter=","):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import xxhash
+
 from gapscope.core.errors import BusyError, ConfigMismatchError, InputError
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
+
 from gapscope.store.contents import digest_rows
 from gapscope.store.csv.kernel import PADDING, digest_records
 

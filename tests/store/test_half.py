@@ -1,6 +1,7 @@
 """Compiled conversions between 16 and 32 bits give what NumPy gives, for every 16-bit number and around each."""
 
 import numpy as np
+
 from gapscope.store.half import narrow, widen
 
 

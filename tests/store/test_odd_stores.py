@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from conftest import write_store
+
 from gapscope.core.errors import GapscopeError
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.probes import PROBES

@@ -9,13 +9,14 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 from conftest import toy_part, toy_provenance, write_store
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gapscope.core.errors import ConfigMismatchError, SchemaError
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store import Piece, StoreWriter, open_store, pieces_of
 from gapscope.store.plan import spans_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture(params=["float16", "float32"])

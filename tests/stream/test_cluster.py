@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import child_environment, write_store
 from distributed import get_worker
+
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train

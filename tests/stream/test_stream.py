@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from conftest import write_store
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gapscope.core.errors import InputError
 from gapscope.store import EmbeddingStore, View
 from gapscope.stream import Rounds, connect, each, fold, scan
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 class Numbers(NamedTuple):

@@ -8,6 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from picture_words import check_words
+from scipy.stats import norm
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from toy_runs import write_run
+
 from gapscope.blocks import markdown
 from gapscope.cnn import evaluate, record
 from gapscope.core.errors import InputError
@@ -25,10 +30,6 @@ from gapscope.studies.augmentation.synthetic_sets import make_sets, settings_of
 from gapscope.studies.augmentation.tables import tables
 from gapscope.studies.saved import command_of, plain
 from gapscope.studies.trainings import Place, run_trainings
-from picture_words import check_words
-from scipy.stats import norm
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-from toy_runs import write_run
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 KINDS = {"nothing": "nothing", "class-weights": "remedy", "augmentation": "remedy", "gan to-max": "synthetic",

@@ -10,6 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from picture_words import check_words
+from scipy.stats import binomtest
+from toy_runs import write_run
+
 from gapscope.blocks import Answer, Figure, Sentence, Table
 from gapscope.blocks.html import document
 from gapscope.core.errors import InputError
@@ -31,9 +35,6 @@ from gapscope.studies.replication.resampled import accuracies, counted, difficul
 from gapscope.studies.replication.sharing import sharing_section, thinned
 from gapscope.studies.replication.tables import tables
 from gapscope.studies.saved import arrays, command_of
-from picture_words import check_words
-from scipy.stats import binomtest
-from toy_runs import write_run
 
 CLASSES, SKILLS = 10, {"strong": 1.4, "good": 1.0, "fair": 0.7, "weak": 0.2}
 

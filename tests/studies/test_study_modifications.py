@@ -6,6 +6,12 @@ import re
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from picture_words import check_words
+from PIL import Image
+from scipy.stats import norm, ttest_1samp
+from sklearn.metrics import f1_score
+from toy_runs import write_run
+
 from gapscope.blocks import markdown
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -25,11 +31,6 @@ from gapscope.studies.modifications.robustness import groups_of, robustness_sect
 from gapscope.studies.modifications.tables import tables
 from gapscope.studies.saved import command_of, plain
 from gapscope.studies.trainings import Place, run_trainings
-from picture_words import check_words
-from PIL import Image
-from scipy.stats import norm, ttest_1samp
-from sklearn.metrics import f1_score
-from toy_runs import write_run
 
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 # Accuracy of each training (down) on each test set (across).

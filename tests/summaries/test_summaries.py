@@ -5,11 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.summaries import ClassMeans, ClassMoments, FourthPowers, LabelledMoments, Moments, WeightedMoments
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CLASSES = 7
 SUMMARIES = {

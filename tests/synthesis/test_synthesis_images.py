@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
+
 from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
 from gapscope.cnn.request import USUAL
@@ -39,7 +41,6 @@ from gapscope.synthesis.report import warnings_of
 from gapscope.synthesis.samples import Shard, make_shard, sampled, usable_classes
 from gapscope.synthesis.trained import trained_generator
 from gapscope.synthesis.training_images import training_images
-from PIL import Image
 
 COUNTS = {"disc": 40, "cross": 24, "bars": 14, "dots": 10}
 

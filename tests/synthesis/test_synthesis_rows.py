@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from PIL import Image
+
 from gapscope.backbones import BackboneChoice
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.location import Location
@@ -34,7 +36,6 @@ from gapscope.store.write import MANIFEST, config_hash
 from gapscope.stream import connect
 from gapscope.synthesis.training_rows import training_rows
 from gapscope.training.rows import divided
-from PIL import Image
 
 ROWS, LEARNT, REAL = 60, 34, 44
 

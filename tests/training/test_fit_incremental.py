@@ -6,6 +6,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from pages import tables_of
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from toy_workspace import CLASSES, DIM, Blobs, write_sets
+
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
@@ -17,10 +22,6 @@ from gapscope.schemas.results import RESULTS_SCHEMA
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
 from gapscope.training.page import sentences
-from pages import tables_of
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 
 @pytest.fixture

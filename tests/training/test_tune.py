@@ -3,14 +3,15 @@
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from pages import tables_of
+from toy_workspace import Blobs, write_sets
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.settings import setting_results, settings_table
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.tune import TuneConfig, run
 from gapscope.probes.model import load_model
-from pages import tables_of
-from toy_workspace import Blobs, write_sets
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import DamageError, GapscopeError
 from gapscope.core.files import read_json, sealed, write_arrays, write_json, write_tensors
@@ -23,7 +25,6 @@ from gapscope.runs.run import read_run
 from gapscope.store import Piece, open_store
 from gapscope.verification import verify_workspace
 from gapscope.verification.mending import mended
-from PIL import Image
 
 RUN = "runs/fit-incremental-one"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.cnn.division import Division, divide
 from gapscope.cnn.images import Images
 from gapscope.cnn.refit.method import Method

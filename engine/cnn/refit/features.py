@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+
 from gapscope.backbones.body import without
 from gapscope.cnn.images import Images, batches, even_parts
 from gapscope.cnn.view import CHUNK_BYTES

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from gapscope.backbones.backbone import choose_device
 from gapscope.cnn.refit.data import HeadData, check_seen
 from gapscope.cnn.refit.features import features, joined, shuffled

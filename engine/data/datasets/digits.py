@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource

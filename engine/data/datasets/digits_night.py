@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
 from gapscope.data.datasets.digits import FRACTIONS, load

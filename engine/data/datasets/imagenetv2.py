@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.data.classes import ClassMap, imagenet_wnids, is_integer
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.source import Listing

@@ -1,6 +1,7 @@
 """Gaussian blur."""
 
 import numpy as np
+
 from gapscope.data.modifications.convolve import gaussian, separable
 from gapscope.data.modifications.levels import rounded
 from gapscope.data.modifications.published import setting_for

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.levels import IMAGE
 from gapscope.data.modifications.published import setting_for
 

@@ -1,6 +1,7 @@
 """Contrast: levels come nearer to the mean of their channel."""
 
 import numpy as np
+
 from gapscope.data.modifications.levels import look_up
 from gapscope.data.modifications.published import setting_for
 

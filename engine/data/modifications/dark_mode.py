@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.levels import IMAGE
 
 # Lightness from which on an area is turned over: at first only what is nearly white, in the end everything.

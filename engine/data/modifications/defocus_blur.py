@@ -5,6 +5,7 @@ largest disk instead of 317.
 """
 
 import numpy as np
+
 from gapscope.data.modifications.convolve import bordered, gaussian, separable, shifted_sum
 from gapscope.data.modifications.levels import rounded
 from gapscope.data.modifications.published import setting_for

@@ -14,6 +14,7 @@ analysis", ICDAR.
 from functools import lru_cache
 
 import numpy as np
+
 from gapscope.data.modifications.published import is_small
 from gapscope.data.modifications.warp import NO_FIELD, warped
 

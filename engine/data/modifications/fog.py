@@ -7,6 +7,7 @@ Fournier, Fussell and Carpenter (1982), "Computer rendering of stochastic models
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.levels import IMAGE
 from gapscope.data.modifications.published import setting_for
 

@@ -1,6 +1,7 @@
 """Inversion: levels are turned over, first the highest, in the end all, as in a negative."""
 
 import numpy as np
+
 from gapscope.data.modifications.levels import look_up
 
 # Level from which on levels are turned over.

@@ -3,8 +3,9 @@
 from io import BytesIO
 
 import numpy as np
-from gapscope.data.modifications.published import setting_for
 from PIL import Image
+
+from gapscope.data.modifications.published import setting_for
 
 # Quality, as libjpeg counts it.
 IMAGENET = (25, 18, 15, 10, 7)

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+
 from gapscope.data.modifications.photons import Tables, counted, tables
 
 # Levels are not proportional to light: about its power 1 / 2.2 (IEC 61966-2-1).

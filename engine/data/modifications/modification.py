@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.modifications import MODIFICATIONS
 

@@ -1,6 +1,7 @@
 """Smearing along a line, by weights that fall off behind each point."""
 
 import numpy as np
+
 from gapscope.data.modifications.convolve import bordered, shifted_sum
 
 

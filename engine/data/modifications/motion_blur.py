@@ -1,6 +1,7 @@
 """Motion blur: the camera moves while the shutter is open."""
 
 import numpy as np
+
 from gapscope.data.modifications.levels import rounded
 from gapscope.data.modifications.motion import one_sided, smeared
 from gapscope.data.modifications.published import setting_for

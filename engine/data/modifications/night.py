@@ -1,6 +1,7 @@
 """Night, made from a picture taken by day: darker mid-tones, less light, cooler colours."""
 
 import numpy as np
+
 from gapscope.data.modifications.levels import look_up
 
 GAMMA = (1.1, 1.25, 1.4, 1.6, 1.8)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from gapscope.data.modifications.levels import IMAGE
 from scipy.special import pdtr
+
+from gapscope.data.modifications.levels import IMAGE
 
 TOP = 2.0**32 - 1
 

@@ -1,8 +1,9 @@
 """Pixelation: fewer, larger pixels."""
 
 import numpy as np
-from gapscope.data.modifications.published import setting_for
 from PIL import Image
+
+from gapscope.data.modifications.published import setting_for
 
 # Share of the pixels along each side that is left.
 IMAGENET = (0.6, 0.5, 0.4, 0.3, 0.25)

@@ -1,6 +1,7 @@
 """Posterisation: few levels in each channel."""
 
 import numpy as np
+
 from gapscope.data.modifications.levels import look_up
 
 BITS = (5, 4, 3, 2, 1)

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.levels import IMAGE
 
 # Streaks for each 10,000 pixels; their length as a share of the shorter side; share of the scene behind the veil.

@@ -1,6 +1,7 @@
 """Rotation about the centre."""
 
 import numpy as np
+
 from gapscope.data.modifications.warp import about_centre, warped
 
 DEGREES = (5, 10, 20, 30, 45)

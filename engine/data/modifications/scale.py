@@ -1,6 +1,7 @@
 """Scale: nearer or further away."""
 
 import numpy as np
+
 from gapscope.data.modifications.warp import about_centre, warped
 
 FACTORS = (1.1, 1.2, 1.35, 1.55, 1.8)

@@ -1,6 +1,7 @@
 """Shot noise: light comes as photons, and few photons scatter much."""
 
 import numpy as np
+
 from gapscope.data.modifications.photons import counted, shot_tables
 from gapscope.data.modifications.published import setting_for
 

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.enlarge import enlarged, places
 from gapscope.data.modifications.levels import IMAGE
 from gapscope.data.modifications.motion import one_sided, smeared

@@ -1,6 +1,7 @@
 """Translation in any direction."""
 
 import numpy as np
+
 from gapscope.data.modifications.warp import warped
 
 # Length of the way as a share of the shorter side.

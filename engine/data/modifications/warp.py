@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+
 from gapscope.data.modifications.levels import IMAGE
 
 MATRIX = numba.types.Array(numba.float64, 2, "C", readonly=True)

@@ -16,13 +16,14 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import zstandard
+from indexed_gzip import IndexedGzipFile
+from PIL import Image
+
 from gapscope.core.errors import InputError
 from gapscope.data.decode import decode
 from gapscope.data.source import Listing, Stamps, Undecodable
 from gapscope.data.sources.files import stamps_of
 from gapscope.data.tree import Tree
-from indexed_gzip import IndexedGzipFile
-from PIL import Image
 
 # Formats whose middle cannot be reached are unfolded in memory, once per process, up to this size.
 MOST_UNFOLDED = 2**31

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.data.source import Listing, Stamps
 from PIL import Image
+
+from gapscope.data.source import Listing, Stamps
 
 
 @dataclass(frozen=True)

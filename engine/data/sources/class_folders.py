@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap, map_classes
 from gapscope.data.source import Listing

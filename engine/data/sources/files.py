@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from gapscope.data.decode import decode
 from gapscope.data.source import Listing, Stamps, Undecodable
-from PIL import Image
 
 
 @dataclass(frozen=True)

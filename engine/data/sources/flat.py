@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap
 from gapscope.data.labels import map_labels

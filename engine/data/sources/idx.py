@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from gapscope.core.errors import InputError
 from gapscope.data.source import Listing, Stamps
 from gapscope.data.sources.files import stamps_of
-from PIL import Image
 
 UNSIGNED_BYTES = 0x08
 

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
+
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap
 from gapscope.data.decode import decode
@@ -21,7 +23,6 @@ from gapscope.data.matching import LABEL_COLUMNS as OTHER_LABEL_COLUMNS
 from gapscope.data.source import Listing, Stamps, Undecodable
 from gapscope.data.sources.files import stamps_of
 from gapscope.data.vocabulary import plain_name, split_and_rest, split_of
-from PIL import Image
 
 # Row groups that a process keeps in memory: all of CIFAR-10 several times over, and a fair run of a set that does not
 # fit.

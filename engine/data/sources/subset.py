@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.data.source import ByteSource, Listing, Stamps
 from PIL import Image
+
+from gapscope.data.source import ByteSource, Listing, Stamps
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ a raster go from the bottom up.
 """
 
 import numpy as np
+
 from gapscope.draw.points.cloud import Cloud
 from gapscope.draw.points.window import Window
 

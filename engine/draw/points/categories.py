@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import BLUE, PAGE, PALE, VERMILION, Size
 from gapscope.draw.points.aggregate import counts, counts_by
@@ -16,7 +18,6 @@ from gapscope.draw.points.shade import RARE_RADIUS, above, dotted, is_rare, mixe
 from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
 from gapscope.draw.points.transform import nearest, radius
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
 
 # Categories up to which colours alone are enough, and names on a map beyond which none is read.
 ALONE, MOST_NAMES = 7, 40

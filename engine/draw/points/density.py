@@ -1,6 +1,8 @@
 """How many points lie where."""
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.core.errors import unknown_name
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.points.aggregate import counts
@@ -10,7 +12,6 @@ from gapscope.draw.points.shade import dotted, ramp
 from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
 from gapscope.draw.points.transform import Scale, occupied, radius
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
 
 COLOURS = "viridis_r"
 SCALES = {"log": lambda counted: Scale.log(1.0, float(counted.max())), "equalised": Scale.equalised}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.draw.canvas import GREY, LETTER_WIDTH, Size
 from gapscope.draw.points.shade import ramp
 from gapscope.draw.points.sheet import LINE, MARGIN, Sheet, across, letter, shortened

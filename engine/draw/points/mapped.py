@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.points.categories import answers, categories
 from gapscope.draw.points.density import density
 from gapscope.draw.points.multiples import multiples
 from gapscope.draw.points.shift import shift
 from gapscope.draw.points.values import values
-from matplotlib.figure import Figure
 
 
 def figures(

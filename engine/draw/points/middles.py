@@ -4,8 +4,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from gapscope.draw.points.cloud import Cloud
 from scipy.spatial.distance import cdist
+
+from gapscope.draw.points.cloud import Cloud
 
 # Points of a category among which its middle is looked for; it only says where a name stands. The share of them that is
 # to be near it: with all of them it would be the medoid, which for a category of two clusters lies between these.

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.draw.canvas import BLUE, PAGE, PALE, Size
 from gapscope.draw.points.aggregate import counts, counts_by
 from gapscope.draw.points.categories import checked
@@ -12,7 +14,6 @@ from gapscope.draw.points.shade import above, rgb
 from gapscope.draw.points.sheet import captioned, pixels, room, scale_note, sheet, shortened, titled
 from gapscope.draw.points.transform import nearest, radius
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
 
 # Categories that are drawn, the largest; panels beside each other at the width of a page.
 MOST, COLUMNS = 20, 5

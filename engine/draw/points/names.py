@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.draw.canvas import BLACK, Size
 from gapscope.draw.points.middles import Middles
 from gapscope.draw.points.sheet import HALO, SMALL, Sheet, letter, shortened

@@ -7,6 +7,7 @@ closest of the first six.
 """
 
 import numpy as np
+
 from gapscope.draw.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 CATEGORIES = (

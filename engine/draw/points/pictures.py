@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import PAGE, PALE, PHOTOGRAPH, Size
 from gapscope.draw.points.aggregate import counts
@@ -14,8 +17,6 @@ from gapscope.draw.points.shade import above, rgb
 from gapscope.draw.points.sheet import Sheet, captioned, pixels, scale_note, sheet, titled
 from gapscope.draw.points.transform import nearest, radius
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
-from PIL import Image
 
 # Pixels of an image and its frame, and of the cell around them.
 SIDE, FRAME, CELL = 40, 2, 52

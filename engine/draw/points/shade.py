@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from gapscope.draw.points.transform import nearest
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
+
+from gapscope.draw.points.transform import nearest
 
 WHITE = 255
 # Of all points: a category with no more of them than this share lies on top, in dots of at least this radius.

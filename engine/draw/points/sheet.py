@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gapscope.draw.canvas import BLACK, LETTER_WIDTH, PALE, Size
-from gapscope.draw.points.window import Window
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from gapscope.draw.canvas import BLACK, LETTER_WIDTH, PALE, Size
+from gapscope.draw.points.window import Window
 
 MARGIN, LINE = 8, 1.35
 # Height of a panel in its widths.

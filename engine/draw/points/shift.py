@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.points.aggregate import counts
 from gapscope.draw.points.cloud import Cloud
@@ -11,7 +13,6 @@ from gapscope.draw.points.shade import ramp
 from gapscope.draw.points.sheet import MARGIN, across, captioned, scale_note, sheet, titled
 from gapscope.draw.points.transform import Scale, log_ratio
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
 
 # Grey in its middle, where both sets are equally dense: Moreland (2009), "Diverging color maps".
 DENSITY, RATIO = "viridis_r", "coolwarm"

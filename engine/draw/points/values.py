@@ -1,6 +1,8 @@
 """A number of each point, such as a confidence, as the mean on each pixel."""
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import PAGE, PALE, Size
 from gapscope.draw.points.aggregate import counts, sums
@@ -10,7 +12,6 @@ from gapscope.draw.points.shade import above, dotted, ramp, rgb
 from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
 from gapscope.draw.points.transform import Scale, means, nearest, radius
 from gapscope.draw.points.window import Window
-from matplotlib.figure import Figure
 
 COLOURS, TICKS = "viridis_r", 5
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.draw.points.cloud import Cloud
 
 # Room around the points, and how much longer than the other a map may be before each axis gets a scale of its own.

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.probes.rules.linear import NEVER
 

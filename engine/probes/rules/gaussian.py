@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from gapscope.probes.rules.linear import NEVER
 from scipy.special import logsumexp
+
+from gapscope.probes.rules.linear import NEVER
 
 Array = np.ndarray
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
 from gapscope.core.errors import ConfigMismatchError
 from gapscope.core.location import Location
 from gapscope.probes.nearest import Nearest, nearest

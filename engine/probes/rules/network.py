@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import expit
+
 from gapscope.core.errors import unknown_name
 from gapscope.probes.rules.linear import NEVER
-from scipy.special import expit
 
 Array = np.ndarray
 

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numba
 import numpy as np
-from gapscope.probes.rules.linear import NEVER
 from scipy.sparse import csr_array, vstack
+
+from gapscope.probes.rules.linear import NEVER
 
 LEAF = -1
 # Rows (of features, of leaves) looked at together: at 1000 classes their votes take 16 MB.

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.store.csv.files import open_bytes

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
 from gapscope.core.files import read_object, read_table, write_json, write_table
 from gapscope.core.lease import Lease

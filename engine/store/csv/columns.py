@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.text import text_of

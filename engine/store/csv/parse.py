@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.store.csv.blocks import Block
 from gapscope.store.csv.kernel import (
     BAD_START,

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.core.errors import DamageError
 from gapscope.core.files import BLANK, DIGEST, damaged, is_whole, sealed
 from gapscope.core.hashing import digest_buffers

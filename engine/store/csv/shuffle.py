@@ -7,6 +7,7 @@ permutation, in which nothing depends on how the rows were cut into blocks and s
 from itertools import pairwise
 
 import numpy as np
+
 from gapscope.core.random import stream
 
 BUCKETS = 4096

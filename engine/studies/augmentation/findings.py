@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.progress import Task
 from gapscope.studies.augmentation.measures import MEASURES, measures
 from gapscope.studies.augmentation.predictions import BOTH, FEATURES, TrainingPredictions

@@ -7,6 +7,7 @@ linearisation of the ratio; images and seeds are both taken as samples, as in `g
 from collections.abc import Mapping
 
 import numpy as np
+
 from gapscope.studies.classes import Part
 
 PER_CLASS = {"precision": "precision", "recall": "recall", "f1": "F1"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import cell_text, counted, listed, percent, points, upper
 from gapscope.runs.run import Run

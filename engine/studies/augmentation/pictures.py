@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.modification_matrix import numbers
 from gapscope.studies.augmentation.findings import FIRST, HEADLINE, LEVEL, by_headline, is_sure
 from gapscope.studies.augmentation.measures import MEASURES
 from gapscope.studies.modifications.pictures import short
-from matplotlib.figure import Figure
 
 Findings = Mapping[str, Any]
 # Classes up to which all are shown; of more, the rarest and the most frequent.

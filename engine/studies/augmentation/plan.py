@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.cnn.division import divide
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.progress import SILENT, Progress

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.studies.predictions import predicted_classes
 from gapscope.studies.trainings import Training

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.schemas.results import Result
 from gapscope.studies.augmentation.findings import AUGMENTATION, REFITTED
 from gapscope.studies.saved import rows_of

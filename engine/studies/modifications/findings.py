@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.progress import Task
 from gapscope.inference import adjusted
 from gapscope.studies.classes import Changes, Part, changes, class_f1, discoveries, f1_estimate

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, listed, percent, points, signed
 from gapscope.runs.run import Run

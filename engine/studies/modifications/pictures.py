@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.blocks.formats import counted
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.modification_matrix import numbers, strip
 from gapscope.studies.modifications.findings import LEVEL, ORIGINAL
-from matplotlib.figure import Figure
 
 Findings = Mapping[str, Any]
 Samples = Mapping[str, Sequence[np.ndarray]]

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset

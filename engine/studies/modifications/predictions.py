@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.runs.run import Run, read_run

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gapscope.studies.crossed import Estimate, estimated
 from gapscope.studies.modifications.predictions import TrainingPredictions
 

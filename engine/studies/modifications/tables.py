@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.schemas.results import Result
 from gapscope.studies.modifications.findings import ORIGINAL
 from gapscope.studies.modifications.plan import ModifiedSet

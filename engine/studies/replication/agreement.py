@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from gapscope.forecasts.agreement import agreement_on_the_line
 from gapscope.inference.line import ProbitLine
 from gapscope.studies.replication.predictions import SetPredictions

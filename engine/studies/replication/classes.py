@@ -7,12 +7,13 @@ the accident of ten images. Together, each image counts once, with the share of 
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import ndtr, ndtri
+
 from gapscope.core.random import stream
 from gapscope.gaps.classes import class_drops
 from gapscope.inference.multiplicity import adjusted
 from gapscope.studies.replication.predictions import SetPredictions
-from scipy.optimize import minimize_scalar
-from scipy.special import ndtr, ndtri
 
 LEVEL = 0.05
 # So many simulated classes, which resolve p-values of one in as many.

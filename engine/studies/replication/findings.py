@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.progress import Task
 from gapscope.inference.interval import clopper_pearson
 from gapscope.studies.replication.agreement import agreement_section

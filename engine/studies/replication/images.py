@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from gapscope.inference.bootstrap import interval_of
 from gapscope.inference.interval import clopper_pearson
 from gapscope.studies.replication.predictions import SetPredictions

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
 from gapscope.inference.bootstrap import interval_of
 from gapscope.inference.line import ProbitLine
 from gapscope.inference.multiplicity import adjusted
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 LEVEL = 0.05
 

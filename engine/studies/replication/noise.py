@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
+
 from gapscope.gaps.mix import kitagawa
 from gapscope.studies.replication.predictions import SetPredictions
-from scipy.special import ndtri
 
 
 def noise_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any]:

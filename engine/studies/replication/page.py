@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Answer, Block, Heading, Sentence
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
 from gapscope.runs.run import Run

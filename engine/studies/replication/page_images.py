@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span
 from gapscope.runs.run import Row, Run

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, listed, percent, points
 from gapscope.runs.run import Run

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from gapscope.core.random import stream
 from gapscope.studies.replication.predictions import SetPredictions
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.dots import dots
 from gapscope.draw.matrix import matrix
@@ -13,7 +15,6 @@ from gapscope.draw.shares import shares
 from gapscope.draw.spread import spread
 from gapscope.draw.versus import versus
 from gapscope.draw.waterfall import waterfall
-from matplotlib.figure import Figure
 
 Findings = Mapping[str, Any]
 PAIRS, CLASSES = 20, 30

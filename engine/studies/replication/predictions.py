@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow.parquet as pq
+
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location

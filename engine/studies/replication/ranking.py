@@ -4,6 +4,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
+
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
 from gapscope.studies.replication.predictions import SetPredictions

@@ -5,9 +5,10 @@ derived from the same images vary together.
 """
 
 import numpy as np
+from scipy.sparse import csr_matrix
+
 from gapscope.inference.bootstrap import poisson_weights
 from gapscope.studies.replication.predictions import SetPredictions
-from scipy.sparse import csr_matrix
 
 BLOCK = 8192
 

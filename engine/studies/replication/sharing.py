@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+
 from gapscope.inference.bootstrap import interval_of, resampled_sums
 from gapscope.studies.replication.predictions import SetPredictions
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from gapscope.schemas.results import Result
 
 Findings = Mapping[str, Any]
