@@ -51,9 +51,9 @@ def _trained(workspace: str, pattern: str) -> list[tuple[str, str, str, int]]:
 
 
 def _published(pattern: str, *, pretrained: bool) -> list[tuple[str, str, str, int]]:
-    found = search_backbones(pattern.removeprefix("torchvision:"))
+    result = search_backbones(pattern.removeprefix("torchvision:"))
     return [
         (one["name"], one["library"], "pretrained" if one["pretrained"] else "no weights", one["input_size"])
-        for one in found
+        for one in result
         if one["pretrained"] or not pretrained
     ]

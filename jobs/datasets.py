@@ -125,10 +125,10 @@ def list_datasets(config: DatasetsConfig, progress: Progress = SILENT) -> list[E
     """An entry per dataset, those that can be used first."""
     if config.dataset:
         return [_described(config.dataset, _opened(config, config.dataset), examined=True)]
-    found = find_datasets(config.data_root)
+    result = find_datasets(config.data_root)
     entries = []
-    with progress.task("listing datasets", len(found), "datasets") as task:
-        for dataset in found:
+    with progress.task("listing datasets", len(result), "datasets") as task:
+        for dataset in result:
             entries.append(_listed(dataset, config.seed))
             task.advance()
     there = {entry.name for entry in entries}
@@ -150,11 +150,11 @@ def _others(config: DatasetsConfig) -> Iterator[Entry]:
             yield _missing(recipe)
 
 
-def _listed(found: Found, seed: int) -> Entry:
+def _listed(result: Found, seed: int) -> Entry:
     try:
-        return _described(found.name, found.open(Options(seed=seed)))
+        return _described(result.name, result.open(Options(seed=seed)))
     except GapscopeError as error:
-        return Entry(found.name, str(found.place), notes=(f"cannot be opened: {error}",))
+        return Entry(result.name, str(result.place), notes=(f"cannot be opened: {error}",))
 
 
 def _described(name: str, dataset: Dataset, *, examined: bool = False) -> Entry:
@@ -230,16 +230,16 @@ def _found_note(name: str, images: int, counts: Mapping[str, int]) -> str:
 def _warnings(name: str, copies: "Sequence[Copy]") -> list[str]:
     across = [copy for copy in copies if copy.across]
     contradicting = [copy for copy in copies if copy.contradicts]
-    found = []
+    result = []
     if across:
         pairs = sorted({" and ".join(copy.splits) for copy in across})
-        found.append(
+        result.append(
             f"warning: {name}: {len(across):,} duplicates fall across the splits {', '.join(pairs)}; a model is tested "
             "on what it has learnt, so leave one of each out"
         )
     if contradicting:
-        found.append(
+        result.append(
             f"warning: {name}: {len(contradicting):,} duplicates have different classes, such as "
             f"{contradicting[0].names[0]} and {contradicting[0].names[1]}; at least one of their labels is wrong"
         )
-    return found
+    return result

@@ -96,17 +96,17 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         results, bars, notes = [], [], chosen.choice.notes(names)
         for one in parts:
             place = {"model": one.model, "dataset": one.dataset, "split": one.split}
-            found, said = chosen.of_predictions(
+            result, said = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
-            progress.say(f"measuring {found.model} on {found.name}, {found.n:,} rows")
-            with made.timed(f"evaluate {found.model} on {found.name}"):
+            progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")
+            with made.timed(f"evaluate {result.model} on {result.name}"):
                 saved = predictions_of_run(source, **place).place if config.run and not said else None
-                counts = counts_of(found, scores_left(saved) if saved else None)
-                rows = measure_predictions(found, counts, replicates=config.replicates, seed=config.seed)
-                rows += measure_label_sets(found, sets) if sets else []
-            results, bars = results + rows, bars + reliability_rows(found, counts)
-            notes += [*said, *notes_of(found, rows, counts)]
+                counts = counts_of(result, scores_left(saved) if saved else None)
+                rows = measure_predictions(result, counts, replicates=config.replicates, seed=config.seed)
+                rows += measure_label_sets(result, sets) if sets else []
+            results, bars = results + rows, bars + reliability_rows(result, counts)
+            notes += [*said, *notes_of(result, rows, counts)]
         made.write_table("reliability.parquet", pa.Table.from_pylist(bars, RELIABILITY))
         return made.finish(results, notes=notes, page=page)
 

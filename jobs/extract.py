@@ -139,15 +139,15 @@ def _spelled_out(config: ExtractConfig) -> ExtractConfig:
     given = [option for option, value in own.items() if value]
     if given:
         raise InputError(f"{config.backbone} has weights and an input of its own; leave out {', '.join(given)}")
-    found = find_network(Location.of(config.workspace), config.backbone)
-    return replace(config, backbone=found.name, weights=str(found.file))
+    result = find_network(Location.of(config.workspace), config.backbone)
+    return replace(config, backbone=result.name, weights=str(result.file))
 
 
 def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Dataset]]:
     """What to open each dataset by, and the dataset."""
     names = list(config.dataset)
     if not names:
-        names = [found.name for found in find_datasets(config.data_root)]
+        names = [result.name for result in find_datasets(config.data_root)]
         what = (
             f"found under {config.data_root}: {', '.join(names)}" if names else f"none found under {config.data_root}"
         )

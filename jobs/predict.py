@@ -153,19 +153,19 @@ def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]
 
 def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, str], *, trained_on: bool) -> list[str]:
     """What has to be said about the images and their labels."""
-    found = [f"{name} is what the network was trained on; its accuracy there says little"] if trained_on else []
+    result = [f"{name} is what the network was trained on; its accuracy there says little"] if trained_on else []
     if not counts.n:
-        found.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
+        result.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
     order = check_label_order(counts.confusion) if counts.n else None
     if order:
-        found.append(f"warning: {name}: {order.sentence}")
+        result.append(f"warning: {name}: {order.sentence}")
     if rejected:
         first = min(rejected)
-        found.append(
+        result.append(
             f"{name}: {len(rejected)} of {len(source.listing):,} files hold no usable image and were left out, such as "
             f"{source.listing.names[first]} ({rejected[first]}); all are in {REJECTED}"
         )
-    return found
+    return result
 
 
 def _write_rejected(place: Location, name: str, source: Source, rejected: dict[int, str]) -> None:

@@ -67,8 +67,8 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
     results: list[Result] = []
     notes: list[str] = []
     for store in _stores(config):
-        found, sentences = replay_store(config, store, progress)
-        results += found
+        result, sentences = replay_store(config, store, progress)
+        results += result
         notes += [f"{store.name}: {sentence}" for sentence in sentences]
     rows = [(f"{r.dataset}/{r.split}", r.metric, r.value, r.n) for r in results]
     columns = {"dataset": "text", "metric": "text", "value": "number", "images": "count"}
@@ -99,11 +99,11 @@ def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> t
         return [], [f"{sentence}; --verify N compares with the whole network"]
     if not outcomes.n:
         return [], ["it has no labels to compare with; --verify N compares with the whole network"]
-    found = measure(outcomes, store.provenance.dataset, store.provenance.split, MODEL, store.class_names)
+    findings = measure(outcomes, store.provenance.dataset, store.provenance.split, MODEL, store.class_names)
     finding = check_label_order(outcomes.confusion)
     notes = [finding.sentence if finding else "", check_class_names(store.class_names) or ""]
     wanted = ("accuracy", "top5_accuracy")
-    return [result for result in found if result.metric in wanted and result.class_name is None], [
+    return [result for result in findings if result.metric in wanted and result.class_name is None], [
         n for n in notes if n
     ]
 
@@ -114,15 +114,15 @@ def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: P
     made = store.provenance
     backbone = choice_of(made, config.weights, config.device).load()
     source = _dataset(config, store).source(made.split)
-    found = verify(store, head, backbone, source, config.verify, seed=config.seed, progress=progress)
+    result = verify(store, head, backbone, source, config.verify, seed=config.seed, progress=progress)
     place = {"dataset": made.dataset, "split": made.split, "model": MODEL}
-    shares = {"same_class_as_whole_network": (found.same, found.rows)}
-    if found.labelled:
-        shares["accuracy_of_verified"] = (found.right_stored, found.labelled)
-        shares["accuracy_of_whole_network"] = (found.right_whole, found.labelled)
+    shares = {"same_class_as_whole_network": (result.same, result.rows)}
+    if result.labelled:
+        shares["accuracy_of_verified"] = (result.right_stored, result.labelled)
+        shares["accuracy_of_whole_network"] = (result.right_whole, result.labelled)
     results = [Result(**place, metric=name, value=part / n, n=n) for name, (part, n) in shares.items()]
-    sentence = f"stored features and whole network agree on {found.same} of {found.rows} images"
-    return results, sentence if found.same == found.rows else f"{sentence}; below 99.5 % something is wrong"
+    sentence = f"stored features and whole network agree on {result.same} of {result.rows} images"
+    return results, sentence if result.same == result.rows else f"{sentence}; below 99.5 % something is wrong"
 
 
 def _stores(config: ReplayHeadConfig) -> list[EmbeddingStore]:

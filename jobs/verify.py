@@ -48,38 +48,38 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
         Something is damaged, or still is.
     """
     begun, workspace = time.perf_counter(), Location.of(config.workspace)
-    found = verify_workspace(workspace, progress)
+    result = verify_workspace(workspace, progress)
     notes: list[str] = []
-    if config.repair and found.findings:
+    if config.repair and result.findings:
         for _ in range(ROUNDS):
-            notes += _repaired(found.findings, progress)
-            found = verify_workspace(workspace, progress)
-            if not found.findings:
+            notes += _repaired(result.findings, progress)
+            result = verify_workspace(workspace, progress)
+            if not result.findings:
                 break
-    if found.findings:
-        raise DamageError(_refusal(workspace, found, repair=config.repair, notes=notes))
-    blocks = [Sentence(text, headline=True) for text in [*dict.fromkeys(notes), *_sentences(workspace, found)]]
+    if result.findings:
+        raise DamageError(_refusal(workspace, result, repair=config.repair, notes=notes))
+    blocks = [Sentence(text, headline=True) for text in [*dict.fromkeys(notes), *_sentences(workspace, result)]]
     return RunResult(JOB, "", time.perf_counter() - begun, blocks=blocks)
 
 
-def _sentences(workspace: Location, found: Verified) -> Iterable[str]:
-    yield f"All {found.files:,} files of {workspace} that hold data are what was written."
-    if found.unsealed:
-        yield f"{found.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."
-    if found.others:
-        yield f"{found.others:,} pictures, pages and texts were not checked: they can be drawn again from the data."
-    if found.leftovers:
-        yield f"Killed processes have left {len(found.leftovers):,} files, which the next command there removes."
+def _sentences(workspace: Location, result: Verified) -> Iterable[str]:
+    yield f"All {result.files:,} files of {workspace} that hold data are what was written."
+    if result.unsealed:
+        yield f"{result.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."
+    if result.others:
+        yield f"{result.others:,} pictures, pages and texts were not checked: they can be drawn again from the data."
+    if result.leftovers:
+        yield f"Killed processes have left {len(result.leftovers):,} files, which the next command there removes."
 
 
-def _refusal(workspace: Location, found: Verified, *, repair: bool, notes: Iterable[str]) -> str:
+def _refusal(workspace: Location, result: Verified, *, repair: bool, notes: Iterable[str]) -> str:
     """One paragraph that names each damaged file and what depends on it."""
     lines = []
-    for finding in found.findings:
+    for finding in result.findings:
         sentence = finding.sentence.partition("; `verify")[0]
         uses = f" (used by {', '.join(finding.dependents)})" if finding.dependents else ""
         lines.append(f"{sentence}{uses}")
-    count = f"{len(lines):,} of {found.files:,} files of {workspace} are damaged"
+    count = f"{len(lines):,} of {result.files:,} files of {workspace} are damaged"
     if not repair:
         return f"{count}: {'; '.join(lines)}; run `verify {workspace} --repair` to make them again"
     return " ".join(

@@ -27,12 +27,12 @@ def parse_backbone_args(texts: Iterable[str]) -> dict[str, Any]:
             raise InputError(f"backbone argument {token!r} has no name; write it as name=value")
         if token:
             values[name].append(_value(token))
-    empty = [name for name, found in values.items() if not found or not name]
+    empty = [name for name, result in values.items() if not result or not name]
     if empty:
         raise InputError(
             f"backbone argument {empty[0] + '='!r} has no {'value' if empty[0] else 'name'}; write it as name=value"
         )
-    return {name: found[0] if len(found) == 1 else tuple(found) for name, found in values.items()}
+    return {name: result[0] if len(result) == 1 else tuple(result) for name, result in values.items()}
 
 
 def _value(text: str) -> Any:

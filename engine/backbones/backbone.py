@@ -194,16 +194,16 @@ def assemble(
     height, width = network.preprocessing.size
     image = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
     try:
-        found = trial.features(image)
+        result = trial.features(image)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"backbone {name!r} does not take images of {height} × {width}: {reason}") from error
-    if found.ndim != 2:
-        raise InputError(f"backbone {name!r} gives features of shape {found.shape[1:]} per image, not one vector")
+    if result.ndim != 2:
+        raise InputError(f"backbone {name!r} gives features of shape {result.shape[1:]} per image, not one vector")
     head = _linear(network.classifier, network.class_names)
-    if head is not None and not _is_head(head, found, trial.logits(image)):
+    if head is not None and not _is_head(head, result, trial.logits(image)):
         head = None
-    return Backbone(name, found.shape[1], network, head, trial.weights_hash, trial.arguments, device, precision)
+    return Backbone(name, result.shape[1], network, head, trial.weights_hash, trial.arguments, device, precision)
 
 
 def _linear(classifier: torch.nn.Module | None, class_names: tuple[str, ...]) -> Head | None:

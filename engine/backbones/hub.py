@@ -70,9 +70,9 @@ def hub_file(name: str, repository: str, files: Sequence[str]) -> str:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     cached = [try_to_load_from_cache(repository, file) for file in files]
-    found = next((path for path in cached if isinstance(path, str)), None)
-    if found:
-        return found
+    result = next((path for path in cached if isinstance(path, str)), None)
+    if result:
+        return result
     if constants.is_offline_mode() or not is_reachable(constants.ENDPOINT):
         raise missing(name, files[0], repository, f"{urlsplit(constants.ENDPOINT).hostname} cannot be reached")
     reason = "could not be downloaded"

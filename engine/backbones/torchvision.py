@@ -89,8 +89,8 @@ def _settings(name: str, state: State) -> dict[str, Any]:
 
 
 def _last_linear(model: nn.Module) -> str:
-    found = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    return found[-1] if found else ""
+    result = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    return result[-1] if result else ""
 
 
 def _pooled(model: nn.Module, x: torch.Tensor) -> torch.Tensor:

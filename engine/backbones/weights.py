@@ -70,8 +70,8 @@ def mismatch(model: torch.nn.Module, state: State) -> str:
         for name in wanted
         if name in state and state[name].shape != wanted[name].shape
     ]
-    found = (("lacks", missing), ("has the unexpected", unexpected), ("differs in shape:", shapes))
-    return "; ".join(f"{verb} {_examples(names)}" for verb, names in found if names)
+    result = (("lacks", missing), ("has the unexpected", unexpected), ("differs in shape:", shapes))
+    return "; ".join(f"{verb} {_examples(names)}" for verb, names in result if names)
 
 
 def _examples(names: list[str], limit: int = 3) -> str:

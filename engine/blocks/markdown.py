@@ -58,4 +58,4 @@ def _escaped(text: str) -> str:
     >>> _escaped("[/red] <b> a*b snake_case 3 < 4")
     '\\\\[/red\\\\] &lt;b> a\\\\*b snake_case 3 < 4'
     """
-    return MARKUP.sub(lambda found: "&lt;" if found[0] == "<" else f"\\{found[0]}", text)
+    return MARKUP.sub(lambda result: "&lt;" if result[0] == "<" else f"\\{result[0]}", text)

@@ -52,10 +52,10 @@ def divide(listing: Listing, usable: np.ndarray, share: float, seed: int, name: 
     single = counts[labels] == 1
     several = usable[~single]
     names = [listing.names[row] for row in several.tolist()]
-    found = split_indices(names, labels[~single], {TRAIN: 1 - share, VALIDATION: share}, seed)
-    train = np.sort(np.concatenate([several[found[TRAIN]], usable[single]]))
+    result = split_indices(names, labels[~single], {TRAIN: 1 - share, VALIDATION: share}, seed)
+    train = np.sort(np.concatenate([several[result[TRAIN]], usable[single]]))
     unwatched = tuple(listing.class_names[label] for label in np.flatnonzero(counts == 1))
-    return Division(train, several[found[VALIDATION]], unwatched)
+    return Division(train, several[result[VALIDATION]], unwatched)
 
 
 def _beside_synthetic(listing: Listing, usable: np.ndarray, name: str) -> Division:

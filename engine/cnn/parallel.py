@@ -313,8 +313,8 @@ def _trained(task: _Task, team: Team, port: int, connection: Connection) -> _Rea
     distributed.init_process_group(backend, store=store, rank=team.rank, world_size=team.size, timeout=PATIENCE)
     leads = team.rank == 0
     checkpoint = task.checkpoint if leads else _Reads(task.checkpoint)
-    found = fit(task.model, data, task.recipe, checkpoint, _Told(connection, leads), team)
-    return _Reached(arrays_of(found.model.state_dict(), "kept"), *found[1:]) if leads else None
+    result = fit(task.model, data, task.recipe, checkpoint, _Told(connection, leads), team)
+    return _Reached(arrays_of(result.model.state_dict(), "kept"), *result[1:]) if leads else None
 
 
 def _with_share_of_threads(images: Images, processes: int) -> Images:

@@ -120,5 +120,7 @@ class Recipe:
         for parameter in model.parameters():
             scale = self.body_lr if id(parameter) in body else 1.0
             groups.setdefault((scale, self.weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
-        values = [{"params": found, "scale": scale, "weight_decay": decay} for (scale, decay), found in groups.items()]
+        values = [
+            {"params": result, "scale": scale, "weight_decay": decay} for (scale, decay), result in groups.items()
+        ]
         return OPTIMIZERS[self.optimizer](values, self.lr)

@@ -74,21 +74,21 @@ def last_map(model: nn.Module, image: torch.Tensor) -> nn.Module:
     InputError
         There is none, or what follows it are tokens.
     """
-    found = None
+    result = None
     pooled = set()
     for module, output in _outputs(model, image):
         if isinstance(module, POOLING):
             pooled.add(id(output))
         elif output.ndim == 3:
-            found = None
+            result = None
         elif _is_map(output, image) and id(output) not in pooled:
-            found = module
-    if found is None:
+            result = module
+    if result is None:
         raise InputError(
             f"{type(model).__name__} has no convolutional map before its head, so Grad-CAM cannot tell where it looks; "
             "choose a convolutional network"
         )
-    return found
+    return result
 
 
 def _outputs(model: nn.Module, image: torch.Tensor) -> list[tuple[nn.Module, torch.Tensor]]:
@@ -117,16 +117,16 @@ def _is_map(output: torch.Tensor, image: torch.Tensor) -> bool:
 
 
 def _heat(model: nn.Module, layer: nn.Module, x: torch.Tensor, classes: np.ndarray) -> np.ndarray:
-    found, logits = _map_and_logits(model, layer, x)
+    result, logits = _map_and_logits(model, layer, x)
     if not 0 <= classes.min() <= classes.max() < logits.shape[1]:
         raise InputError(
             f"classes {classes.min()} to {classes.max()} are asked for, and the network has 0 to {logits.shape[1] - 1}"
         )
     with torch.enable_grad():
         chosen = logits[torch.arange(len(x)), torch.from_numpy(classes.astype(np.int64))]
-        gradient = torch.autograd.grad(chosen.sum(), found)[0]
+        gradient = torch.autograd.grad(chosen.sum(), result)[0]
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    small = (weights * found.detach()).sum(dim=1, keepdim=True).relu()
+    small = (weights * result.detach()).sum(dim=1, keepdim=True).relu()
     heat = interpolate(small.float(), x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     largest = heat.amax(dim=(1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest.clamp_min(torch.finfo(heat.dtype).tiny), 0).cpu().numpy()
@@ -134,12 +134,12 @@ def _heat(model: nn.Module, layer: nn.Module, x: torch.Tensor, classes: np.ndarr
 
 def _map_and_logits(model: nn.Module, layer: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The output of `layer`, and the logits as a function of it; what comes before keeps nothing for a gradient."""
-    found: list[torch.Tensor] = []
+    result: list[torch.Tensor] = []
 
     def begin(_module: nn.Module, _inputs: tuple, output: torch.Tensor) -> torch.Tensor:
         torch.set_grad_enabled(True)
-        found.append(output.detach().requires_grad_().clone())  # a copy, which layers that work in place may change
-        return found[-1]
+        result.append(output.detach().requires_grad_().clone())  # a copy, which layers that work in place may change
+        return result[-1]
 
     hook = layer.register_forward_hook(begin)
     try:
@@ -147,4 +147,4 @@ def _map_and_logits(model: nn.Module, layer: nn.Module, x: torch.Tensor) -> tupl
             logits = model(x)
     finally:
         hook.remove()
-    return found[-1], logits
+    return result[-1], logits

@@ -103,11 +103,11 @@ class _Share:
     def batch(self, rows: np.ndarray) -> Batch:
         """See `Images.batch`; a process without any image would leave the others waiting, so that is an error."""
         mine = np.array_split(rows, self.team.size)[self.team.rank]
-        found = self.images.batch(mine)
-        if not len(found.rows):
+        result = self.images.batch(mine)
+        if not len(result.rows):
             names = self.source.listing.names
             raise InputError(
                 f"none of the {len(mine)} images of {self.name} that process {self.team.rank} takes of a batch can be "
                 f"decoded, such as {names[mine[0]]!r}; mend or remove them, or train without --processes"
             )
-        return found
+        return result

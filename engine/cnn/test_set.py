@@ -110,9 +110,9 @@ def means(model: str, seeds: int, results: Sequence[Result]) -> list[Result]:
     return [
         Result(
             **{"dataset": dataset, "split": split, "model": title, "metric": metric, "n": n},
-            value=mean(found),
-            low=mean(found) - factor * stdev(found),
-            high=mean(found) + factor * stdev(found),
+            value=mean(result),
+            low=mean(result) - factor * stdev(result),
+            high=mean(result) + factor * stdev(result),
         )
-        for (dataset, split, metric, n), found in values.items()
+        for (dataset, split, metric, n), result in values.items()
     ]

@@ -37,7 +37,7 @@ def test_sets(request: Request, dataset: Dataset, source: Source) -> list[TestSe
         One has classes that are not trained, or the images that are; or the results would call two of them the same.
     """
     sets = _asked(request, dataset, source) if request.evaluate_on else _usual(request, dataset)
-    found, taken = [], {slug(f"{dataset.name}-{request.split}"): f"{dataset.name}/{request.split}"}
+    result, taken = [], {slug(f"{dataset.name}-{request.split}"): f"{dataset.name}/{request.split}"}
     for one, split in sets:
         test = TestSet.of(one, split, source.listing.class_names)
         if test.folder in taken:
@@ -45,8 +45,8 @@ def test_sets(request: Request, dataset: Dataset, source: Source) -> list[TestSe
                 f"{taken[test.folder]} and {test.name} would have one name in the results; rename the folder of one"
             )
         taken[test.folder] = test.name
-        found.append(test)
-    return found
+        result.append(test)
+    return result
 
 
 def _usual(request: Request, dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
@@ -65,13 +65,13 @@ def _asked(request: Request, dataset: Dataset, source: Source) -> Iterator[tuple
         place, _, split = name.rpartition("/")
         if not place:
             raise InputError(f"--evaluate {name} names no split; write it as dataset/split, such as {name}/test")
-        found = dataset if place in (request.dataset, dataset.name) else opened_dataset(request, place)
-        if _plain(found) == _plain(dataset) and found.source(split).listing.fingerprint() == trained:
+        result = dataset if place in (request.dataset, dataset.name) else opened_dataset(request, place)
+        if _plain(result) == _plain(dataset) and result.source(split).listing.fingerprint() == trained:
             raise InputError(
                 f"--evaluate {name} names the training images; name another split, such as "
                 f"{place}/{_another(dataset, request.split)}: accuracy on training images is in the results anyway"
             )
-        yield found, split
+        yield result, split
 
 
 def _plain(dataset: Dataset) -> str:

@@ -251,15 +251,15 @@ def _continued(
     checkpoint: Checkpoint, model: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
 ) -> tuple[list[Epoch], dict[str, np.ndarray]]:
     """The history and the best weights of an interrupted training, whose state is put back; both empty without one."""
-    found = checkpoint.load(STAGE)
-    if found is None:
+    result = checkpoint.load(STAGE)
+    if result is None:
         return [], {}
-    fill(model, found.arrays, "model")
+    fill(model, result.arrays, "model")
     if average is not None:
-        fill(average, found.arrays, "average")
-    fill_optimiser(optimiser, found.arrays, "optimiser")
-    best = {name: array for name, array in found.arrays.items() if name.startswith("best/")}
-    return [Epoch(**row) for row in found.about["history"]], best
+        fill(average, result.arrays, "average")
+    fill_optimiser(optimiser, result.arrays, "optimiser")
+    best = {name: array for name, array in result.arrays.items() if name.startswith("best/")}
+    return [Epoch(**row) for row in result.about["history"]], best
 
 
 def _check_validation(loss: float | None, epoch: int, recipe: Recipe) -> None:

@@ -29,9 +29,9 @@ def _published(design: Design) -> str:
     """The file of the weights that a network's library publishes, from the cache or downloaded."""
     if design.library == "torchvision":
         return url_file(design.name, get_model_weights(design.model).DEFAULT.url)
-    found = get_pretrained_cfg(design.model)
-    if found is None or not found.has_weights:
+    result = get_pretrained_cfg(design.model)
+    if result is None or not result.has_weights:
         raise InputError(f"timm publishes no weights of {design.name!r}; use --weights FILE or leave out --pretrained")
-    if found.hf_hub_id:
-        return hub_file(design.name, found.hf_hub_id, (found.hf_hub_filename or "model.safetensors",))
-    return url_file(design.name, found.url)
+    if result.hf_hub_id:
+        return hub_file(design.name, result.hf_hub_id, (result.hf_hub_filename or "model.safetensors",))
+    return url_file(design.name, result.url)

@@ -61,8 +61,8 @@ def sealed_again(content: bytes) -> bytes:
 def seal_of(content: bytes | bytearray) -> str:
     """The digest that `content` holds of itself, 32 hexadecimal digits; empty where it holds none."""
     place = content.rfind(MARK.encode())
-    found = _SEAL.match(content, place) if place >= 0 else None
-    return found[1].decode() if found else ""
+    result = _SEAL.match(content, place) if place >= 0 else None
+    return result[1].decode() if result else ""
 
 
 def is_whole(content: bytes | bytearray) -> bool:
@@ -158,10 +158,10 @@ def read_object(place: Location) -> dict[str, Any]:
     DamageError
         It was changed, or is none.
     """
-    found = read_json(place)
-    if not isinstance(found, dict):
-        raise damaged(place, f"it holds a JSON {type(found).__name__} where an object is expected")
-    return found
+    result = read_json(place)
+    if not isinstance(result, dict):
+        raise damaged(place, f"it holds a JSON {type(result).__name__} where an object is expected")
+    return result
 
 
 def check_version(version: object, place: Location) -> None:
@@ -264,5 +264,5 @@ def read_arrays(place: Location) -> dict[str, np.ndarray]:
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(BytesIO(content), allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    with np.load(BytesIO(content), allow_pickle=False) as result:
+        return {name: result[name] for name in result.files}

@@ -55,12 +55,12 @@ def find_datasets(data_root: Path) -> list[Found]:
     if not data_root.is_dir():
         return []
     named = list(_find_named(data_root))
-    claimed = [found.place.resolve() for found in named if not found.recipe.scattered]
-    scattered = [found.recipe for found in named if found.recipe.scattered]
+    claimed = [result.place.resolve() for result in named if not result.recipe.scattered]
+    scattered = [result.recipe for result in named if result.recipe.scattered]
     others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed, scattered)]
     if not named and not others and looks_like_dataset(data_root):
         others = [Found(dataset_name(data_root), data_root)]
-    return named + _apart(others, {found.name for found in named} | set(DATASETS))
+    return named + _apart(others, {result.name for result in named} | set(DATASETS))
 
 
 def open_dataset(
@@ -116,10 +116,10 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
         return limited(_open(some["whole"], data_root, options), int(some["rows"]), options.seed)
     if "/" in name_or_path:
         raise InputError(f"there is no dataset at {name_or_path}; known by name: {', '.join(sorted(DATASETS))}")
-    found = {dataset.name: dataset for dataset in find_datasets(data_root)}
-    if name_or_path in found:
-        return found[name_or_path].open(options)
-    raise unknown_name("dataset", name_or_path, {*DATASETS, *found})
+    result = {dataset.name: dataset for dataset in find_datasets(data_root)}
+    if name_or_path in result:
+        return result[name_or_path].open(options)
+    raise unknown_name("dataset", name_or_path, {*DATASETS, *result})
 
 
 def _open_with(name: str, data_root: Path, options: Options) -> Dataset:
@@ -239,10 +239,10 @@ def _is_other(path: Path, claimed: list[Path], scattered: list[Recipe]) -> bool:
     return not any(recipe.find(path) for recipe in scattered) and looks_like_dataset(path)
 
 
-def _apart(found: list[Found], taken: set[str]) -> list[Found]:
+def _apart(findings: list[Found], taken: set[str]) -> list[Found]:
     """The same datasets under names that differ; a second one of a name is numbered."""
     result = []
-    for dataset in found:
+    for dataset in findings:
         name, number = dataset.name, 2
         while name in taken:
             name, number = f"{dataset.name}-{number}", number + 1

@@ -26,14 +26,14 @@ class ClassMap(NamedTuple):
         return {name: index for index, name in enumerate(self.names)}
 
 
-def map_classes(found: Iterable[str], given: ClassMap | None = None) -> ClassMap:
+def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMap:
     """The classes for the names `found` in a dataset.
 
     With `given` classes these, and every found name must be among them. Wnids of ImageNet follow ImageNet's order,
     even when only a few of them are there. Integers sort as numbers: sorted as texts, 10 would stand before 2 and
     nearly every label would be wrong. Other names sort as texts.
     """
-    names = set(found)
+    names = set(result)
     if given is not None:
         return _within(names, given)
     if names and names <= set(_wnids()):

@@ -72,12 +72,12 @@ class _Joined:
 
     def looks(self, splits: Sequence[str], progress: Progress) -> Looks:
         """What all images look like."""
-        found = []
+        result = []
         for split, source in zip(splits, self.sources, strict=True):
             with progress.task(f"looking at {split}", len(source.listing), "images") as task:
-                found.append(looks_of(source, task))
-        rows = [looks.rows + start for looks, start in zip(found, self.starts, strict=False)]
-        return Looks(np.concatenate(rows), np.concatenate([looks.grey for looks in found]))
+                result.append(looks_of(source, task))
+        rows = [looks.rows + start for looks, start in zip(result, self.starts, strict=False)]
+        return Looks(np.concatenate(rows), np.concatenate([looks.grey for looks in result]))
 
 
 def find_copies(sources: Mapping[str, ByteSource], progress: Progress = SILENT) -> list[Copy]:

@@ -32,13 +32,13 @@ def read_labels(file: Path, path_column: str | None = None, label_column: str | 
 def _column(table: LabelTable, wanted: str | None, usual: Iterable[str], kind: str) -> int:
     if wanted is not None:
         return named_column(table, wanted, kind)
-    found = usual_column(table, tuple(usual))
-    if found is None:
+    result = usual_column(table, tuple(usual))
+    if result is None:
         looked_for = ", ".join(list(usual)[:6])
         raise InputError(
             f"{table.name} has no {kind} column: looked for {looked_for}, …, its columns are {', '.join(table.header)}"
         )
-    return found
+    return result
 
 
 def map_labels(texts: Iterable[str], given: ClassMap | None = None) -> tuple[ClassMap, dict[str, int]]:

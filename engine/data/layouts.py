@@ -109,14 +109,14 @@ def is_class_tree(folder: Path) -> bool:
 def split_folders(folder: Path) -> dict[str, str]:
     """Folder name by split name, if `folder` holds several splits, or nothing but one, as trees of class folders."""
     names = [name for name in subfolders(folder) if not is_debris(name)]
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for name in names:
         split = split_of(name)
-        if split and split not in found and subfolders(folder / name):
-            found[split] = name
-    if len(found) < 2 and list(found.values()) != names:
+        if split and split not in result and subfolders(folder / name):
+            result[split] = name
+    if len(result) < 2 and list(result.values()) != names:
         return {}
-    return {split: found[split] for split in SPLIT_ORDER if split in found}
+    return {split: result[split] for split in SPLIT_ORDER if split in result}
 
 
 def _has_splits(folder: Path) -> bool:
@@ -210,13 +210,13 @@ def _file_source(path: Path, tree: Tree, part: Part, listing: Listing, numbers: 
 
 
 def _archives(path: Path, archives: Sequence[tuple[Path, str]], options: Options, given: ClassMap | None) -> Dataset:
-    found = archive_tree(archives)
+    result = archive_tree(archives)
 
     def source_of(part: Part, listing: Listing, numbers: list[int]) -> Source:
-        chosen, listing, _ = _ordered(found.tree, part, listing, numbers)
-        return found.source(chosen, listing)
+        chosen, listing, _ = _ordered(result.tree, part, listing, numbers)
+        return result.source(chosen, listing)
 
-    return _dataset(path, read_tree(found.tree, str(path), options, given), options, source_of)
+    return _dataset(path, read_tree(result.tree, str(path), options, given), options, source_of)
 
 
 def _mounted(archives: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
@@ -228,14 +228,14 @@ def _mounted(archives: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
         One of several numbered shards is missing: half a data set must not pass for the whole.
     """
     shards: dict[str, list[tuple[int, Path]]] = {}
-    found = []
+    result = []
     for archive in sorted(archives):
         inside = archive.relative_to(root).parent.as_posix()
         stem = re.sub(r"(\.tar)?\.\w+$", "", archive.name)
         match = re.fullmatch(r"(?P<name>.*?)[-_.]?(?P<number>\d{2,})(-of-\d+)?", stem)
         folder = "" if inside == "." else f"{inside}/"
         if match is None or re.fullmatch(r"n\d{8}", stem):
-            found.append((archive, f"{folder}{stem}/"))
+            result.append((archive, f"{folder}{stem}/"))
             continue
         split, _ = split_and_rest(match["name"])
         shards.setdefault(f"{folder}{split}/" if split else folder, []).append((int(match["number"]), archive))
@@ -244,8 +244,8 @@ def _mounted(archives: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
         if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             missing = next(number for number in range(numbers[0], numbers[-1]) if number not in numbers)
             raise InputError(f"{root / prefix} lacks shard {missing} of {numbers[0]} to {numbers[-1]}; fetch it")
-        found += [(archive, prefix) for _, archive in sorted(numbered)]
-    return found
+        result += [(archive, prefix) for _, archive in sorted(numbered)]
+    return result
 
 
 def _image_parquets(path: Path, tree: Tree) -> list[Path]:
@@ -256,11 +256,11 @@ def _image_parquets(path: Path, tree: Tree) -> list[Path]:
 def _beside(tree: Tree, path: Path, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     """The files beside Parquet files of images, by what they are."""
     used = {str(file) for file in files}
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for name, kind in zip(tree.names, tree.kinds, strict=True):
         if str(path / name) not in used:
-            found.setdefault("debris" if kind is Kind.DEBRIS else "files beside the Parquet files", []).append(name)
-    return {reason: tuple(names) for reason, names in found.items()}
+            result.setdefault("debris" if kind is Kind.DEBRIS else "files beside the Parquet files", []).append(name)
+    return {reason: tuple(names) for reason, names in result.items()}
 
 
 def _parquet(

@@ -85,9 +85,9 @@ class Looks:
         order = np.argsort(self.leaders, kind="stable")
         cuts = np.flatnonzero(np.diff(self.leaders[order])) + 1
         groups = [group for group in np.split(order, cuts) if len(group) > 1]
-        found = np.concatenate([self._pairs_in(group) for group in groups] or [np.zeros((0, 2), np.int64)])
-        found = self.rows[found]
-        return found[np.lexsort([found[:, 1], found[:, 0]])]
+        result = np.concatenate([self._pairs_in(group) for group in groups] or [np.zeros((0, 2), np.int64)])
+        result = self.rows[result]
+        return result[np.lexsort([result[:, 1], result[:, 0]])]
 
     def _pairs_in(self, group: np.ndarray) -> np.ndarray:
         if len(group) > PAIRED:
@@ -124,13 +124,13 @@ class _HashIndex:
 
     def near(self, one: int) -> np.ndarray:
         """Positions of the free hashes that differ from the one at `one` in at most `DISTANCE` bits."""
-        found = []
+        result = []
         for table, value in zip(self._tables, self._blocks[one].tolist(), strict=True):
             for mask in MASKS:
                 places = table.get(value ^ mask)
                 if places is not None:
-                    found.append(self._still_free(table, value ^ mask, places) if len(places) > RUN else places)
-        places = np.concatenate(found)
+                    result.append(self._still_free(table, value ^ mask, places) if len(places) > RUN else places)
+        places = np.concatenate(result)
         places = np.unique(places[self.free[places]])
         return places[np.bitwise_count(self.hashes[places] ^ self.hashes[one]) <= DISTANCE]
 

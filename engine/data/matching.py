@@ -106,20 +106,20 @@ class Names:
             return self._whole[path]
         if path in self._forms:
             return self._forms[path]
-        found = self._stems.get(_stem(path) if _has_image_suffix(path) else path, -1)
-        return found if found != -1 or "/" not in path else self._below(path)
+        result = self._stems.get(_stem(path) if _has_image_suffix(path) else path, -1)
+        return result if result != -1 or "/" not in path else self._below(path)
 
     def _below(self, path: str) -> int:
         """The image whose whole path ends `path`: a table may begin its paths further up than the dataset does."""
         parts = path.split("/")
         for cut in range(1, len(parts)):
             rest = "/".join(parts[cut:])
-            found = self._whole.get(rest, -1)
-            if found == -1:
-                found = self._whole_stems.get(_stem(rest), -1)
-            if found != -1:
+            result = self._whole.get(rest, -1)
+            if result == -1:
+                result = self._whole_stems.get(_stem(rest), -1)
+            if result != -1:
                 said = {split_of(part) for part in parts[:cut]} - {None}
-                return found if said <= {self.split} else -1
+                return result if said <= {self.split} else -1
         return -1
 
 
@@ -177,20 +177,20 @@ class Match:
         """
         header = [plain_name(name) for name in self.table.header]
         boxes = isinstance(column, int) and bool(header) and header[column] == "predictionstring"
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         line: dict[int, int] = {}
         for row, (image, cells) in enumerate(zip(self.images, self.table.rows, strict=True)):
             if image < 0:
                 continue
             text = cells[column] if isinstance(column, int) else self._hot(cells, column)
             text = text.split()[0] if boxes and text else text
-            if found.setdefault(image, text) != text:
+            if result.setdefault(image, text) != text:
                 raise InputError(
-                    f"{self.table.place(row)}: {cells[self.path_column]!r} is {text!r} here and {found[image]!r} in "
+                    f"{self.table.place(row)}: {cells[self.path_column]!r} is {text!r} here and {result[image]!r} in "
                     f"line {self.table.first_line + line[image]}; keep one"
                 )
             line.setdefault(image, row)
-        return found
+        return result
 
     def _hot(self, cells: list[str], columns: tuple[int, ...]) -> str:
         return next(self.table.header[at] for at in columns if _is_one(cells[at]))

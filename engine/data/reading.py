@@ -199,16 +199,16 @@ class _Reader:
         """Class folder by image; empty for images that lie in none."""
         if section in self.folders:
             return self.folders[section]
-        found = {
+        result = {
             number: name
             for name, folder in section.classes
             for number in self.tree.inside(folder)
             if self.tree.kinds[number] is Kind.IMAGE
         }
         if section.loose:
-            found |= dict.fromkeys(self.tree.images(section.base), "")
-        self.folders[section] = found
-        return found
+            result |= dict.fromkeys(self.tree.images(section.base), "")
+        self.folders[section] = result
+        return result
 
     def _scope(self, number: int) -> str | None:
         """The split that a table speaks of: that in whose folder it lies, or that which its name says."""
@@ -226,11 +226,11 @@ class _Reader:
 
     def _matches(self, names: Names, scope: str | None) -> list[tuple[int, Match]]:
         """The tables that speak of the split `scope`, and how they fit; those that fit most first."""
-        found = []
+        result = []
         for number, table in self._tables.items():
             if self._scope(number) == scope:
-                found.append((number, match_table(table, names, self._wanted_path(table))))
-        return sorted(found, key=lambda pair: (-pair[1].count, self._usual(pair[0])))
+                result.append((number, match_table(table, names, self._wanted_path(table))))
+        return sorted(result, key=lambda pair: (-pair[1].count, self._usual(pair[0])))
 
     def _wanted_path(self, table: LabelTable) -> str | None:
         """The column that the user named, if `table` has it: other tables are not meant."""
@@ -333,7 +333,7 @@ class _Reader:
     def _best_labels(
         self, candidates: Sequence[tuple[int, Match]], section: Section, folders: Mapping[int, str]
     ) -> dict[int, str] | None:
-        found: list[tuple[int, Match, dict[int, str]]] = []
+        result: list[tuple[int, Match, dict[int, str]]] = []
         classes = bool(section.classes) and not section.loose
         for number, match in candidates:
             if match.first_of_several() and not classes and (match.table.header or _has_image_name(match)):
@@ -349,10 +349,10 @@ class _Reader:
                 continue
             texts = {image: text for image, text in match.texts(column).items() if image in folders}
             if any(texts.values()) and not self._is_numbering(match, column, texts):
-                found.append((number, match, texts))
-        if not found:
+                result.append((number, match, texts))
+        if not result:
             return None
-        number, match, texts = self._agreed(found)
+        number, match, texts = self._agreed(result)
         if classes and not self._over_folders(match, texts, folders):
             return None
         self.used.add(number)
@@ -373,9 +373,9 @@ class _Reader:
         numbers = set(texts.values())
         return not usual and len(numbers) == len(texts) > 3 and all(text.isdigit() for text in numbers)
 
-    def _agreed(self, found: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
-        first = min(found, key=lambda one: (-len(one[2]), self._usual(one[0])))
-        for _, match, texts in found:
+    def _agreed(self, result: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
+        first = min(result, key=lambda one: (-len(one[2]), self._usual(one[0])))
+        for _, match, texts in result:
             pairs = {(text, texts[image]) for image, text in first[2].items() if image in texts}
             if not _one_to_one(pairs):
                 raise InputError(
@@ -475,7 +475,7 @@ class _Reader:
     def _by_side_files(self, folders: Mapping[int, str]) -> dict[int, str] | None:
         """Labels from ``key.cls`` or ``key.json`` beside ``key.jpg``, as WebDataset has them."""
         wanted = {_key(self.tree.names[number]): number for number in folders}
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         used = set()
         for base in {name.rpartition("/")[0] for name in map(self.tree.names.__getitem__, folders)}:
             for number in self.tree.files[base]:
@@ -483,14 +483,14 @@ class _Reader:
                 if image is None or image == number:
                     continue
                 text = self._side_label(number)
-                if text is not None and (image not in found or self.tree.names[number].endswith(".cls")):
-                    found[image] = text
+                if text is not None and (image not in result or self.tree.names[number].endswith(".cls")):
+                    result[image] = text
                     used.add(number)
-        if len(found) * 2 <= len(folders):
+        if len(result) * 2 <= len(folders):
             return None
         self.used |= used
         self.notes.append("the labels are those of the .cls or .json files beside the images")
-        return dict.fromkeys(folders, "") | found
+        return dict.fromkeys(folders, "") | result
 
     def _side_label(self, number: int) -> str | None:
         suffix = self.tree.names[number].rpartition(".")[2].lower()
@@ -687,18 +687,18 @@ def _key(name: str) -> str:
 
 def _labels_of_names(stems: Mapping[int, str], pattern: re.Pattern) -> dict[int, str] | None:
     """The label in each name; None unless all have one, there are several, none from a camera, most repeated."""
-    found = {}
+    result = {}
     for number, stem in stems.items():
         match = pattern.fullmatch(stem)
         if match is None:
             return None
-        found[number] = match["label"].strip(" _-")
-    counts = Counter(found.values())
+        result[number] = match["label"].strip(" _-")
+    counts = Counter(result.values())
     words = {label.lower() for label in counts}
     single = sum(count == 1 for count in counts.values())
     if len(counts) < 2 or single * 2 > len(counts) or words & CAMERA_WORDS:
         return None
-    return found
+    return result
 
 
 def _has_image_name(match: Match) -> bool:

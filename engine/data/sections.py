@@ -88,8 +88,8 @@ class _Finder:
         splits = self._split_folders(top, inner)
         if splits:
             return self._of_splits(top, tops, inner, splits)
-        if found := self._classes_with_splits(inner) or self._nested(inner):
-            return replace(found, tops=(*tops, *inner))
+        if result := self._classes_with_splits(inner) or self._nested(inner):
+            return replace(result, tops=(*tops, *inner))
         return Sections((self._section(None, top),), tops)
 
     def children(self, folder: str) -> list[str]:
@@ -131,20 +131,20 @@ class _Finder:
         rests = {}
         for split, rest in said.values():
             rests.setdefault(rest, set()).add(split)
-        found = {
+        result = {
             folder: split
             for folder, (split, rest) in said.items()
             if split and (not rest or len(rests[rest] - {None}) > 1)
         }
-        others = [folder for folder in inner if folder not in found]
-        if not found or (self.known and {base_name(folder) for folder in inner} <= self.known):
+        others = [folder for folder in inner if folder not in result]
+        if not result or (self.known and {base_name(folder) for folder in inner} <= self.known):
             return {}
-        nested = any(self.children(folder) for folder in found)
-        if len(set(found.values())) == 1 and others and not nested and "train" in found.values():
+        nested = any(self.children(folder) for folder in result)
+        if len(set(result.values())) == 1 and others and not nested and "train" in result.values():
             return {}  # bus, car and train
-        if len(set(found.values())) > 1 and others and not nested and not all(map(is_neutral, map(base_name, others))):
-            self._ask_about_flat_splits(list(found), others)
-        return found
+        if len(set(result.values())) > 1 and others and not nested and not all(map(is_neutral, map(base_name, others))):
+            self._ask_about_flat_splits(list(result), others)
+        return result
 
     def _ask_about_flat_splits(self, splits: list[str], others: list[str]) -> None:
         if any(self.tree.counts[folder] for folder in others) and not self.known:
@@ -153,29 +153,29 @@ class _Finder:
                 "all with images; if all are classes, list them with --classes FILE, else move the others away"
             )
 
-    def _of_splits(self, top: str, tops: tuple[str, ...], inner: Sequence[str], found: dict[str, str]) -> Sections:
-        names = self._names(found)
+    def _of_splits(self, top: str, tops: tuple[str, ...], inner: Sequence[str], result: dict[str, str]) -> Sections:
+        names = self._names(result)
         sections = []
-        for folder, split in found.items():
+        for folder, split in result.items():
             base, inside = self.unwrapped(folder, split)
             sections.append(replace(self._section(names[folder], base)))
             tops = (*tops, *inside)
-        others = [folder for folder in inner if folder not in found]
+        others = [folder for folder in inner if folder not in result]
         notes = []
-        if "train" not in found.values() and others and self._train_beside(sections, others):
+        if "train" not in result.values() and others and self._train_beside(sections, others):
             train = self._rest_as_train(top, others)
             sections.insert(0, train)
             notes.append(
-                f"{_few(others)} beside {_few(list(found))} {'are' if len(others) > 1 else 'is'} the training set"
+                f"{_few(others)} beside {_few(list(result))} {'are' if len(others) > 1 else 'is'} the training set"
             )
         sections.sort(key=lambda section: _rank(section.split))
         return Sections(tuple(sections), tops, tuple(notes))
 
-    def _names(self, found: dict[str, str]) -> dict[str, str]:
+    def _names(self, result: dict[str, str]) -> dict[str, str]:
         """The name of each split's folder: the split's own, or the folder's where several hold one split."""
         return {
-            folder: split if list(found.values()).count(split) == 1 else dataset_slug(base_name(folder))
-            for folder, split in found.items()
+            folder: split if list(result.values()).count(split) == 1 else dataset_slug(base_name(folder))
+            for folder, split in result.items()
         }
 
     def _train_beside(self, sections: Sequence[Section], others: Sequence[str]) -> bool:
@@ -204,17 +204,17 @@ class _Finder:
 
     def _classes_with_splits(self, inner: Sequence[str]) -> Sections | None:
         """Sections of class folders of which each holds the splits: ``cat/train``, ``cat/test``, ``dog/train``, …"""
-        found: dict[str, list[tuple[str, str]]] = {}
+        result: dict[str, list[tuple[str, str]]] = {}
         for folder in inner:
             below = self.children(folder)
             splits = [split_of(base_name(child)) for child in below]
             if not below or not all(splits) or len(set(splits)) < len(splits) or self.tree.images(folder):
                 return None
             for child, split in zip(below, splits, strict=True):
-                found.setdefault(split, []).append((base_name(folder), child))
-        if len(found) < 2:
+                result.setdefault(split, []).append((base_name(folder), child))
+        if len(result) < 2:
             return None
-        sections = [Section(split, "", tuple(found[split])) for split in sorted(found, key=_rank)]
+        sections = [Section(split, "", tuple(result[split])) for split in sorted(result, key=_rank)]
         return Sections(tuple(sections), (), ("the splits lie inside the class folders",))
 
     def _nested(self, inner: Sequence[str]) -> Sections | None:

@@ -63,15 +63,15 @@ def filled(
 
     Only sets of a few images come to that, and their splits would be of no use otherwise.
     """
-    found = {split: list(dict.fromkeys(groups[part].tolist())) for split, part in rows.items()}
+    result = {split: list(dict.fromkeys(groups[part].tolist())) for split, part in rows.items()}
     label_of = dict(zip(groups.tolist()[::-1], labels.tolist()[::-1], strict=True))
-    for split in [split for split, fraction in fractions.items() if fraction > 0 and not found[split]]:
-        fullest = max(found, key=lambda one: len(found[one]))
-        if len(found[fullest]) > 1:
-            counts = Counter(label_of[group] for group in found[fullest])
-            found[split].append(max(found[fullest], key=lambda group: (counts[label_of[group]], group)))
-            found[fullest].remove(found[split][0])
-    return {split: np.flatnonzero(np.isin(groups, chosen)) for split, chosen in found.items()}
+    for split in [split for split, fraction in fractions.items() if fraction > 0 and not result[split]]:
+        fullest = max(result, key=lambda one: len(result[one]))
+        if len(result[fullest]) > 1:
+            counts = Counter(label_of[group] for group in result[fullest])
+            result[split].append(max(result[fullest], key=lambda group: (counts[label_of[group]], group)))
+            result[fullest].remove(result[split][0])
+    return {split: np.flatnonzero(np.isin(groups, chosen)) for split, chosen in result.items()}
 
 
 def _members(names: Sequence[str], groups: Sequence[object]) -> list[list[int]]:

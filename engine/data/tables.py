@@ -196,12 +196,12 @@ def _of_coco(name: str, value: dict) -> LabelTable:
     """Images with their category, as far as all annotations of an image have the same."""
     try:
         names = {one["id"]: str(one["name"]) for one in value.get("categories", [])}
-        found: dict[Any, set[str]] = {}
+        result: dict[Any, set[str]] = {}
         for one in value["annotations"]:
-            found.setdefault(one["image_id"], set()).add(names[one["category_id"]])
-        if any(len(labels) > 1 for labels in found.values()):
+            result.setdefault(one["image_id"], set()).add(names[one["category_id"]])
+        if any(len(labels) > 1 for labels in result.values()):
             return LabelTable(name, (), [])
-        rows = [[str(one["file_name"]), *found[one["id"]]] for one in value["images"] if one["id"] in found]
+        rows = [[str(one["file_name"]), *result[one["id"]]] for one in value["images"] if one["id"] in result]
     except (KeyError, TypeError):
         return LabelTable(name, (), [])
     return LabelTable(name, ("file_name", "label"), rows)

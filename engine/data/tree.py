@@ -43,27 +43,27 @@ class Tree:
     @cached_property
     def files(self) -> dict[str, range]:
         """The numbers of the files that lie directly in each folder, by its path; the root is empty."""
-        found: dict[str, range] = {}
+        result: dict[str, range] = {}
         start, before = 0, None
         for number, name in enumerate(self.names):
             folder = name.rpartition("/")[0]
             if folder != before:
                 if before is not None:
-                    found[before] = range(start, number)
+                    result[before] = range(start, number)
                 start, before = number, folder
         if before is not None:
-            found[before] = range(start, len(self.names))
-        return found
+            result[before] = range(start, len(self.names))
+        return result
 
     @cached_property
     def children(self) -> dict[str, list[str]]:
         """The sorted paths of the folders in each folder."""
-        found: dict[str, set[str]] = {"": set()}
+        result: dict[str, set[str]] = {"": set()}
         for folder in self.files:
-            while folder and folder not in found.setdefault(parent := folder.rpartition("/")[0], set()):
-                found[parent].add(folder)
+            while folder and folder not in result.setdefault(parent := folder.rpartition("/")[0], set()):
+                result[parent].add(folder)
                 folder = parent
-        return {folder: sorted(inside) for folder, inside in found.items()}
+        return {folder: sorted(inside) for folder, inside in result.items()}
 
     @cached_property
     def kinds(self) -> list[Kind]:
@@ -106,14 +106,14 @@ class Tree:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many images lie in each folder and below; only folders that have some."""
-        found: dict[str, int] = {}
+        result: dict[str, int] = {}
         for folder in self.files:
             if count := len(self.images(folder)):
-                found[folder] = found.get(folder, 0) + count
+                result[folder] = result.get(folder, 0) + count
                 while folder:
                     folder = folder.rpartition("/")[0]
-                    found[folder] = found.get(folder, 0) + count
-        return found
+                    result[folder] = result.get(folder, 0) + count
+        return result
 
     def holding(self, folder: str) -> list[str]:
         """The folders in `folder` that hold images, at any depth."""
@@ -161,12 +161,12 @@ class _Walk:
     def enter(self, folder: str, prefix: str) -> None:
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                result = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             self.skipped.append((prefix.rstrip("/"), f"cannot be listed ({error.strerror})"))
             return
         inner = []
-        for entry in found:
+        for entry in result:
             status = entry.stat(follow_symlinks=False)
             kind = stat.S_IFMT(status.st_mode)
             if kind == stat.S_IFREG:

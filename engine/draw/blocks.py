@@ -61,12 +61,12 @@ def block_confusion(names: Sequence[str], counts: np.ndarray, *, title: str, siz
 
     For up to 20 classes each is a block of its own, in the order in which they are confused.
     """
-    found = Blocks.of(names, counts)
-    inside = np.trace(found.summed(counts)) - np.trace(np.asarray(counts))
+    result = Blocks.of(names, counts)
+    inside = np.trace(result.summed(counts)) - np.trace(np.asarray(counts))
     wrong = np.asarray(counts).sum() - np.trace(np.asarray(counts))
     stays = f"; {inside / wrong:.0%} of errors stay inside a block" if wrong and inside else ""
-    said = f"{title}: {len(names):,} classes in {len(found.names)} blocks{stays}"
-    return confusion(found.names, found.summed(counts), title=said, size=size)
+    said = f"{title}: {len(names):,} classes in {len(result.names)} blocks{stays}"
+    return confusion(result.names, result.summed(counts), title=said, size=size)
 
 
 def _named(names: Sequence[str], members: np.ndarray, counts: np.ndarray) -> str:

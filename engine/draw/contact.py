@@ -126,10 +126,10 @@ def _say(pen: ImageDraw.ImageDraw, words: str, corner: tuple[int, int], side: in
 def _square(image: np.ndarray, side: int) -> Image.Image:
     """The whole image in the middle of a square."""
     pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
-    found = Image.fromarray(pixels).convert("RGB")
-    scale = side / max(found.size)
-    shape = tuple(max(1, round(scale * length)) for length in found.size)
-    small = found.resize(shape, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC)
+    result = Image.fromarray(pixels).convert("RGB")
+    scale = side / max(result.size)
+    shape = tuple(max(1, round(scale * length)) for length in result.size)
+    small = result.resize(shape, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC)
     square = Image.new("RGB", (side, side), "#E6E6E6")
     square.paste(small, ((side - shape[0]) // 2, (side - shape[1]) // 2))
     return square

@@ -200,8 +200,8 @@ class MergingClassifier(ProbeClassifier):
         first = getattr(self, "_so_far", None) is None
         view = self._batch(X, y, classes, first=first)
         with self._workers(X) as workers:
-            found = self._summary(view, workers)
-            so_far = found if first else self._so_far.and_also(found.summary)
+            result = self._summary(view, workers)
+            so_far = result if first else self._so_far.and_also(result.summary)
             none = Chunk(np.arange(0), np.zeros((0, view.store.dim), np.float32), np.zeros(0, np.int32))
             model = train(self._probe, view, none, self._probe_options(), workers, checkpoint=so_far)
         self._so_far = so_far

@@ -97,10 +97,10 @@ def losses(rows: Iterable[Measured]) -> list[Loss]:
 
     The reference is that of the same run, else of another run with a model of the same name.
     """
-    found = list(rows)
-    anywhere = {(one.model, one.set): one for one in reversed(found)}
-    here = {(one.run, one.model, one.set): one for one in found}
-    targets = [one for one in found if one.against and one.against != one.set]
+    result = list(rows)
+    anywhere = {(one.model, one.set): one for one in reversed(result)}
+    here = {(one.run, one.model, one.set): one for one in result}
+    targets = [one for one in result if one.against and one.against != one.set]
     references = [
         here.get((one.run, one.model, one.against), anywhere.get((one.model, one.against))) for one in targets
     ]

@@ -18,7 +18,7 @@ class ReliabilityBin(NamedTuple):
     accuracy: float
 
 
-def ece(found: Calibration) -> float:
+def ece(result: Calibration) -> float:
     """Expected calibration error with 15 right-closed bins of equal width: mean over rows of |accuracy - confidence|
     of their bin.
 
@@ -26,24 +26,24 @@ def ece(found: Calibration) -> float:
     ----------
     Guo et al. (2017), "On calibration of modern neural networks".
     """
-    return _gaps(found.bins) / _rows(found)
+    return _gaps(result.bins) / _rows(result)
 
 
-def adaptive_ece(found: Calibration) -> float:
+def adaptive_ece(result: Calibration) -> float:
     """The same with 15 bins of equal numbers of rows; rows in one of the 4,608 fine bins are shared out evenly.
 
     References
     ----------
     Nguyen and O'Connor (2015), "Posterior calibration and exploratory analysis for natural language processing models".
     """
-    filled = found.fine[:, found.fine[0] > 0]
+    filled = result.fine[:, result.fine[0] > 0]
     reached = np.concatenate([np.zeros((3, 1)), np.cumsum(filled, axis=1)], axis=1)
     cuts = np.linspace(0, reached[0, -1], BINS + 1)
     at_cuts = np.stack([np.interp(cuts, reached[0], part) for part in reached])
-    return _gaps(np.diff(at_cuts, axis=1)) / _rows(found)
+    return _gaps(np.diff(at_cuts, axis=1)) / _rows(result)
 
 
-def classwise_ece(found: ClassScores) -> float:
+def classwise_ece(result: ClassScores) -> float:
     """Mean over classes of the calibration error of their own probability over all rows, 15 right-closed bins.
 
     References
@@ -51,10 +51,10 @@ def classwise_ece(found: ClassScores) -> float:
     Kull et al. (2019), "Beyond temperature scaling: obtaining well-calibrated multi-class probabilities with Dirichlet
     calibration".
     """
-    return _gaps(found.bins.reshape(3, -1)) / (found.n * found.bins.shape[1])
+    return _gaps(result.bins.reshape(3, -1)) / (result.n * result.bins.shape[1])
 
 
-def brier(found: ClassScores) -> float:
+def brier(result: ClassScores) -> float:
     """Mean squared error of the probabilities: summed over classes, 0…2; of two classes one, 0…1, as scikit-learn's
     ``brier_score_loss``.
 
@@ -62,15 +62,15 @@ def brier(found: ClassScores) -> float:
     ----------
     Brier (1950), "Verification of forecasts expressed in terms of probability".
     """
-    halved = 2 if found.bins.shape[1] == 2 else 1
-    return found.squared / found.n / halved
+    halved = 2 if result.bins.shape[1] == 2 else 1
+    return result.squared / result.n / halved
 
 
-def reliability(found: Calibration) -> tuple[ReliabilityBin, ...]:
+def reliability(result: Calibration) -> tuple[ReliabilityBin, ...]:
     """The bars of a reliability diagram, bins without rows left out."""
     return tuple(
         ReliabilityBin(float(EDGES[index]), float(EDGES[index + 1]), int(n), total / n, right / n)
-        for index, (n, right, total) in enumerate(found.bins.T.tolist())
+        for index, (n, right, total) in enumerate(result.bins.T.tolist())
         if n
     )
 
@@ -80,5 +80,5 @@ def _gaps(bins: np.ndarray) -> float:
     return float(np.abs(bins[1] - bins[2]).sum())
 
 
-def _rows(found: Calibration) -> float:
-    return float(found.bins[0].sum())
+def _rows(result: Calibration) -> float:
+    return float(result.bins[0].sum())

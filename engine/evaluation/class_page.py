@@ -66,8 +66,8 @@ def _by_class(run: Run, model: str, where: str) -> dict[str, dict[str, Row]]:
 
 def _recall(name: str, rows: dict[str, Row]) -> list[Cell]:
     recall, others = rows["recall"], [rows.get(metric) for metric in ("precision", "f1")]
-    found = share(round(recall["value"] * recall["n"]), recall["n"])
-    return [name, found, *(one and estimate(one["value"], one["low"], one["high"]) for one in others), recall["n"]]
+    result = share(round(recall["value"] * recall["n"]), recall["n"])
+    return [name, result, *(one and estimate(one["value"], one["low"], one["high"]) for one in others), recall["n"]]
 
 
 def confusion_blocks(run: Run) -> list[Block]:

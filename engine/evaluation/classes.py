@@ -7,7 +7,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 
 
-def align_classes(model: Sequence[str], found: Sequence[str], where: str) -> tuple[np.ndarray, str]:
+def align_classes(model: Sequence[str], result: Sequence[str], where: str) -> tuple[np.ndarray, str]:
     """For each class index of the set `where`, the model's index of that class; and a note for the user, empty when
     nothing was done.
 
@@ -19,18 +19,18 @@ def align_classes(model: Sequence[str], found: Sequence[str], where: str) -> tup
     InputError
         The set has classes that the model does not know.
     """
-    if list(model) == list(found):
-        return np.arange(len(found)), ""
+    if list(model) == list(result):
+        return np.arange(len(result)), ""
     index = {name: i for i, name in enumerate(model)}
-    unknown = [name for name in found if name not in index]
+    unknown = [name for name in result if name not in index]
     if not unknown:
-        return np.array([index[name] for name in found], dtype=np.int64), (
-            f"{where} lists its {len(found)} classes in another order or leaves some out; matched by name"
+        return np.array([index[name] for name in result], dtype=np.int64), (
+            f"{where} lists its {len(result)} classes in another order or leaves some out; matched by name"
         )
-    if len(found) <= len(model) and (_numbered(model) or _numbered(found)):
-        return np.arange(len(found)), f"{where} has no class names; its class indices are taken to be the model's"
+    if len(result) <= len(model) and (_numbered(model) or _numbered(result)):
+        return np.arange(len(result)), f"{where} has no class names; its class indices are taken to be the model's"
     raise InputError(
-        f"{where} has {len(unknown)} of {len(found)} classes that the model was not trained on, such as "
+        f"{where} has {len(unknown)} of {len(result)} classes that the model was not trained on, such as "
         f"{unknown[0]!r}; the model knows {len(model)}, such as {model[0]!r}; make both with the same --classes file"
     )
 

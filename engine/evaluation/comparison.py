@@ -83,18 +83,18 @@ def paired(models: Sequence[Predictions], *, replicates: int = REPLICATES, seed:
     """
     first, right = _right(models)
     drawn = accuracies(models, replicates=replicates, seed=seed)
-    found = []
+    result = []
     for i, j in combinations(range(len(models)), 2):
         only = int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum())
         low, high = interval_of(drawn.replicates[:, i] - drawn.replicates[:, j])
         value, p = (only[0] - only[1]) / first.n, mcnemar(*only)
-        found.append(Difference(models[i].model, models[j].model, value, low, high, p, p, *only, first.n))
-    return _corrected(found)
+        result.append(Difference(models[i].model, models[j].model, value, low, high, p, p, *only, first.n))
+    return _corrected(result)
 
 
-def _corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
-    corrected = adjusted(np.array([one.p for one in found]), "holm")
-    return tuple(replace(one, adjusted_p=float(p)) for one, p in zip(found, corrected, strict=True))
+def _corrected(result: Sequence[Difference]) -> tuple[Difference, ...]:
+    corrected = adjusted(np.array([one.p for one in result]), "holm")
+    return tuple(replace(one, adjusted_p=float(p)) for one, p in zip(result, corrected, strict=True))
 
 
 def unpaired(one: Predictions, other: Predictions, *, replicates: int = REPLICATES, seed: int = 0) -> Difference:
@@ -198,11 +198,11 @@ def baseline_line(place: str) -> ProbitLine:
     source = Location.of(place)
     if suffix_of(source) == ".json" and source.exists():
         try:
-            found = json.loads(source.read_text())
+            result = json.loads(source.read_text())
         except ValueError as error:
             raise InputError(f"{place} cannot be read as JSON: {error}") from error
-        if isinstance(found, dict) and {"slope", "intercept"} <= set(found):
-            return _line_of(found, place)
+        if isinstance(result, dict) and {"slope", "intercept"} <= set(result):
+            return _line_of(result, place)
     table = read_table(source)
     if {"slope", "intercept"} <= set(table.column_names) and len(table) == 1:
         return _line_of(table.to_pylist()[0], place)
@@ -215,10 +215,10 @@ def baseline_line(place: str) -> ProbitLine:
     return ProbitLine.fit(*sides)
 
 
-def _line_of(found: dict, place: str) -> ProbitLine:
+def _line_of(result: dict, place: str) -> ProbitLine:
     """A line that is only stated: nothing is known of its errors."""
     try:
-        slope, intercept = float(found["slope"]), float(found["intercept"])
+        slope, intercept = float(result["slope"]), float(result["intercept"])
     except (TypeError, ValueError) as error:
         raise InputError(f"{place}: slope and intercept must be numbers: {error}") from error
     unknown = float("nan")

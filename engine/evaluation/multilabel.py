@@ -126,11 +126,11 @@ def read_label_sets(place: str) -> LabelSets:
     """
     source = Location.of(place)
     if suffix_of(source) == ".json" and source.exists():
-        found = json.loads(source.read_text())
-        if isinstance(found, dict) and LABELS not in found:
-            return _sets(pa.array(list(found.values())), ids_of_names(list(found)), place)
-        if isinstance(found, list) and all(isinstance(one, list) for one in found):
-            return _sets(pa.array(found), None, place)
+        result = json.loads(source.read_text())
+        if isinstance(result, dict) and LABELS not in result:
+            return _sets(pa.array(list(result.values())), ids_of_names(list(result)), place)
+        if isinstance(result, list) and all(isinstance(one, list) for one in result):
+            return _sets(pa.array(result), None, place)
     return _from_table(read_table(source), place)
 
 

@@ -30,10 +30,10 @@ def telling_rows(
     if not known.any() and len(label):
         kinds = {ANSWERS: ~known}
     order = np.lexsort([sample_id, -confidence])
-    found = {}
+    result = {}
     for kind, chosen in kinds.items():
-        found |= _extremes(kind, order[chosen[order]], confidence, np.asarray(sample_id), most)
-    return found
+        result |= _extremes(kind, order[chosen[order]], confidence, np.asarray(sample_id), most)
+    return result
 
 
 def _extremes(

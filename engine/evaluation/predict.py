@@ -138,10 +138,10 @@ def check_finite(chunk: Chunk, name: str) -> None:
 
 
 def _read_scores(place: Location) -> ClassScores:
-    found = read_arrays(place)
-    if set(found) != set(ClassScores._fields):
-        raise damaged(place, f"it holds {', '.join(found)}")
-    return ClassScores(int(found["n"]), float(found["squared"]), *(found[name] for name in ClassScores._fields[2:]))
+    result = read_arrays(place)
+    if set(result) != set(ClassScores._fields):
+        raise damaged(place, f"it holds {', '.join(result)}")
+    return ClassScores(int(result["n"]), float(result["squared"]), *(result[name] for name in ClassScores._fields[2:]))
 
 
 def scores_left(folder: Location) -> ClassScores | None:

@@ -27,7 +27,7 @@ class Bounded(NamedTuple):
         return _mean(self.error)
 
 
-def auroc(found: ClassScores) -> Bounded:
+def auroc(result: ClassScores) -> Bounded:
     """Area under the ROC curve of each class against the rest: the probability that a row of the class gets a higher
     score than another one. Pairs within a bin count one half, so that they may err by one half.
 
@@ -35,18 +35,18 @@ def auroc(found: ClassScores) -> Bounded:
     ----------
     Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating characteristic (ROC) curve".
     """
-    positive, negative = (part.astype(np.float64) for part in (found.positive, found.negative))
+    positive, negative = (part.astype(np.float64) for part in (result.positive, result.negative))
     below = np.cumsum(negative, axis=1) - negative
     pairs = _pairs(positive, negative)
     tied = (positive * negative).sum(axis=1) / pairs / 2
     return Bounded((positive * below).sum(axis=1) / pairs + tied, tied)
 
 
-def average_precision(found: ClassScores) -> Bounded:
+def average_precision(result: ClassScores) -> Bounded:
     """Average precision of each class against the rest, as scikit-learn defines it: the mean over the rows of the class
     of the precision among the rows with at least their score. Rows within a bin are taken as evenly mixed.
     """
-    positive, negative = (part[:, ::-1].astype(np.float64) for part in (found.positive, found.negative))
+    positive, negative = (part[:, ::-1].astype(np.float64) for part in (result.positive, result.negative))
     true, false = np.cumsum(positive, axis=1) - positive, np.cumsum(negative, axis=1) - negative
     total = np.where(_pairs(positive, negative) > 0, positive.sum(axis=1), np.nan)
     mixed = _precisions(true, false, positive, negative / (positive + 1))

@@ -45,10 +45,10 @@ def title_of_model(model: Classifier) -> str:
 
 def features_of(store: EmbeddingStore) -> dict[str, Any]:
     """What an image must go through to become features that a model trained on `store` understands."""
-    found = store.provenance.model_dump(include=FEATURES)
+    result = store.provenance.model_dump(include=FEATURES)
     if store.provenance.decoder == CSV:  # of an import, the files are its own and only the columns say what was made
-        found["preprocessing"] = {"columns": store.provenance.preprocessing["features"]}
-    return found
+        result["preprocessing"] = {"columns": store.provenance.preprocessing["features"]}
+    return result
 
 
 def check_features(model: Classifier, store: EmbeddingStore) -> None:

@@ -57,9 +57,9 @@ def _block_scores(predictions: Predictions, start: int) -> ClassScores:
     return ClassScores.of(scores - logsumexp(scores, axis=1, keepdims=True), predictions.label[start : start + ROWS])
 
 
-def selected(found: Outcomes) -> dict[str, float]:
+def selected(result: Outcomes) -> dict[str, float]:
     """Accuracy at some coverages and coverage at some error rates; empty without probabilities."""
-    return {} if found.calibration is None else {name: metric(found) for name, metric in SELECTED.items()}
+    return {} if result.calibration is None else {name: metric(result) for name, metric in SELECTED.items()}
 
 
 def intervals(
@@ -102,12 +102,12 @@ def _grained(column: np.ndarray | None) -> np.ndarray | None:
     return None if column is None else np.rint(np.asarray(column, np.float64) / GRAIN) * GRAIN
 
 
-def ranking_errors(found: Outcomes) -> dict[str, float]:
+def ranking_errors(result: Outcomes) -> dict[str, float]:
     """What bounds the error of the macro means that come from histograms; empty where rows were not ranked."""
-    if found.scores is None or not len(found.scores.positive):
+    if result.scores is None or not len(result.scores.positive):
         return {}
     bounds = {
-        "macro_auroc_error": ranking.auroc(found.scores).macro_error(),
-        "macro_average_precision_error": ranking.average_precision(found.scores).macro_error(),
+        "macro_auroc_error": ranking.auroc(result.scores).macro_error(),
+        "macro_average_precision_error": ranking.average_precision(result.scores).macro_error(),
     }
     return {name: value for name, value in bounds.items() if not np.isnan(value)}

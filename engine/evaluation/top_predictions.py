@@ -52,9 +52,9 @@ def top_predictions(
     classes : (k,)
         The model's class index for each of the view's.
     """
-    found = each(
+    result = each(
         view, _TopPrediction(model, classes), workers, progress=progress, description=f"predict {view.store.name}"
     )
-    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    columns = [np.concatenate(parts) for parts in zip(*result, strict=True)]
     dataset, _, split = view.store.name.rpartition("/")
     return Predictions(title, dataset, split, class_names, *columns)

@@ -132,8 +132,8 @@ class App:
         session = self.session
         colouring = self.points.colourings[session.state.colour]
         self.legend.object = words.legend(colouring, session.state.only, session.counts())
-        found = session.searched()
-        self.found.object = "" if found is None else f'<p class="quiet">{int(found.sum()):,} points match</p>'
+        result = session.searched()
+        self.found.object = "" if result is None else f'<p class="quiet">{int(result.sum()):,} points match</p>'
 
     def _show_selection(self) -> None:
         chosen = self.session.selected()
@@ -190,9 +190,9 @@ class App:
 
 def about(points: Points, notes: Sequence[str]) -> str:
     """What map this is, how many points it has, and what is not on it."""
-    told = [f"{points.title} of {', '.join(one.name for one in points.sets)}", f"{points.n:,} points"]
-    told += [f"{points.left_out:,} rows left out: their coordinates are not numbers"] if points.left_out else []
-    return " · ".join([*told, *notes])
+    result = [f"{points.title} of {', '.join(one.name for one in points.sets)}", f"{points.n:,} points"]
+    result += [f"{points.left_out:,} rows left out: their coordinates are not numbers"] if points.left_out else []
+    return " · ".join([*result, *notes])
 
 
 def _formats(points: Points) -> dict[str, dict]:

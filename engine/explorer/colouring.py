@@ -76,11 +76,11 @@ def distinct(names: Sequence[str]) -> list[str]:
     ['crane', 'cat', 'crane (2)']
     """
     seen: Counter[str] = Counter()
-    found = []
+    result = []
     for name in names:
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result
 
 
 def by_answer(title: str, right: Array, known: Array) -> Colouring:
@@ -108,11 +108,11 @@ def answered(label: Array, predicted: Array, names: Sequence[str], model: str = 
     """
     suffix = f" of {model}" if model else ""
     key = f"-{model}" if model else ""
-    found = {f"prediction{key}": by_class(f"prediction{suffix}", predicted, names, NOT_PREDICTED)}
+    result = {f"prediction{key}": by_class(f"prediction{suffix}", predicted, names, NOT_PREDICTED)}
     known = (label >= 0) & (predicted >= 0)
     if known.any():
-        found[f"right{key}"] = by_answer(f"right or wrong{suffix}", label == predicted, known)
-    return found
+        result[f"right{key}"] = by_answer(f"right or wrong{suffix}", label == predicted, known)
+    return result
 
 
 def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring:

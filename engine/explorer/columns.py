@@ -69,8 +69,8 @@ def labelled(table: pa.Table, class_names: Sequence[str]) -> tuple[Array, list[s
         return np.full(table.num_rows, -1, np.int32), list(class_names)
     kind = table["label"].type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
-        code, found = words(table, "label")
-        return code.astype(np.int32), found
+        code, result = words(table, "label")
+        return code.astype(np.int32), result
     label = whole(table, "label", -1).astype(np.int32)
     return label, list(class_names) or _named(table, label)
 
@@ -78,11 +78,11 @@ def labelled(table: pa.Table, class_names: Sequence[str]) -> tuple[Array, list[s
 def _named(table: pa.Table, label: Array) -> list[str]:
     names = [str(index) for index in range(int(label.max(initial=-1)) + 1)]
     if "class" in table.column_names:
-        code, found = words(table, "class")
+        code, result = words(table, "class")
         seen, first = np.unique(label, return_index=True)
         for index, at in zip(seen, first, strict=True):
             if index >= 0 and code[at] >= 0:
-                names[index] = found[code[at]]
+                names[index] = result[code[at]]
     return names
 
 
@@ -98,13 +98,13 @@ def colourings(
     member : (n,)
         Indices of `sets`.
     """
-    found = {"label": by_class("label", label, names, NO_LABEL)} if (label >= 0).any() else {}
+    result = {"label": by_class("label", label, names, NO_LABEL)} if (label >= 0).any() else {}
     if _holds(table, "predicted"):
-        found |= answered(label, whole(table, "predicted", -1).astype(np.int32), names)
+        result |= answered(label, whole(table, "predicted", -1).astype(np.int32), names)
     if _holds(table, "confidence"):
-        found["confidence"] = by_confidence("confidence", numbers(table, "confidence"))
-    found["dataset"] = by_class("dataset", member, [one.name for one in sets], "")
-    return found | dict(_clustered(table)) | dict(_placed(table)) | dict(_own(table))
+        result["confidence"] = by_confidence("confidence", numbers(table, "confidence"))
+    result["dataset"] = by_class("dataset", member, [one.name for one in sets], "")
+    return result | dict(_clustered(table)) | dict(_placed(table)) | dict(_own(table))
 
 
 def _holds(table: pa.Table, name: str) -> bool:
@@ -136,12 +136,12 @@ def _own(table: pa.Table) -> Iterator[tuple[str, Colouring]]:
     """By other columns that the table brings, of words, yes and no, or few whole numbers; in the order of the words."""
     for name in table.column_names:
         if name not in PREDICTED_SCHEMA.names and _is_worded(table[name]) and _holds(table, name):
-            code, found = words(table, name)
-            order = sorted(range(len(found)), key=lambda one: _rank(found[one]))
-            place = np.empty(len(found) + 1, np.int32)
-            place[[*order, -1]] = [*range(len(found)), -1]
-            if 1 < len(found) <= MOST_WORDS:
-                yield name, by_class(name, place[code], [found[one] for one in order], NOT_KNOWN)
+            code, result = words(table, name)
+            order = sorted(range(len(result)), key=lambda one: _rank(result[one]))
+            place = np.empty(len(result) + 1, np.int32)
+            place[[*order, -1]] = [*range(len(result)), -1]
+            if 1 < len(result) <= MOST_WORDS:
+                yield name, by_class(name, place[code], [result[one] for one in order], NOT_KNOWN)
 
 
 def _is_worded(column: pa.ChunkedArray) -> bool:

@@ -27,7 +27,7 @@ def joined(points: Points, runs: Sequence[Location]) -> tuple[Points, list[str]]
     InputError
         One of them is no run folder.
     """
-    told = []
+    result = []
     for run in runs:
         if not (run / MANIFEST).exists():
             raise InputError(f"{run} is no run folder: it has no {MANIFEST}; name a folder below runs/")
@@ -37,11 +37,11 @@ def joined(points: Points, runs: Sequence[Location]) -> tuple[Points, list[str]]
             others, confidence = _of_explained(points, run)
             more |= others
         if not more:
-            told.append(f"{run.name} says nothing of {', '.join(one.name for one in points.sets)}")
+            result.append(f"{run.name} says nothing of {', '.join(one.name for one in points.sets)}")
         points = points.coloured(**more)
         if points.confidence is None and confidence is not None:
             points = replace(points, confidence=confidence)
-    return points, told
+    return points, result
 
 
 def _of_explained(points: Points, run: Location) -> tuple[dict[str, Colouring], Array | None]:
@@ -68,15 +68,15 @@ def _predicted(points: Points, run: Location, only: str = "") -> tuple[dict[str,
     """Colourings by the predictions of all models of the run, or of the one called so, and how sure the first is that
     says it, ``(n,)``.
     """
-    found: dict[str, Colouring] = {}
+    result: dict[str, Colouring] = {}
     first = None
     for model in [only] if only else models_in_run(run) or [""]:
         answers = list(_answers(points, run, model))
         if answers:
             more, confidence = _coloured(points, answers, model or run.name)
-            found |= more
+            result |= more
             first = confidence if first is None else first
-    return found, first
+    return result, first
 
 
 def _answers(points: Points, run: Location, model: str) -> Iterator[tuple[int, Predictions]]:
@@ -102,12 +102,12 @@ def _merged(points: Points, answers: Sequence[tuple[int, Predictions]], names: S
     """What is predicted for each point, an index of `names` or -1, and how surely, NaN where unknown; ``(n,)`` each."""
     index = {name: code for code, name in enumerate(names)}
     predicted, confidence = np.full(points.n, -1, np.int32), np.full(points.n, np.nan, np.float32)
-    for number, found in answers:
-        here, there = positions(points, number, found.sample_id)
-        code = np.array([index[name] for name in distinct(found.class_names)], np.int32)
-        predicted[here] = code[found.predicted[there]]
-        if found.confidence is not None:
-            confidence[here] = found.confidence[there]
+    for number, result in answers:
+        here, there = positions(points, number, result.sample_id)
+        code = np.array([index[name] for name in distinct(result.class_names)], np.int32)
+        predicted[here] = code[result.predicted[there]]
+        if result.confidence is not None:
+            confidence[here] = result.confidence[there]
     return predicted, confidence
 
 
@@ -116,7 +116,9 @@ def _labels(points: Points, answers: Sequence[tuple[int, Predictions]]) -> tuple
     known = points.colourings.get("label")
     names = [name for name in known.names if name != NO_LABEL] if known else []
     label = np.where(known.code < len(names), known.code, -1) if known else np.full(points.n, -1)
-    return label, list(dict.fromkeys([*names, *(name for _, found in answers for name in distinct(found.class_names))]))
+    return label, list(
+        dict.fromkeys([*names, *(name for _, result in answers for name in distinct(result.class_names))])
+    )
 
 
 def _explained(points: Points, run: Location) -> dict[str, Colouring]:

@@ -105,9 +105,9 @@ def _members(table: pa.Table) -> tuple[tuple[Set, ...], Array]:
     return sets, place[member]
 
 
-def _or_empty(code: Array, found: list[str]) -> tuple[Array, list[str]]:
+def _or_empty(code: Array, result: list[str]) -> tuple[Array, list[str]]:
     """The same with an empty word for null."""
-    return np.where(code < 0, len(found), code).astype(np.int64), [*found, ""]
+    return np.where(code < 0, len(result), code).astype(np.int64), [*result, ""]
 
 
 def _rows_in(member: Array) -> Array:

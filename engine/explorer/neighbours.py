@@ -76,12 +76,12 @@ def stores_of(points: Points, workspace: Location, inputs: Sequence[dict]) -> St
     """
     recorded = [(Location(one["place"]), one["config_hash"]) for one in inputs]
     opened = [store for place, made in recorded if (store := _opened(place)) and store.manifest.config_hash == made]
-    found = _matched(points.sets, opened)
-    for backbone in embeddings_folder(workspace).names() if not found else ():
+    result = _matched(points.sets, opened)
+    for backbone in embeddings_folder(workspace).names() if not result else ():
         folder = embeddings_folder(workspace) / backbone
         there = [_opened(folder / slug(one.dataset) / slug(one.split)) for one in points.sets]
-        found = found or _matched(points.sets, [store for store in there if store])
-    return Stores(found)
+        result = result or _matched(points.sets, [store for store in there if store])
+    return Stores(result)
 
 
 def _opened(place: Location) -> EmbeddingStore | None:
@@ -106,14 +106,14 @@ def neighbours_of(points: Points, stores: Stores, point: int, count: int, worker
     query = stores.vector(points, point)
     if query is None:
         return nearest_on_map(points, point, count), ON_MAP
-    distances, found = [], []
+    distances, result = [], []
     for number, store in enumerate(stores.stores):
         near = fold(store.view(), partial(Near.of, query, count + 1), workers, description="neighbours")
         for distance, sample_id in zip(near.distance, near.sample_id, strict=True):
             place = points.find(*points.sets[number], int(sample_id))
             if place is not None:
                 distances.append(-1.0 if place == point else distance)
-                found.append(place)
-    order = np.lexsort([found, distances])[: count + 1]
+                result.append(place)
+    order = np.lexsort([result, distances])[: count + 1]
     rows = sum(store.rows for store in stores.stores)
-    return np.array(found, np.int64)[order], BY_FEATURES.format(rows)
+    return np.array(result, np.int64)[order], BY_FEATURES.format(rows)

@@ -55,12 +55,12 @@ def nearest_point(points: Points, x: float, y: float, reach: tuple[float, float]
         Which points count.
     """
     close = inside_box(points.x, points.y, x - reach[0], x + reach[0], y - reach[1], y + reach[1])
-    found = np.flatnonzero(close if among is None else close & among)
-    if not len(found):
+    result = np.flatnonzero(close if among is None else close & among)
+    if not len(result):
         return None
-    far = ((points.x[found] - x) / reach[0]) ** 2 + ((points.y[found] - y) / reach[1]) ** 2
+    far = ((points.x[result] - x) / reach[0]) ** 2 + ((points.y[result] - y) / reach[1]) ** 2
     best = int(far.argmin())
-    return int(found[best]) if far[best] <= 1 else None
+    return int(result[best]) if far[best] <= 1 else None
 
 
 def nearest_on_map(points: Points, point: int, count: int) -> Array:
@@ -69,8 +69,8 @@ def nearest_on_map(points: Points, point: int, count: int) -> Array:
     far = (x - x[point]) ** 2 + (y - y[point]) ** 2
     far[point] = -1
     count = min(count + 1, points.n)
-    found = np.argpartition(far, count - 1)[:count]
-    return found[np.lexsort([found, far[found]])]
+    result = np.argpartition(far, count - 1)[:count]
+    return result[np.lexsort([result, far[result]])]
 
 
 def found_by(points: Points, text: str) -> Array | None:
@@ -85,11 +85,11 @@ def found_by(points: Points, text: str) -> Array | None:
     named = _of_class(points, text)
     if named is not None:
         return named
-    found = points.sample_id == int(text) if text.isdecimal() and len(text) < 19 else np.zeros(points.n, bool)
+    result = points.sample_id == int(text) if text.isdecimal() and len(text) < 19 else np.zeros(points.n, bool)
     for one in (one for key, one in points.colourings.items() if key.partition("-")[0] in WORDED):
-        found |= np.array([text in name.casefold() for name in one.names], bool)[one.code]
+        result |= np.array([text in name.casefold() for name in one.names], bool)[one.code]
     paths = pc.match_substring(points.path, text, ignore_case=True)
-    return found | np.asarray(pa.chunked_array(paths).to_numpy() if points.n else found, bool)
+    return result | np.asarray(pa.chunked_array(paths).to_numpy() if points.n else result, bool)
 
 
 def _of_class(points: Points, text: str) -> Array | None:

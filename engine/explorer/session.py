@@ -209,9 +209,9 @@ class Session:
 
     def point_at(self, number: int, x: float, y: float) -> None:
         """The pointer has moved."""
-        found = self.at(number, x, y) if 0 <= number < len(self.charts) else None
-        if found != self.hovered:
-            self.hovered = found
+        result = self.at(number, x, y) if 0 <= number < len(self.charts) else None
+        if result != self.hovered:
+            self.hovered = result
             self.changed("hovered")
             self.mark()
 
@@ -255,10 +255,10 @@ class Session:
 
     async def _select_neighbours(self) -> None:
         point = self.kept
-        found, how = await asyncio.get_running_loop().run_in_executor(None, self._neighbours, point)
+        result, how = await asyncio.get_running_loop().run_in_executor(None, self._neighbours, point)
         self.state = replace(self.state, search="", only="")
         self.changed("state")
-        self.select(found, how)
+        self.select(result, how)
         self.changed("kept")
 
     def _neighbours(self, point: int) -> tuple[Array, str]:

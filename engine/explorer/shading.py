@@ -63,11 +63,11 @@ class Layer(NamedTuple):
 def in_window(x: Array, y: Array, frame: Frame) -> tuple[Array, Array]:
     """Indices ``(m,)`` of the points in the frame, and the pixel of each, counted row by row from the lower left."""
     x0, x1, y0, y1 = frame.window
-    found = np.flatnonzero((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
+    result = np.flatnonzero((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
     wide, tall = frame.pixel
-    column = np.minimum(((x[found] - x0) / wide).astype(np.int32), frame.width - 1)
-    line = np.minimum(((y[found] - y0) / tall).astype(np.int32), frame.height - 1)
-    return found, line * frame.width + column
+    column = np.minimum(((x[result] - x0) / wide).astype(np.int32), frame.width - 1)
+    line = np.minimum(((y[result] - y0) / tall).astype(np.int32), frame.height - 1)
+    return result, line * frame.width + column
 
 
 def radius_for(count: int) -> int:
@@ -133,13 +133,13 @@ def shade(x: Array, y: Array, code: Array, palette: Array, focus: Array | None, 
     focus : (n,) bool or None
         The points that are looked at; the others are grey, and below.
     """
-    found, pixel = in_window(x, y, frame)
-    radius = radius_for(len(found))
-    seen = np.ones(len(found), bool) if focus is None else focus[found]
+    result, pixel = in_window(x, y, frame)
+    radius = radius_for(len(result))
+    seen = np.ones(len(result), bool) if focus is None else focus[result]
     grey = np.array([PALE], np.uint8)
     layers = []
     for part, colours in ((seen, palette), (~seen, grey)):
         cover, owner = spread(pixel[part], radius, frame)
-        chosen = code[found[part]][owner] if colours is palette else np.zeros(len(owner), np.int8)
+        chosen = code[result[part]][owner] if colours is palette else np.zeros(len(owner), np.int8)
         layers.append(counted(cover, chosen, colours, frame))
     return over(*layers, 1.0 if radius else FAINT)

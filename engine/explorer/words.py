@@ -53,8 +53,8 @@ def image_address(points: Points, point: int, side: int) -> str:
 
 def facts(points: Points, point: int) -> list[tuple[str, str]]:
     """What is known of a point: names and values, in the order of the colourings."""
-    told = [(one.title, one.names[one.code[point]]) for one in _told(points)]
-    known = [(title, name) for title, name in told if name not in UNTOLD]
+    result = [(one.title, one.names[one.code[point]]) for one in _told(points)]
+    known = [(title, name) for title, name in result if name not in UNTOLD]
     if points.confidence is not None and np.isfinite(points.confidence[point]):
         known.append(("confidence", f"{points.confidence[point]:.1%}"))
     one = points.sets[points.member[point]]
@@ -95,8 +95,8 @@ def thumbnails(points: Points, chosen: Array, first: int, count: int, side: int)
     steps = _step("page", first - count, "Before", there=first > 0) + _step(
         "page", last, "Next", there=last < len(chosen)
     )
-    told = f'<p class="row quiet"><span>images {first + 1:,}-{last:,} of {len(chosen):,}</span>{steps}</p>'
-    return f'<div class="grid">{pictures}</div>{told if len(chosen) > count else ""}'
+    result = f'<p class="row quiet"><span>images {first + 1:,}-{last:,} of {len(chosen):,}</span>{steps}</p>'
+    return f'<div class="grid">{pictures}</div>{result if len(chosen) > count else ""}'
 
 
 def _thumbnail(points: Points, point: int, side: int) -> str:
@@ -116,8 +116,8 @@ def selection(points: Points, chosen: Array | None, how: str) -> str:
     """How many points are selected and what they are, in a sentence; what to do where there are none."""
     if chosen is None:
         return f'<h2>Selection</h2><p class="quiet">{EMPTY_SELECTION}</p>'
-    told = f"<b>{len(chosen):,}</b> of {points.n:,} points{f', {escape(how)}' if how else ''}"
-    parts = [told, *(escape(part) for part in _composition(points, chosen))]
+    result = f"<b>{len(chosen):,}</b> of {points.n:,} points{f', {escape(how)}' if how else ''}"
+    parts = [result, *(escape(part) for part in _composition(points, chosen))]
     clear = '<button class="act plain" data-act="clear" data-value="">Clear</button>'
     return f'<h2>Selection {clear}</h2><p class="told">{" · ".join(parts)}</p>'
 
@@ -126,12 +126,12 @@ def _composition(points: Points, chosen: Array) -> list[str]:
     """Of the selected points: the share that is right, and the most frequent classes."""
     if not len(chosen):
         return []
-    told = []
+    result = []
     right = next((one for key, one in points.colourings.items() if key.startswith("right")), None)
     if right:
         counts = np.bincount(right.code[chosen], minlength=2)[:2]
-        told += [f"{counts[0] / counts.sum():.1%} right"] if counts.sum() else []
+        result += [f"{counts[0] / counts.sum():.1%} right"] if counts.sum() else []
     first = next(iter(points.colourings.values()))
     counts = np.bincount(first.code[chosen], minlength=len(first.names))
     most = [index for index in np.argsort(-counts, kind="stable")[:MOST_NAMED] if counts[index]]
-    return [*told, ", ".join(f"{first.names[index]} {counts[index] / len(chosen):.0%}" for index in most)]
+    return [*result, ", ".join(f"{first.names[index]} {counts[index] / len(chosen):.0%}" for index in most)]

@@ -102,8 +102,8 @@ def find_changes(
     if not len(rows):
         return Changes(0, 0, frozenset())
     with progress.task("comparing images with those that were extracted", len(rows), "images") as task:
-        found = digests_of(source, rows, task.advance)
-    changed = rows[found != known[rows]]
+        result = digests_of(source, rows, task.advance)
+    changed = rows[result != known[rows]]
     return Changes(len(rows), len(changed), frozenset(part_of[changed].tolist()))
 
 
@@ -122,11 +122,11 @@ def digests_of(source: Source, rows: np.ndarray, advance) -> np.ndarray:
     blocks = [rows[start : start + BLOCK_IMAGES] for start in range(0, len(rows), BLOCK_IMAGES)]
 
     def work(share: list[np.ndarray]) -> list[np.ndarray]:
-        own, found = pickle.loads(frozen), []
+        own, result = pickle.loads(frozen), []
         for block in share:
-            found.append(np.array([_digest(own, int(row)) for row in block], np.uint64))
+            result.append(np.array([_digest(own, int(row)) for row in block], np.uint64))
             advance(len(block))
-        return found
+        return result
 
     threads = min(processors(), len(blocks))
     with ThreadPoolExecutor(threads, "compare") as pool:

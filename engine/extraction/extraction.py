@@ -184,15 +184,15 @@ class Work:
 
     def _rejected(self) -> dict[int, list[dict[str, Any]]]:
         """The rejected images of each part that has some, as far as the store's lists can be read."""
-        found: dict[int, list[dict[str, Any]]] = {}
+        result: dict[int, list[dict[str, Any]]] = {}
         for row in self.writer.rejected():
             if row["sample_id"] < len(self.listing):
-                found.setdefault(int(self._part_of[row["sample_id"]]), []).append(row)
+                result.setdefault(int(self._part_of[row["sample_id"]]), []).append(row)
         for part in range(len(self.places)):
             rows = self.writer.rejected_of(part)
             if rows is not None:
-                found[part] = rows
-        return found
+                result[part] = rows
+        return result
 
     def _moved(self, progress: Progress) -> str:
         """A sentence where the store's images lay elsewhere before and are the same; empty where they were not moved.
@@ -205,16 +205,16 @@ class Work:
         job, place = self.job, full_path(self.job.place)
         if not (job.folder / MANIFEST).exists():
             return ""
-        found = read_manifest(job.folder)
-        before = found.place or full_path(found.provenance.source)
+        result = read_manifest(job.folder)
+        before = result.place or full_path(result.provenance.source)
         if before == place or not before or not place:
             return ""
-        if Path(before.partition("+")[0]).exists() or not found.place or not self._same_images(progress):
+        if Path(before.partition("+")[0]).exists() or not result.place or not self._same_images(progress):
             raise InputError(
                 f"{job.folder} holds {job.dataset}/{job.split} made from {before}, and {place} is another place under "
                 "the same name; give this one a name of its own with --name, or choose another --workspace"
             )
-        self.writer.rewrite(found, place=place)
+        self.writer.rewrite(result, place=place)
         return f"the images lie in {place} now, and are those that were extracted in {before}"
 
     def _same_images(self, progress: Progress) -> bool:

@@ -173,11 +173,11 @@ def _shares(
     columns = [answers[i] == answers[j] for i, j in pairs]
     columns += [] if label is None else list(answers == label)
     wide = max(1, BLOCK // max(1, answers.shape[1]))
-    found = [
+    result = [
         resampled_means(ids, np.stack(columns[at : at + wide], axis=1), seed, replicates)
         for at in range(0, len(columns), wide)
     ]
-    return Shares(*np.split(np.concatenate(found, axis=1), [len(pairs)], axis=1))
+    return Shares(*np.split(np.concatenate(result, axis=1), [len(pairs)], axis=1))
 
 
 def _fitted(reference: Shares, target: Shares, pairs: np.ndarray, *, leave_one_out: bool) -> AgreementLine:
@@ -241,7 +241,7 @@ def _direct(x: np.ndarray, y: np.ndarray, z: np.ndarray, slope: np.ndarray, pair
     """ALine-D ``(b, m)``: of each pair, the mean probit of its accuracies lies as far from that of its agreement on the
     target as on the reference, times the slope; solved for the target accuracies by least squares.
     """
-    found, models = np.full(z.shape, np.nan), z.shape[1]
+    result, models = np.full(z.shape, np.nan), z.shape[1]
     means = np.zeros((len(pairs), models))
     means[np.arange(len(pairs))[:, None], pairs] = 0.5
     wanted = y + slope[:, None] * (z @ means.T - x)
@@ -249,8 +249,8 @@ def _direct(x: np.ndarray, y: np.ndarray, z: np.ndarray, slope: np.ndarray, pair
         if np.isfinite(z[b]).all():
             good = np.isfinite(wanted[b])
             if np.linalg.matrix_rank(means[good]) == models:
-                found[b] = ndtr(np.linalg.lstsq(means[good], wanted[b][good])[0])
-    return found
+                result[b] = ndtr(np.linalg.lstsq(means[good], wanted[b][good])[0])
+    return result
 
 
 def _bounds(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,17 +19,17 @@ class FromTheLine:
 
     def estimate(self, source: Scored, target: Scored, options: ForecastOptions) -> Forecast:
         """See `Method`; a model that is not among those compared is placed on their line."""
-        found = lined(source.heads, target.heads, options)
+        result = lined(source.heads, target.heads, options)
         accuracy = source.right.mean()
         if source.own >= 0:
-            value, replicates = found.estimates[source.own], found.replicates[:, source.own]
+            value, replicates = result.estimates[source.own], result.replicates[:, source.own]
         else:
             right = resampled_means(
                 source.sample_id, source.right[:, None], seeds(options.seed)[0], options.replicates
             )[:, 0]
-            value = found.expected(accuracy)
-            replicates = on_the_line(found.lines[:, 0], found.lines[:, 1], right[1:])
-        return forecast("aline-s", float(value), bounds_of(replicates), source, target, found)
+            value = result.expected(accuracy)
+            replicates = on_the_line(result.lines[:, 0], result.lines[:, 1], right[1:])
+        return forecast("aline-s", float(value), bounds_of(replicates), source, target, result)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Direct:
 
     def estimate(self, source: Scored, target: Scored, options: ForecastOptions) -> Forecast:
         """See `Method`."""
-        found = lined(source.heads, target.heads, options)
-        low, high = (float(one[source.own]) for one in (found.direct_low, found.direct_high))
+        result = lined(source.heads, target.heads, options)
+        low, high = (float(one[source.own]) for one in (result.direct_low, result.direct_high))
         bounds = (low, high) if np.isfinite(low) else (None, None)
-        return forecast("aline-d", float(found.direct[source.own]), bounds, source, target, found)
+        return forecast("aline-d", float(result.direct[source.own]), bounds, source, target, result)
 
 
 @lru_cache(maxsize=2)
@@ -66,15 +66,15 @@ def forecast(
     bounds: tuple[float | None, float | None],
     source: Scored,
     target: Scored,
-    found: AgreementLine,
+    result: AgreementLine,
 ) -> Forecast:
     """The value with its sentence, or why there is none."""
     accuracy = source.right.mean()
     if np.isnan(value):
         reason = f"an accuracy of exactly {100 * accuracy:.0f} % on {source.name} has no place on a probit axis"
-        sentence = reason if accuracy in (0, 1) else f"the models agree too evenly for a line ({found.pairs} pairs)"
+        sentence = reason if accuracy in (0, 1) else f"the models agree too evenly for a line ({result.pairs} pairs)"
         return Forecast(name, value, None, None, target.n, sentence)
-    sentence = f"the line of {found.pairs} pairs of models (slope {found.slope:.2f}, r {found.r:.3f}) takes "
+    sentence = f"the line of {result.pairs} pairs of models (slope {result.slope:.2f}, r {result.r:.3f}) takes "
     sentence += f"{100 * accuracy:.1f} % on {source.name} to {shown(value, *bounds)} on {target.name}"
     return Forecast(name, value, *bounds, target.n, sentence)
 

@@ -115,6 +115,6 @@ def truth(target: Scored) -> Truth | None:
     return Truth(right / known.n, *clopper_pearson(right, known.n), known.n)
 
 
-def backtested(forecast: Forecast, found: Truth) -> float:
+def backtested(forecast: Forecast, result: Truth) -> float:
     """The forecast's error, estimate - truth, as a difference of shares."""
-    return float(np.float64(forecast.value) - found.value)
+    return float(np.float64(forecast.value) - result.value)

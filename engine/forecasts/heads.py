@@ -54,5 +54,5 @@ def _head(model: Classifier, rows: View, seed: int, workers: Workers, progress: 
     options = ProbeOptions(view="normalised" if known and model.normalised else "", seed=seed)
     cut = rows.stop - rows.rows // HELD_OUT
     part, held = View(rows.store, rows.start, cut), View(rows.store, cut, rows.stop)
-    found = train(model.name if known else OTHERWISE, part, held, options, workers, progress)
-    return replace(found, class_names=model.class_names, features=model.features)
+    result = train(model.name if known else OTHERWISE, part, held, options, workers, progress)
+    return replace(result, class_names=model.class_names, features=model.features)

@@ -267,12 +267,12 @@ def score(
     k = len(panel.models[0].class_names)
     share = KEPT / max(1, k * len(panel.models) * view.rows)
     ask = _Ask(panel, np.asarray(classes, np.int64), share, labelled_only)
-    found = fold(view, ask, workers, progress=progress, description=f"predictions for {view.store.name}")
-    return _parted(found, panel, view.store.name, k)
+    result = fold(view, ask, workers, progress=progress, description=f"predictions for {view.store.name}")
+    return _parted(result, panel, view.store.name, k)
 
 
-def _parted(found: Answers, panel: Panel, name: str, classes: int) -> list[Scored]:
-    sample_id, label, predicted, surety_, kept, probabilities = (np.concatenate(blocks) for blocks in found[:-1])
+def _parted(result: Answers, panel: Panel, name: str, classes: int) -> list[Scored]:
+    sample_id, label, predicted, surety_, kept, probabilities = (np.concatenate(blocks) for blocks in result[:-1])
     s, n = len(panel.models), max(1, len(label))
     group = panel.group if panel.heads else range(s)
     heads = Heads(sample_id, label, predicted[:, s:] if panel.heads else predicted, np.array(group))
@@ -288,7 +288,7 @@ def _parted(found: Answers, panel: Panel, name: str, classes: int) -> list[Score
             -1 if panel.heads else i,
             surety_[:, i, 0],
             surety_[:, i, 1],
-            found.gram[i] / n,
+            result.gram[i] / n,
             probabilities[:, i],
             np.flatnonzero(kept),
         )

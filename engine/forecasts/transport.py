@@ -74,8 +74,8 @@ def transported(p: np.ndarray, shares: np.ndarray) -> Plan:
     prices, low, high = np.zeros(len(used)), 0.0, 1.0
     for sharpness in SHARPNESS:
         options = {"maxiter": STEPS, "ftol": 1e-9, "gtol": 1e-6}
-        found = minimize(_smooth, prices, (p_used, q, sharpness), jac=True, method="L-BFGS-B", options=options)
-        prices = found.x
+        result = minimize(_smooth, prices, (p_used, q, sharpness), jac=True, method="L-BFGS-B", options=options)
+        prices = result.x
         high = float((p_used - prices).max(axis=1).mean() + q @ prices)
         low = max(low, _reached(p_used, q, prices, sharpness))
         if high - low < CLOSE:

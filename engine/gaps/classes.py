@@ -128,14 +128,14 @@ def class_drops(
     p = _p_values(seen.score, null.score)
     posterior = _posterior(seen.raw, seen.error)
     worst = ndtri(1 - level / seen.raw.size)
-    found = {
+    result = {
         "raw": seen.raw,
         "error": seen.error,
         **posterior.columns(),
         "p": p,
         "adjusted_p": adjusted(p),
     }
-    wide = {name: _widened(column, both) for name, column in found.items()}
+    wide = {name: _widened(column, both) for name, column in result.items()}
     return ClassDrops(
         **wide,
         flagged=np.nan_to_num(wide["adjusted_p"], nan=1.0) <= level,

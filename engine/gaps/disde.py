@@ -218,10 +218,10 @@ def _reweighted(sides: Sequence[Rows], odds: Sequence[Array], up: Sequence[Array
             slope += sign * (column @ (share * expit(score)))
         return value, slope
 
-    found = minimize(
+    result = minimize(
         loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, 1), (0, 1), (None, None)]
     )
-    return [found.x @ column for column in columns]
+    return [result.x @ column for column in columns]
 
 
 def _refusal(effective: tuple[float, float], novel: tuple[float, float], common: float) -> str:
@@ -354,5 +354,5 @@ def _all_novel(sides: Sequence[_Means], whole: Sequence[_Means]) -> _Terms:
 
 
 def _levels(reference: _Means, target: _Means) -> tuple[float, float, float, float]:
-    found = (reference.right, reference.shared_right, target.shared_right, target.right)
-    return tuple(float(one) for one in found)
+    result = (reference.right, reference.shared_right, target.shared_right, target.right)
+    return tuple(float(one) for one in result)

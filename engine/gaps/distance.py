@@ -234,14 +234,14 @@ class Reference:
         classes = len(view.store.class_names)
         of = partial(_labelled_moments, classes=classes)
         description = f"moments of {view.store.name}"
-        found = fold(view, of, workers, progress=progress, description=description)
-        if not found.total.n:
-            found = fold(view, _one_class, workers, progress=progress, description=description)
-        if found.total.n < 2:
-            raise InputError(f"{view.store.name} has {found.total.n} rows here; distances from it need two or more")
-        if not np.isfinite(found.total.scatter).all():
+        result = fold(view, of, workers, progress=progress, description=description)
+        if not result.total.n:
+            result = fold(view, _one_class, workers, progress=progress, description=description)
+        if result.total.n < 2:
+            raise InputError(f"{view.store.name} has {result.total.n} rows here; distances from it need two or more")
+        if not np.isfinite(result.total.scatter).all():
             raise InputError(f"a feature of {view.store.name} is not finite; extract or import this set again")
-        return cls(model, view, found, workers, progress)
+        return cls(model, view, result, workers, progress)
 
 
 def _labelled_moments(chunk: Chunk, classes: int) -> LabelledMoments:

@@ -64,8 +64,8 @@ class ValidLabels:
                 )
             return np.arange(self.rows)
         place = np.minimum(np.searchsorted(self.sample_id, sample_id), max(self.rows - 1, 0))
-        found = self.sample_id[place] == sample_id if self.rows else np.zeros(len(sample_id), bool)
-        return np.where(found, place, -1)
+        result = self.sample_id[place] == sample_id if self.rows else np.zeros(len(sample_id), bool)
+        return np.where(result, place, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +124,13 @@ def read_labels(place: str, class_names: Sequence[str]) -> ValidLabels:
 def _json(source: Location) -> tuple[Sequence | None, list | None]:
     """Names and class sets of a JSON list of lists or an object; nothing for a JSON table."""
     try:
-        found = json.loads(source.read_text())
+        result = json.loads(source.read_text())
     except ValueError:
         return None, None
-    if isinstance(found, dict) and all(isinstance(one, list | int | str) for one in found.values()):
-        return list(found), [_several(one) for one in found.values()]
-    if isinstance(found, list) and all(isinstance(one, list | int) for one in found):
-        return None, [_several(one) for one in found]
+    if isinstance(result, dict) and all(isinstance(one, list | int | str) for one in result.values()):
+        return list(result), [_several(one) for one in result.values()]
+    if isinstance(result, list) and all(isinstance(one, list | int) for one in result):
+        return None, [_several(one) for one in result]
     return None, None
 
 
@@ -180,8 +180,8 @@ def _indices(word: object, index: dict[str, int], place: str) -> list[int]:
     if isinstance(word, str) and word in index:
         return [index[word]]
     parts = word.replace(",", " ").split() if isinstance(word, str) else [word]
-    found = [index.get(part, part) if isinstance(part, str) else part for part in parts]
-    numbers = [int(one) if str(one).lstrip("-").isdigit() else -2 for one in found]
+    result = [index.get(part, part) if isinstance(part, str) else part for part in parts]
+    numbers = [int(one) if str(one).lstrip("-").isdigit() else -2 for one in result]
     for part, number in zip(parts, numbers, strict=True):
         if not -1 <= number < len(index):
             raise InputError(f"{place} has a class {part!r} that is not among the {len(index)} classes of the set")

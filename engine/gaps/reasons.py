@@ -191,10 +191,10 @@ def reasons(
     unknown = np.full(width, np.inf)
     measure = Measure(model, score, reference, own, unknown)
     known = each(reference, measure, workers, progress=progress, description=f"thresholds from {reference.store.name}")
-    found = {name: np.concatenate([part[name] for part in known]) for name in known[0] if name != "path"}
-    limits = thresholds(found, half - reference.start, None if domains is None else domains.reference)
-    pairs = confusable(found["label"], found["predicted"], width)
-    measure = Measure(model, score, target, theirs, confidences(found, width))
+    result = {name: np.concatenate([part[name] for part in known]) for name in known[0] if name != "path"}
+    limits = thresholds(result, half - reference.start, None if domains is None else domains.reference)
+    pairs = confusable(result["label"], result["predicted"], width)
+    measure = Measure(model, score, target, theirs, confidences(result, width))
     parts = each(target, measure, workers, progress=progress, description=f"reasons for {target.store.name}")
     scores = np.full(target.rows, np.nan) if domains is None else np.asarray(domains.target, np.float64)
     tables = [
@@ -226,16 +226,16 @@ def _indices(view: View, classes: Array | None) -> Array:
     return np.append(own, -1)
 
 
-def thresholds(found: dict[str, Array], half: int, domain: Array | None) -> Thresholds:
+def thresholds(result: dict[str, Array], half: int, domain: Array | None) -> Thresholds:
     """What the measured reference rows say; strangeness is taken from those from `half` on."""
-    strange = found["strangeness"][half:]
+    strange = result["strangeness"][half:]
     return Thresholds(
-        closeness=_quantile(found["probability"] - found["runner_up_probability"], CLOSE),
-        boundary=_quantile(found["boundary"], CLOSE),
+        closeness=_quantile(result["probability"] - result["runner_up_probability"], CLOSE),
+        boundary=_quantile(result["boundary"], CLOSE),
         far=_quantile(strange, FAR),
         very_far=_quantile(strange, VERY_FAR),
         domain=_quantile(np.zeros(0) if domain is None else np.asarray(domain), ALONG),
-        low=_quantile(found["label_probability"], LOW),
+        low=_quantile(result["label_probability"], LOW),
     )
 
 
@@ -244,9 +244,9 @@ def _quantile(values: Array, level: float) -> float:
     return float(np.quantile(values, level)) if len(values) else float("nan")
 
 
-def confidences(found: dict[str, Array], classes: int) -> Array:
+def confidences(result: dict[str, Array], classes: int) -> Array:
     """Confident learning's thresholds: mean probability of each class over its own rows, infinite without any; (k,)."""
-    label, own = found["label"], found["label_probability"]
+    label, own = result["label"], result["label_probability"]
     known = (label >= 0) & np.isfinite(own)
     count = np.bincount(label[known], minlength=classes)
     total = np.bincount(label[known], own[known], minlength=classes)
@@ -266,27 +266,27 @@ def confusable(label: Array, predicted: Array, classes: int) -> Array:
     return table | table.T
 
 
-def coded(found: dict[str, Array], limits: Thresholds, pairs: Array, domain: Array) -> pa.Table:
+def coded(result: dict[str, Array], limits: Thresholds, pairs: Array, domain: Array) -> pa.Table:
     """The reasons table of measured rows; ``domain : (n,)`` is NaN where it is not known."""
-    label, predicted = found["label"], found["predicted"]
+    label, predicted = result["label"], result["predicted"]
     known = label >= 0
     wrong = known & (label != predicted)
-    rival = np.where(wrong, label, found["runner_up"])
-    close = found["probability"] - found["runner_up_probability"] <= limits.closeness
-    suggestion = found["suggested"]
-    columns = dict(found) | {
+    rival = np.where(wrong, label, result["runner_up"])
+    close = result["probability"] - result["runner_up_probability"] <= limits.closeness
+    suggestion = result["suggested"]
+    columns = dict(result) | {
         "right": pa.array(~wrong, mask=~known),
         "domain": domain,
-        "ambiguous_label": known & close & (found["label_rank"] < TOP_FEW),
+        "ambiguous_label": known & close & (result["label_rank"] < TOP_FEW),
         "confusable_pair": (rival >= 0) & pairs[predicted, np.maximum(rival, 0)],
-        "near_boundary": found["boundary"] <= limits.boundary,
-        "far_from_training": found["strangeness"] > limits.far,
-        "very_far_from_training": found["strangeness"] > limits.very_far,
+        "near_boundary": result["boundary"] <= limits.boundary,
+        "far_from_training": result["strangeness"] > limits.far,
+        "very_far_from_training": result["strangeness"] > limits.very_far,
         "domain_direction": domain > limits.domain,
         "likely_label_error": known
         & (suggestion >= 0)
         & (suggestion != label)
-        & (found["label_probability"] < limits.low),
+        & (result["label_probability"] < limits.low),
     }
     arrays = [_column(columns[field.name], field) for field in REASONS_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=REASONS_SCHEMA)

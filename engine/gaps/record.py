@@ -40,7 +40,7 @@ def _reason_json(one: CodeShare) -> dict[str, Any]:
 def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
     breakdown, sides = analysis.breakdown, analysis.sides
     drops, names = breakdown.drops, analysis.class_names
-    found = {
+    result = {
         "model": sides[0].model,
         **{
             name: {"set": side.name, "accuracy": accuracy, "rows": rows}
@@ -63,7 +63,7 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
         "confused_pairs": analysis.pairs.occurring,
         "notes": list(breakdown.notes),
     }
-    return found | {"answer": headline(found)}
+    return result | {"answer": headline(result)}
 
 
 def _class_table(analysis: GapAnalysis) -> pa.Table:

@@ -55,9 +55,9 @@ def predicted_side(
                 evaluate(model, title, store, made.place, workers, progress)
         if (base / place).is_folder():
             names = {"dataset": source.dataset, "split": source.split, "class_names": model.class_names}
-            found = _in_order(read_predictions(str(base / place), model=title, **names), sample_id)
-            if found is not None and np.array_equal(found.label, label):
-                return Side(store, view, found)
+            result = _in_order(read_predictions(str(base / place), model=title, **names), sample_id)
+            if result is not None and np.array_equal(result.label, label):
+                return Side(store, view, result)
     raise InputError(f"{store.name} changed while it was read; run the command again")
 
 

@@ -252,10 +252,10 @@ def _corrected(trials: Sequence[RemedyTrial]) -> tuple[RemedyTrial, ...]:
 def _bound(counts: PairedCounts, probe: str, folds: int, lost: float) -> RemedyTrial:
     note = f"{probe} heads beside the model, cross-fitted over {folds} folds of {counts.n:,} labelled target rows"
     trial = _trial(counts, 0, FittedRemedy(ORACLE, "", note), lost)
-    found = _sentence(
+    result = _sentence(
         trial, "a head trained on the target's own labels, judged on rows that it was not trained on,", trial.p
     )
-    sentence = f"upper bound, which uses target labels and is no remedy: {found}"
+    sentence = f"upper bound, which uses target labels and is no remedy: {result}"
     return replace(trial, sentence=sentence, adjusted_p=trial.p, uses_labels=True)
 
 

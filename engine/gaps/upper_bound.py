@@ -162,12 +162,12 @@ def oracles(
     width = model.scores(np.zeros((1, target.store.dim), np.float32)).shape[1]
     names = list(model.class_names) or [str(index) for index in range(width)]
     bounds = [target.rows * fold // folds for fold in range(folds + 1)]
-    found = []
+    result = []
     for start, stop in pairwise(bounds):
         rest = Without(target, start, stop, np.append(classes, -1), names)
         cut = rest.rows - min(int(rest.rows * HELD_OUT), HELD_OUT_ROWS)
         held = rest.view(cut).read()
         head = train(probe, rest.view(0, cut), held, ProbeOptions(seed=seed), workers, progress)
         rows = View(target.store, target.start + start, target.start + stop)
-        found.append(Fold(chosen(model, remedies, head, held), rows))
-    return found
+        result.append(Fold(chosen(model, remedies, head, held), rows))
+    return result

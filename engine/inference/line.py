@@ -61,11 +61,11 @@ class ProbitLine:
             raise InputError(f"a line needs two models of different accuracy, there are {len(np.unique(x))}; add runs")
         from scipy.stats import linregress  # here, because importing it takes half a second
 
-        found = linregress(x, y)
-        residual = y - found.intercept - found.slope * x
+        result = linregress(x, y)
+        residual = y - result.intercept - result.slope * x
         scatter = float(np.sqrt(residual @ residual / max(len(x) - 2, 1)))
-        errors = [float(np.nan_to_num(error)) for error in (found.stderr, found.intercept_stderr)]
-        return cls(float(found.slope), float(found.intercept), *errors, float(found.rvalue), scatter, len(x))
+        errors = [float(np.nan_to_num(error)) for error in (result.stderr, result.intercept_stderr)]
+        return cls(float(result.slope), float(result.intercept), *errors, float(result.rvalue), scatter, len(x))
 
     def expected(self, reference: np.ndarray) -> np.ndarray:
         """Target accuracy on the line for ``reference`` accuracies."""

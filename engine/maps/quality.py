@@ -63,8 +63,8 @@ def last_rows(space: Space, sheet: Sheet, most: int = JUDGED) -> Judged:
 def first_rows(space: Space, sheet: Sheet, most: int = JUDGED) -> Judged:
     """At most `most` rows that were laid out themselves, from the front of each set, evenly."""
     firsts = [view.start for view in space.views]
-    found = _judged(space, sheet, firsts, even_shares(space.counts.sum(axis=1), most))
-    return Judged(found.x[found.fitted], found.xy[found.fitted], found.fitted[found.fitted])
+    result = _judged(space, sheet, firsts, even_shares(space.counts.sum(axis=1), most))
+    return Judged(result.x[result.fitted], result.xy[result.fitted], result.fitted[result.fitted])
 
 
 def _judged(space: Space, sheet: Sheet, firsts: Sequence[int], shares: Array) -> Judged:
@@ -102,8 +102,8 @@ def trust(x: Array, xy: Array, k: int, seed: int = 0) -> Measured:
 
 def recall(x: Array, xy: Array, k: int, seed: int = 0) -> Measured:
     """Which share of the `k` nearest rows in truth are among the k nearest on the map."""
-    found = shared(_nearest_of_its_own(x, k), _nearest_of_its_own(xy, k))
-    return mean_of(found, seed)
+    result = shared(_nearest_of_its_own(x, k), _nearest_of_its_own(xy, k))
+    return mean_of(result, seed)
 
 
 def shared(one: Array, other: Array) -> Array:

@@ -142,12 +142,12 @@ def take(space: Space, size: int, workers: Workers, progress: Progress = SILENT)
 def _first(space: Space, number: int, quota: Array, workers: Workers, progress: Progress) -> Sample:
     whole = space.views[number]
     wanted, start = int(quota.sum()), whole.start
-    found = None
-    while found is None or (found.rows.rows < wanted and start < whole.stop):
-        missing = wanted - (found.rows.rows if found else 0)
+    result = None
+    while result is None or (result.rows.rows < wanted and start < whole.stop):
+        missing = wanted - (result.rows.rows if result else 0)
         stop = min(whole.stop, start + CHUNK_ROWS * -(-int(SLACK * missing) // CHUNK_ROWS))
         of = partial(FirstRows.of, first=start, view=number, projection=space.principal, quota=quota)
         part = View(whole.store, start, stop)
         more = fold(part, of, workers, numbered=True, progress=progress, description="sample")
-        found, start = found.merge(more) if found else more, stop
-    return found.rows
+        result, start = result.merge(more) if result else more, stop
+    return result.rows

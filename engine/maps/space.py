@@ -75,11 +75,11 @@ class Space:
             raise InputError(f"{', '.join(view.store.name for view in views)}: no rows, so there is nothing to map")
         classes = max(len(view.store.class_names) for view in views)
         of = partial(AllMoments.of, classes=classes)
-        found = [fold(view, of, workers, progress=progress, description="moments") for view in views]
-        for view, moments in zip(views, found, strict=True):
+        result = [fold(view, of, workers, progress=progress, description="moments") for view in views]
+        for view, moments in zip(views, result, strict=True):
             _check_finite(view, moments.total)
-        counts = [np.append(one.labelled.classes.count, one.unlabelled.n) for one in found]
-        return cls(tuple(views), np.array(counts), reduce(AllMoments.merge, found))
+        counts = [np.append(one.labelled.classes.count, one.unlabelled.n) for one in result]
+        return cls(tuple(views), np.array(counts), reduce(AllMoments.merge, result))
 
     @cached_property
     def principal(self) -> Projection:

@@ -121,7 +121,7 @@ def _torchvision_names() -> list[str]:
 
 def _near(name: str) -> list[str]:
     """Names that begin alike; all of them would be a thousand."""
-    return [found for found in timm.list_models() if found[:4] == name[:4]][:10]
+    return [result for result in timm.list_models() if result[:4] == name[:4]][:10]
 
 
 def head_name(model: nn.Module) -> str:
@@ -132,10 +132,10 @@ def head_name(model: nn.Module) -> str:
     InputError
         There is none.
     """
-    found = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    if not found:
+    result = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    if not result:
         raise InputError(f"{type(model).__name__} does not end in a linear layer; choose a network that does")
-    return found[-1]
+    return result[-1]
 
 
 def load_weights(model: nn.Module, state: State, place: str) -> bool:

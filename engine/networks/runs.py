@@ -75,12 +75,12 @@ def find_network(workspace: Location, name: str) -> NetworkFolder:
     place = _place(workspace.absolute(), name.removeprefix(PREFIX).rstrip("/"))
     if place is None:
         raise _unknown(workspace, name)
-    found = networks_in(place)
-    if not found:
+    result = networks_in(place)
+    if not result:
         raise InputError(f"{place} holds no trained network, or not yet; {_choices(workspace)}")
-    if len(found) > 1:
-        raise InputError(f"{name} holds {len(found)} networks; choose one: {', '.join(one.name for one in found)}")
-    return found[0]
+    if len(result) > 1:
+        raise InputError(f"{name} holds {len(result)} networks; choose one: {', '.join(one.name for one in result)}")
+    return result[0]
 
 
 def _place(workspace: Location, text: str) -> Location | None:

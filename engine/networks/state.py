@@ -65,7 +65,7 @@ class Followed(NamedTuple):
         mine, theirs = ([*one.state_dict().values()] for one in (average, network))
         pairs = [*zip(mine, theirs, strict=True)]
         kinds = ([pair for pair in pairs if pair[0].is_floating_point() is kind] for kind in (True, False))
-        return cls(*(([mine for mine, _ in found], [theirs for _, theirs in found]) for found in kinds))
+        return cls(*(([mine for mine, _ in result], [theirs for _, theirs in result]) for result in kinds))
 
     @torch.no_grad()
     def step(self, decay: float, done: int) -> None:

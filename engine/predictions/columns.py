@@ -66,15 +66,15 @@ def columns_of(table: pa.Schema, where: str, model: str, class_names: Sequence[s
     wide = models_of(table, class_names)
     if wide:
         return Columns(identity=identity, label=LABEL, model=_chosen(wide, model, where))
-    found = {name: name for name in ("confidence", "log_likelihood", *ANSWERS) if name in names}
+    result = {name: name for name in ("confidence", "log_likelihood", *ANSWERS) if name in names}
     scores = next((name for name in SCORES if name in names), "")
     by_class = () if scores else _by_class(table, class_names)
-    if not (scores or by_class or "predicted" in found or "top" in found):
+    if not (scores or by_class or "predicted" in result or "top" in result):
         raise InputError(
             f"{where} has no prediction: none of the columns {', '.join((*ANSWERS, *SCORES))}, no column for each "
             f"class, and no column of a model; it has {', '.join(names[:12])}"
         )
-    return Columns(identity=identity, label=LABEL, scores=scores, by_class=by_class, **found)
+    return Columns(identity=identity, label=LABEL, scores=scores, by_class=by_class, **result)
 
 
 def _chosen(wide: Sequence[str], model: str, where: str) -> str:
@@ -96,14 +96,14 @@ def _by_class(table: pa.Schema, class_names: Sequence[str]) -> tuple[str, ...]:
     numbers = [field.name for field in table if _is_number(field.type) and field.name not in KNOWN]
     if class_names and set(class_names) <= set(numbers):
         return tuple(class_names)
-    found = {(match[1] or match[2]): name for name in numbers if (match := NUMBERED.fullmatch(name))}
-    if class_names and set(class_names) <= set(found):
-        return tuple(found[name] for name in class_names)
-    if len(found) > 1 and all(name.isdigit() for name in found):
-        if sorted(map(int, found)) == list(range(len(found))):
-            return tuple(found[name] for name in sorted(found, key=int))
+    result = {(match[1] or match[2]): name for name in numbers if (match := NUMBERED.fullmatch(name))}
+    if class_names and set(class_names) <= set(result):
+        return tuple(result[name] for name in class_names)
+    if len(result) > 1 and all(name.isdigit() for name in result):
+        if sorted(map(int, result)) == list(range(len(result))):
+            return tuple(result[name] for name in sorted(result, key=int))
         return ()
-    return tuple(found.values()) if len(found) > 1 else ()
+    return tuple(result.values()) if len(result) > 1 else ()
 
 
 def names_in(by_class: Sequence[str]) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ def _csv(place: Location) -> pa.Table:
 
 
 def _json(place: Location) -> pa.Table:
-    found = json.loads(place.read_text())
-    if isinstance(found, Mapping):
-        return pa.table(found)
-    return _rows(found)
+    result = json.loads(place.read_text())
+    if isinstance(result, Mapping):
+        return pa.table(result)
+    return _rows(result)
 
 
 def _lines(place: Location) -> pa.Table:

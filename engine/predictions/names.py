@@ -30,12 +30,12 @@ def names_beside(place: Location, metadata: Mapping[bytes, bytes] | None = None)
         raise InputError(f"{file} cannot be read as JSON: {error}") from error
 
 
-def _names(found: Any, where: str) -> tuple[str, ...]:
+def _names(result: Any, where: str) -> tuple[str, ...]:
     """Names by class index from a list of names or of ``{class, name}``; equal names get their class behind them."""
-    if not isinstance(found, list):
+    if not isinstance(result, list):
         raise InputError(f"{where} must hold a list of names or of objects with class and name")
     try:
-        pairs = [(one["class"], one["name"]) if isinstance(one, Mapping) else (i, one) for i, one in enumerate(found)]
+        pairs = [(one["class"], one["name"]) if isinstance(one, Mapping) else (i, one) for i, one in enumerate(result)]
     except KeyError as error:
         raise InputError(f"{where} has a class without {error}; each needs class and name") from error
     if sorted(index for index, _ in pairs) != list(range(len(pairs))):

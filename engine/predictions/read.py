@@ -53,12 +53,12 @@ def read_predictions(
     if suffix_of(source) == ARRAY:
         return _from_array(source, model, dataset, split, class_names, labels)
     if source.is_folder():
-        found = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
-        names = tuple(class_names) or found.class_names
-        table = read_table(found.place)
-        check_origin(table, found.place, found.description)
-        called = (model or found.model, dataset or found.dataset, split or found.split)
-        return _from_table(table, found.place, "", *called, names)
+        result = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
+        names = tuple(class_names) or result.class_names
+        table = read_table(result.place)
+        check_origin(table, result.place, result.description)
+        called = (model or result.model, dataset or result.dataset, split or result.split)
+        return _from_table(table, result.place, "", *called, names)
     table = read_table(source)
     return _from_table(table, source, model, model or _stem(source), dataset or _stem(source), split, class_names)
 
@@ -149,23 +149,23 @@ def _from_array(
     if scores.shape[1] != len(names):
         raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
     _check_range(label, len(names), UNLABELLED, labels, "labels")
-    found = answers_of(scores, label)
-    return Predictions(model or stem, dataset or stem, split, names, rows, label.astype(np.int32), *found, scores)
+    result = answers_of(scores, label)
+    return Predictions(model or stem, dataset or stem, split, names, rows, label.astype(np.int32), *result, scores)
 
 
 def _labels(place: Location) -> np.ndarray:
     if suffix_of(place) == ARRAY:
-        found = np.asarray(read_array(place))
+        result = np.asarray(read_array(place))
     else:
         if not place.exists():
             raise InputError(f"there is no file of labels at {place}")
         try:
-            found = np.array([int(line) for line in place.read_text().split()], dtype=np.int64)
+            result = np.array([int(line) for line in place.read_text().split()], dtype=np.int64)
         except ValueError as error:
             raise InputError(f"{place} must have one class number for each row: {error}") from error
-    if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise InputError(f"{place} must hold one whole number for each row, it holds {found.dtype} {found.shape}")
-    return found.astype(np.int64)
+    if result.ndim != 1 or result.dtype.kind not in "iu":
+        raise InputError(f"{place} must hold one whole number for each row, it holds {result.dtype} {result.shape}")
+    return result.astype(np.int64)
 
 
 def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:
@@ -175,12 +175,12 @@ def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:
     if column.null_count:
         raise InputError(f"{where} has {column.null_count:,} rows without {columns.identity}; name every image")
     if pa.types.is_integer(column.type):
-        found, names = column.to_numpy().astype(np.int64), None
+        result, names = column.to_numpy().astype(np.int64), None
     else:
         names = column.cast(pa.string()).to_pylist()
-        found = ids_of_names(names)
-    check_ids(found, where, names)
-    return found
+        result = ids_of_names(names)
+    check_ids(result, where, names)
+    return result
 
 
 def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None) -> tuple[str, ...]:
@@ -227,11 +227,11 @@ def _best_classes(table: pa.Table, columns: Columns, names: Sequence[str], where
     name = columns.model or columns.top or columns.predicted
     column = table[name]
     if pa.types.is_integer(column.type) or text_column(column):
-        found = _indices(column, names, where, name)[:, None]
+        result = _indices(column, names, where, name)[:, None]
     else:
-        found = _lists(column, where, name).astype(np.int64)
-    _check_range(found, len(names), 0, where, name)
-    return found.astype(np.int32)
+        result = _lists(column, where, name).astype(np.int64)
+    _check_range(result, len(names), 0, where, name)
+    return result.astype(np.int32)
 
 
 def _lists(column: pa.ChunkedArray, where: str, name: str) -> np.ndarray:
@@ -247,11 +247,11 @@ def _lists(column: pa.ChunkedArray, where: str, name: str) -> np.ndarray:
 
 def _scores(table: pa.Table, columns: Columns, where: str) -> np.ndarray | None:
     if columns.scores:
-        found = _lists(table[columns.scores], where, columns.scores)
-        return as_logarithms(found, where, probabilities=True if columns.scores == "probabilities" else None)
+        result = _lists(table[columns.scores], where, columns.scores)
+        return as_logarithms(result, where, probabilities=True if columns.scores == "probabilities" else None)
     if columns.by_class:
-        found = np.column_stack([table[name].to_numpy() for name in columns.by_class])
-        return as_logarithms(found, where)
+        result = np.column_stack([table[name].to_numpy() for name in columns.by_class])
+        return as_logarithms(result, where)
     return None
 
 
@@ -285,10 +285,10 @@ def _are_probabilities(confidence: np.ndarray | None, likelihood: np.ndarray | N
     return likelihood is None or not known.any() or not np.isnan(likelihood[known]).all()
 
 
-def _check_range(found: np.ndarray, classes: int, lowest: int, where: str, name: str) -> None:
-    wrong = (found < lowest) | (found >= classes)
+def _check_range(result: np.ndarray, classes: int, lowest: int, where: str, name: str) -> None:
+    wrong = (result < lowest) | (result >= classes)
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
         raise InputError(
-            f"{where}: {name} is {found[wrong][0]} in row {row}, outside {lowest}…{classes - 1}, the {classes} classes"
+            f"{where}: {name} is {result[wrong][0]} in row {row}, outside {lowest}…{classes - 1}, the {classes} classes"
         )

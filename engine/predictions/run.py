@@ -38,14 +38,14 @@ def models_in_run(run: Location) -> list[str]:
 def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
     """Dataset and split of each folder of predictions; the folder's name and nothing where no result names them."""
     folder = run / MODELS / model if model else run
-    found = {name: (name, "") for name in (folder / PREDICTIONS).names()}
+    result = {name: (name, "") for name in (folder / PREDICTIONS).names()}
     if (run / RESULTS).exists():
         table = read_table(run / RESULTS, ["dataset", "split"])
         named = {
             (row["dataset"], row["split"]) for row in table.group_by(["dataset", "split"]).aggregate([]).to_pylist()
         }
-        found |= {_slug(*pair): pair for pair in named if _slug(*pair) in found}
-    return found
+        result |= {_slug(*pair): pair for pair in named if _slug(*pair) in result}
+    return result
 
 
 def _slug(dataset: str, split: str) -> str:

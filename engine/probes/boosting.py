@@ -198,8 +198,8 @@ def _boosted(rows: Rows, held: Holdout, options: ProbeOptions, progress: Progres
             booster = xgboost.Booster(parameters | {"seed": seed}, [data, *([judged] if judged else [])], model)
             for number in range(before, min(before + LEG, total)):
                 booster.update(data, number)
-                found = booster.predict(judged, output_margin=True) if judged else np.zeros(0, np.float32)
-                result = held.judge(margins(found, len(rows.labels.present)))
+                findings = booster.predict(judged, output_margin=True) if judged else np.zeros(0, np.float32)
+                result = held.judge(margins(findings, len(rows.labels.present)))
                 state = State(state.model, (*state.table, {"rounds": number + 1, **result}))
             state = State(_written(booster), state.table)
             task.advance(state.rounds - before)

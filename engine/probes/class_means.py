@@ -36,11 +36,11 @@ def by_class(
     if saved:
         return kind(**saved.arrays, **saved.about)
     of = partial(_summary, kind=kind, classes=len(rows.store.class_names))
-    found = fold(rows, of, workers, progress=progress, description=stage)
-    refuse_not_finite(found.mean, rows)
-    arrays = {name: value for name, value in found._asdict().items() if name != "unlabelled"}
-    checkpoint.save(stage, arrays, {"unlabelled": found.unlabelled})
-    return found
+    result = fold(rows, of, workers, progress=progress, description=stage)
+    refuse_not_finite(result.mean, rows)
+    arrays = {name: value for name, value in result._asdict().items() if name != "unlabelled"}
+    checkpoint.save(stage, arrays, {"unlabelled": result.unlabelled})
+    return result
 
 
 def _summary(chunk: Chunk, kind: type[S], classes: int) -> S:

@@ -72,13 +72,13 @@ def minimise(
         precise = running[0].precise
         asked = [one for one in running if one.precise == precise]
         passes = max(one.minimiser.evaluations for one in asked)
-        found = objective.evaluate(
+        result = objective.evaluate(
             [one.minimiser.trial for one in asked],
             [one.l2 for one in asked],
             np.float64 if precise else np.float32,
             f"{stage}, evaluation {passes + 1}",
         )
-        for one, (value, gradient) in zip(asked, found, strict=True):
+        for one, (value, gradient) in zip(asked, result, strict=True):
             _tell(one, value, gradient, objective, aim, stage)
         if checkpoint.due():
             _keep(descents, checkpoint, stage)

@@ -247,8 +247,8 @@ def _advance(task: Task, batch: list[range], index: int) -> None:
 def _saved(checkpoint: Checkpoint) -> Iterator[Grown]:
     """What an earlier run has saved: each state is named by the number of trees before it."""
     first = 0
-    while found := checkpoint.load(f"trees-{first}"):
-        trees = Grown(**found.arrays)
+    while result := checkpoint.load(f"trees-{first}"):
+        trees = Grown(**result.arrays)
         first += len(trees.root)
         yield trees
 

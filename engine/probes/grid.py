@@ -79,7 +79,7 @@ class Grid:
         self, seen: Mapping[bool, Seen], row_weights: Array | None, batch_rows: int, options: ProbeOptions
     ) -> list[Head]:
         """The settings as heads, views outermost."""
-        found = []
+        result = []
         for view in self.views:
             unit = view == "normalised"
             moments = seen[unit].moments
@@ -91,8 +91,8 @@ class Grid:
                 for speed in self.speeds:
                     rate = speed * rate_of(dimension, metric.classes, batch_rows, options)
                     name = {"view": view, "l2": l2, "learning_rate": rate}
-                    found.append(Head(name, l2, rate, preconditioner, penalty, origin, row_weights, unit))
-        return found
+                    result.append(Head(name, l2, rate, preconditioner, penalty, origin, row_weights, unit))
+        return result
 
 
 def _metric(view: str, moments: LabelledMoments) -> Metric:

@@ -331,12 +331,12 @@ def step_size(state: Heads) -> StepSize:
 
 def blocks(state: Heads) -> list[tuple[Head, slice]]:
     """Runs of at most `BLOCK_COLUMNS` columns that lie within one head, with its setting."""
-    found = []
+    result = []
     for index, head in enumerate(state.settings):
         columns = state.columns(index)
         for start in range(columns.start, columns.stop, BLOCK_COLUMNS):
-            found.append((head, slice(start, min(start + BLOCK_COLUMNS, columns.stop))))
-    return found
+            result.append((head, slice(start, min(start + BLOCK_COLUMNS, columns.stop))))
+    return result
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -71,8 +71,8 @@ class GradientOf:
             weight=torch.from_numpy(self.parameters.weight).to(device),
             bias=torch.from_numpy(self.parameters.bias).to(device),
         )
-        found = slope(moved, chunk, Reads(self.positions), device)
-        return Gradient(found.loss, *(part.double().cpu().numpy() for part in found[2:]))
+        result = slope(moved, chunk, Reads(self.positions), device)
+        return Gradient(result.loss, *(part.double().cpu().numpy() for part in result[2:]))
 
 
 def slope(parameters: Parameters, chunk: Chunk, reads: Reads, device: str) -> Slope:

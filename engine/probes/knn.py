@@ -127,8 +127,8 @@ def chosen(
     if saved:
         return Choice(**saved.about)
     numbers = NEIGHBOURS if options.neighbours is None else (options.neighbours,)
-    found, held = searched(rows, holdout, labels, max(numbers), workers, progress)
-    table = list(tried(found, held, numbers, labels))
+    result, held = searched(rows, holdout, labels, max(numbers), workers, progress)
+    table = list(tried(result, held, numbers, labels))
     best = min(table, key=lambda row: row["log_loss"])
     choice = Choice(best["neighbours"], best["temperature"], len(held.y), table, held.absent(labels))
     checkpoint.save("choice", {}, choice._asdict())
@@ -145,23 +145,23 @@ def searched(
     view = view.store.view(view.start, min(view.stop, view.start + HOLDOUT_ROWS))
     search = partial(_neighbours_of, rows=rows, k=k)
     parts = each(view, search, workers, chunk_rows=SEARCH_ROWS, progress=progress, description="neighbours")
-    found = reduce(Nearest.beside, (part[1] for part in parts), Nearest.none(0, k))
+    result = reduce(Nearest.beside, (part[1] for part in parts), Nearest.none(0, k))
     y = labels.positions(np.concatenate([np.empty(0, np.int32), *(part[0] for part in parts)]))
     known = y >= 0
-    return Nearest(*(column[known] for column in found)), Holdout(np.empty((known.sum(), 0), np.float32), y[known])
+    return Nearest(*(column[known] for column in result)), Holdout(np.empty((known.sum(), 0), np.float32), y[known])
 
 
 def _neighbours_of(_index: int, chunk: Chunk, rows: View, k: int) -> tuple[np.ndarray, Nearest]:
     return chunk.y, nearest(chunk.x, rows, k)
 
 
-def tried(found: Nearest, held: Holdout, numbers: Sequence[int], labels: Labels) -> list[dict[str, Any]]:
+def tried(result: Nearest, held: Holdout, numbers: Sequence[int], labels: Labels) -> list[dict[str, Any]]:
     """For each number of neighbours: the temperature that suits the held-out rows, and how they are then classified."""
     class_rows = np.zeros(labels.classes, np.int64)
     class_rows[labels.present] = 1
     table = []
     for k in numbers:
-        scores = vote(found, k, class_rows)[:, labels.present]
+        scores = vote(result, k, class_rows)[:, labels.present]
         temperature = held.temperature(scores)
         judged = held.judge(scores / np.float32(temperature))
         table.append({"neighbours": k, "temperature": temperature, **judged})

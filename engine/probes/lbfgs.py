@@ -102,18 +102,18 @@ class Lbfgs:
 
     def _solved(self, gradient: Array) -> Array:
         """The inverse Hessian, as far as it is known, times the gradient: the two-loop recursion."""
-        found, shares = gradient.copy(), []
+        result, shares = gradient.copy(), []
         for step, change in zip(reversed(self.steps), reversed(self.changes), strict=True):
-            share = np.vdot(step, found) / np.vdot(step, change)
-            found -= share * change
+            share = np.vdot(step, result) / np.vdot(step, change)
+            result -= share * change
             shares.append(share)
-        found = self.metric(found)
+        result = self.metric(result)
         if self.steps:
             step, change = self.steps[-1], self.changes[-1]
-            found *= np.vdot(step, change) / np.vdot(change, self.metric(change))
+            result *= np.vdot(step, change) / np.vdot(change, self.metric(change))
         for step, change, share in zip(self.steps, self.changes, reversed(shares), strict=True):
-            found += (share - np.vdot(change, found) / np.vdot(step, change)) * step
-        return found
+            result += (share - np.vdot(change, result) / np.vdot(step, change)) * step
+        return result
 
     def _cut(self, value: float) -> None:
         """A shorter step: to the minimum of the parabola through what is known, or a tenth where that is not finite."""

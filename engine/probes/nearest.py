@@ -72,15 +72,15 @@ def nearest(queries: Array, rows: View, k: int) -> Nearest:
     4 * 4096 * 1024`` bytes, 61 MiB for 1280 features. Costs ``2 n m d`` float32 flops for m rows, and some
     ``k (1 + ln(m / k))`` float64 products a query.
     """
-    found = Nearest.none(len(queries), k)
+    result = Nearest.none(len(queries), k)
     for start in range(0, len(queries), QUERY_ROWS):
         block = slice(start, start + QUERY_ROWS)
         x = np.ascontiguousarray(queries[block], np.float32)
-        _search(x, rows, Nearest(*(part[block] for part in found)))
-    return found
+        _search(x, rows, Nearest(*(part[block] for part in result)))
+    return result
 
 
-def _search(x: Array, rows: View, found: Nearest) -> None:
+def _search(x: Array, rows: View, result: Nearest) -> None:
     unit, length = directions(x)
     bound, dim = error_bound(x.shape[1]), x.shape[1]
     most = min(CHUNK_ROWS, max(rows.rows, 1))
@@ -92,7 +92,7 @@ def _search(x: Array, rows: View, found: Nearest) -> None:
             unit_there, length_there = directions(there.x)
             similar = products.reshape(-1)[: len(x) * block.rows].reshape(len(x), block.rows)
             np.matmul(unit, unit_there.T, out=similar)
-            keep(similar, x, length, there.x, length_there, there.y, block.start, bound, *found)
+            keep(similar, x, length, there.x, length_there, there.y, block.start, bound, *result)
 
 
 def blocks_of(piece: Piece) -> list[Piece]:

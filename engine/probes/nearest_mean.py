@@ -66,28 +66,28 @@ def fit(
     labels = labels_in(means_of(summary), train)
     held = Holdout.of(holdout, labels)
     held_out = held.summary(labels)
-    found = centres(summary)
-    scores = held.scores(found.weight, found.bias)
+    result = centres(summary)
+    scores = held.scores(result.weight, result.bias)
     temperature = held.temperature(scores)
     judged = held.judge(scores / np.float32(temperature))
     rest = with_holdout(train, holdout)
     if rest.stop > train.stop:
         tail = rest.store.view(train.stop, rest.stop)
         summary = summary.merge(summary_of(options.view, tail, workers, progress, checkpoint, "held-out-means"))
-        found = centres(summary)
-        labels = labels_in(found.means, rest)
+        result = centres(summary)
+        labels = labels_in(result.means, rest)
     view = options.view or "raw"
     details = {
         "view": view,
         "settings": [{"view": view, "temperature": temperature, **judged}],
         **held_out,
-        "rows": found.means.n,
-        "unlabelled": found.means.unlabelled,
-        "class_rows": found.means.count.tolist(),
+        "rows": result.means.n,
+        "unlabelled": result.means.unlabelled,
+        "class_rows": result.means.count.tolist(),
         "passes": 1,
         "seconds": perf_counter() - start,
     }
-    rule = Linear.over_all(found.weight.T, found.bias, labels.present, labels.classes)
+    rule = Linear.over_all(result.weight.T, result.bias, labels.present, labels.classes)
     return Classifier("nearest-mean", rule, probabilistic=len(held.y) > 0, temperature=temperature, details=details)
 
 

@@ -50,8 +50,8 @@ class GradientOf:
     positions: Callable[[Array], Array]
 
     def __call__(self, chunk: Chunk) -> Gradient:
-        found = slope(self.parameters, chunk, Reads(self.positions))
-        return Gradient(found.loss, *(np.asarray(part, np.float64) for part in found[2:]))
+        result = slope(self.parameters, chunk, Reads(self.positions))
+        return Gradient(result.loss, *(np.asarray(part, np.float64) for part in result[2:]))
 
 
 GRADIENTS = Registry(

@@ -244,7 +244,7 @@ def _all_with_partial_fit() -> set[str]:
     """Classifiers of scikit-learn's with ``partial_fit``; finding them imports all of it, which takes seconds."""
     from sklearn.utils import all_estimators
 
-    return {name for name, found in all_estimators("classifier") if hasattr(found, "partial_fit")}
+    return {name for name, result in all_estimators("classifier") if hasattr(result, "partial_fit")}
 
 
 def fit(
@@ -469,8 +469,8 @@ class Lesson:
 def _largest(model: Any) -> float:
     """The largest weight, infinite where one is not finite."""
     arrays = getattr(model, "coefs_", None) or [getattr(model, "coef_", np.zeros(1))]
-    found = max(float(np.abs(array).max()) for array in arrays)
-    return found if np.isfinite(found) else np.inf
+    result = max(float(np.abs(array).max()) for array in arrays)
+    return result if np.isfinite(result) else np.inf
 
 
 def taught(

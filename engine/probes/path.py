@@ -66,11 +66,11 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
     """Every penalty of the path nearly minimised, together as far as memory allows; held-out rows choose."""
     named = options.l2 is not None or options.c is not None
     factors = PATH[:1] if named or not len(held.y) else PATH
-    start, found = problem.start(held), []
+    start, result = problem.start(held), []
     width = max(1, COLUMNS // problem.metric.classes)
     for number, group in enumerate(factors[i : i + width] for i in range(0, len(factors), width)):
         l2s = [problem.l2(factor) for factor in group]
-        found += minimise(
+        result += minimise(
             problem.objective,
             problem.metric,
             [start] * len(group),
@@ -79,13 +79,13 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
             checkpoint,
             f"path {number + 1}",
         )
-    judged = [_judged(problem, descent, held) for descent in found]
-    best = _simplest(problem, found, judged, held)
-    evaluations = max(one.minimiser.evaluations for one in found)
-    return Path(factors[best], found[best].minimiser.point, judged[best]["temperature"], judged, evaluations)
+    judged = [_judged(problem, descent, held) for descent in result]
+    best = _simplest(problem, result, judged, held)
+    evaluations = max(one.minimiser.evaluations for one in result)
+    return Path(factors[best], result[best].minimiser.point, judged[best]["temperature"], judged, evaluations)
 
 
-def _simplest(problem: Problem, found: list[Descent], judged: list[dict], held: Holdout) -> int:
+def _simplest(problem: Problem, result: list[Descent], judged: list[dict], held: Holdout) -> int:
     """The strongest penalty that is not surely worse than the one with the least log-loss.
 
     Where a class has no held-out row that could speak for it, scikit-learn's default ``C = 1`` is the strongest, if
@@ -96,16 +96,16 @@ def _simplest(problem: Problem, found: list[Descent], judged: list[dict], held: 
     """
     scores = [
         held.scores(*problem.raw(one.minimiser.point)) / np.float32(row["temperature"])
-        for one, row in zip(found, judged, strict=True)
+        for one, row in zip(result, judged, strict=True)
     ]
-    best = min(range(len(found)), key=lambda index: judged[index]["log_loss"])
-    equal = [index for index in range(len(found)) if not held.prefers(scores[best], scores[index])]
+    best = min(range(len(result)), key=lambda index: judged[index]["log_loss"])
+    equal = [index for index in range(len(result)) if not held.prefers(scores[best], scores[index])]
     if not len(held.y):
         return best
     if held.absent(problem.labels):
         default = sides(problem.labels) / problem.moments.total.n
-        equal = [index for index in equal if found[index].l2 <= default] or [min(equal, key=lambda i: found[i].l2)]
-    return max(equal, key=lambda index: found[index].l2)
+        equal = [index for index in equal if result[index].l2 <= default] or [min(equal, key=lambda i: result[i].l2)]
+    return max(equal, key=lambda index: result[index].l2)
 
 
 def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:

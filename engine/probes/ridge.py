@@ -239,6 +239,6 @@ def weighted_of(
     if saved:
         return WeightedMoments(saved.about["weight"], saved.arrays["mean"], saved.arrays["scatter"])
     of = partial(WeightedMoments.of, class_weights=weights)
-    found = fold(rows, of, workers, progress=progress, description=stage)
-    checkpoint.save(stage, {"mean": found.mean, "scatter": found.scatter}, {"weight": found.weight})
-    return found
+    result = fold(rows, of, workers, progress=progress, description=stage)
+    checkpoint.save(stage, {"mean": result.mean, "scatter": result.scatter}, {"weight": result.weight})
+    return result

@@ -53,20 +53,20 @@ class Coral:
 
 def recolouring(moments: BothMoments) -> tuple[Array, float]:
     """What the map adds to the identity, ``(d, d)`` for rows from the right, and the share of the sphere."""
-    wanted, found = (one.covariance(ddof=0) for one in moments)
-    if not (np.trace(found) > 0 and np.trace(wanted) > 0):
-        return np.zeros_like(found), 1.0
-    unit = np.sqrt((np.diagonal(wanted) + np.diagonal(found)) / 2)
+    wanted, result = (one.covariance(ddof=0) for one in moments)
+    if not (np.trace(result) > 0 and np.trace(wanted) > 0):
+        return np.zeros_like(result), 1.0
+    unit = np.sqrt((np.diagonal(wanted) + np.diagonal(result)) / 2)
     unit[unit == 0] = 1
-    wanted, found = (one / np.outer(unit, unit) for one in (wanted, found))
-    share = oas_share((wanted + found) / 2, min(side.n for side in moments))
-    added = transport(shrunk(found, share), shrunk(wanted, share)) - np.eye(len(unit))
+    wanted, result = (one / np.outer(unit, unit) for one in (wanted, result))
+    share = oas_share((wanted + result) / 2, min(side.n for side in moments))
+    added = transport(shrunk(result, share), shrunk(wanted, share)) - np.eye(len(unit))
     return added * np.outer(1 / unit, unit), share
 
 
-def transport(found: Array, wanted: Array) -> Array:
+def transport(result: Array, wanted: Array) -> Array:
     """The symmetric positive matrix ``T : (d, d)`` with ``T found T = wanted``; `found` must be invertible."""
-    values, axes = np.linalg.eigh(found)
+    values, axes = np.linalg.eigh(result)
     root = np.sqrt(np.maximum(values, values.max() * np.finfo(float).eps))
     middle = axes.T @ wanted @ axes * np.outer(root, root)
     inner, turned = np.linalg.eigh((middle + middle.T) / 2)

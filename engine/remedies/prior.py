@@ -108,8 +108,8 @@ class _Probabilities:
 
 def mean_probability(model: Model, view: View, workers: Workers, progress: Progress = SILENT) -> Array:
     """Mean probability of every class over the rows of a set, ``(k,)``; one read."""
-    found = _step(_changed(model, view), 1.0, workers, progress)
-    return found.total / found.total.sum()
+    result = _step(_changed(model, view), 1.0, workers, progress)
+    return result.total / result.total.sum()
 
 
 def target_prior(
@@ -122,10 +122,10 @@ def target_prior(
 
     def improved(share: Array) -> tuple[Array, float]:
         weight = np.divide(share, source, out=np.zeros_like(share), where=source > 0)
-        found = _step(probabilities, weight, workers, SILENT)
+        result = _step(probabilities, weight, workers, SILENT)
         pseudo = PSEUDO_ROWS * source
         prior = float(pseudo @ np.log(np.where(share > 0, share, 1)))
-        return (found.total + pseudo) / (found.total.sum() + PSEUDO_ROWS), found.log_likelihood + prior
+        return (result.total + pseudo) / (result.total.sum() + PSEUDO_ROWS), result.log_likelihood + prior
 
     return _squared(improved, source)
 
@@ -135,12 +135,12 @@ def _squared(improved: Callable[[Array], tuple[Array, float]], share: Array) -> 
     best, passes, level = share, 0, -np.inf
     safe = share
     while passes < PASSES:
-        one, found = improved(best)
+        one, result = improved(best)
         passes += 1
-        if found < level:
+        if result < level:
             best, level = safe, -np.inf
             continue
-        level = found
+        level = result
         if np.abs(one - best).max() < TOLERANCE:
             return one, passes
         safe, _ = improved(one)

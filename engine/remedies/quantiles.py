@@ -122,12 +122,12 @@ class Quantiles:
         moments: BothMoments | None = None,
     ) -> FittedRemedy:
         """See `Remedy.fit`."""
-        wanted, found = (distribution(view, workers, progress) for view in (reference, target))
+        wanted, result = (distribution(view, workers, progress) for view in (reference, target))
         note = (
             f"{KNOTS} quantiles of {reference.rows:,} reference and {target.rows:,} target rows, at values chosen from "
             f"the first {min(LOOK_ROWS, reference.rows):,} and {min(LOOK_ROWS, target.rows):,}"
         )
-        return FittedRemedy("quantiles", "matching the distribution of each feature", note, monotone(wanted, found))
+        return FittedRemedy("quantiles", "matching the distribution of each feature", note, monotone(wanted, result))
 
 
 def distribution(view: View, workers: Workers, progress: Progress = SILENT) -> Distribution:
@@ -147,11 +147,11 @@ def distribution(view: View, workers: Workers, progress: Progress = SILENT) -> D
     return Distribution(knots, ranks.below / ranks.n, ranks.upto / ranks.n)
 
 
-def monotone(wanted: Distribution, found: Distribution) -> Monotone:
+def monotone(wanted: Distribution, result: Distribution) -> Monotone:
     """The map that gives rows distributed as `found` the distribution `wanted`."""
-    middle = (found.below + found.upto) / 2
-    values = (wanted.value_at(rank).astype(np.float32) for rank in (middle, found.upto, found.below))
-    return Monotone(found.knots, *values)
+    middle = (result.below + result.upto) / 2
+    values = (wanted.value_at(rank).astype(np.float32) for rank in (middle, result.upto, result.below))
+    return Monotone(result.knots, *values)
 
 
 QUANTILES = Quantiles()

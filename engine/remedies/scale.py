@@ -34,9 +34,9 @@ class Scale:
 
 def factors(moments: BothMoments) -> np.ndarray:
     """Reference over target standard deviation, ``(d,)``; 1 where the target does not vary."""
-    wanted, found = (np.sqrt(one.variance(ddof=0)) for one in moments)
-    varies = found > CONSTANT * np.abs(moments[1].mean)
-    return np.divide(wanted, found, out=np.ones_like(found), where=varies)
+    wanted, result = (np.sqrt(one.variance(ddof=0)) for one in moments)
+    varies = result > CONSTANT * np.abs(moments[1].mean)
+    return np.divide(wanted, result, out=np.ones_like(result), where=varies)
 
 
 SCALE = Scale()

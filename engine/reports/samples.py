@@ -79,14 +79,14 @@ def _places(predictions: Predictions, run: Run) -> Iterator[str]:
     """
     plain, plus, modifications = predictions.dataset.partition(SEPARATOR)
     given = run.manifest.config.get("dataset")
-    found = [given] if isinstance(given, str) and "/" in given else []
+    result = [given] if isinstance(given, str) and "/" in given else []
     for one in run.manifest.inputs:
         place = Location.of(one.place) / MANIFEST
         if "/embeddings/" in one.place and place.exists():
             store = StoreManifest.model_validate(read_json(place))
             if store.provenance.dataset.partition(SEPARATOR)[0] == plain:
-                found.append(store.place or store.provenance.source)
-    for path in found:
+                result.append(store.place or store.provenance.source)
+    for path in result:
         if Path(path).exists():
             yield f"{path}{plus}{modifications}"
 

@@ -210,10 +210,10 @@ def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> t
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    result = {}
     for name in RECORDED:
         try:
-            found[name] = version(name)
+            result[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            result[name] = "not installed"
+    return result

@@ -47,10 +47,10 @@ class Chosen:
             A file cannot be read as a list of images.
         """
         places = (config.only, config.exclude)
-        found = [read_selection(Location.of(place)) if place else None for place in places]
-        read = [(place, one) for place, one in zip(places, found, strict=True) if one is not None]
+        result = [read_selection(Location.of(place)) if place else None for place in places]
+        read = [(place, one) for place, one in zip(places, result, strict=True) if one is not None]
         inputs = [Input(place=place, config_hash=one.digest, rows=one.rows) for place, one in read]
-        return cls(Choice(*found), tuple(inputs))
+        return cls(Choice(*result), tuple(inputs))
 
     def of_stores(self, stores: Sequence[EmbeddingStore]) -> list[EmbeddingStore | Selected]:
         """The stores, or what is left of them.
@@ -63,7 +63,7 @@ class Chosen:
         self.choice.check(map(_name, stores))
         return [selected(store, self.choice) for store in stores]
 
-    def of_predictions(self, found: Predictions) -> tuple[Predictions, list[str]]:
+    def of_predictions(self, result: Predictions) -> tuple[Predictions, list[str]]:
         """The rows that are left, and how many of how many these are; the names of all sets are to be checked before.
 
         Raises
@@ -71,11 +71,11 @@ class Chosen:
         InputError
             A file lists images that are not there, or nothing is left.
         """
-        name = (found.dataset, found.split)
+        name = (result.dataset, result.split)
         if not self.choice.concerns(name):
-            return found, []
-        kept = found.rows(np.flatnonzero(self.choice.kept(name, found.sample_id)))
-        return kept, [self.choice.sentence(name, kept.n, found.n)]
+            return result, []
+        kept = result.rows(np.flatnonzero(self.choice.kept(name, result.sample_id)))
+        return kept, [self.choice.sentence(name, kept.n, result.n)]
 
     def of_both(self, sides: tuple[Predictions, Predictions]) -> tuple[tuple[Predictions, ...], list[str]]:
         """What is left of two sets, and sentences about both.
@@ -87,14 +87,14 @@ class Chosen:
         """
         names = [(side.dataset, side.split) for side in sides]
         self.choice.check(names)
-        kept, told = zip(*map(self.of_predictions, sides), strict=True)
-        return kept, [*chain.from_iterable(told), *self.choice.notes(names)]
+        kept, result = zip(*map(self.of_predictions, sides), strict=True)
+        return kept, [*chain.from_iterable(result), *self.choice.notes(names)]
 
     def notes(self, stores: Iterable[EmbeddingStore | Selected]) -> list[str]:
         """How many rows of how many were kept of each store, and what the files do not speak of."""
-        found = list(stores)
-        said = [store.sentence for store in found if isinstance(store, Selected)]
-        return [*said, *self.choice.notes(map(_name, found))]
+        result = list(stores)
+        said = [store.sentence for store in result if isinstance(store, Selected)]
+        return [*said, *self.choice.notes(map(_name, result))]
 
 
 def _name(store: EmbeddingStore | Selected) -> Name:

@@ -219,12 +219,12 @@ class Battery:
             _check_finite(view, sample.sum(axis=0, dtype=np.float64))
         sample = ReferenceSample(samples, options.seed, classes)
         summarise = _Summarise(tuple(SHIFTS[name].keeps(sample) for name in names), classes)
-        found = tuple(
+        result = tuple(
             fold(view, summarise, workers, progress=progress, description=f"read {view.store.name}") for view in views
         )
-        for view, one in zip(views, found, strict=True):
+        for view, one in zip(views, result, strict=True):
             _check_finite(view, one.moments.mean)
-        return cls(tuple(names), tuple(views), found, sample, options, workers, progress)
+        return cls(tuple(names), tuple(views), result, sample, options, workers, progress)
 
     def compare(self, reference: int, target: int, names: Sequence[str] | None = None) -> dict[str, Findings]:
         """The findings of each statistic on the sets at these positions."""

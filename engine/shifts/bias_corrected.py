@@ -79,10 +79,10 @@ def bias_corrected(
     classes = len(source.store.class_names)
 
     def value(point: Array) -> tuple[float, Array]:
-        found = fold(source, _FitOf(scores, point), workers, progress=progress, description="calibrate scores")
+        result = fold(source, _FitOf(scores, point), workers, progress=progress, description="calibrate scores")
         pull = np.append(0.0, point[1:])
-        rows = max(found.rows, 1)
-        return (found.loss + 0.5 * float(pull @ pull)) / rows, (found.gradient + pull) / rows
+        rows = max(result.rows, 1)
+        return (result.loss + 0.5 * float(pull @ pull)) / rows, (result.gradient + pull) / rows
 
     start = np.append(1.0, np.zeros(classes))
     point = minimize(value, start, jac=True, method="L-BFGS-B", bounds=[(1e-3, None), *[(None, None)] * classes]).x

@@ -68,18 +68,18 @@ class TargetRows:
     def __call__(self, ratio: Array) -> Responsibilities:
         return self._fold(_Expect(self.probabilities, ratio), "shares of the classes")
 
-    def replicates(self, prior: Array, found: Array, seed: int, replicates: int) -> Array:
+    def replicates(self, prior: Array, result: Array, seed: int, replicates: int) -> Array:
         """The shares ``found : (k,)`` in each bootstrap replicate, ``(replicates, k)``: one Newton step, in which
         shares that are 0 stay 0.
         """
-        free = found > 1e-9
-        of = _Inform(self.probabilities, np.where(free, 1 / np.maximum(prior, 1e-300), 0), found, seed, replicates)
+        free = result > 1e-9
+        of = _Inform(self.probabilities, np.where(free, 1 / np.maximum(prior, 1e-300), 0), result, seed, replicates)
         fisher = self._fold(of, "errors of the shares")
         k = int(free.sum())
         system = np.ones((k + 1, k + 1))
         system[:k, :k], system[k, k] = fisher.information[np.ix_(free, free)], 0
         wanted = np.concatenate([fisher.scores[:, free].T, np.zeros((1, replicates))])
-        moved = np.tile(found, (replicates, 1))
+        moved = np.tile(result, (replicates, 1))
         moved[:, free] += np.linalg.lstsq(system, wanted, rcond=None)[0][:k].T
         return moved
 
@@ -136,11 +136,11 @@ def mlls(source_prior: Array, probabilities_target: Array | Callable[[Array], Re
         def expect(ratio: Array) -> Responsibilities:
             return Responsibilities.of(table, ratio)
 
-    found = prior
+    result = prior
     for _ in range(STEPS):
-        before = found
+        before = result
         sums = expect(np.divide(before, prior, out=np.zeros_like(prior), where=prior > 0)).total
-        found = sums / sums.sum()
-        if np.abs(found - before).max() < STANDSTILL:
+        result = sums / sums.sum()
+        if np.abs(result - before).max() < STANDSTILL:
             break
-    return found
+    return result

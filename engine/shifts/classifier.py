@@ -176,11 +176,11 @@ class ClassifierTest:
             return Findings([_too_few(name, pair) for name in ("c2st_accuracy", "c2st_auc")])
         scores = _scores(pair)
         columns = carriers(scores.direction, pair.reference.moments, pair.target.moments)
-        found = verdicts(scores, pair, f"; it goes along {_named(columns['domain_correlation'])}")
+        result = verdicts(scores, pair, f"; it goes along {_named(columns['domain_correlation'])}")
         if self.head is not None:
             seen = _scores(pair, RowSpace.of(self.head))
-            found += verdicts(seen, pair, "; this is what the classifier's own head can see", "c2st_head")
-        return Findings(found, columns)
+            result += verdicts(seen, pair, "; this is what the classifier's own head can see", "c2st_head")
+        return Findings(result, columns)
 
 
 def _too_few(name: str, pair: Pair) -> Verdict:
@@ -249,8 +249,8 @@ def verdicts(scores: DomainScores, pair: Pair, carried: str, name: str = "c2st")
     ]
 
 
-def _sentence(opening: str, found: Measured, carried: str, separation: float) -> str:
-    if found.p >= SIGNIFICANT:
+def _sentence(opening: str, result: Measured, carried: str, separation: float) -> str:
+    if result.p >= SIGNIFICANT:
         return f"{opening}, where chance gives 50 %: no difference beyond what samples of this size show."
     return (
         f"{opening}, where chance gives 50 %: as two normal distributions {separation:.2f} standard deviations apart"

@@ -207,14 +207,14 @@ def _scored(sides: list[_Side], weight: Array, folds: int) -> DomainScores:
     odds = [prior + _log_odds(side.fold, margin, chosen) for side, margin in zip(sides, margins, strict=True)]
     probability = [expit(one) for one in odds]
     losses = [np.logaddexp(0, odds[0]).sum(), np.logaddexp(0, -odds[1]).sum()]
-    found = [side.fold for side in sides]
-    pairs = [(margins[0][found[0] == index], margins[1][found[1] == index]) for index in range(folds)]
+    result = [side.fold for side in sides]
+    pairs = [(margins[0][result[0] == index], margins[1][result[1] == index]) for index in range(folds)]
     pairs = [pair for pair in pairs if len(pair[0]) and len(pair[1])]
     return DomainScores(
         *probability,
         *(side.sample_id for side in sides),
         *margins,
-        *found,
+        *result,
         alpha=rows[1] / sum(rows),
         auc=float(np.mean([area_under_curve(*pair) for pair in pairs])),
         accuracy=float(np.mean([balanced_accuracy(*pair) for pair in pairs])),
@@ -226,10 +226,10 @@ def _scored(sides: list[_Side], weight: Array, folds: int) -> DomainScores:
 
 
 def _log_odds(fold: Array, margin: Array, chosen: list[_Chosen]) -> Array:
-    found = np.empty(len(margin))
+    result = np.empty(len(margin))
     for index, one in enumerate(chosen):
-        found[fold == index] = one.curve(margin[fold == index])
-    return found
+        result[fold == index] = one.curve(margin[fold == index])
+    return result
 
 
 def _choice(sides: list[_Side], index: int) -> _Chosen:

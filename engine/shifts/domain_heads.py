@@ -55,17 +55,17 @@ class Whitening(NamedTuple):
 
     def raw(self, point: Array) -> Array:
         """Weights ``(d, h)`` on the features from white ones."""
-        found = np.empty_like(point)
+        result = np.empty_like(point)
         for root, mine in self._columns(point.shape[1]):
-            found[:, mine] = root @ point[:, mine]
-        return found
+            result[:, mine] = root @ point[:, mine]
+        return result
 
     def white(self, gradient: Array) -> Array:
         """The gradient ``(d, h)`` by white weights from the one by raw weights."""
-        found = np.empty_like(gradient)
+        result = np.empty_like(gradient)
         for root, mine in self._columns(gradient.shape[1]):
-            found[:, mine] = root.T @ gradient[:, mine]
-        return found
+            result[:, mine] = root.T @ gradient[:, mine]
+        return result
 
     def _columns(self, heads: int) -> Iterator[tuple[Array, Array]]:
         shrinkage = np.array([SETTINGS[head % len(SETTINGS)][0] for head in range(heads)])
@@ -182,8 +182,8 @@ class Training:
         count = self.parts.folds * len(L2)
         start = np.zeros((len(self.whitening.origin) + 1) * count)
         options = {"maxfun": EVALUATIONS, "maxiter": EVALUATIONS, "ftol": 1e-7, "gtol": 1e-6, "maxcor": 10}
-        found = minimize(self._value, start, jac=True, method="L-BFGS-B", options=options).x.reshape(-1, count)
-        return self.whitening.raw(found[:-1]), found[-1]
+        result = minimize(self._value, start, jac=True, method="L-BFGS-B", options=options).x.reshape(-1, count)
+        return self.whitening.raw(result[:-1]), result[-1]
 
     def _value(self, flat: Array) -> tuple[float, Array]:
         """The sum of all heads' losses, and its gradient, at white weights and intercepts ``(d + 1) h``."""
@@ -208,7 +208,7 @@ class Training:
     def margins(self, view: View, weight: Array, bias: Array) -> tuple[Array, Array]:
         """Sample ids ``(n,)`` and margins ``(n, h)`` of all rows of `view`."""
         of = _MarginOf(_Heads(self.whitening.origin, weight, bias))
-        found = each(
+        result = each(
             view, of, self.workers, chunk_rows=self.chunk_rows, progress=self.progress, description="domain scores"
         )
-        return np.concatenate([ids for ids, _ in found]), np.concatenate([margin for _, margin in found])
+        return np.concatenate([ids for ids, _ in result]), np.concatenate([margin for _, margin in result])

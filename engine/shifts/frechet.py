@@ -107,8 +107,8 @@ class FrechetDistance:
         chance, error = _by_chance(pair)
         spread = float(np.trace(one.merge(other).covariance()))
         corrected = Corrected(terms.total - chance.expected, error, spread)
-        found = [_whole(terms, corrected, chance, n, _permuted_rows(pair)), _without_bias(corrected, chance.p, n)]
-        return Findings([*found, *_parts(terms, n), *_at_infinity(pair)])
+        result = [_whole(terms, corrected, chance, n, _permuted_rows(pair)), _without_bias(corrected, chance.p, n)]
+        return Findings([*result, *_parts(terms, n), *_at_infinity(pair)])
 
 
 FRECHET = FrechetDistance()
@@ -324,5 +324,5 @@ def _moments(chunk: Chunk) -> Moments:
 def _prefixes(pair: Pair, view: View, sizes: list[int]) -> list[Moments]:
     """Moments of the first rows, for each number of rows."""
     runs = [View(view.store, view.start + low, view.start + high) for low, high in pairwise([0, *sizes])]
-    found = [fold(run, _moments, pair.workers, progress=pair.progress, description="frechet infinity") for run in runs]
-    return list(accumulate(found, Moments.merge))
+    result = [fold(run, _moments, pair.workers, progress=pair.progress, description="frechet infinity") for run in runs]
+    return list(accumulate(result, Moments.merge))

@@ -103,8 +103,8 @@ class LabelShift:
         """Classes that became more or less frequent, by index, the largest change of share first; none where the test
         of all classes finds no shift.
         """
-        found = np.flatnonzero(self.adjusted_p <= SIGNIFICANT) if self.test_p < SIGNIFICANT else np.zeros(0, int)
-        return found[np.argsort(-np.abs(self.target_prior - self.source_prior)[found], kind="stable")]
+        result = np.flatnonzero(self.adjusted_p <= SIGNIFICANT) if self.test_p < SIGNIFICANT else np.zeros(0, int)
+        return result[np.argsort(-np.abs(self.target_prior - self.source_prior)[result], kind="stable")]
 
     def verdicts(self) -> list[Verdict]:
         """The shift as a whole, then each class that changed."""
@@ -142,8 +142,10 @@ class LabelShift:
     def _moves(self) -> str:
         more = [self.class_names[i] for i in self.changed if self.weight[i] > 1]
         less = [self.class_names[i] for i in self.changed if self.weight[i] < 1]
-        told = [f"{_listed(names)} became {word} frequent" for names, word in ((more, "more"), (less, "less")) if names]
-        return " and ".join(told) or "no single class stands out"
+        result = [
+            f"{_listed(names)} became {word} frequent" for names, word in ((more, "more"), (less, "less")) if names
+        ]
+        return " and ".join(result) or "no single class stands out"
 
     def _of_class(self, index: int) -> Verdict:
         name, weight = self.class_names[index], float(self.weight[index])
@@ -211,8 +213,8 @@ def _moved(black: Blackbox, source: Predictions, target: Predictions, seed: int,
     """By how much the weights move in each bootstrap replicate, ``(replicates, k)``."""
     k = len(black.weight)
     explained = _resampled(source.sample_id, source.predicted, black.weight[source.label], k, seed, replicates)
-    found = _resampled(target.sample_id, target.predicted, np.ones(target.n), k, seed, replicates)
-    return (found - explained) @ black.inverse.T
+    result = _resampled(target.sample_id, target.predicted, np.ones(target.n), k, seed, replicates)
+    return (result - explained) @ black.inverse.T
 
 
 def _resampled(sample_id: Array, column: Array, value: Array, k: int, seed: int, replicates: int) -> Array:
@@ -271,9 +273,9 @@ def _likeliest(
         return None, None, None
     corrected = bias_corrected(_rows(source), _as_they_are, workers, progress)
     rows = TargetRows(_rows(target), corrected, workers, progress)
-    found = mlls(prior, rows)
-    low, high = np.quantile(rows.replicates(prior, found, seed, replicates), [0.025, 0.975], axis=0)
-    return found, np.maximum(low, 0), np.minimum(high, 1)
+    result = mlls(prior, rows)
+    low, high = np.quantile(rows.replicates(prior, result, seed, replicates), [0.025, 0.975], axis=0)
+    return result, np.maximum(low, 0), np.minimum(high, 1)
 
 
 def _rows(predictions: Predictions) -> View:

@@ -164,10 +164,10 @@ def _divergences(one: Histograms, other: Histograms) -> dict[str, np.ndarray]:
 def _verdicts(pair: Pair, columns: dict[str, np.ndarray], null: float) -> list[Verdict]:
     n, m = pair.reference.n, pair.target.n
     p, worst = float(columns["ks_adjusted_p"].min()), int(np.argmax(columns["ks"]))
-    found, count = int((columns["ks_adjusted_p"] <= LEVEL).sum()), len(columns["ks"])
+    result, count = int((columns["ks_adjusted_p"] <= LEVEL).sum()), len(columns["ks"])
     scaled = columns["wasserstein_sd"]
     sentence = (
-        f"{found:,} of {count:,} features differ in distribution at a false discovery rate of 5 %, feature {worst} "
+        f"{result:,} of {count:,} features differ in distribution at a false discovery rate of 5 %, feature {worst} "
         f"most (Kolmogorov-Smirnov {columns['ks'][worst]:.3g})"
         if p <= LEVEL
         else "no feature differs in distribution beyond what samples of this size show"
@@ -198,7 +198,7 @@ def _verdicts(pair: Pair, columns: dict[str, np.ndarray], null: float) -> list[V
             float(columns["ks"][worst]),
             float(columns["ks_high"].max()),
             p,
-            found / count,
+            result / count,
             n=n + m,
         ),
         Verdict(

@@ -57,11 +57,11 @@ def distances(battery: Battery, names: Sequence[str]) -> list[Distances]:
     """
     swift = replace(battery, options=replace(battery.options, exact_bytes=0))
     sets = tuple(view.store.name for view in battery.views)
-    found = {name: np.zeros((len(sets), len(sets))) for name in names}
+    result = {name: np.zeros((len(sets), len(sets))) for name in names}
     titles = {}
     for i, j in combinations(range(len(sets)), 2):
         for name, findings in swift.compare(i, j, names).items():
             headline = findings.verdicts[0]
             titles[name] = headline.statistic
-            found[name][i, j] = found[name][j, i] = headline.value
-    return [Distances(titles[name], sets, values) for name, values in found.items() if np.isfinite(values).all()]
+            result[name][i, j] = result[name][j, i] = headline.value
+    return [Distances(titles[name], sets, values) for name, values in result.items() if np.isfinite(values).all()]

@@ -85,9 +85,9 @@ class MaximumMeanDiscrepancy:
         if min(one.n, other.n) < 2:
             sentence = f"MMD needs two rows or more in each set, there are {one.n} and {other.n}."
             return Findings([Verdict("mmd", float("nan"), sentence, n=n)])
-        found = [discrepancy(one, other, octave) for octave in range(len(BANDWIDTHS))]
-        apart = [_single(name, each, n) for name, each in zip(BANDWIDTHS, found, strict=True)]
-        return Findings([_together(found, n, median_distance(pair.sample)), *apart])
+        result = [discrepancy(one, other, octave) for octave in range(len(BANDWIDTHS))]
+        apart = [_single(name, each, n) for name, each in zip(BANDWIDTHS, result, strict=True)]
+        return Findings([_together(result, n, median_distance(pair.sample)), *apart])
 
 
 MMD = MaximumMeanDiscrepancy()
@@ -108,8 +108,8 @@ def median_distance(sample: ReferenceSample) -> float:
     x -= x.mean(axis=0)
     squares = np.einsum("nd,nd->n", x, x)
     apart = (squares[:, None] + squares - 2 * x @ x.T)[np.triu_indices(len(x), 1)]
-    found = float(np.sqrt(max(np.median(apart), 0.0))) if apart.size else 0.0
-    return found if found > 1e-6 * np.sqrt(squares.max(initial=0.0)) else 1.0
+    result = float(np.sqrt(max(np.median(apart), 0.0))) if apart.size else 0.0
+    return result if result > 1e-6 * np.sqrt(squares.max(initial=0.0)) else 1.0
 
 
 def discrepancy(one: RandomFeatures, other: RandomFeatures, octave: int) -> Discrepancy:
@@ -163,9 +163,9 @@ def combined(p: Array) -> float:
     return float(max(0.5 - np.arctan(scores.mean()) / np.pi, np.min(p)))
 
 
-def _together(found: list[Discrepancy], n: int, bandwidth: float) -> Verdict:
-    middle = found[MEDIAN]
-    value, p = max(middle.unbiased, 0.0), combined(np.array([each.p for each in found]))
+def _together(result: list[Discrepancy], n: int, bandwidth: float) -> Verdict:
+    middle = result[MEDIAN]
+    value, p = max(middle.unbiased, 0.0), combined(np.array([each.p for each in result]))
     effect = float(np.sqrt(value / middle.variance)) if middle.variance else 0.0
     reach = float(ndtri(1 - LEVEL / 2)) * middle.error
     low, high = (max(middle.unbiased + step, 0.0) for step in (-reach, reach))

@@ -99,8 +99,8 @@ class MomentShift:
         scaled = _scaled(pair)
         columns = _columns(pair, scaled)
         verdicts = [_means(pair, scaled, columns), _mahalanobis(pair, scaled), _variances(pair, columns)]
-        by_class, found = _classes(pair)
-        return Findings([*verdicts, *found], columns, by_class)
+        by_class, result = _classes(pair)
+        return Findings([*verdicts, *result], columns, by_class)
 
 
 MOMENTS = MomentShift()
@@ -191,10 +191,10 @@ def _means(pair: Pair, scaled: Scaled, columns: dict[str, np.ndarray]) -> Verdic
     p = float(exceeds(inner @ inner, mean, variance)) if inner @ inner == length else float(columns["mean_p"].min())
     spread = np.sqrt(variance + 4 * unit * float(inner @ scaled.correlation @ inner))
     low, value, high = (float(np.sqrt(max(0.0, (length - mean + z * spread) / count))) for z in (-NORMAL, 0.0, NORMAL))
-    found, worst = columns["mean_adjusted_p"] <= LEVEL, int(np.argmax(np.abs(scaled.difference)))
+    result, worst = columns["mean_adjusted_p"] <= LEVEL, int(np.argmax(np.abs(scaled.difference)))
     sentence = (
         f"the means differ by {value:.3g} standard deviations a feature, more than sampling explains; "
-        f"{found.sum():,} of {count:,} features differ at a false discovery rate of 5 %, feature {worst} most "
+        f"{result.sum():,} of {count:,} features differ at a false discovery rate of 5 %, feature {worst} most "
         f"({scaled.difference[worst]:+.3g})"
         if p <= LEVEL
         else "no difference of the means beyond what samples of this size show"
@@ -235,10 +235,10 @@ def _variances(pair: Pair, columns: dict[str, np.ndarray]) -> Verdict:
     value = float(np.sqrt(max(0.0, excess)))
     adjusted_p = columns["variance_adjusted_p"]
     p, worst = float(adjusted_p.min(initial=1.0)), int(np.argmin(adjusted_p))
-    found = adjusted_p <= LEVEL
+    result = adjusted_p <= LEVEL
     change = np.exp(ratio[worst])
     sentence = (
-        f"{found.sum():,} of {found.size:,} features change their variance at a false discovery rate of 5 %, feature "
+        f"{result.sum():,} of {result.size:,} features change their variance at a false discovery rate of 5 %, feature "
         f"{worst} most surely ({change:.3g} times)"
         if p <= LEVEL
         else "no difference of the variances beyond what samples of this size show"

@@ -66,9 +66,9 @@ class Neighbourhoods:
             counts = " and ".join(f"{view.rows:,}" for view in views)
             sentence = f"Balls that reach to neighbour {k} need more than {k} rows in each set, there are {counts}."
             return Findings([Verdict(name, float("nan"), sentence) for name in ("prdc", "density", *MEANINGS)])
-        found = neighbourhoods(views[0], views[1], k, pair)
-        verdicts = [_verdict(name, found, pair) for name in found.sides]
-        return Findings([_distance(verdicts, pair), *verdicts], class_columns=_by_class(found, pair.sample.classes))
+        result = neighbourhoods(views[0], views[1], k, pair)
+        verdicts = [_verdict(name, result, pair) for name in result.sides]
+        return Findings([_distance(verdicts, pair), *verdicts], class_columns=_by_class(result, pair.sample.classes))
 
 
 PRDC = Neighbourhoods()
@@ -207,10 +207,10 @@ def _shorter(radii: Array) -> Array:
     return radii * (1 - ROUNDING)
 
 
-def _verdict(name: str, found: Found, pair: Pair) -> Verdict:
-    ids, _, values = found.sides[name]
-    n, m, value = len(found.reference_id), len(found.target_id), float(values.mean())
-    null = {"density": 1.0, "coverage": expected_coverage(n, m, found.k)}.get(name)
+def _verdict(name: str, result: Found, pair: Pair) -> Verdict:
+    ids, _, values = result.sides[name]
+    n, m, value = len(result.reference_id), len(result.target_id), float(values.mean())
+    null = {"density": 1.0, "coverage": expected_coverage(n, m, result.k)}.get(name)
     columns = np.column_stack([values, np.ones(len(values))])
     sums = resampled_sums(ids, columns, pair.options.seed, pair.options.replicates)
     low, high = interval_of(sums[:, 0] / np.maximum(sums[:, 1], 1))
@@ -243,10 +243,10 @@ def _taken(rows: tuple[int, int], there: tuple[int, int]) -> str:
     return f"; from the first {rows[0]:,} and {rows[1]:,} rows of {there[0]:,} and {there[1]:,}."
 
 
-def _by_class(found: Found, classes: int) -> dict[str, Array]:
+def _by_class(result: Found, classes: int) -> dict[str, Array]:
     """The mean of each statistic over the rows of each class, ``(classes,)``; NaN for a class without rows."""
     table = {}
-    for name, (_, y, values) in found.sides.items():
+    for name, (_, y, values) in result.sides.items():
         known = y >= 0
         count = np.bincount(y[known], minlength=classes)
         total = np.bincount(y[known], values[known], minlength=classes)

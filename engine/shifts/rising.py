@@ -65,8 +65,8 @@ class Curve:
             return float(value), columns @ (share * (expit(score) - wanted)) + stiffness * point
 
         bounds = [(0, None)] * (len(knots) - 1) + [(None, None)]
-        found = minimize(loss, np.zeros(len(knots)), jac=True, method="L-BFGS-B", bounds=bounds)
-        return cls(knots, found.x[:-1], float(found.x[-1]), float(found.fun))
+        result = minimize(loss, np.zeros(len(knots)), jac=True, method="L-BFGS-B", bounds=bounds)
+        return cls(knots, result.x[:-1], float(result.x[-1]), float(result.fun))
 
     def __call__(self, margin: Array) -> Array:
         """Log odds ``(n,)``."""

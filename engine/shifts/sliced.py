@@ -157,10 +157,10 @@ class SlicedShift:
 
     def compares(self, pair: Pair) -> Findings:
         """Verdicts on sliced energy, Wasserstein and Kolmogorov-Smirnov, and on the energy of all dimensions."""
-        found = along(pair.reference.kept.slices.bins, pair.reference.kept.histograms, pair.target.kept.histograms)
-        random = Along(*(distance[:RANDOM] for distance in found))
+        result = along(pair.reference.kept.slices.bins, pair.reference.kept.histograms, pair.target.kept.histograms)
+        random = Along(*(distance[:RANDOM] for distance in result))
         energy = _energy(pair, random)
-        return Findings([energy, _whole(pair, energy), _wasserstein(pair, random), _ks(pair, found)])
+        return Findings([energy, _whole(pair, energy), _wasserstein(pair, random), _ks(pair, result)])
 
 
 SLICED = SlicedShift()
@@ -267,11 +267,11 @@ def _wasserstein(pair: Pair, random: Along) -> Verdict:
     return Verdict("sliced_wasserstein", value, sentence, effect=effect, null=null, n=pair.reference.n + pair.target.n)
 
 
-def _ks(pair: Pair, found: Along) -> Verdict:
+def _ks(pair: Pair, result: Along) -> Verdict:
     """The line that parts the sets most."""
     n, m = pair.reference.n, pair.target.n
-    worst = int(np.argmax(found.ks))
-    value, mean = float(found.ks[worst]), float(found.ks.mean())
+    worst = int(np.argmax(result.ks))
+    value, mean = float(result.ks[worst]), float(result.ks.mean())
     which = "a random line" if worst < RANDOM else f"principal direction {worst - RANDOM + 1}"
     null = MEAN * float(np.sqrt(1 / n + 1 / m))
     sentence = (

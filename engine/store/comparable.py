@@ -42,26 +42,26 @@ def check_comparable(reference: EmbeddingStore, target: EmbeddingStore) -> np.nd
 def _features(store: EmbeddingStore) -> dict[str, Any]:
     """What decides the meaning of a feature. Of an import the files are its own and only its columns have a meaning."""
     made = store.provenance
-    found = made.model_dump(include=set(MUST_AGREE))
+    result = made.model_dump(include=set(MUST_AGREE))
     if made.decoder == CSV:
-        found["preprocessing"] = {"columns": made.preprocessing["features"]}
-    return found
+        result["preprocessing"] = {"columns": made.preprocessing["features"]}
+    return result
 
 
 def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
-    known, found = reference.class_names, target.class_names
-    if list(known) == list(found):
-        return np.arange(len(found))
-    if not known or not found:
-        return np.full(len(found), UNLABELLED)
+    known, result = reference.class_names, target.class_names
+    if list(known) == list(result):
+        return np.arange(len(result))
+    if not known or not result:
+        return np.full(len(result), UNLABELLED)
     index = {name: i for i, name in enumerate(known)}
-    unknown = [name for name in found if name not in index]
+    unknown = [name for name in result if name not in index]
     if not unknown:
-        return np.array([index[name] for name in found], np.int64)
-    if len(found) <= len(known) and (_numbered(known) or _numbered(found)):
-        return np.arange(len(found))
+        return np.array([index[name] for name in result], np.int64)
+    if len(result) <= len(known) and (_numbered(known) or _numbered(result)):
+        return np.arange(len(result))
     raise InputError(
-        f"{reference.name} and {target.name} cannot be compared: {len(unknown)} of the {len(found)} classes of the "
+        f"{reference.name} and {target.name} cannot be compared: {len(unknown)} of the {len(result)} classes of the "
         f"second, such as {unknown[0]!r}, are not among the {len(known)} of the first, such as {known[0]!r}; make both "
         "with the same --classes file"
     )

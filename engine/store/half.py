@@ -51,10 +51,10 @@ def _narrow(bits: np.ndarray, shifted: np.ndarray, small: np.ndarray, half: np.n
         number = bits[i] & np.uint32(0x7FFFFFFF)
         even = (number >> np.uint32(13)) & np.uint32(1)
         normal = (number - np.uint32(0x38000000) + np.uint32(0xFFF) + even) >> np.uint32(13)
-        found = shifted[i] - np.uint32(0x3F000000) if number < np.uint32(0x38800000) else normal
-        found = np.uint32(0x7C00) if number >= np.uint32(0x477FF000) else found
-        found = np.uint32(0x7E00) if number > np.uint32(0x7F800000) else found
-        half[i] = np.uint16(found | ((bits[i] >> np.uint32(16)) & np.uint32(0x8000)))
+        result = shifted[i] - np.uint32(0x3F000000) if number < np.uint32(0x38800000) else normal
+        result = np.uint32(0x7C00) if number >= np.uint32(0x477FF000) else result
+        result = np.uint32(0x7E00) if number > np.uint32(0x7F800000) else result
+        half[i] = np.uint16(result | ((bits[i] >> np.uint32(16)) & np.uint32(0x8000)))
 
 
 def narrow(wide: np.ndarray) -> np.ndarray:

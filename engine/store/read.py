@@ -64,10 +64,10 @@ def read_footer(place: Location) -> Footer:
     DamageError
         There is none.
     """
-    found = place.filesystem.get_file_info([place.path])[0]
-    if not found.is_file:
+    result = place.filesystem.get_file_info([place.path])[0]
+    if not result.is_file:
         raise damaged(place, "it is missing")
-    return _footer(place, found.size, found.mtime_ns)
+    return _footer(place, result.size, result.mtime_ns)
 
 
 @lru_cache(maxsize=256)

@@ -90,18 +90,18 @@ class Selected:
         runs = _runs(rows)
         group = np.empty((max((span.rows for _, span in runs), default=0), self.dim), np.float32)
         for run, span in runs:
-            for column, found in zip(chunk, self.store.read(span, group), strict=True):
-                np.take(found, rows[run] - span.start, axis=0, out=column[run], mode="clip")  # others copy twice
+            for column, result in zip(chunk, self.store.read(span, group), strict=True):
+                np.take(result, rows[run] - span.start, axis=0, out=column[run], mode="clip")  # others copy twice
         return chunk
 
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the kept rows of `piece`."""
         rows = _positions(self.bits)[piece.start : piece.stop]
-        found: list[str] = []
+        result: list[str] = []
         for run, span in _runs(rows):
             paths = self.store.paths(span)
-            found += [paths[row - span.start] for row in rows[run]]
-        return found
+            result += [paths[row - span.start] for row in rows[run]]
+        return result
 
     def sample_ids(self) -> np.ndarray:
         """The ``sample_id`` of every kept row, ``(n,) int64``, in order; no embedding is read."""
@@ -110,8 +110,8 @@ class Selected:
     def is_synthetic(self, piece: Piece) -> np.ndarray:
         """Which of the kept rows of `piece` a generator has made, ``(n,) bool``."""
         rows = _positions(self.bits)[piece.start : piece.stop]
-        found = [self.store.is_synthetic(span)[rows[run] - span.start] for run, span in _runs(rows)]
-        return np.concatenate([np.empty(0, bool), *found])
+        result = [self.store.is_synthetic(span)[rows[run] - span.start] for run, span in _runs(rows)]
+        return np.concatenate([np.empty(0, bool), *result])
 
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The kept rows ``start <= i < stop``."""

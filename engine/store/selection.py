@@ -149,9 +149,9 @@ def _counted(one: Selection, names: Iterable[Name]) -> list[str]:
 
 
 def _listed(words: Iterable[str]) -> str:
-    found = list(words)
-    more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
-    return ", ".join(found[:NAMED]) + more
+    result = list(words)
+    more = f" and {len(result) - NAMED:,} more" if len(result) > NAMED else ""
+    return ", ".join(result[:NAMED]) + more
 
 
 def read_selection(place: Location) -> Selection:
@@ -205,7 +205,7 @@ def _columns(table: pa.Table, place: Location) -> pa.Table:
             f"{', '.join(wanted)}, as the explorer exports them"
         )
     try:
-        found = table.select(wanted).replace_schema_metadata().cast(SELECTION_SCHEMA)
+        result = table.select(wanted).replace_schema_metadata().cast(SELECTION_SCHEMA)
     except (pa.ArrowException, ValueError) as error:  # a gap is a ValueError
         raise InputError(f"{place}: sample_id must be whole numbers, dataset and split texts ({error})") from error
-    return found
+    return result

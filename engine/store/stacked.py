@@ -43,11 +43,11 @@ class Stacked:
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, in order; those of one store without copying."""
-        found = [self._read(span.part, span.start, span.stop) for span in spans_of(piece, self._sizes)]
-        if len(found) == 1:
-            return found[0]
+        result = [self._read(span.part, span.start, span.stop) for span in spans_of(piece, self._sizes)]
+        if len(result) == 1:
+            return result[0]
         nothing = Chunk(np.empty(0, np.int64), np.empty((0, self.dim), np.float32), np.empty(0, np.int32))
-        return Chunk(*(np.concatenate(columns) for columns in zip(nothing, *found, strict=True)))
+        return Chunk(*(np.concatenate(columns) for columns in zip(nothing, *result, strict=True)))
 
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The rows ``start <= i < stop``."""

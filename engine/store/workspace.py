@@ -41,8 +41,8 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
         There is none, or several backbones or sets have one and none was named.
     """
     candidates = [backbone] if backbone else embeddings_folder(workspace).names()
-    found = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
-    backbones, names = list(dict.fromkeys(one for one, _ in found)), list(dict.fromkeys(name for _, name in found))
+    result = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
+    backbones, names = list(dict.fromkeys(one for one, _ in result)), list(dict.fromkeys(name for _, name in result))
     if len(names) > 1:
         sets = ", ".join(name.removeprefix(f"{slug(dataset)}-") for name in names)
         raise InputError(
@@ -50,7 +50,7 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
         )
     if len(backbones) > 1:
         raise InputError(f"{dataset}/{split} was extracted with {', '.join(backbones)}; choose one with --backbone")
-    if not found:
+    if not result:
         raise _not_found(workspace, dataset, split, backbone)
     return open_store(store_folder(workspace, backbones[0], names[0], split))
 
@@ -79,15 +79,15 @@ def companions(
     """
     made = store.provenance
     own = {made.dataset, real or made.dataset}
-    found: dict[object, EmbeddingStore] = {}
+    result: dict[object, EmbeddingStore] = {}
     for one in _others(store):
         other = one.provenance
         if other.dataset in own and other.split != made.split:
             key = ("split", other.split)
-            found[key] = one if other.dataset == made.dataset else found.get(key, one)
+            result[key] = one if other.dataset == made.dataset else result.get(key, one)
         elif other.dataset not in own and (other.companion_of in own or other.dataset in set(related)):
-            found[str(one.folder)] = one
-    return sorted(found.values(), key=lambda one: (one.provenance.dataset not in own, one.name))
+            result[str(one.folder)] = one
+    return sorted(result.values(), key=lambda one: (one.provenance.dataset not in own, one.name))
 
 
 def _others(store: EmbeddingStore) -> Iterator[EmbeddingStore]:

@@ -48,9 +48,9 @@ def config_hash(provenance: Provenance) -> str:
     return digest_json(provenance.model_dump(exclude=set(NOT_HASHED)))
 
 
-def differences(found: Provenance, asked: Provenance) -> list[str]:
+def differences(result: Provenance, asked: Provenance) -> list[str]:
     """One phrase per field in which two provenances differ, fields that decide nothing left out."""
-    before, now = found.model_dump(), asked.model_dump()
+    before, now = result.model_dump(), asked.model_dump()
     return [
         f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
         for name in before | now
@@ -102,28 +102,28 @@ class StoreWriter:
         is there of an unfinished or damaged one is made again.
         """
         if (self.folder / MANIFEST).exists():
-            found = read_manifest(self.folder)
-            self._check_manifest(found)
-            self._recorded = dict(enumerate(found.parts))
-            if found.provenance.spec_version == SPEC_VERSION or (found.complete and self._adopted(found)):
+            result = read_manifest(self.folder)
+            self._check_manifest(result)
+            self._recorded = dict(enumerate(result.parts))
+            if result.provenance.spec_version == SPEC_VERSION or (result.complete and self._adopted(result)):
                 return
             self._recorded = {}
         manifest = StoreManifest(provenance=self.provenance, config_hash=self.config_hash, **self.about)
         self._write_manifest(manifest)
 
-    def _check_manifest(self, found: StoreManifest) -> None:
-        changes = "; ".join(differences(found.provenance, self.provenance))
+    def _check_manifest(self, result: StoreManifest) -> None:
+        changes = "; ".join(differences(result.provenance, self.provenance))
         if changes:
             raise ConfigMismatchError(
                 f"{self.folder} was made with another configuration ({changes}); repeat that configuration to "
                 "continue it, or delete the folder or choose another --workspace to start anew"
             )
 
-    def _adopted(self, found: StoreManifest) -> bool:
+    def _adopted(self, result: StoreManifest) -> bool:
         """Whether all parts of the store of an earlier version are there; the writer is then one of that version."""
         own = self.provenance, self.config_hash
-        self.provenance, self.config_hash = found.provenance, found.config_hash
-        if all(self.finished_rows(index) == part.rows for index, part in enumerate(found.parts)):
+        self.provenance, self.config_hash = result.provenance, result.config_hash
+        if all(self.finished_rows(index) == part.rows for index, part in enumerate(result.parts)):
             return True
         self.provenance, self.config_hash = own
         return False
@@ -353,8 +353,8 @@ def stored_dtype(folder: Location, requested: str) -> str:
     """
     if requested != "float16" or not (folder / MANIFEST).exists():
         return requested
-    found = read_manifest(folder)
-    return found.provenance.dtype if found.underflows else requested
+    result = read_manifest(folder)
+    return result.provenance.dtype if result.underflows else requested
 
 
 def part_files(folder: Location, manifest: StoreManifest) -> list[PartFile]:

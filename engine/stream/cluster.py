@@ -111,9 +111,9 @@ def _check(client: Client, address: str) -> None:
         scheduler = client.run_on_scheduler(versions)
     except (ImportError, AttributeError) as error:
         scheduler = error
-    found = {f"the scheduler at {address}": scheduler}
-    found |= {f"worker {worker}": one for worker, one in client.run(versions, on_error="return").items()}
-    for whose, one in found.items():
+    result = {f"the scheduler at {address}": scheduler}
+    result |= {f"worker {worker}": one for worker, one in client.run(versions, on_error="return").items()}
+    for whose, one in result.items():
         if sentence := difference(one, versions(), whose):
             raise InputError(sentence)
 

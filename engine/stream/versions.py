@@ -34,20 +34,20 @@ def _version(name: str) -> str:
         return ""
 
 
-def difference(found: Any, wanted: Versions, whose: str) -> str:
+def difference(result: Any, wanted: Versions, whose: str) -> str:
     """What is wrong with the versions of a process, or with its answer to the question for them; empty if nothing is.
 
     >>> difference({"python": "3.11", "numpy": "1.26.4"}, {"python": "3.11", "numpy": "2.1.0"}, "worker tcp://a:1")
     'worker tcp://a:1 has numpy 1.26.4, this process has 2.1.0; install the same versions there'
     """
-    if isinstance(found, ImportError | AttributeError | UnpicklingError):
+    if isinstance(result, ImportError | AttributeError | UnpicklingError):
         return f"{whose} cannot import gapscope, or not this version of it; install it there with pip"
-    if not isinstance(found, Mapping):
-        return f"{whose} does not say which versions it has ({found!r}); start it again"
-    other = [name for name in wanted if found.get(name) != wanted[name]]
+    if not isinstance(result, Mapping):
+        return f"{whose} does not say which versions it has ({result!r}); start it again"
+    other = [name for name in wanted if result.get(name) != wanted[name]]
     if not other:
         return ""
-    there = " and ".join(f"{name} {found.get(name) or 'missing'}" for name in other)
+    there = " and ".join(f"{name} {result.get(name) or 'missing'}" for name in other)
     here = " and ".join(wanted[name] for name in other)
     return f"{whose} has {there}, this process has {here}; install the same versions there"
 

@@ -56,8 +56,8 @@ class Outcomes(NamedTuple):
         weight = None if weight is None else weight[known]
         pairs = label.astype(np.int64) * classes + top[:, 0]
         confusion = np.bincount(pairs, weight, classes * classes).reshape(classes, classes)
-        found = (top[:, :TOP] == label[:, None]).any(axis=1)
-        in_top = int(found.sum() if weight is None else found @ weight)
+        result = (top[:, :TOP] == label[:, None]).any(axis=1)
+        in_top = int(result.sum() if weight is None else result @ weight)
         sure = None if confidence is None else Calibration.of(confidence[known], top[:, 0] == label, weight)
         lost = _lost(log_likelihood, known, weight)
         return cls(confusion, in_top, lost, int((~known).sum()), sure, scores)

@@ -58,11 +58,11 @@ def _class_bins(p: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
     size, value = classes * BINS, p[row, column]
     place = column * BINS + bin_of(value)
     hit = label[row] == column
-    found = np.stack([np.bincount(place, part, size) for part in (np.ones(len(row)), hit, value)])
-    found = found.reshape(3, classes, BINS)
+    result = np.stack([np.bincount(place, part, size) for part in (np.ones(len(row)), hit, value)])
+    result = result.reshape(3, classes, BINS)
     totals = np.stack([np.full(classes, len(p)), np.bincount(label, minlength=classes), p.sum(axis=0)])
-    found[:, :, 0] = totals - found[:, :, 1:].sum(axis=2)
-    return found
+    result[:, :, 0] = totals - result[:, :, 1:].sum(axis=2)
+    return result
 
 
 def rank_bin_of(p: np.ndarray) -> np.ndarray:

@@ -71,8 +71,8 @@ def divided(store: EmbeddingStore | Selected, share: float) -> tuple[View, View]
 def tests_of(workspace: Location, config: TrainingOptions, store: EmbeddingStore) -> list[EmbeddingStore]:
     """The sets to evaluate on: companions, and those that were named."""
     real = real_name(store.provenance.dataset)
-    found = companions(workspace, store, companions_of(real), real)
+    result = companions(workspace, store, companions_of(real), real)
     for name in config.evaluate:
-        found.append(find_store(workspace, *SetName.parse(name, "--evaluate"), store.provenance.backbone))
-    unique = {one.folder: one for one in found if one.folder != store.folder}
+        result.append(find_store(workspace, *SetName.parse(name, "--evaluate"), store.provenance.backbone))
+    unique = {one.folder: one for one in result if one.folder != store.folder}
     return list(unique.values())

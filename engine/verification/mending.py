@@ -28,7 +28,7 @@ def mended(content: bytes) -> bytes | None:
 
 def mend(place: Location) -> bool:
     """Put the file at `place` back as it was written, if one flipped bit is all that it suffers from."""
-    found = mended(place.read_bytes())
-    if found is not None:
-        place.write_bytes(found)
-    return found is not None
+    result = mended(place.read_bytes())
+    if result is not None:
+        place.write_bytes(result)
+    return result is not None

@@ -242,15 +242,15 @@ def _with_dependents(findings: list[Finding], workspace: Location) -> list[Findi
 
 def _inputs(runs: Location) -> dict[str, list[str]]:
     """What each run has read, by full path."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for name in runs.names():
         try:
             manifest = read_run_manifest(runs / name)
         except (GapscopeError, FileNotFoundError):
             continue
         options = [value for value in manifest.config.values() if isinstance(value, str) and "/" in value]
-        found[name] = [full_path(place) for place in (*(one.place for one in manifest.inputs), *options)]
-    return found
+        result[name] = [full_path(place) for place in (*(one.place for one in manifest.inputs), *options)]
+    return result
 
 
 def _dependents(owner: Location, inputs: Mapping[str, list[str]]) -> list[str]:

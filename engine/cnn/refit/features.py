@@ -24,12 +24,12 @@ def features(network: Trained, images: Images, rows: np.ndarray, progress: Progr
     body = replace(network, model=without(network.model, head))
     size = max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.frame.pixels))
     width = network.model.get_submodule(head).in_features
-    found = [Chunk(np.zeros(0, np.int64), np.zeros((0, width), np.float32), np.zeros(0, np.int32))]
+    result = [Chunk(np.zeros(0, np.int64), np.zeros((0, width), np.float32), np.zeros(0, np.int32))]
     with progress.task(f"features of {images.name}", len(rows), "images") as task:
         for batch in batches(images, even_parts(rows, size)):
-            found.append(Chunk(batch.rows, body.scores(batch.x), batch.y.astype(np.int32)))
+            result.append(Chunk(batch.rows, body.scores(batch.x), batch.y.astype(np.int32)))
             task.advance(len(batch.rows))
-    return joined(*found)
+    return joined(*result)
 
 
 def joined(*chunks: Chunk) -> Chunk:

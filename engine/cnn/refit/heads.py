@@ -63,10 +63,10 @@ def refit(run: RefitRun, data: HeadData, network: NetworkFolder, device: torch.d
         store = _stored(rows, data)
         # Held-out rows that stand in no store are chosen by and never were trained on.
         head = train(MEMBER, store.view(), held, options, workers, run.progress, FolderCheckpoint(states / HEAD))
-    found = with_head(first, head, title, _about(run, real, made, head))
-    found.save(place)
+    result = with_head(first, head, title, _about(run, real, made, head))
+    result.save(place)
     states.delete_folder()
-    return found
+    return result
 
 
 def synthetic(run: RefitRun, data: HeadData, real: Chunk, seed: int, states: Location, workers: Workers) -> Chunk:

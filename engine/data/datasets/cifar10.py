@@ -36,8 +36,8 @@ def open_cifar10(place: Path, options: Options) -> Dataset:
     """The splits ``train`` and ``test`` at `place`."""
     classes = ClassMap(CLASSES)
     if parquet_folder(place) is not None:
-        found = parquet_splits(place)
-        openers = {split: partial(parquet_source, found[split], classes) for split in found}
+        result = parquet_splits(place)
+        openers = {split: partial(parquet_source, result[split], classes) for split in result}
     else:
         openers = {split: partial(class_folders, place, name, classes) for split, name in split_folders(place).items()}
     ordered = {split: openers[split] for split in sorted(openers, key=lambda split: (split != "train", split))}

@@ -46,15 +46,15 @@ def open_variant(place: Path) -> FileSource | ArchiveSource:
     if place.is_dir():
         source = class_folders(place.parent, place.name, NUMBERS)
         return replace(source, listing=_with_wnids(source.listing))
-    found = archive_tree([(place, "")])
+    result = archive_tree([(place, "")])
     rows = sorted(
         (int(folder), name, number)
-        for number, name in enumerate(found.tree.names)
+        for number, name in enumerate(result.tree.names)
         if is_image_name(name) and is_integer(folder := name.rpartition("/")[0].rpartition("/")[2])
     )
     labels = np.array([label for label, _, _ in rows], np.int32)
     listing = Listing([name for _, name, _ in rows], labels, imagenet_wnids())
-    return found.source([number for _, _, number in rows], listing)
+    return result.source([number for _, _, number in rows], listing)
 
 
 def _with_wnids(listing: Listing) -> Listing:
@@ -63,12 +63,12 @@ def _with_wnids(listing: Listing) -> Listing:
 
 def _variants(folder: Path) -> dict[str, Path]:
     """Places by variant; where a variant lies there twice, the unpacked folder."""
-    found: dict[str, Path] = {}
+    result: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name)):
         variant = _variant(path.name)
-        if variant and variant not in found and (_numbered(path) if path.is_dir() else _is_archive(path)):
-            found[variant] = path
-    return found
+        if variant and variant not in result and (_numbered(path) if path.is_dir() else _is_archive(path)):
+            result[variant] = path
+    return result
 
 
 def _variant(name: str) -> str | None:

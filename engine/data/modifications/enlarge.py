@@ -37,9 +37,9 @@ def places(length: int, zoom: float) -> Places:
     kept = int(np.ceil(length / zoom))
     first, stretched = (length - kept) // 2, max(round(kept * zoom), length)
     inside = (stretched - length) // 2 + np.arange(length)
-    found = first + inside * ((kept - 1) / max(stretched - 1, 1))
-    before = np.minimum(found.astype(np.int64), length - 1)
-    return Places(before, np.minimum(before + 1, length - 1), (found - before).astype(np.float32), first, kept)
+    result = first + inside * ((kept - 1) / max(stretched - 1, 1))
+    before = np.minimum(result.astype(np.int64), length - 1)
+    return Places(before, np.minimum(before + 1, length - 1), (result - before).astype(np.float32), first, kept)
 
 
 def enlarged(layer: np.ndarray, down: Places, right: Places) -> np.ndarray:

@@ -33,7 +33,7 @@ def look_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def rounded(values):
     """``values : (h, w, c) float32`` on the scale 0…255 as levels; what is outside is clipped."""
     out = np.empty(values.shape, np.uint8)
-    found, levels = values.reshape(-1), out.reshape(-1)
-    for i in range(found.size):
-        levels[i] = np.uint8(min(max(found[i] + np.float32(0.5), np.float32(0)), np.float32(255)))
+    result, levels = values.reshape(-1), out.reshape(-1)
+    for i in range(result.size):
+        levels[i] = np.uint8(min(max(result[i] + np.float32(0.5), np.float32(0)), np.float32(255)))
     return out

@@ -62,10 +62,10 @@ def parse(specification: str) -> tuple[Modification, ...]:
     >>> [str(one) for one in parse("night, blur:1")]
     ['night:3', 'blur:1']
     """
-    found = tuple(_one(part.strip()) for part in specification.split(",") if part.strip())
-    if not found:
+    result = tuple(_one(part.strip()) for part in specification.split(",") if part.strip())
+    if not result:
         raise InputError(f"{specification!r} names no modification; wanted for example night or night:3,fog:2")
-    return found
+    return result
 
 
 def written(modifications: tuple[Modification, ...]) -> str:

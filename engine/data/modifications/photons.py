@@ -68,10 +68,10 @@ def _counted(image, uniform, above, guide, levels):
     return out
 
 
-def counted(image: np.ndarray, found: Tables, rng: np.random.Generator) -> np.ndarray:
+def counted(image: np.ndarray, result: Tables, rng: np.random.Generator) -> np.ndarray:
     """``image : (h, w, 3) uint8`` as counts of photons show it."""
     uniform = rng.integers(0, 2**32, image.shape, np.uint32)
-    return _counted(image, uniform, found.above, found.guide, found.levels)
+    return _counted(image, uniform, result.above, result.guide, result.levels)
 
 
 @lru_cache(maxsize=16)

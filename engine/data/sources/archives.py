@@ -141,11 +141,11 @@ def archive_tree(archives: Sequence[tuple[Path, str]]) -> ArchiveTree:
                 name = f"{folder}/{file.name}-{last}" if folder else f"{file.name}-{last}"
             rows[name] = which, member
     names = sorted(rows, key=lambda name: tuple(name.rpartition("/")[::2]))
-    found = [rows[name] for name in names]
+    result = [rows[name] for name in names]
     files = tuple(str(file) for file, _ in archives)
-    which = np.array([at for at, _ in found], np.int32)
-    offsets, lengths = (np.array([getattr(m, what) for _, m in found], np.int64) for what in ("offset", "length"))
-    problems = {number: member.problem for number, (_, member) in enumerate(found) if member.problem}
+    which = np.array([at for at, _ in result], np.int32)
+    offsets, lengths = (np.array([getattr(m, what) for _, m in result], np.int64) for what in ("offset", "length"))
+    problems = {number: member.problem for number, (_, member) in enumerate(result) if member.problem}
     stamps = Stamps(lengths, stamps_of(files, [1] * len(files)).times[which])
 
     def read(number: int, count: int) -> bytes:
@@ -205,12 +205,12 @@ class _Link(NamedTuple):
 
 def _tar_members(opened: _Opened) -> Members:
     with _stream(opened) as stream:
-        found, skipped = _tar_entries(stream, 0)
-        return _resolved(found, skipped)
+        result, skipped = _tar_entries(stream, 0)
+        return _resolved(result, skipped)
 
 
 def _tar_entries(stream: BinaryIO, start: int) -> tuple[dict[str, Member | _Link], list[tuple[str, str]]]:
-    found: dict[str, Member | _Link] = {}
+    result: dict[str, Member | _Link] = {}
     skipped: list[tuple[str, str]] = []
     inner: list[tuple[str, int]] = []
     stream.seek(start)
@@ -220,40 +220,40 @@ def _tar_entries(stream: BinaryIO, start: int) -> tuple[dict[str, Member | _Link
             name = safe_name(info.name)
             if info.isdir() or not name:
                 continue
-            if name in found:
+            if name in result:
                 skipped.append((name, "is replaced by a later file of the same name"))
-                del found[name]
+                del result[name]
             if info.isreg() and not info.issparse():
-                found[name] = Member(name, info.offset_data, info.size)
+                result[name] = Member(name, info.offset_data, info.size)
                 if name.lower().endswith(".tar"):
                     inner.append((name, info.offset_data))
             elif info.islnk():
-                found[name] = _Link(safe_name(info.linkname))
+                result[name] = _Link(safe_name(info.linkname))
             elif info.issym():
-                found[name] = _Link(_beside(name, info.linkname))
+                result[name] = _Link(_beside(name, info.linkname))
             elif info.issparse():
-                found[name] = Member(name, 0, 0, "is a sparse file, which is not read from archives")
+                result[name] = Member(name, 0, 0, "is a sparse file, which is not read from archives")
             else:
                 skipped.append((name, "is a pipe or a device"))
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise EOFError("it ends without its end mark")  # tarfile takes a cut between two members for the end
     for name, offset in inner:
-        _enter(stream, name, offset, found, skipped)
-    return found, skipped
+        _enter(stream, name, offset, result, skipped)
+    return result, skipped
 
 
-def _enter(stream: BinaryIO, name: str, offset: int, found: dict, skipped: list) -> None:
+def _enter(stream: BinaryIO, name: str, offset: int, result: dict, skipped: list) -> None:
     """The files of the tar that lies at `offset` in place of the tar; it stays a file where it is none."""
     try:
         inside, left = _tar_entries(stream, offset)
     except ERRORS:
         return
-    del found[name]
+    del result[name]
     folder = name[: -len(".tar")]
     for inner, member in inside.items():
         path = f"{folder}/{inner}"
-        found[path] = _Link(f"{folder}/{member.target}") if isinstance(member, _Link) else member._replace(name=path)
+        result[path] = _Link(f"{folder}/{member.target}") if isinstance(member, _Link) else member._replace(name=path)
     skipped += [(f"{folder}/{inner}", reason) for inner, reason in left]
 
 
@@ -276,20 +276,20 @@ def _beside(name: str, target: str) -> str:
     return safe_name(target if target.startswith("/") else f"{name.rpartition('/')[0]}/{target}")
 
 
-def _resolved(found: dict[str, Member | _Link], skipped: list[tuple[str, str]]) -> Members:
+def _resolved(result: dict[str, Member | _Link], skipped: list[tuple[str, str]]) -> Members:
     """The files, links replaced by what they lead to."""
     files = []
     folders: set[str] | None = None
-    for name, member in found.items():
+    for name, member in result.items():
         end = member
         for _ in range(LINKS):
             if not isinstance(end, _Link):
                 break
-            end = found.get(end.target, end)
+            end = result.get(end.target, end)
         if isinstance(end, Member):
             files.append(end._replace(name=name))
             continue
-        folders = folders if folders is not None else {one.rpartition("/")[0] for one in found}
+        folders = folders if folders is not None else {one.rpartition("/")[0] for one in result}
         if any(folder == end.target or folder.startswith(f"{end.target}/") for folder in folders):
             skipped.append((name, "is a link to a folder"))
         else:
@@ -301,7 +301,7 @@ def _resolved(found: dict[str, Member | _Link], skipped: list[tuple[str, str]]) 
 
 
 def _zip_members(opened: _Opened) -> Members:
-    found: dict[str, Member | _Link] = {}
+    result: dict[str, Member | _Link] = {}
     skipped: list[tuple[str, str]] = []
     archive = _zip(opened)
     infos = archive.infolist()
@@ -311,15 +311,15 @@ def _zip_members(opened: _Opened) -> Members:
         name = safe_name(raw)
         if info.is_dir() or raw.endswith("/") or not name:
             continue
-        if name in found:
+        if name in result:
             skipped.append((name, "is replaced by a later file of the same name"))
-            del found[name]
+            del result[name]
         if stat.S_ISLNK(info.external_attr >> 16) and info.file_size < 4096:
-            found[name] = _Link(_beside(name, archive.read(info).decode("utf-8", "replace")))
+            result[name] = _Link(_beside(name, archive.read(info).decode("utf-8", "replace")))
             continue
         problem = "is encrypted" if info.flag_bits & 1 else ""
-        found[name] = Member(name, number, info.file_size, problem)
-    return _resolved(found, skipped)
+        result[name] = Member(name, number, info.file_size, problem)
+    return _resolved(result, skipped)
 
 
 # --- bytes

@@ -27,13 +27,13 @@ def class_folders(root: Path, within: str = "", classes: ClassMap | None = None)
         Which class index a folder has; by default its rank, ImageNet's wnids and integers as `map_classes` says.
     """
     base = root / within
-    found = _subfolders(base)
-    classes = map_classes(found, classes)
+    result = _subfolders(base)
+    classes = map_classes(result, classes)
     indices = classes.indices()
     names: list[str] = []
     counts = np.zeros(len(classes.names), np.int64)
     prefix = f"{within}/" if within else ""
-    for name, index in sorted(((name, indices[name]) for name in found), key=lambda pair: pair[1]):
+    for name, index in sorted(((name, indices[name]) for name in result), key=lambda pair: pair[1]):
         inside = sorted(walk(f"{base}/{name}", f"{prefix}{name}/"))
         names += inside
         counts[index] = len(inside)

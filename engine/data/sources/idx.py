@@ -52,15 +52,15 @@ IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 
 def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     """The files of images and labels in `folder`, or in ``raw`` below it, by split, named as those of MNIST are."""
-    found: dict[str, tuple[Path, Path]] = {}
+    result: dict[str, tuple[Path, Path]] = {}
     for place in (folder, folder / "raw"):
         for file in sorted(place.glob("*images-idx3-ubyte*")) + sorted(place.glob("*images.idx3-ubyte*")):
             prefix = re.split(r"[-_.]?images", file.name)[0]
             labels = place / file.name.replace("images", "labels").replace("idx3", "idx1")
             split = next((split for word, split in IDX_SPLITS.items() if prefix.endswith(word)), prefix)
             if labels.is_file():
-                found.setdefault(split, (file, labels))
-    return found
+                result.setdefault(split, (file, labels))
+    return result
 
 
 def idx_source(images: Path, labels: Path, split: str, class_names: list[str] | None = None) -> IdxSource:

@@ -163,10 +163,10 @@ def bytes_column(schema: pa.Schema) -> str | None:
         f.name for f in schema if pa.types.is_struct(f.type) and _is_bytes(f.type, f.type.get_field_index("bytes"))
     ]
     binary = [f.name for f in schema if _is_binary(f.type)]
-    found = {name: f"{name}.bytes" for name in structs} | {name: name for name in binary}
-    usual = next((name for usual in IMAGE_COLUMNS for name in found if name.lower() == usual), None)
+    result = {name: f"{name}.bytes" for name in structs} | {name: name for name in binary}
+    usual = next((name for usual in IMAGE_COLUMNS for name in result if name.lower() == usual), None)
     first = usual or (structs[0] if structs else binary[0] if len(binary) == 1 else None)
-    return found[first] if first else None
+    return result[first] if first else None
 
 
 def _is_bytes(struct: pa.StructType, index: int) -> bool:
@@ -201,7 +201,7 @@ def parquet_splits(root: Path, files: Sequence[Path] | None = None) -> dict[str,
 def _shard(file: Path, root: Path) -> tuple[str, int, int, str]:
     """Split, number, number of all shards (0 where that is not said), and the folder that is no split."""
     folders = list(file.relative_to(root).parts[:-1])
-    split = next((found for name in reversed(folders) if (found := _split_of(name))), None)
+    split = next((result for name in reversed(folders) if (result := _split_of(name))), None)
     config = "/".join(name for name in folders if not _split_of(name))
     if match := SHARD.fullmatch(file.stem):
         return split or _split_of(match["split"]) or match["split"], int(match["index"]), int(match["count"]), config

@@ -70,19 +70,19 @@ def categories(
     window, codes = Window.around([cloud], *pixels(size)), checked(cloud.column(codes, "codes"), names)
     middles = Middles.of(cloud, codes, len(names))
     coded, key = _coloured(codes, names, middles, colours, unknown)
-    raster, told = painted(cloud, coded, window)
+    raster, result = painted(cloud, coded, window)
     there = np.count_nonzero(middles.totals)
     room = MOST_NAMES if named or (named is None and there > ALONE) else 0
     written = placed(size, window, middles, names, room)
-    told = captioned(
+    result = captioned(
         cloud.told(),
         told_dots(radius(cloud.n)),
-        told,
+        result,
         _told_names(len(written), there) if room else "",
         scale_note(window),
         note,
     )
-    page = sheet(size, titled(title, _finding(middles.totals, names)), told, key=key.height(size))
+    page = sheet(size, titled(title, _finding(middles.totals, names)), result, key=key.height(size))
     page.show(page.panels[0], window, raster)
     write(page, written)
     key.draw(page)

@@ -63,7 +63,7 @@ class Cloud(NamedTuple):
         kept[kept] = chosen
         return Cloud(self.x[chosen], self.y[chosen], kept)
 
-    def told(self, drawn: int | None = None, reason: str = "") -> str:
+    def result(self, drawn: int | None = None, reason: str = "") -> str:
         """How many points are drawn, how many are not, and why.
 
         >>> Cloud.of([0, 1, np.nan], [0, 1, 2]).told()

@@ -37,8 +37,8 @@ def density(
     window, reach = Window.around([cloud], *pixels(size)), radius(cloud.n)
     counted = counts(cloud, window)
     key = bar(counted, SCALES[scale](counted))
-    told = captioned(cloud.told(), told_dots(reach), scale_note(window), note)
-    page = sheet(size, titled(title, _finding(cloud.n, counted)), told, key=key.height(size))
+    result = captioned(cloud.told(), told_dots(reach), scale_note(window), note)
+    page = sheet(size, titled(title, _finding(cloud.n, counted)), result, key=key.height(size))
     page.show(page.panels[0], window, dotted(ramp(key.scale(occupied(counted)), COLOURS), counted > 0, reach))
     key.draw(page)
     return page.figure

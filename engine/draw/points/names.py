@@ -26,22 +26,22 @@ class Placed(NamedTuple):
 
 def placed(size: Size, window: Window, middles: Middles, names: Sequence[str], most: int) -> list[Placed]:
     """Up to `most` names that find room, those first whose categories have most points closest together."""
-    taken, found = np.empty((0, 4)), []
+    taken, result = np.empty((0, 4)), []
     for category in middles.clearest():
-        if len(found) == most:
+        if len(result) == most:
             break
         word = shortened(names[category].split(",")[0], LONGEST)
         boxes = _boxes(middles.places[category], word, window, SMALL * letter(size))
         free = next((box for box in boxes if _is_free(box, taken, window)), None)
         if free is not None:
             taken = np.vstack([taken, free])
-            found.append(Placed(int(category), word, free))
-    return found
+            result.append(Placed(int(category), word, free))
+    return result
 
 
-def write(sheet: Sheet, found: Sequence[Placed]) -> None:
+def write(sheet: Sheet, result: Sequence[Placed]) -> None:
     """Write the names on the first panel."""
-    for one in found:
+    for one in result:
         x, y = (one.box[:2] + one.box[2:]) / 2 / (sheet.width, sheet.height)
         panel = sheet.panels[0]
         panel.text(x, y, one.word, transform=panel.transAxes, ha="center", va="center", color=BLACK, parse_math=False,

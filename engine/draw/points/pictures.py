@@ -58,18 +58,18 @@ def pictures(
     points, places, cells = chosen(cloud, window, most)
     rows = np.flatnonzero(cloud.kept)[points]
     ask = images if callable(images) else images.__getitem__
-    found = {row: thumbnail(one) for row in rows.tolist() if (one := ask(row)) is not None}
-    there = np.unique(codes[list(found)][codes[list(found)] >= 0]) if found else []
+    result = {row: thumbnail(one) for row in rows.tolist() if (one := ask(row)) is not None}
+    there = np.unique(codes[list(result)][codes[list(result)] >= 0]) if result else []
     key = Swatches([CATEGORIES[one] for one in there], [names[one] for one in there])
-    told = captioned(cloud.told(), _told(len(found), len(rows), cells), scale_note(window), note)
-    finding = f"{len(found):,} of {cloud.n:,} images, where they lie on the map"
-    page = sheet(size, titled(title, finding), told, key=key.height(size))
+    result = captioned(cloud.told(), _told(len(result), len(rows), cells), scale_note(window), note)
+    finding = f"{len(result):,} of {cloud.n:,} images, where they lie on the map"
+    page = sheet(size, titled(title, finding), result, key=key.height(size))
     raster = np.full((window.height, window.width, 3), 255, np.uint8)
     page.show(page.panels[0], window, above(rgb(PALE), nearest(counts(cloud, window) > 0, reach)[0], raster))
     for row, place in zip(rows.tolist(), places, strict=True):
-        if row in found:
+        if row in result:
             colour = CATEGORIES[codes[row]] if codes[row] >= 0 else "white"
-            _paste(page, window, found[row], place, rgb(colour))
+            _paste(page, window, result[row], place, rgb(colour))
     key.draw(page)
     return page.figure
 

@@ -82,22 +82,22 @@ def shift(
     """
     clouds, width = [Cloud.of(*one) for one in (reference, target)], across(size, 3)
     window = Window.around(clouds, width, width)
-    found = shifted(*clouds, window)
-    shares = [100 * one / one.sum() for one in (found.reference, found.target)]
-    dense, ratio = _density_bar(shares, width), _ratio_bar(found.limit, names, width)
-    finding = f"{found.denser:.0%} of {names[1]} lies where it is at least twice as dense as {names[0]}"
-    told = captioned(
+    result = shifted(*clouds, window)
+    shares = [100 * one / one.sum() for one in (result.reference, result.target)]
+    dense, ratio = _density_bar(shares, width), _ratio_bar(result.limit, names, width)
+    finding = f"{result.denser:.0%} of {names[1]} lies where it is at least twice as dense as {names[0]}"
+    result = captioned(
         *(f"{name}: {cloud.told()}" for name, cloud in zip(names, clouds, strict=True)),
-        f"Cells of {found.side} x {found.side} pixels; neutral with fewer than {FEWEST} points of both.",
+        f"Cells of {result.side} x {result.side} pixels; neutral with fewer than {FEWEST} points of both.",
         scale_note(window),
         note,
     )
     page = sheet(
-        size, titled(title, finding), told, key=dense.height(size), heads=[*names, "ratio"], columns=3, tall=1.0
+        size, titled(title, finding), result, key=dense.height(size), heads=[*names, "ratio"], columns=3, tall=1.0
     )
     for panel, share in zip(page.panels, shares, strict=False):
-        page.show(panel, found.window, ramp(dense.scale(np.where(share > 0, share, np.nan)), DENSITY))
-    page.show(page.panels[2], found.window, ramp(ratio.scale(found.ratio), RATIO))
+        page.show(panel, result.window, ramp(dense.scale(np.where(share > 0, share, np.nan)), DENSITY))
+    page.show(page.panels[2], result.window, ramp(ratio.scale(result.ratio), RATIO))
     dense.draw(page)
     ratio.draw(page)
     return page.figure

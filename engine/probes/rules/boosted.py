@@ -49,8 +49,8 @@ class Boosted:
         scores[:, self.present] = 0
         if self.model.size and len(x):
             x = np.ascontiguousarray(x, np.float32)
-            found = self._booster.inplace_predict(x, predict_type="margin")
-            scores[:, self.present] = margins(found, len(self.present))
+            result = self._booster.inplace_predict(x, predict_type="margin")
+            scores[:, self.present] = margins(result, len(self.present))
         return scores
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -67,8 +67,8 @@ class Boosted:
         return cls(tensors["model"], tensors["present"], settings["classes"])
 
 
-def margins(found: np.ndarray, classes: int) -> np.ndarray:
+def margins(result: np.ndarray, classes: int) -> np.ndarray:
     """What XGBoost predicts as margins, one column for each of `classes`: ``(n, p)`` float32."""
     if classes > 2:
-        return found.reshape(-1, classes)
-    return np.column_stack([np.zeros(found.size, np.float32), found.reshape(-1)])
+        return result.reshape(-1, classes)
+    return np.column_stack([np.zeros(result.size, np.float32), result.reshape(-1)])

@@ -55,11 +55,11 @@ class Gaussian:
         z = (np.asarray(x, np.float64) - origin) / unit
         centre, precision = (mean - origin) / unit, unit**2 / variance
         constant = prior - 0.5 * (np.log(variance / unit**2) + centre**2 * precision).sum(axis=1)
-        found = z @ (centre * precision).T + constant
-        found -= 0.5 * (np.square(z, out=z) @ precision.T)
-        found -= logsumexp(found, axis=1, keepdims=True)
-        scores = np.full((len(found), len(known)), NEVER)
-        scores[:, known] = np.maximum(found, NEVER)
+        result = z @ (centre * precision).T + constant
+        result -= 0.5 * (np.square(z, out=z) @ precision.T)
+        result -= logsumexp(result, axis=1, keepdims=True)
+        scores = np.full((len(result), len(known)), NEVER)
+        scores[:, known] = np.maximum(result, NEVER)
         return scores
 
     def tensors(self) -> dict[str, Array]:

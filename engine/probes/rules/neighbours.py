@@ -96,10 +96,10 @@ def opened(settings: Mapping[str, Any]) -> View:
     return store.view(settings["start"], settings["stop"])
 
 
-def vote(found: Nearest, k: int, class_rows: np.ndarray, temperature: float = VOTE_TEMPERATURE) -> np.ndarray:
+def vote(result: Nearest, k: int, class_rows: np.ndarray, temperature: float = VOTE_TEMPERATURE) -> np.ndarray:
     """Scores ``(n, C)`` float32 from the first `k` of the rows that were found; `NEVER` for a class without rows."""
     known = class_rows > 0
-    similarity, label = found.similarity[:, :k], found.label[:, :k]
+    similarity, label = result.similarity[:, :k], result.label[:, :k]
     weight = np.exp((similarity - 1) / temperature)  # -inf, where there are fewer than k rows, weighs nothing
     n, classes = len(weight), len(class_rows)
     cells = np.arange(n)[:, None] * classes + np.maximum(label, 0)

@@ -80,7 +80,7 @@ def _cut(
     block_bytes: int,
     spare: list[bytearray],
 ) -> Iterator[Block]:
-    rest, size, told = b"", block_bytes, 0
+    rest, size, result = b"", block_bytes, 0
     while True:
         buffer = _buffer(len(rest) + size + PADDING, block_bytes, spare)
         buffer[: len(rest)] = rest
@@ -99,8 +99,8 @@ def _cut(
         if stop:
             buffer[stop : stop + PADDING] = bytes(PADDING)
             following = Position(position.file, position.offset + stop, position.line + breaks)
-            yield Block(position, following, buffer, stop, raw.tell() - told)
-            position, told = following, raw.tell()
+            yield Block(position, following, buffer, stop, raw.tell() - result)
+            position, result = following, raw.tell()
         if ended:
             return
 

@@ -196,17 +196,17 @@ def _finished(job: Import) -> StoreManifest | None:
     """The manifest of the store in the job's folder, if it is finished, whole, and of the files as they are."""
     if not (job.folder / MANIFEST).exists():
         return None
-    found = read_manifest(job.folder)
-    if not found.complete:
+    result = read_manifest(job.folder)
+    if not result.complete:
         return None
-    writer = StoreWriter(job.folder, _like(job, found.provenance))
+    writer = StoreWriter(job.folder, _like(job, result.provenance))
     writer.begin()
     is_whole = all(
         writer.finished_rows(index) == part.rows and writer.is_as_recorded(index)
-        for index, part in enumerate(found.parts)
+        for index, part in enumerate(result.parts)
     )
     is_current = writer.provenance.spec_version < SPEC_VERSION or _recorded_times(job) == _times(job)
-    return found if is_whole and is_current and writer.is_sealed() else None
+    return result if is_whole and is_current and writer.is_sealed() else None
 
 
 def _times(job: Import) -> list[int]:
@@ -226,10 +226,10 @@ def _record_times(job: Import) -> None:
     write_table(job.folder / FILES_NAME, pa.table(columns, schema=FILES_SCHEMA))
 
 
-def _like(job: Import, found: Provenance) -> Provenance:
+def _like(job: Import, result: Provenance) -> Provenance:
     """The job's provenance, with what only reading tells (fingerprint, class names) from the store `found`."""
-    names = list(job.classes.names) if job.classes else found.class_names
-    return job.opening.model_copy(update={"fingerprint": found.fingerprint, "class_names": names})
+    names = list(job.classes.names) if job.classes else result.class_names
+    return job.opening.model_copy(update={"fingerprint": result.fingerprint, "class_names": names})
 
 
 def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | None = None) -> StoreManifest:
@@ -306,11 +306,11 @@ def _begun(place: Location) -> dict[str, Any] | None:
         return None
 
 
-def _changes(found: dict[str, Any], now: dict[str, Any], job: Import) -> list[str]:
-    if found["provenance"].get("spec_version") != SPEC_VERSION:
+def _changes(result: dict[str, Any], now: dict[str, Any], job: Import) -> list[str]:
+    if result["provenance"].get("spec_version") != SPEC_VERSION:
         return ["it was begun by another version of gapscope"]
-    phrases = differences(Provenance(**found["provenance"]), job.opening)
-    return phrases or ["a file was written to in between"] * (found["modified"] != now["modified"])
+    phrases = differences(Provenance(**result["provenance"]), job.opening)
+    return phrases or ["a file was written to in between"] * (result["modified"] != now["modified"])
 
 
 # First pass: text to segments.

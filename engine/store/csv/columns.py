@@ -101,7 +101,7 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
         if match and not match[1].lower().startswith("unnamed"):
             runs.setdefault(match[1].lower(), {})[int(match[2])] = name
     if prefix is not None:
-        runs = {found: run for found, run in runs.items() if found == prefix.lower()}
+        runs = {result: run for result, run in runs.items() if result == prefix.lower()}
     ranked = sorted(runs.items(), key=lambda item: -len(item[1]))
     if not ranked:
         raise InputError(

@@ -34,16 +34,16 @@ def _matches(pattern: str) -> list[Location]:
         if place.is_folder():
             raise InputError(f"{pattern} is a folder; name its CSV files, for example '{pattern.rstrip('/')}/*.csv'")
         return [place]
-    found = _glob(place) if has_magic(pattern) else []
-    if not found:
+    result = _glob(place) if has_magic(pattern) else []
+    if not result:
         raise InputError(f"no file {pattern}" + (" matches" if has_magic(pattern) else "; check the path to the CSV"))
-    return [Location(name) for name in sorted(found, key=_natural)]
+    return [Location(name) for name in sorted(result, key=_natural)]
 
 
 def _glob(place: Location) -> list[str]:
     if place.is_local:
         path = Path(place.path)
-        return [str(found) for found in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
+        return [str(result) for result in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
     return [f"{place.scheme}://{name}" for name in place.filesystem.handler.fs.glob(place.path)]
 
 
