@@ -188,4 +188,5 @@ def _record(folder: Location, model: Classifier) -> Input:
     with (folder / MODEL).open_input() as file:
         tensors = digest_file(file)
     decisive = [tensors, model.rule.kind, model.rule.settings(), model.temperature, model.normalised]
+    decisive += [] if model.scale == 1 else [model.scale]
     return Input(place=str(folder), config_hash=digest_json(decisive), rows=model.details.get("rows", 0))

@@ -52,7 +52,7 @@ def holder(tmp_path):
 def finished(workspace, seed, value=0.5):
     with opened(Location.of(workspace), "job", "name", Config(seed)) as folder:
         row = Result(dataset="toy", split="test", model="m", metric="accuracy", value=value, n=2)
-        return folder.finish([row], notes=["a note", "warning: look out"])
+        return folder.finish([row], notes=["a note", "warning: look out"], page=lambda run: run.notes)
 
 
 def test_the_same_work_is_refused_while_another_process_does_it(holder, tmp_path):
