@@ -1,13 +1,8 @@
 """The benchmark of killed writers runs, and finds stores that are as if nobody had disturbed them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-from reliability import measure
+from benchmarks.reliability import measure
 
 
 def check(results):
