@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from gapscope.jobs import COMMANDS
 
 HEAVY = "torch dask distributed sklearn timm numba pandas matplotlib bokeh scipy.stats scipy.optimize pyarrow.dataset"
