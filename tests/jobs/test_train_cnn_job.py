@@ -160,7 +160,7 @@ def folders(root, counts, size=(12, 12)):
         ({"a": 6}, (), "images of 1 class; a network needs two or more"),
         ({"a": 6, "b": 6}, ("--patience", "2", "--validation", "0"), "--patience 2 watches the validation loss"),
         ({"a": 6, "b": 6}, ("--network", "resnet-smal"), "did you mean 'resnet-small'"),
-        ({"a": 6, "b": 6}, ("--optimizer", "adm"), "did you mean 'adam'"),
+        ({"a": 6, "b": 6}, ("--optimizer", "adm"), 'Did you mean "adam"'),
         ({"a": 6, "b": 6}, ("--pretrained",), "nobody publishes weights of 'simple-cnn'"),
         ({"a": 6, "b": 6}, ("--weights", "none.pth"), "there is no weights file none.pth"),
         ({"a": 6, "b": 6}, ("--modify", "nigt"), "did you mean 'night'"),
