@@ -9,11 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from data_layouts import idx
+from hypothesis import settings
 
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Fingerprint, Provenance, embedding_schema
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.write import embedding_column
+
+# A busy machine takes longer for an example than a quiet one; how long says nothing about what is tested.
+settings.register_profile("any-speed", deadline=None)
+settings.load_profile("any-speed")
 
 ROOT = Path(__file__).parent.parent
 

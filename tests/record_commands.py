@@ -72,9 +72,12 @@ DROPPED = frozenset({"seconds", "images_per_second", "peak_memory_bytes", "versi
 # Of pages and pictures only whether they are there.
 SHOWN = ("*.html", "*.md", "*.svg", "*/figures/*.png", "pages/*.png")
 # Fields, as FILE|FIELD, whose strings are sentences for people.
-WORDING = ("*/ledger.json|answer", "*/ledger.json|notes.*", "*.meaning", "*.sentence", "*/rejected*.parquet|reason")
-# Fields, as FILE|FIELD, that repeat the options of a command.
-SETTINGS = ("*/manifest.json|config.*",)
+WORDING = (
+    *("*/ledger.json|answer", "*/ledger.json|notes.*", "*/about.json|notes.*", "*.meaning", "*.sentence"),
+    "*/rejected*.parquet|reason",
+)
+# Fields, as FILE|FIELD, that repeat the options of a command, or are hashes of these.
+SETTINGS = ("*/manifest.json|config.*", "*/runs/study-*/manifest.json|inputs.*.config_hash")
 # A row of results is known by these, not by its position.
 IDENTITY = ("dataset", "split", "model", "metric", "class")
 # Differences up to this are told apart from larger ones; both count.
@@ -110,10 +113,18 @@ class Unstable(NamedTuple):
     reason: str
 
 
+OF_MANIFEST = "the hash of a run's manifest, which holds seconds and memory"
 UNSTABLE: tuple[Unstable, ...] = (
+    Unstable("archive|inputs/packed.tar.gz|hash", None, "the date in the header of the compressed input"),
     Unstable(
         "*/.import/begun.json|modified.*", None, "when the CSV files were written, by which a killed import goes on"
     ),
+    Unstable("evaluate|*/manifest.json|inputs.0.config_hash", None, OF_MANIFEST),
+    Unstable("evaluate-some|*/manifest.json|inputs.0.config_hash", None, OF_MANIFEST),
+    Unstable("compare|*/manifest.json|inputs.*.config_hash", None, OF_MANIFEST),
+    Unstable("compare-own-line|*/manifest.json|inputs.*.config_hash", None, OF_MANIFEST),
+    Unstable("map-pca|*/manifest.json|inputs.2.config_hash", None, OF_MANIFEST),
+    Unstable("map-head|*/manifest.json|inputs.1.config_hash", None, OF_MANIFEST),
 )
 
 
@@ -501,7 +512,7 @@ TABLE: tuple[Input | Command, ...] = (
     Command(
         "fit-unequal",
         "fit-incremental --dataset photos --backbone tiny --class-weight none balanced effective-number "
-        "balanced-sampling logit-adjustment --l2 0.01 --name unequal",
+        "balanced-sampling logit-adjustment --name unequal",
         ("extract-photos",),
     ),
     Command(
@@ -736,12 +747,12 @@ TABLE: tuple[Input | Command, ...] = (
     ),
     Command(
         "augment-gan",
-        "augment --dataset digits@200 --method gan --balance 20 --steps 4 --settings width=8 --backbone tiny "
+        "augment --dataset digits@200 --method gan --balance 1x --steps 8 --settings width=8 --backbone tiny "
         "--name gan",
     ),
     Command(
         "augment-diffusion",
-        "augment --dataset digits@200 --method diffusion --balance 18 --steps 3 --settings width=8 ddim_steps=4 "
+        "augment --dataset digits@200 --method diffusion --balance 20 --steps 6 --settings width=16 ddim_steps=4 "
         "--backbone tiny --name diffusion",
     ),
     Command(
@@ -756,7 +767,7 @@ TABLE: tuple[Input | Command, ...] = (
     ),
     Command(
         "augment-features",
-        "augment --dataset digits --method feature-diffusion --balance 180 --steps 20 --settings width=32 "
+        "augment --dataset digits --method feature-diffusion --balance 200 --steps 50 --settings width=32 "
         f"ddim_steps=5 --backbone {NET} --name diffusion",
         ("extract-net",),
     ),
@@ -788,22 +799,21 @@ TABLE: tuple[Input | Command, ...] = (
     ),
     Command(
         "study-modifications",
-        "study-modifications --dataset digits --rows 200 --modify night:3,fog:2 --also mixed --epochs 1 "
-        "--batch-size 32 --seeds 2 --out pages --name small --no-report --json",
+        "study-modifications --dataset digits --rows 200 --modify night:3,fog:2 --also mixed --epochs 2 "
+        "--batch-size 32 --seeds 2 --out pages --json",
     ),
     Command(
         "study-augmentation",
-        "study-augmentation --dataset digits --rows 200 --remedies augmentation --synthetic cutmix:1x --features "
-        "none smote:to-max --epochs 1 --seeds 2 --batch-size 32 --backbone tiny --validation 0.2 --name small "
-        "--no-report --json",
+        "study-augmentation --dataset digits --rows 200 --remedies class-weights augmentation --synthetic "
+        "cutmix:1x --features none smote:to-max --epochs 2 --seeds 2 --batch-size 32 --backbone tiny --validation "
+        "0.2 --json",
     ),
     # Pages.
     Command("demo", "demo --workspace demo --json"),
     Command(
         "report",
-        f"report {RUNS}/gap-network {RUNS}/shift-several {RUNS}/map-umap {RUNS}/study-modifications-small "
-        f"{RUNS}/study-augmentation-small --out pages/page.html --json",
-        ("gap-network", "shift-several", "map-umap", "study-modifications", "study-augmentation"),
+        f"report {RUNS}/gap-network {RUNS}/shift-several {RUNS}/map-umap --out pages/page.html --json",
+        ("gap-network", "shift-several", "map-umap"),
     ),
     Command("report-nothing", f"report {RUNS}/nothing", exits=2),
     Command(
@@ -1300,11 +1310,14 @@ class Entry:
 
     def values(self, leaf: Leaf) -> np.ndarray | None:
         """The array that a description stands for, flat; None where only a summary was kept."""
-        return self.arrays[leaf["array"]] if "array" in leaf else None
+        return self.arrays[leaf["array"]].ravel() if "array" in leaf else None
 
 
 def differences(old: Entry, new: Entry, *, anew: bool) -> Iterator[Difference]:
     """All differences between the records of one command; with `anew`, between an old and a new spelling."""
+    if not anew and old.about.get("words") != new.about.get("words"):
+        yield Difference(Section.VALUES, old.name, "is another command in the other record, which says nothing")
+        return
     if old.about.get("exit") != new.about.get("exit"):
         text = f"exit code {old.about.get('exit')} -> {new.about.get('exit')}"
         yield Difference(Section.VALUES, old.name, text)
@@ -1433,9 +1446,9 @@ def _told(leaf: Leaf) -> str:
 
 def compare(options: argparse.Namespace) -> int:
     """Print the differences between two records; 1 if there is one in what was computed."""
-    old, new = (json.loads((place / RECORD).read_text()) for place in (options.old, options.new))
-    _warn_of_machines(old["machine"], new["machine"])
-    anew = old["spelling"] != new["spelling"]
+    old, new = contents(options.old), contents(options.new)
+    _warn_of_machines(old.get("machine", {}), new.get("machine", {}))
+    anew = old.get("spelling", "old") != new.get("spelling", "old")
     names = [name for name in old["names"] if fnmatchcase(name, options.only)]
     found: list[Difference] = []
     for name in names:
@@ -1452,6 +1465,19 @@ def compare(options: argparse.Namespace) -> int:
         f"{CLOSE:g}; {len(found) - len(strict)} other differences"
     )
     return int(bool(strict))
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """What a record holds: the names of its entries, spelling and machine; of one that was not finished, what is there.
+
+    An unfinished record does not say how it was spelled; it counts as one in the old spelling.
+    """
+    if (folder / RECORD).exists():
+        found: dict[str, Any] = json.loads((folder / RECORD).read_text())
+        return found
+    names = [step.name for step in TABLE if (folder / f"{step.name}.json").exists()]
+    print(f"warning: {folder} is not finished; it has {len(names)} of {len(TABLE)} entries\n")
+    return {"names": names}
 
 
 def _print_section(section: Section, found: Sequence[Difference], lines: int) -> None:
@@ -1471,9 +1497,9 @@ def _print_section(section: Section, found: Sequence[Difference], lines: int) ->
 
 
 def _warn_of_machines(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    for name in old.keys() | new.keys():
-        if old.get(name) != new.get(name):
-            print(f"warning: another {name}, so numbers may differ: {old.get(name)} -> {new.get(name)}\n")
+    for name in old.keys() & new.keys():
+        if old[name] != new[name]:
+            print(f"warning: another {name}, so numbers may differ: {old[name]} -> {new[name]}\n")
 
 
 # --------------------------------------------------------------------------------------------------------- command line

@@ -87,7 +87,7 @@ def test_the_feature_that_moved_is_named(head, rng):
     result = found((weight, head[1]), reference, (x, y))
     assert result.order[0] == 4
     assert result.adjusted_p[4] < 1e-6
-    assert "features lower it beyond noise" in result.sentence()
+    assert "features lower it beyond chance" in result.sentence()
 
 
 def test_a_shift_in_the_null_space_is_harmless(head, rng):
