@@ -75,7 +75,7 @@ def categories(
     room = MOST_NAMES if named or (named is None and there > ALONE) else 0
     written = placed(size, window, middles, names, room)
     result = captioned(
-        cloud.told(),
+        cloud.caption(),
         told_dots(radius(cloud.n)),
         result,
         _told_names(len(written), there) if room else "",

@@ -63,10 +63,10 @@ class Cloud(NamedTuple):
         kept[kept] = chosen
         return Cloud(self.x[chosen], self.y[chosen], kept)
 
-    def result(self, drawn: int | None = None, reason: str = "") -> str:
+    def caption(self, drawn: int | None = None, reason: str = "") -> str:
         """How many points are drawn, how many are not, and why.
 
-        >>> Cloud.of([0, 1, np.nan], [0, 1, 2]).told()
+        >>> Cloud.of([0, 1, np.nan], [0, 1, 2]).caption()
         '2 points drawn; 1 left out without finite coordinates.'
         """
         drawn = self.n if drawn is None else drawn

@@ -37,7 +37,7 @@ def density(
     window, reach = Window.around([cloud], *pixels(size)), radius(cloud.n)
     counted = counts(cloud, window)
     key = bar(counted, SCALES[scale](counted))
-    result = captioned(cloud.told(), told_dots(reach), scale_note(window), note)
+    result = captioned(cloud.caption(), told_dots(reach), scale_note(window), note)
     page = sheet(size, titled(title, _finding(cloud.n, counted)), result, key=key.height(size))
     page.show(page.panels[0], window, dotted(ramp(key.scale(occupied(counted)), COLOURS), counted > 0, reach))
     key.draw(page)

@@ -45,7 +45,7 @@ def multiples(
     own = [nearest(one > 0, reach)[0] for one in by] or [np.zeros_like(everything)]
     key = Swatches([BLUE, PALE], ["points of the category", "all points"])
     few = f"The largest {len(shown):,} of {there:,} categories." if len(shown) < there else ""
-    result = captioned(cloud.told(), few, scale_note(window), note)
+    result = captioned(cloud.caption(), few, scale_note(window), note)
     heads = [_head(names[one], totals[one], room(size, columns)) for one in shown] or ["no category"]
     finding = f"Where each of {there:,} categories lies among {cloud.n:,} points"
     page = sheet(size, titled(title, finding), result, key=key.height(size), heads=heads, columns=columns, tall=1.0)

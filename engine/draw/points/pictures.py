@@ -61,7 +61,7 @@ def pictures(
     result = {row: thumbnail(one) for row in rows.tolist() if (one := ask(row)) is not None}
     there = np.unique(codes[list(result)][codes[list(result)] >= 0]) if result else []
     key = Swatches([CATEGORIES[one] for one in there], [names[one] for one in there])
-    result = captioned(cloud.told(), _told(len(result), len(rows), cells), scale_note(window), note)
+    result = captioned(cloud.caption(), _told(len(result), len(rows), cells), scale_note(window), note)
     finding = f"{len(result):,} of {cloud.n:,} images, where they lie on the map"
     page = sheet(size, titled(title, finding), result, key=key.height(size))
     raster = np.full((window.height, window.width, 3), 255, np.uint8)

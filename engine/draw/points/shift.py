@@ -87,7 +87,7 @@ def shift(
     dense, ratio = _density_bar(shares, width), _ratio_bar(result.limit, names, width)
     finding = f"{result.denser:.0%} of {names[1]} lies where it is at least twice as dense as {names[0]}"
     result = captioned(
-        *(f"{name}: {cloud.told()}" for name, cloud in zip(names, clouds, strict=True)),
+        *(f"{name}: {cloud.caption()}" for name, cloud in zip(names, clouds, strict=True)),
         f"Cells of {result.side} x {result.side} pixels; neutral with fewer than {FEWEST} points of both.",
         scale_note(window),
         note,

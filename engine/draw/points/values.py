@@ -49,7 +49,7 @@ def values(
     key = Bar(COLOURS, Scale.straight(low, high), ticks, [f"{tick:.3g}" for tick in ticks], f"mean {unit}")
     finding = f"{unit}: {numbers.mean():.3g} on average, and on pixels from {low:.3g} to {high:.3g}"
     pale = f"{cloud.n - inner.n:,} without a number are pale." if inner.n < cloud.n else ""
-    result = captioned(cloud.told(), pale, told_dots(reach), scale_note(window), note)
+    result = captioned(cloud.caption(), pale, told_dots(reach), scale_note(window), note)
     page = sheet(size, titled(title, finding), result, key=key.height(size))
     raster = dotted(ramp(key.scale(mean), COLOURS), np.isfinite(mean), reach)
     if inner.n < cloud.n:
