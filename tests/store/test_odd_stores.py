@@ -30,7 +30,8 @@ def fitted(request, tmp_path, rng):
             write_store(folder, x, y, part_rows=200, split=split, class_names=CLASSES)
         report = run(FitIncrementalConfig(dataset="toy", model=(request.param,), workspace=str(tmp_path)))
         assert all(np.isfinite(result.value) for result in report.results)
-        return next((result.value for result in report.results if result.metric == "accuracy"), None)
+        tested = [result for result in report.results if (result.split, result.metric) == ("val", "accuracy")]
+        return tested[0].value if tested else None
 
     return fit
 
