@@ -46,7 +46,7 @@ def test_it_measures_what_the_training_run_measured(workspace, model):
     trained = json.loads((Location.of(model) / "results.json").read_text())["results"]
     report = predicted(workspace, model, "toy", split="val")
     assert [r.row() for r in report.results] == [row for row in trained if row["split"] == "val"]
-    assert tables_of(report)[0].rows[0][:2] == ("lda", "toy/val")
+    assert list(tables_of(report)[0].rows[0][:2]) == ["lda", "toy/val"]
 
 
 def test_a_set_that_is_no_companion_is_predicted_row_by_row_as_the_model_says(workspace, model):

@@ -493,7 +493,7 @@ def test_a_class_that_collapsed_is_named(rng):
 def test_the_command_on_the_page_is_the_one_that_was_given():
     config = StudyImagenetV2Config(tables="my tables", add=("a", "b"), seed=3, workspace="elsewhere", report=False)
     told = command_of("study-imagenet-v2", config)
-    assert told == "python cli.py study-imagenet-v2 --predictions 'my tables' --add a b --seed 3"
+    assert told == "gapscope study-imagenet-v2 --tables 'my tables' --add a b --seed 3"
 
 
 @pytest.fixture(scope="module")
