@@ -11,7 +11,7 @@ from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.location import Location
-from gapscope.evaluation.predict import _kept, predict
+from gapscope.evaluation.predict import _kept, origin_in, predict
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit
@@ -177,5 +177,6 @@ def test_a_part_of_other_rows_is_not_taken(make_store, tmp_path, rng):
     with connect(threads=1) as workers:
         predict(Counting(), ["a", "b", "c"], store.view(), np.arange(3), folder, workers)
     place = folder / "part-00000.parquet"
-    assert _kept(place, store.view().read()) is not None
-    assert _kept(place, store.view(0, 499).read()) is None
+    origin = origin_in(Counting(), store.view())
+    assert _kept(place, store.view().read(), origin) is not None
+    assert _kept(place, store.view(0, 499).read(), origin) is None
