@@ -17,7 +17,7 @@ from gapscope.runs.folder import TABLE
 from gapscope.runs.result import RunResult
 
 # What is run, in order: a command and its options. A command in braces stands for the name of its run. The features
-# are those of a network of fixed filters, so that every machine prints the same figures.
+# are those of a network of fixed filters: no training stands between a machine and the figures.
 STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("extract", {"dataset": ("digits", "digits-night"), "backbone": "tiny"}),
     ("fit-incremental", {"dataset": "digits", "model": ("softmax", "lda", "sgd")}),
