@@ -59,7 +59,7 @@ def read_head(store: EmbeddingStore) -> StoredHead:
 
 
 def replay(store: EmbeddingStore, head: StoredHead, workers: Workers, progress: Progress = SILENT) -> Outcomes | None:
-    """How often the head is right about the stored rows; None when the labels do not number the head's classes.
+    """Accuracy of the head on the stored rows; None when the labels do not number the head's classes.
 
     One read of the store, ``k² × 8`` bytes for each thread.
     """
@@ -86,7 +86,7 @@ class Verification:
     labelled
         Images whose label numbers the head's classes.
     right_stored, right_whole
-        Of these, those that stored features and whole network classify rightly.
+        Of these, those that stored features and whole network classify correctly.
     """
 
     rows: int

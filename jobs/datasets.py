@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import Found, accounting_of, find_datasets, open_dataset
+from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, open_dataset
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
 from gapscope.data.source import Listing
@@ -145,12 +145,12 @@ def _rows(entry: Entry) -> Iterator[tuple]:
 def _others(config: DatasetsConfig) -> Iterator[Entry]:
     for recipe in sorted(DATASETS.values(), key=lambda recipe: not recipe.embedded):
         if recipe.embedded:
-            yield _listed(Found(recipe.name, config.data_root, recipe), config.seed)
+            yield _listed(FoundSet(recipe.name, config.data_root, recipe), config.seed)
         else:
             yield _missing(recipe)
 
 
-def _listed(result: Found, seed: int) -> Entry:
+def _listed(result: FoundSet, seed: int) -> Entry:
     try:
         return _described(result.name, result.open(Options(seed=seed)))
     except GapscopeError as error:

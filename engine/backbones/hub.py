@@ -25,7 +25,7 @@ def missing(name: str, file: str, origin: str, reason: str) -> WeightsMissing:
     """The error for a `file` of pretrained weights that cannot be had from `origin`."""
     return WeightsMissing(
         f"the pretrained weights of {name!r} ({file} of {origin}) are not on this machine and {reason}; download it "
-        "elsewhere and hand it over with --weights FILE, or use --weights random"
+        "elsewhere and pass it with --weights FILE, or use --weights random"
     )
 
 

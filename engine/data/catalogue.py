@@ -22,7 +22,7 @@ from gapscope.data.vocabulary import plain_name
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSet:
     """A dataset under the data root that has not been opened yet.
 
     Attributes
@@ -46,7 +46,7 @@ class Found:
         return replace(dataset, name=self.name)
 
 
-def find_datasets(data_root: Path) -> list[Found]:
+def find_datasets(data_root: Path) -> list[FoundSet]:
     """The datasets in `data_root`, and that which it is itself; named ones first.
 
     Looks at the names in the root and one step below, and at a few Parquet footers; opens no image. The embedded ones
@@ -57,9 +57,9 @@ def find_datasets(data_root: Path) -> list[Found]:
     named = list(_find_named(data_root))
     claimed = [result.place.resolve() for result in named if not result.recipe.scattered]
     scattered = [result.recipe for result in named if result.recipe.scattered]
-    others = [Found(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed, scattered)]
+    others = [FoundSet(dataset_name(path), path) for path in _entries(data_root) if _is_other(path, claimed, scattered)]
     if not named and not others and looks_like_dataset(data_root):
-        others = [Found(dataset_name(data_root), data_root)]
+        others = [FoundSet(dataset_name(data_root), data_root)]
     return named + _apart(others, {result.name for result in named} | set(DATASETS))
 
 
@@ -194,11 +194,11 @@ def _open_at(path: Path, options: Options) -> Dataset:
     return open_path(path, options)
 
 
-def _find_named(data_root: Path) -> Iterator[Found]:
+def _find_named(data_root: Path) -> Iterator[FoundSet]:
     for name, recipe in DATASETS.items():
         place = next((place for place in _places_of(recipe, data_root) if _is_called(recipe, place, data_root)), None)
         if place is not None:
-            yield Found(name, place, recipe)
+            yield FoundSet(name, place, recipe)
 
 
 def _place_of(recipe: Recipe, data_root: Path) -> Path | None:
@@ -239,7 +239,7 @@ def _is_other(path: Path, claimed: list[Path], scattered: list[Recipe]) -> bool:
     return not any(recipe.find(path) for recipe in scattered) and looks_like_dataset(path)
 
 
-def _apart(findings: list[Found], taken: set[str]) -> list[Found]:
+def _apart(findings: list[FoundSet], taken: set[str]) -> list[FoundSet]:
     """The same datasets under names that differ; a second one of a name is numbered."""
     result = []
     for dataset in findings:
@@ -247,5 +247,5 @@ def _apart(findings: list[Found], taken: set[str]) -> list[Found]:
         while name in taken:
             name, number = f"{dataset.name}-{number}", number + 1
         taken.add(name)
-        result.append(Found(name, dataset.place, dataset.recipe))
+        result.append(FoundSet(name, dataset.place, dataset.recipe))
     return result

@@ -46,7 +46,7 @@ def spectrum(
     ):
         axes.plot(rank[chosen], sizes[chosen], mark, color=colour, markersize=4, linestyle="none", label=label)
     if by_luck is not None:
-        axes.axhline(by_luck, color=GREY, linewidth=1, linestyle="--", label=f"by luck at most {by_luck:.3g}")
+        axes.axhline(by_luck, color=GREY, linewidth=1, linestyle="--", label=f"by chance at most {by_luck:.3g}")
     if len(order) > 1:
         axes.set_xscale("log")
         axes.minorticks_off()

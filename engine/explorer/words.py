@@ -23,9 +23,7 @@ NO_MATCH = "No point matches the search."
 
 
 def legend(colouring: Colouring, only: str, counts: Array) -> str:
-    """A button for each category that has points among ``counts : (k,)``, and for the one that is looked at alone, which
-    is pressed, also where it has none.
-    """
+    """A button for each category that has points among ``counts : (k,)``, and for `only`, which is pressed."""
     there = np.flatnonzero((counts > 0) | np.array([name == only for name in colouring.names], bool))
     lines = [_entry(colouring, int(index), only, int(counts[index])) for index in there[:LISTED]]
     if not len(there):

@@ -65,7 +65,7 @@ class Done(NamedTuple):
     seconds: float
 
 
-class Desk:
+class Worker:
     """Where one worker works: its own source, and the slots it writes to."""
 
     def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
@@ -87,7 +87,7 @@ class Desk:
         return Done(reasons, digests, perf_counter() - begun)
 
 
-class Ticket(NamedTuple):
+class Handle(NamedTuple):
     """A task that was handed out: its outcome, and the pool that works on it."""
 
     task: Task
@@ -95,13 +95,13 @@ class Ticket(NamedTuple):
     pool: Executor
 
 
-class Crew(Protocol):
+class Pool(Protocol):
     """Workers that carry out tasks."""
 
-    def submit(self, task: Task) -> Ticket:
+    def submit(self, task: Task) -> Handle:
         """Have `task` done."""
 
-    def result(self, ticket: Ticket) -> Done:
+    def result(self, handle: Handle) -> Done:
         """Wait for what became of a task, and see to it that it is done."""
 
     def close(self) -> None:
@@ -112,16 +112,16 @@ class Thread:
     """Decoding in one thread of this process, with its own copy of the source, which may hold an open file."""
 
     def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
-        self._desk = Desk(pickle.loads(pickle.dumps(source)), preprocessing, slots)
+        self._worker = Worker(pickle.loads(pickle.dumps(source)), preprocessing, slots)
         self._pool = ThreadPoolExecutor(1, "decode")
 
-    def submit(self, task: Task) -> Ticket:
-        """See `Crew.submit`."""
-        return Ticket(task, self._pool.submit(self._desk.work, task), self._pool)
+    def submit(self, task: Task) -> Handle:
+        """See `Pool.submit`."""
+        return Handle(task, self._pool.submit(self._worker.work, task), self._pool)
 
-    def result(self, ticket: Ticket) -> Done:
-        """See `Crew.result`."""
-        return ticket.future.result()
+    def result(self, handle: Handle) -> Done:
+        """See `Pool.result`."""
+        return handle.future.result()
 
     def close(self) -> None:
         """Stop, whatever is unfinished."""
@@ -135,26 +135,26 @@ class Processes:
         self._setup = (pickle.dumps(source), preprocessing, shared, shape)
         self._workers = workers
         self._pool = self._fresh(workers)
-        self._lonely: ProcessPoolExecutor | None = None  # one process, for tasks that were lost with another
+        self._spare: ProcessPoolExecutor | None = None  # one process, for tasks that were lost with another
 
     def _fresh(self, workers: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, _context(), _sit_down, self._setup)
+        return ProcessPoolExecutor(workers, _context(), _initialise, self._setup)
 
-    def submit(self, task: Task) -> Ticket:
-        """See `Crew.submit`."""
+    def submit(self, task: Task) -> Handle:
+        """See `Pool.submit`."""
         try:
-            return Ticket(task, self._pool.submit(_work, task), self._pool)
+            return Handle(task, self._pool.submit(_work, task), self._pool)
         except BrokenProcessPool:
             self._replace(self._pool)
-            return Ticket(task, self._pool.submit(_work, task), self._pool)
+            return Handle(task, self._pool.submit(_work, task), self._pool)
 
-    def result(self, ticket: Ticket) -> Done:
-        """See `Crew.result`."""
+    def result(self, handle: Handle) -> Done:
+        """See `Pool.result`."""
         try:
-            return ticket.future.result()
+            return handle.future.result()
         except BrokenProcessPool:
-            self._replace(ticket.pool)
-            return self._one_by_one(ticket.task)
+            self._replace(handle.pool)
+            return self._one_by_one(handle.task)
 
     def _replace(self, broken: Executor) -> None:
         broken.shutdown(wait=True)  # no survivor may still be writing to the slots
@@ -172,17 +172,17 @@ class Processes:
         return Done(reasons, digests, sum(done.seconds for done in outcomes))
 
     def _alone(self, single: Task) -> Done:
-        self._lonely = self._lonely or self._fresh(1)
+        self._spare = self._spare or self._fresh(1)
         try:
-            return self._lonely.submit(_work, single).result()
+            return self._spare.submit(_work, single).result()
         except BrokenProcessPool:
-            self._lonely.shutdown(wait=True)
-            self._lonely = None
+            self._spare.shutdown(wait=True)
+            self._spare = None
             return Done({single.start: KILLED}, {single.start: 0}, 0.0)
 
     def close(self) -> None:
         """Stop, whatever is unfinished."""
-        for pool in filter(None, (self._pool, self._lonely)):
+        for pool in filter(None, (self._pool, self._spare)):
             pool.shutdown(cancel_futures=True)
 
 
@@ -195,13 +195,13 @@ def _context() -> Any:
     return context
 
 
-_desk: list[Desk] = []
+_worker: list[Worker] = []
 
 
-def _sit_down(frozen: bytes, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...]) -> None:
+def _initialise(frozen: bytes, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...]) -> None:
     """A new decode process opens its source, and ends when the process that started it has gone."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _desk.append(Desk(pickle.loads(frozen), preprocessing, np.frombuffer(shared, np.uint8).reshape(shape)))
+    _worker.append(Worker(pickle.loads(frozen), preprocessing, np.frombuffer(shared, np.uint8).reshape(shape)))
 
 
 def _leave_with_parent() -> None:
@@ -210,7 +210,7 @@ def _leave_with_parent() -> None:
 
 
 def _work(task: Task) -> Done:
-    return _desk[-1].work(task)
+    return _worker[-1].work(task)
 
 
 class Decoder:
@@ -225,10 +225,10 @@ class Decoder:
         if workers:
             shared = _context().RawArray("B", int(np.prod(shape)))
             self._slots = np.frombuffer(shared, np.uint8).reshape(shape)
-            self._crew: Crew = Processes(source, preprocessing, shared, shape, workers)
+            self._pool: Pool = Processes(source, preprocessing, shared, shape, workers)
         else:
             self._slots = np.zeros(shape, np.uint8)
-            self._crew = Thread(source, preprocessing, self._slots)
+            self._pool = Thread(source, preprocessing, self._slots)
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)
@@ -237,7 +237,7 @@ class Decoder:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._crew.close()
+        self._pool.close()
 
     def release(self, slot: int) -> None:
         """The pixels in `slot` have been used; may be called from any thread."""
@@ -253,17 +253,17 @@ class Decoder:
                 batch = next(waiting, None)
             yield self._finish(*pending.popleft())
 
-    def _start(self, batch: Batch, slot: int) -> tuple[Batch, int, list[Ticket]]:
+    def _start(self, batch: Batch, slot: int) -> tuple[Batch, int, list[Handle]]:
         self._slots[slot, len(batch.indices) :] = 0
         starts = range(0, len(batch.indices), TASK_IMAGES)
         tasks = [Task(slot, start, batch.indices[start : start + TASK_IMAGES]) for start in starts]
-        return batch, slot, [self._crew.submit(task) for task in tasks]
+        return batch, slot, [self._pool.submit(task) for task in tasks]
 
-    def _finish(self, batch: Batch, slot: int, tickets: list[Ticket]) -> Decoded:
+    def _finish(self, batch: Batch, slot: int, handles: list[Handle]) -> Decoded:
         reasons: dict[int, str] = {}
         digests = np.zeros(len(batch.indices), np.uint64)
-        for ticket in tickets:
-            done = self._crew.result(ticket)
+        for handle in handles:
+            done = self._pool.result(handle)
             reasons |= done.reasons
             digests[list(done.digests)] = list(done.digests.values())
             self.seconds += done.seconds

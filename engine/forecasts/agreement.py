@@ -75,12 +75,12 @@ class AgreementLine:
         return on_the_line(self.slope, self.intercept, accuracy)
 
 
-Answers = np.ndarray | Sequence[Predictions]
+Answered = np.ndarray | Sequence[Predictions]
 
 
 def agreement_on_the_line(
-    reference: Answers,
-    target: Answers,
+    reference: Answered,
+    target: Answered,
     label: np.ndarray | None = None,
     *,
     leave_one_out: bool = False,
@@ -138,7 +138,7 @@ def _pairs(group: np.ndarray) -> np.ndarray:
 
 
 def _side(
-    answers: Answers, label: np.ndarray | None, sample_id: np.ndarray | None
+    answers: Answered, label: np.ndarray | None, sample_id: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Answers ``(m, n)``, labels and ids of one set."""
     if isinstance(answers, np.ndarray):

@@ -186,7 +186,7 @@ class Panel:
     group: tuple[int, ...] = ()
 
 
-class Answers(NamedTuple):
+class AnswerSums(NamedTuple):
     """What a panel says of some rows; those of disjoint row sets merge, in the order of the rows.
 
     Attributes
@@ -211,9 +211,9 @@ class Answers(NamedTuple):
     probabilities: tuple[np.ndarray, ...]
     gram: np.ndarray
 
-    def merge(self, other: "Answers") -> "Answers":
+    def merge(self, other: "AnswerSums") -> "AnswerSums":
         """The predictions for both row sets."""
-        return Answers(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return AnswerSums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +225,7 @@ class _Ask:
     share: float
     labelled_only: bool
 
-    def __call__(self, chunk: Chunk) -> Answers:
+    def __call__(self, chunk: Chunk) -> AnswerSums:
         if self.labelled_only:
             known = chunk.y != UNLABELLED
             chunk = Chunk(*(column[known] for column in chunk))
@@ -235,7 +235,7 @@ class _Ask:
             raise InputError("scores of some rows are NaN or infinite; extract the set again with bad rows rejected")
         p = [probabilities_of(one, t) for one, t in zip(scores, self.panel.temperatures, strict=True)]
         kept = is_kept(chunk.sample_id, self.share)
-        return Answers(
+        return AnswerSums(
             (chunk.sample_id,),
             (np.append(self.classes, -1)[chunk.y].astype(np.int32),),  # -1 points at the last entry
             (np.stack([one.argmax(axis=1) for one in given], axis=1).astype(np.int32),),
@@ -271,7 +271,7 @@ def score(
     return _parted(result, panel, view.store.name, k)
 
 
-def _parted(result: Answers, panel: Panel, name: str, classes: int) -> list[Scored]:
+def _parted(result: AnswerSums, panel: Panel, name: str, classes: int) -> list[Scored]:
     sample_id, label, predicted, surety_, kept, probabilities = (np.concatenate(blocks) for blocks in result[:-1])
     s, n = len(panel.models), max(1, len(label))
     group = panel.group if panel.heads else range(s)

@@ -16,7 +16,7 @@ from gapscope.generators.canvas import Canvas, canvas_of
 from gapscope.generators.denoising import TIMES, backward, ddim, guided, noising, noisy, weighted_loss
 from gapscope.generators.drawing import in_blocks, noise
 from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
-from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.training_loop import Schedule, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
 
@@ -105,7 +105,7 @@ def fit(material: Material, recipe: DiffusionRecipe, checkpoint: Checkpoint, pro
         return (loss,)
 
     parts = {"model": model, "average": average, "optimiser": optimiser}
-    losses = run_steps(Course(parts, ("loss",), DIFFUSION.training(recipe), device), step, checkpoint, progress)
+    losses = run_steps(Schedule(parts, ("loss",), DIFFUSION.training(recipe), device), step, checkpoint, progress)
     return Fitted(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
 
 

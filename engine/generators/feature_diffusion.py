@@ -30,7 +30,7 @@ from gapscope.generators.drawing import in_blocks, noise
 from gapscope.generators.feature_gaussian import Gaussians, look, memory
 from gapscope.generators.feature_generator import FeatureMethod, Fitted, Task
 from gapscope.generators.generator import check_range
-from gapscope.generators.training_loop import Course, run_steps, seeded
+from gapscope.generators.training_loop import Schedule, run_steps, seeded
 from gapscope.networks.state import Followed
 from gapscope.store import View
 from gapscope.summaries import LabelledMoments
@@ -221,8 +221,8 @@ def trained(
         return (loss,)
 
     parts = {"model": model, "average": average, "optimiser": optimiser}
-    course = Course(parts, ("loss",), _training(recipe), torch.device("cpu"))
-    losses = run_steps(course, step, checkpoint, progress)
+    schedule = Schedule(parts, ("loss",), _training(recipe), torch.device("cpu"))
+    losses = run_steps(schedule, step, checkpoint, progress)
     return average.eval(), losses
 
 

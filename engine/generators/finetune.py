@@ -28,7 +28,7 @@ from gapscope.core.progress import Progress
 from gapscope.generators.denoising import ddim, guided, noisy
 from gapscope.generators.drawing import in_blocks, noise
 from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
-from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.training_loop import Schedule, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.pixels import to_device
 from gapscope.networks.state import arrays_of, fill
@@ -159,8 +159,8 @@ def fit(material: Material, recipe: FinetuneRecipe, checkpoint: Checkpoint, prog
         optimiser.step()
         return (loss,)
 
-    course = Course({ADDED: base.added, "optimiser": optimiser}, ("loss",), FINETUNE.training(recipe), device)
-    losses = run_steps(course, step, checkpoint, progress)
+    schedule = Schedule({ADDED: base.added, "optimiser": optimiser}, ("loss",), FINETUNE.training(recipe), device)
+    losses = run_steps(schedule, step, checkpoint, progress)
     return Fitted(arrays_of(base.added.state_dict(), ADDED) | {BASE: _digest(recipe)}, {"losses": losses})
 
 

@@ -30,7 +30,7 @@ from gapscope.generators.canvas import Canvas, canvas_of
 from gapscope.generators.diff_augment import diff_augment
 from gapscope.generators.drawing import in_blocks, noise
 from gapscope.generators.generator import Draw, Fitted, Form, Material, Method, check_range
-from gapscope.generators.training_loop import Course, chosen_rows, run_steps, seeded
+from gapscope.generators.training_loop import Schedule, chosen_rows, run_steps, seeded
 from gapscope.networks.frame import Frame
 from gapscope.networks.state import Followed, arrays_of, fill
 
@@ -222,8 +222,8 @@ def fit(material: Material, recipe: GanRecipe, checkpoint: Checkpoint, progress:
         return loss, fooled
 
     parts = {"maker": maker, "judge": discriminator, "average": average, "makes": makes, "judges": judges}
-    course = Course(parts, ("discriminator", "generator"), GAN.training(recipe), device)
-    losses = run_steps(course, step, checkpoint, progress)
+    schedule = Schedule(parts, ("discriminator", "generator"), GAN.training(recipe), device)
+    losses = run_steps(schedule, step, checkpoint, progress)
     return Fitted(arrays_of(average.state_dict(), NETWORK), {"losses": losses})
 
 

@@ -116,7 +116,7 @@ class Method:
         return _named, (self.name,)
 
     def training(self, recipe: Any) -> dict[str, Any]:
-        """The fields of a recipe on which the course of a training depends."""
+        """The fields of a recipe on which the schedule of a training depends."""
         return {name: value for name, value in asdict(recipe).items() if name not in self.free}
 
 

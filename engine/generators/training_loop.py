@@ -27,7 +27,7 @@ Part = nn.Module | torch.optim.Optimizer
 Step = Callable[[int, torch.Generator], Sequence[torch.Tensor]]
 
 
-class Course(NamedTuple):
+class Schedule(NamedTuple):
     """What is trained and for how long.
 
     Attributes
@@ -46,7 +46,7 @@ class Course(NamedTuple):
     device: torch.device
 
 
-def run_steps(course: Course, step: Step, checkpoint: Checkpoint, progress: Progress) -> dict[str, list[float]]:
+def run_steps(schedule: Schedule, step: Step, checkpoint: Checkpoint, progress: Progress) -> dict[str, list[float]]:
     """Do the steps that are left; gives the mean of each loss in each twentieth of the training.
 
     Raises
@@ -57,24 +57,24 @@ def run_steps(course: Course, step: Step, checkpoint: Checkpoint, progress: Prog
         A loss is not finite; the message names the step.
     """
     keep_freed_memory()
-    steps, seed = course.training["steps"], course.training["seed"]
-    losses = _continued(course, checkpoint)
-    look = LOOKS.get(course.device.type, SELDOM)
+    steps, seed = schedule.training["steps"], schedule.training["seed"]
+    losses = _continued(schedule, checkpoint)
+    look = LOOKS.get(schedule.device.type, SELDOM)
     waiting: list[torch.Tensor] = []
     with (
         torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=True),
         progress.task("train the generator", steps - len(losses), "steps") as task,
     ):
         for number in range(len(losses) + 1, steps + 1):
-            generator = torch.Generator(course.device).manual_seed(int(stream(seed, "step", number).integers(2**62)))
+            generator = torch.Generator(schedule.device).manual_seed(int(stream(seed, "step", number).integers(2**62)))
             waiting.append(torch.stack([loss.detach().float() for loss in step(number, generator)]))
             if len(waiting) >= look or number == steps:
-                losses.extend(_finite(torch.stack(waiting).cpu().numpy(), len(losses), course))
+                losses.extend(_finite(torch.stack(waiting).cpu().numpy(), len(losses), schedule))
                 waiting.clear()
                 if number == steps or checkpoint.due():
-                    _keep(course, losses, checkpoint)
+                    _keep(schedule, losses, checkpoint)
             task.advance()
-    return loss_curves(np.stack(losses), course.losses)
+    return loss_curves(np.stack(losses), schedule.losses)
 
 
 def loss_curves(losses: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
@@ -102,21 +102,21 @@ def seeded(build: Callable[[], nn.Module], seed: int, name: str) -> nn.Module:
         return build()
 
 
-def _keep(course: Course, losses: Sequence[np.ndarray], checkpoint: Checkpoint) -> None:
+def _keep(schedule: Schedule, losses: Sequence[np.ndarray], checkpoint: Checkpoint) -> None:
     arrays = {LOSSES: np.stack(losses)}
-    for name, part in course.parts.items():
+    for name, part in schedule.parts.items():
         by_parameter = isinstance(part, torch.optim.Optimizer)
         arrays |= optimiser_arrays(part, name) if by_parameter else arrays_of(part.state_dict(), name)
-    checkpoint.save(STAGE, arrays, {"recipe": dict(course.training)})
+    checkpoint.save(STAGE, arrays, {"recipe": dict(schedule.training)})
 
 
-def _continued(course: Course, checkpoint: Checkpoint) -> list[np.ndarray]:
+def _continued(schedule: Schedule, checkpoint: Checkpoint) -> list[np.ndarray]:
     """Losses of the steps that are done, whose state is put back; none at the first run."""
     state = checkpoint.load(STAGE)
     if state is None:
         return []
-    _check_same(course.training, state.about["recipe"], len(state.arrays[LOSSES]))
-    for name, part in course.parts.items():
+    _check_same(schedule.training, state.about["recipe"], len(state.arrays[LOSSES]))
+    for name, part in schedule.parts.items():
         (fill_optimiser if isinstance(part, torch.optim.Optimizer) else fill)(part, state.arrays, name)
     return list(state.arrays[LOSSES])
 
@@ -133,11 +133,11 @@ def _check_same(wanted: Mapping[str, Any], stored: Mapping[str, Any], done: int)
         raise InputError(f"the checkpoint has {done} steps behind it but {wanted['steps']} were requested; give more")
 
 
-def _finite(losses: np.ndarray, done: int, course: Course) -> np.ndarray:
+def _finite(losses: np.ndarray, done: int, schedule: Schedule) -> np.ndarray:
     wrong = ~np.isfinite(losses).all(1)
     if wrong.any():
         raise DivergedError(
-            f"a loss ({', '.join(course.losses)}) is no longer a number at step {done + int(wrong.argmax()) + 1} of "
-            f"{course.training['steps']}; lower lr, which is {course.training['lr']:g}"
+            f"a loss ({', '.join(schedule.losses)}) is no longer a number at step {done + int(wrong.argmax()) + 1} of "
+            f"{schedule.training['steps']}; lower lr, which is {schedule.training['lr']:g}"
         )
     return losses

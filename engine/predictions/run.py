@@ -12,7 +12,7 @@ PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
 MANIFEST, RESULTS = "manifest.json", "results.parquet"
 
 
-class Found(NamedTuple):
+class StoredPredictions(NamedTuple):
     """A folder of Parquet parts, what its model and its set are called, the names of the classes, if known, and the
     description of the model, empty where there is none.
     """
@@ -52,7 +52,7 @@ def _slug(dataset: str, split: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", f"{dataset}-{split}" if split else dataset).strip("-")
 
 
-def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> Found:
+def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> StoredPredictions:
     """The folder with one model's predictions for one set.
 
     Raises
@@ -76,14 +76,14 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> F
     names = (dataset, split) if dataset else sets[chosen]
     said = described(folder)
     called = model or _model_name(folder, said)
-    return Found(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
+    return StoredPredictions(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
 
 
-def found_by_parts(place: Location) -> Found:
+def found_by_parts(place: Location) -> StoredPredictions:
     """The same for a folder of parts that was named itself."""
     folder = place.parent.parent if place.parent.name == PREDICTIONS else place
     said = described(folder)
-    return Found(place, _model_name(folder, said), place.name, "", _class_names(said), said)
+    return StoredPredictions(place, _model_name(folder, said), place.name, "", _class_names(said), said)
 
 
 def _model_name(folder: Location, description: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ ROWS = 4096
 TOLERANCE = 1e-3
 
 
-class Answers(NamedTuple):
+class TopPredictions(NamedTuple):
     """What rows of scores say: ``top (n, t)``, ``confidence (n,)``, ``log_likelihood (n,)``."""
 
     top: np.ndarray
@@ -54,15 +54,15 @@ def _check_finite(rows: np.ndarray, start: int, where: str) -> None:
         )
 
 
-def answers_of(scores: np.ndarray, label: np.ndarray) -> Answers:
+def answers_of(scores: np.ndarray, label: np.ndarray) -> TopPredictions:
     """Of ``scores : (n, k)`` as `as_logarithms` gives them, in blocks of rows."""
     made = [_answers(scores[start : start + ROWS], label[start : start + ROWS]) for start in range(0, len(label), ROWS)]
     if not made:
-        return Answers(np.zeros((0, 1), np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
-    return Answers(*(np.concatenate(column) for column in zip(*made, strict=True)))
+        return TopPredictions(np.zeros((0, 1), np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    return TopPredictions(*(np.concatenate(column) for column in zip(*made, strict=True)))
 
 
-def _answers(scores: np.ndarray, label: np.ndarray) -> Answers:
+def _answers(scores: np.ndarray, label: np.ndarray) -> TopPredictions:
     from scipy.special import logsumexp  # here, because it takes longer to import than `--help` may last
 
     scores = np.asarray(scores, np.float64)
@@ -71,4 +71,4 @@ def _answers(scores: np.ndarray, label: np.ndarray) -> Answers:
     top = best_classes(scores)
     of_label = np.where(label < 0, np.nan, likelihood[rows, np.maximum(label, 0)])
     confidence = np.exp(likelihood[rows, top[:, 0]])
-    return Answers(top.astype(np.int32), confidence.astype(np.float32), of_label.astype(np.float32))
+    return TopPredictions(top.astype(np.int32), confidence.astype(np.float32), of_label.astype(np.float32))

@@ -277,17 +277,17 @@ def fit(
     _check_sign(spread, kind, options, train)
     units = Units.standard(spread) if view == "standardised" else Units.raw(train.store.dim)
     held = Holdout.of(holdout, labels)
-    lesson = Lesson(
+    teaching = Teaching(
         units, labels, _weights_of(options, spread.count[labels.present]), np.float64 if kind.counts else None
     )
     rule_of = partial(_rule_of, kind=kind, units=units, labels=labels)
-    model = taught(model, train, passes, lesson, checkpoint, progress, "chunks")
+    model = taught(model, train, passes, teaching, checkpoint, progress, "chunks")
     scores = rule_of(model).scores(held.x)[:, labels.present]
     temperature = held.temperature(scores)
     judged = held.judge(scores / np.float32(temperature))
     tail = train.store.view(train.stop, with_holdout(train, holdout).stop)
     rest = spread_of(tail, workers, progress, checkpoint, "held-out-spread")
-    model = taught(model, tail, 1, lesson, checkpoint, progress, "held-out-chunks")
+    model = taught(model, tail, 1, teaching, checkpoint, progress, "held-out-chunks")
     class_rows = np.zeros(labels.classes, np.int64)
     class_rows[labels.present] = (spread.count + rest.count)[labels.present]
     chosen = {"estimator": options.estimator, "view": view} | ({"loss": model.loss} if hasattr(model, "loss") else {})
@@ -329,7 +329,7 @@ def fit_sgd(
     counts = sum(each(train, _Counts(len(train.store.class_names)), workers, progress=progress, description="labels"))
     labels = _labels_of(counts[:-1], train)
     units = Units.raw(train.store.dim)
-    model = taught(model, train, passes, Lesson(units, labels), checkpoint, progress, "chunks")
+    model = taught(model, train, passes, Teaching(units, labels), checkpoint, progress, "chunks")
     details = {
         "loss": options.loss,
         "rows": int(counts[:-1].sum()),
@@ -427,7 +427,7 @@ def _rule_of(model: Any, kind: Kind, units: Units, labels: Labels) -> Rule:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Teaching:
     """How a chunk is put before a classifier.
 
     Attributes
@@ -477,23 +477,23 @@ def taught(
     model: Any,
     view: View,
     passes: int,
-    lesson: Lesson,
+    teaching: Teaching,
     checkpoint: Checkpoint,
     progress: Progress,
     stage: str,
 ) -> Any:
     """`model` after so many passes over the rows of a view, from where the checkpoint has it."""
-    if len(lesson.labels.present) == 1:
+    if len(teaching.labels.present) == 1:
         return model
     saved, done = checkpoint.load(stage), 0
     if saved:
-        model, done = _continued(model, view.store.dim, lesson, saved), saved.about["done"]
+        model, done = _continued(model, view.store.dim, teaching, saved), saved.about["done"]
     pieces = view.pieces(CHUNK_ROWS)
     with progress.task(stage, passes * view.rows, "rows") as task:
         task.advance(sum(pieces[index % len(pieces)].rows for index in range(done)))
         for index in range(done, passes * len(pieces)):
             epoch, step = divmod(index, len(pieces))
-            lesson.give(model, view.store.read(pieces[step]), f"epoch {epoch + 1}, chunk {step + 1}")
+            teaching.give(model, view.store.read(pieces[step]), f"epoch {epoch + 1}, chunk {step + 1}")
             task.advance(pieces[step].rows)
             if checkpoint.due() or index + 1 == passes * len(pieces):
                 arrays, values = packed(model)
@@ -501,7 +501,7 @@ def taught(
     return model
 
 
-def _continued(model: Any, dim: int, lesson: Lesson, saved: Saved) -> Any:
+def _continued(model: Any, dim: int, teaching: Teaching, saved: Saved) -> Any:
     """The unfitted `model` as it was when it was saved.
 
     Raises
@@ -515,8 +515,8 @@ def _continued(model: Any, dim: int, lesson: Lesson, saved: Saved) -> Any:
             "delete the run's checkpoint folder to start the training again"
         )
     if not hasattr(model, "classes_"):
-        classes = np.arange(len(lesson.labels.present))
-        model.partial_fit(np.zeros((len(classes), dim), lesson.dtype), classes, classes=classes)
+        classes = np.arange(len(teaching.labels.present))
+        model.partial_fit(np.zeros((len(classes), dim), teaching.dtype), classes, classes=classes)
     return restored(model, saved.arrays, saved.about["values"])
 
 

@@ -1,4 +1,4 @@
-"""Which classes are more or less frequent in a target without labels, told from what a classifier predicts there.
+"""Which classes are more or less frequent in a target without labels, estimated from what a classifier predicts there.
 
 It presumes that the rows of each class look the same in both sets and only the classes' shares differ. Where that is
 not so, the numbers say how the predictions moved and not how the classes did.

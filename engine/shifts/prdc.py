@@ -74,7 +74,7 @@ class Neighbourhoods:
 PRDC = Neighbourhoods()
 
 
-class Found(NamedTuple):
+class Neighbourhoods(NamedTuple):
     """What the balls hold, row by row.
 
     Attributes
@@ -120,7 +120,7 @@ def expected_coverage(n: int, m: int, k: int) -> float:
     return float(1 - np.prod((n - i) / (m + n - i)))
 
 
-def neighbourhoods(reference: View, target: View, k: int, pair: Pair) -> Found:
+def neighbourhoods(reference: View, target: View, k: int, pair: Pair) -> Neighbourhoods:
     """What the balls of two sets hold, each of more than `k` rows."""
     centre = pair.reference.moments.mean
     run = partial(each, workers=pair.workers, chunk_rows=CHUNK_ROWS, progress=pair.progress)
@@ -132,7 +132,7 @@ def neighbourhoods(reference: View, target: View, k: int, pair: Pair) -> Found:
     parts = run(reference, work, description="neighbours across")
     chunks = [_names(view) for view in (reference, target)]
     recalled, covered = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-    return Found(*chunks[0], *chunks[1], recalled, covered, np.sum([part[2] for part in parts], axis=0), k)
+    return Neighbourhoods(*chunks[0], *chunks[1], recalled, covered, np.sum([part[2] for part in parts], axis=0), k)
 
 
 def _some(view: View) -> View:
@@ -207,7 +207,7 @@ def _shorter(radii: Array) -> Array:
     return radii * (1 - ROUNDING)
 
 
-def _verdict(name: str, result: Found, pair: Pair) -> Verdict:
+def _verdict(name: str, result: Neighbourhoods, pair: Pair) -> Verdict:
     ids, _, values = result.sides[name]
     n, m, value = len(result.reference_id), len(result.target_id), float(values.mean())
     null = {"density": 1.0, "coverage": expected_coverage(n, m, result.k)}.get(name)
@@ -243,7 +243,7 @@ def _taken(rows: tuple[int, int], there: tuple[int, int]) -> str:
     return f"; from the first {rows[0]:,} and {rows[1]:,} rows of {there[0]:,} and {there[1]:,}."
 
 
-def _by_class(result: Found, classes: int) -> dict[str, Array]:
+def _by_class(result: Neighbourhoods, classes: int) -> dict[str, Array]:
     """The mean of each statistic over the rows of each class, ``(classes,)``; NaN for a class without rows."""
     table = {}
     for name, (_, y, values) in result.sides.items():

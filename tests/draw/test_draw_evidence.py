@@ -1,4 +1,4 @@
-"""Diagrams of calibration, confusion, features and repairs say what their numbers say, at two sizes."""
+"""Diagrams of calibration, confusion and features say what their numbers say, at two sizes."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from scipy.stats import binomtest
 from gapscope.core.errors import InputError
 from gapscope.draw import COLUMN, PAGE
 from gapscope.draw.blocks import Blocks, block_confusion
-from gapscope.draw.ladder import ladder
 from gapscope.draw.reliability import reliability, wilson
 from gapscope.draw.spectrum import spectrum
 from gapscope.draw.vector import svg
@@ -25,15 +24,8 @@ def draw_reliability(size):
     return reliability(low, high, n, middle, middle - 0.1, title=TITLE, size=size)
 
 
-def draw_ladder(size):
-    gains = np.array([0.02, -0.01, 0.0])
-    names = ["mean", "a repair with a long name", "nothing"]
-    return ladder(0.6, names, gains, (gains - 0.01, gains + 0.01), reference=0.75, title=TITLE, size=size)
-
-
 FIGURES = {
     "reliability": draw_reliability,
-    "ladder": draw_ladder,
     "spectrum": lambda size: spectrum(MOVED, unit="standardised difference", by_luck=0.1, size=size),
     "blocks": lambda size: block_confusion([f"class {one}" for one in range(40)], paired(40), title=TITLE, size=size),
 }
@@ -55,7 +47,7 @@ def test_all_words_stand_inside_the_picture_and_are_readable(name, size):
 
 
 def test_figures_are_the_same_svg_file_twice():
-    assert svg(draw_ladder(PAGE)) == svg(draw_ladder(PAGE))
+    assert svg(draw_reliability(PAGE)) == svg(draw_reliability(PAGE))
 
 
 def test_intervals_of_a_reliability_diagram_are_those_of_scipy():
@@ -97,10 +89,3 @@ def test_a_spectrum_says_how_many_features_hold_half_of_the_shift():
     assert "1 left out without a finite shift" in words
     with pytest.raises(InputError, match="nothing to draw"):
         spectrum(np.array([np.nan]), unit="difference")
-
-
-def test_rungs_of_a_ladder_stand_from_the_worst_to_the_best():
-    figure = draw_ladder(PAGE)
-    figure.canvas.draw()
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert [label.split()[-1] for label in labels] == ["-1.00", "+0.00", "+2.00"]

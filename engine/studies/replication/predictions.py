@@ -67,7 +67,7 @@ class SetPredictions:
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """Whether each model is right about each image, ``(n, m) bool``."""
+        """Whether each model classifies each image correctly, ``(n, m) bool``."""
         return self.predicted == self.label[:, None]
 
     @cached_property
