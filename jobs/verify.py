@@ -67,7 +67,7 @@ def _sentences(workspace: Location, result: Verified) -> Iterable[str]:
     if result.unsealed:
         yield f"{result.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."
     if result.others:
-        yield f"{result.others:,} pictures, pages and texts were not checked: they can be drawn again from the data."
+        yield f"{result.others:,} figures, pages and texts were not checked: they can be drawn again from the data."
     if result.leftovers:
         yield f"Killed processes have left {len(result.leftovers):,} files, which the next command there removes."
 
@@ -93,6 +93,9 @@ def _repaired(findings: Iterable[Finding], progress: Progress) -> Iterable[str]:
     for finding in findings:
         if finding.place.exists() and not _is_whole(finding.place) and mend(finding.place):
             yield f"{finding.place}: one flipped bit was put back."
+        elif finding.place.name.endswith(".npy"):
+            finding.place.delete()
+            yield f"{finding.place}: deleted; the next command that needs it makes it again."
         elif finding.command:
             discard(finding)
             commands[finding.of.address] = finding

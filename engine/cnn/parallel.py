@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import timedelta
+from io import BytesIO
 from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -35,7 +36,7 @@ BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 PATIENCE = timedelta(days=7)
 # Arrays from this size on are mapped from a file, so that all processes share their memory.
 LARGE_BYTES = 2**20
-TASK, FINISHED = "task.pickle", "finished"
+FINISHED = "finished"
 # Seconds in which a process that was ended is seen to be the reason for the others' broken connections.
 GRACE = 2.0
 
@@ -138,7 +139,7 @@ def _started(task: _Task, processes: int, port: int, stack: ExitStack) -> list[_
     """The processes at work on `task`, which end with `stack`."""
     context, children = get_context("spawn"), []
     with TemporaryDirectory(prefix="gapscope-", ignore_cleanup_errors=True) as folder:
-        _write(task, Path(folder))
+        packed = _packed(task, Path(folder))
         for rank in range(processes):
             mine, theirs = context.Pipe()
             arguments = (folder, Team(rank, processes), port, theirs)
@@ -148,6 +149,8 @@ def _started(task: _Task, processes: int, port: int, stack: ExitStack) -> list[_
             children.append(_Child(process, mine))
             stack.callback(_end, children[-1])
         for child in children:
+            with suppress(BrokenPipeError):  # a child that is gone is named by what follows
+                child.connection.send_bytes(packed)
             _received(child)  # it has opened the files, which may now lose their names
     return children
 
@@ -269,7 +272,7 @@ def _work(folder: str, team: Team, port: int, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
     Thread(target=_end_with_parent, daemon=True).start()
     with _Reported(team, connection):
-        connection.send((FINISHED, _trained(_read(Path(folder)), team, port, connection)))
+        connection.send((FINISHED, _trained(_unpacked(connection.recv_bytes(), Path(folder)), team, port, connection)))
     with suppress(OSError, EOFError):
         connection.recv()
 
@@ -327,15 +330,15 @@ def _with_share_of_threads(images: Images, processes: int) -> Images:
 
 
 class _Packer(pickle.Pickler):
-    """Writes large arrays beside the pickle, each once, in files that can be mapped."""
+    """Writes large arrays to files that can be mapped, each once; what is packed goes through a pipe, never to disk."""
 
-    def __init__(self, file: Any, folder: Path):
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+    def __init__(self, stream: BytesIO, folder: Path):
+        super().__init__(stream, pickle.HIGHEST_PROTOCOL)
         self.folder = folder
         self.written: dict[int, np.ndarray] = {}  # holds them, so that no other array gets their number
 
     def persistent_id(self, value: Any) -> str | None:
-        """The name of an array's file; None for what goes into the pickle."""
+        """The name of an array's file; None for what goes through the pipe."""
         if not isinstance(value, np.ndarray) or value.dtype.hasobject or value.nbytes < LARGE_BYTES:
             return None
         name = f"{id(value)}.npy"
@@ -348,8 +351,8 @@ class _Packer(pickle.Pickler):
 class _Unpacker(pickle.Unpickler):
     """Reads what `_Packer` wrote; large arrays are mapped and read-only."""
 
-    def __init__(self, file: Any, folder: Path):
-        super().__init__(file)
+    def __init__(self, stream: BytesIO, folder: Path):
+        super().__init__(stream)
         self.folder = folder
 
     def persistent_load(self, name: str) -> np.ndarray:
@@ -357,11 +360,12 @@ class _Unpacker(pickle.Unpickler):
         return np.load(self.folder / name, mmap_mode="r")
 
 
-def _write(task: _Task, folder: Path) -> None:
-    with (folder / TASK).open("wb") as file:
-        _Packer(file, folder).dump(tuple(task))
+def _packed(task: _Task, folder: Path) -> bytes:
+    """What a process is sent of `task`; its large arrays lie in `folder`."""
+    stream = BytesIO()
+    _Packer(stream, folder).dump(tuple(task))
+    return stream.getvalue()
 
 
-def _read(folder: Path) -> _Task:
-    with (folder / TASK).open("rb") as file:
-        return _Task(*_Unpacker(file, folder).load())
+def _unpacked(packed: bytes, folder: Path) -> _Task:
+    return _Task(*_Unpacker(BytesIO(packed), folder).load())

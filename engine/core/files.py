@@ -1,7 +1,7 @@
 """The small files that gapscope writes: each holds a digest of itself, and its reader refuses one that was changed.
 
 The digest stands in the file as text behind `MARK`: in JSON under the last key, in Parquet and safetensors among the
-metadata, in NumPy archives as the comment. It is taken with zeros in its own place. A file without one, by an earlier
+metadata, in NumPy archives as the comment, of a single NumPy array behind its end. It is taken with zeros in its own place. A file without one, by an earlier
 version or by somebody else, is read as it is.
 """
 
@@ -266,3 +266,27 @@ def read_arrays(place: Location) -> dict[str, np.ndarray]:
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
     with np.load(BytesIO(content), allow_pickle=False) as result:
         return {name: result[name] for name in result.files}
+
+
+def write_array(place: Location, array: np.ndarray) -> None:
+    """Write one array as ``.npy`` with its digest behind it, where NumPy does not look, so that it can be mapped."""
+    write_sealed(place, lambda file: (np.save(file, array, allow_pickle=False), file.write(BLANK.encode())))
+
+
+def read_array(place: Location) -> np.ndarray:
+    """The array in the ``.npy`` file at `place`; no object is ever unpickled.
+
+    Raises
+    ------
+    DamageError
+        It was changed, or is none.
+    """
+    return parsed(place, "npy", _array)
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = BytesIO(content)
+    result = np.load(stream, allow_pickle=False)
+    if (rest := stream.read()) and not seal_of(rest):
+        raise ValueError("what stands behind the array is no digest")
+    return result

@@ -1,11 +1,11 @@
 """Which images of a set look alike, remembered in a workspace where it took long to find out."""
 
 from hashlib import sha256
-from io import BytesIO
 
 import numpy as np
 
-from gapscope.core.hashing import digest_bytes
+from gapscope.core.errors import DamageError
+from gapscope.core.files import read_array, write_array
 from gapscope.core.location import Location
 from gapscope.data.decode import DECODER
 from gapscope.data.source import ByteSource
@@ -15,7 +15,7 @@ FOLDER = "alike"
 # Images from which on it takes seconds to look at all of them.
 MANY = 5_000
 # Another number where groups are formed in another way.
-VERSION = 1
+VERSION = 2
 
 
 def remembered_groups(source: ByteSource, place: str, workspace: Location | str) -> np.ndarray:
@@ -32,24 +32,14 @@ def remembered_groups(source: ByteSource, place: str, workspace: Location | str)
     groups = _read(file, len(source.listing))
     if groups is None:
         groups = content_groups(source)
-        file.write_atomically(lambda stream: stream.write(_packed(groups)))
+        write_array(file, groups)
     return groups
 
 
-def _packed(groups: np.ndarray) -> bytes:
-    """The groups as an .npy file, behind its digest of 8 bytes."""
-    stream = BytesIO()
-    np.save(stream, groups, allow_pickle=False)
-    return digest_bytes(stream.getvalue()).to_bytes(8, "big") + stream.getvalue()
-
-
-def _read(file: Location, count: int) -> np.ndarray | None:
-    """The groups in a file, None where it is not there, not whole, or of another number of images."""
+def _read(file: Location, images: int) -> np.ndarray | None:
+    """The groups in a file, None where it is missing or damaged."""
     try:
-        data = file.read_bytes()
-    except OSError:
+        groups = read_array(file)
+    except (FileNotFoundError, DamageError):
         return None
-    if digest_bytes(data[8:]).to_bytes(8, "big") != data[:8]:
-        return None
-    groups = np.load(BytesIO(data[8:]), allow_pickle=False)
-    return groups if groups.shape == (count,) else None
+    return groups if groups.shape == (images,) else None

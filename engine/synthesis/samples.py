@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import DamageError, InputError
+from gapscope.core.files import read_array, write_array
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.source import Listing
@@ -101,7 +102,7 @@ def sampled(
     """``counts : (classes,)`` images of each class, made where they are not there yet."""
     size = getattr(trained.generator.recipe, "block", SHARD)
     folder = trained.place / f"samples-{trained.mark}"
-    shards = [one for one in _shards(request, trained, folder, counts, size) if not one.file.exists()]
+    shards = [one for one in _shards(request, trained, folder, counts, size) if not _is_there(one.file)]
     with _makers(request, progress) as workers, progress.task("make images", len(shards), "files") as task:
         workers.each(make_shard, shards, lambda _index: task.advance(), Shown("augment", progress.say))
     label = np.repeat(np.arange(len(counts)), counts)
@@ -120,6 +121,15 @@ def _shards(
             numbers = number * size, (number + 1) * size
             file = _file(folder, label, number)
             yield Shard(trained.place, settings, generator.form.device, request.seed, label, *numbers, file)
+
+
+def _is_there(file: Location) -> bool:
+    """Whether the images of a shard lie in `file` as they were made; those that are damaged are made again."""
+    try:
+        read_array(file)
+    except (FileNotFoundError, DamageError):
+        return False
+    return True
 
 
 def _file(folder: Location, label: int, number: int) -> Location:
@@ -141,7 +151,7 @@ def make_shard(shard: Shard) -> int:
     """Make the images of a shard and write them, whole or not at all; how many they are."""
     generator = _loaded(shard.generator, shard.device, shard.settings)
     images = generator.sample(shard.label, range(shard.start, shard.stop), shard.seed)
-    shard.file.write_atomically(lambda file: np.save(file, images))
+    write_array(shard.file, images)
     return len(images)
 
 

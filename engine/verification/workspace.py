@@ -2,14 +2,27 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
+from PIL import Image
+
 from gapscope.core.errors import GapscopeError
-from gapscope.core.files import damaged, read_arrays, read_json, read_sealed, read_table, read_tensors, seal_of
+from gapscope.core.files import (
+    damaged,
+    read_array,
+    read_arrays,
+    read_json,
+    read_sealed,
+    read_table,
+    read_tensors,
+    seal_of,
+)
 from gapscope.core.lease import LEASE
 from gapscope.core.location import TEMPORARY, Location, full_path
 from gapscope.core.progress import SILENT, Progress
+from gapscope.data.synthetic import FOLDER as SYNTHETIC
 from gapscope.predictions.files import read_table as read_predictions_table
 from gapscope.predictions.origin import check_origin
 from gapscope.predictions.run import described, is_run
@@ -26,6 +39,7 @@ READERS: Mapping[str, Callable[[Location], Any]] = {
     ".parquet": read_table,
     ".safetensors": read_tensors,
     ".npz": read_arrays,
+    ".npy": read_array,
 }
 
 
@@ -67,7 +81,7 @@ class Verified:
     unsealed
         Among them those without a digest, by an earlier version, whose form alone could be checked.
     others
-        Files that are no data of gapscope's: pictures, pages, texts.
+        Files that are no data of gapscope's: figures, pages, texts.
     leftovers
         What killed processes have left half-written, and leases of processes.
     """
@@ -117,16 +131,31 @@ def verify_workspace(workspace: Location, progress: Progress = SILENT) -> Verifi
         for place in rest:
             if _suffix(place) in READERS:
                 _verify_file(place, workspace, account)
+            elif _is_made_image(place, workspace):
+                account.check(place, place.parent.parent, {}, lambda place=place: _check_png(place))
             task.advance()
     _verify_predictions(workspace, places, account)
     findings = _with_dependents(account.findings, workspace)
-    others = sum(_suffix(place) not in READERS for place in rest)
+    others = sum(place.address not in account.seen for place in rest)
     names = tuple(str(place) for place in leftovers)
     return Verified(tuple(findings), len(account.seen), account.unsealed, others, names)
 
 
 def _suffix(place: Location) -> str:
     return PurePosixPath(place.path).suffix
+
+
+def _is_made_image(place: Location, workspace: Location) -> bool:
+    """Whether this is an image that `augment` has made, which is data and no figure."""
+    return _suffix(place) == ".png" and place.path.startswith(f"{(workspace / SYNTHETIC).path}/")
+
+
+def _check_png(place: Location) -> None:
+    try:
+        with Image.open(BytesIO(place.read_bytes()), formats=["PNG"]) as file:
+            file.verify()  # compares the checksum of each chunk
+    except (OSError, SyntaxError, ValueError) as error:
+        raise damaged(place, error) from error
 
 
 def _is_leftover(place: Location) -> bool:

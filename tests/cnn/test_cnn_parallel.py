@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from conftest import child_environment
 from safetensors.numpy import load_file
 from torch import nn
 
@@ -23,12 +24,12 @@ from gapscope.cnn.images import Held, Images, Streamed, even_parts, open_images
 from gapscope.cnn.parallel import (
     TeamError,
     _Child,
-    _read,
+    _packed,
     _received,
     _Reported,
     _Task,
+    _unpacked,
     _with_share_of_threads,
-    _write,
     fit_together,
 )
 from gapscope.cnn.recipe import Recipe
@@ -118,7 +119,7 @@ class Heard:
 
 KILLED = """
 import sys
-from tests.test_cnn_parallel import PLAIN, lesson_of, network, stripes
+from test_cnn_parallel import PLAIN, lesson_of, network, stripes
 from gapscope.cnn.parallel import fit_together
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.location import Location
@@ -129,7 +130,7 @@ if __name__ == "__main__":
 
 def test_no_process_outlives_a_killed_parent_and_two_that_continue_give_the_network_of_a_single_one(tmp_path):
     script = [sys.executable, "-c", KILLED, str(tmp_path)]
-    parent = subprocess.Popen(script, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    parent = subprocess.Popen(script, cwd=ROOT, env=child_environment(OMP_NUM_THREADS="1"))
     state, latest = tmp_path / "training.safetensors", time.monotonic() + 300
     while parent.poll() is None and not state.exists() and time.monotonic() < latest:
         time.sleep(0.002)
@@ -289,16 +290,16 @@ def test_large_arrays_travel_by_one_mapped_file_and_stay_when_its_name_is_gone(t
     lesson = lesson_of(stripes())
     pixels = np.arange(2**20, dtype=np.uint32).astype(np.uint8).reshape(-1, 8, 8, 1)
     images = Held("large", lesson.images.source, lesson.images.frame, pixels, {})
-    _write(_Task(network(), replace(lesson, images=images), PLAIN, None, 1), tmp_path)
+    packed = _packed(_Task(network(), replace(lesson, images=images), PLAIN, None, 1), tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 1
-    found = _read(tmp_path)
+    found = _unpacked(packed, tmp_path)
     for path in tmp_path.iterdir():
         path.unlink()
-    held = found.lesson.images.pixels
+    held = found.data.images.pixels
     assert isinstance(held, np.memmap)
     assert not held.flags.writeable
     assert np.array_equal(held, pixels)
-    assert found.lesson.images.batch(np.array([2, 0])).x.flags.writeable
+    assert found.data.images.batch(np.array([2, 0])).x.flags.writeable
 
 
 def test_each_process_decodes_with_its_share_of_the_threads():

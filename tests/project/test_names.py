@@ -38,3 +38,21 @@ def test_the_readme_of_the_benchmarks_names_each_of_them():
     named = set(re.findall(r"python -m benchmarks\.(\w+)", page))
     assert named >= {path.stem for path in BENCHMARKS if "__main__" in path.read_text()}
     assert all((ROOT / "benchmarks" / f"{name}.py").exists() for name in named)
+
+
+def reads_pickles(tree):
+    """Calls that would run code which a file on disk holds."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        options = {one.arg: getattr(one.value, "value", None) for one in node.keywords}
+        name = ast.unparse(node.func)
+        if name in ("pickle.load", "joblib.load", "dill.load", "cloudpickle.load", "pd.read_pickle"):
+            yield node.lineno
+        if options.get("allow_pickle") or (name == "torch.load" and options.get("weights_only") is not True):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_pickle_is_read_from_disk(path):
+    assert not list(reads_pickles(ast.parse(path.read_text())))

@@ -273,8 +273,9 @@ def test_sampling_that_was_interrupted_goes_on_and_makes_the_same_images(made, t
     [folder] = (tmp_path / "generators").glob("cutmix-*/samples-*")
     files = sorted(folder.rglob("*.npy"))
     assert len(files) == 2 + 1 + 3
-    for file in files[1:4]:
+    for file in files[1:3]:
         file.unlink()
+    files[3].write_bytes(files[3].read_bytes()[:-40] + bytes(40))
     again: list[Shard] = []
 
     def stopping(shard):
@@ -287,7 +288,7 @@ def test_sampling_that_was_interrupted_goes_on_and_makes_the_same_images(made, t
     with pytest.raises(Stopped):
         sampled(request_of(config), generator, counts, data.class_names, SILENT)
     monkeypatch.undo()
-    assert len([*folder.rglob("*.npy")]) == 5
+    assert len(again) == 2
     found = sampled(request_of(config), generator, counts, data.class_names, SILENT)
     assert np.array_equal(pixels, [found.pixels(row) for row in range(len(found.listing))])
     fewer = sampled(request_of(config), generator, np.array([0, 0, 0, 5]), data.class_names, SILENT)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import DamageError, GapscopeError
-from gapscope.core.files import read_json, sealed, write_arrays, write_json, write_tensors
+from gapscope.core.files import read_json, sealed, write_array, write_arrays, write_json, write_tensors
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import scores_left
 from gapscope.jobs.extract import ExtractConfig
@@ -50,6 +50,9 @@ def made(folder):
     checkpoint = FolderCheckpoint(Location.of(folder / "w" / "states"))
     checkpoint.save("fit", {"weight": rng.standard_normal(50)}, {"epoch": 3})
     write_arrays(Location.of(folder / "w" / "states" / "counts.npz"), {"n": np.arange(9)})
+    write_array(Location.of(folder / "w" / "alike" / "0.npy"), np.arange(200))
+    (folder / "w/synthetic/pets/mixup/cat").mkdir(parents=True)
+    Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / "w/synthetic/pets/mixup/cat/0.png")
     return folder
 
 
@@ -139,7 +142,9 @@ def test_a_whole_workspace_is_said_to_be_whole(whole):
     assert found.files >= 20
 
 
-@pytest.mark.parametrize("kind", [*READ, "embeddings/*/*/*/files.parquet", "states/counts.npz"])
+@pytest.mark.parametrize(
+    "kind", [*READ, "embeddings/*/*/*/files.parquet", "states/counts.npz", "alike/*.npy", "synthetic/*/*/*/*.png"]
+)
 def test_a_flipped_bit_is_found_by_verifying(kind, whole):
     rng = np.random.default_rng(1)
     for place in sorted((whole / "w").glob(kind))[:3]:
@@ -189,6 +194,14 @@ def test_repair_makes_all_again_that_can_be_made_again(folder):
     assert "made again by `fit-incremental`" in said
     timeless = [one for one in everything(workspace) if not hasattr(one, "seconds")]
     assert timeless[:32] == [one for one in wanted if not hasattr(one, "seconds")][:32]
+
+
+def test_what_is_only_remembered_is_deleted_and_made_again_by_who_needs_it(folder):
+    place = folder / "w" / "alike" / "0.npy"
+    place.write_bytes(place.read_bytes()[:-60])
+    sentences = [block.text for block in verify(VerifyConfig(str(folder / "w"), repair=True)).blocks]
+    assert any(f"{place}: deleted; the next command that needs it makes it again." in text for text in sentences)
+    assert not place.exists()
 
 
 def test_what_cannot_be_made_again_is_said(folder):
