@@ -25,7 +25,8 @@ from gapscope.jobs.options import (
     Workspace,
     option,
 )
-from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
+from gapscope.predictions.matched import check_same_task
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -87,6 +88,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
     name = slug(config.name or "-".join(dict.fromkeys(stem(place) for place in places)))
     inputs = [input_of_predictions(place, str(place)) for place in places]
     drawn = {"replicates": config.replicates, "seed": config.seed}
+    notes = [note for place in places if not config.model and (note := left_out_note(str(place)))]
     with opened(workspace, JOB, name, config, inputs) as made:
         results, differences = [], []
         for side in sides:
@@ -101,7 +103,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
             results += results_of.line_results(sides[1], distances)
             write_json(made.place / "line.json", results_of.line_json(line))
         made.write_table("differences.parquet", pa.Table.from_pylist(differences, results_of.DIFFERENCES))
-        return made.finish(results, page=page)
+        return made.finish(results, notes=notes, page=page)
 
 
 def _check(config: CompareConfig) -> None:
@@ -131,6 +133,7 @@ def _sides(config: CompareConfig) -> list[list[Predictions]]:
         else:
             sides.append(_models(config, named, "", ""))
     reference, target = sides
+    check_same_task(reference[0], target[0])
     other = {one.model: one for one in target}
     common = [one for one in reference if one.model in other]
     if not config.runs and len(reference) == len(target) == 1:

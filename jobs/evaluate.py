@@ -22,7 +22,7 @@ from gapscope.jobs.options import (
     Split,
     Workspace,
 )
-from gapscope.predictions import read_predictions
+from gapscope.predictions import is_array, read_predictions
 from gapscope.predictions.run import PREDICTIONS, is_run, models_in_run, predictions_of_run, sets_in_run
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
@@ -31,7 +31,7 @@ from gapscope.runs.run import find_run
 from gapscope.runs.selection import Chosen
 from gapscope.store.workspace import slug
 
-JOB, ARRAY = "evaluate", ".npy"
+JOB = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         raise InputError("name either a run folder or a file with --predictions, not both and not neither")
     if config.replicates < 2:
         raise InputError(f"--replicates is {config.replicates}; an interval needs 2 or more, 200 are usual")
-    workspace, array = Location.of(config.workspace).absolute(), config.predictions.endswith(ARRAY)
+    workspace, array = Location.of(config.workspace).absolute(), is_array(Location.of(config.predictions))
     source = find_run(workspace, config.run) if config.run else Location.of(config.predictions)
     parts = list(_parts_of_run(config, source)) if config.run else [config]
     names = [(one.dataset or stem(source), one.split) for one in parts]

@@ -83,7 +83,9 @@ Only: TypeAlias = Annotated[
     ),
 ]
 Exclude: TypeAlias = Annotated[str, option("CSV or Parquet file of the images to leave out, in the same form.", DATA)]
-_PREDICTIONS = option("Predictions made elsewhere: CSV, Parquet, JSON, JSON lines or an .npy array of scores.", DATA)
+_PREDICTIONS = option(
+    "Predictions made elsewhere: CSV, TSV, Parquet, JSON, JSON lines, .npz, or an .npy array of scores.", DATA
+)
 PredictionFile: TypeAlias = Annotated[str, _PREDICTIONS]
 PredictionFiles: TypeAlias = Annotated[tuple[str, ...], _PREDICTIONS]
 _PREDICTIONS_REFERENCE = option("Predictions for the reference, from a file instead of a run.", DATA)

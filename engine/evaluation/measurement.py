@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.data.label_order import check_label_order
@@ -12,10 +13,13 @@ from gapscope.evaluation.multilabel import LabelSets, multi_label
 from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selected
 from gapscope.inference.interval import clopper_pearson
 from gapscope.predictions import Predictions
+from gapscope.schemas.predictions import TOP
 from gapscope.schemas.results import Result
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores
 
+# Share of rows below which answers of a class without labels are odd ones.
+RARE = 0.01
 RELIABILITY = pa.schema(
     [
         *((name, pa.string()) for name in ("model", "dataset", "split")),
@@ -29,12 +33,21 @@ RELIABILITY = pa.schema(
 def measure_predictions(predictions: Predictions, counts: Outcomes, *, replicates: int, seed: int = 0) -> list[Result]:
     """All metrics of `counts`, which are those of `predictions`, with their intervals."""
     results = measure(counts, predictions.dataset, predictions.split, predictions.model, predictions.class_names)
+    results = _named_by_depth(results, predictions.top.shape[1])
     bounds = intervals(predictions, replicates=replicates, seed=seed)
     more = {**selected(counts), **ranking_errors(counts)}
     return [
         *(_bounded(result, bounds) for result in results),
         *(_result(predictions, name, value, counts.n) for name, value in more.items()),
     ]
+
+
+def _named_by_depth(results: Sequence[Result], depth: int) -> list[Result]:
+    """The results without the accuracy among the best classes where only one is known; named by their number."""
+    top = "top5_accuracy"
+    named = top if depth >= TOP else f"top{depth}_accuracy"
+    renamed = [one.model_copy(update={"metric": named}) if one.metric == top else one for one in results]
+    return [one for one in renamed if one.metric != "top1_accuracy"]
 
 
 def counts_of(predictions: Predictions, scores: ClassScores | None = None) -> Outcomes:
@@ -73,12 +86,27 @@ def reliability_rows(predictions: Predictions, counts: Outcomes) -> list[dict[st
     return [{**place, **bar._asdict()} for bar in bars]
 
 
+def _never_true(predictions: Predictions) -> list[str]:
+    """The class that a few rows are predicted as and no row has, where all others occur: it may be a mistake."""
+    images = predictions.counts()[1]
+    given = np.bincount(predictions.predicted, minlength=len(images))
+    odd = np.flatnonzero((images == 0) & (given > 0))
+    if len(odd) != 1 or (images > 0).sum() != len(images) - 1 or given[odd[0]] >= RARE * predictions.n:
+        return []
+    row = int(np.argmax(predictions.predicted == odd[0]))
+    return [
+        f"{predictions.model} on {predictions.name}: {predictions.class_names[odd[0]]!r} is predicted "
+        f"{int(given[odd[0]])} times, first in row {row}, and is the label of no image: it may be a mistake."
+    ]
+
+
 def notes_of(predictions: Predictions, results: Sequence[Result], counts: Outcomes) -> list[str]:
     """What has to be known to read the numbers."""
     model, name = predictions.model, predictions.name
     values = {result.metric: result.value for result in results if result.class_name is None}
     order = check_label_order(counts.confusion)
     notes = [f"warning: {model} on {name}: {order.sentence}"] if order else []
+    notes += _never_true(predictions)
     if counts.unlabelled:
         notes.append(f"{name}: {counts.unlabelled:,} rows have no label and were not measured.")
     if counts.calibration is None:

@@ -8,6 +8,7 @@ from gapscope.runs.run import Run
 
 READINGS: Mapping[str, str] = {
     "top5_accuracy": "share of images whose class is among the five with the highest scores",
+    **{f"top{k}_accuracy": f"share of images whose class is among the {k} best that are known" for k in (2, 3, 4)},
     "balanced_accuracy": "mean recall over classes, so that rare classes count as much as frequent ones",
     "log_loss": "mean negative log-likelihood of the true class; 0 is perfect, guessing among k classes gives ln k",
     "macro_precision": "mean over classes of the share of predictions that are correct",

@@ -1,20 +1,40 @@
 """What each column of a table of predictions means."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.predictions.cells import chosen_class, is_list, is_number, is_text, known_share
 
-LABEL = "label"
-IDS = ("sample_id", "image", "path", "id")
-ANSWERS = ("predicted", "top")
-SCORES = ("probabilities", "logits", "scores")
+# The first name of each is this project's; the others are what other programs write.
+LABELS = ("label", "labels", "y_true", "true_label", "true_class", "true", "truth", "ground_truth", "gt", "gt_label",
+          "target", "targets", "actual", "class", "y")  # fmt: skip
+IDS = ("sample_id", "image", "path", "id", "image_path", "image_id", "image_name", "filename", "file_name", "file",
+       "filepath", "file_path", "img", "img_path", "name")  # fmt: skip
+PREDICTED = ("predicted", "pred", "preds", "prediction", "predictions", "y_pred", "yhat", "y_hat", "predicted_label",
+             "predicted_class", "pred_label", "pred_class", "answer")  # fmt: skip
+TOP = ("top", "top5", "top_5", "topk", "top_k")
+SCORES = ("probabilities", "logits", "scores", "probs", "softmax")
+PROBABILITIES = ("probabilities", "probs", "softmax")
+CONFIDENCES = ("confidence", "conf", "max_prob", "max_probability")
+LIKELIHOODS = ("log_likelihood",)
 NUMBERED = re.compile(r"(?:probability|prob|p|logit|score)_(.+)|(\d+)")
 SYNTHETIC = "is_synthetic"
-KNOWN = {LABEL, *IDS, *ANSWERS, *SCORES, "confidence", "log_likelihood", SYNTHETIC}
+KNOWN = {*LABELS, *IDS, *PREDICTED, *TOP, *SCORES, *CONFIDENCES, *LIKELIHOODS, SYNTHETIC}
+# Columns of whole numbers that tables of images have beside predictions.
+OTHER = re.compile(
+    r"|unnamed:?_?\d*|index|level_\d+|__index_level_\d+__|row|row_number|idx|fold|split|width|height|size|depth|"
+    r"channels|bytes|file_?size|seed|epoch|batch|group|count|n"
+)
+# Of fewer rows than this, a model's answers may count up by chance, or agree as chance does; standard errors that a
+# model is beyond chance.
+ENOUGH_TO_COUNT, ENOUGH, BEYOND = 20, 100, 4.0
+CHANCE = "it agrees with the labels as often as chance does"
 
 
 @dataclass(frozen=True)
@@ -43,59 +63,152 @@ class Columns:
     confidence: str = ""
     log_likelihood: str = ""
 
-
-def models_of(table: pa.Schema, class_names: Sequence[str] = ()) -> list[str]:
-    """The columns of a wide table, one for each model; empty where the table is of a single model."""
-    if _single(table, class_names):
-        return []
-    return [field.name for field in table if field.name not in KNOWN and _holds_classes(field.type)]
+    @property
+    def answers(self) -> str:
+        """The column of the best class, or classes."""
+        return self.model or self.top or self.predicted
 
 
-def columns_of(table: pa.Schema, where: str, model: str, class_names: Sequence[str] = ()) -> Columns:
+class Models(NamedTuple):
+    """The columns of a wide table: one for each model, and those that are none, with the reason."""
+
+    names: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+def plain(name: str) -> str:
+    """The name of a column as it is compared.
+
+    >>> plain(" True Label")
+    'true_label'
+    """
+    return re.sub(r"[\s\-.]+", "_", name.strip().lower())
+
+
+def found(table: pa.Schema, names: Sequence[str]) -> list[str]:
+    """The columns that have one of `names`, in the order of these."""
+    return [column for name in names for column in table.names if plain(column) == name]
+
+
+def models_of(table: pa.Table, class_names: Sequence[str] = ()) -> Models:
+    """The columns of a wide table that hold a model's answers; none where the table is of a single model.
+
+    A column of classes is no model's where its name says so (fold, width, an index), where it counts the rows, or where
+    100 rows or more agree with their labels no more and no less often than chance.
+    """
+    label = _label(table.schema)
+    if not label or _single(table, class_names):
+        return Models((), {})
+    candidates = [field.name for field in table.schema if plain(field.name) not in KNOWN and _may_be(field.type)]
+    reasons = {name: _why_not(table, name, label, class_names) for name in candidates}
+    models = tuple(name for name, reason in reasons.items() if not reason)
+    doubtful = [name for name, reason in reasons.items() if reason == CHANCE]
+    if not models and len(doubtful) == 1:
+        models = (doubtful[0],)
+    return Models(models, {name: reason for name, reason in reasons.items() if name not in models})
+
+
+def _why_not(table: pa.Table, name: str, label: str, class_names: Sequence[str]) -> str:
+    """Why a column is no model's; empty where it may be one."""
+    if OTHER.fullmatch(plain(name)):
+        return "it is called so"
+    column = table[name]
+    if is_text(column.type):
+        few = known_share(column, class_names or table[label]) <= 0.5
+        return "few of its words are classes" if few else ""
+    answers = chosen_class(column)
+    if answers is None:
+        return "it holds no whole numbers"
+    if len(answers) >= ENOUGH_TO_COUNT and (np.abs(answers - answers[0]) == np.arange(len(answers))).all():
+        return "it counts the rows"
+    if is_text(table.schema.field(label).type):
+        return "" if class_names else "labels are words and it holds numbers"
+    labels = chosen_class(table[label])
+    return CHANCE if labels is not None and _as_chance(answers, labels) else ""
+
+
+def _as_chance(answers: np.ndarray, label: np.ndarray) -> bool:
+    """Whether answers agree with labels as often as independent ones would."""
+    if len(label) < ENOUGH:
+        return False
+    (values, counts), (others, times) = (np.unique(side, return_counts=True) for side in (answers, label))
+    _, mine, theirs = np.intersect1d(values, others, assume_unique=True, return_indices=True)
+    expected, seen = float(counts[mine] @ times[theirs]) / len(label) ** 2, float((answers == label).mean())
+    error = np.sqrt(max(expected * (1 - expected), 1 / len(label)) / len(label))
+    return abs(seen - expected) <= BEYOND * error
+
+
+def columns_of(table: pa.Table, where: str, model: str, class_names: Sequence[str] = ()) -> Columns:
     """The columns to read of the table `where`.
 
     Raises
     ------
     InputError
-        There is no label, no prediction, or no such model.
+        There is no label, no prediction, or no such model; or two columns may be the label or the prediction.
     """
-    names = table.names
-    if LABEL not in names:
-        raise InputError(f"{where} has no column {LABEL!r}, it has {', '.join(names[:12])}; name the true class so")
-    identity = next((name for name in IDS if name in names), "")
-    wide = models_of(table, class_names)
-    if wide:
-        return Columns(identity=identity, label=LABEL, model=_chosen(wide, model, where))
-    result = {name: name for name in ("confidence", "log_likelihood", *ANSWERS) if name in names}
-    scores = next((name for name in SCORES if name in names), "")
-    by_class = () if scores else _by_class(table, class_names)
-    if not (scores or by_class or "predicted" in result or "top" in result):
+    names = table.column_names
+    label = _only(found(table.schema, LABELS), LABELS[0], "the true class", where)
+    if not label:
         raise InputError(
-            f"{where} has no prediction: none of the columns {', '.join((*ANSWERS, *SCORES))}, no column for each "
-            f"class, and no column of a model; it has {', '.join(names[:12])}"
+            f"{where} has no column 'label' (or y_true, target, …), it has {', '.join(names[:12])}; name the true "
+            f"class so{_of_results(names)}"
         )
-    return Columns(identity=identity, label=LABEL, scores=scores, by_class=by_class, **result)
+    identity = next(iter(found(table.schema, IDS)), "")
+    if model in names and plain(model) not in KNOWN and not _single(table, class_names):
+        return Columns(identity=identity, label=label, model=model)
+    wide = models_of(table, class_names)
+    if wide.names:
+        return Columns(identity=identity, label=label, model=_chosen(wide, model, where))
+    predicted = _only(found(table.schema, PREDICTED), PREDICTED[0], "the prediction", where)
+    top, scores, confidence, likelihood = (
+        next(iter(found(table.schema, kind)), "") for kind in (TOP, SCORES, CONFIDENCES, LIKELIHOODS)
+    )
+    by_class = () if scores else _by_class(table, class_names)
+    if not (scores or by_class or predicted or top):
+        raise InputError(
+            f"{where} has no prediction: none of the columns {', '.join((PREDICTED[0], TOP[0], *SCORES[:3]))}, no "
+            f"column for each class, and no column of a model; it has {', '.join(names[:12])}"
+        )
+    return Columns(identity, label, "", predicted, top, scores, by_class, confidence, likelihood)
 
 
-def _chosen(wide: Sequence[str], model: str, where: str) -> str:
-    if model in wide:
-        return model
+def _label(table: pa.Schema) -> str:
+    return next(iter(found(table, LABELS)), "")
+
+
+def _only(columns: Sequence[str], first: str, what: str, where: str) -> str:
+    """The one column, or the one of several that is called `first`."""
+    if len(columns) > 1 and plain(columns[0]) != first:
+        raise InputError(f"{where} has {' and '.join(columns)}, and each may be {what}; call that column {first}")
+    return columns[0] if columns else ""
+
+
+def _of_results(names: Sequence[str]) -> str:
+    if {"model", "top1"} <= set(map(plain, names)):
+        return "; a table of models and their accuracies goes to `compare` as --reference and --target"
+    return ""
+
+
+def _chosen(wide: Models, model: str, where: str) -> str:
     if model:
-        raise unknown_name(f"model in {where}", model, wide)
-    if len(wide) == 1:
-        return wide[0]
-    raise InputError(f"{where} has {len(wide)} models; choose one with the option for the model: {', '.join(wide)}")
+        raise unknown_name(f"model in {where}", model, wide.names)
+    if len(wide.names) == 1:
+        return wide.names[0]
+    raise InputError(
+        f"{where} has {len(wide.names)} models; choose one with the option for the model: {', '.join(wide.names)}"
+    )
 
 
-def _single(table: pa.Schema, class_names: Sequence[str]) -> bool:
-    return bool({*ANSWERS, *SCORES} & set(table.names)) or bool(_by_class(table, class_names))
+def _single(table: pa.Table, class_names: Sequence[str]) -> bool:
+    return bool(found(table.schema, (*PREDICTED, *TOP, *SCORES))) or bool(_by_class(table, class_names))
 
 
-def _by_class(table: pa.Schema, class_names: Sequence[str]) -> tuple[str, ...]:
+def _by_class(table: pa.Table, class_names: Sequence[str]) -> tuple[str, ...]:
     """Columns with a number for each class: named as the classes, or numbered, or ``probability_`` before either."""
-    numbers = [field.name for field in table if _is_number(field.type) and field.name not in KNOWN]
-    if class_names and set(class_names) <= set(numbers):
-        return tuple(class_names)
+    numbers = [field.name for field in table.schema if is_number(field.type) and plain(field.name) not in KNOWN]
+    words = tuple(class_names) or _words(table)
+    if len(words) > 1 and set(words) <= set(numbers):
+        return words
     result = {(match[1] or match[2]): name for name in numbers if (match := NUMBERED.fullmatch(name))}
     if class_names and set(class_names) <= set(result):
         return tuple(result[name] for name in class_names)
@@ -106,15 +219,20 @@ def _by_class(table: pa.Schema, class_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(result.values()) if len(result) > 1 else ()
 
 
-def names_in(by_class: Sequence[str]) -> tuple[str, ...]:
+def _words(table: pa.Table) -> tuple[str, ...]:
+    """The words that labels are, sorted; none where they are numbers."""
+    label = _label(table.schema)
+    if not label or not is_text(table.schema.field(label).type):
+        return ()
+    return tuple(sorted({word for word in table[label].unique().cast(pa.string()).to_pylist() if word}))
+
+
+def names_in(by_class: Iterable[str]) -> tuple[str, ...]:
     """The classes that columns like ``probability_cat`` speak of."""
     return tuple(match[1] or match[2] if (match := NUMBERED.fullmatch(name)) else name for name in by_class)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
-
-
-def _holds_classes(kind: pa.DataType) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return pa.types.is_integer(kind.value_type if any(is_list(kind) for is_list in lists) else kind)
+def _may_be(kind: pa.DataType) -> bool:
+    """Whether a column of this type may hold classes, or lists of them."""
+    inner = kind.value_type if is_list(kind) else kind
+    return is_number(inner) or (is_text(inner) and not is_list(kind)) or pa.types.is_boolean(kind)

@@ -1,8 +1,9 @@
-"""Tables of predictions as they lie on disk: Parquet, CSV, JSON, or a folder of Parquet parts."""
+"""Tables of predictions as they lie on disk: Parquet, CSV, TSV, JSON, NumPy's archives, a folder of Parquet parts."""
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +12,30 @@ import pyarrow.csv
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location
+from gapscope.predictions.names import KEY
 from gapscope.predictions.origin import joined
 
-ARRAY = ".npy"
+ARRAY, ARCHIVE = ".npy", ".npz"
 PARTS = ".parquet"
+CLASS_NAMES = ("class_names", "classes")
+HEADER_BYTES = 1 << 16
 
 
 def _csv(place: Location) -> pa.Table:
+    """Columns between commas, or between tabs or semicolons where the header has these alone."""
     with place.open_input() as file:
-        return pyarrow.csv.read_csv(file)
+        header = file.read(HEADER_BYTES).splitlines()[:1]
+        file.seek(0)
+        table = pyarrow.csv.read_csv(file, parse_options=pyarrow.csv.ParseOptions(delimiter=_between(header)))
+    odd = [field.name for field in table.schema if pa.types.is_binary(field.type)]
+    if odd:
+        raise ValueError(f"the column {odd[0]!r} is no text in UTF-8; save the file as UTF-8")
+    return table
+
+
+def _between(header: list[bytes]) -> str:
+    first = header[0] if header else b""
+    return next((mark for mark in (",", "\t", ";") if mark.encode() in first), ",")
 
 
 def _json(place: Location) -> pa.Table:
@@ -39,13 +55,33 @@ def _rows(rows: Any) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
+def _archive(place: Location) -> pa.Table:
+    """The arrays of an ``.npz`` file as columns, those of two dimensions as lists; class names go to the schema."""
+    with place.open_input() as file, np.load(file, allow_pickle=False) as arrays:
+        found = {name: arrays[name] for name in arrays.files}
+    rows = max((len(array) for array in found.values() if array.ndim), default=0)
+    names = next((found.pop(name) for name in CLASS_NAMES if name in found and len(found[name]) != rows), None)
+    table = pa.table({name: _column(array) for name, array in found.items() if array.ndim})
+    if names is None:
+        return table
+    return table.replace_schema_metadata({KEY: json.dumps([str(name) for name in names])})
+
+
+def _column(array: np.ndarray) -> pa.Array:
+    if array.ndim == 1:
+        return pa.array(array)
+    return pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), int(np.prod(array.shape[1:])))
+
+
 READERS: Mapping[str, Callable[[Location], pa.Table]] = {
     ".parquet": read_parquet,
     ".pq": read_parquet,
     ".csv": _csv,
+    ".tsv": _csv,
     ".json": _json,
     ".jsonl": _lines,
     ".ndjson": _lines,
+    ARCHIVE: _archive,
 }
 
 
@@ -76,8 +112,26 @@ def read_table(place: Location) -> pa.Table:
         return READERS[suffix_of(place)](place)
     except DamageError:
         raise
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:
         raise InputError(f"{place} cannot be read as {suffix_of(place)[1:]}: {error}") from error
+
+
+def read_rows(place: Location) -> pa.Table:
+    """The same, of a file that has a row.
+
+    Raises
+    ------
+    InputError
+        There is none, or two columns have one name.
+    """
+    table = read_table(place)
+    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if twice:
+        raise InputError(f"{place} has several columns {sorted(twice)[0]!r}; give each column a name of its own")
+    if not len(table):
+        columns = ", ".join(table.column_names[:12])
+        raise InputError(f"{place} has no row{f', only the header {columns}' if columns else ''}; give a row an image")
+    return table
 
 
 def _joined(place: Location) -> pa.Table:

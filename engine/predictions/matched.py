@@ -4,7 +4,7 @@ import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.predictions.names import are_numbers
-from gapscope.predictions.table import Predictions
+from gapscope.predictions.table import UNLABELLED, Predictions
 
 
 def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
@@ -30,18 +30,19 @@ def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predicti
 
 
 def with_classes_of_both(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
-    """Both with the same class names, where one names the classes, or knows more of them, and the other has numbers.
+    """Both with the same class names: where one names the classes and the other has numbers, or knows more of them.
 
     Raises
     ------
     InputError
-        The names differ.
+        The names differ, or the numbers are those of another task.
     """
     if one.class_names == other.class_names:
         return one, other
+    check_same_task(one, other)
     names = sorted((one.class_names, other.class_names), key=lambda names: (not are_numbers(names), len(names)))[-1]
     for each in (one, other):
-        if each.class_names != names and not (are_numbers(each.class_names) and len(each.class_names) <= len(names)):
+        if each.class_names != names and not (_fits(each, names)):
             theirs = next(iter(set(each.class_names) - set(names)), each.class_names[0])
             raise InputError(
                 f"{_called(one)} and {_called(other)} have other classes, such as {theirs!r}, or another order; "
@@ -50,9 +51,43 @@ def with_classes_of_both(one: Predictions, other: Predictions) -> tuple[Predicti
     return _named(one, names), _named(other, names)
 
 
+def check_same_task(one: Predictions, other: Predictions) -> None:
+    """Refuse two sets whose classes cannot be the same: one has numbers and twice as many, or no name is in both.
+
+    Raises
+    ------
+    InputError
+        See above.
+    """
+    fewer, more = sorted((one, other), key=lambda each: len(each.class_names))
+    known, all_known = (set(each.class_names) for each in (fewer, more))
+    if are_numbers(fewer.class_names) and 2 * len(known) <= len(all_known):
+        raise InputError(
+            f"{_called(fewer)} has {len(known):,} classes and {_called(more)} has {len(all_known):,}, so that they are "
+            "no sets of one task; where they are, put the same classes.json beside both files"
+        )
+    if not are_numbers(fewer.class_names) and not are_numbers(more.class_names) and not known & all_known:
+        raise InputError(
+            f"{_called(one)} and {_called(other)} have no class in common, such as {fewer.class_names[0]!r} and "
+            f"{more.class_names[0]!r}: other classes are another task; use the same class names for both"
+        )
+
+
+def _fits(one: Predictions, names: tuple[str, ...]) -> bool:
+    """Whether the classes of `one` are among `names`: the first numbers, or some of the names in the same order."""
+    if are_numbers(one.class_names):
+        return len(one.class_names) <= len(names)
+    known = set(one.class_names)
+    return one.class_names == tuple(name for name in names if name in known)
+
+
 def _named(one: Predictions, names: tuple[str, ...]) -> Predictions:
     scores = one.scores if len(names) == len(one.class_names) else None
-    columns = (one.sample_id, one.label, one.top, one.confidence, one.log_likelihood, scores, one.is_synthetic)
+    label, top = one.label, one.top
+    if not are_numbers(one.class_names) and one.class_names != names:
+        place = np.append([names.index(name) for name in one.class_names], UNLABELLED).astype(np.int32)
+        label, top = place[label], place[top]
+    columns = (one.sample_id, label, top, one.confidence, one.log_likelihood, scores, one.is_synthetic)
     return Predictions(one.model, one.dataset, one.split, names, *columns)
 
 

@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -59,7 +60,16 @@ def are_numbers(names: Sequence[str]) -> bool:
     return tuple(names) == numbered(len(names))
 
 
-def text_column(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds text."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def words_in(columns: Iterable[pa.ChunkedArray]) -> tuple[str, ...]:
+    """The words that columns of classes hold, or the numbers among words, sorted; none where all hold numbers."""
+    columns = list(columns)
+    if not any(_is_text(column.type) for column in columns):
+        return ()
+    flat = [pc.list_flatten(column) if hasattr(column.type, "value_field") else column for column in columns]
+    words = {word for column in flat for word in pc.unique(column.cast(pa.string())).to_pylist()}
+    return tuple(sorted(words - {None, ""}))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    inner = getattr(kind, "value_type", kind)
+    return pa.types.is_string(inner) or pa.types.is_large_string(inner)

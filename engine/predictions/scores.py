@@ -52,6 +52,12 @@ def _check_finite(rows: np.ndarray, start: int, where: str) -> None:
             f"{where} has a score of {rows[row, column]} for class {column} in row {start + row}; "
             "scores must be numbers: leave the row out or repair the model"
         )
+    empty = np.isneginf(rows).all(axis=1)
+    if empty.any():
+        raise InputError(
+            f"{where} has no score but -inf in row {start + int(np.argmax(empty))}, so that no class is the best one; "
+            "leave the row out or repair the model"
+        )
 
 
 def answers_of(scores: np.ndarray, label: np.ndarray) -> TopPredictions:
