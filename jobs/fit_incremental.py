@@ -37,8 +37,6 @@ from gapscope.jobs.options import (
 from gapscope.probes.options import ProbeOptions
 from gapscope.reports.write import reported
 from gapscope.runs.result import RunResult
-from gapscope.training.candidates import candidates_of
-from gapscope.training.run import run_training
 
 JOB = "fit-incremental"
 
@@ -105,6 +103,9 @@ class FitIncrementalConfig:
 
 def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
     """Train, save, predict and measure."""
+    from gapscope.training.candidates import candidates_of  # here, because `--help` passes this module
+    from gapscope.training.run import run_training
+
     candidates = candidates_of(config.model, config.class_weight, _options(config))
     return reported(run_training(JOB, config, candidates, progress), wanted=config.report, data_root=data_root())
 

@@ -15,9 +15,6 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
-from gapscope.evaluation import measure
-from gapscope.evaluation.page import page
-from gapscope.evaluation.stored import check_features, evaluate, title_of_model
 from gapscope.jobs.options import (
     Backbone,
     ClassList,
@@ -100,6 +97,9 @@ def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> Non
 
 
 def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> RunResult:
+    from gapscope.evaluation.page import page  # here, because `--help` passes this module
+    from gapscope.evaluation.stored import check_features, evaluate, title_of_model
+
     workspace = Location.of(config.workspace).absolute()
     store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
     check_features(model, store)
@@ -118,6 +118,8 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
     from gapscope.cnn.test_set import TestSet, predicted
+    from gapscope.evaluation import measure
+    from gapscope.evaluation.page import page
     from gapscope.networks.trained import load_trained
 
     dataset, trained = _images(config, folder)

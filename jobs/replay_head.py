@@ -11,7 +11,6 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
-from gapscope.evaluation import measure
 from gapscope.jobs.options import (
     Backbone,
     ClassList,
@@ -94,6 +93,8 @@ def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Prog
 
 
 def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> tuple[list[Result], list[str]]:
+    from gapscope.evaluation import measure  # here, because `--help` passes this module
+
     if outcomes is None:
         sentence = f"its {len(store.class_names)} classes are not the head's {classes}, so labels are not compared"
         return [], [f"{sentence}; --verify N compares with the whole network"]

@@ -28,8 +28,6 @@ from gapscope.jobs.options import (
 )
 from gapscope.probes.options import ProbeOptions
 from gapscope.runs.result import RunResult
-from gapscope.training.candidates import candidates_of
-from gapscope.training.run import run_training
 
 JOB = "tune"
 
@@ -71,6 +69,9 @@ class TuneConfig:
 
 def run(config: TuneConfig, progress: Progress = SILENT) -> RunResult:
     """Train all settings, choose the best, predict and measure."""
+    from gapscope.training.candidates import candidates_of  # here, because `--help` passes this module
+    from gapscope.training.run import run_training
+
     options = ProbeOptions(
         epochs=config.epochs,
         view=config.view,

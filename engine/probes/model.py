@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import softmax
 
 from gapscope.core.errors import DamageError, GapscopeError, SchemaError
 from gapscope.core.files import damaged, read_json, read_tensors, write_json, write_tensors
@@ -85,6 +84,8 @@ class Classifier:
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """Softmax of the tempered scores, ``(n, k)`` float64."""
+        from scipy.special import softmax  # here, because `--help` passes this module
+
         return softmax(self.scores(x).astype(np.float64) / self.temperature, axis=1)
 
     @property

@@ -13,7 +13,6 @@ STAN-CS-79-773.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from gapscope.core.errors import InputError
 
@@ -190,5 +189,7 @@ def _counts(y: Array, classes: int) -> Array:
 
 def _sums(x: Array, y: Array, classes: int) -> Array:
     """Sum of the rows of each class, ``(classes, d)``, as a product with a sparse indicator."""
+    from scipy.sparse import csr_array  # here, because `--help` passes this module
+
     rows = np.flatnonzero(y != UNLABELLED)
     return csr_array((np.ones(len(rows)), (y[rows], rows)), shape=(classes, len(y))) @ x
