@@ -24,6 +24,7 @@ from gapscope.jobs.options import (
 )
 from gapscope.predictions import is_array, read_predictions
 from gapscope.predictions.run import PREDICTIONS, is_run, models_in_run, predictions_of_run, sets_in_run
+from gapscope.predictions.valid_labels import read_valid_labels
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -74,7 +75,6 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         notes_of,
         reliability_rows,
     )
-    from gapscope.evaluation.multilabel import read_label_sets
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
 
@@ -88,7 +88,6 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
     names = [(one.dataset or stem(source), one.split) for one in parts]
     chosen = Chosen.by(config)
     chosen.choice.check(names)
-    sets = read_label_sets(config.labels) if config.labels and not array else None
     name = slug(config.name or "-".join(part for part in (stem(source), config.model) if part))
     folders = (source / PREDICTIONS).names() if source.is_folder() else []
     inputs = [input_of_predictions(source, [str(source), *folders]), *chosen.inputs]
@@ -104,7 +103,8 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
                 saved = predictions_of_run(source, **place).place if config.run and not said else None
                 counts = counts_of(result, scores_left(saved) if saved else None)
                 rows = measure_predictions(result, counts, replicates=config.replicates, seed=config.seed)
-                rows += measure_label_sets(result, sets) if sets else []
+                if config.labels and not array:
+                    rows += measure_label_sets(result, read_valid_labels(config.labels, result.class_names))
             results, bars = results + rows, bars + reliability_rows(result, counts)
             notes += [*said, *notes_of(result, rows, counts)]
         made.write_table("reliability.parquet", pa.Table.from_pylist(bars, RELIABILITY))

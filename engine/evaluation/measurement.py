@@ -9,10 +9,11 @@ import pyarrow as pa
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation.calibration import reliability
 from gapscope.evaluation.metrics import measure
-from gapscope.evaluation.multilabel import LabelSets, multi_label
+from gapscope.evaluation.multilabel import multi_label
 from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selected
 from gapscope.inference.interval import clopper_pearson
 from gapscope.predictions import Predictions
+from gapscope.predictions.valid_labels import ValidLabels
 from gapscope.schemas.predictions import TOP
 from gapscope.schemas.results import Result
 from gapscope.summaries.outcomes import Outcomes
@@ -68,11 +69,15 @@ def _result(predictions: Predictions, metric: str, value: float, n: int, **inter
     return Result(**place, metric=metric, value=value, n=n, **interval)
 
 
-def measure_label_sets(predictions: Predictions, sets: LabelSets) -> list[Result]:
+def measure_label_sets(predictions: Predictions, labels: ValidLabels) -> list[Result]:
     """What the predictions are worth where an image has several valid classes."""
-    score = multi_label(predictions, sets)
-    low, high = clopper_pearson(score.right, score.n)
-    rows = [_result(predictions, "real_accuracy", score.real, score.n, low=low, high=high)]
+    score = multi_label(predictions, labels)
+    shares = {"": score.all, "_one_label": score.one, "_several_labels": score.several}
+    rows = []
+    for ending, share in shares.items():
+        if share.n:
+            low, high = clopper_pearson(share.right, share.n)
+            rows.append(_result(predictions, f"real_accuracy{ending}", share.value, share.n, low=low, high=high))
     if score.ranked:
         rows.append(_result(predictions, "variable_top_k_accuracy", score.variable_top_k, score.ranked))
         rows.append(_result(predictions, "asma", score.asma, score.ranked))

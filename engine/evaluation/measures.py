@@ -28,6 +28,8 @@ READINGS: Mapping[str, str] = {
     "macro_auroc": "chance that an image of a class scores higher for it than one of another class; 0.5 is guessing",
     "macro_average_precision": "area under precision and recall, mean over classes; 1 is perfect",
     "real_accuracy": "share of images whose prediction is among their valid classes",
+    "real_accuracy_one_label": "the same, over the images with one valid class",
+    "real_accuracy_several_labels": "the same, over the images with several valid classes",
 }
 # What other tables show.
 SHOWN_ELSEWHERE = ("accuracy", "gap", "repair_", "forecast_")

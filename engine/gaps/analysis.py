@@ -10,10 +10,10 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import Attribution
 from gapscope.gaps.breakdown import GapBreakdown, break_down
-from gapscope.gaps.labels import ValidLabels, read_labels
 from gapscope.gaps.pairs import ConfusionPairs, confusion_pairs
 from gapscope.gaps.trials import RemedyTrial
 from gapscope.predictions import Predictions
+from gapscope.predictions.valid_labels import ValidLabels, read_valid_labels
 from gapscope.shifts.domain import DomainScores
 
 BothLabels = tuple[ValidLabels | None, ValidLabels | None]
@@ -87,5 +87,5 @@ def labels_of_both(places: Sequence[str], class_names: Sequence[str]) -> BothLab
     """
     if len(places) > 2:
         raise InputError(f"--labels names {len(places)} files; give one for both sets, or one for each")
-    files = [read_labels(place, class_names) for place in places]
+    files = [read_valid_labels(place, class_names) for place in places]
     return (files[0], files[-1]) if files else (None, None)

@@ -21,12 +21,13 @@ from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
 from gapscope.gaps.disde import Disde, Rows, disde
-from gapscope.gaps.labels import Rescored, ValidLabels, rescored
+from gapscope.gaps.labels import check_both_sides, rescored
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
 from gapscope.gaps.sentences import Context, meaning
 from gapscope.inference import interval_of, poisson_weights
 from gapscope.inference.bootstrap import BLOCK, REPLICATES
 from gapscope.predictions import Predictions
+from gapscope.predictions.valid_labels import ValidLabels
 
 Array = np.ndarray
 Interval = tuple[float, float]
@@ -153,6 +154,7 @@ def break_down(
     k = len(reference.class_names)
     scores = _domain_logits(domain, mix_odds)
     sides = [_Side.of(*one, k) for one in zip((reference, target), labels, scores, strict=True)]
+    check_both_sides((reference, target), tuple(side.mentioned for side in sides))
     plain, better = ([_counts(getattr(side, which)) for side in sides] for which in ("given", "cleaned"))
     copies = [[_Copies(side, which, seed, replicates) for side in sides] for which in ("given", "cleaned")]
     drops = class_drops(*better[0], *better[1], seed=seed)
@@ -188,7 +190,7 @@ class _Side:
     given: _Scored
     cleaned: _Scored
     logits: Array | None
-    mentioned: int
+    mentioned: Array
     relabelled: bool
 
     @classmethod
@@ -200,15 +202,11 @@ class _Side:
             if not len(rows.label):
                 raise InputError(f"{one.name} has {what}, so its accuracy is unknown; give it labels")
         scores = None if logits is None else logits[again.kept]
-        return cls(one.name, given, cleaned, scores, _mentioned(again), labels is not None)
+        return cls(one.name, given, cleaned, scores, again.mentioned, labels is not None)
 
 
 def _scored(one: Predictions, right: Array, kept: Array, classes: int) -> _Scored:
     return _Scored(one.sample_id[kept], one.label[kept], right[kept], classes)
-
-
-def _mentioned(again: Rescored) -> int:
-    return int(again.mentioned.sum())
 
 
 def _counts(rows: _Scored) -> Counts:
@@ -402,6 +400,4 @@ def _relabelled(side: _Side) -> str:
     if not side.relabelled:
         return ""
     left_out = len(side.given.label) - len(side.cleaned.label)
-    return (
-        f"{side.name}: better labels for {side.mentioned:,} images; {left_out:,} that have no valid class are left out"
-    )
+    return f"{side.name}: better labels for {side.mentioned.sum():,} images; {left_out:,} that have no valid class are left out"

@@ -87,7 +87,7 @@ def _named(one: Predictions, names: tuple[str, ...]) -> Predictions:
     if not are_numbers(one.class_names) and one.class_names != names:
         place = np.append([names.index(name) for name in one.class_names], UNLABELLED).astype(np.int32)
         label, top = place[label], place[top]
-    columns = (one.sample_id, label, top, one.confidence, one.log_likelihood, scores, one.is_synthetic)
+    columns = (one.sample_id, label, top, one.confidence, one.log_likelihood, scores, one.is_synthetic, one.image)
     return Predictions(one.model, one.dataset, one.split, names, *columns)
 
 

@@ -156,10 +156,11 @@ def _from_table(
     names = names or _spelled(table, columns, scores)
     label = classes_of_labels(table[columns.label], names, where, columns.label)
     common = (*called, names, _ids(table, columns, where), label.astype(np.int32))
+    more = {"is_synthetic": _synthetic(table, where), "image": _image(table, columns)}
     if scores is not None:
         if scores.shape[1] != len(names):
             raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
-        return Predictions(*common, *answers_of(scores, label), scores, _synthetic(table, where))
+        return Predictions(*common, *answers_of(scores, label), scores, **more)
     top = classes_of_answers(table[columns.answers], names, where, columns.answers)
     confidence, likelihood = (numbers_of(table, name, where) for name in (columns.confidence, columns.log_likelihood))
     _refuse_gaps(confidence, where, columns.confidence)
@@ -167,7 +168,7 @@ def _from_table(
         confidence = None
     if likelihood is not None and (np.isnan(likelihood) & (label != UNLABELLED)).any():
         likelihood = None
-    return Predictions(*common, top, confidence, likelihood, is_synthetic=_synthetic(table, where))
+    return Predictions(*common, top, confidence, likelihood, **more)
 
 
 def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:
@@ -183,6 +184,13 @@ def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:
         result = ids_of_names(names)
     check_ids(result, where, names)
     return result
+
+
+def _image(table: pa.Table, columns: Columns) -> pa.Array | None:
+    """The names of the images, where they are names and not numbers."""
+    if not columns.identity or pa.types.is_integer(table[columns.identity].type):
+        return None
+    return table[columns.identity].cast(pa.string()).combine_chunks()
 
 
 def _with_lists(table: pa.Table, name: str) -> pa.Table:

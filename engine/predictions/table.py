@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 UNLABELLED = -1
 
@@ -31,6 +32,8 @@ class Predictions:
         Logarithms of probabilities up to a constant for each row; may be a memory map.
     is_synthetic : (n,) bool or None
         Which rows a generator has made; None where none.
+    image : (n,) text of Arrow, or None
+        The names of the images, where a file has them.
     """
 
     model: str
@@ -44,6 +47,7 @@ class Predictions:
     log_likelihood: np.ndarray | None = None
     scores: np.ndarray | None = None
     is_synthetic: np.ndarray | None = None
+    image: pa.Array | None = None
 
     @property
     def n(self) -> int:
@@ -78,7 +82,8 @@ class Predictions:
         """The rows at the positions ``chosen : (m,)``."""
         columns = {name: getattr(self, name) for name in COLUMNS}
         picked = {name: None if column is None else column[chosen] for name, column in columns.items()}
-        return Predictions(self.model, self.dataset, self.split, self.class_names, **picked)
+        image = None if self.image is None else self.image.take(pa.array(chosen))
+        return Predictions(self.model, self.dataset, self.split, self.class_names, **picked, image=image)
 
     def accuracy(self) -> float:
         """Share of the labelled rows that are given their label; NaN without any."""

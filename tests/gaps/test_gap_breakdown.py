@@ -13,11 +13,12 @@ from scipy.stats import fisher_exact
 from gapscope.core.errors import InputError
 from gapscope.gaps.breakdown import break_down
 from gapscope.gaps.difference import newcombe
-from gapscope.gaps.labels import read_labels, rescored
+from gapscope.gaps.labels import rescored
 from gapscope.gaps.mix import Counts, kitagawa, mix_of
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.predictions import Predictions
 from gapscope.predictions.images import ids_of_names
+from gapscope.predictions.valid_labels import read_valid_labels
 
 K = 4
 NAMES = tuple(f"class {index}" for index in range(K))
@@ -209,19 +210,31 @@ def test_sets_without_labels_or_with_other_classes_are_refused_by_name():
 # Better labels
 
 
+def better(place, side, sets):
+    """A file of valid labels for the images of one side, read."""
+    pq.write_table(pa.table({"sample_id": side.sample_id, "labels": sets}), place)
+    return read_valid_labels(str(place), NAMES)
+
+
 def test_valid_labels_explain_what_vanishes_with_them(rng, tmp_path):
     label = rng.integers(0, K, (2, 1000))
     predicted = label.copy()
     predicted[1, :300] = (label[1, :300] + 1) % K
     sides = [predictions(label[i], predicted[i], np.arange(1000) + 1000 * i) for i in range(2)]
     valid = [[int(a), int(b)] for a, b in zip(label[1], predicted[1], strict=True)]
-    place = tmp_path / "real.parquet"
-    pq.write_table(pa.table({"sample_id": sides[1].sample_id, "labels": valid}), place)
-    found = break_down(*sides, labels=(None, read_labels(str(place), NAMES)))
+    given = [[int(a)] for a in label[0]]
+    labels = [
+        better(tmp_path / f"{i}.parquet", side, sets)
+        for i, (side, sets) in enumerate(zip(sides, (given, valid), strict=True))
+    ]
+    for alone in ((None, labels[1]), (labels[0], None), (labels[0], labels[0])):
+        with pytest.raises(InputError, match=r"1,000 of 1,000 images of .* and of 0 of 1,000"):
+            break_down(*sides, labels=alone)
+    found = break_down(*sides, labels=tuple(labels))
     check_sums(found, *sides)
     assert by_name(found)["label_noise"].value == pytest.approx(0.3)
     assert found.largest.name == "label_noise"
-    assert "better labels for 1,000 images" in found.notes[0]
+    assert "better labels for 1,000 images" in found.notes[1]
     assert by_name(found)["common_drop"].value == pytest.approx(0, abs=1e-9)
 
 
@@ -236,8 +249,8 @@ def test_label_files_of_every_form_say_the_same(tmp_path, form):
         pq.write_table(pa.table({"image": images, "labels": valid}), place)
     else:
         place.write_text(json.dumps(valid if form == "list" else dict(zip(images, valid, strict=True))))
-    answers = predictions([0, 0, 0], [2, 0, 0], ids_of_names(images))
-    found = rescored(answers, read_labels(str(place), NAMES))
+    answers = predictions([0, 1, 0], [2, 0, 0], ids_of_names(images))
+    found = rescored(answers, read_valid_labels(str(place), NAMES))
     assert list(found.right) == [True, False, False]
     assert list(found.kept) == [True, True, False]
 
@@ -246,12 +259,12 @@ def test_label_files_that_do_not_fit_are_refused(tmp_path):
     place = tmp_path / "labels.json"
     place.write_text("[[0], [9]]")
     with pytest.raises(InputError, match="has a class 9 that is not among the 4"):
-        read_labels(str(place), NAMES)
+        read_valid_labels(str(place), NAMES)
     place.write_text("[[0], [1]]")
     with pytest.raises(InputError, match="lists 2 images without their names, the set has 3"):
-        rescored(predictions([0, 0, 0], [0, 0, 0]), read_labels(str(place), NAMES))
+        rescored(predictions([0, 0, 0], [0, 0, 0]), read_valid_labels(str(place), NAMES))
     with pytest.raises(InputError, match="no file of labels"):
-        read_labels(str(tmp_path / "nothing.csv"), NAMES)
+        read_valid_labels(str(tmp_path / "nothing.csv"), NAMES)
 
 
 # Confusion pairs

@@ -13,10 +13,11 @@ from scipy.stats import binomtest
 
 from gapscope.core.errors import InputError
 from gapscope.evaluation.comparison import accuracies, baseline_line, paired, robustness, unpaired
-from gapscope.evaluation.multilabel import multi_label, read_label_sets
+from gapscope.evaluation.multilabel import Share, multi_label
 from gapscope.inference import ProbitLine
 from gapscope.jobs.compare import CompareConfig, run
 from gapscope.predictions import Predictions
+from gapscope.predictions.valid_labels import read_valid_labels
 
 ROWS = 800
 
@@ -129,17 +130,21 @@ def test_a_line_comes_from_its_numbers_or_from_accuracies(ending, tmp_path):
         baseline_line(str(models))
 
 
-def ranked(top, ids=None):
+def ranked(top, ids=None, label=None):
     top = np.asarray(top, np.int32)
     ids = np.arange(len(top)) if ids is None else ids
-    return Predictions("net", "toy", "", tuple("abcd"), np.asarray(ids, np.int64), np.zeros(len(top), np.int32), top)
+    label = np.zeros(len(top), np.int32) if label is None else np.array(label, np.int32)
+    return Predictions("net", "toy", "", tuple("abcd"), np.asarray(ids, np.int64), label, top)
 
 
 def test_multi_label_scores_equal_their_definitions(tmp_path):
     place = tmp_path / "real.json"
     place.write_text(json.dumps([[0], [], [1, 2], [0, 3], [0, 1, 2]]))
-    found = multi_label(ranked([[0, 1], [0, 1], [2, 0], [1, 2], [2, 1]]), read_label_sets(str(place)))
-    assert (found.real, found.right, found.n) == (3 / 4, 3, 4)
+    found = multi_label(
+        ranked([[0, 1], [0, 1], [2, 0], [1, 2], [2, 1]], label=[0, 0, 1, 0, 2]), read_valid_labels(str(place), "abcd")
+    )
+    assert (found.all.value, found.all.right, found.all.n) == (3 / 4, 3, 4)
+    assert (found.one, found.several) == (Share(1, 1), Share(2, 3))
     assert found.ranked == 3  # of three labels, only two best classes are known
     assert found.variable_top_k == pytest.approx((1 + 1 / 2 + 0) / 3)
     assert found.asma == pytest.approx((1 + (1 / 2 + 0) / 2) / 2)
@@ -152,20 +157,20 @@ def test_label_sets_are_found_by_image(tmp_path):
     sets = {"x.png": [3], "y.png": [0, 1]}
     place.write_text(json.dumps(sets))
     pq.write_table(pa.table({"image": list(sets), "labels": list(sets.values())}), table)
-    predictions = ranked([[1], [3], [2]], ids_of_names(["y.png", "x.png", "z.png"]))
+    predictions = ranked([[1], [3], [2]], ids_of_names(["y.png", "x.png", "z.png"]), [1, 3, 0])
     for source in (place, table):
-        found = multi_label(predictions, read_label_sets(str(source)))
-        assert (found.right, found.n, found.ranked) == (2, 2, 0)
+        found = multi_label(predictions, read_valid_labels(str(source), "abcd"))
+        assert (found.all.right, found.all.n, found.ranked) == (2, 2, 0)
 
 
 def test_label_sets_of_other_images_are_refused(tmp_path):
     place = tmp_path / "real.json"
     place.write_text(json.dumps([[0], [1]]))
-    with pytest.raises(InputError, match="2 label sets without image names for 3"):
-        multi_label(ranked([[1], [3], [2]]), read_label_sets(str(place)))
+    with pytest.raises(InputError, match="lists 2 images without their names, the set has 3"):
+        multi_label(ranked([[1], [3], [2]]), read_valid_labels(str(place), "abcd"))
     place.write_text(json.dumps({"q.png": [1]}))
     with pytest.raises(InputError, match="none of the predicted images"):
-        multi_label(ranked([[1], [3], [2]]), read_label_sets(str(place)))
+        multi_label(ranked([[1], [3], [2]]), read_valid_labels(str(place), "abcd"))
 
 
 @pytest.fixture
