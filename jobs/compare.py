@@ -44,11 +44,14 @@ class CompareConfig:
     Holm for the number of pairs. Two sets, as --reference and --target (dataset/split of the runs, or files of
     predictions of the same models): also how far each model's accuracy on the target lies above what the line through
     the models, on probit axes, expects of its accuracy on the reference (effective robustness); --baseline-line names
-    a line of other models. 24 models on 60,000 images take about 6 s of one core.
+    a line of other models. Models that lie off the line of the others are named first, and take no part in it. The two
+    files may also be published tables of models and accuracies, such as timm's. 24 models on 60,000 images take about
+    6 s of one core.
 
     python cli.py compare RUN RUN --dataset cifar10 --split test
     python cli.py compare --predictions validation.parquet --model resnet50 --model vgg16
     python cli.py compare --reference validation.parquet --target v2.parquet
+    python cli.py compare --reference results-imagenet.csv --target results-imagenetv2-matched-frequency.csv
     python cli.py compare RUN RUN --reference cifar10/test --target photos/all --baseline-line line.json
     """
 
@@ -80,6 +83,8 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.evaluation.comparison_page import page
 
     _check(config)
+    if _of_accuracies(config):
+        return _accuracies_compared(config)
     workspace = Location.of(config.workspace).absolute()
     runs = tuple(str(find_run(workspace, one)) for one in config.runs)
     sides = _sides(replace(config, runs=runs))
@@ -99,11 +104,43 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
             differences += results_of.pair_rows(side[0], pairs)
         if len(sides) == 2:
             given = baseline_line(config.baseline_line) if config.baseline_line else None
-            line, distances = robustness(*sides, given, **drawn)
+            lines, distances = robustness(*sides, given, **drawn)
             results += results_of.line_results(sides[1], distances)
-            write_json(made.place / "line.json", results_of.line_json(line))
+            write_json(made.place / "line.json", results_of.line_json(lines, distances))
         made.write_table("differences.parquet", pa.Table.from_pylist(differences, results_of.DIFFERENCES))
         return made.finish(results, notes=notes, page=page)
+
+
+def _of_accuracies(config: CompareConfig) -> bool:
+    """Whether both sets are tables of models and their accuracies."""
+    from gapscope.evaluation.accuracy_tables import is_accuracy_table  # here, because `--help` passes this module
+
+    files = (*config.reference, *config.target) if not config.runs else ()
+    tables = [place for place in files if is_accuracy_table(place)]
+    if tables and len(files) != 2:
+        raise InputError(f"{tables[0]} is a table of accuracies; give one as --reference and one as --target")
+    if tables and len(tables) < 2:
+        raise InputError(f"{tables[0]} is a table of accuracies and the other file is none; give two of them")
+    return bool(tables)
+
+
+def _accuracies_compared(config: CompareConfig) -> RunResult:
+    """The line through two tables of accuracies."""
+    from gapscope.evaluation import comparison_results as results_of  # here, because `--help` passes this module
+    from gapscope.evaluation.accuracy_tables import beside_the_line, read_accuracies
+    from gapscope.evaluation.comparison import baseline_line
+    from gapscope.evaluation.comparison_page import page
+
+    workspace = Location.of(config.workspace).absolute()
+    places = [Location.of(place) for place in (*config.reference, *config.target)]
+    reference, target = (read_accuracies(str(place)) for place in places)
+    name = slug(config.name or f"{reference.name}-{target.name}")
+    inputs = [input_of_predictions(place, str(place)) for place in places]
+    with opened(workspace, JOB, name, config, inputs) as made:
+        given = baseline_line(config.baseline_line) if config.baseline_line else None
+        lines, models = beside_the_line(reference, target, given, config.model)
+        write_json(made.place / "line.json", results_of.line_json(lines, models))
+        return made.finish(list(results_of.table_results(reference.name, target.name, models)), page=page)
 
 
 def _check(config: CompareConfig) -> None:

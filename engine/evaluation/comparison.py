@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, probit, resampled_sums
+from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, off_line, probit, resampled_sums, theil_sen
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.predictions import Predictions, matched
 from gapscope.predictions.files import read_table, suffix_of
@@ -115,12 +116,37 @@ def _two_proportions(one: Accuracies, other: Accuracies) -> float:
     return float(2 * ndtr(-abs(one.value[0] - other.value[0]) / error)) if error > 0 else 1.0
 
 
+class Lines(NamedTuple):
+    """The line that models are held against.
+
+    Attributes
+    ----------
+    every
+        Through all models, by least squares; or a line that was given.
+    rest
+        Through the models that do not lie off it; None where none does, or a line was given.
+    median
+        Slope and intercept of Theil and Sen, through all models; NaN of a line that was given.
+    """
+
+    every: ProbitLine
+    rest: ProbitLine | None
+    median: tuple[float, float]
+
+    @property
+    def used(self) -> ProbitLine:
+        """The one that distances are from."""
+        return self.rest or self.every
+
+
 @dataclass(frozen=True)
 class Robustness:
     """How far a model's target accuracy lies above what the line expects of its reference accuracy.
 
     Attributes
     ----------
+    off
+        Whether it lies off the line of the other models, so that the line is theirs.
     value, low, high
         Effective robustness as a difference of shares, and its 95 % interval.
     gap, gap_low, gap_high
@@ -128,6 +154,7 @@ class Robustness:
     """
 
     model: str
+    off: bool
     reference: float
     target: float
     expected: float
@@ -146,22 +173,24 @@ def robustness(
     *,
     replicates: int = REPLICATES,
     seed: int = 0,
-) -> tuple[ProbitLine, tuple[Robustness, ...]]:
+) -> tuple[Lines, tuple[Robustness, ...]]:
     """Effective robustness of the models, given in the same order for both sets, against `line`, or else against the
-    line through these models, which is fitted anew in each replicate.
+    line through these models, which is fitted anew in each replicate. Models that lie off the line do not take part.
 
     References
     ----------
     Taori et al. (2020), "Measuring robustness to natural distribution shifts in image classification".
     """
     old, new = (accuracies(side, replicates=replicates, seed=seed + i) for i, side in enumerate((reference, target)))
-    against = line or ProbitLine.fit(old.value, new.value)
-    expected = against.expected(old.value)
-    on_line = line.expected(old.replicates) if line else _refitted(old.replicates, new.replicates)
+    names = [one.model for one in reference]
+    lines, off = lines_of(names, old.value, new.value, line, _probit_error(new))
+    expected = lines.used.expected(old.value)
+    on_line = line.expected(old.replicates) if line else _refitted(old.replicates, new.replicates, ~off)
     spread = new.replicates - on_line
-    return against, tuple(
+    return lines, tuple(
         Robustness(
             one.model,
+            bool(off[i]),
             float(old.value[i]),
             float(new.value[i]),
             float(expected[i]),
@@ -174,16 +203,49 @@ def robustness(
     )
 
 
-def _refitted(reference: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What the line of each replicate expects, ``(b, m)``; NaN where an accuracy is 0 or 1."""
-    usable = ((reference > 0) & (reference < 1) & (target > 0) & (target < 1)).all(axis=1)
+def lines_of(
+    models: Sequence[str],
+    reference: np.ndarray,
+    target: np.ndarray,
+    line: ProbitLine | None = None,
+    error: np.ndarray | float = 0.0,
+) -> tuple[Lines, np.ndarray]:
+    """The lines through accuracies ``reference, target : (m,)``, or `line`, and which models lie off, ``(m,) bool``;
+    ``error : (m,)`` is the sampling error of the target accuracies on the probit axis.
+
+    Raises
+    ------
+    InputError
+        An accuracy is exactly 0 or 1; the message names the model.
+    """
+    for name, *pair in zip(models, reference, target, strict=True):
+        if min(pair) <= 0 or max(pair) >= 1:
+            raise InputError(f"{name} classifies none or all images of a set correctly, which has no place on a probit "
+                             "axis; leave it out")  # fmt: skip
+    if line is not None:
+        return Lines(line, None, (float("nan"),) * 2), np.zeros(len(models), bool)
+    every, x, y = ProbitLine.fit(reference, target), probit(reference), probit(target)
+    off = off_line(x, y, error)
+    return Lines(every, ProbitLine.without(reference, target, off) if off.any() else None, theil_sen(x, y)), off
+
+
+def _probit_error(side: Accuracies) -> np.ndarray:
+    """Standard errors of accuracies on the probit axis, by the delta method."""
+    density = np.exp(-np.square(probit(np.clip(side.value, 1e-9, 1 - 1e-9))) / 2) / np.sqrt(2 * np.pi)
+    return np.sqrt(side.value * (1 - side.value) / side.n) / density
+
+
+def _refitted(reference: np.ndarray, target: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """What the line through the `chosen` models of each replicate expects, ``(b, m)``; NaN where one is 0 or 1."""
+    inside = (reference > 0) & (reference < 1) & (target > 0) & (target < 1)
+    usable = inside[:, chosen].all(axis=1)
     x, y = (
         np.where(usable[:, None], probit(np.where(usable[:, None], side, 0.5)), np.nan) for side in (reference, target)
     )
-    centred = x - x.mean(axis=1, keepdims=True)
+    centred = x - x[:, chosen].mean(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        slope = (centred * y).sum(axis=1) / np.square(centred).sum(axis=1)
-    return ndtr(y.mean(axis=1, keepdims=True) + slope[:, None] * centred)
+        slope = (centred * y)[:, chosen].sum(axis=1) / np.square(centred[:, chosen]).sum(axis=1)
+    return ndtr(y[:, chosen].mean(axis=1, keepdims=True) + slope[:, None] * centred)
 
 
 def baseline_line(place: str) -> ProbitLine:

@@ -3,7 +3,8 @@
 from itertools import groupby
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, points, set_name, span
+from gapscope.blocks.formats import counted, in_brackets, listed, points, set_name, span
+from gapscope.inference.robust_line import FEWEST
 from gapscope.runs.run import Row, Run
 
 LEVEL = 0.05
@@ -29,9 +30,13 @@ LINE = {
 
 def page(run: Run) -> list[Block]:
     """The answer first; a table of accuracies and one of pairs for each set."""
-    pairs, alone = run.table("differences"), run.json("line") is None
+    pairs, line = run.table("differences"), run.json("line")
+    alone = line is None
+    lines = [line_answer(run, line, pairs)] if line else [answer(pairs)] if pairs else []
+    if not pairs:
+        return [*lines, *run.notes, *_line(run)]
     return [
-        *([answer(pairs)] if pairs else []),
+        *lines,
         *run.notes,
         *_line(run),
         Heading("pairs", "Models compared"),
@@ -61,6 +66,57 @@ def answer(pairs: list[Row]) -> Answer:
     if largest["adjusted_p"] > LEVEL:
         return Answer.of(f"{better} and {worse} cannot be distinguished on {where}", parts)
     return Answer.of(f"{better} is better than {worse} on {where}, by {size}", parts)
+
+
+def line_answer(run: Run, line: Row, pairs: list[Row]) -> Answer:
+    """The models that lie off the line of the others, or that none does; then the line."""
+    off, sets = line["off"], _sets_of(run)
+    between = f"from {sets[0]} to {sets[1]}"
+    count = line["models"] or len(run.of_metric("effective_robustness"))
+    given = run.manifest.config.get("baseline_line")
+    parts = {
+        "What was seen": [_off_text(run, line), _steepness(line) if not given else ""],
+        "Between models": [text for name, text in (answer(pairs).parts if pairs else ()) if name != "What to do"],
+        "What to do": "Look whether the predictions of these models are what they should be: the right labels, the "
+        "right order of classes, the right preprocessing."
+        if off
+        else "",
+        "How sure": "Models are no random sample: the line describes these.",
+    }
+    if off:
+        rest = counted(count - len(off), "other model")
+        verb = "lies" if len(off) == 1 else "lie"
+        return Answer.of(f"{listed(off)} {verb} off the line of the {rest} {between}", parts)
+    if given:
+        return Answer.of(f"{counted(count, 'model')} against the line of {given} {between}", parts)
+    if count < FEWEST:
+        return Answer.of(f"A line through {counted(count, 'model')} {between}", parts)
+    return Answer.of(f"No model lies off the line of the {count:,} models {between}", parts)
+
+
+def _sets_of(run: Run) -> tuple[str, str]:
+    """The two sets that were compared, the reference first."""
+    target = next(set_name(row) for row in run.of_metric("effective_robustness"))
+    return next((name for row in run.of_metric("accuracy") if (name := set_name(row)) != target), target), target
+
+
+def _off_text(run: Run, line: Row) -> str:
+    """How far the models that lie off the line are from it."""
+    away = {row["model"]: row["value"] for row in run.of_metric("effective_robustness")}
+    far = sorted(line["off"], key=lambda name: -abs(away[name]))
+    texts = [f"{name} is {points(abs(away[name]))} {'above' if away[name] > 0 else 'below'} it" for name in far]
+    return f"{listed(texts, 5)}, further than the others scatter." if far else ""
+
+
+def _steepness(line: Row) -> str:
+    """The slope with and without the models that lie off, and the median one."""
+    every, median = line["slope"], line["theil_sen"]["slope"]
+    if line["rest"] is None:
+        return f"On probit axes the line has slope {every:.3f} (by Theil and Sen {median:.3f})."
+    return (
+        f"On probit axes the line of the others has slope {line['rest']['slope']:.3f} (by Theil and Sen, through all "
+        f"models, {median:.3f}); least squares through all models would give {every:.3f}."
+    )
 
 
 def _accuracies(run: Run, *, headline: bool) -> list[Block]:
@@ -103,9 +159,11 @@ def _line(run: Run) -> list[Block]:
         for row in rows
     ]
     given = run.manifest.config.get("baseline_line")
-    origin = f"of {given}" if given else f"through these {line['models']} models, r {line['r'] or float('nan'):.4f}"
-    slope = f"{'-' if line['slope'] < 0 else '+'} {abs(line['slope']):.4f}"
-    text = f"probit(target) = {line['intercept']:.4f} {slope} probit(reference), the line {origin}."
+    texts = [_equation(line, f"of {given}" if given else f"through all {line['models']:,} models")]
+    if line["rest"]:
+        texts.insert(
+            0, _equation(line["rest"], f"through the {line['rest']['models']:,} models that do not lie off it")
+        )
     about = (
         "Effective robustness is how many points a model's accuracy on the target lies above what the line expects of "
         "its accuracy on the reference."
@@ -113,6 +171,13 @@ def _line(run: Run) -> list[Block]:
     return [
         Heading("line", "Against the line of models"),
         Table("Against the line on probit axes", LINE, cells, headline=True),
-        Sentence(text, headline=True),
+        *(Sentence(text, headline=True) for text in texts),
         Sentence(about),
     ]
+
+
+def _equation(line: Row, origin: str) -> str:
+    """The line with its numbers, which other programs can be compared with."""
+    slope = f"{'-' if line['slope'] < 0 else '+'} {abs(line['slope']):.6f}"
+    r = "" if line["r"] is None else f", r {line['r']:.6f}"
+    return f"probit(target) = {line['intercept']:.6f} {slope} probit(reference), the line {origin}{r}."

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from gapscope.evaluation.comparison import Difference, Robustness
-from gapscope.inference import ProbitLine
+from gapscope.evaluation.accuracy_tables import OfModel
+from gapscope.evaluation.comparison import Difference, Lines, Robustness
 from gapscope.inference.interval import clopper_pearson
 from gapscope.predictions import Predictions
 from gapscope.schemas.results import Result
@@ -52,9 +52,33 @@ def line_results(target: Sequence[Predictions], distances: Sequence[Robustness])
         yield _result(side, "accuracy_gap", one.gap, n, low=one.gap_low, high=one.gap_high)
 
 
-def line_json(line: ProbitLine) -> dict[str, Any]:
-    """The line for ``line.json``, without NaN."""
-    return {name: value if value == value else None for name, value in asdict(line).items()}
+def table_results(reference: str, target: str, models: Sequence[OfModel]) -> Iterator[Result]:
+    """Of each model of two tables, both accuracies, its distance from the line and its gap; n is 0 for unknown."""
+    for one in models:
+        yield Result(dataset=reference, split="", model=one.model, metric="accuracy", value=one.reference, n=0)
+        numbers = {
+            "accuracy": one.target,
+            "effective_robustness": one.target - one.expected,
+            "accuracy_expected_on_line": one.expected,
+            "accuracy_gap": one.reference - one.target,
+        }
+        for metric, value in numbers.items():
+            yield Result(dataset=target, split="", model=one.model, metric=metric, value=value, n=0)
+
+
+def line_json(lines: Lines, distances: Sequence[Robustness | OfModel]) -> dict[str, Any]:
+    """The line through all models for ``line.json``, without NaN; that of the rest where some lie off, and which."""
+    slope, intercept = lines.median
+    return {
+        **_without_nan(asdict(lines.every)),
+        "theil_sen": _without_nan({"slope": slope, "intercept": intercept}),
+        "rest": None if lines.rest is None else _without_nan(asdict(lines.rest)),
+        "off": [one.model for one in distances if one.off],
+    }
+
+
+def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if value == value else None for name, value in numbers.items()}
 
 
 def _result(one: Predictions, metric: str, value: float, n: int, **interval: float) -> Result:

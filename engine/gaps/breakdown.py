@@ -400,4 +400,7 @@ def _relabelled(side: _Side) -> str:
     if not side.relabelled:
         return ""
     left_out = len(side.given.label) - len(side.cleaned.label)
-    return f"{side.name}: better labels for {side.mentioned.sum():,} images; {left_out:,} that have no valid class are left out"
+    return (
+        f"{side.name}: better labels for {side.mentioned.sum():,} images; {left_out:,} that have no valid class are "
+        "left out"
+    )

@@ -61,6 +61,6 @@ def check_both_sides(sides: tuple[Predictions, Predictions], mentioned: tuple[np
         raise InputError(
             f"the better labels speak of {int(mentioned[high].sum()):,} of {sides[high].n:,} images of "
             f"{sides[high].name} and of {int(mentioned[low].sum()):,} of {sides[low].n:,} of {sides[low].name}: scored "
-            "by other rules, the two sets have no common gap; give labels for both with --labels (one file each), or for "
-            "neither"
+            "by other rules, the two sets have no common gap; give labels for both with --labels (one file each), or "
+            "for neither"
         )

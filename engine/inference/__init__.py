@@ -5,6 +5,7 @@ from gapscope.inference.interval import clopper_pearson
 from gapscope.inference.line import ProbitLine, probit
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
+from gapscope.inference.robust_line import off_line, theil_sen
 from gapscope.inference.verdict import Verdict
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "clopper_pearson",
     "interval_of",
     "mcnemar",
+    "off_line",
     "poisson_weights",
     "probit",
     "resampled_sums",
+    "theil_sen",
 ]

@@ -67,6 +67,11 @@ class ProbitLine:
         errors = [float(np.nan_to_num(error)) for error in (result.stderr, result.intercept_stderr)]
         return cls(float(result.slope), float(result.intercept), *errors, float(result.rvalue), scatter, len(x))
 
+    @classmethod
+    def without(cls, reference: np.ndarray, target: np.ndarray, off: np.ndarray) -> "ProbitLine":
+        """The line through the models that are not ``off : (m,) bool``."""
+        return cls.fit(np.asarray(reference)[~off], np.asarray(target)[~off])
+
     def expected(self, reference: np.ndarray) -> np.ndarray:
         """Target accuracy on the line for ``reference`` accuracies."""
         return ndtr(self.intercept + self.slope * probit(reference))

@@ -102,13 +102,13 @@ def test_models_on_the_line_have_no_effective_robustness_and_one_above_it_has(rn
         [model(f"m{i}", rng.permutation(share(value))) for i, value in enumerate(side)] for side in (reference, target)
     )
     used, found = robustness(old, new, line)
-    assert used is line
+    assert used.every is line
     assert [one.value for one in found] == pytest.approx([0, 0, 0, 0.05], abs=1e-3)
     assert all(one.low < one.value < one.high for one in found)
     assert found[3].low > 0
     assert found[0].gap == pytest.approx(reference[0] - target[0], abs=1e-3)
     fitted, _ = robustness(old[:3], new[:3])
-    assert (fitted.slope, fitted.intercept) == pytest.approx((0.9, -0.3), abs=0.01)
+    assert (fitted.every.slope, fitted.every.intercept) == pytest.approx((0.9, -0.3), abs=0.01)
 
 
 @pytest.mark.parametrize("ending", ["json", "csv"])

@@ -20,6 +20,7 @@ from gapscope.studies.replication.page_images import (
 )
 from gapscope.studies.replication.page_models import (
     agreement_blocks,
+    broken_text,
     line_blocks,
     line_text,
     loss_blocks,
@@ -62,6 +63,7 @@ def answer(findings: Findings) -> Answer:
         "What was lost": [_loss(side), _other_sets(findings)],
         "Between which sets": _sets(findings),
         "The line of models": [
+            broken_text(side),
             f"{upper(line_text(side['line']))}.",
             f"{upper(off_text(side))}; {turned_text(findings['ranking'])}.",
         ],

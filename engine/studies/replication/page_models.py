@@ -8,6 +8,7 @@ import numpy as np
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, listed, percent, points
 from gapscope.runs.run import Run
+from gapscope.studies.replication.line import used_line
 from gapscope.studies.saved import figures_of
 
 Findings = Mapping[str, Any]
@@ -119,6 +120,7 @@ def line_blocks(findings: Findings, run: Run) -> list[Block]:
     }
     return [
         Heading("line", "The line"),
+        *([Sentence(broken)] if (broken := broken_text(side)) else []),
         Sentence(
             f"probit(accuracy on {names[1]}) = {line['intercept']:.3f} + {line['slope']:.3f} · probit(accuracy on "
             f"{names[0]}), r = {line['r']:.4f} over {line['models']} models. The slope's 95 % interval is "
@@ -148,9 +150,26 @@ def _ends(interval: Sequence[float]) -> str:
 
 def line_text(line: Findings) -> str:
     """Slope and correlation."""
+    kind = f"the accuracies of {line['rest']['models']} models" if line["rest"] else "accuracies"
+    line = used_line(line)
     return (
-        f"accuracies lie on a line with slope {line['slope']:.3f} (95 % interval {_ends(line['slope_by_images'])}) and "
+        f"{kind} lie on a line with slope {line['slope']:.3f} (95 % interval {_ends(line['slope_by_images'])}) and "
         f"r = {line['r']:.4f} on probit axes"
+    )
+
+
+def broken_text(side: Findings) -> str:
+    """Models that would turn the line, and both lines; empty without any."""
+    line = side["line"]
+    if line["rest"] is None:
+        return ""
+    places = np.flatnonzero(line["broken"])
+    away = [f"{side['models'][one]} by {points(abs(line['robustness'][one]))}" for one in places]
+    verb = "lies" if len(places) == 1 else "lie"
+    return (
+        f"{listed(away, 5)} {verb} off the line of the other models, further than these scatter: look whether the "
+        f"predictions are what they should be. With all models the slope is {line['slope']:.3f}, without "
+        f"{'it' if len(places) == 1 else 'them'} {line['rest']['slope']:.3f}, and distances are from the latter."
     )
 
 

@@ -15,6 +15,7 @@ from gapscope.draw.shares import shares
 from gapscope.draw.spread import spread
 from gapscope.draw.versus import versus
 from gapscope.draw.waterfall import waterfall
+from gapscope.studies.replication.line import used_line
 
 Findings = Mapping[str, Any]
 PAIRS, CLASSES = 20, 30
@@ -49,13 +50,14 @@ def _accuracies(findings: Findings, size: Size) -> Figure:
 def _line(findings: Findings, size: Size) -> Figure:
     before, after = (_common(findings, findings[key]) for key in ("reference", "primary"))
     line = findings["by_target"][findings["primary"]]["line"]
+    used = used_line(line)
     return probit_line(
         findings["common"],
         before["value"],
         after["value"],
         (after["low"], after["high"]),
-        (line["slope"], line["intercept"]),
-        title=f"The line through {line['models']} models, r = {line['r']:.4f}",
+        (used["slope"], used["intercept"]),
+        title=f"The line through {used['models']} models, r = {used['r']:.4f}",
         across=f"accuracy on {findings['reference']}",
         up=f"accuracy on {findings['primary']}",
         chosen=line["off_the_line"],
