@@ -42,6 +42,8 @@ def main() -> None:
 
 def execute(arguments: Sequence[str]) -> int:
     """Run one command: 0 when it did what was asked, 2 for a user's mistake, told in one sentence."""
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     try:
         _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -34,6 +34,7 @@ from gapscope.jobs.options import (
 )
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
+from gapscope.predictions.run import models_in_run, sets_in_run
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import MODELS, input_of, opened
@@ -112,7 +113,9 @@ def _checked_parts(config: GapConfig) -> Collection[str]:
     stored = [name for name in SIDES if getattr(config, name)]
     files = [name for name in ("predictions_reference", "predictions_target") if getattr(config, name)]
     if config.run and (len(stored) < 2 or files):
-        raise InputError("a run needs --reference and --target as dataset/split, and no files of predictions")
+        raise InputError(
+            f"a run needs --reference and --target as dataset/split, and no files of predictions{_predicted(config)}"
+        )
     if not config.run and (len(files) < 2 or stored):
         raise InputError(
             "name a run with --reference and --target as dataset/split, or --predictions-reference and "
@@ -123,6 +126,15 @@ def _checked_parts(config: GapConfig) -> Collection[str]:
     if config.replicates < FEWEST_REPLICATES:
         raise InputError(f"--replicates {config.replicates} is too few for an interval; give 20 or more, such as 200")
     return {*PARTS} - skipped
+
+
+def _predicted(config: GapConfig) -> str:
+    """What the run has predictions for, as the end of a sentence."""
+    run = find_run(Location.of(config.workspace).absolute(), config.run)
+    models = models_in_run(run)
+    sets = sets_in_run(run, models[0] if models else "").values()
+    named = ", ".join(sorted("/".join(filter(None, pair)) for pair in sets))
+    return f"; {run.name} has predicted {named}" if named else ""
 
 
 def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:

@@ -68,6 +68,11 @@ def test_the_help_of_every_command_has_an_example_and_explains_every_option(comm
     assert f"gapscope {command}" in capsys.readouterr().out
 
 
+def test_help_is_a_word_too(capsys):
+    assert cli.execute(["help", "gap"]) == cli.execute(["help"]) == 0
+    assert "gapscope gap" in capsys.readouterr().out
+
+
 def test_json_is_one_object_on_standard_output(tmp_path):
     result = run("extract", "--dataset", "digits", "--split", "test", "--json", "--workspace", tmp_path)
     assert result.returncode == 0, result.stderr
