@@ -1,8 +1,8 @@
 """The small files that gapscope writes: each holds a digest of itself, and its reader refuses one that was changed.
 
 The digest stands in the file as text behind `MARK`: in JSON under the last key, in Parquet and safetensors among the
-metadata, in NumPy archives as the comment, of a single NumPy array behind its end. It is taken with zeros in its own place. A file without one, by an earlier
-version or by somebody else, is read as it is.
+metadata, in NumPy archives as the comment, of a single NumPy array behind its end. It is taken with zeros in its own
+place. A file without one, by an earlier version or by somebody else, is read as it is.
 """
 
 import json

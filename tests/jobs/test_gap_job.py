@@ -172,7 +172,7 @@ def test_sets_that_do_not_fit_are_refused_with_both_values(workspace, model, blo
     ("options", "sentence"),
     [
         ({}, "name a run with --reference and --target"),
-        ({"run": "r", "reference": "a/b"}, "needs --reference and --target"),
+        ({"run": "r", "reference": "a/b"}, "no run in .* named 'r'"),
         ({"predictions_reference": "a.csv"}, "name a run"),
         ({"run": "r", "reference": "a/b", "target": "c/d", "skip": ("domains",)}, "did you mean 'domain'"),
     ],
@@ -186,6 +186,8 @@ def test_one_of_several_models_has_to_be_chosen(workspace):
     both = fit(FitIncrementalConfig(dataset="toy", model=("lda", "ridge"), workspace=str(workspace))).run
     with pytest.raises(InputError, match="several models; choose one with --model: lda, ridge"):
         gap(workspace, both, "toy-shifted/test")
+    with pytest.raises(InputError, match=r"needs --reference and --target .* has predicted toy-shifted/test, toy/val"):
+        run(GapConfig(run=both, reference="toy/val", workspace=str(workspace)))
     skip = ("reasons", "repairs", "domain")
     assert values(gap(workspace, both, "moved/test", model="ridge", skip=skip))["gap"] > 0
 
