@@ -17,6 +17,7 @@ FLOORS = [
     {"gapscope.stream"},
     {"gapscope.summaries", "gapscope.networks", "gapscope.runs"},
     {
+        "gapscope.attributes",
         "gapscope.backbones",
         "gapscope.draw",
         "gapscope.generators",

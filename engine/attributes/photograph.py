@@ -1,0 +1,151 @@
+"""An image counted once for all attributes: sums over its pixels in two passes, and a histogram of its luminance."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+Array = np.ndarray
+IMAGE = numba.types.Array(numba.uint8, 3, "C", readonly=True)
+LUMA = numba.types.Array(numba.uint8, 2, "C", readonly=True)
+# Levels by which the channels of a pixel differ at most that is called grey, and neighbours at least at an edge.
+GREY_LEVELS, EDGE_LEVELS = 8, 24
+# JPEG cuts an image into squares of so many pixels.
+BLOCK = 8
+# Levels of |a - b - c + d|, the diagonal difference of two by two pixels.
+DIAGONALS = 4 * 255 + 1
+
+
+class Colours(NamedTuple):
+    """Sums over all pixels: of the channels, of the saturation of HSV, of the opponent colours ``R - G`` and
+    ``(R + G) / 2 - B`` with their squares, and the number of grey pixels.
+    """
+
+    red: float
+    green: float
+    blue: float
+    saturation: float
+    across: float
+    across_squared: float
+    along: float
+    along_squared: float
+    grey: float
+
+
+class Steps(NamedTuple):
+    """Sums over neighbouring pixels of the luminance, and how many there are of each.
+
+    ``laplacian`` of all inner pixels (sum and sum of squares); ``squared`` differences to the right and lower
+    neighbour; ``edges``, pixels with such a difference; absolute differences ``within`` the blocks of JPEG and
+    ``between`` them.
+    """
+
+    inner: float
+    laplacian: float
+    laplacian_squared: float
+    pairs: float
+    squared: float
+    edges: float
+    within: float
+    within_pairs: float
+    between: float
+    between_pairs: float
+
+
+@numba.njit(
+    numba.types.Tuple((numba.uint8[:, ::1], numba.int64[::1], numba.float64[::1]))(IMAGE), nogil=True, cache=True
+)
+def _colours(image):
+    height, width, _ = image.shape
+    luma, histogram = np.empty((height, width), np.uint8), np.zeros(256, np.int64)
+    red, green, blue, across, across2, along, along2, grey = 0, 0, 0, 0, 0, 0, 0, 0
+    saturation = 0.0
+    for y in range(height):
+        for x in range(width):
+            r, g, b = np.int64(image[y, x, 0]), np.int64(image[y, x, 1]), np.int64(image[y, x, 2])
+            level = (299 * r + 587 * g + 114 * b + 500) // 1000
+            luma[y, x] = level
+            histogram[level] += 1
+            top, low = max(r, g, b), min(r, g, b)
+            saturation += (top - low) / top if top else 0.0
+            red, green, blue = red + r, green + g, blue + b
+            across, across2 = across + r - g, across2 + (r - g) ** 2
+            along, along2 = along + r + g - 2 * b, along2 + (r + g - 2 * b) ** 2
+            grey += top - low <= GREY_LEVELS
+    sums = (
+        red * 1.0,
+        green * 1.0,
+        blue * 1.0,
+        saturation,
+        across * 1.0,
+        across2 * 1.0,
+        along / 2,
+        along2 / 4,
+        grey * 1.0,
+    )
+    return luma, histogram, np.array(sums)
+
+
+@numba.njit(numba.types.Tuple((numba.int64[::1], numba.int64[::1]))(LUMA), nogil=True, cache=True)
+def _steps(luma):
+    height, width = luma.shape
+    diagonals = np.zeros(DIAGONALS, np.int64)
+    inner, laplacian, laplacian2, squared, edges, within, between, pairs, joints = 0, 0, 0, 0, 0, 0, 0, 0, 0
+    for y in range(height):
+        for x in range(width):
+            here = np.int64(luma[y, x])
+            right = np.int64(luma[y, x + 1]) - here if x + 1 < width else 0
+            down = np.int64(luma[y + 1, x]) - here if y + 1 < height else 0
+            squared += right * right + down * down
+            edges += abs(right) + abs(down) >= EDGE_LEVELS
+            if x + 1 < width:
+                joint = (x + 1) % BLOCK == 0
+                between, joints = between + joint * abs(right), joints + joint
+                within, pairs = within + (1 - joint) * abs(right), pairs + 1 - joint
+            if y + 1 < height:
+                joint = (y + 1) % BLOCK == 0
+                between, joints = between + joint * abs(down), joints + joint
+                within, pairs = within + (1 - joint) * abs(down), pairs + 1 - joint
+            if x + 1 < width and y + 1 < height:
+                if x % 2 == 0 and y % 2 == 0:
+                    diagonals[abs(np.int64(luma[y + 1, x + 1]) - np.int64(luma[y + 1, x]) - right)] += 1
+                if x > 0 and y > 0:
+                    curve = right + down - here + luma[y, x - 1] - here + luma[y - 1, x]
+                    inner, laplacian, laplacian2 = inner + 1, laplacian + curve, laplacian2 + curve * curve
+    sums = np.array((inner, laplacian, laplacian2, pairs + joints, squared, edges, within, pairs, between, joints))
+    return sums, diagonals
+
+
+class Photograph(NamedTuple):
+    """An image as attributes see it.
+
+    Attributes
+    ----------
+    luma : (h, w) uint8
+        Luminance, ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), rounded.
+    histogram : (256,) int64
+        Pixels of each luminance.
+    diagonals : (1021,) int64
+        Squares of two by two pixels of each absolute diagonal difference.
+    data
+        The file, empty where there is none.
+    """
+
+    luma: Array
+    histogram: Array
+    colours: Colours
+    steps: Steps
+    diagonals: Array
+    data: bytes
+
+    @classmethod
+    def of(cls, image: Array, data: bytes = b"") -> "Photograph":
+        """That of ``image : (h, w, 3) uint8``, one pixel or more."""
+        luma, histogram, colours = _colours(np.ascontiguousarray(image))
+        steps, diagonals = _steps(luma)
+        return cls(luma, histogram, Colours(*colours.tolist()), Steps(*steps.tolist()), diagonals, data)
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.luma.size
