@@ -140,6 +140,7 @@ def _predicted(config: GapConfig) -> str:
 def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
+    from gapscope.gaps.keys import keys_of_predictions
     from gapscope.gaps.page import page
 
     places = (config.predictions_reference, config.predictions_target)
@@ -156,7 +157,8 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
         progress.say(f"{sides[0].n:,} and {sides[1].n:,} predictions of {sides[0].model}")
         with made.timed("breakdown"):
             labels = labels_of_both(config.labels, sides[0].class_names)
-            analysis = analyse(sides, labels=labels, replicates=config.replicates, seed=config.seed)
+            keys = None if places[0] == places[1] else keys_of_predictions(*sides)
+            analysis = analyse(sides, labels=labels, keys=keys, replicates=config.replicates, seed=config.seed)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=notes, kept=by_class, page=page)
@@ -177,6 +179,7 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.evidence import evidence_of
+    from gapscope.gaps.keys import keys_of_stores
     from gapscope.gaps.page import page
     from gapscope.gaps.sides import predicted_side
 
@@ -201,7 +204,8 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
         evidence, missing = evidence_of(model, sides, parts, made, workers, progress, **drawn)
         with made.timed("breakdown"):
             both = (sides[0].predictions, sides[1].predictions)
-            analysis = analyse(both, labels=labels, evidence=evidence, **drawn)
+            keys = keys_of_stores(stores, [one.sample_id for one in both])
+            analysis = analyse(both, labels=labels, evidence=evidence, keys=keys, **drawn)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page)

@@ -10,11 +10,14 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import Attribution
 from gapscope.gaps.breakdown import GapBreakdown, break_down
+from gapscope.gaps.keys import Keys
 from gapscope.gaps.pairs import ConfusionPairs, confusion_pairs
+from gapscope.gaps.split import Seen
 from gapscope.gaps.trials import RemedyTrial
 from gapscope.predictions import Predictions
 from gapscope.predictions.valid_labels import ValidLabels, read_valid_labels
 from gapscope.shifts.domain import DomainScores
+from gapscope.shifts.looks import Looks
 
 BothLabels = tuple[ValidLabels | None, ValidLabels | None]
 
@@ -26,12 +29,15 @@ class Evidence(NamedTuple):
     ----------
     mix_odds
         For each row of both sets, how much likelier the target is by its class mix alone.
+    looks
+        What further classifiers of the two sets say.
     reasons
         A row for each target image, see `gapscope.gaps.reasons`.
     """
 
     domain: DomainScores | None = None
     mix_odds: tuple[np.ndarray, np.ndarray] | None = None
+    looks: Looks | None = None
     attribution: Attribution | None = None
     reasons: pa.Table | None = None
     trials: tuple[RemedyTrial, ...] = ()
@@ -60,20 +66,24 @@ def analyse(
     *,
     labels: BothLabels = (None, None),
     evidence: Evidence = NOTHING,
+    keys: Keys | None = None,
     replicates: int,
     seed: int = 0,
 ) -> GapAnalysis:
-    """The analysis of the predictions of one model for two sets.
+    """The analysis of the predictions of one model for two sets; `keys` as `break_down` takes them.
 
     Raises
     ------
     InputError
         The two sets have different classes, or one has no labelled row.
     """
-    domain = None if evidence.domain is None else (evidence.domain.reference, evidence.domain.target)
-    breakdown = break_down(
-        *sides, domain=domain, mix_odds=evidence.mix_odds, labels=labels, replicates=replicates, seed=seed
-    )
+    seen = None
+    if evidence.domain is not None:
+        sure = [side.confidence for side in sides]
+        confidence = None if sure[0] is None or sure[1] is None else (sure[0], sure[1])
+        domain = (evidence.domain.reference, evidence.domain.target)
+        seen = Seen(domain, evidence.mix_odds, evidence.looks, confidence)
+    breakdown = break_down(*sides, seen=seen, labels=labels, keys=keys, replicates=replicates, seed=seed)
     return GapAnalysis(sides, breakdown, confusion_pairs(*sides), evidence)
 
 

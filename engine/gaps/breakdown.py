@@ -9,23 +9,23 @@ novel X. Without features, what is within classes is the noise, a drop that all 
 lost beyond it. Whatever is left out of a term is in another: they sum to the gap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.special import expit, logit
 
 from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
-from gapscope.gaps.disde import Disde, Rows, disde
-from gapscope.gaps.labels import check_both_sides, rescored
+from gapscope.gaps.disde import Disde
+from gapscope.gaps.keys import Keys
+from gapscope.gaps.labels import check_both_sides
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
+from gapscope.gaps.scored import Copies, Side
 from gapscope.gaps.sentences import Context, meaning
-from gapscope.inference import interval_of, poisson_weights
-from gapscope.inference.bootstrap import BLOCK, REPLICATES
+from gapscope.gaps.split import Seen, split_within
+from gapscope.inference import interval_of
+from gapscope.inference.bootstrap import REPLICATES
 from gapscope.predictions import Predictions
 from gapscope.predictions.valid_labels import ValidLabels
 
@@ -124,9 +124,9 @@ def break_down(
     reference: Predictions,
     target: Predictions,
     *,
-    domain: tuple[Array, Array] | None = None,
-    mix_odds: tuple[Array, Array] | None = None,
+    seen: Seen | None = None,
     labels: tuple[ValidLabels | None, ValidLabels | None] = (None, None),
+    keys: Keys | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> GapBreakdown:
@@ -134,15 +134,13 @@ def break_down(
 
     Parameters
     ----------
-    domain
-        For each row of the reference and of the target, the cross-fitted probability that a row with its features is
-        the target's, at the sets' own sizes.
-    mix_odds
-        For each row how much likelier the target is by its class mix alone, ``sum_c P(c | x) q_c / p_c``. The domain
-        scores are freed of it, so that a class mix is not taken for an X-shift. Without it the row's own label stands
-        for its class probabilities, which errs for rows that look like another class.
+    seen
+        What features say of the rows; without it, nothing is said of inputs.
     labels
         Better labels for either side.
+    keys
+        Of the rows of both sets, equal for the same image alone (`gapscope.gaps.keys`); the sample ids if None, which
+        must then be names of images and no positions.
 
     Raises
     ------
@@ -151,118 +149,48 @@ def break_down(
     """
     if reference.class_names != target.class_names:
         raise InputError(differing_classes(reference, target))
-    k = len(reference.class_names)
-    scores = _domain_logits(domain, mix_odds)
-    sides = [_Side.of(*one, k) for one in zip((reference, target), labels, scores, strict=True)]
+    keys = keys or (reference.sample_id, target.sample_id)
+    sides = [Side.of(*one) for one in zip((reference, target), labels, keys, strict=True)]
     check_both_sides((reference, target), tuple(side.mentioned for side in sides))
-    plain, better = ([_counts(getattr(side, which)) for side in sides] for which in ("given", "cleaned"))
-    copies = [[_Copies(side, which, seed, replicates) for side in sides] for which in ("given", "cleaned")]
-    drops = class_drops(*better[0], *better[1], seed=seed)
-    split = None if domain is None else _split(sides, domain, replicates, seed, freed=mix_odds is not None)
+    plain, better = [side.given for side in sides], [side.cleaned for side in sides]
+    counts = tuple(rows.counts for rows in better)
+    copies = [[Copies(rows, seed, replicates) for rows in both] for both in (plain, better)]
+    drops = class_drops(*counts[0], *counts[1], seed=seed)
+    split = None if seen is None else split_within(better, seen, replicates=replicates, seed=seed)
     terms = [
-        *_label_noise(sides, plain, better, copies),
-        *_within(mix_of(*better), drops, split, [one.counts for one in copies[1]]),
+        *_label_noise(sides, copies),
+        *_within(mix_of(*counts), drops, split, [one.counts for one in copies[1]]),
     ]
-    accuracy, rows = tuple(float(one.overall) for one in plain), tuple(int(one.rows.sum()) for one in plain)
-    same, paired = _same(reference, target)
-    span = _gap_interval(plain, [one.counts for one in copies[0]], paired=paired)
-    context = Context(drops, better, inseparable=split is not None and bool(split.refused))
+    given = [rows.counts for rows in plain]
+    accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
+    same, paired = _same((reference, target), keys)
+    span = _gap_interval(copies[0], paired=paired)
+    context = Context(drops, list(counts), alike=None if split is None else split.alike)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
-    notes = tuple(_notes(sides, better, split, reference.class_names))
-    return GapBreakdown(accuracy, rows, *span, terms, tuple(better), drops, split, same, notes)
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """Rows that count, and whether they are right."""
-
-    sample_id: Array
-    label: Array
-    right: Array
-    classes: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """One set: its rows as given and under better labels."""
-
-    name: str
-    given: _Scored
-    cleaned: _Scored
-    logits: Array | None
-    mentioned: Array
-    relabelled: bool
-
-    @classmethod
-    def of(cls, one: Predictions, labels: ValidLabels | None, logits: Array | None, classes: int) -> "_Side":
-        again = rescored(one, labels)
-        given = _scored(one, one.right, one.known, classes)
-        cleaned = _scored(one, again.right, again.kept, classes)
-        for rows, what in ((given, "no labelled row"), (cleaned, "no row that the better labels keep")):
-            if not len(rows.label):
-                raise InputError(f"{one.name} has {what}, so its accuracy is unknown; give it labels")
-        scores = None if logits is None else logits[again.kept]
-        return cls(one.name, given, cleaned, scores, again.mentioned, labels is not None)
-
-
-def _scored(one: Predictions, right: Array, kept: Array, classes: int) -> _Scored:
-    return _Scored(one.sample_id[kept], one.label[kept], right[kept], classes)
-
-
-def _counts(rows: _Scored) -> Counts:
-    right = np.bincount(rows.label[rows.right], minlength=rows.classes)
-    return Counts(right, np.bincount(rows.label, minlength=rows.classes))
-
-
-class _Copies:
-    """The counts of a side's bootstrap replicates, made when first asked for."""
-
-    def __init__(self, side: _Side, which: str, seed: int, replicates: int):
-        self.rows, self.seed, self.replicates = getattr(side, which), seed, replicates
-
-    @cached_property
-    def counts(self) -> Counts:
-        """Correct predictions and rows by class, ``(b, k)`` each; exact, and the same in any order of rows."""
-        rows, k = self.rows, self.rows.classes
-        total = np.zeros((self.replicates, 2 * k))
-        for start, stop in pairwise([*range(0, len(rows.label), BLOCK), len(rows.label)]):
-            part = slice(start, stop)
-            weights = poisson_weights(self.seed, self.replicates, rows.sample_id[part]).astype(np.float64)
-            total += weights @ _indicators(rows.label[part], rows.right[part], k)
-        return Counts(total[:, :k], total[:, k:])
-
-
-def _indicators(label: Array, right: Array, classes: int) -> csr_array:
-    """For each row, a one in the column of its class if it is right, and in that of its class's rows; ``(n, 2k)``."""
-    rows = np.arange(len(label))
-    at = (np.concatenate([rows[right], rows]), np.concatenate([label[right], label + classes]))
-    return csr_array((np.ones(len(at[0])), at), shape=(len(label), 2 * classes))
+    notes = tuple(_notes(sides, counts, split, reference.class_names))
+    return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes)
 
 
 def _span(drawn: Array) -> Interval:
     return interval_of(drawn) if np.isfinite(drawn).any() else UNKNOWN
 
 
-def _overall(copies: Counts) -> Array:
-    """Accuracy of each replicate, NaN for one without rows."""
-    return np.where(copies.rows.sum(axis=-1) > 0, copies.overall, np.nan)
-
-
-def _gap_interval(plain: list[Counts], copies: list[Counts], *, paired: bool) -> Interval:
+def _gap_interval(copies: Sequence[Copies], *, paired: bool) -> Interval:
     if paired:
-        return _span(_overall(copies[0]) - _overall(copies[1]))
-    right, rows = (tuple(getattr(one, which).sum() for one in plain) for which in ("right", "rows"))
+        return _span(copies[0].accuracy - copies[1].accuracy)
+    counts = [one.rows.counts for one in copies]
+    right, rows = (tuple(getattr(one, which).sum() for one in counts) for which in ("right", "rows"))
     low, high = newcombe(right, rows)
     return float(low), float(high)
 
 
-def _label_noise(sides: list[_Side], plain: list[Counts], better: list[Counts], copies: list) -> list[Term]:
+def _label_noise(sides: Sequence[Side], copies: Sequence[Sequence[Copies]]) -> list[Term]:
     """The part of the gap that goes when predictions are scored with better labels; no term without such labels."""
     if not any(side.relabelled for side in sides):
         return []
-    shares = [[one.right / one.rows.sum() for one in both] for both in (plain, better)]
+    shares = [[one.rows.counts.right / one.rows.counts.rows.sum() for one in both] for both in copies]
     by_class = (shares[0][0] - shares[0][1]) - (shares[1][0] - shares[1][1])
-    gaps = [_overall(one.counts) - _overall(other.counts) for one, other in copies]
+    gaps = [one.accuracy - other.accuracy for one, other in copies]
     return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1]))]
 
 
@@ -329,56 +257,18 @@ def _drawn_within(drops: ClassDrops, drawn: Mix, copies: list[Counts], valid: Ar
     return {name: _span(np.where(valid, one, np.nan)) for name, one in sums.items()}
 
 
-def _domain_logits(
-    domain: tuple[Array, Array] | None, mix_odds: tuple[Array, Array] | None
-) -> tuple[Array | None, Array | None]:
-    """The domain scores as logits, freed of the class mix where its odds are known."""
-    if domain is None:
-        return None, None
-    odds = mix_odds or (1.0, 1.0)
-    first, second = (logit(np.asarray(one, np.float64)) - np.log(by) for one, by in zip(domain, odds, strict=True))
-    return first, second
-
-
-def _split(sides: list[_Side], domain: tuple[Array, Array], replicates: int, seed: int, *, freed: bool) -> Disde | None:
-    """DISDE of the rows of classes that both sets have, weighted so that both have the mean of their class mixes."""
-    counts = [_counts(side.cleaned) for side in sides]
-    weight = mix_of(*counts).weight
-    if not weight.sum() > 0:
-        return None
-    alpha = len(domain[1]) / (len(domain[0]) + len(domain[1]))
-    scale = [np.divide(weight, one.share, out=np.zeros_like(weight), where=one.share > 0) for one in counts]
-    undone = _by_label(scale, counts) if freed else np.zeros_like(weight)
-    rows = []
-    for side, by_class in zip(sides, scale, strict=True):
-        scored = side.cleaned
-        each = by_class[scored.label]
-        kept = each > 0
-        scores = expit(side.logits - undone[scored.label])
-        columns = (scored.sample_id, scored.label, scored.right, scores, each)
-        rows.append(Rows(*(column[kept] for column in columns)))
-    return disde(*rows, replicates=replicates, seed=seed, classes=len(weight), alpha=alpha)
-
-
-def _by_label(scale: list[Array], counts: list[Counts]) -> Array:
-    """By how much `disde` moves the logits of a class because of its weights, ``(k,)``."""
-    both = scale[0] > 0
-    each = [one / np.average(one[both], weights=side.rows[both]) for one, side in zip(scale, counts, strict=True)]
-    return np.log(np.divide(each[1], each[0], out=np.ones_like(each[0]), where=both))
-
-
-def _same(reference: Predictions, target: Predictions) -> tuple[bool, bool]:
+def _same(sides: tuple[Predictions, Predictions], keys: Keys) -> tuple[bool, bool]:
     """Whether both are the same images with the same predictions; and whether at least the images are the same ones."""
-    if reference.n != target.n:
+    if sides[0].n != sides[1].n:
         return False, False
-    order = [np.argsort(one.sample_id, kind="stable") for one in (reference, target)]
-    pairs = zip((reference, target), order, strict=True)
-    columns = [(one.sample_id[by], one.label[by], one.predicted[by]) for one, by in pairs]
+    order = [np.argsort(one, kind="stable") for one in keys]
+    triples = zip(sides, keys, order, strict=True)
+    columns = [(key[by], one.label[by], one.predicted[by]) for one, key, by in triples]
     alike = [np.array_equal(a, b) for a, b in zip(*columns, strict=True)]
     return all(alike), alike[0] and alike[1]
 
 
-def _notes(sides: list[_Side], counts: list[Counts], split: Disde | None, names: tuple[str, ...]) -> list[str]:
+def _notes(sides: Sequence[Side], counts: Sequence[Counts], split: Disde | None, names: tuple[str, ...]) -> list[str]:
     notes = [
         sentence
         for side, rows, other in zip(sides, counts, reversed(counts), strict=True)
@@ -387,7 +277,7 @@ def _notes(sides: list[_Side], counts: list[Counts], split: Disde | None, names:
     return [*filter(None, notes), *([split.refused] if split is not None and split.refused else [])]
 
 
-def _missing(side: _Side, counts: Counts, other: Counts, names: tuple[str, ...]) -> str:
+def _missing(side: Side, counts: Counts, other: Counts, names: tuple[str, ...]) -> str:
     missing = np.flatnonzero((counts.rows == 0) & (other.rows > 0))
     if not len(missing):
         return ""
@@ -396,7 +286,7 @@ def _missing(side: _Side, counts: Counts, other: Counts, names: tuple[str, ...])
     return f"{side.name} has no row of {classes} that the other set has ({some}); what they cost stands under class mix"
 
 
-def _relabelled(side: _Side) -> str:
+def _relabelled(side: Side) -> str:
     if not side.relabelled:
         return ""
     left_out = len(side.given.label) - len(side.cleaned.label)

@@ -8,7 +8,8 @@ inputs that both sets have. The gap then is what is lost from P to S, at S from 
 
 with R = 1 where the model is right. Expectations over S are means over the rows of P, or of Q, with weights that follow
 from ``pi(x)``, the probability that a row with these features is the target's. Only rows that both sets have tell
-anything of Y given X; where there are hardly any, the split is refused.
+anything of Y given X; where there are hardly any, or where the rows weighted to be alike are not, as
+`gapscope.gaps.likeness` sees, the split is refused.
 
 Rows of which the other set has hardly any (its density is less than a fiftieth of the sum of both) are outside the
 shared support, on either side; their part of the X-shift is separated as novel X.
@@ -28,15 +29,11 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from gapscope.core.errors import InputError
+from gapscope.gaps.likeness import Likeness, Weighted, likeness
 from gapscope.inference import interval_of, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
 
 Array = np.ndarray
-# Below this share of effective rows on either side there is no overlap to speak of.
-LEAST_EFFECTIVE = 0.05
-# The least that the two sets must have in common: at most twice the errors of a classifier that tells them apart. Few
-# rows calibrate no probability near 0 or 1, so that perfectly separated small sets still seem to overlap by weights.
-LEAST_COMMON = 0.05
 # A row is outside the shared support where the other set has less than this share of the density of both.
 NOVEL = 0.02
 UNLABELLED = -1
@@ -60,6 +57,14 @@ class Rows:
         Cross-fitted, calibrated probability that a row with these features is the target's, at the sets' own sizes.
     weight : (n,) float or None
         What each row counts, for example so that both sets have one class mix; None for 1 each.
+    looks : (n, q) float or None
+        Cross-fitted scores of other classifiers of the two sets, in the order of `gapscope.shifts.looks`; NaN for rows
+        that these did not look at.
+    near : (n,) float or None
+        1 for a row in the neighbourhood of a row of the other set, 0 for others; NaN as above.
+    expected : (n,) float or None
+        How likely the row is to be right by what is known of it without its label, the same rule for both sets. Where
+        rows of S differ in it, that much counts as X-shift and not as Y given X; None for no such rule.
     """
 
     sample_id: Array
@@ -67,6 +72,9 @@ class Rows:
     right: Array
     domain: Array
     weight: Array | None = None
+    looks: Array | None = None
+    near: Array | None = None
+    expected: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +100,8 @@ class Disde:
         The same by the number of rows.
     novel_share
         Share of the rows of each set that are outside the shared support, by the caller's weights.
-    overlap
-        Whether there is enough of S in both sets.
-    refused
-        The sentence that says why not, or nothing. The whole gap is then novel X, and not separable.
+    alike
+        Whether anything can be said of shared inputs; where not, the whole gap is novel X, and not separable.
     """
 
     gap: float
@@ -110,8 +116,17 @@ class Disde:
     effective_rows: tuple[float, float]
     effective_share: tuple[float, float]
     novel_share: tuple[float, float]
-    overlap: bool
-    refused: str = ""
+    alike: Likeness
+
+    @property
+    def refused(self) -> str:
+        """The sentence that says why the terms are not separated; empty where they are."""
+        return self.alike.refused
+
+    @property
+    def overlap(self) -> bool:
+        """Whether they are separated."""
+        return not self.refused
 
 
 def disde(
@@ -150,13 +165,15 @@ def disde(
     effective = tuple(side.effective_rows for side in sides)
     share = tuple(side.effective_rows / len(side.rows.label) for side in sides)
     novel = tuple(side.novel_share for side in sides)
-    refused = _refusal(share, novel, sum(side.astray for side in sides))
-    terms = _all_novel if refused else _terms
+    alike = likeness(*(side.weighted for side in sides), novel)
+    terms = _all_novel if alike.refused else _terms
     whole = [_Means.of(side.total) for side in sides]
     by_class = [_Means.of(side.by_class(k), side.total) for side in sides]
     copies = [_Means.of(side.resampled(seed, replicates)) for side in sides]
     drawn = terms(copies, copies)
-    spans = [_UNKNOWN if refused and name != "novel_x" else interval_of(one) for name, one in drawn._asdict().items()]
+    spans = [
+        _UNKNOWN if alike.refused and name != "novel_x" else interval_of(one) for name, one in drawn._asdict().items()
+    ]
     return Disde(
         float(whole[0].right - whole[1].right),
         *terms(by_class, whole),
@@ -166,8 +183,7 @@ def disde(
         effective_rows=effective,
         effective_share=share,
         novel_share=novel,
-        overlap=not refused,
-        refused=refused,
+        alike=alike,
     )
 
 
@@ -179,11 +195,13 @@ def _labelled(rows: Rows, name: str) -> Rows:
         raise InputError(f"the columns of the {name} have {[len(column) for column in columns]} rows; give one of each")
     known = columns[1] != UNLABELLED
     sample_id, label, right, domain, weight = (column[known] for column in columns)
+    more = (rows.looks, rows.near, rows.expected)
+    more = (None if column is None else np.asarray(column)[known] for column in more)
     if not weight.sum() > 0:
         raise InputError(f"the {name} has no labelled row that weighs anything; a gap needs labels on both sides")
     if not (np.isfinite(weight).all() and (weight >= 0).all() and ((domain >= 0) & (domain <= 1)).all()):
         raise InputError(f"the {name} has weights below 0 or domain scores outside 0…1; both must be finite")
-    return Rows(sample_id, label, right.astype(np.float64), domain, weight / weight.mean())
+    return Rows(sample_id, label, right.astype(np.float64), domain, weight / weight.mean(), *more)
 
 
 def _shared(sides: Sequence[Rows], alpha: float, classes: int) -> list[Array]:
@@ -224,26 +242,6 @@ def _reweighted(sides: Sequence[Rows], odds: Sequence[Array], up: Sequence[Array
     return [result.x @ column for column in columns]
 
 
-def _refusal(effective: tuple[float, float], novel: tuple[float, float], common: float) -> str:
-    reason = "other inputs and other labels for the same inputs cannot be separated"
-    if common < LEAST_COMMON:
-        return (
-            f"No overlap: the features tell the two sets apart, so that they have at most {common:.1%} of their rows "
-            f"in common ({LEAST_COMMON:.0%} are needed); {reason}."
-        )
-    if min(effective) < LEAST_EFFECTIVE:
-        return (
-            f"No overlap: of the reference {effective[0]:.1%} of the rows, and of the target {effective[1]:.1%}, would "
-            f"count in a population that both share ({LEAST_EFFECTIVE:.0%} are needed); {reason}."
-        )
-    if max(novel) > 1 - LEAST_EFFECTIVE:
-        return (
-            f"No overlap: {novel[0]:.1%} of the reference and {novel[1]:.1%} of the target have no counterpart in the "
-            f"other set; {reason}."
-        )
-    return ""
-
-
 class _Means(NamedTuple):
     """What the terms are made from, each of any shape (one number, or one for each class or replicate).
 
@@ -253,6 +251,8 @@ class _Means(NamedTuple):
         Weight of the rows, and of the right ones among them.
     shared_mass, shared_right
         The same in S.
+    shared_expected
+        Weight of the rows in S that one expects to be right, whatever their labels.
     novel
         The four again, of the rows outside the shared support alone.
     """
@@ -261,28 +261,28 @@ class _Means(NamedTuple):
     right: Array
     shared_mass: Array
     shared_right: Array
+    shared_expected: Array
     novel: Array
 
     @classmethod
     def of(cls, sums: Array, total: Array | None = None) -> "_Means":
-        """From ``sums : (…, 8)``, as shares of `total`; NaN where that is 0."""
+        """From ``sums : (…, 9)``, as shares of `total`; NaN where that is 0."""
         total = sums if total is None else total
-        scale = total[..., [0, 0, 2, 2] * 2]
+        scale = total[..., [0, 0, 2, 2, 2, 0, 0, 2, 2]]
         means = np.divide(sums, scale, out=np.full(np.broadcast(sums, scale).shape, np.nan), where=scale > 0)
-        return cls(*np.moveaxis(means[..., :4], -1, 0), novel=np.moveaxis(means[..., 4:], -1, 0))
-
-    def moved(self, centre: Array) -> Array:
-        """What accuracy loses on the way from this population to S, as deviations from `centre`."""
-        return self.right - self.shared_right - centre * (self.mass - self.shared_mass)
+        return cls(*np.moveaxis(means[..., :5], -1, 0), novel=np.moveaxis(means[..., 5:], -1, 0))
 
     def novelty(self, centre: Array) -> Array:
-        """The part of `moved` that comes from rows outside the shared support."""
+        """What accuracy loses from this population to S by its rows outside the shared support, as a deviation from
+        `centre`.
+        """
         mass, right, shared_mass, shared_right = self.novel
         return right - shared_right - centre * (mass - shared_mass)
 
-    def shared(self, centre: Array) -> Array:
-        """Accuracy on S, as a deviation from `centre`."""
-        return self.shared_right - centre * self.shared_mass
+    @property
+    def beyond(self) -> Array:
+        """Accuracy on S beyond what one expects of its rows."""
+        return self.shared_right - self.shared_expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,10 +299,11 @@ class _Side:
         return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
     @property
-    def astray(self) -> float:
-        """Share of the rows that look more like the other set's than like this one's own, ties counting half."""
-        beyond = (self.share > 0.5) + 0.5 * (self.share == 0.5)
-        return float(self.rows.weight @ beyond / self.rows.weight.sum())
+    def weighted(self) -> Weighted:
+        unknown = np.full((len(self.share), 1), np.nan)
+        looks = unknown if self.rows.looks is None else self.rows.looks
+        near = unknown[:, 0] if self.rows.near is None else self.rows.near
+        return Weighted(self.rows.weight, self.share, looks, near)
 
     @property
     def novel_share(self) -> float:
@@ -310,10 +311,12 @@ class _Side:
 
     @cached_property
     def values(self) -> Array:
-        """What is summed, ``(n, 8)``; see `_Means`."""
+        """What is summed, ``(n, 9)``; see `_Means`."""
         own, shared = self.rows.weight, self.rows.weight * self.share
+        expected = np.zeros(len(own)) if self.rows.expected is None else self.rows.expected
         columns = np.stack([own, own * self.rows.right, shared, shared * self.rows.right], axis=1)
-        return np.concatenate([columns, columns * (self.share < NOVEL)[:, None]], axis=1)
+        novel = columns * (self.share < NOVEL)[:, None]
+        return np.concatenate([columns, (shared * expected)[:, None], novel], axis=1)
 
     @property
     def total(self) -> Array:
@@ -339,11 +342,12 @@ def _terms(sides: Sequence[_Means], whole: Sequence[_Means]) -> _Terms:
     population sum to 1. Novel rows are compared with S as their own set labels it.
     """
     centres = [one.shared_right for one in whole]
-    middle = (centres[0] + centres[1]) / 2
+    middle, beyond = (centres[0] + centres[1]) / 2, (whole[0].beyond + whole[1].beyond) / 2
     reference, target = sides
-    x_shift = reference.moved(middle) - target.moved(middle)
+    lost = [one.right - middle * one.mass for one in sides]
     novel = reference.novelty(centres[0]) - target.novelty(centres[1])
-    return _Terms(x_shift - novel, novel, reference.shared(middle) - target.shared(middle))
+    given = reference.beyond - target.beyond - beyond * (reference.shared_mass - target.shared_mass)
+    return _Terms(lost[0] - lost[1] - novel - given, novel, given)
 
 
 def _all_novel(sides: Sequence[_Means], whole: Sequence[_Means]) -> _Terms:

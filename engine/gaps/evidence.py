@@ -19,8 +19,10 @@ from gapscope.predictions.confusions import confusion_counts
 from gapscope.probes.model import Classifier, unit_rows
 from gapscope.probes.rules.linear import Linear
 from gapscope.runs.folder import RunFolder
-from gapscope.shifts.confidence import WithConfidence
+from gapscope.shifts.confidence import Sureness, WithConfidence
 from gapscope.shifts.domain import DomainScores, domain_scores
+from gapscope.shifts.looks import Looks, looks
+from gapscope.store import View
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import ClassMoments
 
@@ -58,6 +60,7 @@ def evidence_of(
     return Evidence(
         domain,
         None if domain is None else _mix_odds(model, sides, workers, progress),
+        None if domain is None else _looks(model, views, made, seed),
         part("features", lambda: _attribution(model, sides, workers, progress)),
         part("reasons", lambda: reasons(model, *views, **where, domains=domain)),
         part("remedies", lambda: try_remedies(model, *views, **where, replicates=replicates, seed=seed)) or (),
@@ -74,6 +77,11 @@ def _domain(model: Classifier, sides: Sequence[Side], workers: Workers, progress
         return domain_scores(*views, **where)
     seen = WithConfidence(model.probabilities)
     return domain_scores(*views, change=seen, emphasis=seen.emphasis(views[0].store.dim), **where)
+
+
+def _looks(model: Classifier, views: Sequence[View], made: RunFolder, seed: int) -> Looks:
+    with made.timed("looks"):
+        return looks(*views, seed=seed, confidence=Sureness(model.probabilities) if model.probabilistic else None)
 
 
 def _mix_odds(

@@ -10,7 +10,8 @@ from gapscope.blocks.formats import counted, in_brackets, listed, percent, point
 from gapscope.evaluation.measures import measure_blocks
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, pair_blocks
-from gapscope.gaps.words import ADVICE, ORACLE, READINGS, cause, remedy
+from gapscope.gaps.sentences import INPUTS
+from gapscope.gaps.words import ADVICE, ORACLE, READINGS, UNKNOWN_INPUTS, UNSEPARATED, cause, remedy
 from gapscope.inference import adjusted
 from gapscope.runs.run import FIGURES, Run
 
@@ -93,6 +94,16 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
     return Answer.of(headline(account), parts)
 
 
+def shown_terms(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The terms of a breakdown, without those that could not be separated from another."""
+    apart = account.get("inputs") in UNSEPARATED
+    return [term for term in account["terms"] if not (apart and term["name"] in INPUTS and term["low"] is None)]
+
+
+def _cause(account: Mapping[str, Any], term: Mapping[str, Any]) -> str:
+    return cause(term["name"], account.get("inputs", "separated"))
+
+
 def largest_term(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The term that moves accuracy most in the direction of the gap."""
     sign = 1 if account["gap"]["value"] >= 0 else -1
@@ -106,7 +117,7 @@ def _cause_text(account: Mapping[str, Any]) -> str:
         return ""
     part, whole = points(largest["value"]), points(account["gap"]["value"])
     share = f"all of the {whole}" if part == whole else f"{part.split()[0]} of the {whole}"
-    return f"{'Only' if part == whole else 'Mostly'} {cause(largest['name'])}, {share}: {largest['meaning']}."
+    return f"{'Only' if part == whole else 'Mostly'} {_cause(account, largest)}, {share}: {largest['meaning']}."
 
 
 def _classes_text(run: Run) -> str:
@@ -157,7 +168,11 @@ def _remedies_text(run: Run) -> list[str]:
 
 def _advice(account: Mapping[str, Any]) -> str:
     largest = largest_term(account)
-    return ADVICE.get(largest["name"], "") if largest and account["gap"]["value"] > 0 else ""
+    if largest is None or account["gap"]["value"] <= 0:
+        return ""
+    if largest["name"] == "novel_x" and account.get("inputs") == "unknown":
+        return UNKNOWN_INPUTS
+    return ADVICE.get(largest["name"], "")
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:
@@ -171,9 +186,10 @@ def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:
 
 def breakdown_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
     """The terms, which sum to the gap."""
-    rows = [[cause(term["name"]), of_row(term)] for term in account["terms"]]
+    terms = shown_terms(account)
+    rows = [[_cause(account, term), of_row(term)] for term in terms]
     rows.append(["the gap, their sum", of_row(account["gap"])])
-    meanings = [[cause(term["name"]), upper(term["meaning"])] for term in account["terms"]]
+    meanings = [[_cause(account, term), upper(term["meaning"])] for term in terms]
     about = (
         "The terms sum to the gap. A term says how accuracy would move if only this differed between the sets; "
         "positive points are accuracy lost."
@@ -200,7 +216,7 @@ def _waterfall(run: Run, account: Mapping[str, Any]) -> list[Block]:
     largest = largest_term(account)
     alt = f"Waterfall from {percent(account['reference']['accuracy'])} to {percent(account['target']['accuracy'])}"
     if largest:
-        alt += f"; the largest step is {cause(largest['name'])}, {points(largest['value'])}"
+        alt += f"; the largest step is {_cause(account, largest)}, {points(largest['value'])}"
     return [Figure("ledger", run.place / FIGURES / "ledger.png", alt, f"{upper(alt)}.")]
 
 

@@ -5,10 +5,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gapscope.gaps.classes import ClassDrops
+from gapscope.gaps.likeness import Likeness
 from gapscope.gaps.mix import Counts
 
 NOTHING = "nothing beyond what sets of this size show by chance"
 NEGLIGIBLE = 0.0005
+# The terms that rest on which inputs both sets have.
+INPUTS = ("x_shift", "novel_x", "y_given_x")
 # For each term what it says when it costs accuracy, and when it wins some.
 MEANINGS = {
     "label_noise": (
@@ -45,7 +48,7 @@ class Context(NamedTuple):
 
     drops: ClassDrops
     counts: list[Counts]
-    inseparable: bool = False
+    alike: Likeness | None = None
 
 
 class _Term(Protocol):
@@ -61,15 +64,25 @@ def meaning(term: _Term, context: Context) -> str:
         return _noise(context.drops)
     if term.name == "class_mix" and np.array_equal(*(one.share for one in context.counts)):
         return "both sets have their classes in the same proportions"
-    if context.inseparable and term.name in ("x_shift", "y_given_x"):
-        return "cannot be separated from novel X, because the sets share hardly any inputs"
-    if context.inseparable and term.name == "novel_x":
-        return "the target's inputs look like none of the reference's, so all that the classes lost counts here"
+    if context.alike is not None and context.alike.refused and term.name in INPUTS:
+        return _unseparated(term, context.alike)
     if not np.isfinite(term.low) or term.low <= 0 <= term.high:
         return NOTHING
     if abs(term.value) < NEGLIGIBLE:
         return "next to nothing"
     return MEANINGS[term.name][0 if term.value > 0 else 1]
+
+
+def _unseparated(term: _Term, alike: Likeness) -> str:
+    """The sentence of a term about inputs where nothing can be said of shared ones."""
+    if term.name != "novel_x":
+        return "cannot be separated; all that the classes lost stands together"
+    if alike.differ:
+        return (
+            "all that the classes lost: it goes with inputs unlike those of the reference; what other labels add to it "
+            "cannot be known"
+        )
+    return "all that the classes lost: too few rows to tell other inputs from other labels"
 
 
 def _noise(drops: ClassDrops) -> str:

@@ -12,6 +12,11 @@ CAUSES: Mapping[str, str] = {
     "novel_x": "inputs unlike those of the reference (novel X)",
     "y_given_x": "other labels for inputs that look alike (Y given X)",
 }
+# What the input terms are together where they cannot be separated, by what is known of the inputs.
+UNSEPARATED: Mapping[str, str] = {
+    "differ": "inputs unlike those of the reference (other labels cannot be excluded)",
+    "unknown": "other inputs or other labels, which these sets cannot separate",
+}
 # What helps against each cause, beside the remedies that were tried.
 ADVICE: Mapping[str, str] = {
     "class_mix": "Weight the evaluation or the classifier by the target's class shares; the model itself is sound.",
@@ -24,6 +29,10 @@ ADVICE: Mapping[str, str] = {
     "common_drop": "Look for what changed in all images: resolution, compression, light, preprocessing.",
     "class_drop": "Look at the classes named here and at what they are predicted as.",
 }
+UNKNOWN_INPUTS = (
+    "Collect more labelled images of the target, or look at its most confident errors: they show labels that "
+    "follow other rules."
+)
 ORACLE = "oracle"
 REMEDIES: Mapping[str, str] = {
     "prior": "adapt to the target's class shares",
@@ -49,8 +58,10 @@ READINGS: Mapping[str, str] = {
 }
 
 
-def cause(name: str) -> str:
-    """A term of the breakdown in plain words."""
+def cause(name: str, inputs: str = "separated") -> str:
+    """A term of the breakdown in plain words; `inputs` is what is known of the inputs of both sets."""
+    if name == "novel_x" and inputs in UNSEPARATED:
+        return UNSEPARATED[inputs]
     return CAUSES.get(name, name.replace("_", " "))
 
 

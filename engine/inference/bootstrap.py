@@ -1,8 +1,9 @@
 """A bootstrap whose replicates depend on the seed and the sample ids alone, and on no order, chunk or worker.
 
 Each row draws its own multiplicity for each replicate, Poisson with mean 1, from a hash of (seed, replicate, sample
-id). Rows of one image get the same multiplicities wherever they appear, so that two models on the same images, or one
-model before and after a repair, are resampled as pairs.
+id). Rows with one id get the same multiplicities wherever they appear, so that two models on the same images, or one
+model before and after a repair, are resampled as pairs. Rows of two sets must have one id only where they are the same
+image; `gapscope.gaps.keys` sees to that.
 
 References
 ----------
@@ -25,7 +26,7 @@ GRAIN = 2.0**-24
 TABLE = pdtr(np.arange(20), 1.0)
 
 
-def _mixed(number: np.ndarray) -> np.ndarray:
+def mixed(number: np.ndarray) -> np.ndarray:
     """SplitMix64's output function: a bijection of 64-bit words that looks random."""
     number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -35,9 +36,9 @@ def _mixed(number: np.ndarray) -> np.ndarray:
 def poisson_weights(seed: int, replicates: int, sample_id: np.ndarray) -> np.ndarray:
     """Multiplicities ``(replicates, n) uint8`` of the rows with ``sample_id : (n,) int64``."""
     with np.errstate(over="ignore"):
-        keys = _mixed(_mixed(np.array([seed], np.uint64)) + np.arange(1, replicates + 1, dtype=np.uint64) * GOLDEN)
-        ids = _mixed(np.asarray(sample_id).astype(np.uint64) * GOLDEN)
-        words = _mixed(ids[None, :] + keys[:, None])
+        keys = mixed(mixed(np.array([seed], np.uint64)) + np.arange(1, replicates + 1, dtype=np.uint64) * GOLDEN)
+        ids = mixed(np.asarray(sample_id).astype(np.uint64) * GOLDEN)
+        words = mixed(ids[None, :] + keys[:, None])
     uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.searchsorted(TABLE, uniform, side="right").astype(np.uint8)
 

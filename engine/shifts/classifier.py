@@ -16,6 +16,7 @@ combination test".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from gapscope.inference import Verdict
 from gapscope.inference.interval import LEVEL
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.shifts.domain import LEAST_ROWS, DomainScores, domain_scores
+from gapscope.shifts.looks import looks
 from gapscope.shifts.separation import area_under_curve, balanced_accuracy
 from gapscope.summaries import Moments
 
@@ -177,10 +179,25 @@ class ClassifierTest:
         scores = _scores(pair)
         columns = carriers(scores.direction, pair.reference.moments, pair.target.moments)
         result = verdicts(scores, pair, f"; it goes along {_named(columns['domain_correlation'])}")
+        result.append(_strongest(pair))
         if self.head is not None:
             seen = _scores(pair, RowSpace.of(self.head))
             result += verdicts(seen, pair, "; this is what the classifier's own head can see", "c2st_head")
         return Findings(result, columns)
+
+
+def _strongest(pair: Pair) -> Verdict:
+    """What the strongest of several classifiers of small samples says: `gap` speaks of shared inputs by the same."""
+    found = looks(pair.reference.view, pair.target.view, seed=pair.options.seed)
+    best, auc = max(
+        ((look.name, area_under_curve(look.reference, look.target)) for look in found.each), key=itemgetter(1)
+    )
+    (n, m), kinds = found.rows, len(found.each)
+    sentence = (
+        f"The strongest of {kinds} classifiers ({best}), trained on most of the first {n:,} and {m:,} rows, picks the "
+        f"target's row of a pair that it has not seen in {auc:.1%} of cases, where chance gives 50 %."
+    )
+    return Verdict("c2st_strongest_auc", auc, sentence, null=0.5, n=n + m)
 
 
 def _too_few(name: str, pair: Pair) -> Verdict:

@@ -9,12 +9,37 @@ Array = np.ndarray
 Change = Callable[[Array], Array]
 
 
+COLUMNS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Sureness:
+    """How sure a classifier is, in three columns: the best probability, the entropy, and the log odds of best against
+    second; picklable.
+
+    Attributes
+    ----------
+    probabilities
+        Features ``(n, d)`` to ``(n, k)``.
+    """
+
+    probabilities: Change
+
+    def __call__(self, x: Array) -> Array:
+        """``(n, 3)`` float64; zeros for a single class."""
+        p = np.maximum(np.asarray(self.probabilities(x), np.float64), 1e-12)
+        if p.shape[1] < 2:
+            return np.zeros((len(x), COLUMNS))
+        second, best = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:].T
+        return np.stack([best, -(p * np.log(p)).sum(axis=1), np.log(best / second)], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class WithConfidence:
     """A change that sets beside the features how sure a classifier is; picklable.
 
     A model errs where it is unsure, and how sure it is is no linear function of features. A domain classifier that is
-    to explain lost accuracy should see it: the best probability, the entropy, and the log odds of best against second.
+    to explain lost accuracy should see it.
 
     Attributes
     ----------
@@ -29,13 +54,8 @@ class WithConfidence:
         """The `emphasis` ``(dim + 3,)`` with which the three count as much as all ``dim`` features together; else they
         drown among a thousand others.
         """
-        return np.append(np.ones(dim), np.full(3, np.sqrt(max(dim / 3, 1))))
+        return np.append(np.ones(dim), np.full(COLUMNS, np.sqrt(max(dim / COLUMNS, 1))))
 
     def __call__(self, x: Array) -> Array:
         """Features ``(n, d + 3)`` float32."""
-        p = np.maximum(np.asarray(self.probabilities(x), np.float64), 1e-12)
-        if p.shape[1] < 2:
-            return np.concatenate([x, np.zeros((len(x), 3))], axis=1).astype(np.float32)
-        second, best = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:].T
-        sure = np.stack([best, -(p * np.log(p)).sum(axis=1), np.log(best / second)], axis=1)
-        return np.concatenate([x, sure], axis=1).astype(np.float32)
+        return np.concatenate([x, Sureness(self.probabilities)(x)], axis=1).astype(np.float32)

@@ -107,6 +107,11 @@ class Selected:
         """The ``sample_id`` of every kept row, ``(n,) int64``, in order; no embedding is read."""
         return self.store.sample_ids()[_positions(self.bits)]
 
+    def digests(self) -> np.ndarray | None:
+        """A hash of what each kept row was made from, ``(n,) uint64``, in order; None where it is not known."""
+        result = self.store.digests()
+        return None if result is None else result[_positions(self.bits)]
+
     def is_synthetic(self, piece: Piece) -> np.ndarray:
         """Which of the kept rows of `piece` a generator has made, ``(n,) bool``."""
         rows = _positions(self.bits)[piece.start : piece.stop]

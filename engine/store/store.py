@@ -14,7 +14,7 @@ from gapscope.core.files import damaged, read_sealed, read_table, seal_of
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece, pieces_of, spans_of
-from gapscope.store.read import PartFile, read_chunk, read_span
+from gapscope.store.read import PartFile, read_chunk, read_footer, read_span
 from gapscope.store.rows import View
 from gapscope.store.write import HEAD, REJECTED, check_sizes, part_files, read_manifest
 
@@ -104,6 +104,13 @@ class EmbeddingStore:
         """The class index of every row, ``(n,) int32``, in store order; no embedding is read."""
         columns = map(np.asarray, self._column("label", Piece(0, self.rows)))
         return np.concatenate([np.empty(0, np.int32), *columns])
+
+    def digests(self) -> np.ndarray | None:
+        """A 64-bit hash of what each row was made from, ``(n,) uint64``, in store order; None where it is not known."""
+        if not all("digest" in read_footer(part.place).metadata.schema.to_arrow_schema().names for part in self._parts):
+            return None
+        columns = map(np.asarray, self._column("digest", Piece(0, self.rows)))
+        return np.concatenate([np.empty(0, np.uint64), *columns])
 
     def _column(self, name: str, piece: Piece) -> Iterator[pa.ChunkedArray]:
         """A column's values in each span of `piece`."""
