@@ -254,7 +254,23 @@ def reason_blocks(run: Run) -> list[Block]:
         "its share of the images."
     )
     table = Table("Reasons for errors on the target", columns, cells)
-    return [Heading("reasons", "Reasons"), table, Sentence(about)] if cells else []
+    known = run.json("reasons-known") or {}
+    sentences = [about, *_precision_text(known.get("precision")), *_left_out_texts(known.get("left_out") or {})]
+    return [Heading("reasons", "Reasons"), table, *map(Sentence, sentences)] if cells else []
+
+
+def _precision_text(precision: float | None) -> list[str]:
+    if precision is None:
+        return []
+    return [
+        f"Of the likely label errors about {percent(precision)} are wrong labels, by the second class of a second "
+        "opinion; the others are hard images."
+    ]
+
+
+def _left_out_texts(left_out: Mapping[str, str]) -> list[str]:
+    """Which reasons are not given, and why."""
+    return [f"{upper(code.replace('_', ' '))} is not given: {why}." for code, why in left_out.items()]
 
 
 def _share(value: float | None) -> Any:

@@ -8,15 +8,12 @@
 * ``far_from_training``, ``very_far_from_training``: stranger than 95 % and 99 % of reference rows. Strangeness is
   measured from the first half of the reference and calibrated on the second, which the measure has not seen.
 * ``domain_direction``: the domain classifier finds the row more like the target than 95 % of the reference rows.
-* ``likely_label_error``: confident learning: another class has the probability that its own members have on average,
-  and the label less than 95 % of the reference labels have. A model that is surely wrong looks the same.
+* ``likely_label_error``: the model and a second opinion, learnt from the other labels of the target, agree on another
+  class, in a region where at least half of such labels are wrong by estimate; see `gapscope.gaps.label_errors`.
 
-A code describes and does not prove. Whether it has to do with errors is seen by comparing its share of the errors with
-its share of all rows.
-
-References
-----------
-Northcutt, Jiang and Chuang (2021), "Confident learning: estimating uncertainty in dataset labels".
+A code that more than half of the rows would carry tells none apart, and one whose precision cannot be known is not
+given: no row has it, and the table's metadata say why. A code describes and does not prove. Whether it has to do with
+errors is seen by comparing its share of the errors with its share of all rows.
 """
 
 import json
@@ -33,6 +30,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
 from gapscope.gaps.distance import DISTANCES, Reference, Score
+from gapscope.gaps.label_errors import label_errors, second_opinion
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
@@ -41,8 +39,11 @@ from gapscope.stream import CHUNK_ROWS, Workers, each
 
 Array = np.ndarray
 DISTANCE = "relative-mahalanobis"
-CLOSE, FAR, VERY_FAR, ALONG, LOW = 0.10, 0.95, 0.99, 0.95, 0.05
+CLOSE, FAR, VERY_FAR, ALONG = 0.10, 0.95, 0.99, 0.95
 TOP_FEW = 3
+# Share of the rows beyond which a code tells none apart.
+MOST_ROWS = 0.5
+ERRORS = "likely_label_error"
 # Confusable are the fewest pairs of classes that hold this share of the reference's errors, but no more than so many.
 PAIR_SHARE, MOST_PAIRS = 0.5, 50
 METADATA = b"gapscope.thresholds"
@@ -69,8 +70,6 @@ class Thresholds:
         Strangeness.
     domain
         P(target | x).
-    low
-        Probability of the label.
     """
 
     closeness: float
@@ -78,7 +77,6 @@ class Thresholds:
     far: float
     very_far: float
     domain: float
-    low: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +163,8 @@ def reasons(
 ) -> pa.Table:
     """The reasons table of the target, in the order of the view; `REASONS_SCHEMA` has its columns.
 
-    Two or three reads of the reference and one of the target. Memory: the table, 55 bytes a row and its path; a row of
-    the reference costs as much while the thresholds are found.
+    Two or three reads of the reference and three of the target. Memory: the table, 55 bytes a row and its path; a row
+    of the reference costs as much while the thresholds are found.
 
     Parameters
     ----------
@@ -202,7 +200,49 @@ def reasons(
         for index, part in enumerate(parts)
     ]
     table = pa.concat_tables(tables) if tables else REASONS_SCHEMA.empty_table()
-    return table.replace_schema_metadata({METADATA: json.dumps(asdict(limits) | {"distance": distance})})
+    table, about = _with_label_errors(table, target, theirs, width, workers, progress)
+    table, left_out = _telling_apart(table)
+    about["left_out"] |= left_out
+    return table.replace_schema_metadata({METADATA: json.dumps(asdict(limits) | {"distance": distance} | about)})
+
+
+def _with_label_errors(
+    table: pa.Table, target: View, classes: Array, width: int, workers: Workers, progress: Progress
+) -> tuple[pa.Table, dict]:
+    """The table with the rows whose label is probably wrong, and what is known of them."""
+    opinion = second_opinion(target, workers, progress) if table.num_rows else None
+    if opinion is not None:
+        opinion |= {name: classes[opinion[name]] for name in ("best", "second")}
+    label, predicted = (table[name].to_numpy() for name in ("label", "predicted"))
+    found = label_errors(label, predicted, opinion, width)
+    table = _replaced(table, ERRORS, found.named)
+    if found.reason:
+        return table, {"left_out": {ERRORS: found.reason}}
+    return table, {"left_out": {}, "precision": found.precision}
+
+
+def _telling_apart(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """The table without the codes that more than half of its rows have, and why each is left out."""
+    left_out = {}
+    for code in CODES:
+        share = float(table[code].to_numpy().mean()) if table.num_rows else 0.0
+        if share > MOST_ROWS:
+            left_out[code] = f"{100 * share:.1f} % of the images would have it, so that it tells few apart"
+            table = _replaced(table, code, np.zeros(table.num_rows, bool))
+    return table, left_out
+
+
+def _replaced(table: pa.Table, code: str, carried: Array) -> pa.Table:
+    place = REASONS_SCHEMA.get_field_index(code)
+    return table.set_column(place, REASONS_SCHEMA.field(place), pa.array(carried))
+
+
+def about_codes(table: pa.Table) -> tuple[dict[str, str], float | None]:
+    """Which codes of a reasons table are not given and why; the share of the likely label errors that are wrong by
+    estimate, None where none are named.
+    """
+    about = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+    return about.get("left_out", {}), about.get("precision")
 
 
 def _check(reference: View, target: View, domains: Domains | None, distance: str) -> None:
@@ -235,7 +275,6 @@ def thresholds(result: dict[str, Array], half: int, domain: Array | None) -> Thr
         far=_quantile(strange, FAR),
         very_far=_quantile(strange, VERY_FAR),
         domain=_quantile(np.zeros(0) if domain is None else np.asarray(domain), ALONG),
-        low=_quantile(result["label_probability"], LOW),
     )
 
 
@@ -273,7 +312,6 @@ def coded(result: dict[str, Array], limits: Thresholds, pairs: Array, domain: Ar
     wrong = known & (label != predicted)
     rival = np.where(wrong, label, result["runner_up"])
     close = result["probability"] - result["runner_up_probability"] <= limits.closeness
-    suggestion = result["suggested"]
     columns = dict(result) | {
         "right": pa.array(~wrong, mask=~known),
         "domain": domain,
@@ -283,10 +321,7 @@ def coded(result: dict[str, Array], limits: Thresholds, pairs: Array, domain: Ar
         "far_from_training": result["strangeness"] > limits.far,
         "very_far_from_training": result["strangeness"] > limits.very_far,
         "domain_direction": domain > limits.domain,
-        "likely_label_error": known
-        & (suggestion >= 0)
-        & (suggestion != label)
-        & (result["label_probability"] < limits.low),
+        ERRORS: np.zeros(len(label), bool),
     }
     arrays = [_column(columns[field.name], field) for field in REASONS_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=REASONS_SCHEMA)
@@ -328,12 +363,14 @@ class CodeShare:
 def code_shares(table: pa.Table) -> tuple[CodeShare, ...]:
     """The shares of every code over the labelled rows of a reasons table, and of rows without any code.
 
-    A row may carry several codes, so the shares do not add up to one. The domain direction is left out where no domain
-    scores were given.
+    A row may carry several codes, so the shares do not add up to one. Codes that are not given have none, nor has the
+    domain direction where no domain scores were given.
     """
     table = table.filter(pc.is_valid(table["right"]))
     wrong = ~table["right"].to_numpy().astype(bool)
+    left_out, _ = about_codes(table)
     judged = [code for code in CODES if code != "domain_direction" or table["domain"].null_count < len(table)]
+    judged = [code for code in judged if code not in left_out]
     codes = {code: table[code].to_numpy().astype(bool) for code in judged}
     codes["none"] = ~np.logical_or.reduce(list(codes.values()))
     return tuple(_share(code, carried, wrong) for code, carried in codes.items())

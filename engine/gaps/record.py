@@ -11,7 +11,7 @@ from gapscope.gaps.analysis import GapAnalysis
 from gapscope.gaps.breakdown import GapBreakdown
 from gapscope.gaps.figures import draw
 from gapscope.gaps.page import headline
-from gapscope.gaps.reasons import CodeShare, code_shares
+from gapscope.gaps.reasons import CodeShare, about_codes, code_shares
 from gapscope.predictions import Predictions
 from gapscope.runs.folder import RunFolder
 from gapscope.runs.result import finite
@@ -29,7 +29,10 @@ def write(analysis: GapAnalysis, made: RunFolder) -> None:
         made.write_table("features.parquet", pa.table(evidence.attribution.columns()))
     if evidence.reasons is not None:
         made.write_table("reasons.parquet", evidence.reasons)
-        write_json(made.place / "reasons.json", [_reason_json(one) for one in code_shares(evidence.reasons)])
+        left_out, precision = about_codes(evidence.reasons)
+        shares = [_reason_json(one) for one in code_shares(evidence.reasons)]
+        write_json(made.place / "reasons.json", shares)
+        write_json(made.place / "reasons-known.json", {"left_out": left_out, "precision": precision})
     write_json(made.place / "ledger.json", _breakdown_json(analysis), allow_nan=False)
     draw(analysis, made.place)
 

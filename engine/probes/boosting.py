@@ -110,7 +110,7 @@ def fit(
         "passes": 1 + passes,
         "seconds": perf_counter() - begun,
     }
-    return Classifier("boosting", rule, temperature=held.temperature(scores), details=details)
+    return Classifier("boosting", rule, temperature=held.temperature(scores, logits=True), details=details)
 
 
 @dataclass(frozen=True)

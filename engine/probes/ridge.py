@@ -7,7 +7,9 @@ negative of the other.) All it needs are moments: with ``S`` the scatter of the 
 count ``w_c`` times in all of these, which costs a second pass: the weights are known after the first.
 
 A penalty that nobody named is a share of the mean eigenvalue of ``S``, on standardised features, chosen by the accuracy
-on held-out rows: regression on indicators has no likelihood. One temperature then makes its scores fit as logits.
+on held-out rows: regression on indicators has no likelihood. One temperature then makes its scores fit as logits. Few
+held-out rows cannot tell it, so training rows speak too, each with the scores of the regression without that row, which
+follow from the one with it (Allen 1974, "The relationship between variable selection and data augmentation").
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,13 +28,15 @@ from gapscope.probes.imbalance import class_weights
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import Linear
-from gapscope.probes.training import Holdout, labels_of, moments_of, with_holdout
+from gapscope.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
 from gapscope.probes.units import RAW, STANDARDISED, scale_of, seen_as
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries import LabelledMoments, WeightedMoments
 
 Array = np.ndarray
+# Rows that tell a temperature to a few per cent.
+ENOUGH = 2000
 # Penalties as shares of the mean eigenvalue; the first is taken when there are no held-out rows to choose by.
 SHARES = (1e-3, 1e-6, 1e-5, 1e-4, 3e-4, 3e-3, 1e-2, 3e-2, 0.1, 1.0, 10.0)
 
@@ -94,6 +98,20 @@ class Regression:
         products = basis.T @ (2 * mass[:, None] * (means - origin)).T
         return cls(basis, np.maximum(eigenvalues, 0), products, origin, 2 * mass / mass.sum() - 1)
 
+    def left_out(self, rows: Holdout, alpha: float, mass: float) -> Array:
+        """Scores ``(n, p)`` of training rows by the regression without each of them, where all weigh one.
+
+        ``mass`` is the number of training rows. With the leverage h of a row and its target y, its score s becomes
+        ``s - h / (1 - h) (y - s)``.
+        """
+        weight, bias = self.solve(alpha)
+        inside = (rows.x - self.origin) @ self.basis
+        spectrum = np.maximum(self.eigenvalues + alpha, np.finfo(float).tiny)
+        leverage = np.minimum(1 / mass + np.square(inside) @ (1 / spectrum), 1 - 1e-6)[:, None]
+        scores = rows.x @ weight + bias
+        targets = np.where(np.arange(len(bias)) == rows.y[:, None], 1.0, -1.0)
+        return (scores - leverage / (1 - leverage) * (targets - scores)).astype(np.float32)
+
     def solve(self, alpha: float) -> tuple[Array, Array]:
         """``weight (d, p)`` and ``bias (p,)`` float64, on the features as they are stored.
 
@@ -154,7 +172,7 @@ def fit(
     """Train on `train`; the penalty with the best accuracy on `holdout` is taken unless `options` names one.
 
     Once it is chosen, the held-out rows join the others, for the price of one more eigendecomposition. One pass, two
-    where classes weigh differently; about as long as lda.
+    where classes weigh differently; about as long as lda. Up to 2,000 rows are read once more for the temperature.
 
     Raises
     ------
@@ -168,7 +186,8 @@ def fit(
     labels = labels_of(kept.moments, train)
     held = Holdout.of(holdout, labels)
     held_out = held.summary(labels)
-    table = list(tried(kept, settings, held))
+    more = _more_rows(train, labels, held, options)
+    table = list(tried(kept, settings, held, more))
     best = max(range(len(table)), key=lambda row: (table[row]["accuracy"], -table[row]["log_loss"]))
     setting = settings[best]
     labels = labels_of(everything.moments, rest)
@@ -181,6 +200,7 @@ def fit(
         "view": setting.view,
         "settings": table,
         **held_out,
+        **({} if more is None else {"left_out_rows": len(more.y)}),
         "rows": moments.total.n,
         "unlabelled": moments.classes.unlabelled,
         "class_rows": moments.classes.count.tolist(),
@@ -192,8 +212,20 @@ def fit(
     return Classifier("ridge", rule, probabilistic=len(held.y) > 0, temperature=temperature, details=details)
 
 
-def tried(weighed: Weighed, settings: Sequence[Setting], held: Holdout) -> Iterable[dict[str, Any]]:
-    """For each setting: its fields, the temperature that suits the held-out rows, and how they are then classified."""
+def _more_rows(train: View, labels: Labels, held: Holdout, options: ProbeOptions) -> Holdout | None:
+    """Training rows beside few held-out ones; None where these are enough, or where rows weigh differently."""
+    few = ENOUGH - len(held.y)
+    if few <= 0 or not len(held.y) or options.class_weight != "none":
+        return None
+    return Holdout.of(train.store.view(train.start, min(train.stop, train.start + few)), labels)
+
+
+def tried(
+    weighed: Weighed, settings: Sequence[Setting], held: Holdout, more: Holdout | None = None
+) -> Iterable[dict[str, Any]]:
+    """For each setting: its fields, the temperature that suits the held-out rows and `more` training rows, and how the
+    held-out rows are then classified.
+    """
     regressions = {
         view: Regression.of(weighed, scale_of(view, weighed.moments)) for view in {one.view for one in settings}
     }
@@ -202,6 +234,10 @@ def tried(weighed: Weighed, settings: Sequence[Setting], held: Holdout) -> Itera
         alpha = setting.penalty(regression)
         scores = held.scores(*regression.solve(alpha))
         temperature = held.temperature(scores)
+        if more is not None:
+            left_out = regression.left_out(more, alpha, float(weighed.moments.total.n))
+            both = Holdout(held.x, np.concatenate([held.y, more.y]))
+            temperature = both.temperature(np.concatenate([scores, left_out]))
         yield {
             "view": setting.view,
             "alpha": alpha,

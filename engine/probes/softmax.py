@@ -108,7 +108,7 @@ def fit(
         "class_rows": moments.classes.count.tolist(),
         "passes": 1,
     }
-    end = End((weight, bias), held.temperature(held.scores(weight, bias)))
+    end = End((weight, bias), held.temperature(held.scores(weight, bias), logits=True))
     several = len(labels.present) > 1 and options.epochs > 0
     if several and is_small(moments, options, SMALL):
         rows = train, with_holdout(train, holdout)
@@ -238,7 +238,7 @@ class Descent:
         return self._rows(state.settings[index]).scores(*state.averaged(index))
 
     def _temperature(self, state: Heads) -> float:
-        return self.held.temperature(self._scores(state, 0))
+        return self.held.temperature(self._scores(state, 0), logits=True)
 
     def _is_ahead(self, state: Heads) -> bool:
         """Whether the first head has less log-loss than its closed form on the held-out rows."""
@@ -273,7 +273,7 @@ class Descent:
         descended = merged or self._is_ahead(last)
         chosen = last.averaged(0) if descended else self.seen[head.unit].start
         scores = self._rows(head).scores(*chosen)
-        temperature = state.temperature if merged else self.held.temperature(scores)
+        temperature = state.temperature if merged else self.held.temperature(scores, logits=True)
         moments = self.seen[False].moments
         details = {
             "chosen": "descent" if descended else "closed form",

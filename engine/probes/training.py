@@ -188,17 +188,18 @@ class Holdout:
         name = treatment.replace("balanced-sampling", "balanced")
         return replace(self, class_weights=class_weights(name, counts) if weighs else None)
 
-    def temperature(self, scores: np.ndarray) -> float:
+    def temperature(self, scores: np.ndarray, *, logits: bool = False) -> float:
         """What to divide ``scores : (n, p)`` by for the least log-loss; 1 without held-out rows.
 
-        One number needs no more than the first `TEMPERATURE_SCORES` of them.
+        `logits` says that the scores were fitted as logarithms of probabilities, so that 1 is near and few rows are no
+        reason to leave it. One number needs no more than the first `TEMPERATURE_SCORES` of the scores.
         """
         rows = max(1, TEMPERATURE_SCORES // max(1, scores.shape[1]))
-        return 1 / best_temperature(scores[:rows], self.y[:rows])
+        return 1 / best_temperature(scores[:rows], self.y[:rows], spread=SPREAD if logits else np.inf)
 
     def judge_tempered(self, scores: np.ndarray) -> dict[str, float]:
-        """See `judge`, for the scores divided by the temperature that suits them, which is told as well."""
-        temperature = self.temperature(scores)
+        """See `judge`, for logits divided by the temperature that suits them, which is told as well."""
+        temperature = self.temperature(scores, logits=True)
         return {"temperature": temperature, **self.judge(scores / np.float32(temperature))}
 
 
@@ -208,37 +209,52 @@ def log_losses(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - scores[np.arange(len(y)), y]
 
 
+# Standard deviation of the logarithm of a temperature among fitted logits: on features of real networks with thousands
+# of held-out rows, two in three lie between 0.8 and 1.25.
+SPREAD = 0.25
 # Factor beyond which probabilities are all but 0 and 1, and below whose inverse they are all but equal.
 EXTREME = 64
 
 
-def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12) -> float:
+def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12, spread: float = np.inf) -> float:
     """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``; 1 where there are no rows.
 
-    Newton's method on a convex function of one number, kept from leaping by more than a factor of four. Rows that are
-    all classified correctly ask for no bound on t; it stays where they lose half a row's share, for they are not all.
-    Leaps from where all probabilities are 0 and 1, or all alike, do not count as steps: they only find the unit.
+    One row more counts as classified wrongly, as its second class: n rows without an error are no proof that there is
+    none, and ask for no bound on t. Where t is known to be near 1, log t has a normal prior with standard deviation
+    `spread`, which a few hundred rows outweigh (MacKay 2003, chapter 24, for such estimates).
+
+    Newton's method on a function of one number, kept from leaping by more than a factor of four. Leaps from where all
+    probabilities are 0 and 1, or all alike, do not count as steps: they only find the unit.
     """
     t, left = 1.0, steps if len(y) else 0
-    spread = float((scores.max(axis=1) - scores.min(axis=1)).max()) if left else 0.0
+    reach = float((scores.max(axis=1) - scores.min(axis=1)).max()) if left else 0.0
+    wanted = _mean_score(scores, y) if left else 0.0
+    pull = 1 / (len(y) * spread**2) if left else 0.0
     while left:
         before = t
         p = t * (scores - scores.max(axis=1, keepdims=True))
         np.exp(p, out=p)
         p /= p.sum(axis=1, keepdims=True)
-        if (1 - p[np.arange(len(y)), y]).mean() < 0.5 / len(y):
-            break
         mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
-        slope = (mean - scores[np.arange(len(y)), y]).mean()
-        curvature = (np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2).mean()
-        wanted = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
-        t = float(np.clip(wanted, t / 4, 4 * t))
-        left -= not _finds_unit(before, t, spread)
+        more = 1 + 1 / len(y)
+        slope = more * mean.mean() - wanted + pull * np.log(t) / t
+        curvature = np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2
+        curvature = more * curvature.mean() + pull / t**2
+        moved = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
+        t = float(np.clip(moved, t / 4, 4 * t))
+        left -= not _finds_unit(before, t, reach)
         if abs(t - before) < 1e-4 * before:
             break
     return t
 
 
-def _finds_unit(before: float, after: float, spread: float) -> bool:
+def _mean_score(scores: np.ndarray, y: np.ndarray) -> float:
+    """Mean score of the labels, and of a row more that has the mean second class."""
+    own = scores[np.arange(len(y)), y].mean(dtype=np.float64)
+    second = np.partition(scores, -2, axis=1)[:, -2].mean(dtype=np.float64) if scores.shape[1] > 1 else own
+    return float(own + second / len(y))
+
+
+def _finds_unit(before: float, after: float, reach: float) -> bool:
     """Whether a leap leaves the range where all probabilities are alike, or all 0 and 1."""
-    return before * spread > EXTREME if after < before else before * spread < 1 / EXTREME
+    return before * reach > EXTREME if after < before else before * reach < 1 / EXTREME

@@ -112,7 +112,9 @@ def test_held_out_rows_choose_the_penalty_and_then_join(rows):
     x, y = rows(5, n=1500)
     details = fitted(x, y, held=300).details
     best = min(details["settings"], key=lambda row: row["log_loss"])
-    assert details["l2"] == pytest.approx(best["l2"] * 1200 / 1500)
+    (chosen,) = (row for row in details["settings"] if row["l2"] * 1200 / 1500 == pytest.approx(details["l2"]))
+    assert chosen["l2"] >= best["l2"]
+    assert chosen["log_loss"] <= best["log_loss"] + 0.03
     assert (details["rows"], details["holdout_rows"], len(details["settings"])) == (1500, 300, 11)
 
 
