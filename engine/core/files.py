@@ -221,7 +221,11 @@ def read_table(place: Location, columns: list[str] | None = None) -> pa.Table:
 
 
 def _table(content: bytes, columns: list[str] | None) -> pa.Table:
-    table = pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+    # In this thread alone: another one that still held the bytes while Python ends would end the process by a signal.
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, pre_buffer=False)
+    table = file.read(columns, use_threads=False)
+    if columns is not None:
+        table = table.select(columns)
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY}
     return table.replace_schema_metadata(metadata or None)
 
