@@ -10,6 +10,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import Attribution
 from gapscope.gaps.breakdown import GapBreakdown, break_down
+from gapscope.gaps.exchanged import confidence_of
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.pairs import ConfusionPairs, confusion_pairs
 from gapscope.gaps.split import Seen
@@ -79,10 +80,8 @@ def analyse(
     """
     seen = None
     if evidence.domain is not None:
-        sure = [side.confidence for side in sides]
-        confidence = None if sure[0] is None or sure[1] is None else (sure[0], sure[1])
         domain = (evidence.domain.reference, evidence.domain.target)
-        seen = Seen(domain, evidence.mix_odds, evidence.looks, confidence)
+        seen = Seen(domain, evidence.mix_odds, evidence.looks, confidence_of(*sides))
     breakdown = break_down(*sides, seen=seen, labels=labels, keys=keys, replicates=replicates, seed=seed)
     return GapAnalysis(sides, breakdown, confusion_pairs(*sides), evidence)
 

@@ -1,12 +1,13 @@
 """The gap breakdown: an accuracy gap as a sum of causes, each by class, each with an interval.
 
-The terms follow each other. *Label noise* is what vanishes when predictions are scored with better labels. *Class
-mix* is Kitagawa's first part. What happens within classes, at the mean of both class mixes, is split by the features of
-the rows into X-shift on inputs that both sets have, inputs that the reference hardly has, and other labels for the same
+The terms follow each other. *Label noise* is what vanishes when predictions are scored with better labels. *Exchanged
+labels* are rows that seem to have gone from one class to another by their label alone; they are put back. *Class mix*
+is Kitagawa's first part. What happens within classes, at the mean of both class mixes, is split by the features of the
+rows into X-shift on inputs that both sets have, inputs that the reference hardly has, and other labels for the same
 inputs (DISDE). From the last, the *sampling noise* of each class is taken: what its observed drop contains beyond the
-posterior mean. Where the two sets share hardly any inputs, nothing can be separated and all but the noise is called
-novel X. Without features, what is within classes is the noise, a drop that all classes share, and what single classes
-lost beyond it. Whatever is left out of a term is in another: they sum to the gap.
+posterior mean. Where the looks at both sets do not allow that, nothing is separated and all but the noise stands
+together as novel X. Without features, what is within classes is the noise, a drop that classes share, and what classes
+that stand apart lost beyond it. Whatever is left out of a term is in another: they sum to the gap.
 """
 
 from collections.abc import Sequence
@@ -18,14 +19,17 @@ from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
 from gapscope.gaps.disde import Disde
+from gapscope.gaps.exchanged import Exchange, confidence_of, exchanges, restored
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.labels import check_both_sides
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
-from gapscope.gaps.scored import Copies, Side
+from gapscope.gaps.scored import Copies, Scored, Side
 from gapscope.gaps.sentences import Context, meaning
+from gapscope.gaps.shared_drop import mean_drop, standing_apart
 from gapscope.gaps.split import Seen, split_within
 from gapscope.inference import interval_of
 from gapscope.inference.bootstrap import REPLICATES
+from gapscope.inference.shrunk import NORMAL
 from gapscope.predictions import Predictions
 from gapscope.predictions.valid_labels import ValidLabels
 
@@ -156,16 +160,17 @@ def break_down(
     counts = tuple(rows.counts for rows in better)
     copies = [[Copies(rows, seed, replicates) for rows in both] for both in (plain, better)]
     drops = class_drops(*counts[0], *counts[1], seed=seed)
-    split = None if seen is None else split_within(better, seen, replicates=replicates, seed=seed)
-    terms = [
-        *_label_noise(sides, copies),
-        *_within(mix_of(*counts), drops, split, [one.counts for one in copies[1]]),
-    ]
+    found = exchanges(*better, confidence_of(reference, target))
+    within, parts = _Within(better, copies[1], drops), []
+    if found:
+        parts, within = [_exchanged(found, better[1])], within.with_target(restored(better[1], found), seed)
+    split = None if seen is None else split_within(within.rows, seen, replicates=replicates, seed=seed)
+    terms = [*_label_noise(sides, copies), *parts, *_within(within, split)]
     given = [rows.counts for rows in plain]
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
     same, paired = _same((reference, target), keys)
     span = _gap_interval(copies[0], paired=paired)
-    context = Context(drops, list(counts), alike=None if split is None else split.alike)
+    context = Context(drops, list(counts), found, reference.class_names, alike=None if split is None else split.alike)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
     notes = tuple(_notes(sides, counts, split, reference.class_names))
     return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes)
@@ -194,24 +199,63 @@ def _label_noise(sides: Sequence[Side], copies: Sequence[Sequence[Copies]]) -> l
     return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1]))]
 
 
-def _within(mix: Mix, drops: ClassDrops, split: Disde | None, copies: list[Counts]) -> list[Term]:
+@dataclass(frozen=True, eq=False)
+class _Within:
+    """The rows of both sets whose gap is split into class mix and what is within classes, and their replicates."""
+
+    rows: Sequence[Scored]
+    drawn: Sequence[Copies]
+    drops: ClassDrops
+
+    def with_target(self, target: Scored, seed: int) -> "_Within":
+        """With other labels of the target."""
+        rows = [self.rows[0], target]
+        drops = class_drops(*rows[0].counts, *rows[1].counts, seed=seed)
+        return _Within(rows, [self.drawn[0], Copies(target, self.drawn[1].seed, self.drawn[1].replicates)], drops)
+
+
+def _exchanged(found: Sequence[Exchange], target: Scored) -> Term:
+    """What labels that seem exchanged cost, by the class that they name now."""
+    by_class = np.zeros(target.classes)
+    for one in found:
+        by_class[one.label] += one.rows / len(target.label)
+    reach = NORMAL * float(np.sqrt(sum(one.error**2 for one in found))) / len(target.label)
+    total = float(by_class.sum())
+    return Term.of("exchanged_labels", by_class, (total - reach, total + reach))
+
+
+def _within(within: _Within, split: Disde | None) -> list[Term]:
     """Class mix, sampling noise, and what is left within classes."""
+    mix, copies, drops = (
+        mix_of(*(one.counts for one in within.rows)),
+        [one.counts for one in within.drawn],
+        within.drops,
+    )
     drawn = mix_of(*copies)
     valid = (copies[0].rows.sum(axis=-1) > 0) & (copies[1].rows.sum(axis=-1) > 0)
     noise = np.nan_to_num(mix.weight * (drops.raw - drops.shrunk))
-    spans = _drawn_within(drops, drawn, copies, valid)
+    apart = standing_apart(drops)
+    spans = _drawn_within(drops, drawn, copies, valid, apart)
     terms = [
         Term.of("class_mix", mix.mix, _span(np.where(valid, drawn.mix.sum(axis=-1), np.nan))),
-        Term.of("sampling_noise", noise, spans["sampling_noise"]),
+        Term.of("sampling_noise", noise, _noise_interval(mix, drops, float(noise.sum()))),
     ]
     if split is None:
-        common = np.where(np.isfinite(drops.raw), mix.weight * np.nan_to_num(drops.mean), 0.0)
+        rest = np.isfinite(drops.raw) & ~apart
+        shared = mean_drop(drops.raw[rest], drops.error[rest], drops.spread) if apart.any() else drops.mean
+        common = np.where(np.isfinite(drops.raw), mix.weight * np.nan_to_num(shared), 0.0)
         return [
             *terms,
             Term.of("common_drop", common, spans["common_drop"]),
             Term.of("class_drop", mix.within - noise - common, spans["class_drop"]),
         ]
     return [*terms, *_by_features(mix, noise, split)]
+
+
+def _noise_interval(mix: Mix, drops: ClassDrops, value: float) -> Interval:
+    """How much of the gap sampling error within classes may be."""
+    reach = NORMAL * float(np.sqrt(np.nansum((mix.weight * drops.error) ** 2)))
+    return value - reach, value + reach
 
 
 def _by_features(mix: Mix, noise: Array, split: Disde) -> list[Term]:
@@ -237,22 +281,22 @@ def _scaled(interval: Interval, size: float, less: float = 0.0) -> Interval:
     return size * interval[0] - less, size * interval[1] - less
 
 
-def _drawn_within(drops: ClassDrops, drawn: Mix, copies: list[Counts], valid: Array) -> dict[str, Interval]:
-    """Intervals of noise, common drop and class drops, with the shrinking as it is."""
+def _drawn_within(
+    drops: ClassDrops, drawn: Mix, copies: list[Counts], valid: Array, apart: Array
+) -> dict[str, Interval]:
+    """Intervals of common drop and class drops, with the shrinking and the classes set `apart` as they are."""
     tested = np.isfinite(drops.raw)
     if not tested.any():
-        return dict.fromkeys(("sampling_noise", "common_drop", "class_drop"), (0.0, 0.0))
+        return dict.fromkeys(("common_drop", "class_drop"), (0.0, 0.0))
     raw = copies[0].accuracy[:, tested] - copies[1].accuracy[:, tested]
-    known = np.isfinite(raw)
-    raw = np.where(known, raw, 0.0)
-    weight = known / (drops.error[tested] ** 2 + drops.spread**2)
-    mean = (weight * raw).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
-    apart = np.where(known, raw - mean[:, None], 0.0)
-    share, keep = drawn.weight[:, tested], drops.keep[tested]
+    error, share, keep = drops.error[tested], drawn.weight[:, tested], drops.keep[tested]
+    mean = mean_drop(raw, error, drops.spread)[:, None]
+    alone = np.where(apart[tested], np.nan, raw)
+    shared = mean_drop(alone, error, drops.spread)[:, None] if apart.any() else mean
+    beyond = np.where(np.isfinite(raw), raw - mean, 0.0)
     sums = {
-        "sampling_noise": (share * (1 - keep) * apart).sum(axis=1),
-        "common_drop": share.sum(axis=1) * mean,
-        "class_drop": (share * keep * apart).sum(axis=1),
+        "common_drop": (share * shared).sum(axis=1),
+        "class_drop": (share * (mean - shared + keep * beyond)).sum(axis=1),
     }
     return {name: _span(np.where(valid, one, np.nan)) for name, one in sums.items()}
 

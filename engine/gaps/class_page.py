@@ -8,7 +8,7 @@ import numpy as np
 
 from gapscope.blocks import Block, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, listed, points, upper
+from gapscope.blocks.formats import counted, listed, p_value, points, upper
 from gapscope.evaluation.class_page import CLASSES, share, some_of
 from gapscope.runs.run import FIGURES, Row, Run
 
@@ -43,6 +43,22 @@ def fell_more(run: Run) -> list[Row]:
     return [row for row in tested if row["flagged"] and row["raw"] > mean]
 
 
+def is_unequal(account: Mapping[str, Any]) -> bool:
+    """Whether the classes' drops differ by more than sampling error makes them."""
+    p = (account.get("classes") or {}).get("p")
+    return p is not None and p <= LEVEL
+
+
+def unequal_text(run: Run, account: Mapping[str, Any]) -> str:
+    """How unequal the drops are, with the test, and between which classes."""
+    known, tested = account["classes"], _tested(run)
+    first, last = tested[0], tested[-1]
+    return (
+        f"The classes lost unequally (standard deviation {points(known['spread'])}, p {p_value(known['p'])}): from "
+        f"{points(first['shrunk'])} in {first['class']} to {points(last['shrunk'])} in {last['class']}."
+    )
+
+
 def _tested(run: Run) -> list[Row]:
     """The classes with rows in both sets, the worst first."""
     rows = [row for row in run.table("classes") if row["shrunk"] is not None and math.isfinite(row["shrunk"])]
@@ -66,6 +82,7 @@ def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
         Heading("classes", "Classes"),
         *_expected_worst(run, account, len(tested)),
         Sentence(named),
+        *([Sentence(unequal_text(run, account))] if is_unequal(account) else []),
         Table(caption, DROPS, [_drop(row) for row in tested[:CLASSES]]),
         Sentence(about),
         *_picture(run, tested, fell),

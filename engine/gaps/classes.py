@@ -60,7 +60,7 @@ class ClassDrops:
     keep
         Share of the way from the mean to the raw drop at which the shrunk drop stands.
     mean, spread
-        Of the drops of classes, beyond noise.
+        Of the drops of classes, beyond noise; of the spread, the posterior median.
     common
         The common drop under test (Mantel-Haenszel).
     homogeneity_statistic, homogeneity_p
@@ -285,8 +285,7 @@ def _posterior(raw: Array, error: Array) -> _Posterior:
     doubt = np.sqrt(known.own + known.keep**2 * known.doubt[:, None])
     away = np.divide(known.apart, doubt, out=np.zeros_like(doubt), where=doubt > 0)
     worse = known.weight @ np.where(doubt > 0, ndtr(away), 0.5)
-    spread = float(np.sqrt(known.weight @ known.spread**2))
-    return _Posterior(shrunk, shrunk - half, shrunk + half, worse, keep, centre, spread)
+    return _Posterior(shrunk, shrunk - half, shrunk + half, worse, keep, centre, known.median)
 
 
 def _widened(column: Array, where: Array) -> Array:

@@ -11,7 +11,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
 from gapscope.gaps.analysis import Evidence
 from gapscope.gaps.attribution import Attribution, attribution
-from gapscope.gaps.mix import Counts
+from gapscope.gaps.exchanged import shares_as_seen
 from gapscope.gaps.reasons import reasons
 from gapscope.gaps.sides import Side
 from gapscope.gaps.trials import try_remedies
@@ -90,7 +90,7 @@ def _mix_odds(
     """What the class mix alone says of a row's set, by the model's probabilities; None where it gives none."""
     if not model.probabilistic:
         return None
-    p, q = (Counts(*side.predictions.counts()).share for side in sides)
+    p, q = shares_as_seen(*(side.predictions for side in sides))
     ratio = np.divide(q, p, out=np.ones_like(p), where=(p > 0) & (q > 0))
     of = _MixOdds(model, ratio)
     first, second = (

@@ -9,7 +9,7 @@ from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, est
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
 from gapscope.evaluation.measures import measure_blocks
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
-from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, pair_blocks
+from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, is_unequal, pair_blocks, unequal_text
 from gapscope.gaps.sentences import INPUTS
 from gapscope.gaps.words import ADVICE, ORACLE, READINGS, UNKNOWN_INPUTS, UNSEPARATED, cause, remedy
 from gapscope.inference import adjusted
@@ -87,7 +87,7 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
     parts = {
         LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
         BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
-        WHY: [_cause_text(account), _classes_text(run), _pair_text(run)] if sure else [],
+        WHY: [_cause_text(account), _classes_text(run, account), _pair_text(run)] if sure else [],
         NEXT: [*_remedies_text(run), _advice(account)] if sure else nothing,
         SURE: _certainty(account, sure=sure),
     }
@@ -112,16 +112,30 @@ def largest_term(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _cause_text(account: Mapping[str, Any]) -> str:
-    largest = largest_term(account)
+    largest, gap = largest_term(account), account["gap"]["value"]
     if largest is None:
         return ""
-    part, whole = points(largest["value"]), points(account["gap"]["value"])
-    share = f"all of the {whole}" if part == whole else f"{part.split()[0]} of the {whole}"
-    return f"{'Only' if part == whole else 'Mostly'} {_cause(account, largest)}, {share}: {largest['meaning']}."
+    sign = 1 if gap >= 0 else -1
+    low, high = largest["low"], largest["high"]
+    if low is None or min(sign * low, sign * high) <= 0:
+        return (
+            f"No single cause stands out beyond chance; the largest is {_cause(account, largest)}, {of_gap(largest)}."
+        )
+    part, whole = points(largest["value"]), points(gap)
+    if abs(largest["value"]) >= abs(gap):
+        return f"{upper(_cause(account, largest))}, {part}: {largest['meaning']}."
+    return f"Mostly {_cause(account, largest)}, {part.split()[0]} of the {whole}: {largest['meaning']}."
 
 
-def _classes_text(run: Run) -> str:
+def of_gap(term: Mapping[str, Any]) -> str:
+    """The points of a term with their interval."""
+    return f"{points(term['value'])}{in_brackets(span(term['low'], term['high']))}"
+
+
+def _classes_text(run: Run, account: Mapping[str, Any]) -> str:
     fell = fell_more(run)
+    if not fell and is_unequal(account):
+        return unequal_text(run, account)
     if not fell:
         return "No class stands out from the common drop."
     named = [f"{row['class']} ({points(row['shrunk'])})" for row in fell[:NAMED]]
@@ -172,6 +186,8 @@ def _advice(account: Mapping[str, Any]) -> str:
         return ""
     if largest["name"] == "novel_x" and account.get("inputs") == "unknown":
         return UNKNOWN_INPUTS
+    if largest["name"] == "common_drop" and is_unequal(account):
+        return ADVICE["class_drop"]
     return ADVICE.get(largest["name"], "")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.core.files import write_json
@@ -12,6 +13,7 @@ from gapscope.gaps.breakdown import GapBreakdown
 from gapscope.gaps.figures import draw
 from gapscope.gaps.page import headline
 from gapscope.gaps.reasons import CodeShare, about_codes, code_shares
+from gapscope.gaps.shared_drop import standing_apart
 from gapscope.predictions import Predictions
 from gapscope.runs.folder import RunFolder
 from gapscope.runs.result import finite
@@ -63,6 +65,11 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
         ],
         "inputs": _inputs(breakdown),
         "same": breakdown.same,
+        "classes": {
+            "spread": finite(drops.spread),
+            "p": finite(drops.homogeneity_p),
+            "apart": [names[index] for index in np.flatnonzero(standing_apart(drops))],
+        },
         "worst_class": names[drops.worst] if drops.tested else "",
         "same_mix": analysis.pairs.same_mix,
         "confused_pairs": analysis.pairs.occurring,

@@ -1,10 +1,13 @@
 """What the terms of a gap breakdown mean, in words that fit their numbers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gapscope.blocks.formats import counted
 from gapscope.gaps.classes import ClassDrops
+from gapscope.gaps.exchanged import Exchange
 from gapscope.gaps.likeness import Likeness
 from gapscope.gaps.mix import Counts
 
@@ -48,6 +51,8 @@ class Context(NamedTuple):
 
     drops: ClassDrops
     counts: list[Counts]
+    exchanges: Sequence[Exchange] = ()
+    class_names: Sequence[str] = ()
     alike: Likeness | None = None
 
 
@@ -62,6 +67,8 @@ def meaning(term: _Term, context: Context) -> str:
     """The sentence of a term."""
     if term.name == "sampling_noise":
         return _noise(context.drops)
+    if term.name == "exchanged_labels":
+        return exchanged(context.exchanges, context.class_names)
     if term.name == "class_mix" and np.array_equal(*(one.share for one in context.counts)):
         return "both sets have their classes in the same proportions"
     if context.alike is not None and context.alike.refused and term.name in INPUTS:
@@ -71,6 +78,17 @@ def meaning(term: _Term, context: Context) -> str:
     if abs(term.value) < NEGLIGIBLE:
         return "next to nothing"
     return MEANINGS[term.name][0 if term.value > 0 else 1]
+
+
+def exchanged(found: Sequence[Exchange], names: Sequence[str]) -> str:
+    """Which labels seem exchanged, and what else it may be."""
+    one = found[0]
+    more = f", and so for {counted(len(found) - 1, 'other pair')} of classes" if len(found) > 1 else ""
+    return (
+        f"as if {one.rows:,} images of {names[one.seeming]} were labelled {names[one.label]}: the target has fewer of "
+        f"the first and more of the second, and the model takes these for {names[one.seeming]}{more}; a class mix that "
+        "changed while this confusion grew would look the same, so look at these images"
+    )
 
 
 def _unseparated(term: _Term, alike: Likeness) -> str:

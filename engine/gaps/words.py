@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 CAUSES: Mapping[str, str] = {
     "label_noise": "labels that better labels contradict",
+    "exchanged_labels": "labels that seem exchanged between classes (Y given X)",
     "class_mix": "classes in other proportions",
     "sampling_noise": "sampling error within classes",
     "common_drop": "a drop that all classes share",
@@ -21,6 +22,7 @@ UNSEPARATED: Mapping[str, str] = {
 ADVICE: Mapping[str, str] = {
     "class_mix": "Weight the evaluation or the classifier by the target's class shares; the model itself is sound.",
     "sampling_noise": "Collect more images of each class before acting on single classes.",
+    "exchanged_labels": "Look at the images of the confusion named here: their labels may follow other rules.",
     "label_noise": "Correct the labels of the target before changing the model.",
     "x_shift": "Train on more of the inputs that are hard in both sets.",
     "novel_x": "Train on images like the target's: collect some, or imitate them with `train-cnn --modify`.",
