@@ -24,6 +24,7 @@ from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.backbones.framed import Framed
 from gapscope.backbones.weights import weights_hash
 from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.data.source import Listing
@@ -45,6 +46,7 @@ from gapscope.networks.trained import Trained, load_trained
 from gapscope.replay import read_head
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.workspace import find_store
+from pages import texts_of
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 NETWORKS = {
@@ -291,8 +293,8 @@ def test_predict_continues_where_it_was_killed(learnt, monkeypatch):
     workspace, report = learnt
     config = PredictConfig(model=report.run, dataset="fashion-mnist+blur", workspace=str(workspace), device="cpu")
     first = gapscope.jobs.predict.run(config)
-    manifest = Path(first.run, "manifest.json")
-    manifest.write_text(manifest.read_text().replace('"complete"', '"running"'))
+    manifest = Location.of(first.run) / "manifest.json"
+    write_json(manifest, read_json(manifest) | {"status": "running"})
     monkeypatch.setattr(Trained, "scores", None)
     again = gapscope.jobs.predict.run(config)
     assert (again.run, again.results) == (first.run, first.results)
@@ -303,7 +305,7 @@ def test_predict_warns_of_images_that_were_learnt_from(learnt):
     made = gapscope.jobs.predict.run(
         PredictConfig(model=report.run, dataset="fashion-mnist", split="train", workspace=str(workspace))
     )
-    assert "fashion-mnist/train is what the network has learnt from; its accuracy there says little" in made.notes
+    assert any("fashion-mnist/train is what the network was trained on" in text for text in texts_of(made))
 
 
 def test_options_of_the_other_kind_of_model_are_refused(learnt, runs):

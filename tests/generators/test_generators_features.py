@@ -149,7 +149,7 @@ def test_smote_has_the_distribution_of_imbalanced_learn(workers):
 
 def test_smote_refuses_a_class_whose_rows_it_did_not_keep(workers):
     generator = FEATURE_GENERATORS["smote"].train(view_of(*sample()), [2], workers)
-    with pytest.raises(InputError, match="class 0 were not kept"):
+    with pytest.raises(InputError, match="class 0 were not stored"):
         generator.sample(0, range(2), 0)
 
 

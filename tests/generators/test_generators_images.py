@@ -244,7 +244,7 @@ def test_a_checkpoint_of_another_training_is_refused(tiny, tmp_path):
     train(images, labels, 4, tiny["gan"], kept)
     with pytest.raises(ConfigMismatchError, match=r"trained with lr 0\.0002, not 0\.001; use the same, or another"):
         train(images, labels, 4, dataclasses.replace(tiny["gan"], lr=0.001), kept)
-    with pytest.raises(InputError, match="has 3 steps behind it but 2 were asked for"):
+    with pytest.raises(InputError, match="has 3 steps behind it but 2 were requested"):
         train(images, labels, 4, dataclasses.replace(tiny["gan"], steps=2), kept)
 
 

@@ -18,6 +18,7 @@ from gapscope.cnn.refit import heads, refit_run, source
 from gapscope.cnn.refit.data import wanted_rows
 from gapscope.cnn.refit.method import Method, method_of
 from gapscope.core.errors import BudgetError, InputError
+from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.evaluation.accuracy import trained_set
@@ -244,13 +245,13 @@ def test_only_finished_runs_of_the_same_images_and_networks_with_a_linear_end_ar
         refit(workspace, memory="1KB", name="small")
     place = workspace / "runs" / RUN / "manifest.json"
     text = place.read_text()
-    manifest = json.loads(text)
+    manifest = read_json(Location.of(place))
     for changed, sentence in (
         (manifest | {"status": "failed"}, "is not finished"),
         (manifest | {"config": manifest["config"] | {"dataset": "digits@90"}}, "lists other images"),
         (manifest | {"config": manifest["config"] | {"validation": 0.5}}, "divided into"),
     ):
-        place.write_text(json.dumps(changed))
+        write_json(Location.of(place), changed)
         with pytest.raises(InputError, match=sentence):
             refit(workspace, name="changed")
     place.write_text(text)

@@ -1,5 +1,6 @@
 """`partial-fit` against scikit-learn itself, fed the same chunks."""
 
+import json
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, SchemaError
+from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.probes.model import load_model
 from gapscope.probes.options import ProbeOptions
@@ -213,7 +215,7 @@ def test_a_network_with_an_unknown_activation_is_refused(tmp_path):
         Network(np.zeros(1), np.ones(1), (), (), activation="rely")
     probe = fitted(*rows_of(n=300), held=20, estimator="MLPClassifier")
     probe.save(Location(str(tmp_path)))
-    about = tmp_path / "model.json"
-    about.write_text(about.read_text().replace('"relu"', '"rely"'))
+    about = Location(str(tmp_path)) / "model.json"
+    write_json(about, json.loads(json.dumps(read_json(about)).replace('"relu"', '"rely"')))
     with pytest.raises(SchemaError, match="did you mean 'relu'"):
         load_model(Location(str(tmp_path)))

@@ -246,4 +246,4 @@ def test_what_an_earlier_run_left_is_gone_when_another_begins(tmp_path):
         (place / name).touch()
     with opened(Location.of(tmp_path), "fit-incremental", "toy", config_of(tmp_path)) as made:
         assert not made.continues
-        assert [path.name for path in place.iterdir()] == ["manifest.json"]
+        assert {path.name for path in place.iterdir()} == {"manifest.json", ".lease.json"}

@@ -58,18 +58,18 @@ def pictures(
     points, places, cells = chosen(cloud, window, most)
     rows = np.flatnonzero(cloud.kept)[points]
     ask = images if callable(images) else images.__getitem__
-    result = {row: thumbnail(one) for row in rows.tolist() if (one := ask(row)) is not None}
-    there = np.unique(codes[list(result)][codes[list(result)] >= 0]) if result else []
+    shown = {row: thumbnail(one) for row in rows.tolist() if (one := ask(row)) is not None}
+    there = np.unique(codes[list(shown)][codes[list(shown)] >= 0]) if shown else []
     key = Swatches([CATEGORIES[one] for one in there], [names[one] for one in there])
-    result = captioned(cloud.caption(), _told(len(result), len(rows), cells), scale_note(window), note)
-    finding = f"{len(result):,} of {cloud.n:,} images, where they lie on the map"
-    page = sheet(size, titled(title, finding), result, key=key.height(size))
+    caption = captioned(cloud.caption(), _left_out(len(shown), len(rows), cells), scale_note(window), note)
+    finding = f"{len(shown):,} of {cloud.n:,} images, where they lie on the map"
+    page = sheet(size, titled(title, finding), caption, key=key.height(size))
     raster = np.full((window.height, window.width, 3), 255, np.uint8)
     page.show(page.panels[0], window, above(rgb(PALE), nearest(counts(cloud, window) > 0, reach)[0], raster))
     for row, place in zip(rows.tolist(), places, strict=True):
-        if row in result:
+        if row in shown:
             colour = CATEGORIES[codes[row]] if codes[row] >= 0 else "white"
-            _paste(page, window, result[row], place, rgb(colour))
+            _paste(page, window, shown[row], place, rgb(colour))
     key.draw(page)
     return page.figure
 
@@ -128,7 +128,7 @@ def _paste(page: Sheet, window: Window, image: np.ndarray, place: np.ndarray, fr
     panel.set(xlim=window.extent[:2], ylim=window.extent[2:])
 
 
-def _told(drawn: int, wanted: int, cells: int) -> str:
+def _left_out(drawn: int, wanted: int, cells: int) -> str:
     """What the grid leaves out."""
     few = f"Images in the {wanted:,} fullest of {cells:,} cells." if wanted < cells else ""
     missing = f"{wanted - drawn:,} images are missing." if drawn < wanted else ""

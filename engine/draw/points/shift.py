@@ -86,14 +86,14 @@ def shift(
     shares = [100 * one / one.sum() for one in (result.reference, result.target)]
     dense, ratio = _density_bar(shares, width), _ratio_bar(result.limit, names, width)
     finding = f"{result.denser:.0%} of {names[1]} lies where it is at least twice as dense as {names[0]}"
-    result = captioned(
+    caption = captioned(
         *(f"{name}: {cloud.caption()}" for name, cloud in zip(names, clouds, strict=True)),
         f"Cells of {result.side} x {result.side} pixels; neutral with fewer than {FEWEST} points of both.",
         scale_note(window),
         note,
     )
     page = sheet(
-        size, titled(title, finding), result, key=dense.height(size), heads=[*names, "ratio"], columns=3, tall=1.0
+        size, titled(title, finding), caption, key=dense.height(size), heads=[*names, "ratio"], columns=3, tall=1.0
     )
     for panel, share in zip(page.panels, shares, strict=False):
         page.show(panel, result.window, ramp(dense.scale(np.where(share > 0, share, np.nan)), DENSITY))
