@@ -39,6 +39,9 @@ COMMANDS = {
     "report": Command(LOOK, "Write one offline page about one or several runs: the answer, then the evidence."),
     "runs": Command(LOOK, "List the runs of a workspace."),
     "verify": Command(LOOK, "Check all files of a workspace, say what is damaged, and make it again."),
+    "study-replication": Command(
+        STUDIES, "Many models on a set and on its replications: what they lose, and whether alike."
+    ),
     "study-imagenet-v2": Command(STUDIES, "ImageNet against ImageNetV2, from published predictions of many models."),
     "study-modifications": Command(STUDIES, "Train on original and modified images, test on all."),
     "study-augmentation": Command(STUDIES, "Find what helps a small, imbalanced set of images."),

@@ -5,21 +5,21 @@ from typing import Annotated
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DATA, MODEL, Name, Out, Replicates, Seed, Workspace, WriteReport, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
+from gapscope.jobs.options import DATA, MODEL, Name, Out, Replicates, Seed, Workspace, WriteReport, option
+from gapscope.jobs.study_replication import studied
 from gapscope.runs.result import RunResult
+from gapscope.store.workspace import slug
 
-JOB, COPY = "study-imagenet-v2", "imagenet-v2"
+JOB, COPY, TITLE = "study-imagenet-v2", "imagenet-v2", "ImageNet against ImageNetV2"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyImagenetV2Config:
     """Compare models on ImageNet validation and ImageNetV2: what they lose, on which images, and whether alike.
 
-    Reads ``validation.parquet`` and ``v2-….parquet`` of a folder: columns image, label, and one column of best classes
-    for each model, which may be missing from a replication. A further model is one more column. For 24 models it takes
-    15 s of processor time and 0.7 GB.
+    It is `study-replication` of a folder with ``validation.parquet`` and ``v2-….parquet``: columns image, label, and
+    one column of best classes for each model, which may be missing from a replication. A further model is one more
+    column. For 24 models it takes 15 s of processor time and 0.7 GB.
 
     python cli.py study-imagenet-v2 ../shared/data/imagenet-predictions
     python cli.py study-imagenet-v2 published --add mine --out reports
@@ -44,25 +44,11 @@ class StudyImagenetV2Config:
 
 
 def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult:
-    """Read the tables, study them, save findings, tables and pictures, and word the page."""
-    from gapscope.draw import png
-    from gapscope.store.workspace import slug
+    """Read the tables, and study them."""
     from gapscope.studies.replication import read_study
-    from gapscope.studies.replication.findings import STEPS, findings, saved
-    from gapscope.studies.replication.page import TITLE, page
-    from gapscope.studies.replication.pictures import pictures
-    from gapscope.studies.replication.predictions import inputs_of
-    from gapscope.studies.replication.tables import results, tables
-    from gapscope.studies.saved import command_of, write_page, write_study  # here, because `--help` loads no SciPy
+    from gapscope.studies.replication.predictions import inputs_of  # here, because `--help` loads no SciPy
 
     places = [Location.of(place).absolute() for place in (config.tables, *config.add)]
     study = read_study(places[0], places[1:], config.models)
     name = slug(config.name or places[0].name)
-    with opened(Location.of(config.workspace).absolute(), JOB, name, config, inputs_of(places)) as folder:
-        with folder.timed("study"), progress.task("studying", STEPS + len(study.targets), "sections") as task:
-            made = findings(study, config.seed, config.replicates, task)
-        with folder.timed("write"):
-            drawn = {name: png(figure) for name, figure in pictures(made).items()}
-            write_study(folder, saved(made) | {"command": command_of(JOB, config)}, tables(made), drawn)
-        result = write_page(folder.finish(results(made), page=page), TITLE, config.out, COPY)
-    return reported(result, wanted=config.report, data_root=data_root())
+    return studied(JOB, config, study, name, inputs_of(places), TITLE, progress, COPY)

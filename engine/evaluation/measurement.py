@@ -14,6 +14,7 @@ from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selec
 from gapscope.inference.interval import clopper_pearson
 from gapscope.predictions import Predictions
 from gapscope.predictions.valid_labels import ValidLabels
+from gapscope.probes.training import best_temperature
 from gapscope.schemas.predictions import TOP
 from gapscope.schemas.results import Result
 from gapscope.summaries.outcomes import Outcomes
@@ -21,6 +22,8 @@ from gapscope.summaries.scores import ClassScores
 
 # Share of rows below which answers of a class without labels are odd ones.
 RARE = 0.01
+# Scores that a temperature is taken from; two thousand rows of a thousand classes tell it to a few per cent.
+SCORES = 2 * 10**6
 RELIABILITY = pa.schema(
     [
         *((name, pa.string()) for name in ("model", "dataset", "split")),
@@ -36,11 +39,21 @@ def measure_predictions(predictions: Predictions, counts: Outcomes, *, replicate
     results = measure(counts, predictions.dataset, predictions.split, predictions.model, predictions.class_names)
     results = _named_by_depth(results, predictions.top.shape[1])
     bounds = intervals(predictions, replicates=replicates, seed=seed)
-    more = {**selected(counts), **ranking_errors(counts)}
+    more = {**_temperature(predictions), **selected(counts), **ranking_errors(counts)}
     return [
         *(_bounded(result, bounds) for result in results),
         *(_result(predictions, name, value, counts.n) for name, value in more.items()),
     ]
+
+
+def _temperature(predictions: Predictions) -> dict[str, float]:
+    """What the scores would have to be divided by for the least log loss on this set; nothing without all scores."""
+    known = predictions.labelled()
+    if known.scores is None or known.n < 2:
+        return {}
+    rows = slice(0, max(1, SCORES // known.scores.shape[1]))
+    factor = best_temperature(np.asarray(known.scores[rows], np.float32), known.label[rows])
+    return {"best_temperature": 1 / factor} if np.isfinite(factor) and factor > 0 else {}
 
 
 def _named_by_depth(results: Sequence[Result], depth: int) -> list[Result]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate, of_row
 from gapscope.blocks.formats import metric_words, percent, set_name
 from gapscope.runs.run import Run
+from gapscope.summaries.calibration import BINS
 
 READINGS: Mapping[str, str] = {
     "top5_accuracy": "share of images whose class is among the five with the highest scores",
@@ -19,8 +20,9 @@ READINGS: Mapping[str, str] = {
     "weighted_f1": "macro F1 with classes weighted by their images",
     "mcc": "Matthews correlation of predictions and classes; 0 is guessing, 1 is perfect",
     "cohen_kappa": "agreement with the labels beyond chance; 0 is guessing, 1 is perfect",
-    "ece": "mean difference between confidence and accuracy; 0 is calibrated",
-    "adaptive_ece": "the calibration error in bins of equally many images",
+    "ece": f"mean difference of confidence and accuracy over {BINS} bins of equal width, closed above; 0 is calibrated",
+    "adaptive_ece": f"the calibration error over {BINS} bins of equally many images",
+    "best_temperature": "what scores would have to be divided by for the least log loss on this set; 1 is calibrated",
     "classwise_ece": "the calibration error of the probability of each class",
     "brier": "mean squared error of the probabilities; 0 is perfect",
     "aurc": "error rate averaged over all shares of the most confident images; lower is better",
@@ -36,7 +38,10 @@ SHOWN_ELSEWHERE = ("accuracy", "gap", "repair_", "forecast_")
 # Of a study or a comparison there are very many, in its own tables.
 SHOWN = 150
 MEASURES = {"measure": "text", "model": "text", "set": "text", "value": "number", "what it says": "text"}
-HEADLINE = ("balanced_accuracy", "mcc", "ece", "aurc", "real_accuracy")
+HEADLINE = (
+    *("top2_accuracy", "top3_accuracy", "top4_accuracy", "top5_accuracy", "balanced_accuracy", "mcc"),
+    *("ece", "best_temperature", "aurc", "real_accuracy", "real_accuracy_one_label", "real_accuracy_several_labels"),
+)
 
 
 def measure_blocks(
@@ -74,7 +79,7 @@ def reliability_blocks(run: Run) -> list[Block]:
         return []
     rows = [
         [
-            f"{percent(bar['low'])} to {percent(bar['high'])}",
+            f"above {percent(bar['low'])} to {percent(bar['high'])}",
             bar["n"],
             estimate(bar["confidence"]),
             estimate(bar["accuracy"]),
@@ -84,6 +89,12 @@ def reliability_blocks(run: Run) -> list[Block]:
     columns = {"confidence": "text", "images": "count", "mean confidence": "share", "correct": "share"}
     return [
         Heading("reliability", "Reliability"),
-        Table("Confidence and accuracy", columns, rows),
+        Table(
+            f"Confidence and accuracy, in the bins of the ECE, of which {BINS} cover 0 to 100 %",
+            columns,
+            rows,
+            headline=True,
+            whole=True,
+        ),
         Sentence("A calibrated model is correct as often as its mean confidence says."),
     ]

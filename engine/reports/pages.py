@@ -13,6 +13,7 @@ PAGES = {
     "gap": "gapscope.gaps.page:page",
     "study-modifications": "gapscope.studies.modifications.page:page",
     "study-augmentation": "gapscope.studies.augmentation.page:page",
+    "study-replication": "gapscope.studies.replication.page:page",
     "study-imagenet-v2": "gapscope.studies.replication.page:page",
     "compare": "gapscope.evaluation.comparison_page:page",
     "fit-incremental": TRAINING,

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
 from sklearn import metrics as reference
 
-from gapscope.blocks import Sentence
+from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import predict
@@ -84,6 +85,16 @@ def test_an_array_and_several_right_labels(made, tmp_path):
     given = scores.argmax(axis=1)
     expected = np.mean((given == label) | (given == (label + 1) % 3))
     assert measured(both, "real_accuracy").value == pytest.approx(expected)
+    several = measured(both, "real_accuracy_several_labels")
+    assert (several.value, several.n) == (pytest.approx(expected), 400)
+    factor = 1 / measured(array, "best_temperature").value
+    losses = [
+        reference.log_loss(label, softmax(t * scores.astype(float), axis=1))
+        for t in (0.98 * factor, factor, 1.02 * factor)
+    ]
+    assert losses[1] <= min(losses) + 1e-5
+    tables = [block for block in array.blocks if isinstance(block, Table) and "ECE" in block.caption]
+    assert sum(row[1] for row in tables[0].rows) == 400
     assert measured(both, "macro_auroc").value == pytest.approx(measured(array, "macro_auroc").value)
 
 

@@ -31,7 +31,6 @@ from gapscope.studies.replication.page_models import (
 from gapscope.studies.saved import findings_of
 
 Findings = Mapping[str, Any]
-TITLE = "ImageNet against ImageNetV2"
 # A share that no digit of a page shows.
 NOTHING = 5e-5
 
@@ -216,7 +215,6 @@ def method_blocks(findings: Findings, run: Run) -> list[Block]:
     sentences.append(
         f"{_sets(findings)} There are {findings['replicates']:,} bootstrap replicates, keyed by image, with seed "
         f"{findings['seed']}. All numbers of this page are in study.json, the tables behind it in *.parquet. A further "
-        "model is one more column of best classes in each table, or a folder with such tables given with `--add`; it "
-        "may be missing from a replication."
+        "model is one more column of best classes in each table; it may be missing from a replication."
     )
     return [Heading("method", "How it was made"), *map(Sentence, sentences)]

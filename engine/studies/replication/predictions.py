@@ -1,7 +1,7 @@
 """What many models predict for the same images."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ class SetPredictions:
     label : (n,) int32
     top : (n, m, t) int16 or int32
         Classes of each model, best first.
+    dataset, split
+        What results call the set.
     """
 
     name: str
@@ -45,6 +47,8 @@ class SetPredictions:
     sample_id: np.ndarray
     label: np.ndarray
     top: np.ndarray
+    dataset: str = ""
+    split: str = ""
 
     @classmethod
     def of(cls, name: str, predictions: Sequence[Predictions]) -> "SetPredictions":
@@ -53,7 +57,8 @@ class SetPredictions:
         depth = min(one.top.shape[1] for one in predictions)
         top = np.stack([one.labelled().top[:, :depth] for one in predictions], axis=1)
         models = tuple(one.model for one in predictions)
-        return cls(name, models, tuple(first.class_names), first.sample_id, first.label, top)
+        place = (first.dataset, first.split)
+        return cls(name, models, tuple(first.class_names), first.sample_id, first.label, top, *place)
 
     @property
     def n(self) -> int:
@@ -83,9 +88,7 @@ class SetPredictions:
     def only(self, models: Sequence[str]) -> "SetPredictions":
         """The predictions of some `models`, in that order."""
         chosen = [self.models.index(model) for model in models]
-        return SetPredictions(
-            self.name, tuple(models), self.class_names, self.sample_id, self.label, self.top[:, chosen]
-        )
+        return replace(self, models=tuple(models), top=self.top[:, chosen])
 
     def by_class(self, values: np.ndarray) -> np.ndarray:
         """Sums over the images of each class of ``values : (n,)``, ``(k,)``."""
@@ -157,7 +160,7 @@ def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[st
     classes = _class_names(place)
     sets = [_read(name, [place, *more], classes) for name in (REFERENCE, *replications)]
     study = Study(sets[0], tuple(sets[1:]))
-    return _checked(_chosen(study, only) if only else study)
+    return checked(chosen(study, only) if only else study)
 
 
 def inputs_of(places: Iterable[Location]) -> list[Input]:
@@ -190,7 +193,8 @@ def _read(name: str, places: Sequence[Location], classes: Sequence[str]) -> SetP
     by_model: dict[str, Predictions] = {}
     for place in places:
         table = place / f"{name}{ENDING}"
-        for one in read_all_models(str(table), class_names=classes) if table.exists() else []:
+        where = {"dataset": "imagenet" if name == REFERENCE else "imagenetv2", "split": name.removeprefix(PREFIX)}
+        for one in read_all_models(str(table), class_names=classes, **where) if table.exists() else []:
             if one.model in by_model:
                 raise InputError(
                     f"{table} has a model {one.model!r}, which an earlier table has too; rename its column"
@@ -199,7 +203,8 @@ def _read(name: str, places: Sequence[Location], classes: Sequence[str]) -> SetP
     return SetPredictions.of(name.removeprefix(PREFIX), list(by_model.values()))
 
 
-def _chosen(study: Study, only: Sequence[str]) -> Study:
+def chosen(study: Study, only: Sequence[str]) -> Study:
+    """The study of the models named in `only`."""
     for name in only:
         if name not in study.models:
             raise unknown_name("model", name, study.models)
@@ -207,7 +212,8 @@ def _chosen(study: Study, only: Sequence[str]) -> Study:
     return Study(kept[0], tuple(kept[1:]))
 
 
-def _checked(study: Study) -> Study:
+def checked(study: Study) -> Study:
+    """The study, after one with fewer than three models for a pair of sets has been refused."""
     for target in study.targets:
         both = study.pair(target)[0].models
         if len(both) < FEWEST_MODELS:

@@ -49,8 +49,8 @@ def _losses(findings: Findings) -> Iterator[Result]:
 
 
 def _set(findings: Findings, name: str) -> dict[str, Any]:
-    dataset = "imagenet" if name == findings["reference"] else "imagenetv2"
-    return {"dataset": dataset, "split": name, "n": findings["images"][name]}
+    dataset, split = findings["places"][name]
+    return {"dataset": dataset, "split": split, "n": findings["images"][name]}
 
 
 def tables(findings: Findings) -> dict[str, pa.Table]:
