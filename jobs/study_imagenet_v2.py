@@ -5,8 +5,8 @@ from typing import Annotated
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DATA, MODEL, Name, Out, Replicates, Seed, Workspace, WriteReport, option
-from gapscope.jobs.study_replication import studied
+from gapscope.jobs.options import DATA, MODEL, Name, Out, Replicates, Seed, Workspace, WriteReport, data_root, option
+from gapscope.reports.write import reported
 from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 
@@ -47,8 +47,10 @@ def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult
     """Read the tables, and study them."""
     from gapscope.studies.replication import read_study
     from gapscope.studies.replication.predictions import inputs_of  # here, because `--help` loads no SciPy
+    from gapscope.studies.replication.study import studied
 
     places = [Location.of(place).absolute() for place in (config.tables, *config.add)]
     study = read_study(places[0], places[1:], config.models)
     name = slug(config.name or places[0].name)
-    return studied(JOB, config, study, name, inputs_of(places), TITLE, progress, COPY)
+    done = studied(JOB, config, study, name, inputs_of(places), progress, title=TITLE, copy=COPY)
+    return reported(done, wanted=config.report, data_root=data_root())

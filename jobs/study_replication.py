@@ -1,8 +1,7 @@
 """`study-replication`: what many models lose from one set to others of the same classes, by their predictions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
@@ -22,11 +21,9 @@ from gapscope.jobs.options import (
     option,
 )
 from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import find_run
-from gapscope.schemas.run import Input
 from gapscope.store.workspace import slug
 
 JOB = "study-replication"
@@ -63,6 +60,7 @@ class StudyReplicationConfig:
 def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> RunResult:
     """Read the predictions, study them, save findings, tables and pictures, and word the page."""
     from gapscope.studies.replication.sets import read_files, read_runs  # here, because `--help` loads no SciPy
+    from gapscope.studies.replication.study import studied
 
     if not (config.reference and config.target):
         raise InputError("name the set to start from with --reference and its replications with --target")
@@ -77,32 +75,6 @@ def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> RunResul
         called = f"{study.reference.name}-{study.targets[0].name}"
     inputs = [input_of_predictions(place, str(place)) for place in places]
     title = f"{study.reference.name} against {study.targets[0].name}"
-    return studied(JOB, config, study, slug(config.name or called), inputs, title, progress)
-
-
-def studied(
-    job: str,
-    config: Any,
-    study: Any,
-    name: str,
-    inputs: Sequence[Input],
-    title: str,
-    progress: Progress,
-    copy: str = "",
-) -> RunResult:
-    """The finished run of a study that has been read; its copy for readers is called `copy`, or as the run is."""
-    from gapscope.draw import png
-    from gapscope.studies.replication.findings import STEPS, findings, saved
-    from gapscope.studies.replication.page import page
-    from gapscope.studies.replication.pictures import pictures
-    from gapscope.studies.replication.tables import results, tables
-    from gapscope.studies.saved import command_of, write_page, write_study  # here, because `--help` loads no SciPy
-
-    with opened(Location.of(config.workspace).absolute(), job, name, config, inputs) as folder:
-        with folder.timed("study"), progress.task("studying", STEPS + len(study.targets), "sections") as task:
-            made = findings(study, config.seed, config.replicates, task)
-        with folder.timed("write"):
-            drawn = {name: png(figure) for name, figure in pictures(made).items()}
-            write_study(folder, saved(made) | {"command": command_of(job, config)}, tables(made), drawn)
-        result = write_page(folder.finish(results(made), page=page), title, config.out, copy or name)
-    return reported(result, wanted=config.report, data_root=data_root())
+    name = slug(config.name or called)
+    done = studied(JOB, config, study, name, inputs, progress, title=title, copy=name)
+    return reported(done, wanted=config.report, data_root=data_root())
