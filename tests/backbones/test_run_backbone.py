@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pages import texts_of
 from PIL import Image
 from safetensors import safe_open
 
@@ -46,7 +47,6 @@ from gapscope.networks.trained import Trained, load_trained
 from gapscope.replay import read_head
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.workspace import find_store
-from pages import texts_of
 
 NAMES = ("ant", "bee", "cat", "dog", "elk")
 NETWORKS = {

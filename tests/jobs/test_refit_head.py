@@ -1,6 +1,5 @@
 """`refit-head`: the same network, its last layer the optimum on its own training features and on no others."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
