@@ -77,7 +77,11 @@ class FitIncrementalConfig:
     l2: L2 = None
     c: Annotated[
         float | None,
-        option("The penalty as scikit-learn's C, on the features that --view names.", METHOD, name=("--c", "--C")),
+        option(
+            "The penalty as scikit-learn's C, on the features as stored unless --view names others.",
+            METHOD,
+            name=("--c", "--C"),
+        ),
     ] = None
     alpha: Annotated[float | None, option("Penalty as scikit-learn's alpha (ridge).", METHOD)] = None
     learning_rate: LearningRate = None

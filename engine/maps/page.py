@@ -29,7 +29,7 @@ READINGS = {
     "pca": "Across and up: the two principal coordinates that vary most.",
     "umap": "UMAP: neighbours are alike; how far groups lie apart and how large they are means little.",
     "tsne": "t-SNE: neighbours are alike; how far groups lie apart and how large they are means little.",
-    "lda": "Across and up: the two discriminants that separate the classes best.",
+    "lda": "Discriminants fitted with the labels of these rows: classes look farther apart than those of new rows.",
     "head": "Across: what separates the two classes.",
 }
 # What each figure shows, in the order in which they are shown; those of further sets are `shift-2`, `shift-3` and on.

@@ -83,7 +83,7 @@ class Grid:
         for view in self.views:
             unit = view == "normalised"
             moments = seen[unit].moments
-            metric = _metric(view, moments)
+            metric = _metric("raw" if options.penalised == "raw" else view, moments)
             origin, penalty = moments.total.mean.astype(np.float32), metric.penalty.astype(np.float32)
             for factor in self.factors:
                 l2 = l2_of(factor, moments, metric, options)

@@ -61,7 +61,12 @@ def fit(
     clock.lap("path")
     optimum = ended(problem, everything, path, first, held, checkpoint)
     clock.lap("optimum")
-    details = optimum.details | {"settings": path.table, **held.summary(problem.labels), "seconds": clock.laps}
+    details = optimum.details | {
+        "settings": path.table,
+        "penalty_on": options.penalty_on,
+        **held.summary(problem.labels),
+        "seconds": clock.laps,
+    }
     labels = optimum.problem.labels
     rule = Linear.over_all(optimum.weight.T, optimum.bias, labels.present, labels.classes)
     return Classifier("logistic", rule, temperature=path.temperature, details=details)

@@ -17,7 +17,8 @@ class ProbeOptions:
     l2
         Strength of the penalty ``l2 / 2 * sum(w²)`` added to the mean loss (softmax, logistic).
     c
-        The same penalty in scikit-learn's terms, ``l2 = 1 / (c n)`` for n training rows (logistic, softmax).
+        The same penalty in scikit-learn's terms, ``l2 = 1 / (c n)`` for n training rows (logistic, softmax); as there,
+        it acts on the features as they are stored, unless `view` names others.
     alpha
         Penalty of scikit-learn's ``RidgeClassifier`` (ridge).
     view
@@ -70,3 +71,13 @@ class ProbeOptions:
     device: str = "cpu"
     memory_bytes: int = 2 * 2**30
     seed: int = 0
+
+    @property
+    def penalised(self) -> str:
+        """The features that the penalty of logistic and softmax acts on."""
+        return self.view or ("raw" if self.c is not None else "standardised")
+
+    @property
+    def penalty_on(self) -> str:
+        """The same in words, which stand beside the penalty."""
+        return "features as stored" if self.penalised == "raw" else f"{self.penalised} features"

@@ -65,7 +65,7 @@ class Problem:
         """The problem of the rows of `view`, whose `moments` are known."""
         labels = labels_of(moments, view)
         scale = scales(moments.total)
-        if options.view == "raw":
+        if options.penalised == "raw":
             scale = np.where(np.isfinite(scale), 1.0, scale)
         metric = Metric.of(moments.total, len(labels.present), scale)
         counts, means = moments.classes.count[labels.present], moments.classes.mean[labels.present]

@@ -134,7 +134,7 @@ def fit(
         end = certified(end, rows, moments, options, workers, progress, checkpoint)
         clock.lap("certificate")
         details |= end.details
-    details["seconds"] = clock.laps
+    details |= {"seconds": clock.laps, "penalty_on": options.penalty_on}
     labels = end.present or labels
     rule = Linear.over_all(end.head[0].T, end.head[1], labels.present, labels.classes)
     return Classifier("softmax", rule, temperature=end.temperature, normalised=end.unit, details=details)

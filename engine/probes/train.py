@@ -50,6 +50,7 @@ def train(
     if scale != 1:
         change = partial(scaled, scale=scale)  # one for both, which tells that the held-out rows stand behind
         rows, holdout = _changed(rows, change), _changed(holdout, change)
+        options = _in_units(options, scale)
     normalised = options.view == "normalised"
     if normalised:
         rows, holdout = _changed(rows, unit_rows), _changed(holdout, unit_rows)
@@ -57,6 +58,14 @@ def train(
     if options.class_weight == "logit-adjustment":
         model = adjusted(model)
     return unscaled(replace(model, normalised=normalised or model.normalised, scale=scale))
+
+
+def _in_units(options: ProbeOptions, scale: float) -> ProbeOptions:
+    """The options with the penalty on features as stored as one on features times `scale`."""
+    if options.penalised != "raw":
+        return options
+    c, l2 = options.c, options.l2
+    return replace(options, c=None if c is None else c / scale**2, l2=None if l2 is None else l2 * scale**2)
 
 
 def unscaled(model: Classifier) -> Classifier:

@@ -14,7 +14,19 @@ from gapscope.runs.run import MODELS, Run
 ABOUT = DESCRIPTION.removesuffix(".json")
 # Details that a person may want to see at once; each member has some of them.
 CHOICES = (
-    *("chosen", "estimator", "loss", "view", "shrinkage", "alpha", "c", "l2", "learning_rate", "neighbours"),
+    *(
+        "chosen",
+        "estimator",
+        "loss",
+        "view",
+        "shrinkage",
+        "alpha",
+        "c",
+        "l2",
+        "penalty_on",
+        "learning_rate",
+        "neighbours",
+    ),
     *("trees", "batch_rows", "passes", "holdout_rows", "unlabelled"),
 )
 

@@ -50,7 +50,7 @@ def relative(scores):
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("c", [0.01, 1.0])
-@pytest.mark.parametrize("view", ["raw", "standardised"])
+@pytest.mark.parametrize("view", ["", "raw", "standardised"])
 def test_scores_are_those_of_scikit_learn_at_its_optimum(rows, classes, c, view):
     x, y = rows(classes)
     scaler = StandardScaler(with_mean=False, with_std=view == "standardised").fit(x.astype(np.float64))
@@ -60,6 +60,22 @@ def test_scores_are_those_of_scikit_learn_at_its_optimum(rows, classes, c, view)
         expected = np.stack([-expected / 2, expected / 2], axis=1)
     found = relative(fitted(x, y, c=c, view=view).scores(x))
     np.testing.assert_allclose(found, relative(expected), atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("member", ["logistic", "softmax"])
+@pytest.mark.parametrize("unit", [1.0, 30.0, 2.0**-40])
+def test_a_c_without_a_view_is_scikit_learns_on_the_features_as_they_are(rows, member, unit):
+    x, y = rows(3)
+    x = (x * unit * np.geomspace(0.1, 10, x.shape[1])).astype(np.float32)
+    c = 0.05 / unit**2
+    reference = LogisticRegression(C=c, tol=1e-12, max_iter=50_000).fit(x.astype(np.float64) / unit, y)
+    reference.set_params(C=0.05).fit(x.astype(np.float64) / unit, y)
+    store = ArrayStore(x, y, [str(index) for index in range(3)])
+    with connect(threads=2) as workers:
+        model = train(member, store.view(), store.view(0, 0), ProbeOptions(c=c), workers)
+    expected = reference.predict_proba(x.astype(np.float64) / unit)
+    np.testing.assert_allclose(model.probabilities(x), expected, atol=5e-3)
+    assert model.details["penalty_on"] == "features as stored"
 
 
 @pytest.mark.parametrize("treatment", ["balanced", "effective-number"])
