@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JOB = "augment"
 # Options that have a meaning for images alone.
-OF_IMAGES = ("image_size", "weights", "backbone_args", "classes", "labels")
+OF_IMAGES = ("image_size", "weights", "backbone_args", "classes", "labels", "path_column", "label_column")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,8 @@ class AugmentConfig:
     workers: options.Workers = None
     classes: options.ClassList = None
     labels: options.LabelFile = None
+    path_column: options.PathColumn = ""
+    label_column: options.LabelColumn = ""
     workspace: options.Workspace = "workspace"
     data_root: options.DataRoot = field(default_factory=options.data_root)
     name: options.Name = ""
@@ -96,7 +98,7 @@ def request_of(config: AugmentConfig) -> "Request":
 
 
 def _images(config: AugmentConfig, request: "Request", workspace: Location, progress: Progress) -> RunResult:
-    from gapscope.data.catalogue import open_dataset
+    from gapscope.data.catalogue import open_dataset, opening_of
     from gapscope.schemas.run import Input
     from gapscope.store.workspace import slug
     from gapscope.synthesis.make_images import make_images
@@ -104,8 +106,7 @@ def _images(config: AugmentConfig, request: "Request", workspace: Location, prog
 
     if not workspace.is_local:
         raise InputError(f"--workspace is {config.workspace}; synthetic images are written to a folder of this machine")
-    opening = {"classes": config.classes, "labels": config.labels, "seed": config.seed, "workspace": config.workspace}
-    dataset = open_dataset(config.dataset, config.data_root, **opening)
+    dataset = open_dataset(config.dataset, config.data_root, **opening_of(config))
     images = real_source(dataset, config.split).listing.fingerprint()
     record = Input(place=dataset.place, config_hash=images.hash, rows=images.count)
     with opened(workspace, JOB, _name(config, slug(dataset.name)), config, [record]) as folder:

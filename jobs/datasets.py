@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, open_dataset
+from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, open_dataset, opening_of
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
 from gapscope.data.source import Listing
@@ -175,15 +175,7 @@ def _examples(split: str, listing: Listing) -> Iterator[tuple[str, str, int, str
 
 
 def _opened(config: DatasetsConfig, name: str) -> Dataset:
-    return open_dataset(
-        name,
-        config.data_root,
-        classes=config.classes,
-        labels=config.labels,
-        seed=config.seed,
-        path_column=config.path_column,
-        label_column=config.label_column,
-    )
+    return open_dataset(name, config.data_root, **opening_of(config))
 
 
 def _missing(recipe: Recipe) -> Entry:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from gapscope.backbones import TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from gapscope.backbones import DEFAULT, TINY, BackboneChoice, load_default_backbone, parse_backbone_args
 from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset
+from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
-from gapscope.extraction.extraction import Outcome, extract
+from gapscope.extraction.extraction import Outcome, extract, unchanged
 from gapscope.extraction.job import Extraction
 from gapscope.jobs.options import (
     COMPUTE,
@@ -119,10 +119,14 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
     config = _spelled_out(config)
     loaded: dict[str, Backbone] = {}
     for name, dataset in _datasets(config, notes):
-        backbone = _backbone(config, dataset, loaded, progress)
         for split in config.split or dataset.splits:
-            job = _extraction(config, name, dataset, split, backbone)
-            yield extract(job, backbone, config.scheduler, progress, verify=config.verify)
+            job = _extraction(config, name, dataset, split, _name(config, dataset) or DEFAULT)
+            outcome = None if config.verify else unchanged(job)
+            if outcome is None:
+                backbone = _backbone(config, dataset, loaded, progress)
+                job = _extraction(config, name, dataset, split, backbone.name)
+                outcome = extract(job, backbone, config.scheduler, progress, verify=config.verify)
+            yield outcome
 
 
 def _spelled_out(config: ExtractConfig) -> ExtractConfig:
@@ -171,27 +175,22 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
 
 
 def _open(config: ExtractConfig, name: str) -> Dataset:
-    return open_dataset(
-        name,
-        config.data_root,
-        classes=config.classes,
-        labels=config.labels,
-        seed=config.seed,
-        path_column=config.path_column,
-        label_column=config.label_column,
-        workspace=config.workspace,
-    )
+    return open_dataset(name, config.data_root, **opening_of(config))
 
 
 def _backbone(config: ExtractConfig, dataset: Dataset, loaded: dict[str, "Backbone"], progress: Progress) -> "Backbone":
     """The backbone that was named, or the default one; tiny images get the tiny one. Loaded once."""
-    name = config.backbone or (TINY if dataset.place == "embedded" else "")
+    name = _name(config, dataset)
     if not config.backbone and config.weights:
         raise InputError("--weights needs the name of the backbone that they are for; add --backbone NAME")
     if name not in loaded:
         choice = _choice(config, name)
         loaded[name] = choice.load() if name else _default(choice, progress)
     return loaded[name]
+
+
+def _name(config: ExtractConfig, dataset: Dataset) -> str:
+    return config.backbone or (TINY if dataset.place == "embedded" else "")
 
 
 def _default(choice: BackboneChoice, progress: Progress) -> "Backbone":
@@ -208,13 +207,14 @@ def _choice(config: ExtractConfig, name: str) -> BackboneChoice:
     )
 
 
-def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, backbone: "Backbone") -> Extraction:
+def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, backbone: str) -> Extraction:
+    choice = _choice(config, backbone)
     return Extraction(
         dataset=dataset.name,
         split=split,
-        folder=store_folder(Location.of(config.workspace), backbone.name, dataset.name, split),
+        folder=store_folder(Location.of(config.workspace), backbone, dataset.name, split),
         open_source=_Images(replace(config, dataset=(name,)), split, dataset),
-        backbone=_choice(config, backbone.name),
+        backbone=choice,
         place=dataset.place,
         companion_of=dataset.companion_of,
         dtype=config.dtype,
@@ -222,7 +222,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         seed=config.seed,
         batch_size=config.batch_size,
         decode_workers=config.decode_workers,
-        command=_command(config, name, split),
+        command=_command(config, name, split) | {"network": choice.mark()},
         files=account.as_dict() if (account := accounting_of(dataset)) else None,
     )
 

@@ -13,11 +13,23 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import blas_threads, processors
-from gapscope.data.catalogue import open_dataset
+from gapscope.data.catalogue import open_dataset, opening_of
 from gapscope.data.copies import Rejected, class_folder_names, copy_source
 from gapscope.data.decode import DECODER
 from gapscope.data.modifications.modification import parse, written
-from gapscope.jobs.options import ClassList, DataRoot, DatasetName, LabelFile, ModifyList, Out, Seed, Splits, data_root
+from gapscope.jobs.options import (
+    ClassList,
+    DataRoot,
+    DatasetName,
+    LabelColumn,
+    LabelFile,
+    ModifyList,
+    Out,
+    PathColumn,
+    Seed,
+    Splits,
+    data_root,
+)
 from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.results import Result
@@ -47,6 +59,8 @@ class ModifyDatasetConfig:
     split: Splits = ()
     classes: ClassList = None
     labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
     seed: Seed = 0
     data_root: DataRoot = field(default_factory=data_root)
 
@@ -73,8 +87,7 @@ def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
 def _sources(config: ModifyDatasetConfig) -> dict[str, "Source"]:
     """The modified source of each split that is asked for."""
     name = f"{config.dataset}+{written(parse(config.modify))}"
-    options = {"classes": config.classes, "labels": config.labels, "seed": config.seed}
-    dataset = open_dataset(name, config.data_root, **options)
+    dataset = open_dataset(name, config.data_root, **opening_of(config))
     sources = {split: dataset.source(split) for split in config.split or dataset.splits}
     if not any(len(source.listing) for source in sources.values()):
         raise InputError(f"{config.dataset} holds no images in {', '.join(sources)}")

@@ -11,7 +11,7 @@ from gapscope.core.files import read_json, write_table
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import open_dataset
+from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
@@ -21,10 +21,12 @@ from gapscope.jobs.options import (
     Cluster,
     DatasetName,
     Device,
+    LabelColumn,
     LabelFile,
     ModelName,
     Name,
     OptionalDataRoot,
+    PathColumn,
     Scheduler,
     Split,
     Workers,
@@ -46,7 +48,7 @@ JOB = "predict"
 REJECTED = "rejected.parquet"
 # Options that only one of the two kinds of models has a use for.
 OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
-OF_NETWORKS = ("device", "classes", "labels", "data_root")
+OF_NETWORKS = ("device", *LABELLING, "data_root")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ class PredictConfig:
     device: Device = "auto"
     classes: ClassList = None
     labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
     data_root: OptionalDataRoot = None
     scheduler: Scheduler = None
     cluster: Cluster = ""
@@ -149,7 +153,7 @@ def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]
     options = manifest.get("config", {})
     root = config.data_root or Path(options.get("data_root", "data"))
     seed = options.get("seed", 0)
-    dataset = open_dataset(config.dataset, root, classes=config.classes, labels=config.labels, seed=seed)
+    dataset = open_dataset(config.dataset, root, seed=seed, **opening_of(config))
     return dataset, {one["config_hash"] for one in manifest.get("inputs", ())}
 
 

@@ -8,7 +8,7 @@ from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import open_dataset
+from gapscope.data.catalogue import open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.jobs.options import (
@@ -17,7 +17,9 @@ from gapscope.jobs.options import (
     DataRoot,
     DatasetName,
     Device,
+    LabelColumn,
     LabelFile,
+    PathColumn,
     Scheduler,
     Seed,
     Splits,
@@ -54,6 +56,8 @@ class ReplayHeadConfig:
     device: Device = "auto"
     classes: ClassList = None
     labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
     seed: Seed = 0
     scheduler: Scheduler = None
     workspace: Workspace = "workspace"
@@ -157,4 +161,4 @@ def _dataset(config: ReplayHeadConfig, store: EmbeddingStore) -> Dataset:
 
 
 def _open(config: ReplayHeadConfig, name: str, seed: int = 0) -> Dataset:
-    return open_dataset(name, config.data_root, classes=config.classes, labels=config.labels, seed=seed)
+    return open_dataset(name, config.data_root, **{**opening_of(config), "seed": seed})

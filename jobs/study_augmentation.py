@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
 from gapscope.jobs import JOBS, options
 from gapscope.jobs.options import METHOD, MODEL, option
 from gapscope.reports.write import reported
@@ -88,6 +89,8 @@ class StudyAugmentationConfig:
     workers: options.Workers = None
     classes: options.ClassList = None
     labels: options.LabelFile = None
+    path_column: options.PathColumn = ""
+    label_column: options.LabelColumn = ""
     out: options.Out = ""
     workspace: options.Workspace = "workspace"
     data_root: options.DataRoot = field(default_factory=options.data_root)
@@ -98,11 +101,11 @@ class StudyAugmentationConfig:
 # Options that its trainings have as well, and those of its runs of `augment`.
 OF_TRAININGS = (
     *("split", "validation", "preset", "network", "image_size", "epochs", "batch_size", "optimizer", "weight_decay"),
-    *("learning_rate", "schedule", "keep", "seeds", "seed", "device", "memory", "classes", "labels", "report"),
+    *("learning_rate", "schedule", "keep", "seeds", "seed", "device", "memory", "report", *LABELLING),
 )
 OF_SETS = (
     *("split", "validation", "surplus", "backbone", "backbone_args", "image_size"),
-    *("seed", "device", "memory", "classes", "labels"),
+    *("seed", "device", "memory", *LABELLING),
 )
 
 
@@ -164,15 +167,13 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResu
 def plan_of(config: StudyAugmentationConfig) -> "Plan":
     """What all trainings have in common, checked; nothing is trained yet."""
     from gapscope.cnn.presets import PRESETS
-    from gapscope.data.catalogue import open_dataset
     from gapscope.studies.augmentation.plan import Plan
     from gapscope.studies.trainings import dataset_name
 
     if config.preset and config.preset not in PRESETS:
         raise unknown_name("preset", config.preset, PRESETS)
     name = dataset_name(config.dataset, config.rows)
-    opening = {"classes": config.classes, "labels": config.labels, "seed": config.seed, "workspace": config.workspace}
-    dataset = open_dataset(name, config.data_root, **opening)
+    dataset = open_dataset(name, config.data_root, **opening_of(config))
     if not config.test_split or config.split in config.test_split:
         raise InputError(f"--test-split must name splits other than {config.split}, which is trained on")
     for split in (config.split, *config.test_split):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.data.catalogue import LABELLING, opening_of
 from gapscope.jobs import JOBS, options
 from gapscope.jobs.options import METHOD, option
 from gapscope.reports.write import reported
@@ -67,6 +68,8 @@ class StudyModificationsConfig:
     workers: options.Workers = None
     classes: options.ClassList = None
     labels: options.LabelFile = None
+    path_column: options.PathColumn = ""
+    label_column: options.LabelColumn = ""
     out: options.Out = ""
     workspace: options.Workspace = "workspace"
     data_root: options.DataRoot = field(default_factory=options.data_root)
@@ -77,8 +80,8 @@ class StudyModificationsConfig:
 # Options that its trainings have as well.
 SHARED = (
     *("split", "preset", "network", "pretrained", "weights", "image_size", "epochs", "batch_size", "optimizer"),
-    *("learning_rate", "weight_decay", "schedule", "augment", "seeds", "seed", "device", "memory", "classes"),
-    *("labels", "report"),
+    *("learning_rate", "weight_decay", "schedule", "augment", "seeds", "seed", "device", "memory", "report"),
+    *LABELLING,
 )
 
 
@@ -131,7 +134,7 @@ def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[
     name = config.dataset or (PRESETS[config.preset].options.get("dataset", "") if config.preset else "")
     if not name:
         raise InputError("nothing to train on; name images with --dataset NAME or PATH, or a training with --preset")
-    opening = {"data_root": config.data_root, "classes": config.classes, "labels": config.labels, "seed": config.seed}
+    opening = {"data_root": config.data_root, **opening_of(config)}
     splits = config.split, config.test_split
     sets = modified_sets(dataset_name(name, config.rows), config.modify, *splits, opening)
     given = {name: getattr(config, name) for name in SHARED} | {

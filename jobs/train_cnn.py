@@ -21,6 +21,7 @@ from gapscope.jobs.options import (
     Evaluate,
     ImageSize,
     Keep,
+    LabelColumn,
     LabelFile,
     LearningRate,
     Memory,
@@ -29,6 +30,7 @@ from gapscope.jobs.options import (
     Network,
     Optimizer,
     OptionalDataset,
+    PathColumn,
     Precision,
     Preset,
     Pretrained,
@@ -124,6 +126,8 @@ class TrainCnnConfig:
     workers: Workers = None
     classes: ClassList = None
     labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
     workspace: Workspace = "workspace"
     data_root: DataRoot = field(default_factory=data_root)
     name: Name = ""

@@ -1,13 +1,16 @@
 """Networks that turn images into embeddings, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapscope.backbones.arguments import parse_backbone_args, split_arguments
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.core.errors import InputError
+from gapscope.core.hashing import digest_json
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
 from gapscope.networks.runs import PREFIX
@@ -37,6 +40,8 @@ BACKBONES = Registry(
 
 TINY = "tiny"
 DEFAULT = "mobilenetv3_large_100.ra_in1k"
+# What has a say in the numbers that a network gives.
+LIBRARIES = ("gapscope", "torch", "timm", "torchvision")
 
 
 def load_backbone(
@@ -104,6 +109,27 @@ class BackboneChoice:
             precision=self.precision,
             seed=self.seed,
         )
+
+    def mark(self) -> str:
+        """A digest of all that decides which network this is, taken without loading it: the choice, size and time of a
+        file of weights, the versions of the libraries, and whether there is a GPU for ``auto`` to find.
+        """
+        file = Path(self.weights)
+        there = file.stat() if self.weights and file.is_file() else None
+        about = {
+            "choice": asdict(self),
+            "weights": there and [there.st_size, there.st_mtime_ns],
+            "libraries": {name: _version(name) for name in LIBRARIES},
+            "gpu": Path("/proc/driver/nvidia").exists(),
+        }
+        return digest_json(about)[:32]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
 
 
 def _loader(name: str) -> "tuple[Callable[[Request], Network], str]":

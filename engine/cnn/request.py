@@ -84,6 +84,8 @@ class Request:
     workers: int | None
     classes: Path | None
     labels: Path | None
+    path_column: str
+    label_column: str
     workspace: str
     data_root: Path
     name: str

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gapscope.cnn.request import Request
 from gapscope.cnn.test_set import TestSet
 from gapscope.core.errors import InputError
-from gapscope.data.catalogue import companions_of, open_dataset
+from gapscope.data.catalogue import companions_of, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.modified import SEPARATOR
 from gapscope.data.source import Source
@@ -14,13 +14,7 @@ from gapscope.store.workspace import slug
 
 def opened_dataset(request: Request, name: str) -> Dataset:
     """A dataset with the options that the user gives for all of them."""
-    options = {
-        "classes": request.classes,
-        "labels": request.labels,
-        "seed": request.seed,
-        "workspace": request.workspace,
-    }
-    return open_dataset(name, request.data_root, **options)
+    return open_dataset(name, request.data_root, **opening_of(request))
 
 
 def test_sets(request: Request, dataset: Dataset, source: Source) -> list[TestSet]:

@@ -274,7 +274,12 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
 
 def write_array(place: Location, array: np.ndarray) -> None:
     """Write one array as ``.npy`` with its digest behind it, where NumPy does not look, so that it can be mapped."""
-    write_sealed(place, lambda file: (np.save(file, array, allow_pickle=False), file.write(BLANK.encode())))
+
+    def write(file: BinaryIO) -> None:
+        np.save(file, array, allow_pickle=False)
+        file.write(BLANK.encode())
+
+    write_sealed(place, write)
 
 
 def read_array(place: Location) -> np.ndarray:

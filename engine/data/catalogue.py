@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.accounting import Accounting
@@ -102,6 +103,17 @@ def open_dataset(
     """
     columns = path_column or None, label_column or None
     return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace))
+
+
+# What a command may be told about labels that the files do not say.
+LABELLING = ("classes", "labels", "path_column", "label_column")
+
+
+def opening_of(settings: Any) -> dict[str, Any]:
+    """Options of `open_dataset` in the configuration of a command, or in what a run has written of one."""
+    given = settings if isinstance(settings, Mapping) else vars(settings)
+    opening = {name: given[name] for name in (*LABELLING, "seed", "workspace") if name in given}
+    return opening | {name: Path(opening[name]) for name in LABELLING[:2] if opening.get(name)}
 
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:

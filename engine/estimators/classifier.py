@@ -20,8 +20,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.estimators.rows import Rows, array_rows, dask_rows, divided, stored, whole_rows
+from gapscope.estimators.rows import Labelled, Rows, array_rows, dask_rows, divided, stored, whole_rows
 from gapscope.estimators.so_far import SoFar
+from gapscope.estimators.weights import Weights
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
@@ -66,11 +67,11 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
     def _options(self) -> dict[str, Any]:
         """Fields of `ProbeOptions` that the parameters set."""
 
-    def fit(self, X: Any, y: Any = None) -> "ProbeClassifier":
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ProbeClassifier":
         """Train on the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it."""
         self._so_far = None
-        with self._rows(X, y) as (rows, held), self._workers(X) as workers:
-            model = train(self._probe, rows, held, self._probe_options(), workers)
+        with self._rows(X, y, sample_weight) as (rows, held, mean_weight), self._workers(X) as workers:
+            model = train(self._probe, rows, held, _per_row(self._probe_options(), mean_weight), workers)
         self.model_ = replace(model, class_names=tuple(map(str, rows.store.class_names)))
         return self
 
@@ -115,11 +116,12 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
         threads = None if self.n_jobs in (None, -1) else self.n_jobs
         return connect(None if stored(X) is None else self.scheduler, threads)
 
-    def _rows(self, X: Any, y: Any) -> AbstractContextManager[Rows]:
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> AbstractContextManager[Rows]:
         """The rows to train on and to choose by; what they look like is remembered."""
         view = stored(X)
         if view is not None:
-            return nullcontext(divided(self._begin_store(view, y), self.holdout))
+            view = self._begin_store(view, y)
+            return nullcontext(divided(view, self.holdout, self._store_weights(view, sample_weight)))
         if self.scheduler:
             raise InputError(
                 f"the workers of {self.scheduler} cannot read an array of this process; "
@@ -132,9 +134,24 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
             if len(labels) != len(X):
                 raise InputError(f"X has {len(X)} rows and y has {len(labels)} labels; give one label for each row")
             self.n_features_in_ = X.shape[1]
-            return dask_rows(X, labels, self._names(), self.holdout, seed)
+            return dask_rows(X, self._labelled(labels, sample_weight), self.holdout, seed)
         x, y = validate_data(self, X, y, dtype=FLOATS)
-        return nullcontext(array_rows(x, self._begin_labels(y), self._names(), self.holdout, seed))
+        labels = self._labelled(self._begin_labels(y), sample_weight)
+        return nullcontext(array_rows(x, labels, self.holdout, seed))
+
+    def _labelled(self, labels: np.ndarray, sample_weight: Any) -> Labelled:
+        return Labelled(labels, self._names(), self._weights(sample_weight, len(labels)))
+
+    def _weights(self, sample_weight: Any, rows: int) -> Weights | None:
+        return Weights.of(getattr(self, "class_weight", None), sample_weight, self.classes_, rows)
+
+    def _store_weights(self, view: View, sample_weight: Any) -> Weights | None:
+        if sample_weight is not None and self.scheduler:
+            raise InputError(
+                f"the workers of {self.scheduler} cannot read sample_weight, an array of this process; weigh classes "
+                "by class_weight, or leave scheduler at None"
+            )
+        return self._weights(sample_weight, view.rows)
 
     def _begin_store(self, view: View, y: Any) -> View:
         if y is not None:
@@ -175,7 +192,19 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
             raise InputError(f"X has {width} features, but {type(self).__name__} was fitted on {self.n_features_in_}")
 
 
-class MergingClassifier(ProbeClassifier):
+class WeighingClassifier(ProbeClassifier):
+    """A probe that may count a row as several, or as a part of one."""
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "WeighingClassifier":
+        """Train on the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it.
+
+        A row with ``sample_weight : (n,)`` of 2 counts as two rows, one of 0 as none; ``class_weight={label: weight}``
+        multiplies the weights of the rows of a class, and rows of classes that it does not name count as one.
+        """
+        return self._fit(X, y, sample_weight)
+
+
+class MergingClassifier(WeighingClassifier):
     """A probe in closed form, which may therefore be trained on rows that come bit by bit.
 
     After any number of calls of `partial_fit` it is what `fit` makes of all their rows with ``holdout=0``, up to
@@ -192,13 +221,15 @@ class MergingClassifier(ProbeClassifier):
             With these parameters more than a summary is needed.
         """
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> "MergingClassifier":
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> "MergingClassifier":
         """Train on the rows of all calls so far; the first call names all `classes`, unless X is a store.
 
         Rows that `fit` was given do not count: the first call after it starts anew, with the classes found there.
         """
         first = getattr(self, "_so_far", None) is None
         view = self._batch(X, y, classes, first=first)
+        weights = self._store_weights(view, sample_weight)
+        view = view if weights is None else weights.on(view)
         with self._workers(X) as workers:
             result = self._summary(view, workers)
             so_far = result if first else self._so_far.and_also(result.summary)
@@ -257,6 +288,19 @@ class Answer:
 
     def __call__(self, _index: int, chunk: Chunk) -> np.ndarray:
         return self.of(chunk.x)
+
+
+def _per_row(options: ProbeOptions, mean_weight: float) -> ProbeOptions:
+    """The options for weights divided by their mean; penalties in scikit-learn's terms are relative to their sum."""
+    c, alpha = options.c, options.alpha
+    return replace(
+        options, c=None if c is None else c * mean_weight, alpha=None if alpha is None else alpha / mean_weight
+    )
+
+
+def treatment(class_weight: Any) -> str:
+    """How unequal classes are treated, by name; weights of labels are weights of their rows."""
+    return class_weight if isinstance(class_weight, str) else "none"
 
 
 def _labels(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """The estimators: one class for each kind of probe, whose parameters are those that concern it."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
-from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier
+from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier, WeighingClassifier, treatment
 from gapscope.estimators.so_far import SoFar
 from gapscope.probes.model import unit_rows
 from gapscope.probes.nearest_mean import summary_of
@@ -14,7 +15,7 @@ from gapscope.store import Changed, View
 from gapscope.stream import Workers
 
 
-class SoftmaxClassifier(ProbeClassifier):
+class SoftmaxClassifier(WeighingClassifier):
     """Multinomial logistic regression by preconditioned descent in a few passes: the default choice.
 
     No `partial_fit`: its descent starts from moments of all rows, and its steps are planned for their number.
@@ -29,7 +30,7 @@ class SoftmaxClassifier(ProbeClassifier):
     learning_rate, batch_rows
         Chosen by the number of rows and features if not given.
     class_weight
-        See `gapscope.probes.imbalance`.
+        A treatment of `gapscope.probes.imbalance` by name, or weights by label.
     view
         raw, standardised, whitened or normalised features; empty for what suits the probe.
     device
@@ -46,7 +47,7 @@ class SoftmaxClassifier(ProbeClassifier):
         epochs: int = 2,
         learning_rate: float | None = None,
         batch_rows: int | None = None,
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         view: str = "",
         device: str = "cpu",
         holdout: float = 0.1,
@@ -74,13 +75,13 @@ class SoftmaxClassifier(ProbeClassifier):
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "batch_rows": self.batch_rows,
-            "class_weight": self.class_weight or "none",
+            "class_weight": treatment(self.class_weight),
             "view": self.view,
             "device": self.device,
         }
 
 
-class LogisticClassifier(ProbeClassifier):
+class LogisticClassifier(WeighingClassifier):
     """Multinomial logistic regression brought to its optimum: scikit-learn's ``LogisticRegression`` with the same C.
 
     Parameters
@@ -89,7 +90,7 @@ class LogisticClassifier(ProbeClassifier):
         Strength of the penalty, in scikit-learn's terms or as ``l2 / 2 sum(w²)`` beside the mean loss; chosen by
         held-out rows if neither is given.
     class_weight
-        See `gapscope.probes.imbalance`.
+        A treatment of `gapscope.probes.imbalance` by name, or weights by label.
     view
         raw, standardised, whitened or normalised features; empty for what suits the probe.
     device
@@ -103,7 +104,7 @@ class LogisticClassifier(ProbeClassifier):
         *,
         C: float | None = None,
         l2: float | None = None,
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         view: str = "",
         device: str = "cpu",
         holdout: float = 0.1,
@@ -125,7 +126,7 @@ class LogisticClassifier(ProbeClassifier):
         return {
             "c": self.C,
             "l2": self.l2,
-            "class_weight": self.class_weight or "none",
+            "class_weight": treatment(self.class_weight),
             "view": self.view,
             "device": self.device,
         }
@@ -139,7 +140,8 @@ class RidgeProbeClassifier(MergingClassifier):
     alpha
         Penalty; chosen by held-out rows if not given.
     class_weight
-        none, balanced or effective-number; weights need a second look at the rows, so that `partial_fit` has none.
+        balanced or effective-number, which need a second look at the rows, so that `partial_fit` has them not; or
+        weights by label.
     view
         raw, standardised or normalised features; empty for what suits the probe.
     """
@@ -150,7 +152,7 @@ class RidgeProbeClassifier(MergingClassifier):
         self,
         *,
         alpha: float | None = None,
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         view: str = "",
         holdout: float = 0.1,
         random_state: Any = 0,
@@ -168,7 +170,7 @@ class RidgeProbeClassifier(MergingClassifier):
     def _options(self) -> dict[str, Any]:
         return {
             "alpha": self.alpha,
-            "class_weight": self.class_weight or "none",
+            "class_weight": treatment(self.class_weight),
             "view": self.view,
         }
 
@@ -271,6 +273,10 @@ class NeighboursClassifier(ProbeClassifier):
 
     _probe: ClassVar[str] = "knn"
 
+    def fit(self, X: Any, y: Any = None) -> "NeighboursClassifier":
+        """Keep the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it."""
+        return self._fit(X, y)
+
     def __init__(
         self,
         *,
@@ -292,7 +298,7 @@ class NeighboursClassifier(ProbeClassifier):
         }
 
 
-class ForestClassifier(ProbeClassifier):
+class ForestClassifier(WeighingClassifier):
     """A random forest of scikit-learn's trees, each grown on a chunk of the rows.
 
     Parameters
@@ -300,7 +306,7 @@ class ForestClassifier(ProbeClassifier):
     n_estimators
         Number of trees; by the number of rows if not given.
     class_weight
-        none, balanced or effective-number.
+        balanced, effective-number, or weights by label.
     """
 
     _probe: ClassVar[str] = "forest"
@@ -309,7 +315,7 @@ class ForestClassifier(ProbeClassifier):
         self,
         *,
         n_estimators: int | None = None,
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         holdout: float = 0.1,
         random_state: Any = 0,
         n_jobs: int | None = None,
@@ -325,7 +331,7 @@ class ForestClassifier(ProbeClassifier):
     def _options(self) -> dict[str, Any]:
         return {
             "trees": self.n_estimators,
-            "class_weight": self.class_weight or "none",
+            "class_weight": treatment(self.class_weight),
         }
 
 

@@ -16,15 +16,17 @@ import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
+from gapscope.estimators.weights import Weights, of_mean_one
 from gapscope.probes.training import HOLDOUT_ROWS
 from gapscope.store import ArrayStore, Changed, EmbeddingStore, View
 
 
 class Rows(NamedTuple):
-    """The rows to train on, and those behind them to choose by."""
+    """The rows to train on, those behind them to choose by, and the mean weight that they had."""
 
     train: View
     held: View
+    mean_weight: float = 1.0
 
 
 def stored(x: Any) -> View | None:
@@ -47,9 +49,10 @@ def held_rows(rows: int, share: float) -> int:
     return min(int(rows * share), HOLDOUT_ROWS)
 
 
-def divided(view: View, share: float) -> Rows:
+def divided(view: View, share: float, weights: Weights | None = None) -> Rows:
     """A view whose rows stand in random order, its last ones held out; see `View.held_out`."""
-    return Rows(*view.held_out(held_rows(view.rows, share)))
+    view, mean = of_mean_one(view, weights)
+    return Rows(*view.held_out(held_rows(view.rows, share)), mean)
 
 
 def shuffled(y: np.ndarray, classes: int, share: float, seed: int) -> tuple[np.ndarray, int]:
@@ -66,23 +69,38 @@ def shuffled(y: np.ndarray, classes: int, share: float, seed: int) -> tuple[np.n
     return order, kept
 
 
-def array_rows(x: np.ndarray, y: np.ndarray, classes: list[str], share: float, seed: int) -> Rows:
-    """``x : (n, d)`` and ``y : (n,)``, copied in random order as float32."""
-    order, kept = shuffled(y, len(classes), share, seed)
-    store = ArrayStore(np.asarray(x[order], np.float32), y[order], classes)
-    return Rows(store.view(0, kept), store.view(kept))
+class Labelled(NamedTuple):
+    """Of the rows of an array: class positions ``y : (n,)``, the names of the classes, and what the rows count as."""
+
+    y: np.ndarray
+    classes: list[str]
+    weights: Weights | None = None
+
+    def rows(self, x: np.ndarray, order: np.ndarray, kept: int) -> Rows:
+        """``x : (n, d)``, whose rows stand in `order`, the first `kept` of them to train on."""
+        weights = self.weights
+        if weights is not None and weights.by_row is not None:
+            weights = weights._replace(by_row=weights.by_row[order])
+        view, mean = of_mean_one(ArrayStore(x, self.y[order], self.classes).view(), weights)
+        return Rows(view.store.view(0, kept), view.store.view(kept), mean)
+
+
+def array_rows(x: np.ndarray, labels: Labelled, share: float, seed: int) -> Rows:
+    """``x : (n, d)`` and its labels, copied in random order as float32."""
+    order, kept = shuffled(labels.y, len(labels.classes), share, seed)
+    return labels.rows(np.asarray(x[order], np.float32), order, kept)
 
 
 @contextmanager
-def dask_rows(x: da.Array, y: np.ndarray, classes: list[str], share: float, seed: int) -> Iterator[Rows]:
-    """``x : (n, d)`` and ``y : (n,)``, in random order in a temporary file; memory: the largest block.
+def dask_rows(x: da.Array, labels: Labelled, share: float, seed: int) -> Iterator[Rows]:
+    """``x : (n, d)`` and its labels, in random order in a temporary file; memory: the largest block.
 
     Raises
     ------
     InputError
         A feature is not finite.
     """
-    order, kept = shuffled(y, len(classes), share, seed)
+    order, kept = shuffled(labels.y, len(labels.classes), share, seed)
     target = np.argsort(order)
     with TemporaryDirectory(prefix="gapscope-") as folder:
         file = np.memmap(Path(folder) / "rows.f32", np.float32, "w+", shape=x.shape)
@@ -93,8 +111,7 @@ def dask_rows(x: da.Array, y: np.ndarray, classes: list[str], share: float, seed
                 raise InputError(f"the Dask array has NaN or infinite values in rows {start} to {start + len(values)}")
             file[target[start : start + len(values)]] = values
             start += len(values)
-        store = ArrayStore(file, y[order], classes)
-        yield Rows(store.view(0, kept), store.view(kept))
+        yield labels.rows(file, order, kept)
 
 
 def whole_rows(x: da.Array) -> da.Array:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
-from gapscope.core.errors import DamageError, InputError, SchemaError
+from gapscope.core.errors import DamageError, GapscopeError, InputError, SchemaError
 from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location, full_path
@@ -26,13 +26,13 @@ from gapscope.extraction.changes import (
     stamps_of_source,
     suspects_of,
 )
-from gapscope.extraction.job import Extraction, provenance_of
+from gapscope.extraction.job import Extraction, of_images, provenance_of
 from gapscope.extraction.plan import part_count, part_indices, stored_order, unseen_images
 from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store import StoreWriter, open_store
-from gapscope.store.write import HEAD, MANIFEST, read_manifest, stored_dtype
+from gapscope.store.write import HEAD, MANIFEST, config_hash, read_manifest, stored_dtype
 from gapscope.stream import connect
 
 if TYPE_CHECKING:
@@ -101,15 +101,40 @@ def extract(
             return replace(outcome, notes=(*outcome.notes, note))
 
 
+def unchanged(job: Extraction) -> Outcome | None:
+    """The outcome where the store of `job` is whole, and its images and its network are those that it was made with, as
+    sizes, times and the network's mark say; None otherwise. No network is loaded, and nothing is written.
+    """
+    _check(job)
+    try:
+        manifest = read_manifest(job.folder)
+    except GapscopeError:
+        return None
+    made, mark = manifest.provenance, job.command.get("network")
+    if not manifest.complete or made.spec_version != SPEC_VERSION:
+        return None
+    if not mark or manifest.command.get("network") != mark:
+        return None
+    job = replace(job, dtype=stored_dtype(job.folder, job.dtype))
+    source = job.open_source()
+    same = config_hash(made.model_copy(update=of_images(job, source))) == manifest.config_hash
+    work = Work(job, source, None, StoreWriter(job.folder, made), None)
+    if not same or manifest.place != full_path(job.place) or not work.is_untouched:
+        return None
+    return work.nothing_to_do(Changes(0, 0, frozenset()), "", verify=False)
+
+
 @dataclass(frozen=True)
 class Work:
-    """An extraction with what it needs: images, backbone, writer, and the right to write."""
+    """An extraction with what it needs: images, backbone, writer, and the right to write; the second and the last are
+    None where it is only looked at what is there.
+    """
 
     job: Extraction
     source: Source
-    backbone: "Backbone"
+    backbone: "Backbone | None"
     writer: StoreWriter
-    lease: Lease
+    lease: Lease | None
 
     @classmethod
     def of(
@@ -161,8 +186,17 @@ class Work:
         if recorded is None or len(suspects_of(stamps, recorded)):
             self._record(stamps)
         if not missing and self.writer.is_complete and self.writer.is_sealed():
-            return self._nothing_to_do(changes, moved, verify=verify)
+            self._record_network()
+            return self.nothing_to_do(changes, moved, verify=verify)
         return self._make(missing, changes, scheduler, progress, begun)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether all parts are there as they were recorded, and no image has another size or time."""
+        self.writer.begin()
+        recorded = recorded_stamps(self.job.folder, len(self.listing))
+        suspects = suspects_of(stamps_of_source(self.source), recorded)
+        return not len(suspects) and self.writer.is_sealed() and not self._unfinished(verify=False)
 
     def _record(self, stamps: Stamps) -> None:
         """Note the sizes and times of the images; a whole store of version 1 keeps no digests, so none there."""
@@ -226,7 +260,15 @@ class Work:
         changes = find_changes(self.source, self.writer, self.places, rejected, every, progress)
         return changes.compared == len(every) and not changes.images
 
-    def _nothing_to_do(self, changes: Changes, moved: str, *, verify: bool) -> Outcome:
+    def _record_network(self) -> None:
+        """Note the command, where the same network was named in another way, or by a version that noted no mark."""
+        manifest, command = read_manifest(self.job.folder), dict(self.job.command)
+        new = command.get("network") != manifest.command.get("network")
+        if new and manifest.provenance.spec_version == SPEC_VERSION:
+            self.writer.rewrite(manifest, command=command)
+
+    def nothing_to_do(self, changes: Changes, moved: str, *, verify: bool) -> Outcome:
+        """The outcome where all is there already."""
         manifest = open_store(self.job.folder).manifest
         old = manifest.provenance.spec_version < SPEC_VERSION
         notes = [

@@ -36,7 +36,7 @@ class Extraction:
     decode_workers
         Decode processes; None for one per processor core, 0 for a thread instead.
     command
-        The name of the job and its options, for whoever has to make the store again.
+        The name of the job and its options, for whoever has to make the store again, and the mark of its network.
     files
         What became of every file of the dataset, for the manifest; None where that was not looked at.
     """
@@ -60,6 +60,7 @@ class Extraction:
 def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Provenance:
     """Everything that decides the bytes of the store of `job`."""
     return Provenance(
+        **of_images(job, source),
         backbone=backbone.name,
         backbone_args={name: list(v) if isinstance(v, tuple) else v for name, v in sorted(backbone.arguments.items())},
         precision=backbone.precision,
@@ -67,20 +68,26 @@ def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Prov
         weights_hash=backbone.weights_hash,
         layer=backbone.layer,
         preprocessing=backbone.preprocessing.as_dict(),
-        decoder=DECODER,
         dim=backbone.dim,
-        dtype=job.dtype,
-        dataset=job.dataset,
-        split=job.split,
-        source=job.place,
-        fingerprint=source.listing.fingerprint(),
-        class_names=source.listing.class_names,
-        companion_of=job.companion_of,
-        seed=job.seed,
-        part_rows=job.part_rows,
         code_version=_version(),
-        synthetic=_synthetic_rows(source.listing),
     )
+
+
+def of_images(job: Extraction, source: Source) -> dict[str, Any]:
+    """The fields of a provenance that the images and the options decide, and no network."""
+    return {
+        "decoder": DECODER,
+        "dtype": job.dtype,
+        "dataset": job.dataset,
+        "split": job.split,
+        "source": job.place,
+        "fingerprint": source.listing.fingerprint(),
+        "class_names": source.listing.class_names,
+        "companion_of": job.companion_of,
+        "seed": job.seed,
+        "part_rows": job.part_rows,
+        "synthetic": _synthetic_rows(source.listing),
+    }
 
 
 def _synthetic_rows(listing: Listing) -> SyntheticRows | None:

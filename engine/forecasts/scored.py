@@ -227,8 +227,7 @@ class _Ask:
 
     def __call__(self, chunk: Chunk) -> AnswerSums:
         if self.labelled_only:
-            known = chunk.y != UNLABELLED
-            chunk = Chunk(*(column[known] for column in chunk))
+            chunk = chunk.take(chunk.y != UNLABELLED)
         scores = [model.scores(chunk.x) for model in self.panel.models]
         given = [*scores, *(head.scores(chunk.x) for head in self.panel.heads)]
         if not all(np.isfinite(one).all() for one in given):

@@ -117,9 +117,7 @@ class Without:
         moved = self.stop - self.start
         back = Piece(max(piece.start, self.start) + moved, max(piece.stop, self.start) + moved)
         chunks = [self._read(part) for part in (front, back) if part.rows]
-        chunk = (
-            Chunk(*(np.concatenate(columns) for columns in zip(*chunks, strict=True))) if chunks else self._read(front)
-        )
+        chunk = Chunk.joined(chunks) if chunks else self._read(front)
         return chunk._replace(y=self.classes[chunk.y].astype(np.int32))
 
     def _read(self, part: Piece) -> Chunk:

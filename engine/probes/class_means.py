@@ -44,7 +44,7 @@ def by_class(
 
 
 def _summary(chunk: Chunk, kind: type[S], classes: int) -> S:
-    return kind.of(chunk.x, chunk.y, classes)
+    return kind.of(chunk.x, chunk.y, classes, chunk.weight)
 
 
 def refuse_not_finite(means: np.ndarray, rows: View) -> None:

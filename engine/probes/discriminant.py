@@ -71,5 +71,5 @@ def tempered_path(
     """For each strength: itself, the temperature that suits the held-out rows, and how they are then classified."""
     for strength in strengths:
         scores = holdout.scores(*discriminant.solve(shrink(discriminant.eigenvalues, strength)))
-        temperature = best_temperature(scores, holdout.y)
+        temperature = best_temperature(scores, holdout.y, weight=holdout.weight)
         yield strength, temperature, holdout.judge(temperature * scores)

@@ -140,7 +140,7 @@ def _forest(
         "nodes": len(grown.feature),
         "settings": [{"trees": rule.trees, **held.judge(scores / temperature)}],
         **held.summary(labels),
-        "rows": int(means.count.sum()),
+        "rows": means.n,
         "unlabelled": int(means.unlabelled),
         "class_rows": means.count.tolist(),
         "passes": 1 + len(deal.tasks(0)) // deal.groups,
@@ -259,30 +259,30 @@ def grow(deal: Deal, weight: np.ndarray, trees: range) -> Grown:
     A tree without labelled rows is one leaf that votes for nobody.
     """
     with _SLOTS:
-        x, y = _rows(deal.view, deal.pieces(trees[0]))
-        return Grown.joined([_tree(x, y, weight, deal, tree) for tree in trees])
+        x, y, row_weight = _rows(deal.view, deal.pieces(trees[0]))
+        weights = weight[y] * row_weight
+        return Grown.joined([_tree(x, y, weights, deal, tree) for tree in trees])
 
 
-def _rows(view: View, pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
-    """The labelled rows of `pieces`: ``x : (m, d) float32`` and ``y : (m,)``."""
+def _rows(view: View, pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The labelled rows of `pieces`: ``x : (m, d) float32``, ``y : (m,)`` and what each counts as, ``(m,)``."""
     total = sum(piece.rows for piece in pieces)
-    x, y = np.empty((total, view.store.dim), np.float32), np.empty(total, np.int32)
+    x, y, weight = np.empty((total, view.store.dim), np.float32), np.empty(total, np.int32), np.empty(total)
     stop = 0
     for piece in pieces:
         chunk = view.store.read(piece, x[stop : stop + piece.rows])
         known = chunk.y >= 0
         start, stop = stop, stop + np.count_nonzero(known)
         x[start:stop] = chunk.x if known.all() else chunk.x[known]
-        y[start:stop] = chunk.y[known]
-    return x[:stop], y[:stop]
+        y[start:stop], weight[start:stop] = chunk.y[known], chunk.weights[known]
+    return x[:stop], y[:stop], weight[:stop]
 
 
-def _tree(x: np.ndarray, y: np.ndarray, weight: np.ndarray, deal: Deal, number: int) -> Grown:
+def _tree(x: np.ndarray, y: np.ndarray, weights: np.ndarray, deal: Deal, number: int) -> Grown:
     if not len(y):
         return _nothing()
     numbers = stream(deal.seed, "tree", number)
     tree = DecisionTreeClassifier(max_features="sqrt", random_state=int(numbers.integers(2**31)))
-    weights = weight[y]
     if deal.groups == 1:
         weights = weights * np.bincount(numbers.integers(len(y), size=len(y)), minlength=len(y))
     tree.fit(x, y, sample_weight=weights)

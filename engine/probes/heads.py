@@ -56,6 +56,14 @@ class Parameters(NamedTuple):
     row_weights: Array | None = None
     unit: Array | None = None
 
+    def weights(self, chunk: Chunk) -> Array | None:
+        """What each row of a chunk weighs in each head, ``(n, g)`` or ``(n, 1)``; None where all weigh one."""
+        by_class = None if self.row_weights is None else self.row_weights.T[chunk.y]
+        if chunk.weight is None:
+            return by_class
+        by_row = chunk.weight[:, None].astype(self.weight.dtype)
+        return by_row if by_class is None else by_class * by_row
+
 
 class Slope(NamedTuple):
     """Loss and gradient of some rows, summed over them.
@@ -239,31 +247,33 @@ class Reads:
     seed: int = 0
     epoch: int = 1
 
-    def __call__(self, chunk: Chunk) -> tuple[Array, Array]:
-        """The rows that have a label, and their class positions; no copy when all have and all are taken."""
-        y = self.positions(chunk.y)
-        known = y >= 0
-        x, y = (chunk.x, y) if known.all() else (chunk.x[known], y[known])
-        if self.draw is None or not len(y):
-            return x, y
-        rng = stream(self.seed, "draw", f"epoch-{self.epoch}", int(chunk.sample_id[0]))
-        rows = rng.choice(len(y), len(y), p=self.draw[y] / self.draw[y].sum())
-        return x[rows], y[rows]
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """The rows that have a label, with class positions for labels; no copy when all have and all are taken."""
+        first = chunk.sample_id[:1]
+        chunk = chunk._replace(y=self.positions(chunk.y))
+        known = chunk.y >= 0
+        chunk = chunk if known.all() else chunk.take(known)
+        if self.draw is None or not len(chunk.y):
+            return chunk
+        rng = stream(self.seed, "draw", f"epoch-{self.epoch}", int(first[0]))
+        share = self.draw[chunk.y]
+        return chunk.take(rng.choice(len(share), len(share), p=share / share.sum()))
 
 
 # An overflow shows as a loss that is not finite at the next step, where `check` reports it with its place.
 @np.errstate(over="ignore", invalid="ignore")
 def slope(parameters: Parameters, chunk: Chunk, reads: Reads) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk: ``4 d g p`` flops a row."""
-    x, y = reads(chunk)
+    seen = reads(chunk)
     rows = max(SLOPE_ROWS, SLOPE_SCORES // parameters.weight.shape[1])
-    total = _slope(parameters, x[:rows], y[:rows])
-    for start in range(rows, len(x), rows):
-        total = total.plus(_slope(parameters, x[start : start + rows], y[start : start + rows]))
+    total = _slope(parameters, seen.rows(0, rows))
+    for start in range(rows, len(seen.y), rows):
+        total = total.plus(_slope(parameters, seen.rows(start, start + rows)))
     return total
 
 
-def _slope(parameters: Parameters, x: Array, y: Array) -> Slope:
+def _slope(parameters: Parameters, chunk: Chunk) -> Slope:
+    x, y, weights = chunk.x, chunk.y, parameters.weights(chunk)
     scores = x @ parameters.weight
     heads = scores.reshape(len(x), parameters.heads, -1)
     unit = None if parameters.unit is None else row_scales(x, parameters.unit)
@@ -274,7 +284,7 @@ def _slope(parameters: Parameters, x: Array, y: Array) -> Slope:
     rows = max(1, SOFTMAX_SCORES // scores.shape[1])
     for start in range(0, len(x), rows):
         block = slice(start, start + rows)
-        loss += residual(heads[block], y[block], parameters.row_weights)
+        loss += residual(heads[block], y[block], None if weights is None else weights[block])
     bias_gradient = scores.sum(axis=0)
     if unit is not None:
         heads *= unit

@@ -77,29 +77,37 @@ class GradientOf:
 
 def slope(parameters: Parameters, chunk: Chunk, reads: Reads, device: str) -> Slope:
     """Loss and gradient at `parameters` of the labelled rows of a chunk, on `device`."""
-    rows, labels = reads(chunk)
-    x, y = torch.from_numpy(rows).to(device, parameters.weight.dtype), torch.from_numpy(labels).to(device)
+    seen = reads(chunk)
+    x, y = torch.from_numpy(seen.x).to(device, parameters.weight.dtype), torch.from_numpy(seen.y).to(device)
     scores = x @ parameters.weight.to(device)
     heads = scores.view(len(x), parameters.heads, -1)
     unit = None
     if parameters.unit is not None:
-        unit = torch.from_numpy(row_scales(rows, parameters.unit)).to(device)
+        unit = torch.from_numpy(row_scales(seen.x, parameters.unit)).to(device)
         heads *= unit
     scores += parameters.bias.to(device)
-    loss = _residual(heads, y, parameters.row_weights)
+    loss = _residual(heads, y, _weights(parameters, seen, device))
     bias_gradient = scores.sum(dim=0)
     if unit is not None:
         heads *= unit
     return Slope(len(x), loss, x.T @ scores, bias_gradient)
 
 
-def _residual(scores: Tensor, y: Tensor, row_weights: np.ndarray | None) -> np.ndarray:
+def _weights(parameters: Parameters, seen: Chunk, device: str) -> Tensor | None:
+    """What each row weighs in each head, ``(n, g)`` or ``(n, 1)``; None where all weigh one."""
+    by_class = None if parameters.row_weights is None else torch.from_numpy(parameters.row_weights.T[seen.y])
+    if seen.weight is None:
+        return None if by_class is None else by_class.to(device)
+    by_row = torch.from_numpy(seen.weight[:, None]).to(device, parameters.weight.dtype)
+    return by_row if by_class is None else by_class.to(device) * by_row
+
+
+def _residual(scores: Tensor, y: Tensor, weights: Tensor | None) -> np.ndarray:
     index = y[:, None, None].expand(-1, scores.shape[1], 1)
     losses = scores.logsumexp(dim=2) - scores.gather(2, index)[:, :, 0]
     torch.softmax(scores, dim=2, out=scores)
     scores.scatter_add_(2, index, torch.full_like(scores[:, :, :1], -1))
-    if row_weights is not None:
-        weights = torch.from_numpy(row_weights).to(scores.device).T[y]
+    if weights is not None:
         losses *= weights
         scores *= weights[:, :, None]
     return losses.sum(dim=0, dtype=torch.float64).cpu().numpy()

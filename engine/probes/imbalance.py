@@ -33,6 +33,22 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# The members that can count a row as several; see `gapscope.store.weighted`.
+WEIGHING = ("softmax", "logistic", "ridge", "lda", "nearest-mean", "forest", "sample-forest")
+
+
+def check_weighing(probe: str) -> None:
+    """Refuse rows with weights where `probe` takes all rows alike.
+
+    Raises
+    ------
+    InputError
+        See above.
+    """
+    if probe not in WEIGHING:
+        raise InputError(f"{probe} takes no weights of rows; {', '.join(WEIGHING)} do")
+
+
 def check_treatment(probe: str, treatment: str) -> None:
     """Refuse a treatment of unequal classes that is not known, or that `probe` has none of.
 

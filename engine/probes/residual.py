@@ -7,14 +7,13 @@ Array = np.ndarray
 FEW_CLASSES = 128
 
 
-def residual(scores: Array, y: Array, row_weights: Array | None = None) -> Array:
+def residual(scores: Array, y: Array, weights: Array | None = None) -> Array:
     """Turn ``scores : (n, g, p)`` into probability minus one-hot label, in place; return the summed log-loss
-    ``(g,)``. Both are multiplied by ``row_weights[g, y]``.
+    ``(g,)``. Both are multiplied by ``weights : (n, g) or (n, 1)``.
     """
     few = scores.shape[2] <= FEW_CLASSES and scores.dtype == np.float32 and scores.flags.c_contiguous
     losses = (_few if few else _many)(scores, y)
-    if row_weights is not None:
-        weights = row_weights.T[y]
+    if weights is not None:
         losses *= weights
         scores *= weights[:, :, None]
     return losses.sum(axis=0)

@@ -11,11 +11,11 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import unknown_name
 from gapscope.core.progress import SILENT, Progress
 from gapscope.probes import PROBES
-from gapscope.probes.imbalance import check_treatment
+from gapscope.probes.imbalance import check_treatment, check_weighing
 from gapscope.probes.model import Classifier, scaled, unit_rows
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import NEVER, Linear
-from gapscope.store import Changed, View
+from gapscope.store import Changed, View, Weighted
 from gapscope.stream import CHUNK_ROWS, Workers
 
 # Features whose largest lies within these bounds are trained on as they are; others are multiplied by a power of two,
@@ -44,6 +44,8 @@ def train(
     """
     fit = PROBES[name]
     check_treatment(name, options.class_weight)
+    if isinstance(rows.store, Weighted):
+        check_weighing(name)
     if options.view not in VIEWS:
         raise unknown_name("view of the features", options.view, VIEWS[1:])
     scale = 1.0 if name in UNITLESS else scale_of(rows)

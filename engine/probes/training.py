@@ -134,19 +134,23 @@ class Holdout:
         Positions among the classes that have training rows.
     class_weights : (p,) or None
         What a row of each class weighs in the log-loss; None where all weigh one.
+    weight : (n,) or None
+        How many rows each row counts as; None where all count as one.
     """
 
     x: np.ndarray
     y: np.ndarray
     class_weights: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     @classmethod
     def of(cls, rows: "View | Chunk", labels: Labels) -> "Holdout":
         """The first rows of a view, or those of a chunk, that have a label."""
         if isinstance(rows, View):
             rows = rows.store.view(rows.start, min(rows.stop, rows.start + HOLDOUT_ROWS)).read()
-        y = labels.positions(rows.y)
-        return cls(rows.x[y >= 0], y[y >= 0])
+        known = rows._replace(y=labels.positions(rows.y))
+        known = known.take(known.y >= 0)
+        return cls(known.x, known.y, weight=known.weight)
 
     def absent(self, labels: Labels) -> list[int]:
         """Classes with training rows of which no row is here, though there are some of others."""
@@ -167,19 +171,26 @@ class Holdout:
         return self.x @ np.asarray(weight, np.float32) + np.asarray(bias, np.float32)
 
     def judge(self, scores: np.ndarray) -> dict[str, float]:
-        """Mean log-loss, by the weights of the classes, and plain accuracy of ``scores : (n, p)``."""
+        """Mean log-loss, by the weights of classes and rows, and accuracy, by those of rows, of ``scores : (n, p)``."""
         if not len(self.y):
             return {"log_loss": 0.0, "accuracy": 0.0}
-        accuracy = float((scores.argmax(axis=1) == self.y).mean())
-        weights = None if self.class_weights is None else self.class_weights[self.y]
-        return {"log_loss": float(np.average(log_losses(scores, self.y), weights=weights)), "accuracy": accuracy}
+        accuracy = float(np.average(scores.argmax(axis=1) == self.y, weights=self.weight))
+        return {"log_loss": float(np.average(log_losses(scores, self.y), weights=self._weights)), "accuracy": accuracy}
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        """What each row weighs in the log-loss, ``(n,)``; None where all weigh one."""
+        if self.class_weights is None:
+            return self.weight
+        weights = self.class_weights[self.y]
+        return weights if self.weight is None else weights * self.weight
 
     def prefers(self, rival: np.ndarray, scores: np.ndarray) -> bool:
         """Whether the scores of a rival have less log-loss by more than the standard error of the difference."""
         if not len(self.y):
             return False
-        weights = 1.0 if self.class_weights is None else self.class_weights[self.y]
-        difference = (log_losses(scores, self.y) - log_losses(rival, self.y)) * weights
+        weights = self._weights
+        difference = (log_losses(scores, self.y) - log_losses(rival, self.y)) * (1.0 if weights is None else weights)
         return bool(difference.mean() > difference.std() / np.sqrt(len(difference)))
 
     def weighing(self, treatment: str, counts: np.ndarray) -> "Holdout":
@@ -195,7 +206,9 @@ class Holdout:
         reason to leave it. One number needs no more than the first `TEMPERATURE_SCORES` of the scores.
         """
         rows = max(1, TEMPERATURE_SCORES // max(1, scores.shape[1]))
-        return 1 / best_temperature(scores[:rows], self.y[:rows], spread=SPREAD if logits else np.inf)
+        weight = None if self.weight is None else self.weight[:rows]
+        spread = SPREAD if logits else np.inf
+        return 1 / best_temperature(scores[:rows], self.y[:rows], weight=weight, spread=spread)
 
     def judge_tempered(self, scores: np.ndarray) -> dict[str, float]:
         """See `judge`, for logits divided by the temperature that suits them, which is told as well."""
@@ -216,8 +229,11 @@ SPREAD = 0.25
 EXTREME = 64
 
 
-def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12, spread: float = np.inf) -> float:
-    """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``; 1 where there are no rows.
+def best_temperature(
+    scores: np.ndarray, y: np.ndarray, steps: int = 12, spread: float = np.inf, weight: np.ndarray | None = None
+) -> float:
+    """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``, whose rows count as
+    ``weight : (n,)``; 1 where there are no rows.
 
     One row more counts as classified wrongly, as its second class: n rows without an error are no proof that there is
     none, and ask for no bound on t. Where t is known to be near 1, log t has a normal prior with standard deviation
@@ -228,7 +244,7 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12, spread:
     """
     t, left = 1.0, steps if len(y) else 0
     reach = float((scores.max(axis=1) - scores.min(axis=1)).max()) if left else 0.0
-    wanted = _mean_score(scores, y) if left else 0.0
+    wanted = _mean_score(scores, y, weight) if left else 0.0
     pull = 1 / (len(y) * spread**2) if left else 0.0
     while left:
         before = t
@@ -237,9 +253,9 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12, spread:
         p /= p.sum(axis=1, keepdims=True)
         mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
         more = 1 + 1 / len(y)
-        slope = more * mean.mean() - wanted + pull * np.log(t) / t
+        slope = more * np.average(mean, weights=weight) - wanted + pull * np.log(t) / t
         curvature = np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2
-        curvature = more * curvature.mean() + pull / t**2
+        curvature = more * np.average(curvature, weights=weight) + pull / t**2
         moved = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
         t = float(np.clip(moved, t / 4, 4 * t))
         left -= not _finds_unit(before, t, reach)
@@ -248,10 +264,12 @@ def best_temperature(scores: np.ndarray, y: np.ndarray, steps: int = 12, spread:
     return t
 
 
-def _mean_score(scores: np.ndarray, y: np.ndarray) -> float:
+def _mean_score(scores: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float:
     """Mean score of the labels, and of a row more that has the mean second class."""
-    own = scores[np.arange(len(y)), y].mean(dtype=np.float64)
-    second = np.partition(scores, -2, axis=1)[:, -2].mean(dtype=np.float64) if scores.shape[1] > 1 else own
+    own = np.average(scores[np.arange(len(y)), y].astype(np.float64), weights=weight)
+    if scores.shape[1] == 1:
+        return float(own + own / len(y))
+    second = np.average(np.partition(scores, -2, axis=1)[:, -2].astype(np.float64), weights=weight)
     return float(own + second / len(y))
 
 

@@ -72,8 +72,7 @@ def agreement(
         Fewer than two classes have two rows, so that nothing can be separated.
     """
     names = list(synthetic.store.class_names)
-    known = real.y >= 0
-    real = Chunk(*(column[known] for column in real))
+    real = real.take(real.y >= 0)
     if (np.bincount(real.y, minlength=len(names)) > 1).sum() < 2:
         raise InputError("a classifier needs two real rows or more in each of two classes; give it more training rows")
     fold = folds(real.y, seed)

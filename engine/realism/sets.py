@@ -74,12 +74,11 @@ def _gathered(view: View, chosen: np.ndarray) -> Chunk:
     parts, first = [], 0
     for chunk in view.chunks():
         mine = chosen[(chosen >= first) & (chosen < first + len(chunk.y))] - first
-        parts.append(Chunk(*(column[mine] for column in chunk)))
+        parts.append(chunk.take(mine))
         first += len(chunk.y)
-    return Chunk(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Chunk.joined(parts)
 
 
 def of_class(chunk: Chunk, label: int) -> Chunk:
     """The rows of one class."""
-    mine = chunk.y == label
-    return Chunk(*(column[mine] for column in chunk))
+    return chunk.take(chunk.y == label)

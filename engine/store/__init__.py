@@ -4,6 +4,7 @@ from gapscope.store.arrays import ArrayStore, Changed, in_memory
 from gapscope.store.plan import Piece, pieces_of
 from gapscope.store.rows import Rows, View
 from gapscope.store.store import EmbeddingStore, open_store
+from gapscope.store.weighted import Weighted
 from gapscope.store.write import StoreWriter
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Rows",
     "StoreWriter",
     "View",
+    "Weighted",
     "in_memory",
     "open_store",
     "pieces_of",

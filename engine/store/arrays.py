@@ -8,6 +8,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece
 from gapscope.store.rows import Rows, View
+from gapscope.store.weighted import Weighted
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,5 +107,6 @@ def in_memory(view: View) -> View:
 
     Which of them may be held out is forgotten: hold rows out before.
     """
-    chunk = view.read()
-    return ArrayStore(chunk.x, chunk.y, view.store.class_names, view.store.name, chunk.sample_id).view()
+    chunk, names = view.read(), view.store.class_names
+    store = ArrayStore(chunk.x, chunk.y, names, view.store.name, chunk.sample_id)
+    return (store if chunk.weight is None else Weighted(store, np.ones(len(names)), chunk.weight)).view()

@@ -90,7 +90,7 @@ class Selected:
         runs = _runs(rows)
         group = np.empty((max((span.rows for _, span in runs), default=0), self.dim), np.float32)
         for run, span in runs:
-            for column, result in zip(chunk, self.store.read(span, group), strict=True):
+            for column, result in zip(chunk[:3], self.store.read(span, group)[:3], strict=True):
                 np.take(result, rows[run] - span.start, axis=0, out=column[run], mode="clip")  # others copy twice
         return chunk
 

@@ -47,7 +47,7 @@ class Stacked:
         if len(result) == 1:
             return result[0]
         nothing = Chunk(np.empty(0, np.int64), np.empty((0, self.dim), np.float32), np.empty(0, np.int32))
-        return Chunk(*(np.concatenate(columns) for columns in zip(nothing, *result, strict=True)))
+        return Chunk.joined([nothing, *result])
 
     def view(self, start: int = 0, stop: int | None = None) -> View:
         """The rows ``start <= i < stop``."""

@@ -14,23 +14,23 @@ class FourthPowers(NamedTuple):
     Attributes
     ----------
     n
-        Number of rows.
+        Number of rows; of weighted ones, the sum of their weights.
     total
         The sum.
     """
 
-    n: int
+    n: float
     total: float
 
     @classmethod
     def of(cls, chunk: Chunk, means: Array, scale: Array) -> "FourthPowers":
         """Of a chunk, for class ``means : (C, d)`` and units ``scale : (d,)``, where infinity leaves a feature out."""
-        known = chunk.y != UNLABELLED
-        z = np.asarray(chunk.x[known], np.float64)
-        z -= means[chunk.y[known]]
+        known = chunk.take(chunk.y != UNLABELLED)
+        z = np.asarray(known.x, np.float64)
+        z -= means[known.y]
         z /= scale
         squared = np.einsum("nd,nd->n", z, z)
-        return cls(len(z), float(squared @ squared))
+        return cls(float(known.weights.sum()), float(known.weights @ np.square(squared)))
 
     def merge(self, other: "FourthPowers") -> "FourthPowers":
         """The sum over both row sets."""

@@ -26,24 +26,29 @@ class Moments(NamedTuple):
     Attributes
     ----------
     n
-        Number of rows.
+        Number of rows; of weighted ones, the sum of their weights.
     mean : (d,) float64
         Zero where there are no rows.
     scatter : (d, d) float64
         Sum over rows of ``outer(x - mean, x - mean)``.
     """
 
-    n: int
+    n: float
     mean: Array
     scatter: Array
 
     @classmethod
-    def of(cls, x: Array) -> "Moments":
-        """Moments of ``x : (n, d)``. Costs ``n d²`` flops: NumPy computes half of a product of a matrix with itself."""
+    def of(cls, x: Array, weight: Array | None = None) -> "Moments":
+        """Moments of ``x : (n, d)``, a row counting as ``weight : (n,) > 0`` rows. Costs ``n d²`` flops: NumPy computes
+        half of a product of a matrix with itself.
+        """
         x = np.asarray(x, np.float64)
-        mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        mean = np.average(x, axis=0, weights=weight) if len(x) else np.zeros(x.shape[1])
         centred = x - mean
-        return cls(len(x), mean, centred.T @ centred)
+        if weight is None:
+            return cls(len(x), mean, centred.T @ centred)
+        centred *= np.sqrt(weight)[:, None]
+        return cls(float(weight.sum()), mean, centred.T @ centred)
 
     def merge(self, other: "Moments") -> "Moments":
         """Moments of both row sets together."""
@@ -68,7 +73,7 @@ class Moments(NamedTuple):
         return np.diagonal(self.scatter) / _divisor(self.n, ddof)
 
 
-def _divisor(n: int, ddof: int) -> int:
+def _divisor(n: float, ddof: int) -> float:
     if n <= ddof:
         raise InputError(f"a covariance with ddof {ddof} needs at least {ddof + 1} rows, there are {n}")
     return n - ddof
@@ -79,7 +84,8 @@ class ClassMeans(NamedTuple):
 
     Attributes
     ----------
-    count : (C,) int64
+    count : (C,) int64 or float64
+        Of weighted rows, the sums of their weights.
     mean : (C, d) float64
         Zero where a class has no rows.
     unlabelled
@@ -91,12 +97,12 @@ class ClassMeans(NamedTuple):
     unlabelled: int
 
     @classmethod
-    def of(cls, x: Array, y: Array, classes: int) -> "ClassMeans":
-        """Means of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
+    def of(cls, x: Array, y: Array, classes: int, weight: Array | None = None) -> "ClassMeans":
+        """Means of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1, a row counting as ``weight : (n,) > 0`` rows."""
         y = np.asarray(y)
-        count = _counts(y, classes)
-        mean = _sums(np.asarray(x, np.float64), y, classes) / np.maximum(count, 1)[:, None]
-        return cls(count, mean, len(y) - int(count.sum()))
+        count = _counts(y, classes, weight)
+        mean = _sums(np.asarray(x, np.float64), y, classes, weight) / _nonzero(count)[:, None]
+        return cls(count, mean, int((y == UNLABELLED).sum()))
 
     def merge(self, other: "ClassMeans") -> "ClassMeans":
         """Means of both row sets together."""
@@ -107,9 +113,9 @@ class ClassMeans(NamedTuple):
         return ClassMeans(count, mean, self.unlabelled + other.unlabelled)
 
     @property
-    def n(self) -> int:
-        """Number of labelled rows."""
-        return int(self.count.sum())
+    def n(self) -> float:
+        """Number of labelled rows; of weighted ones, the sum of their weights."""
+        return float(self.count.sum()) if self.count.dtype.kind == "f" else int(self.count.sum())
 
     def between_scatter(self) -> Array:
         """Scatter ``(d, d)`` that the rows would have if each stood at its class mean."""
@@ -128,7 +134,8 @@ class ClassMoments(NamedTuple):
 
     Attributes
     ----------
-    count : (C,) int64
+    count : (C,) int64 or float64
+        Of weighted rows, the sums of their weights.
     mean : (C, d) float64
         Zero where a class has no rows.
     squares : (C, d) float64
@@ -143,12 +150,13 @@ class ClassMoments(NamedTuple):
     unlabelled: int
 
     @classmethod
-    def of(cls, x: Array, y: Array, classes: int) -> "ClassMoments":
-        """Class moments of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1."""
-        means = ClassMeans.of(x, y, classes)
+    def of(cls, x: Array, y: Array, classes: int, weight: Array | None = None) -> "ClassMoments":
+        """Class moments of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1, a row counting as ``weight : (n,) > 0``."""
+        means = ClassMeans.of(x, y, classes, weight)
         y = np.asarray(y)
         deviation = np.asarray(x, np.float64) - means.mean[y]
-        return cls(means.count, means.mean, _sums(np.square(deviation, out=deviation), y, classes), means.unlabelled)
+        squares = _sums(np.square(deviation, out=deviation), y, classes, weight)
+        return cls(means.count, means.mean, squares, means.unlabelled)
 
     def merge(self, other: "ClassMoments") -> "ClassMoments":
         """Class moments of both row sets together."""
@@ -170,11 +178,16 @@ class ClassMoments(NamedTuple):
 
 def _shares(count: Array, other: Array) -> tuple[Array, Array]:
     total = count + other
-    return total, other / np.maximum(total, 1)
+    return total, other / _nonzero(total)
 
 
-def _counts(y: Array, classes: int) -> Array:
-    """Rows of each class, ``(classes,) int64``.
+def _nonzero(count: Array) -> Array:
+    """The counts, one where there is none, to divide by."""
+    return np.where(count > 0, count, 1)
+
+
+def _counts(y: Array, classes: int, weight: Array | None) -> Array:
+    """Rows of each class, ``(classes,) int64``, or the sums of their weights, float64.
 
     Raises
     ------
@@ -184,12 +197,16 @@ def _counts(y: Array, classes: int) -> Array:
     if y.size and not UNLABELLED <= y.min() <= y.max() < classes:
         wrong = y[(y < UNLABELLED) | (y >= classes)][0]
         raise InputError(f"label {wrong} is outside 0…{classes - 1}; use {UNLABELLED} for rows without a label")
-    return np.bincount(y[y != UNLABELLED], minlength=classes).astype(np.int64)
+    known = y != UNLABELLED
+    if weight is None:
+        return np.bincount(y[known], minlength=classes).astype(np.int64)
+    return np.bincount(y[known], weight[known], minlength=classes)
 
 
-def _sums(x: Array, y: Array, classes: int) -> Array:
-    """Sum of the rows of each class, ``(classes, d)``, as a product with a sparse indicator."""
+def _sums(x: Array, y: Array, classes: int, weight: Array | None) -> Array:
+    """Weighted sum of the rows of each class, ``(classes, d)``, as a product with a sparse indicator."""
     from scipy.sparse import csr_array  # here, because `--help` passes this module
 
     rows = np.flatnonzero(y != UNLABELLED)
-    return csr_array((np.ones(len(rows)), (y[rows], rows)), shape=(classes, len(y))) @ x
+    values = np.ones(len(rows)) if weight is None else weight[rows]
+    return csr_array((values, (y[rows], rows)), shape=(classes, len(y))) @ x

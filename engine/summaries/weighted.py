@@ -27,9 +27,11 @@ class WeightedMoments(NamedTuple):
 
     @classmethod
     def of(cls, chunk: Chunk, class_weights: Array) -> "WeightedMoments":
-        """Moments of a chunk, a row of class ``c`` weighing ``class_weights[c] > 0``; about ``n d²`` float64 flops."""
-        known = chunk.y != UNLABELLED
-        x, weight = np.asarray(chunk.x[known], np.float64), class_weights[chunk.y[known]]
+        """Moments of a chunk, a row of class ``c`` weighing ``class_weights[c] > 0`` times its own weight; about ``n
+        d²`` float64 flops.
+        """
+        known = chunk.take(chunk.y != UNLABELLED)
+        x, weight = np.asarray(known.x, np.float64), class_weights[known.y] * known.weights
         total = float(weight.sum())
         mean = weight @ x / total if len(x) else np.zeros(x.shape[1])
         x -= mean

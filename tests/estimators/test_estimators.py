@@ -11,15 +11,21 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import NearestCentroid
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import has_fit_parameter
 
 import gapscope.estimators as estimators
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.estimators.rows import shuffled
 from gapscope.probes.model import load_model
+from gapscope.probes.options import ProbeOptions
+from gapscope.probes.train import train
+from gapscope.store import ArrayStore, Weighted
+from gapscope.stream import connect
 
 ROOT = Path(__file__).parents[2]
 ALL = [getattr(estimators, name) for name in estimators.__all__]
@@ -40,9 +46,13 @@ def rows_of(seed=0, n=N, classes=K):
 
 
 def expected_failures(estimator):
-    failures = {"check_methods_subset_invariance": "scores are float32: a row alone may differ in the last digit"}
-    if "class_weight" in estimator.get_params():
-        failures["check_class_weight_classifiers"] = "weights of classes are named, not given one by one"
+    repeats = "held-out rows are drawn at random, and a row of weight two is one of them where its two copies are not"
+    failures = {
+        "check_methods_subset_invariance": "scores are float32: a row alone may differ in the last digit",
+        "check_sample_weight_equivalence_on_dense_data": repeats,
+    }
+    if isinstance(estimator, estimators.ForestClassifier):
+        failures["check_class_weight_classifiers"] = "leaves are pure, and scikit-learn's own pass by larger ones"
     return failures
 
 
@@ -191,6 +201,126 @@ def test_it_answers_as_scikit_learn_does(ours, theirs):
     x, y = rows_of()
     new, _ = rows_of(seed=1)
     assert (ours.fit(x, y).predict(new) == theirs.fit(x.astype(np.float32), y).predict(new)).mean() > 0.998
+
+
+def weighted_rows(classes=K):
+    """Rows, labels, and weights of which some are nought."""
+    x, y = rows_of(classes=classes)
+    weight = np.random.default_rng(1).gamma(1.0, 2.0, len(y))
+    weight[:50] = 0
+    return x.astype(np.float32), y, weight
+
+
+def columns(decisions):
+    """Scores less what is common to all classes of a row."""
+    scores = np.stack([-decisions / 2, decisions / 2], axis=1) if decisions.ndim == 1 else decisions
+    return scores - scores.mean(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.5, 1: 4}])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (estimators.LogisticClassifier(C=0.3, view="raw"), LogisticRegression(C=0.3, tol=1e-12, max_iter=10_000)),
+        (estimators.RidgeProbeClassifier(alpha=30.0), RidgeClassifier(alpha=30.0)),
+    ],
+    ids=["logistic", "ridge"],
+)
+def test_weights_of_rows_and_labels_mean_what_they_do_in_scikit_learn(ours, theirs, classes, class_weight):
+    x, y, weight = weighted_rows(classes)
+    ours = clone(ours).set_params(class_weight=class_weight).fit(x, y, sample_weight=weight)
+    if class_weight == "balanced":  # of which scikit-learn's ridge leaves the weights of rows out
+        given = compute_class_weight("balanced", classes=np.arange(classes), y=y, sample_weight=weight)
+        class_weight = dict(enumerate(given))
+    theirs = clone(theirs).set_params(class_weight=class_weight).fit(x.astype(np.float64), y, sample_weight=weight)
+    found = columns(ours.decision_function(x) * ours.model_.temperature)
+    one_column = classes == 2 and isinstance(theirs, RidgeClassifier)  # of which ours has both
+    np.testing.assert_allclose(found / (1 + one_column), columns(theirs.decision_function(x)), atol=2e-5)
+
+
+@pytest.mark.parametrize("one", [one for one in ALL if one is not estimators.NeighboursClassifier])
+def test_a_row_of_weight_three_counts_as_three_rows(one):
+    x, y = rows_of()
+    weight = np.random.default_rng(1).integers(0, 4, len(y))
+    options = {"C": 0.1} if hasattr(one(), "C") else {}
+    whole = one(holdout=0, **options).fit(np.repeat(x, weight, axis=0), np.repeat(y, weight))
+    found = one(holdout=0, **options).fit(x, y, sample_weight=weight)
+    if one is estimators.ForestClassifier:  # each tree draws its own rows
+        assert (found.predict(x) == whole.predict(x)).mean() > 0.93
+    else:
+        np.testing.assert_allclose(found.decision_function(x), whole.decision_function(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_descent_follows_the_weights_of_rows():
+    x, y, weight = weighted_rows()
+    descent = estimators.SoftmaxClassifier(C=1e-3, epochs=20, batch_rows=64)
+    optimum = estimators.LogisticClassifier(C=1.0).fit(x, y, sample_weight=weight)
+    found = clone(descent).fit(x, y, sample_weight=1000 * weight)
+    plain = clone(descent).set_params(C=1.0).fit(x, y)
+    assert found.model_.details["chosen"] == "descent"
+    far, near = (np.abs(columns(one.model_.scores(x)) - columns(optimum.model_.scores(x))) for one in (plain, found))
+    assert near.mean() < 0.1 < far.mean() / 3
+
+
+def test_a_forest_follows_the_weights_of_rows():
+    x, y = rows_of(classes=2)
+    upside_down = np.concatenate([y, 1 - y])
+    weight = np.repeat([1.0, 1e-9], len(y))
+    model = estimators.ForestClassifier(n_estimators=20).fit(np.concatenate([x, x]), upside_down, sample_weight=weight)
+    assert (model.predict(x) == y).mean() > 0.9
+
+
+def test_weighted_rows_bit_by_bit_give_the_model_of_all_rows(merging):
+    x, y, weight = weighted_rows()
+    whole = clone(merging).fit(x, y, sample_weight=weight)
+    for some in np.array_split(np.arange(N), 3):
+        merging.partial_fit(x[some], y[some], classes=np.arange(K), sample_weight=weight[some])
+    np.testing.assert_allclose(merging.decision_function(x), whole.decision_function(x), rtol=1e-3, atol=1e-3)
+
+
+def test_rows_of_a_store_and_of_a_dask_array_are_weighed_too(make_store, temporary):
+    x, y, weight = weighted_rows()
+    store, options = make_store(x, y), {"alpha": 5.0, "class_weight": {0: 0.2, 2: 3.0}, "holdout": 0}
+    here = estimators.RidgeProbeClassifier(**options).fit(x, y, sample_weight=weight)
+    for model, rows in (
+        (estimators.RidgeProbeClassifier(**options).fit(store, sample_weight=weight), x),
+        (estimators.RidgeProbeClassifier(**options).fit(da.from_array(x), y, sample_weight=da.from_array(weight)), x),
+    ):
+        np.testing.assert_allclose(model.decision_function(rows), here.decision_function(rows), atol=1e-4)
+    part = estimators.RidgeProbeClassifier(**options).fit(store.view(100, 600), sample_weight=weight[100:600])
+    mine = estimators.RidgeProbeClassifier(**options).fit(x[100:600], y[100:600], sample_weight=weight[100:600])
+    np.testing.assert_allclose(part.decision_function(x), mine.decision_function(x), atol=1e-4)
+
+
+def test_a_label_whose_rows_all_weigh_nothing_is_never_predicted():
+    x, y = rows_of()
+    for one in (estimators.LogisticClassifier(), estimators.ForestClassifier(n_estimators=8)):
+        model = one.set_params(class_weight={1: 0}).fit(x, y)
+        assert set(model.predict(x)) == {0, 2}
+        assert np.isfinite(model.predict_proba(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "sample_weight", "message"),
+    [
+        ({0: -1}, None, "class_weight of class 0 is -1"),
+        ({"cat": 2}, None, "not in class_weight"),
+        (None, -np.ones(N), "Negative values"),
+        (None, np.ones(N - 1), "inconsistent|shape"),
+        (None, np.zeros(N), "weight"),
+    ],
+)
+def test_weights_without_a_meaning_are_refused(class_weight, sample_weight, message):
+    with pytest.raises((InputError, ValueError), match=message):
+        estimators.LogisticClassifier(class_weight=class_weight).fit(*rows_of(), sample_weight=sample_weight)
+
+
+def test_probes_that_weigh_no_rows_say_so():
+    assert not has_fit_parameter(estimators.NeighboursClassifier(), "sample_weight")
+    view = Weighted(ArrayStore(*rows_of(), ["a", "b", "c"]), np.ones(3)).view()
+    with connect(threads=1) as workers, pytest.raises(InputError, match="knn takes no weights of rows"):
+        train("knn", *view.held_out(90), ProbeOptions(), workers)
 
 
 def test_every_class_is_trained_on_however_few_its_rows_are():

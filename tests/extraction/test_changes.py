@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from test_extract import extract, job_of, made
 
+from gapscope import backbones
+from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.core.errors import BusyError, InputError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.lease import Lease
@@ -51,6 +53,38 @@ def test_an_image_that_was_replaced_is_made_again_and_counted(tmp_path):
     extracted(images, tmp_path / "fresh")
     assert content_of(workspace, "pets") == content_of(tmp_path / "fresh", "pets")
     assert "nothing was left to do" in extracted(images, workspace).notes[0]
+
+
+def test_a_store_whose_images_and_network_are_unchanged_loads_no_network(tmp_path, monkeypatch):
+    images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
+    extracted(images, workspace)
+    loads = []
+    monkeypatch.setattr(BackboneChoice, "load", lambda choice: loads.append(choice) or load_backbone(choice.name))
+    assert "nothing was left to do" in extracted(images, workspace).notes[0]
+    assert not loads
+    place = workspace / "embeddings/tiny/pets/train/part-00001.parquet"
+    whole = place.read_bytes()
+    for damage in (lambda: place.unlink(), lambda: os.utime(images / "train/cat/0.png", (1, 1))):
+        damage()
+        extracted(images, workspace)
+        assert loads
+        assert place.read_bytes() == whole
+        loads.clear()
+        extracted(images, workspace)
+        assert not loads
+
+
+def test_another_file_of_weights_another_version_or_another_setting_is_another_network(tmp_path, monkeypatch):
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"1")
+    choice = BackboneChoice("resnet10t", str(file))
+    marks = {choice.mark(), BackboneChoice("resnet10t").mark(), BackboneChoice("resnet18").mark()}
+    assert choice.mark() in marks
+    os.utime(file, (1, 1))
+    marks.add(choice.mark())
+    monkeypatch.setattr(backbones, "version", lambda library: "99")
+    marks.add(choice.mark())
+    assert len(marks) == 5
 
 
 def test_an_image_that_was_only_touched_is_read_once_and_kept(tmp_path):

@@ -107,6 +107,29 @@ def test_a_run_that_is_killed_at_a_random_moment_ends_like_an_undisturbed_one(tm
     assert columns.equals(pq.read_table(whole / HISTORY).drop_columns(CLOCK))
 
 
+def test_columns_of_a_table_are_named_to_each_command_that_reads_its_images(tmp_path, rng):
+    rows = []
+    for number in range(60):
+        split, kind, pose = "train" if number < 40 else "test", "ab"[number % 2], "xyz"[number % 3]
+        place = tmp_path / "set" / split / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(place)
+        rows.append(f"{split}/{number}.png,{kind},{pose}\n")
+    (tmp_path / "table.csv").write_text("first,second,third\n" + "".join(rows))
+    own = ["--labels", str(tmp_path / "table.csv"), "--path-column", "first", "--label-column", "third"]
+    shared = ["--workspace", str(tmp_path / "w"), "--name", "one"]
+    images = ["--dataset", str(tmp_path / "set")]
+    assert execute(["train-cnn", *images, "--epochs", "1", *own, *shared]) == 0
+    assert execute(["refit-head", "train-cnn-one", "--workspace", str(tmp_path / "w"), "--name", "two"]) == 0
+    again = ["--workspace", str(tmp_path / "w"), "--name", "again"]
+    assert execute(["predict", "train-cnn-one", *images, "--split", "test", *own, *again]) == 0
+    for name in ("one", "two", "again"):
+        [place] = (tmp_path / "w" / "runs").glob(f"*-{name}")
+        found = read_predictions(str(place), dataset="set", split="test")
+        assert found.label.tolist() == [number % 3 for number in range(40, 60)]
+        assert len(found.label) == 20
+
+
 def test_predictions_of_a_network_are_read_and_evaluated_like_those_of_a_probe(tmp_path, capsys, drawn):
     report = run(TrainCnnConfig(dataset="digits", epochs=6, batch_size=32, workspace=str(tmp_path)))
     accuracy = {(row.dataset, row.metric): row.value for row in report.results if row.split == "test"}

@@ -6,12 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import DivergedError, InputError
+from gapscope.probes import heads_torch
 from gapscope.probes.heads import Parameters, Reads, slope
 from gapscope.probes.metric import Metric
 from gapscope.probes.options import ProbeOptions
@@ -134,6 +136,22 @@ def test_the_gradient_of_two_heads_is_that_of_finite_differences(rng):
         step[row, column] = 1e-5
         difference = (losses(weight + step, bias) - losses(weight - step, bias)).sum() / 2e-5
         assert found.weight[row, column] == pytest.approx(difference, rel=1e-3, abs=1e-3)
+
+
+def test_a_row_of_weight_two_adds_twice_its_gradient_with_numpy_and_with_torch(rng):
+    x, y = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(-1, 4, 50).astype(np.int32)
+    weight, bias = rng.normal(size=(3, 8)).astype(np.float32), rng.normal(size=8).astype(np.float32)
+    by_class = rng.random((2, 4)).astype(np.float32)
+    times, reads = rng.integers(1, 4, 50), Reads(partial(np.asarray, dtype=np.int64))
+    for row_weights in (None, by_class):
+        parameters = Parameters(weight, bias, 2, row_weights)
+        repeated = Chunk(np.arange(times.sum()), np.repeat(x, times, axis=0), np.repeat(y, times))
+        wanted = slope(parameters, repeated, reads)
+        chunk = Chunk(np.arange(50), x, y, times.astype(np.float64))
+        tensors = parameters._replace(weight=torch.from_numpy(weight), bias=torch.from_numpy(bias))
+        for found in (slope(parameters, chunk, reads), heads_torch.slope(tensors, chunk, reads, "cpu")):
+            for one, other in zip(found[1:], wanted[1:], strict=True):
+                np.testing.assert_allclose(np.asarray(one), other, rtol=1e-4, atol=1e-4)
 
 
 def test_the_preconditioner_inverts_curvature_plus_penalty(rng):

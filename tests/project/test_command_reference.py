@@ -31,3 +31,13 @@ def test_commands_that_look_for_datasets_honour_the_environment(monkeypatch):
         for field in fields(config):
             if field.name == "data_root" and field.default is not None:
                 assert str(field.default_factory()) == "elsewhere", name
+
+
+def test_commands_that_take_labels_of_images_take_the_names_of_their_columns():
+    taking = set()
+    for name in JOBS:
+        known = {one.name for one in fields(get_type_hints(JOBS[name])["config"])}
+        if {"labels", "classes", "data_root"} <= known:
+            assert {"path_column", "label_column"} <= known, name
+            taking.add(name)
+    assert {"extract", "predict", "train-cnn", "replay-head", "augment", "study-modifications"} <= taking

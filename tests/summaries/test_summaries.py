@@ -23,6 +23,13 @@ SUMMARIES = {
 }
 
 
+WEIGHING = {
+    "class means": lambda chunk: ClassMeans.of(chunk.x, chunk.y, CLASSES, chunk.weight),
+    "class moments": lambda chunk: ClassMoments.of(chunk.x, chunk.y, CLASSES, chunk.weight),
+    **{name: SUMMARIES[name] for name in ("labelled moments", "weighted moments", "fourth powers")},
+}
+
+
 @pytest.fixture(params=sorted(SUMMARIES))
 def of(request):
     return SUMMARIES[request.param]
@@ -53,6 +60,16 @@ def assert_same(one, other, tolerance=1e-10):
 def parts(chunk, cuts):
     bounds = [0, *sorted(cuts), len(chunk.x)]
     return [chunk.rows(low, high) for low, high in pairwise(bounds)]
+
+
+@pytest.mark.parametrize("of", WEIGHING.values(), ids=WEIGHING)
+def test_a_row_of_weight_two_counts_as_two_rows(of, rng):
+    chunk = rows(300)
+    chunk = chunk.take(chunk.y >= 0)
+    times = rng.integers(1, 4, len(chunk.y))
+    weighted = chunk._replace(weight=times.astype(float))
+    assert_same(of(weighted), of(chunk.take(np.repeat(np.arange(len(chunk.y)), times))))
+    assert_same(merged(of(part) for part in parts(weighted, [7, 90])), of(weighted))
 
 
 def test_97_random_parts_give_the_summary_of_one(of, rng):

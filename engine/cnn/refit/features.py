@@ -29,15 +29,10 @@ def features(network: Trained, images: Images, rows: np.ndarray, progress: Progr
         for batch in batches(images, even_parts(rows, size)):
             result.append(Chunk(batch.rows, body.scores(batch.x), batch.y.astype(np.int32)))
             task.advance(len(batch.rows))
-    return joined(*result)
-
-
-def joined(*chunks: Chunk) -> Chunk:
-    """The rows of all `chunks`, one after another."""
-    return Chunk(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+    return Chunk.joined(result)
 
 
 def shuffled(chunk: Chunk, seed: int, name: str) -> Chunk:
     """The rows in random order, as descents by chunks need them."""
     order = stream(seed, "refit-head", name).permutation(len(chunk.y))
-    return Chunk(*(np.ascontiguousarray(column[order]) for column in chunk))
+    return chunk.take(order)

@@ -9,7 +9,7 @@ import torch
 
 from gapscope.backbones.backbone import choose_device
 from gapscope.cnn.refit.data import HeadData, check_seen
-from gapscope.cnn.refit.features import features, joined, shuffled
+from gapscope.cnn.refit.features import features, shuffled
 from gapscope.cnn.refit.refit_run import RefitRun
 from gapscope.cnn.refit.source import seed_of
 from gapscope.core.checkpoint import FolderCheckpoint
@@ -58,7 +58,7 @@ def refit(run: RefitRun, data: HeadData, network: NetworkFolder, device: torch.d
     real = shuffled(trained_on, seed, "real")
     with connect() as workers:
         made = synthetic(run, data, real, seed, states, workers)
-        rows = shuffled(joined(real, made), seed, "all")
+        rows = shuffled(Chunk.joined([real, made]), seed, "all")
         options = ProbeOptions(l2=run.l2, class_weight=run.method.class_weight, seed=seed)
         store = _stored(rows, data)
         # Held-out rows that stand in no store are chosen by and never were trained on.

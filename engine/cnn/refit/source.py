@@ -11,7 +11,7 @@ from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
-from gapscope.data.catalogue import companions_of, open_dataset
+from gapscope.data.catalogue import companions_of, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.networks.runs import PREFIX, RUNS, NetworkFolder, networks_in, networks_of
@@ -21,7 +21,6 @@ from gapscope.schemas.run import Input
 from gapscope.store.workspace import slug
 
 TRAINING = "train-cnn"
-DECIDED = ("classes", "labels")
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,7 @@ def check_head(network: NetworkFolder) -> None:
 
 
 def _opened(name: str, root: Path, options: Mapping[str, Any], workspace: str) -> Dataset:
-    files = {one: options[one] and Path(options[one]) for one in DECIDED}
-    return open_dataset(name, root, **files, seed=options["seed"], workspace=workspace)
+    return open_dataset(name, root, **{**opening_of(options), "workspace": workspace})
 
 
 def _place(workspace: str, run: str) -> Location:

@@ -1,0 +1,66 @@
+"""A store whose rows do not all count as one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gapscope.core.chunk import Chunk
+from gapscope.store.plan import Piece
+from gapscope.store.rows import Rows, View
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """The rows of `store`, each counting as so many; one that counts as none is without a label.
+
+    Attributes
+    ----------
+    by_class : (C,) float64
+        What a row of each class counts as.
+    by_row : (n,) float64 or None
+        What each row counts as besides, by its number; None for one.
+    """
+
+    store: Rows
+    by_class: np.ndarray
+    by_row: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.store.rows
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.store.dim
+
+    @property
+    def name(self) -> str:
+        """The store's own."""
+        return self.store.name
+
+    @property
+    def class_names(self) -> list[str]:
+        """The store's own."""
+        return self.store.class_names
+
+    @property
+    def unseen(self) -> int | None:
+        """The store's own."""
+        return self.store.unseen
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece` with their weights; a row without a label counts as one that is not there."""
+        chunk = self.store.read(piece, into)
+        weight = self.weights(chunk.y, piece)
+        return chunk._replace(y=np.where(weight > 0, chunk.y, np.int32(-1)), weight=weight)
+
+    def weights(self, y: np.ndarray, piece: Piece) -> np.ndarray:
+        """The weights ``(n,) float64`` of the rows of `piece`, which are labelled ``y : (n,)``."""
+        weight = np.append(self.by_class, 0.0)[y]  # the last entry is where -1 points
+        return weight if self.by_row is None else weight * self.by_row[piece.start : piece.stop]
+
+    def view(self, start: int = 0, stop: int | None = None) -> View:
+        """The rows ``start <= i < stop``."""
+        return View(self, start, self.rows if stop is None else stop)
