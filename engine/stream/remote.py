@@ -4,7 +4,7 @@ Values travel as bytes, which the scheduler stores and passes on without looking
 them again, on any worker, when those that had it are gone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -58,8 +58,21 @@ def has_dashboard(dask_scheduler: Any) -> bool:
     return bool(dask_scheduler.http_application.applications)
 
 
+def running(dask_scheduler: Any) -> list[tuple[str, str, str, float, int]]:
+    """The tasks that workers compute, as they reported last: fields of `gapscope.stream.stuck.Running`."""
+    return [
+        (address, task.key, task.group.name, seconds, _ended(task.group.states))
+        for address, worker in dask_scheduler.workers.items()
+        for task, seconds in worker.executing.items()
+    ]
+
+
+def _ended(states: Mapping[str, int]) -> int:
+    return sum(states[name] for name in ("memory", "released", "forgotten"))
+
+
 async def remove_worker(address: str, dask_scheduler: Any) -> None:
-    """Take a worker that does not answer from the scheduler, which gives its tasks to others.
+    """Take a worker that hangs from the scheduler, which gives its tasks to others.
 
     It is one of the losses that a task survives three of, so that a task which hangs every worker ends the work.
     """

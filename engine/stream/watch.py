@@ -13,6 +13,7 @@ from distributed import Client
 from distributed.client import ClosedClientError
 
 from gapscope.stream import remote
+from gapscope.stream.stuck import Pace, Running
 from gapscope.stream.versions import TOPIC
 
 SECONDS_BETWEEN_CHECKS = 2.0
@@ -44,7 +45,7 @@ class Heartbeats:
 
 class Watch:
     """The addresses of the workers as they were at the last check; says so when the last is gone, when one is back,
-    when one is refused, and when one hangs.
+    when one is refused, when one hangs, and when a task of one does.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class Watch:
     def __init__(self, client: Client, say: Callable[[str], None]):
         self.client, self.say = client, say
         self.workers: list[str] = []
-        self._heartbeats = Heartbeats()
+        self._heartbeats, self._pace = Heartbeats(), Pace(SECONDS_BETWEEN_CHECKS)
         self._stopped = Event()
         self._alone_since: float | None = None
 
@@ -67,6 +68,9 @@ class Watch:
             self.say(f"worker {address} has not answered for {SILENT_SECONDS:.0f} s; its work goes to others")
             self.client.run_on_scheduler(remote.remove_worker, address)
             del workers[address]
+        for address in set(self._taken()):
+            self.client.run_on_scheduler(remote.remove_worker, address)
+            workers.pop(address, None)
         if workers:
             self.workers = sorted(workers)
             self._back()
@@ -76,6 +80,20 @@ class Watch:
                 f"all workers of {getattr(self.client.scheduler, 'address', 'the cluster')} are gone; nothing is lost, "
                 "the work goes on as soon as a worker joins"
             )
+
+    def _taken(self) -> Iterator[str]:
+        """The workers whose work is taken away because a task of theirs is far behind all others; tells of those that
+        are behind.
+        """
+        running = [Running(*one) for one in self.client.run_on_scheduler(remote.running)]
+        for one in self._pace.behind(running):
+            then = "its work goes to others" if one.taken else "it may hang"
+            self.say(
+                f"worker {one.task.worker} has been at the task {one.task.key} for {one.task.seconds:.0f} s, and none "
+                f"of the {one.task.ended} before took longer than {one.longest:.0f} s; {then}"
+            )
+            if one.taken:
+                yield one.task.worker
 
     def refused(self, event: Any) -> None:
         """Say which worker was refused; `event` is as Dask hands it over."""

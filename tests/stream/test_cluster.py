@@ -23,6 +23,7 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.stream import Rounds, connect, each, fold, scan
+from gapscope.stream.stuck import LEAST_SECONDS, Pace, Running
 from gapscope.stream.tree import reduced
 from gapscope.stream.watch import SECONDS_BETWEEN_CHECKS, SILENT_SECONDS
 
@@ -287,6 +288,54 @@ def test_a_worker_that_hangs_is_named_and_its_work_done_by_others(tmp_path, stor
             assert time.monotonic() - begun < 30
     assert any("has not answered for 4 s; its work goes to others" in said for said in trigger.said)
     assert np.array_equal(found.total, undisturbed)
+
+
+class HangsOnce:
+    """A summary of one chunk that never comes from the first worker that is asked, whose process reports on."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __call__(self, index, chunk):
+        if index == 25:
+            try:
+                self.file.touch(exist_ok=False)
+                time.sleep(PATIENCE_SECONDS)
+            except FileExistsError:
+                pass
+        return Total.of(chunk)
+
+
+def test_a_task_that_hangs_while_its_worker_reports_is_told_and_done_by_another(
+    tmp_path, store, undisturbed, monkeypatch
+):
+    assert LEAST_SECONDS + 2 * SECONDS_BETWEEN_CHECKS < 30
+    monkeypatch.setattr("gapscope.stream.stuck.LEAST_SECONDS", 2)
+    monkeypatch.setattr("gapscope.stream.stuck.TIMES", 1)
+    trigger = Trigger(-1, lambda: None)
+    with started(tmp_path, 2) as farm, connect(farm.address) as workers:
+        workers.client.wait_for_workers(2)
+        summary = HangsOnce(tmp_path / "hung")
+        found = fold(store.view(), summary, workers, numbered=True, chunk_rows=30, progress=trigger)
+    told = [said for said in trigger.said if "has been at the task" in said]
+    assert [said.rpartition("; ")[2] for said in told] == ["it may hang", "its work goes to others"]
+    assert np.array_equal(found.total, undisturbed)
+
+
+def test_only_a_task_that_is_far_behind_others_that_ended_is_told_and_taken_once():
+    def at(seconds, ended=9, key="a"):
+        return Running("tcp://w", key, "fold", seconds, ended)
+
+    pace = Pace(2.0)
+    assert not list(pace.behind([at(1000, ended=0)]))  # nothing to compare with
+    pace = Pace(2.0)
+    assert not list(pace.behind([at(5, key="b"), at(5)]))
+    assert not list(pace.behind([at(69)]))  # b took 5 s as far as was seen, and 2 s more may have gone by
+    assert [(one.longest, one.taken) for one in pace.behind([at(71)])] == [(7.0, False)]
+    assert not list(pace.behind([at(200)]))
+    assert [one.taken for one in pace.behind([at(211)])] == [True]
+    assert not list(pace.behind([at(1000)]))
+    assert not list(pace.behind([at(19, key="c")]))
 
 
 def process_of(_parameters, _chunk):
