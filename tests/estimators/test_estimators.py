@@ -260,7 +260,7 @@ def test_a_descent_follows_the_weights_of_rows():
     plain = clone(descent).set_params(C=1.0).fit(x, y)
     assert found.model_.details["chosen"] == "descent"
     far, near = (np.abs(columns(one.model_.scores(x)) - columns(optimum.model_.scores(x))) for one in (plain, found))
-    assert near.mean() < 0.1 < far.mean() / 3
+    assert near.mean() < far.mean() / 4
 
 
 def test_a_forest_follows_the_weights_of_rows():
