@@ -1,23 +1,30 @@
-"""The most that a change of features could win back: a head trained on the target's own labels, judged on other rows.
+"""What heads reach that are trained on the target's own labels, judged on other rows.
 
-An oracle and no remedy: it uses what no remedy may see. A linear change of the features in front of a linear head is
-itself a linear head, so what a head fitted to the target cannot do, no such change can. The new head's logits are added
-to those of the model, or of the model behind one of the remedies, with a weight that held-out target rows choose, none
-included; so with few target rows the oracle falls back on the best remedy or the model rather than below them. Cross-
-fitted: no row is judged by a head that saw it. It bounds what a head can learn from so many rows, and not what a
-network could that is trained again.
+It estimates the most that a change of features in front of a linear head could win back, and is an oracle and no
+remedy: it uses what no remedy may see. A linear change of the features in front of a linear head is itself a linear
+head, so what the best linear head of the target cannot do, no such change can. Which head is best is not known, so
+several are trained, and the best is told:
+
+* ``mixed``: logits of a new head added to those of the model, or of the model behind one of the remedies, with a weight
+  that held-out target rows choose, none included;
+* ``ridge``: a regression on the features alone, with a penalty chosen on rows that are left out;
+* ``ridge on top``: the same on what the model's probabilities leave over.
+
+All are cross-fitted: no row is judged by a head that saw it. They say what heads learn from so many rows, and not what
+more rows, or a network that is trained again, could.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
+from gapscope.gaps.target_ridge import TargetRidge, rows_for
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
@@ -44,10 +51,41 @@ class Oracle:
     head: Classifier
     weight: float
 
+    name: ClassVar[str] = "mixed"
+
     def predict(self, x: Array) -> Array:
         """Class index ``(n,)`` of each row of ``x : (n, d)``."""
         old = _log_probabilities(self.remedy.scores(self.model, x), self.model)
         return mixed(old, _log_probabilities(self.head.scores(x), self.head), self.weight).argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeOracle:
+    """A ridge regression of target labels, on top of a model's probabilities or, without it, alone; picklable."""
+
+    head: TargetRidge
+    on_top_of: Classifier | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "ridge" if self.on_top_of is None else "ridge on top"
+
+    def predict(self, x: Array) -> Array:
+        """Class index ``(n,)`` of each row of ``x : (n, d)``."""
+        start = 0.0 if self.on_top_of is None else self.on_top_of.probabilities(x)
+        return self.head.scores(x, start).argmax(axis=1)
+
+
+def _ridges(model: Classifier, rest: "Without", classes: int) -> list[RidgeOracle]:
+    """Both regressions on rows of `rest`; the second only where the model gives probabilities."""
+    chunk = rest.view(0, min(rest.rows, rows_for(rest.dim, classes))).read()
+    known = chunk.y >= 0
+    x, y = chunk.x[known], chunk.y[known]
+    alone = RidgeOracle(TargetRidge.fit(x, y, classes))
+    if not model.probabilistic:
+        return [alone]
+    return [alone, RidgeOracle(TargetRidge.fit(x, y, classes, model.probabilities(x)), model)]
 
 
 def _log_probabilities(scores: Array, model: Classifier) -> Array:
@@ -129,9 +167,9 @@ class Without:
 
 
 class Fold(NamedTuple):
-    """A run of rows, and the oracle that was trained without it."""
+    """A run of rows, and the oracles that were trained without it."""
 
-    oracle: Oracle
+    oracles: tuple[Oracle | RidgeOracle, ...]
     rows: View
 
 
@@ -147,10 +185,10 @@ def oracles(
     folds: int = FOLDS,
     seed: int = 0,
 ) -> list[Fold]:
-    """An oracle for each of `folds` runs of the target, trained on the labels of the others.
+    """Oracles for each of `folds` runs of the target, trained on the labels of the others.
 
-    ``folds`` reads of the target and as many trainings; `classes` is the model's class index for each of the target's.
-    Rows stand in random order in a store, so a run of them is a fair fold.
+    Two times `folds` reads of the target and as many trainings; `classes` is the model's class index for each of the
+    target's. Rows stand in random order in a store, so a run of them is a fair fold.
 
     Raises
     ------
@@ -167,5 +205,5 @@ def oracles(
         held = rest.view(cut).read()
         head = train(probe, rest.view(0, cut), held, ProbeOptions(seed=seed), workers, progress)
         rows = View(target.store, target.start + start, target.start + stop)
-        result.append(Fold(chosen(model, remedies, head, held), rows))
+        result.append(Fold((chosen(model, remedies, head, held), *_ridges(model, rest, len(names))), rows))
     return result

@@ -42,7 +42,7 @@ REMEDIES: Mapping[str, str] = {
     "scale": "align means and scales of the features",
     "coral": "align means and covariances of the features",
     "quantiles": "align the distribution of each feature",
-    ORACLE: "train the head on the target's own labels (an upper bound)",
+    ORACLE: "train a head on the target's own labels (the best of several)",
 }
 READINGS: Mapping[str, str] = {
     "domain_auc": "chance that a row of the target scores higher than one of the reference; 0.5 means alike",
