@@ -21,7 +21,7 @@ from gapscope.store import ArrayStore, View, in_memory
 from gapscope.stream import Workers
 
 Array = np.ndarray
-REFITS = 8
+REFITS = 6
 # Rows of both sets together and features, at most: all refits of all remedies take about half a minute.
 MOST_ROWS, MOST_FEATURES = 5000, 1536
 
