@@ -12,7 +12,7 @@ from typing import Annotated, get_type_hints
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Yaml
 
-from gapscope.core.errors import GapscopeError
+from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.program import called, set_called
 from gapscope.jobs import ALIASES, COMMANDS, JOBS
 
@@ -139,8 +139,22 @@ def _config_file(arguments: Sequence[str]) -> tuple[Yaml, ...]:
         name, _, value = argument.partition("=")
         if name == "--config":
             place = value or next(iter(arguments[index + 1 :]), "")
+            _check_yaml(Path(place))
             return (Yaml(place, must_exist=True, use_commands_as_keys=False),)
     return ()
+
+
+def _check_yaml(place: Path) -> None:
+    """Refuse a file that holds no options, where there is one."""
+    from yaml import YAMLError, safe_load  # here, because most commands are given no such file
+
+    try:
+        content = safe_load(place.read_bytes()) if place.is_file() else {}
+    except (YAMLError, ValueError) as error:
+        raise InputError(f"{place} cannot be read as YAML: {error}; write each option as `name: value`") from error
+    named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
+    if content is not None and not named:
+        raise InputError(f"{place} holds no options; write each as `name: value` on a line of its own")
 
 
 def _version() -> str:

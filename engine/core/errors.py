@@ -1,11 +1,18 @@
 """Errors that a user can act on: what, where, got, wanted, and the way out."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class GapscopeError(Exception):
-    """A mistake in the input or the configuration; the command line prints it as one sentence and exits with code 2."""
+    """A mistake in the input or the configuration; the command line prints it as one sentence and exits with code 2.
+
+    Line breaks in the message, from libraries and from the contents of files, become blanks.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(re.sub(r"\s*[\r\n]\s*", " ", message))
 
 
 class InputError(GapscopeError):

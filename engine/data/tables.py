@@ -120,9 +120,12 @@ def _by_blanks(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
 
 
 def _csv_rows(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader, lines, before = csv.reader(io.StringIO(text, newline=""), delimiter=separator), text.splitlines(), 0
     try:
         for row in reader:
+            if "".join(lines[before : reader.line_num]).count('"') % 2 and reader.line_num > before + 1:
+                raise InputError(f"{name}, line {before + 1}: a quote is opened and never closed; mend that line")
+            before = reader.line_num
             if any(cell.strip() for cell in row):
                 yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:

@@ -7,11 +7,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location
+from gapscope.core.tables import read_csv
 from gapscope.predictions.names import KEY
 from gapscope.predictions.origin import joined
 
@@ -26,11 +26,7 @@ def _csv(place: Location) -> pa.Table:
     with place.open_input() as file:
         header = file.read(HEADER_BYTES).splitlines()[:1]
         file.seek(0)
-        table = pyarrow.csv.read_csv(file, parse_options=pyarrow.csv.ParseOptions(delimiter=_between(header)))
-    odd = [field.name for field in table.schema if pa.types.is_binary(field.type)]
-    if odd:
-        raise ValueError(f"the column {odd[0]!r} is no text in UTF-8; save the file as UTF-8")
-    return table
+        return read_csv(file, _between(header))
 
 
 def _between(header: list[bytes]) -> str:

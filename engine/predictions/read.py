@@ -135,6 +135,7 @@ def _from_file(
 ) -> Predictions:
     """Predictions of anybody's file, whose class numbers are checked where nobody names the classes."""
     result = _from_table(table, place, column, called, class_names)
+    _refuse_strays(table, columns_of(table, str(place), column), str(place))
     if result.scores is None and are_numbers(result.class_names) and not (class_names or _named(place, table)):
         check_numbering(result.label, result.top, str(place), column or columns_of(table, str(place), column).answers)
     return result
@@ -239,6 +240,20 @@ def _refuse_gaps(confidence: np.ndarray | None, where: str, name: str) -> None:
     if gaps.any() and not gaps.all():
         row = int(np.argmax(gaps))
         raise InputError(f"{where}: {name} is missing in row {row}; give it for every row, or leave the column out")
+
+
+def _refuse_strays(table: pa.Table, columns: Columns, where: str) -> None:
+    """Refuse confidences of which a few are no probabilities: they would turn those of all rows into mere scores."""
+    confidence = numbers_of(table, columns.confidence, where)
+    if confidence is None or columns.scores or columns.by_class:
+        return
+    stray = (confidence < 0) | (confidence > 1 + 1e-6)
+    if 0 < np.count_nonzero(stray) < len(stray) / 2:
+        row = int(np.argmax(stray))
+        raise InputError(
+            f"{where}: {columns.confidence} is {confidence[row]:.6g} in row {row}, and from 0 to 1 in most others; "
+            "mend that row, or leave the column out"
+        )
 
 
 def _synthetic(table: pa.Table, where: str) -> np.ndarray | None:

@@ -8,12 +8,12 @@ from hashlib import sha256
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_table
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
+from gapscope.core.tables import read_csv
 from gapscope.schemas.selection import SELECTION_SCHEMA
 
 Name = tuple[str, str]
@@ -183,14 +183,14 @@ def _table(place: Location) -> pa.Table:
         raise InputError(f"there is no file of ids at {place}")
     try:
         return READERS[suffix](place)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{place} cannot be read as {suffix[1:]}: {error}") from error
 
 
 def _csv(place: Location) -> pa.Table:
     names = dict(zip(SELECTION_SCHEMA.names, SELECTION_SCHEMA.types, strict=True))
     with place.open_input() as file:
-        return pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=names))
+        return read_csv(file, types=names)
 
 
 READERS: Mapping[str, Callable[[Location], pa.Table]] = {".csv": _csv, ".parquet": read_table}

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from io import BytesIO
 
 import pytest
 
@@ -15,11 +16,33 @@ from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.core.registry import Registry
+from gapscope.core.tables import read_csv
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one():
     with pytest.raises(InputError, match=r"no backbone named 'resnet5'; did you mean 'resnet50'\? \(known: resnet50"):
         Registry("backbone", {"resnet50": "os:path", "vit": "os:path"})["resnet5"]
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    assert str(InputError("x.csv: got 'a\n  b'\r\nin row 3")) == "x.csv: got 'a b' in row 3"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'a,b\n1,"x\n2,y\n', "holds a line break .*a quote is opened and not closed in its line"),
+        (b"a,\xfe\n1,2\n", "its header is no text in UTF-8"),
+        (b"a,b\n1,\xff\n", "the column 'b' is no text in UTF-8"),
+    ],
+)
+def test_a_table_that_would_lose_rows_without_a_word_is_refused(content, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_csv(BytesIO(content))
+
+
+def test_a_table_with_quotes_that_are_closed_is_read():
+    assert read_csv(BytesIO(b'a;b\n1;"x; ""y"""\n'), ";").to_pylist() == [{"a": 1, "b": 'x; "y"'}]
 
 
 def test_listing_a_registry_imports_nothing():

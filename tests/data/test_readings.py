@@ -6,6 +6,7 @@ import pytest
 from trees import counted, grow, opened
 
 from gapscope.core.errors import InputError
+from gapscope.data.tables import read_table
 
 NONE = None
 C1, C2 = {"cat": 1, "dog": 1}, {"cat": 2, "dog": 2}
@@ -604,3 +605,11 @@ def test_options_decide_what_files_do_not_say(tmp_path, name):
             opened(root, **options)
     else:
         assert counted(opened(root, **options)) == meaning
+
+
+def test_a_quote_that_is_never_closed_is_refused_with_its_line():
+    table = 'image,label\n0.png,cat\n1.png,"dog\n2.png,cat\n3.png,dog\n'
+    with pytest.raises(InputError, match=r"t\.csv, line 3: a quote is opened and never closed; mend that line"):
+        read_table("t.csv", table.encode())
+    several = 'image,caption,label\n0.png,"a cat\nthat sleeps",cat\n1.png,a dog,dog\n'
+    assert [row[2] for row in read_table("t.csv", several.encode()).rows] == ["cat", "dog"]

@@ -90,6 +90,15 @@ def test_options_come_from_a_file_and_the_command_line_wins(tmp_path):
     assert [path.name for path in tmp_path.glob("embeddings/*/digits/*")] == ["test"]
 
 
+@pytest.mark.parametrize("content", [b"a: b: c", b"- digits", b"2: 3", b"? \n", b"\0", b"x: [", b"\xff\xfe\xff"])
+def test_a_file_that_holds_no_options_is_one_sentence(content, tmp_path, capsys):
+    (tmp_path / "run.yaml").write_bytes(content)
+    assert cli.execute(["runs", "--config", str(tmp_path / "run.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"gapscope: {tmp_path / 'run.yaml'} ")
+    assert said.count("\n") == 1
+
+
 def test_an_unknown_option_in_a_file_is_named(tmp_path):
     (tmp_path / "run.yaml").write_text("batchsize: 3\n")
     result = run("extract", "--config", tmp_path / "run.yaml")

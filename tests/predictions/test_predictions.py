@@ -173,6 +173,18 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path, message):
         read_predictions(place, class_names=NAMES)
 
 
+@pytest.mark.parametrize("stray", ["7692", "inf", "-0.2"])
+def test_a_few_confidences_that_are_no_probabilities_do_not_turn_those_of_all_rows_into_scores(tmp_path, stray):
+    rows = [f"{n}.png,cat,dog,0.{n + 1}\n" for n in range(9)]
+    rows[4] = f"4.png,cat,dog,{stray}\n"
+    (tmp_path / "p.csv").write_text("image,label,prediction,confidence\n" + "".join(rows))
+    with pytest.raises(InputError, match=r"p\.csv: confidence is .* in row 4, and from 0 to 1 in most others"):
+        read_predictions(str(tmp_path / "p.csv"))
+    scores = "".join(f"{n}.png,cat,dog,{n + 2}.5\n" for n in range(9))
+    (tmp_path / "s.csv").write_text("image,label,prediction,confidence\n" + scores)
+    assert read_predictions(str(tmp_path / "s.csv")).confidence is None
+
+
 def test_a_file_that_is_not_there_or_not_what_it_says_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file of predictions"):
         read_predictions(str(tmp_path / "none.csv"))
