@@ -16,6 +16,7 @@ from distributed import Client, Future, as_completed
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.stream import remote
@@ -88,7 +89,20 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _check_encryption(address: str) -> None:
+    """Refuse an encrypted address without a certificate, and a plain one where encryption is required."""
+    encrypted, given = address.startswith("tls://"), Security().get_connection_args("client")
+    if encrypted and given["ssl_context"] is None:
+        raise InputError(
+            f"{address} is encrypted, and this process has no certificate; name one in Dask's configuration "
+            "(distributed.comm.tls), as docs/deployment.md shows"
+        )
+    if given["require_encryption"] and not encrypted:
+        raise InputError(f"Dask's configuration requires encryption, and {address} has none; give an address of tls://")
+
+
 def _connect(address: str) -> Client:
+    _check_encryption(address)
     try:
         with warnings.catch_warnings():  # version differences are looked at by `_check`
             warnings.simplefilter("ignore")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,7 +79,17 @@ def test_the_slurm_script_is_bash_and_brings_scheduler_workers_and_job_together(
     assert run(script, tmp_path, tmp_path, path=[tmp_path / "bin"]) == "sum 45\n"
 
 
-@pytest.mark.parametrize("kind", ["bash", "bash ssh", "bash slurm"])
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_an_encrypted_cluster_runs_a_job_and_lets_nobody_in_without_the_key(tmp_path):
+    script, port = block("bash tls"), free_port()
+    script = script.replace(":8786", f":{port}").replace("--port 8786", f"--port {port}")
+    (tmp_path / "cli.py").write_text(JOB)
+    stranger = f"env -i {sys.executable} cli.py tls://127.0.0.1:{port} 2> refused.txt || echo refused"
+    assert run(f"{script}\n{stranger}\n", tmp_path, tmp_path) == "sum 45\nrefused\n"
+    assert "is encrypted, and this process has no certificate" in (tmp_path / "refused.txt").read_text()
+
+
+@pytest.mark.parametrize("kind", ["bash", "bash ssh", "bash slurm", "bash tls"])
 def test_every_option_of_a_dask_command_exists(kind):
     for line in block(kind).replace("\\\n", "").splitlines():
         command = re.search(r"\bdask (scheduler|worker|ssh) .*", line)

@@ -468,6 +468,14 @@ def test_a_task_that_kills_its_workers_is_one_sentence(store):
                 each(store.view(), fall_over, workers)
 
 
+def test_encryption_that_is_wanted_on_one_side_alone_is_one_sentence():
+    with pytest.raises(InputError, match="is encrypted, and this process has no certificate"), connect("tls://a:1"):
+        pass
+    wanted = dask.config.set({"distributed.comm.require-encryption": True})
+    with wanted, pytest.raises(InputError, match="requires encryption, and tcp://a:1 has none"), connect("tcp://a:1"):
+        pass
+
+
 def test_options_that_do_not_go_together_are_one_sentence():
     for options, sentence in [
         ({"cluster": "locl"}, "no cluster named 'locl'; did you mean 'local'"),
