@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from gapscope.blocks.formats import signed
 from gapscope.draw.canvas import BLUE, GREEN, GREY, PAGE, PALE, VERMILION, Size, sheet
 
 SAME = 5e-5
@@ -22,25 +23,29 @@ def waterfall(
 ) -> Figure:
     """``start = (name, share)``, from which each of ``terms : (q,)`` takes away its part; what is left is the `end`.
 
-    The title goes on with the largest of the terms that go the way of their sum.
+    Both ends are marks and no bars, because the axis does not begin at 0. Numbers are points lost, as in tables: a bar
+    that leads to the left has a positive one. The title goes on with the largest of the terms that go the way of their
+    sum.
     """
     terms = np.asarray(terms, np.float64)
     levels = start[1] - np.concatenate([[0.0], np.cumsum(terms)])
     bars = len(terms) + 2
     figure, axes = sheet(size, 1.3 + 0.42 * bars, _told(title, names, terms), "accuracy, %")
     line = np.arange(bars)[::-1]
-    axes.barh(line[[0, -1]], 100 * levels[[0, -1]], 0.6, color=BLUE)
+    axes.plot(100 * levels[[0, -1]], line[[0, -1]], "D", color=BLUE, markersize=8)
+    reach = np.zeros((2, len(terms)))
     lost = [GREY if abs(term) < SAME else VERMILION if term > 0 else GREEN for term in terms]
     axes.barh(line[1:-1], 100 * terms, 0.6, left=100 * levels[1:], color=lost)
     if intervals is not None:
         low, high = (np.asarray(bound, np.float64) for bound in intervals)
-        reach = 100 * np.maximum([high - terms, terms - low], 0)
+        reach = 100 * np.nan_to_num(np.maximum([high - terms, terms - low], 0))
         axes.errorbar(100 * levels[1:], line[1:-1] + 0.36, xerr=reach, fmt="none", color=GREY, elinewidth=1, capsize=2)
     axes.vlines(100 * levels, line[:-1] - 1.3, line[:-1] + 0.3, color=GREY, linewidth=0.6, linestyle=":")
     labels = [f"{start[0]}  {start[1]:.1%}", *_labels(names, terms), f"{end}  {levels[-1]:.1%}"]
     axes.set_yticks(line, [size.wrapped(label, 0.42) for label in labels])
-    room = max(np.ptp(levels), 0.01)
-    axes.set_xlim(100 * max(levels.min() - 0.6 * room, 0), 100 * min(levels.max() + 0.3 * room, 1.02))
+    ends = np.concatenate([100 * levels, 100 * levels[1:] - reach[0], 100 * levels[1:] + reach[1]])
+    room = max(np.ptp(ends), 1.0)
+    axes.set_xlim(ends.min() - 0.05 * room, ends.max() + 0.05 * room)
     axes.grid(axis="x", color=PALE, linewidth=0.5)
     return figure
 
@@ -55,4 +60,4 @@ def _told(title: str, names: Sequence[str], terms: np.ndarray) -> str:
 
 
 def _labels(names: Sequence[str], terms: np.ndarray) -> list[str]:
-    return [f"{name}  {0.0 - 100 * term:+.2f}" for name, term in zip(names, terms, strict=True)]
+    return [f"{name}  {signed(term)}" for name, term in zip(names, terms, strict=True)]

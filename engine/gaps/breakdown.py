@@ -124,6 +124,14 @@ class GapBreakdown:
         return next(term for term in self.terms if term.name == name)
 
 
+def inputs_of(breakdown: GapBreakdown) -> str:
+    """What is known of the inputs of both sets: separated into shared and other ones, known to differ, or unknown."""
+    if breakdown.split is None:
+        return "unknown"
+    alike = breakdown.split.alike
+    return ("differ" if alike.differ else "unknown") if alike.refused else "separated"
+
+
 def break_down(
     reference: Predictions,
     target: Predictions,

@@ -4,6 +4,9 @@ import numpy as np
 
 from gapscope.core.location import Location
 from gapscope.gaps.analysis import GapAnalysis
+from gapscope.gaps.breakdown import inputs_of
+from gapscope.gaps.sentences import INPUTS
+from gapscope.gaps.words import cause
 from gapscope.runs.run import FIGURES
 
 CLASSES = 20
@@ -26,13 +29,15 @@ def _breakdown(analysis: GapAnalysis):
 
     breakdown = analysis.breakdown
     reference, target = (side.name for side in analysis.sides)
-    bounds = np.array([(term.low, term.high) for term in breakdown.terms]).T
+    inputs = inputs_of(breakdown)
+    terms = [term for term in breakdown.terms if not (term.name in INPUTS and np.isnan(term.low))]
+    bounds = np.array([(term.low, term.high) for term in terms]).T
     return waterfall(
         (reference, breakdown.accuracy[0]),
-        [term.name.replace("_", " ") for term in breakdown.terms],
-        np.array([term.value for term in breakdown.terms]),
+        [cause(term.name, inputs) for term in terms],
+        np.array([term.value for term in terms]),
         target,
-        title=f"Where {analysis.sides[0].model} lost accuracy, in points with 95 % intervals",
+        title=f"Where {analysis.sides[0].model} lost accuracy, in points lost with 95 % intervals",
         intervals=(bounds[0], bounds[1]),
     )
 

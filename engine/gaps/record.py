@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gapscope.core.files import write_json
 from gapscope.gaps.analysis import GapAnalysis
-from gapscope.gaps.breakdown import GapBreakdown
+from gapscope.gaps.breakdown import inputs_of
 from gapscope.gaps.figures import draw
 from gapscope.gaps.page import headline
 from gapscope.gaps.reasons import CodeShare, about_codes, code_shares
@@ -63,7 +63,7 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
             }
             for one in breakdown.terms
         ],
-        "inputs": _inputs(breakdown),
+        "inputs": inputs_of(breakdown),
         "same": breakdown.same,
         "classes": {
             "spread": finite(drops.spread),
@@ -76,14 +76,6 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
         "notes": list(breakdown.notes),
     }
     return result | {"answer": headline(result)}
-
-
-def _inputs(breakdown: GapBreakdown) -> str:
-    """What is known of the inputs of both sets: separated into shared and other ones, known to differ, or unknown."""
-    if breakdown.split is None:
-        return "unknown"
-    alike = breakdown.split.alike
-    return ("differ" if alike.differ else "unknown") if alike.refused else "separated"
 
 
 def _class_table(analysis: GapAnalysis) -> pa.Table:

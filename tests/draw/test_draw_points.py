@@ -23,7 +23,7 @@ from gapscope.draw.points.multiples import multiples
 from gapscope.draw.points.names import placed
 from gapscope.draw.points.palette import CATEGORIES, apart
 from gapscope.draw.points.pictures import CELL, chosen, pictures, thumbnail
-from gapscope.draw.points.shade import mixed, rgb, shades
+from gapscope.draw.points.shade import commonest, mixed, rgb, shades
 from gapscope.draw.points.shift import shift, shifted
 from gapscope.draw.points.transform import Scale, log_ratio, means, nearest
 from gapscope.draw.points.values import values
@@ -318,9 +318,10 @@ def test_the_ratio_is_symmetric_and_neutral_where_both_sets_are_the_same(points,
     there, back, same = shifted(one, other, window), shifted(other, one, window), shifted(one, one, window)
     np.testing.assert_allclose(there.ratio, -back.ratio, atol=1e-12)
     assert there.limit == back.limit >= 2
-    assert there.denser > 0.4
+    assert there.denser.low > 0.35
+    assert there.denser.beyond
     assert np.nanmax(np.abs(same.ratio)) < 1e-12
-    assert same.denser == 0
+    assert not same.denser.beyond
     assert there.reference.sum() == there.target.sum() == 3000
 
 
@@ -328,7 +329,30 @@ def test_the_three_panels_of_a_shift_show_the_same_extent(points):
     figure = shift(points[:2], (points[0] + 3, points[1]))
     limits = {(*axes.get_xlim(), *axes.get_ylim()) for axes in figure.axes[:3]}
     assert len(limits) == 1
-    assert re.search(r"\d+% of target lies where it is at least twice as dense", told(figure))
+    assert re.search(r"\d+% of target \(\d+% to \d+%\) lies where it is at least twice as dense", told(figure))
+
+
+@pytest.mark.parametrize(("n", "m"), [(100_000, 4000), (4000, 4000), (20_000, 200), (150, 120)])
+def test_two_samples_of_one_population_are_nowhere_denser_than_by_chance(n, m):
+    said = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        clouds = [Cloud.of(*rng.normal(0, 1, (2, rows))) for rows in (n, m)]
+        said += shifted(*clouds, window_of(*clouds)).denser.beyond
+    assert said <= 2
+
+
+@pytest.mark.parametrize("rows", [120, 3000])
+def test_two_sets_that_lie_apart_are_denser_nearly_everywhere(rng, rows):
+    clouds = [Cloud.of(*rng.normal(mean, 1, (2, rows))) for mean in (0, 6)]
+    assert shifted(*clouds, window_of(*clouds)).denser.value > 0.85
+
+
+def test_a_place_of_many_categories_has_the_colour_of_most_of_its_points():
+    by = np.zeros((3, 1, 2), np.uint32)
+    by[:, 0, 0] = (2, 5, 4)
+    colours = np.array([[9, 9, 9], [200, 0, 0], [0, 0, 200]], np.uint8)
+    assert commonest(by, colours).tolist() == [[[200, 0, 0], [255, 255, 255]]]
 
 
 def test_scales_rise_from_0_to_1():

@@ -14,7 +14,7 @@ from gapscope.draw.points.key import Swatches
 from gapscope.draw.points.middles import Middles
 from gapscope.draw.points.names import placed, write
 from gapscope.draw.points.palette import AGAIN, CATEGORIES, apart
-from gapscope.draw.points.shade import RARE_RADIUS, above, dotted, is_rare, mixed, rgb, shades
+from gapscope.draw.points.shade import RARE_RADIUS, above, commonest, dotted, is_rare, mixed, rgb, shades
 from gapscope.draw.points.sheet import captioned, pixels, scale_note, sheet, titled, told_dots
 from gapscope.draw.points.transform import nearest, radius
 from gapscope.draw.points.window import Window
@@ -33,10 +33,13 @@ class Coded(NamedTuple):
         Which colour, -1 for none.
     colours
         As written for Matplotlib.
+    many
+        Whether there are too many categories for a colour each: a pixel then has its commonest colour, not the mean.
     """
 
     codes: np.ndarray
     colours: Sequence[str]
+    many: bool = False
 
 
 def categories(
@@ -56,8 +59,9 @@ def categories(
 
     Up to 20 categories have a colour each, in the key. Beyond, ten colours are used again and again, equal ones far
     apart, and names stand on the map where there is room; the caption says how many. For fewer, hand over the codes
-    and names of groups. A pixel has the mean colour of its points; a category with no more than a thousandth of all
-    points would be lost in it and lies on top. Points of unknown category are pale and lie below.
+    and names of groups. A pixel has the mean colour of its points, or that of most of them where colours are used
+    again; a category with no more than a thousandth of all points would be lost in it and lies on top. Points of
+    unknown category are pale and lie below.
 
     Parameters
     ----------
@@ -127,7 +131,7 @@ def painted(cloud: Cloud, coded: Coded, window: Window) -> tuple[np.ndarray, str
     reach, shown = radius(cloud.n), shades(coded.colours)
     by = counts_by(cloud, coded.codes, len(shown), window)
     there, totals = by.any(axis=0), by.sum(axis=(1, 2), dtype=np.int64)
-    raster = dotted(mixed(by, shown), there, reach)
+    raster = dotted((commonest if coded.many else mixed)(by, shown), there, reach)
     pale = cloud.only(coded.codes < 0)
     if pale.n:
         bare = nearest(counts(pale, window) > 0, reach)[0] & ~nearest(there, reach)[0]
@@ -147,7 +151,7 @@ def _coloured(
     rest = Swatches([PALE], [f"{unknown}  {without:,}"]) if without else Swatches([], [])
     if colours is None and len(there) > len(CATEGORIES):
         again = apart(middles.places, middles.totals)
-        return Coded(np.where(codes < 0, UNKNOWN, again[codes]), CATEGORIES[:AGAIN]), rest
+        return Coded(np.where(codes < 0, UNKNOWN, again[codes]), CATEGORIES[:AGAIN], many=True), rest
     if colours is None:
         places = range(len(names)) if len(names) <= len(CATEGORIES) else np.cumsum(middles.totals > 0) - 1
         colours = [CATEGORIES[place] for place in places]
@@ -171,5 +175,5 @@ def _finding(totals: np.ndarray, names: Sequence[str]) -> str:
 def _told_names(written: int, there: int) -> str:
     """What the reader has to know of names, and of colours where these are used again."""
     few = f"Names of {written:,} of {there:,} categories, those first that have most points closest together."
-    again = "Equal colours far apart are different categories."
+    again = "A place has the colour of most of its points; equal colours far apart are different categories."
     return captioned(few if written < there else "", again if there > len(CATEGORIES) else "")

@@ -45,6 +45,14 @@ def mixed(by: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return np.where(total[..., None] > 0, np.round(shown), WHITE).astype(np.uint8)
 
 
+def commonest(by: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """The colour of most points on a pixel of ``by : (k, h, w)``, of equals the first; white where there are none.
+
+    A mean of the colours of many categories would be grey, which is none of them.
+    """
+    return np.where(by.any(axis=0)[..., None], colours[by.argmax(axis=0)], WHITE).astype(np.uint8)
+
+
 def above(layer: np.ndarray, where: np.ndarray, below: np.ndarray) -> np.ndarray:
     """`layer` on the pixels of the mask `where : (h, w)`, elsewhere what lies `below`; a layer may be one colour."""
     return np.where(where[..., None], layer, below)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.points.aggregate import counts
 from gapscope.draw.points.cloud import Cloud
+from gapscope.draw.points.denser import Denser, denser
 from gapscope.draw.points.key import Bar
 from gapscope.draw.points.shade import ramp
 from gapscope.draw.points.sheet import MARGIN, across, captioned, scale_note, sheet, titled
@@ -16,8 +17,10 @@ from gapscope.draw.points.window import Window
 
 # Grey in its middle, where both sets are equally dense: Moreland (2009), "Diverging color maps".
 DENSITY, RATIO = "viridis_r", "coolwarm"
-# Sides of a cell in pixels: the smallest in which half of all points share theirs with so many.
-SIDES, TOGETHER = (1, 2, 3, 4, 6, 8, 12, 16), 20
+# Sides of a cell in pixels: the smallest in which half of the points of the smaller set share theirs with so many, or
+# with an eighth of that set where it is small.
+SIDES, TOGETHER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128), 20
+PARTS = 8
 # With fewer points of both sets a cell is neutral; the scale goes to so many doublings at most.
 FEWEST, STEEPEST = 8, 5
 
@@ -50,9 +53,10 @@ class Shifted(NamedTuple):
         return int(np.clip(np.ceil(np.quantile(judged, 0.99)), 1, STEEPEST)) if judged.size else 1
 
     @property
-    def denser(self) -> float:
+    def denser(self) -> "Denser":
         """Share of the target's points in cells where it is at least twice as dense as the reference."""
-        return float(self.target[self.ratio >= 1].sum() / self.target.sum())
+        there = self.reference + self.target > 0
+        return denser(self.reference[there], self.target[there])
 
 
 def shifted(reference: Cloud, target: Cloud, window: Window) -> Shifted:
@@ -60,8 +64,9 @@ def shifted(reference: Cloud, target: Cloud, window: Window) -> Shifted:
     for side in SIDES:
         cells = window.sized(max(1, window.width // side), max(1, window.height // side))
         both = [counts(cloud, cells) for cloud in (reference, target)]
-        total = both[0].astype(np.int64) + both[1]
-        if (total[total >= TOGETHER]).sum() * 2 >= total.sum():
+        smaller = min(both, key=np.sum)
+        together = min(TOGETHER, smaller.sum() // PARTS)
+        if smaller[both[0].astype(np.int64) + both[1] >= together].sum() * 2 >= smaller.sum():
             break
     return Shifted(*both, log_ratio(both[1], both[0], FEWEST), cells, side)
 
@@ -85,7 +90,7 @@ def shift(
     result = shifted(*clouds, window)
     shares = [100 * one / one.sum() for one in (result.reference, result.target)]
     dense, ratio = _density_bar(shares, width), _ratio_bar(result.limit, names, width)
-    finding = f"{result.denser:.0%} of {names[1]} lies where it is at least twice as dense as {names[0]}"
+    finding = told_denser(result.denser, names)
     caption = captioned(
         *(f"{name}: {cloud.caption()}" for name, cloud in zip(names, clouds, strict=True)),
         f"Cells of {result.side} x {result.side} pixels; neutral with fewer than {FEWEST} points of both.",
@@ -101,6 +106,16 @@ def shift(
     dense.draw(page)
     ratio.draw(page)
     return page.figure
+
+
+def told_denser(share: Denser, names: tuple[str, str]) -> str:
+    """The share as the title of a picture says it."""
+    if not share.beyond:
+        return f"No more of {names[1]} than chance gives lies where it is at least twice as dense as {names[0]}"
+    return (
+        f"{share.value:.0%} of {names[1]} ({share.low:.0%} to {share.high:.0%}) lies where it is at least twice as "
+        f"dense as {names[0]}; by chance it would be {share.chance:.0%}"
+    )
 
 
 def _density_bar(shares: list[np.ndarray], width: int) -> Bar:
