@@ -49,8 +49,10 @@ Pair = tuple[Predictions, Predictions]
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastConfig:
-    """Estimate the accuracy of models on a set without its labels, by all methods that the data allow.
+    """Estimate the accuracy of models on a set without its labels: one number with its interval, and all methods.
 
+    The interval holds the error of the method, which is learnt from shifts that are made of the reference; a set that
+    is further away than these cannot be forecast, which is said.
     Learns what it needs (temperature, threshold, accuracy) from a labelled set that the models were not trained on, and
     reads each set once. Where the target has labels after all, the estimates are tested against them; nothing else
     looks at them. All models of the runs are compared; of train-cnn, one network at a time, by the features that
@@ -126,8 +128,10 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
     from gapscope.evaluation.models import as_stored, find_features
     from gapscope.evaluation.stored import check_features, classes_of, known_classes_of
     from gapscope.forecasts.candidates import candidates_in, check_independence
+    from gapscope.forecasts.learning import learnt_from_features
     from gapscope.forecasts.panel import heads_for, panel_of
     from gapscope.forecasts.scored import score
+    from gapscope.forecasts.strangeness import strangeness_of
 
     candidates = candidates_in([find_run(workspace, run) for run in config.runs], config.model)
     backbone = config.backbone or candidates[0].model.features.get("backbone", "")
@@ -143,22 +147,31 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
         with made.timed("heads"):
             heads, note = heads_for(candidates, config.methods, config.heads, workers, progress, seed=config.seed)
         panel, temperatures = panel_of(candidates, heads, reference)
+        strange, moments = strangeness_of(reference.view(), workers, progress)
+        panel = replace(panel, strange=strange)
         notes += [note, temperatures]
         cases = []
         with made.timed("answers"):
             classes, _ = classes_of(panel.models[0], reference)
             known = score(reference.view(), panel, classes, workers, labelled_only=True, progress=progress)
+        with made.timed("back-tests"):
+            progress.say(f"learning from shifts that are made of {reference.name}")
+            where = (reference.view(), panel, classes, moments, workers, progress)
+            learnt = learnt_from_features(known, *where, seed=config.seed)
+        with made.timed("targets"):
+            panel = replace(panel, strange=strange.anywhere())
             for store in targets:
                 classes, note = known_classes_of(panel.models[0], store)
                 scored = score(store.view(), panel, classes, workers, progress=progress)
                 place = (store.provenance.dataset, store.provenance.split)
-                cases += [_case(config, *pair, place) for pair in zip(known, scored, strict=True)]
+                cases += [_case(config, *both, place) for both in zip(known, scored, learnt, strict=True)]
                 notes.append(note)
         return _finish(made, cases, notes)
 
 
 def _from_files(config: ForecastConfig, workspace: Location, progress: Progress) -> RunResult:
     """Match the models of both sides, and make the forecasts of each."""
+    from gapscope.forecasts.learning import learnt_from_rows
     from gapscope.forecasts.scored import scored_predictions, temperature_of
 
     pairs = _paired(
@@ -173,22 +186,24 @@ def _from_files(config: ForecastConfig, workspace: Location, progress: Progress)
             temperatures = [1.0 if one.scores is None else temperature_of(one.scores, one.label) for one, _ in pairs]
             known, scored = (scored_predictions(side, temperatures) for side in zip(*pairs, strict=True))
             place = (target.dataset, target.split)
-            cases = [_case(config, *both, place) for both in zip(known, scored, strict=True)]
+            learnt = learnt_from_rows([one.labelled() for one in known], config.seed)
+            cases = [_case(config, *both, place) for both in zip(known, scored, learnt, strict=True)]
         notes = ["The labelled predictions must be for images that the models were not trained on."]
         return _finish(made, cases, [*notes, *_temperature_notes([one for one, _ in pairs], temperatures)])
 
 
-def _case(config: ForecastConfig, source, target, place: tuple[str, str]) -> "Case":
+def _case(config: ForecastConfig, source, target, learnt, place: tuple[str, str]) -> "Case":
     from gapscope.forecasts.cases import Case
     from gapscope.forecasts.forecast import ForecastOptions
 
-    return Case.of(source, target, place, config.methods, ForecastOptions(config.seed, config.replicates))
+    return Case.of(source, target, place, config.methods, ForecastOptions(config.seed, config.replicates), learnt)
 
 
 def _finish(made: RunFolder, cases: "Sequence[Case]", notes: Sequence[str]) -> RunResult:
     from gapscope.forecasts.page import page
 
     write_json(made.place / "forecasts.json", [one for case in cases for one in case.sentences()])
+    write_json(made.place / "recommended.json", [case.advice() for case in cases])
     missing = [sentence for case in cases for sentence in case.missing]
     results = [result for case in cases for result in case.results()]
     return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page)

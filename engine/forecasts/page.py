@@ -1,14 +1,15 @@
 """What a run of `forecast` has found, as blocks: the accuracy expected without labels, beside the truth if known."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from gapscope.blocks import Answer, Block, Heading, Sentence, Table, of_row
-from gapscope.blocks.formats import counted, listed, percent, set_name, upper
+from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
+from gapscope.blocks.formats import counted, in_brackets, listed, percent, set_name, span, upper
 from gapscope.runs.run import Row, Run
 
-PREFIX, ERROR = "forecast_", "_error"
+PREFIX, ERROR, RECOMMENDED = "forecast_", "_error", "forecast_recommended"
 # Rows up to which a terminal shows all forecasts.
 FEW = 10
 COLUMNS = {
@@ -20,20 +21,23 @@ COLUMNS = {
     "forecast less truth": "change",
 }
 CAVEAT = (
-    "An interval is over other samples of rows of these sizes; a method's own error is not in it and is often larger. "
-    "It shows only where the true accuracy stands beside a forecast."
+    "The interval of a single method is over other samples of rows of these sizes; its own error is not in it and is "
+    "often larger. That of the recommended forecast holds it."
 )
 
 
 def page(run: Run) -> list[Block]:
     """The answer first; a row for each set, model and method."""
     rows = [row for row in run.headline if _is_forecast(row["metric"]) and row["value"] is not None]
+    rows = [row for row in rows if row["metric"] != RECOMMENDED]
     if not rows:
         return []
     truth = {(set_name(row), row["model"]): row for row in run.of_metric("accuracy")}
+    advised = run.json("recommended") or []
     return [
-        answer(rows, truth),
+        answer(rows, truth, advised),
         *run.notes,
+        *_advice(advised, truth),
         Heading("forecasts", "Forecasts"),
         _table(run, rows, truth),
         *_mean_errors(run),
@@ -42,8 +46,10 @@ def page(run: Run) -> list[Block]:
     ]
 
 
-def answer(rows: Sequence[Row], truth: Mapping[tuple[str, str], Row]) -> Answer:
-    """What the methods expect, and what is true where labels are known."""
+def answer(
+    rows: Sequence[Row], truth: Mapping[tuple[str, str], Row], advised: Sequence[Mapping[str, Any]] = ()
+) -> Answer:
+    """The accuracy that is recommended, or that there is none; what the methods expect, and what is true if known."""
     by_set: dict[str, list[float]] = {}
     for row in rows:
         by_set.setdefault(set_name(row), []).append(row["value"])
@@ -51,15 +57,39 @@ def answer(rows: Sequence[Row], truth: Mapping[tuple[str, str], Row]) -> Answer:
     methods = counted(len({row["metric"] for row in rows}), "method")
     known = [f"The labels of {where} say {percent(row['value'])} for {model}." for (where, model), row in truth.items()]
     low, high = (end(row["value"] for row in rows) for end in (min, max))
+    span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
     parts = {
-        "What was seen": ranges if len(by_set) > 1 else "",
+        "What was seen": [*map(_advised_text, advised[1:3]), *(ranges if len(by_set) > 1 else [span_of_all])],
         "How sure": [
             *known[:2],
-            "Where methods disagree, none should be trusted without some labels.",
+            "The interval holds the error of the forecast on shifts made from the reference, of kinds that it had not "
+            "seen; a shift that moves labels but leaves features as they are cannot be seen without labels.",
         ],
     }
+    if advised:
+        return Answer.of(_advised_text(advised[0]).rstrip("."), parts)
     headline = f"Accuracy on {listed(list(by_set))} without labels: {percent(low)} to {percent(high)} by {methods}"
     return Answer.of(headline, parts)
+
+
+def _advised_text(one: Mapping[str, Any]) -> str:
+    """One recommendation as a sentence."""
+    if one["value"] is None:
+        return f"The accuracy of {one['model']} on {one['set']} cannot be forecast: {one['reason']}."
+    interval = in_brackets(span(one["low"], one["high"]))
+    return f"{one['model']} is expected to classify {percent(one['value'])} of {one['set']} correctly{interval}."
+
+
+def _advice(advised: Sequence[Mapping[str, Any]], truth: Mapping[tuple[str, str], Row]) -> list[Block]:
+    """The recommended forecast of each model and set, or why there is none."""
+    cells = []
+    for one in advised:
+        known = truth.get((one["set"], one["model"]))
+        value = None if one["value"] is None else estimate(one["value"], one["low"], one["high"])
+        rests = f"{one['shifts']} made shifts of {counted(one['kinds'], 'kind')}"
+        cells.append([one["model"], one["set"], value, known and of_row(known), upper(one["reason"] or rests)])
+    columns = {"model": "text", "set": "text", "expected": "share", "true accuracy": "share", "why": "text"}
+    return [Table("Recommended forecast", columns, cells, headline=True, whole=len(cells) <= FEW)] if cells else []
 
 
 def _table(run: Run, rows: Sequence[Row], truth: Mapping[tuple[str, str], Row]) -> Table:

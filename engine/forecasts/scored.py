@@ -5,7 +5,7 @@ Kept for each row are its id, its label, the classes that the models give and tw
 rows as `KEPT` numbers hold. Which rows these are depends on their ids alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -103,6 +103,8 @@ class Scored:
         Of the rows `kept`.
     kept : (r,) int or None
         Positions of the rows whose probabilities are at hand.
+    strangeness : (n,) float64 or None
+        How far the rows lie from all rows of the reference.
     """
 
     model: str
@@ -118,6 +120,7 @@ class Scored:
     gram: np.ndarray | None = None
     probabilities: np.ndarray | None = None
     kept: np.ndarray | None = None
+    strangeness: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -149,6 +152,18 @@ class Scored:
             chosen["probabilities"] = self.probabilities[here]
         return replace(self, **chosen, heads=self.heads.labelled)
 
+    def taken(self, rows: np.ndarray) -> "Scored":
+        """The rows at the positions ``rows : (m,)``, which may occur several times, numbered anew; probabilities and
+        their second moments stay behind, but for what `confidence` and `negative_entropy` say of them.
+        """
+        columns = {name: getattr(self, name) for name in BY_ROW}
+        chosen = {name: None if column is None else column[rows] for name, column in columns.items()}
+        chosen["sample_id"] = np.arange(len(rows), dtype=np.int64)
+        heads = Heads(chosen["sample_id"], chosen["label"], self.heads.predicted[rows], self.heads.group)
+        vectors = None if self.probabilities is None else self.probabilities[:0]
+        kept = None if self.kept is None else self.kept[:0]
+        return replace(self, **chosen, heads=heads, gram=None, probabilities=vectors, kept=kept)
+
     def lacks(self, need: str) -> str:
         """Why a method that needs ``confidence``, ``probabilities``, ``heads`` (a pair of them), ``line`` (two pairs or
         more) or ``own`` (the model is one of them) cannot be used; empty when it can.
@@ -163,7 +178,7 @@ class Scored:
         }[need]
 
 
-BY_ROW = ("sample_id", "label", "predicted", "confidence", "negative_entropy")
+BY_ROW = ("sample_id", "label", "predicted", "confidence", "negative_entropy", "strangeness")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +192,8 @@ class Panel:
     heads, group
         Other models, and which of them have seen the same rows; when there are none, the models themselves are
         compared.
+    strange
+        What says how strange the rows of a chunk are; None where nobody asks.
     """
 
     models: tuple[Classifier, ...]
@@ -184,6 +201,7 @@ class Panel:
     temperatures: tuple[float, ...]
     heads: tuple[Classifier, ...] = ()
     group: tuple[int, ...] = ()
+    strange: Callable[[Chunk], np.ndarray] | None = None
 
 
 class AnswerSums(NamedTuple):
@@ -199,6 +217,8 @@ class AnswerSums(NamedTuple):
     kept : (n,) bool, in blocks
     probabilities : (r, s, k) float32, in blocks
         Of the kept rows.
+    strangeness : (n,) in blocks
+        NaN where nobody asks.
     gram : (s, k, k)
         Sums over rows of ``outer(p, p)``.
     """
@@ -209,6 +229,7 @@ class AnswerSums(NamedTuple):
     surety: tuple[np.ndarray, ...]
     kept: tuple[np.ndarray, ...]
     probabilities: tuple[np.ndarray, ...]
+    strangeness: tuple[np.ndarray, ...]
     gram: np.ndarray
 
     def merge(self, other: "AnswerSums") -> "AnswerSums":
@@ -241,6 +262,7 @@ class _Ask:
             (np.stack([surety(one) for one in p], axis=1),),
             (kept,),
             (np.stack([one[kept] for one in p], axis=1).astype(np.float32),),
+            (np.full(len(chunk.x), np.nan) if self.panel.strange is None else self.panel.strange(chunk),),
             np.stack([one.T @ one for one in p]),
         )
 
@@ -271,7 +293,7 @@ def score(
 
 
 def _parted(result: AnswerSums, panel: Panel, name: str, classes: int) -> list[Scored]:
-    sample_id, label, predicted, surety_, kept, probabilities = (np.concatenate(blocks) for blocks in result[:-1])
+    sample_id, label, predicted, surety_, kept, probabilities, strangeness = map(np.concatenate, result[:-1])
     s, n = len(panel.models), max(1, len(label))
     group = panel.group if panel.heads else range(s)
     heads = Heads(sample_id, label, predicted[:, s:] if panel.heads else predicted, np.array(group))
@@ -290,6 +312,7 @@ def _parted(result: AnswerSums, panel: Panel, name: str, classes: int) -> list[S
             result.gram[i] / n,
             probabilities[:, i],
             np.flatnonzero(kept),
+            strangeness if panel.strange else None,
         )
         for i, title in enumerate(panel.titles)
     ]

@@ -53,7 +53,8 @@ def said(report, words):
 
 
 def table_of(report):
-    return next(block for block in report.blocks if isinstance(block, Table))
+    """The table of all methods."""
+    return next(block for block in report.blocks if isinstance(block, Table) and block.caption.startswith("Accuracy"))
 
 
 def values(report):
@@ -65,7 +66,7 @@ def test_all_methods_that_fit_one_model_are_made_and_tested(workspace, model):
     found = {r.metric: r for r in report.results}
     methods = [name.replace("-", "_") for name in FORECASTS if name != "aline-d"]
     assert {f"forecast_{name}" for name in methods} | {f"forecast_{name}_error" for name in methods} == set(found) - {
-        "accuracy"
+        *("accuracy", "forecast_recommended", "forecast_recommended_error")
     }
     for name in methods:
         one, error = found[f"forecast_{name}"], found[f"forecast_{name}_error"]
@@ -77,7 +78,10 @@ def test_all_methods_that_fit_one_model_are_made_and_tested(workspace, model):
     assert found["accuracy"].value == measured["toy-shifted", "test"]
     assert list(table_of(report).columns)[-2:] == ["true accuracy", "forecast less truth"]
     assert said(report, "No aline-d: the model is not among those")
-    assert said(report, "a method's own error is not in it")
+    assert said(report, "its own error is not in it")
+    advised = found["forecast_recommended"]
+    assert advised.low <= advised.value <= advised.high
+    assert report.blocks[0].headline.startswith("lda is expected to classify ")
     assert said(report, "Temperatures from the first 600 labelled rows of toy/val: lda ")
 
 
@@ -228,6 +232,7 @@ def test_a_wide_table_of_best_classes_allows_what_compares_models_alone(tmp_path
         "forecast_gde",
         "forecast_aline_s",
         "forecast_aline_d",
+        "forecast_recommended",
     }
     assert {r.model for r in report.results} == {"net0", "net1", "net2", "net3"}
     assert said(report, "No average-confidence, doc, atc-mc: there are no confidences")
@@ -249,7 +254,8 @@ def test_arrays_of_scores_are_forecast_with_or_without_target_labels(tmp_path, r
     tested = run(ForecastConfig(**options, labels_target=str(tmp_path / "labels.npy"), name="tested"))
     made = {r.metric: r.value for r in blind.results}
     assert set(made) == {
-        f"forecast_{name}" for name in ("average_confidence", "doc", "atc_mc", "atc_ne", "cot", "nuclear_norm")
+        *(f"forecast_{name}" for name in ("average_confidence", "doc", "atc_mc", "atc_ne", "cot", "nuclear_norm")),
+        "forecast_recommended",
     }
     assert made.items() <= {r.metric: r.value for r in tested.results}.items()
     errors = [r.value for r in tested.results if r.metric.endswith("_error")]
