@@ -30,7 +30,7 @@ from gapscope.draw.thumbnails import compact_png, thumbnails
 
 SIDES = (224, 32)
 LIMIT_MS = 3.0
-PICTURE_SIDE = 72
+PICTURE_SIDE = 64
 # A square of the photograph with sky, walls, trees and people.
 SQUARE = (107, 0, 534, 427)
 

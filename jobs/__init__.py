@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": Command(EXPLAIN, "Measure predictions, made here or elsewhere: accuracy, calibration, ranking."),
     "compare": Command(EXPLAIN, "Test models against each other on the same images."),
     "gap": Command(EXPLAIN, "Split the accuracy lost from one set to another into its causes."),
+    "explain": Command(EXPLAIN, "Name what happened to the images of a set, and prove it on those of the reference."),
     "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),
     "map": Command(LOOK, "Place every row of stored sets on one map: PCA, UMAP, t-SNE, discriminants."),

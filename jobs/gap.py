@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
@@ -37,9 +36,9 @@ from gapscope.predictions.matched import with_classes_of_both
 from gapscope.predictions.run import models_in_run, sets_in_run
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
-from gapscope.runs.folder import MODELS, input_of, opened
+from gapscope.runs.folder import input_of, opened
 from gapscope.runs.result import RunResult
-from gapscope.runs.run import MANIFEST, find_run
+from gapscope.runs.run import find_run
 from gapscope.runs.selection import Chosen
 from gapscope.schemas.run import Input
 from gapscope.store.comparable import check_comparable
@@ -173,7 +172,7 @@ def _only_model(place: str) -> str:
 
 
 def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], progress: Progress) -> RunResult:
-    from gapscope.evaluation.models import as_stored, find_features, model_in
+    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
     from gapscope.evaluation.stored import check_features
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.gaps import record
@@ -183,7 +182,7 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.page import page
     from gapscope.gaps.sides import predicted_side
 
-    folder = _model_folder(config, workspace)
+    folder = model_folder(workspace, config.run, config.model)
     model = model_in(folder)
     backbone = config.backbone or model.features.get("backbone", "")
     whole = [find_features(workspace, getattr(config, side), backbone, f"--{side}") for side in SIDES]
@@ -209,21 +208,3 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page)
-
-
-def _model_folder(config: GapConfig, workspace: Location) -> Location:
-    """The folder of the model: the run's own, one below its models/, or the one that a run of `predict` read."""
-    from gapscope.probes.model import MODEL  # here, because `--help` passes this module
-
-    folder = find_run(workspace, config.run)
-    several = (folder / MODELS).names()
-    if several and not config.model:
-        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
-    if several and config.model not in several:
-        raise unknown_name(f"model in {folder}", config.model, several)
-    if several:
-        return folder / MODELS / config.model
-    if not (folder / MODEL).exists() and (folder / MANIFEST).exists():
-        read = read_json(folder / MANIFEST)["config"].get("model")
-        return find_run(workspace, read) if isinstance(read, str) and read else folder
-    return folder

@@ -59,7 +59,7 @@ class Modified:
         return self._modified(index, self.source.decode(index, data))
 
     def _modified(self, index: int, image: Image.Image) -> Image.Image:
-        pixels = np.array(_shrunk(image))
+        pixels = np.array(shrunk(image))
         for modify in self.modifications:
             pixels = modify(pixels, stream(self.seed, self.listing.names[index], modify.name))
         return Image.fromarray(pixels)
@@ -93,9 +93,10 @@ def _opened(opener: Callable[[], Source], modifications: tuple[Modification, ...
     return Modified(opener(), modifications, seed)
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
+def shrunk(image: Image.Image, side: int = SIDE) -> Image.Image:
+    """The image with a shorter side of at most so many pixels."""
     shorter = min(image.size)
-    if shorter <= SIDE:
+    if shorter <= side:
         return image
-    size = [max(SIDE, round(side * SIDE / shorter)) for side in image.size]
+    size = [max(side, round(length * side / shorter)) for length in image.size]
     return image.resize(size, Image.Resampling.BILINEAR)

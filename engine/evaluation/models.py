@@ -3,14 +3,38 @@
 from dataclasses import replace
 
 from gapscope.backbones import load_backbone
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.networks.runs import PREFIX, holds_network, network_at
-from gapscope.probes.model import Classifier, load_model
+from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.probes.rules.linear import Linear
+from gapscope.runs.run import MANIFEST, MODELS, find_run
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 from gapscope.store.workspace import find_store
+
+
+def model_folder(workspace: Location, run: str, model: str = "") -> Location:
+    """The folder of a model: the run's own, one below its models/, or the one that a run of `predict` read.
+
+    Raises
+    ------
+    InputError
+        There is no such run or model, or the run has several and none was chosen.
+    """
+    folder = find_run(workspace, run)
+    several = (folder / MODELS).names()
+    if several and not model:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
+    if several and model not in several:
+        raise unknown_name(f"model in {folder}", model, several)
+    if several:
+        return folder / MODELS / model
+    if not (folder / MODEL).exists() and (folder / MANIFEST).exists():
+        read = read_json(folder / MANIFEST)["config"].get("model")
+        return find_run(workspace, read) if isinstance(read, str) and read else folder
+    return folder
 
 
 def model_in(folder: Location) -> Classifier:

@@ -22,6 +22,7 @@ PAGES = {
     "refit-head": CNN,
     "evaluate": EVALUATION,
     "predict": EVALUATION,
+    "explain": "gapscope.causes.page:page",
     "shift": "gapscope.shifts.page:page",
     "forecast": "gapscope.forecasts.page:page",
     "map": "gapscope.maps.page:page",

@@ -27,7 +27,7 @@ FLOORS = [
         "gapscope.shifts",
     },
     {"gapscope.estimators", "gapscope.evaluation", "gapscope.extraction", "gapscope.realism", "gapscope.verification"},
-    {"gapscope.cnn", "gapscope.forecasts", "gapscope.gaps", "gapscope.replay", "gapscope.training"},
+    {"gapscope.causes", "gapscope.cnn", "gapscope.forecasts", "gapscope.gaps", "gapscope.replay", "gapscope.training"},
     {"gapscope.explorer", "gapscope.studies", "gapscope.synthesis"},
     {"gapscope.reports"},
     {"gapscope.jobs"},

@@ -1,4 +1,4 @@
-"""The modifications known by name, one file each: a function of an image, a severity from 1 to 5 and a generator."""
+"""The modifications known by name, a function of an image, a severity from 1 to 5 and a generator."""
 
 from gapscope.core.registry import Registry
 
@@ -32,5 +32,15 @@ MODIFICATIONS = Registry(
         "invert": "gapscope.data.modifications.invert:invert",
         "posterise": "gapscope.data.modifications.posterise:posterise",
         "equalise": "gapscope.data.modifications.equalise:equalise",
+        "underexposed": "gapscope.data.modifications.exposure:underexposed",
+        "overexposed": "gapscope.data.modifications.exposure:overexposed",
+        "warm": "gapscope.data.modifications.cast:warm",
+        "cool": "gapscope.data.modifications.cast:cool",
+        "green": "gapscope.data.modifications.cast:green",
+        "magenta": "gapscope.data.modifications.cast:magenta",
+        "close-up": "gapscope.data.modifications.framing:close_up",
+        "wide-view": "gapscope.data.modifications.framing:wide_view",
+        "low-resolution": "gapscope.data.modifications.resolution:low_resolution",
+        "webcam": "gapscope.data.modifications.resolution:webcam",
     },
 )

@@ -1,0 +1,237 @@
+"""What a run of `explain` has found, as blocks: the cause in words, its proof, the attributes that moved, images."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gapscope.attributes import ATTRIBUTES as KNOWN
+from gapscope.attributes.moved import Moved, beyond_chance
+from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
+from gapscope.blocks.blocks import Cell
+from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, span, upper
+from gapscope.causes.proof import INSEPARABLE
+from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
+from gapscope.causes.words import reproduced, severity, specification, title
+from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
+from gapscope.runs.run import FIGURES, Run
+
+Row = Mapping[str, Any]
+NAMED = 3
+PICTURE = "cause"
+
+
+def page(run: Run) -> list[Block]:
+    """The answer first; empty for a run that has none."""
+    findings = run.json(FINDINGS)
+    if findings is None:
+        return []
+    return [
+        answer(run, findings),
+        *run.notes,
+        *picture_blocks(run, findings),
+        *cause_blocks(run, findings),
+        *attribute_blocks(run),
+    ]
+
+
+def named(findings: Row) -> Row | None:
+    """The best cause, where it explains enough to be named."""
+    best = findings["proofs"][0] if findings["proofs"] else None
+    return best if best and best["named"] else None
+
+
+def headline(findings: Row) -> str:
+    """The finding in one sentence, without its full stop."""
+    between = f"from {findings['reference']} to {findings['target']}"
+    if not findings["beyond_chance"]:
+        return f"No shift {between} beyond chance, so there is nothing to explain"
+    cause = named(findings)
+    if cause is None:
+        return f"No known cause explains the shift {between}: {_most(findings)}"
+    what = "The cause of" if cause["complete"] else "The main known cause of"
+    return f"{what} the shift {between} is {title(cause)}"
+
+
+def _most(findings: Row) -> str:
+    """How much the best of the known causes explains, and which it is."""
+    best = max(findings["proofs"], key=lambda one: one["explained"]["value"])
+    return f"at most {percent(max(best['explained']['value'], 0))} of it is explained, by {best['name']}"
+
+
+def answer(run: Run, findings: Row) -> Answer:
+    """The cause, what was lost, what proves it, what to do, and how sure that is."""
+    parts = {
+        LOST: _lost(findings),
+        BETWEEN: between_text(findings["model"] or "no model", *_sizes(findings)) if findings["model"] else "",
+        WHY: [*_why(findings), *(f"{one.sentence}." for one in beyond_chance(attributes(run))[:NAMED])],
+        NEXT: _next(run, findings),
+        SURE: _sure(findings),
+    }
+    return Answer.of(headline(findings), parts)
+
+
+def _sizes(findings: Row) -> list[tuple[str, int]]:
+    return list(zip((findings["reference"], findings["target"]), findings["rows"], strict=True))
+
+
+def _lost(findings: Row) -> str:
+    before, after = findings["accuracies"]
+    if not before or not after:
+        return ""
+    value = before["value"] - after["value"]
+    reach = sum((one["high"] - one["low"]) ** 2 for one in (before, after)) ** 0.5 / 2
+    return loss_text(value, value - reach, value + reach, before["value"], after["value"])
+
+
+def _why(findings: Row) -> list[str]:
+    cause = named(findings)
+    if cause is None:
+        return []
+    explained = cause["explained"]
+    share = f"{percent(explained['value'])} of the shift{in_brackets(span(explained['low'], explained['high']))}"
+    first = f"{upper(_spoken(cause))} {severity(cause['versions'])} explains {share}."
+    return [first, reproduced(cause, findings["accuracies"]), *_rest(findings, cause)]
+
+
+def _rest(findings: Row, cause: Row) -> list[str]:
+    """What the cause leaves unexplained."""
+    if cause["complete"]:
+        return []
+    if cause["auc"] <= INSEPARABLE:
+        return ["It is not all, and no other known cause adds to it."]
+    return [
+        "It is not all: modified images and the target's can still be distinguished (area under the curve "
+        f"{cause['auc']:.2f}), by something that no known cause adds."
+    ]
+
+
+def rivals(findings: Row) -> list[Row]:
+    """Causes that the images cannot distinguish from the best one."""
+    best, *others = findings["proofs"]
+    return [one for one in others if one["rival"] and one["named"] and "+" not in best["name"]]
+
+
+def _next(run: Run, findings: Row) -> str:
+    cause = named(findings)
+    if cause is None:
+        return "Look at the images: `explore` shows those that moved." if findings["beyond_chance"] else ""
+    modified = specification(cause)
+    dataset = findings["reference"].rpartition("/")[0]
+    return f"Train on such images too: `extract` takes them as {dataset}+{modified}." if modified else ""
+
+
+def _sure(findings: Row) -> list[str]:
+    """By which images it was chosen and proven, and what else it may be."""
+    which = "beyond" if findings["beyond_chance"] else "within"
+    p = f"The distance of the two sets is {which} chance (p {_p(findings)})."
+    if not findings["proofs"]:
+        return [p]
+    chosen, rows = findings["half"], findings["rows"][0]
+    halves = f"Causes were chosen by {chosen:,} images of the reference and proven on the other {rows - chosen:,}."
+    cause = named(findings)
+    if cause is None:
+        return [p, halves]
+    auc = (
+        f"A classifier distinguishes the target from plain images with an area under the curve of "
+        f"{findings['auc']:.2f}, and from modified ones with {cause['auc']:.2f}; 0.5 is chance."
+    )
+    same = [one["name"] for one in rivals(findings)]
+    return [p, halves, auc, f"It cannot be distinguished from {listed(same)} by these images." if same else ""]
+
+
+def _p(findings: Row) -> str:
+    return p_value(findings["chance"]) if findings["chance"] > 0.001 else "< 0.001"
+
+
+def picture_blocks(run: Run, findings: Row) -> list[Block]:
+    """The four columns of images."""
+    cause = named(findings)
+    if PICTURE not in run.pictures or cause is None:
+        return []
+    alt = (
+        f"Images of {findings['reference']}, the same under {_spoken(cause)}, images of {findings['target']}, and "
+        "those of them whose features are nearest to the second column"
+    )
+    figure = Figure(PICTURE, run.place / FIGURES / f"{PICTURE}.png", alt, f"{alt}.")
+    return [Heading("images", "Reference, under the cause, and target"), figure]
+
+
+def cause_blocks(run: Run, findings: Row) -> list[Block]:
+    """The proofs, and all causes that were tried."""
+    if not findings["proofs"]:
+        return []
+    table = Table(
+        "The best causes, on images that they were not chosen by",
+        {
+            "cause": "text",
+            "family": "text",
+            "severity": "text",
+            "explained": "share",
+            "AUC left": "number",
+            "accuracy": "share",
+        },
+        [_proof(one) for one in findings["proofs"]],
+        headline=True,
+        whole=True,
+    )
+    about = (
+        "Each cause was applied to images of the reference. Explained is the share of the distance to the target "
+        "(squared MMD, chance taken out) that this takes away; AUC left is how well a classifier still tells the two, "
+        "0.5 for not at all. A cause is named from 50 % on, and complete from 80 % on with an AUC of 0.6 or less."
+    )
+    return [Heading("causes", "Causes, applied to the reference"), table, Sentence(about), *_tried(run)]
+
+
+def _proof(one: Row) -> list[Cell]:
+    return [
+        _spoken(one),
+        one["family"],
+        severity(one["versions"]).removeprefix("at ").removeprefix("severity "),
+        _estimate(one["explained"]),
+        round(one["auc"], 2),
+        _estimate(one["accuracy"]),
+    ]
+
+
+def _spoken(cause: Row) -> str:
+    return cause["name"].replace("+", " and ")
+
+
+def _estimate(measure: Row | None) -> Estimate | None:
+    return estimate(measure["value"], measure["low"], measure["high"]) if measure else None
+
+
+def _tried(run: Run) -> list[Block]:
+    rows = [[one["name"], one["family"], estimate(one["explained"]), one["images"]] for one in run.table(CAUSES)]
+    columns = {"cause": "text", "family": "text", "explained": "share", "images": "count"}
+    few = Sentence("Causes that could not win were dropped after few images; their shares are rough.")
+    caption = f"All {counted(len(rows), 'cause')} that were tried, on the images that they were chosen by"
+    heading = Heading("tried", "All causes that were tried", folded=True)
+    return [heading, Table(caption, columns, rows), few] if rows else []
+
+
+def attributes(run: Run) -> list[Moved]:
+    """The attributes of the two sets, those that moved most first."""
+    return [Moved(**row) for row in run.table(ATTRIBUTES)]
+
+
+def attribute_blocks(run: Run) -> list[Block]:
+    """What is different about the images, in numbers that people understand."""
+    rows = [_attribute(one) for one in attributes(run)]
+    columns = {
+        "attribute": "text",
+        "reference": "number",
+        "target": "number",
+        "unit": "text",
+        "target above": "share",
+        "adjusted p": "p",
+    }
+    caption = "Attributes: medians, and how often an image of the target has more than one of the reference"
+    about = Sentence("50 % would be no difference; p-values are corrected for all attributes (Holm).")
+    heading = Heading("attributes", "What is different about the images")
+    return [heading, Table(caption, columns, rows, headline=True), about] if rows else []
+
+
+def _attribute(one: Moved) -> list[Cell]:
+    attribute = KNOWN[one.name]
+    above = estimate(one.above, one.low, one.high)
+    return [attribute.label, one.reference, one.target, attribute.unit, above, one.p]

@@ -1,0 +1,145 @@
+"""What a cause explains of images that it was not chosen by: distance, separability, accuracy, with intervals."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gapscope.causes.distance import Terms, resampled
+from gapscope.causes.search import Explanation, Search
+from gapscope.causes.separability import separability
+from gapscope.core.random import stream
+from gapscope.inference.bootstrap import interval_of
+from gapscope.probes.model import Classifier
+
+Array = np.ndarray
+REPLICATES = 200
+# From so much of the distance on, and up to this separability, nothing is left to explain; below the least, a cause is
+# not named.
+COMPLETE, INSEPARABLE, LEAST = 0.8, 0.6, 0.5
+
+
+class Measure(NamedTuple):
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Proof(NamedTuple):
+    """A cause, applied to images that it was not chosen by.
+
+    Attributes
+    ----------
+    explained
+        Share of the distance that the cause takes away.
+    auc
+        Area under the curve of a classifier of its images and the target's.
+    accuracy, lost
+        Of the model on the modified images, and how much less that is than on the plain ones; None without labels.
+    beyond
+        How much more of the distance the best cause explains; an interval that holds 0 means that the two cannot be
+        distinguished.
+    """
+
+    explanation: Explanation
+    explained: Measure
+    auc: float
+    accuracy: Measure | None
+    lost: Measure | None
+    beyond: Measure
+
+    @property
+    def is_named(self) -> bool:
+        """Whether enough of the distance is explained for the cause to be named."""
+        return self.explained.value >= LEAST and self.explained.low > LEAST / 2
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing that matters is left to explain."""
+        return self.explained.value >= COMPLETE and self.auc <= INSEPARABLE
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether the images cannot say that the best cause explains more."""
+        return self.beyond.low <= 0
+
+
+def proofs(search: Search, explanations: Sequence[Explanation], model: Classifier | None, seed: int) -> list[Proof]:
+    """The proof of every explanation, the best of which is the first."""
+    rows = search.reference.halves[1]
+    every = [one for explanation in explanations for one in explanation.candidates]
+    search.features.of(every, rows, f"the best {len(explanations)} on {rows.stop - rows.start} other images")
+    best = _replicates(search, explanations[0], seed)
+    return [_proof(search, one, best, model, seed) for one in explanations]
+
+
+def _proof(
+    search: Search, explanation: Explanation, best: tuple[float, Array], model: Classifier | None, seed: int
+) -> Proof:
+    value, replicates = _replicates(search, explanation, seed)
+    accuracy, lost = _accuracies(search, explanation, model) if model else (None, None)
+    return Proof(
+        explanation,
+        Measure(value, *interval_of(replicates)),
+        _separability(search, explanation, seed),
+        accuracy,
+        lost,
+        Measure(best[0] - value, *interval_of(best[1] - replicates)),
+    )
+
+
+def _replicates(search: Search, explanation: Explanation, seed: int) -> tuple[float, Array]:
+    """The share explained, and that of bootstrap samples of the images, the same ones for every cause."""
+    rows, columns = search.reference.halves[1], search.target.halves[1]
+    grams = search.grams(explanation.candidates, rows, columns, "")
+    shares = _shares(explanation)
+    samples = resampled(grams, stream(seed, "explain", "bootstrap"), REPLICATES)
+    return float(grams.terms().explained(shares)), np.array([_explained(one, shares) for one in samples])
+
+
+def _explained(terms: Terms, shares: Array) -> float:
+    return float(terms.explained(shares))
+
+
+def _shares(explanation: Explanation) -> Array:
+    """Of the plain images, then of every candidate's."""
+    plain = sum(version.share for version in explanation.versions if version.candidate is None)
+    return np.array([plain, *(version.share for version in explanation.versions if version.candidate is not None)])
+
+
+def _separability(search: Search, explanation: Explanation, seed: int) -> float:
+    """Of the mixture, in which every image has one version, and the target."""
+    rows, columns = search.reference.halves[1], search.target.halves[1]
+    versions = np.stack([search.plain[rows], *search.features.of(explanation.candidates, rows, "")])
+    n = versions.shape[1]
+    bounds = np.round(_shares(explanation).cumsum() * n)
+    which = np.searchsorted(bounds, stream(seed, "explain", "mixture").permutation(n), side="right")
+    mixed = versions[np.minimum(which, len(versions) - 1), np.arange(n)]
+    names = search.reference.names[rows], search.target.names[columns]
+    return separability(mixed, search.target.x[columns], *names)
+
+
+def _accuracies(search: Search, explanation: Explanation, model: Classifier) -> tuple[Measure | None, Measure | None]:
+    """Of all images of the reference that have a label: accuracy after the cause, and what it lost."""
+    label = search.reference.label
+    right, known = correct(model, search.reference.x, label), label >= 0
+    after = search.features.of(explanation.candidates, slice(0, len(label)))
+    versions = [right, *(correct(model, x, label) for x in after)]
+    if not known.any():
+        return None, None
+    mixed = np.tensordot(_shares(explanation), np.stack(versions)[:, known], 1)
+    return measured(mixed), measured(right[known] - mixed)
+
+
+def correct(model: Classifier, x: Array, label: Array) -> Array:
+    """Whether each row of ``x : (n, d)`` is classified correctly, ``(n,) float64``."""
+    return (model.predict(x) == label).astype(np.float64)
+
+
+def measured(values: Array) -> Measure:
+    """The mean of ``values : (n,)`` with a normal interval."""
+    mean = float(values.mean())
+    reach = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
+    return Measure(mean, mean - reach, mean + reach)

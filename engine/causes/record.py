@@ -1,0 +1,98 @@
+"""What an explanation leaves in its run's folder: findings as JSON, every cause and attribute as a table, results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from gapscope.attributes.moved import Moved
+from gapscope.causes.analysis import Analysis
+from gapscope.causes.families import KINDS, OWN
+from gapscope.causes.proof import Measure, Proof
+from gapscope.causes.search import Explanation, Version
+from gapscope.core.files import write_json
+from gapscope.runs.folder import RunFolder
+from gapscope.schemas.results import Result
+
+FINDINGS, CAUSES, ATTRIBUTES = "explanation", "causes", "attributes"
+
+
+def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolder) -> None:
+    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`."""
+    findings = {
+        "reference": analysis.reference.set,
+        "target": analysis.target.set,
+        "model": model,
+        "rows": [len(analysis.reference.x), len(analysis.target.x)],
+        "half": analysis.reference.half,
+        "chance": analysis.chance,
+        "beyond_chance": analysis.is_beyond_chance,
+        "auc": analysis.auc,
+        "accuracies": [_measure(one) for one in analysis.accuracies],
+        "proofs": [_proof(one) for one in analysis.proofs],
+    }
+    write_json(made.place / f"{FINDINGS}.json", findings)
+    causes = [_ranked(place, one) for place, one in enumerate(analysis.ranking, 1)]
+    if causes:
+        made.write_table(f"{CAUSES}.parquet", pa.Table.from_pylist(causes))
+    if moved:
+        made.write_table(f"{ATTRIBUTES}.parquet", pa.Table.from_pylist([one._asdict() for one in moved]))
+
+
+def results_of(analysis: Analysis, model: str) -> list[Result]:
+    """The rows of the results table: accuracies, and what the best cause explains and reproduces."""
+    rows = [
+        _result(sample.set, model, "accuracy", measure, len(sample.x))
+        for sample, measure in zip((analysis.reference, analysis.target), analysis.accuracies, strict=True)
+        if measure
+    ]
+    if analysis.proofs:
+        best, n = analysis.proofs[0], len(analysis.reference.x)
+        rows.append(_result(analysis.target.set, model, "explained_share", best.explained, n // 2))
+        rows.append(_result(analysis.target.set, model, "explained_auc", Measure(best.auc, None, None), n // 2))
+        if best.accuracy:
+            rows.append(_result(analysis.target.set, model, "accuracy_reproduced", best.accuracy, n))
+    return rows
+
+
+def _result(where: str, model: str, metric: str, measure: Measure, n: int) -> Result:
+    dataset, _, split = where.rpartition("/")
+    return Result(dataset=dataset, split=split, model=model, metric=metric, value=measure.value, low=measure.low,
+                  high=measure.high, n=n)  # fmt: skip
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    return {
+        **_named(proof.explanation.name),
+        "versions": [_version(one) for one in proof.explanation.versions],
+        "explained": _measure(proof.explained),
+        "auc": proof.auc,
+        "accuracy": _measure(proof.accuracy),
+        "lost": _measure(proof.lost),
+        "beyond": _measure(proof.beyond),
+        "named": proof.is_named,
+        "complete": proof.is_complete,
+        "rival": proof.is_rival,
+    }
+
+
+def _ranked(place: int, one: Explanation) -> dict[str, Any]:
+    versions = "; ".join(f"{version.share:.2f} {version.candidate or 'plain'}" for version in one.versions)
+    return {"place": place, **_named(one.name), "explained": one.explained, "versions": versions, "images": one.images}
+
+
+def _named(name: str) -> dict[str, Any]:
+    """The name, the family and the words of a cause or of two."""
+    kinds = [KINDS.get(one) for one in name.split("+")]
+    families = dict.fromkeys(kind.family if kind else OWN for kind in kinds)
+    words = [kind.words if kind else "a function of your own" for kind in kinds]
+    return {"name": name, "family": " and ".join(families), "words": " and ".join(words)}
+
+
+def _version(version: Version) -> dict[str, Any]:
+    steps = version.candidate.steps if version.candidate else ()
+    return {"steps": [[step.cause.name, step.severity] for step in steps], "share": version.share}
+
+
+def _measure(measure: Measure | None) -> dict[str, float] | None:
+    return measure._asdict() if measure else None

@@ -1,0 +1,186 @@
+"""A sample of a stored set with its images: rows of features, labels, pixels in memory, and attributes."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gapscope.attributes.attribute import attributes_of
+from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.progress import Progress
+from gapscope.core.random import stream
+from gapscope.core.threads import processors
+from gapscope.data.catalogue import open_dataset
+from gapscope.data.modified import SIDE, shrunk
+from gapscope.data.source import Source, Undecodable
+from gapscope.store import EmbeddingStore, Piece
+from gapscope.store.comparable import CSV
+from gapscope.store.selected import rows_of
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows of a stored set: the first half to choose a cause by, the second to say what it explains.
+
+    Attributes
+    ----------
+    set
+        The set as dataset/split.
+    sample_id : (n,), label : (n,)
+        Of the rows; the label is the model's class index, -1 where unknown.
+    names
+        Of the images.
+    x : (n, d) float32
+        Stored features.
+    """
+
+    set: str
+    sample_id: Array
+    label: Array
+    names: list[str]
+    x: Array
+
+    @property
+    def half(self) -> int:
+        """How many rows the first half has."""
+        return (len(self.x) + 1) // 2
+
+    @property
+    def halves(self) -> tuple[slice, slice]:
+        """The rows to choose by, and those to say by."""
+        return slice(0, self.half), slice(self.half, len(self.x))
+
+
+def sample_of(store: EmbeddingStore, label: Array, shares: Mapping[int, float], most: int, seed: int) -> Sample:
+    """About `most` rows of a store, of each class its share of them; fewer where a class has not so many.
+
+    Parameters
+    ----------
+    label : (n,)
+        The model's class index of every row of the store.
+    shares
+        Of the classes; of rows without a label too, as class -1. Empty for the store's own.
+    """
+    rng = stream(seed, "explain", store.name)
+    own = {int(c): float(np.mean(label == c)) for c in np.unique(label)}
+    wanted = {c: share for c, share in (shares or own).items() if c in own}
+    rows = np.sort(np.concatenate([_of_class(label, c, share * most) for c, share in wanted.items()]))
+    kept = np.zeros(store.rows, bool)
+    kept[rows] = True
+    chosen = rows_of(store, kept, "")
+    chunk, paths = chosen.view().read(), chosen.paths(Piece(0, chosen.rows))
+    order = _in_halves(label[rows], rng)
+    return Sample(store.name, chunk.sample_id[order], label[rows][order], [paths[i] for i in order], chunk.x[order])
+
+
+def _of_class(label: Array, index: int, wanted: float) -> Array:
+    """The first rows of a class, which are a fair sample of it, since rows are shuffled."""
+    return np.flatnonzero(label == index)[: max(round(wanted), 1)]
+
+
+def _in_halves(label: Array, rng: np.random.Generator) -> Array:
+    """An order in which both halves have the same share of every class, each in random order."""
+    mixed = rng.permutation(len(label))
+    by_class = mixed[np.argsort(label[mixed], kind="stable")]
+    return np.concatenate([rng.permutation(by_class[0::2]), rng.permutation(by_class[1::2])])
+
+
+def source_of(store: EmbeddingStore, data_root: Path) -> Source:
+    """The images of a store: where they were when they were extracted, or by the set's name below `data_root`.
+
+    Raises
+    ------
+    InputError
+        There are none, or they are others now.
+    """
+    made = store.provenance
+    if made.decoder == CSV:
+        raise InputError(
+            f"{store.name} was imported as features and has no images, and a cause is proven on images; `extract` the "
+            "images, or use `shift` and `gap`, which need features alone"
+        )
+    reason = "nothing says where they lie"
+    for place, options in _places(store, data_root):
+        try:
+            source = open_dataset(place, **options).source(made.split)
+        except GapscopeError as error:
+            reason = str(error)
+            continue
+        if source.listing.fingerprint() == made.fingerprint:
+            return source
+        reason = f"what lies at {place} has other names or labels than what was extracted"
+    raise InputError(f"the images of {store.name} are not to be had: {reason}; name their folder with GAPSCOPE_DATA")
+
+
+def _places(store: EmbeddingStore, data_root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    given = (store.manifest.command or {}).get("options", {})
+    if given.get("dataset"):
+        names = ("path_column", "label_column", "workspace", "seed")
+        files = {name: Path(given[name]) for name in ("classes", "labels") if given.get(name)}
+        own = {name: given[name] for name in names if given.get(name) is not None}
+        yield given["dataset"][0], {"data_root": Path(given["data_root"]), **own, **files}
+    seed = {"data_root": data_root, "seed": store.provenance.seed}
+    yield from ((place, seed) for place in (store.manifest.place, store.provenance.source) if place)
+    yield store.provenance.dataset, seed
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Pixels of a sample in memory, and what is measured of them.
+
+    Attributes
+    ----------
+    pixels
+        Images, (h, w, 3) uint8 each, their shorter side no longer than `side`.
+    attributes : (n, a)
+        Of the images as they are stored.
+    """
+
+    pixels: list[Array]
+    attributes: Array
+
+
+def read_images(source: Source, sample: Sample, side: int, progress: Progress) -> Images:
+    """The images of a sample, decoded once; 200 KB each at 256 pixels.
+
+    Raises
+    ------
+    InputError
+        An image that was extracted cannot be decoded any more.
+    """
+    read = []
+    with (
+        progress.task(f"images of {sample.set}", len(sample.x), "images") as task,
+        ThreadPoolExecutor(processors()) as pool,
+    ):
+        for one in pool.map(lambda index: _read(source, index, side), sample.sample_id.tolist()):
+            read.append(one)
+            task.advance()
+    return Images([pixels for pixels, _ in read], np.stack([measured for _, measured in read]))
+
+
+def _read(source: Source, index: int, side: int) -> tuple[Array, Array]:
+    try:
+        data = source.read(index) if hasattr(source, "read") else b""
+        image = source.decode(index, data) if hasattr(source, "decode") else source.image(index)
+    except (Undecodable, OSError) as error:
+        name = source.listing.names[index]
+        raise InputError(f"the image {name} was extracted and cannot be read now: {error}; extract again") from error
+    return np.array(shrunk(image, side)), attributes_of(np.asarray(image), data)
+
+
+def side_of(backbone: Any) -> int:
+    """To which shorter side images are shrunk: as for modified datasets, or to what the network sees."""
+    view = backbone.preprocessing
+    return max(SIDE, *getattr(view, "resize", view.size))
+
+
+def prepared(backbone: Any, pixels: Array) -> Array:
+    """The network's view of an image in memory."""
+    return backbone.preprocessing.prepare(Image.fromarray(pixels))

@@ -1,0 +1,224 @@
+"""`explain`: what happened to the images of a set, named in words and proven by doing it to the reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    METHOD,
+    Backbone,
+    Device,
+    ModelName,
+    Name,
+    Reference,
+    Run,
+    Seed,
+    Target,
+    Weights,
+    Workspace,
+    WriteReport,
+    data_root,
+    option,
+)
+from gapscope.reports.write import reported
+from gapscope.runs.folder import CHECKPOINT, RunFolder, input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import FIGURES
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
+from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:  # this loads SciPy and torch, and `--help` has to be instant
+    import numpy as np
+
+    from gapscope.causes.analysis import Analysis
+    from gapscope.causes.features import Features
+    from gapscope.causes.samples import Sample
+    from gapscope.probes.model import Classifier
+
+JOB = "explain"
+# Fewer images of a side make no halves that say anything.
+LEAST_IMAGES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig:
+    """Name what happened to the images of a set, and prove it: the cause is applied to images of the reference, and
+    the loss comes back.
+
+    Candidates are all modifications at all severities, and functions of your own. They are applied to a sample of the
+    reference's images, which go through the backbone of the store. Causes are ranked by the share of the distance to
+    the target that they explain, chosen by one half of the images, and what they explain is said of the other. Where
+    the distance may be chance, or no cause explains half of it, it says so. A killed run continues. With 500 images
+    and a MobileNet, a few minutes on two cores.
+
+    python cli.py explain fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
+    python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:sepia
+    """
+
+    run: Run = field(default="", kw_only=False)
+    reference: Reference = ""
+    target: Target = ""
+    images: Annotated[int, option("Images of each set that are looked at, of every class its share.", METHOD)] = 500
+    candidates: Annotated[
+        tuple[str, ...],
+        option("Functions of your own beside the modifications, as module:function(image, severity, rng).", METHOD),
+    ] = ()
+    model: ModelName = ""
+    backbone: Backbone = ""
+    weights: Weights = ""
+    device: Device = "auto"
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
+    name: Name = ""
+    report: WriteReport = True
+
+
+class Sides(NamedTuple):
+    """The two stored sets, the model's class index of every row of each, and the model, where a run was named."""
+
+    stores: "tuple[EmbeddingStore, EmbeddingStore]"
+    labels: "list[np.ndarray]"
+    model: "Classifier | None"
+    inputs: list[Input]
+    notes: list[str]
+
+
+def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
+    """Look for the cause, apply it, and write what was found."""
+    from gapscope.causes.analysis import analyse  # here, because `--help` passes this module
+    from gapscope.causes.candidates import causes
+
+    if not (config.reference and config.target):
+        raise InputError("explain needs two sets; name them with --reference and --target as dataset/split")
+    known = causes(config.candidates)
+    workspace = Location.of(config.workspace).absolute()
+    sides = _sides(config, workspace)
+    samples = _samples(config, sides)
+    words = [Location.of(config.run).name] if config.run else []
+    name = slug(config.name or "-".join([*words, config.reference, config.target]))
+    with opened(workspace, JOB, name, config, sides.inputs) as made:
+        with made.timed("images"):
+            features = _features(config, sides, samples[0], made, progress)
+        with made.timed("causes"):
+            analysis = analyse(features, samples[1], known, sides.model)
+        done = _finished(sides, analysis, features, made, progress)
+    return reported(done, wanted=config.report, data_root=data_root())
+
+
+def _sides(config: ExplainConfig, workspace: Location) -> Sides:
+    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
+    from gapscope.evaluation.stored import check_features
+    from gapscope.evaluation.training_sets import check_reference
+    from gapscope.store.comparable import check_comparable
+
+    folder = model_folder(workspace, config.run, config.model) if config.run else None
+    model = model_in(folder) if folder else None
+    backbone = config.backbone or (model.features.get("backbone", "") if model else "")
+    reference = find_features(workspace, config.reference, backbone, "--reference")
+    target = find_features(workspace, config.target, reference.provenance.backbone, "--target")
+    inputs = [input_of(reference), input_of(target)]
+    if model is None:
+        index = check_comparable(reference, target)
+        return Sides((reference, target), [reference.labels(), numbered(index, target)], None, inputs, [])
+    model = as_stored(model, reference)
+    for store in (reference, target):
+        check_features(model, store)
+    notes = check_reference(folder, model.name, reference, force=True)
+    labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
+    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *inputs]
+    return Sides((reference, target), list(labels), model, inputs, [*notes, *filter(None, missing)])
+
+
+def _classes(model: "Classifier", store: EmbeddingStore) -> tuple["np.ndarray", str]:
+    """The model's class index of every row, -1 where the store has other classes, and a sentence then."""
+    from gapscope.evaluation.stored import classes_of
+
+    try:
+        return numbered(classes_of(model, store)[0], store), ""
+    except InputError as error:
+        return numbered((), store), f"The labels of {store.name} are not used, because {error}."
+
+
+def numbered(index: "Sequence[int] | np.ndarray", store: EmbeddingStore) -> "np.ndarray":
+    """The labels of a store by the class ``index : (k,)`` of each of its classes; -1 where there is none."""
+    import numpy as np  # here, because `--help` passes this module
+
+    label = store.labels()
+    if not len(index):
+        return np.full(len(label), -1)
+    return np.where(label >= 0, np.asarray(index)[label], -1)
+
+
+def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
+    """Rows of both sets; of the reference in the target's mix of classes, where that has labels.
+
+    Raises
+    ------
+    InputError
+        One of them has too few.
+    """
+    import numpy as np  # here, because `--help` passes this module
+
+    from gapscope.causes.samples import sample_of
+
+    known = sides.labels[1][sides.labels[1] >= 0]
+    shares = {int(one): float(np.mean(known == one)) for one in np.unique(known)}
+    both = [
+        sample_of(store, label, mix, config.images, config.seed)
+        for store, label, mix in zip(sides.stores, sides.labels, (shares, {}), strict=True)
+    ]
+    for store, sample in zip(sides.stores, both, strict=True):
+        if len(sample.x) < LEAST_IMAGES:
+            raise InputError(
+                f"{len(sample.x)} images of {store.name} are too few to choose a cause by one half and to say what it "
+                f"explains by the other; give {LEAST_IMAGES} or more of each set, of the same classes, and --images of "
+                "as many"
+            )
+    return both[0], both[1]
+
+
+def _features(
+    config: ExplainConfig, sides: Sides, reference: "Sample", made: RunFolder, progress: Progress
+) -> "Features":
+    """The backbone with the reference's images in memory."""
+    from gapscope.causes.features import Features
+    from gapscope.causes.samples import read_images, side_of, source_of
+    from gapscope.replay import choice_of
+
+    store = sides.stores[0]
+    source = source_of(store, data_root())
+    backbone = choice_of(store.provenance, config.weights, config.device).load()
+    images = read_images(source, reference, side_of(backbone), progress)
+    identity = f"{store.manifest.config_hash} {store.digest} {config.images} {config.seed}"
+    return Features(backbone, reference, images, config.seed, made.place / CHECKPOINT, identity, progress)
+
+
+def _finished(
+    sides: Sides, analysis: "Analysis", features: "Features", made: RunFolder, progress: Progress
+) -> RunResult:
+    """Write findings, attributes and images; the target's are left out, with the reason, where they are not there."""
+    from gapscope.attributes.moved import moved_attributes
+    from gapscope.causes.page import PICTURE, page
+    from gapscope.causes.picture import columns
+    from gapscope.causes.record import results_of, write
+    from gapscope.causes.samples import read_images, side_of, source_of
+
+    notes, moved = list(sides.notes), []
+    try:
+        source = source_of(sides.stores[1], data_root())
+        images = read_images(source, analysis.target, side_of(features.backbone), progress)
+        moved = moved_attributes(features.images.attributes, images.attributes)
+        best = analysis.proofs[0] if analysis.proofs else None
+        if best and best.is_named and best.explanation.main:
+            png = columns(features, best.explanation.main, analysis.target, images)
+            (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
+    except GapscopeError as error:
+        notes.append(f"The target's images are neither measured nor shown, because {error}.")
+    title = sides.model.name if sides.model else ""
+    write(analysis, moved, title, made)
+    (made.place / CHECKPOINT).delete_folder()
+    return made.finish(results_of(analysis, title), notes=notes, page=page)

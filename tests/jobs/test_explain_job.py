@@ -1,0 +1,126 @@
+"""`explain` on digits with the tiny backbone: the cause by name, no cause where there is none, kills, and bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_store
+from PIL import Image
+
+import gapscope
+from gapscope.causes.features import Features
+from gapscope.core.errors import InputError
+
+IMAGES = 120
+NOWHERE = {"report": False, "images": IMAGES}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    place = str(tmp_path_factory.mktemp("explain"))
+    options = {"backbone": "tiny", "split": ("test",), "workspace": place}
+    gapscope.extract(("digits", "digits+fog:4", "digits+night:4,blur:4"), **options)
+    gapscope.extract(("digits",), backbone="tiny", split=("train",), workspace=place)
+    gapscope.fit("digits", model=("lda",), workspace=place)
+    return place
+
+
+def findings(result):
+    return json.loads((Path(result.run) / "explanation.json").read_text())
+
+
+def explained(workspace, target, **options):
+    return gapscope.explain(
+        "fit-incremental-digits-lda", reference="digits/test", target=target, workspace=workspace, **NOWHERE | options
+    )
+
+
+def test_the_cause_is_named_proven_and_shown(workspace):
+    result = explained(workspace, "digits+fog:4/test", report=True)
+    found = findings(result)
+    best = found["proofs"][0]
+    assert best["name"] == "fog"
+    assert best["explained"]["value"] > 0.95
+    assert best["complete"]
+    before, after = (one["value"] for one in found["accuracies"])
+    assert before - after > 0.05
+    assert abs(best["accuracy"]["value"] - after) < 0.05
+    answer = result.blocks[0]
+    assert answer.headline.startswith("The cause of the shift from digits/test to digits+fog:4/test is fog (weather")
+    assert "cause" in result.figures
+    assert "fog" in (Path(result.run) / "report.html").read_text()
+    assert {row["metric"] for row in result.as_json()["results"]} >= {"explained_share", "accuracy_reproduced"}
+
+
+def test_attributes_say_what_moved(workspace):
+    result = explained(workspace, "digits+night:4,blur:4/test", name="attributes")
+    assert "darker" in dict(result.blocks[0].parts)["Why"]
+
+
+def test_a_run_that_was_killed_goes_on_and_says_the_same(workspace, monkeypatch):
+    target = "digits+fog:4/test"
+    compute, made, kills = Features._computed, [], [True]
+
+    def dies(self, *arguments):
+        made.append(arguments)
+        if len(made) == 60 and kills:
+            raise KeyboardInterrupt(kills.pop())
+        return compute(self, *arguments)
+
+    monkeypatch.setattr(Features, "_computed", dies)
+    with pytest.raises(KeyboardInterrupt):
+        explained(workspace, target, name="killed")
+    finished = {(str(one), block) for one, block in _calls(made[:-1])}
+    made.clear()
+    again = explained(workspace, target, name="killed")
+    assert len(finished) == 59
+    assert not finished & {(str(one), block) for one, block in _calls(made)}
+    monkeypatch.undo()
+    assert findings(again) == findings(explained(workspace, target, name="whole"))
+
+
+def _calls(made):
+    """Candidate and block of every array that was begun."""
+    return [arguments[:2] for arguments in made]
+
+
+def test_without_a_shift_nothing_is_explained(workspace):
+    result = explained(workspace, "digits/test", name="same")
+    assert "nothing to explain" in result.blocks[0].headline
+    assert findings(result)["proofs"] == []
+
+
+def test_a_target_without_labels_gets_a_forecast_and_without_a_model_no_accuracy(workspace):
+    result = gapscope.explain(reference="digits/test", target="digits+fog:4/test", workspace=workspace, **NOWHERE)
+    assert findings(result)["proofs"][0]["name"] == "fog"
+    assert findings(result)["accuracies"] == [None, None]
+
+
+def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
+    with pytest.raises(InputError, match="two sets"):
+        gapscope.explain("fit-incremental-digits-lda", workspace=workspace)
+    with pytest.raises(InputError, match="too few"):
+        explained(workspace, "digits+fog:4/test", images=12)
+    with pytest.raises(InputError, match="no function"):
+        explained(workspace, "digits+fog:4/test", candidates=("no_such_module:f",))
+    place = tmp_path / "embeddings" / "toy"
+    for split in ("a", "b"):
+        write_store(place / "set" / split, rng.standard_normal((60, 8)).astype(np.float32), rng.integers(0, 2, 60),
+                    dataset="set", split=split, decoder="csv", preprocessing={"features": ["f"]})  # fmt: skip
+    with pytest.raises(InputError, match="imported as features"):
+        gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), report=False)
+
+
+def test_images_that_have_gone_are_missed_in_a_sentence(tmp_path, rng):
+    for split, light in (("train", 1), ("test", 0.3)):
+        for index in range(40):
+            folder = tmp_path / "photos" / split / f"class{index % 2}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 256, (24, 24, 3)) * light
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+    place = str(tmp_path / "workspace")
+    gapscope.extract((str(tmp_path / "photos"),), backbone="tiny", workspace=place)
+    (tmp_path / "photos").rename(tmp_path / "gone")
+    with pytest.raises(InputError, match="not to be had"):
+        gapscope.explain(reference="photos/train", target="photos/test", workspace=place, report=False)
