@@ -62,7 +62,7 @@ def answer(run: Run, findings: Row) -> Answer:
     parts = {
         LOST: _lost(findings),
         BETWEEN: between_text(findings["model"] or "no model", *_sizes(findings)) if findings["model"] else "",
-        WHY: [*_why(findings), *(f"{one.sentence}." for one in beyond_chance(attributes(run))[:NAMED])],
+        WHY: [*why(findings), *(f"{one.sentence}." for one in beyond_chance(attributes(run))[:NAMED])],
         NEXT: _next(run, findings),
         SURE: _sure(findings),
     }
@@ -82,12 +82,13 @@ def _lost(findings: Row) -> str:
     return loss_text(value, value - reach, value + reach, before["value"], after["value"])
 
 
-def _why(findings: Row) -> list[str]:
+def why(findings: Row) -> list[str]:
+    """What the cause explains, what it does to accuracy, and what it leaves; empty where none is named."""
     cause = named(findings)
     if cause is None:
         return []
-    explained = cause["explained"]
-    share = f"{percent(explained['value'])} of the shift{in_brackets(span(explained['low'], explained['high']))}"
+    value, low, high = (min(cause["explained"][name], 1.0) for name in ("value", "low", "high"))
+    share = f"{percent(value)} of the shift{in_brackets(span(low, high))}"
     first = f"{upper(_spoken(cause))} {severity(cause['versions'])} explains {share}."
     return [first, reproduced(cause, findings["accuracies"]), *_rest(findings, cause)]
 

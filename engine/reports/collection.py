@@ -8,6 +8,7 @@ from gapscope.blocks.formats import listed, upper
 from gapscope.blocks.html import Part
 from gapscope.core.errors import InputError
 from gapscope.reports.accuracies import accuracy_blocks
+from gapscope.reports.cause import with_cause
 from gapscope.reports.pages import page_of, rank_of
 from gapscope.reports.provenance import differences, provenance, warnings_of
 from gapscope.reports.samples import Images, sample_blocks
@@ -39,7 +40,7 @@ def collected(runs: Sequence[Run], images: Images) -> Report:
         raise InputError("no run to report on; name one or several folders below runs/")
     first, *others = sorted(runs, key=rank_of)
     budget = Budget(PICTURE_BYTES)
-    blocks = list(budget.spent(findings(first, images)))
+    blocks = list(budget.spent(with_cause(first, others, findings(first, images))))
     if others:
         blocks = [*map(Warning, differences(runs)), *blocks, *accuracy_blocks(runs)]
     blocks += provenance(first)

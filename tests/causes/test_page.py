@@ -1,0 +1,100 @@
+"""What is said of an explanation, also where the cause is not known, not all, or not the only one."""
+
+from toy_runs import write_run
+
+from gapscope.blocks import Answer, Sentence
+from gapscope.causes.page import page
+from gapscope.core.location import Location
+from gapscope.reports.cause import with_cause
+from gapscope.runs.run import read_run
+
+
+def measure(value, reach=0.02):
+    return {"value": value, "low": value - reach, "high": value + reach}
+
+
+def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, **more):
+    return {
+        "name": name,
+        "family": "less light",
+        "words": "darker, with cooler colours",
+        "versions": [{"steps": [[one, 3] for one in name.split("+")], "share": 1.0}],
+        "explained": measure(explained),
+        "auc": auc,
+        "accuracy": measure(accuracy),
+        "lost": measure(0.07),
+        "beyond": measure(0.0),
+        "named": explained >= 0.5,
+        "complete": explained >= 0.8 and auc <= 0.6,
+        "rival": rival,
+        **more,
+    }
+
+
+def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None):
+    findings = {
+        "reference": "a/test",
+        "target": "b/test",
+        "model": "softmax",
+        "rows": [200, 200],
+        "half": 100,
+        "chance": 0.001 if beyond_chance else 0.4,
+        "beyond_chance": beyond_chance,
+        "auc": 0.98,
+        "accuracies": [measure(one) if one else None for one in accuracies],
+        "proofs": list(proofs),
+    }
+    place = write_run(folder, "explain", config=config, files={"explanation": findings})
+    return read_run(Location.of(place))
+
+
+def said(run):
+    answer = page(run)[0]
+    return answer.headline, dict(answer.parts)
+
+
+def test_a_complete_cause_is_named_with_what_it_explains_and_costs(tmp_path):
+    headline, parts = said(explanation(tmp_path / "run", proof(), proof("contrast", 0.7, rival=False)))
+    assert headline == (
+        "The cause of the shift from a/test to b/test is night (less light: darker, with cooler colours)"
+    )
+    assert "Night at severity 3 explains 95.0 % of the shift (95 % interval 93.0 to 97.0)." in parts["Why"]
+    assert "from 97.0 % to 90.0 % on modified images of the reference, and is 90.0 % on the target." in parts["Why"]
+    assert "not all" not in parts["Why"]
+    assert "a+night:3" in parts["What to do"]
+    assert "cannot be distinguished" not in parts["How sure"]
+
+
+def test_what_is_left_and_what_cannot_be_distinguished_is_said(tmp_path):
+    run = explanation(tmp_path / "run", proof(auc=0.8, accuracy=0.96), proof("low-light", 0.93))
+    headline, parts = said(run)
+    assert headline.startswith("The main known cause")
+    assert "It is not all" in parts["Why"]
+    assert "the cause costs 6.0 points less" in parts["Why"]
+    assert "cannot be distinguished from low-light" in parts["How sure"]
+
+
+def test_below_half_no_cause_is_named_and_within_chance_nothing_is_explained(tmp_path):
+    headline, parts = said(explanation(tmp_path / "one", proof("snow", 0.38, 1.0)))
+    assert headline.endswith("at most 38.0 % of it is explained, by snow")
+    assert "Why" not in parts
+    headline, parts = said(explanation(tmp_path / "two", beyond_chance=False))
+    assert "nothing to explain" in headline
+    assert "within chance" in parts["How sure"]
+
+
+def test_without_labels_the_accuracy_is_a_forecast(tmp_path):
+    _, parts = said(explanation(tmp_path / "run", proof(), accuracies=(0.97, None)))
+    assert "a forecast" in parts["Why"]
+
+
+def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
+    config = {"reference": "a/test", "target": "b/test", "model": ""}
+    explanation(tmp_path / "explain-x", proof(), config=config)
+    explanation(tmp_path / "explain-y", proof("fog"), config=config | {"target": "c/test"})
+    gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config)))
+    answer, cause, rest = with_cause(gap, [], [Answer("fell"), Sentence("rest")])
+    assert (answer.headline, rest.text) == ("fell", "rest")
+    assert "is night (less light" in cause.text
+    other = read_run(Location.of(write_run(tmp_path / "gap-z", "gap", config=config | {"target": "d/test"})))
+    assert with_cause(other, [], [answer]) == [answer]
