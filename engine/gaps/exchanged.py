@@ -19,7 +19,7 @@ from gapscope.predictions import Predictions
 Array = np.ndarray
 # Standard errors by which both shares must have moved, and by which the confusion must have grown; of all pairs of
 # classes, which are many, hardly one comes so far by chance.
-MOVED, GROWN = 3.0, 4.0
+MOVED, GROWN = 2.0, 4.0
 # Part of the rows that changed class which the confusion must account for.
 ACCOUNTED = 0.5
 FEWEST = 5
@@ -52,14 +52,13 @@ def exchanges(reference: Scored, target: Scored, confidence: tuple[Array, Array]
         confusion of which the model is as unsure as of its errors on the reference is none.
     """
     k = reference.classes
-    table = [_confusions(side) for side in (reference, target)]
+    before, now = (dict(zip(*_confusions(side), strict=True)) for side in (reference, target))
     result = []
-    for pair, count in zip(*table[1], strict=True):
+    for pair, count in now.items():
         if count < FEWEST:
             continue
         label, seeming = divmod(int(pair), k)
-        before = int(table[0][1][np.searchsorted(table[0][0], pair)]) if pair in table[0][0] else 0
-        found = _exchange(label, seeming, (before, int(count)), reference, target)
+        found = _exchange(label, seeming, (int(before.get(pair, 0)), int(count)), reference, target)
         if found and (confidence is None or _as_sure(found, reference, target, confidence)):
             result.append(found)
     return sorted(result, key=lambda one: -one.rows)
