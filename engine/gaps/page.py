@@ -174,7 +174,7 @@ def _remedies_text(run: Run) -> list[str]:
         sentences.append(f"{upper(remedy(best.name))}: without labels this regains {points(best.value)}{interval}.")
     elif tried:
         sentences.append("No remedy without labels regains anything beyond chance.")
-    bound = next((one for one in tried if one.name == ORACLE and one.value > 0), None)
+    bound = next((one for one in tried if one.name == ORACLE and one.value > 0 and one.adjusted_p <= LEVEL), None)
     if bound:
         sentences.append(f"The best of several heads trained on the target's own labels regains {points(bound.value)}.")
     return sentences

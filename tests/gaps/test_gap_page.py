@@ -1,0 +1,85 @@
+"""The first screen of a gap says nothing that its account does not carry: for each sentence an account forbids it."""
+
+import pytest
+from toy_runs import result, write_run
+
+from gapscope.core.location import Location
+from gapscope.gaps.page import page
+from gapscope.runs.run import read_run
+
+CLASSES = ("cat", "dog", "horse")
+
+
+def term(name, value, low, high):
+    return {"name": name, "value": value, "low": low, "high": high, "meaning": f"the meaning of {name}"}
+
+
+def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagged=(), repairs=(), **more):
+    """The parts of the answer to a gap with these terms, as texts; ``repairs`` are names with value and p."""
+    sides = {
+        "reference": {"set": "toy/test", "accuracy": 0.8, "rows": 100},
+        "target": {"set": "night/test", "accuracy": 0.8 - gap[0], "rows": 100},
+    }
+    account = {
+        "model": "softmax",
+        **sides,
+        "gap": dict(zip(("value", "low", "high"), gap, strict=True)),
+        "terms": terms,
+        "notes": [],
+        **more,
+    }
+    classes = [
+        {"class": name, "raw": drop, "shrunk": drop, "low": drop - 0.05, "high": drop + 0.05, "adjusted_p": 0.01}
+        | {"reference_right": 80, "reference_rows": 100, "target_right": 60, "target_rows": 100}
+        | {"flagged": name in flagged, "probability_worse": 0.9}
+        for name, drop in zip(CLASSES, drops, strict=True)
+    ]
+    results = [result("accuracy", 0.8)]
+    for name, value, p in repairs:
+        results += [result(f"repair_{name}", value, low=value - 0.01, high=value + 0.01)]
+        results += [result(f"repair_{name}_p_value", p)]
+    write_run(folder, "gap", results, files={"ledger": account}, tables={"classes": classes})
+    answer = page(read_run(Location.of(str(folder))))[0]
+    return answer.headline + " " + " ".join(f"{name}: {text}" for name, text in answer.parts)
+
+
+SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("terms", "more", "said", "unsaid"),
+    [
+        ([SURE], {}, "Mostly other labels for inputs that look alike", "No single cause"),
+        ([UNSURE], {}, "No single cause stands out beyond chance", "Mostly"),
+        ([SURE], {"gap": (0.1, -0.02, 0.2)}, "No loss of accuracy beyond chance", "Mostly"),
+        ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "separated"}, "(novel X)", "other labels cannot be excluded"),
+        ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "differ"}, "other labels cannot be excluded", "(novel X)"),
+        ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "unknown"}, "which these sets cannot separate", "imitate them"),
+        ([SURE], {"classes": {"p": 0.3, "spread": 0.01, "apart": []}}, "No class stands out", "lost unequally"),
+        ([SURE], {"classes": {"p": 0.001, "spread": 0.06, "apart": []}}, "lost unequally", "No class stands out"),
+        ([term("common_drop", 0.2, 0.15, 0.25)], {}, "what changed in all images", "Look at the classes"),
+        (
+            [term("common_drop", 0.2, 0.15, 0.25)],
+            {"classes": {"p": 0.001, "spread": 0.06, "apart": []}, "drops": (0.3, 0.2, 0.1)},
+            "Look at the classes",
+            "what changed in all images",
+        ),
+        ([SURE], {"repairs": [("mean", 0.05, 0.001)]}, "without labels this regains 5.0", "No remedy without labels"),
+        ([SURE], {"repairs": [("mean", 0.05, 0.2)]}, "No remedy without labels", "without labels this regains"),
+        ([SURE], {"repairs": [("oracle", 0.1, 0.001)]}, "best of several heads trained on the target", "could"),
+        ([SURE], {"repairs": [("oracle", 0.1, 0.3)]}, "meaning of y_given_x", "best of several heads"),
+        ([SURE], {"flagged": ("cat",), "drops": (0.5, 0.1, 0.1)}, "1 class falls by more", "No class stands out"),
+    ],
+)
+def test_a_sentence_is_said_where_it_holds_and_not_where_it_does_not(tmp_path, terms, more, said, unsaid):
+    text = screen(tmp_path / "gap", terms, **more)
+    assert said in text
+    assert unsaid not in text
+
+
+def test_terms_that_are_not_separated_have_no_row(tmp_path):
+    terms = [term("x_shift", 0.0, None, None), term("novel_x", 0.2, 0.15, 0.25), term("y_given_x", 0.0, None, None)]
+    screen(tmp_path / "gap", terms, inputs="differ")
+    blocks = page(read_run(Location.of(str(tmp_path / "gap"))))
+    table = next(block for block in blocks if getattr(block, "caption", "").startswith("Where the points went"))
+    assert len(table.rows) == 2
