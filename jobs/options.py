@@ -50,7 +50,8 @@ ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
 ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
 _LABELS = option(
     "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
-    "an image may have several (a table with the columns image and labels, or JSON).",
+    "an image may have several (a table with the columns image and labels, or JSON). Of `repair`, those of target "
+    "images: a table with the columns sample_id and label.",
     DATA,
 )
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]

@@ -25,12 +25,12 @@ def model_folder(workspace: Location, run: str, model: str = "") -> Location:
     """
     folder = find_run(workspace, run)
     several = (folder / MODELS).names()
-    if several and not model:
+    if len(several) > 1 and not model:
         raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
-    if several and model not in several:
+    if several and model and model not in several:
         raise unknown_name(f"model in {folder}", model, several)
     if several:
-        return folder / MODELS / model
+        return folder / MODELS / (model or several[0])
     if not (folder / MODEL).exists() and (folder / MANIFEST).exists():
         read = read_json(folder / MANIFEST)["config"].get("model")
         return find_run(workspace, read) if isinstance(read, str) and read else folder

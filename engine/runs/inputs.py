@@ -10,7 +10,7 @@ from gapscope.schemas.run import Input
 
 
 def folder_of_model(place: str) -> Location:
-    """The folder at `place`, which holds one model.
+    """The folder at `place`, which holds one model, or that of the only model below its models/.
 
     Raises
     ------
@@ -19,6 +19,8 @@ def folder_of_model(place: str) -> Location:
     """
     folder = Location.of(place).absolute()
     several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
+    if len(several) == 1:
+        return folder / MODELS / (folder / MODELS).names()[0]
     if several:
         raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
     return folder

@@ -1,0 +1,26 @@
+"""What wins lost accuracy back, as a model that one can take home: repaired heads, their price, and which to choose."""
+
+from gapscope.core.registry import Registry
+
+REPAIRS = Registry(
+    "repair",
+    {
+        "nothing": "gapscope.repairs.alignment:nothing",
+        "mean": "gapscope.repairs.alignment:mean",
+        "scale": "gapscope.repairs.alignment:scale",
+        "coral": "gapscope.repairs.alignment:coral",
+        "directions": "gapscope.repairs.alignment:directions",
+        "classes": "gapscope.repairs.by_class:classes",
+        "t3a": "gapscope.repairs.by_class:t3a",
+        "shares": "gapscope.repairs.shares:shares",
+        "quantiles": "gapscope.repairs.alignment:quantiles",
+    },
+)
+WITH_LABELS = Registry(
+    "repair with labels",
+    {
+        "logistic": "gapscope.repairs.labelled:anchored_logistic",
+        "ridge": "gapscope.repairs.labelled:anchored_ridge",
+        "interpolation": "gapscope.repairs.labelled:interpolated",
+    },
+)

@@ -1,0 +1,126 @@
+"""Labels of some rows of a set: stored ones, or those of a file that a person has filled in."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.predictions.files import read_rows
+from gapscope.store import View
+from gapscope.stream import Workers, each
+
+ID, LABEL = "sample_id", "label"
+
+
+class LabelFile(NamedTuple):
+    """Labels by image: ascending ``sample_id : (n,)``, and class indices ``label : (n,)``."""
+
+    sample_id: np.ndarray
+    label: np.ndarray
+
+
+def read_label_file(place: str, class_names: tuple[str, ...]) -> LabelFile:
+    """The labels in a CSV, TSV, Parquet or JSON table with the columns sample_id and label; rows without a label
+    are left out.
+
+    Raises
+    ------
+    InputError
+        There is no such file, a column is missing, a class is unknown, an image occurs twice, or nothing has a label.
+    """
+    table = read_rows(Location.of(place))
+    for column in (ID, LABEL):
+        if column not in table.column_names:
+            raise InputError(
+                f"{place} lacks the column {column}: it has {', '.join(table.column_names[:12])}; labels need "
+                f"{ID} and {LABEL}"
+            )
+    filled = [
+        (one, name)
+        for one, name in zip(_ids(table, place), table[LABEL].to_pylist(), strict=True)
+        if name not in (None, "")
+    ]
+    if not filled:
+        raise InputError(f"{place} has no row with a label; fill in the column {LABEL} with names of classes")
+    ids = np.array([one for one, _ in filled], np.int64)
+    label = np.array([_index(name, class_names, place) for _, name in filled], np.int64)
+    order = np.argsort(ids, kind="stable")
+    twice = ids[order][1:][np.diff(ids[order]) == 0]
+    if len(twice):
+        raise InputError(f"{place} has several labels of the image with sample_id {twice[0]}; keep one")
+    return LabelFile(ids[order], label[order])
+
+
+def _ids(table: pa.Table, place: str) -> list[int]:
+    try:
+        return table[ID].cast(pa.int64()).to_pylist()
+    except pa.ArrowException as error:
+        raise InputError(f"{place}: {ID} must be whole numbers ({error})") from error
+
+
+def _index(name: object, class_names: tuple[str, ...], place: str) -> int:
+    """The class index of a name, or of a number that is no name."""
+    text = str(name)
+    if text in class_names:
+        return class_names.index(text)
+    if text.isdecimal() and int(text) < len(class_names) and not all(one.isdecimal() for one in class_names):
+        return int(text)
+    error = unknown_name(f"class in {place}", text, class_names)
+    raise InputError(str(error))
+
+
+@dataclass(frozen=True, eq=False)
+class _Picked:
+    """Picklable, for workers: the rows of a chunk with the wanted ids."""
+
+    sample_id: np.ndarray
+
+    def __call__(self, _index: int, chunk: Chunk) -> Chunk:
+        wanted = np.isin(chunk.sample_id, self.sample_id)
+        return Chunk(*(column[wanted] for column in chunk))
+
+
+def rows_with_labels(view: View, labels: LabelFile, workers: Workers) -> Chunk:
+    """The rows of a view that the file names, with its labels; one read.
+
+    Raises
+    ------
+    InputError
+        The file names images that the set has not.
+    """
+    chunks = each(view, _Picked(labels.sample_id), workers, description=f"labelled rows of {view.store.name}")
+    result = Chunk(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+    missing = np.setdiff1d(labels.sample_id, result.sample_id)
+    if len(missing):
+        raise InputError(
+            f"{len(missing):,} of the {len(labels.sample_id):,} labelled images, such as sample_id {missing[0]}, are "
+            f"not in {view.store.name}; give labels of this set"
+        )
+    at = np.searchsorted(labels.sample_id, result.sample_id)
+    return result._replace(y=labels.label[at].astype(np.int32))
+
+
+def first_labelled(view: View, count: int) -> Chunk:
+    """The first `count` rows of a view that have a stored label.
+
+    Raises
+    ------
+    InputError
+        There are fewer.
+    """
+    found: list[Chunk] = []
+    rows = 0
+    for chunk in view.chunks():
+        known = np.flatnonzero(chunk.y >= 0)[: count - rows]
+        found.append(Chunk(*(column[known] for column in chunk)))
+        rows += len(known)
+        if rows >= count:
+            return Chunk(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+    raise InputError(
+        f"{view.store.name} has {rows:,} stored labels among the {view.rows:,} rows to fit on, and --label-rows asks "
+        f"for {count:,}; give fewer, or --labels FILE"
+    )

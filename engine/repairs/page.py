@@ -1,0 +1,126 @@
+"""The page of a repair: what it wins back and what it costs, beside every other and beside doing nothing."""
+
+from typing import Any
+
+from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
+from gapscope.blocks.formats import counted, in_brackets, percent, points, upper
+from gapscope.repairs.record import FITTED_ON, REPAIRS
+from gapscope.repairs.words import words
+from gapscope.runs.run import Row, Run
+
+NOTHING = "nothing"
+WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "How sure"
+
+
+def page(run: Run) -> list[Block]:
+    """What a run of `repair` has found."""
+    rows, about = run.table(REPAIRS), run.json("about")
+    chosen = next(row for row in rows if row["chosen"])
+    return [
+        _answer(run, chosen, about),
+        *run.notes,
+        _table(rows),
+        Heading("repairs", "What each repair rests on"),
+        *(Sentence(f"{upper(words(row['name']))}: {row['note']}.") for row in rows),
+        Heading("choice", "How it was chosen"),
+        Sentence(_choice(rows, about)),
+    ]
+
+
+def _answer(run: Run, chosen: Row, about: dict[str, Any]) -> Answer:
+    name = chosen["name"]
+    if name == NOTHING:
+        headline = f"No repair of {about['model']} for {about['target']} is known to be better than none"
+    else:
+        headline = f"{upper(words(name))}: a repair of {about['model']} for {about['target']}"
+    parts = {
+        WON: _won(chosen, about),
+        PRICE: _price(chosen, about),
+        NEXT: _next(run, chosen, about),
+        SURE: _sure(chosen, about),
+    }
+    return Answer.of(headline, parts)
+
+
+def _won(row: Row, about: dict[str, Any]) -> str:
+    if row["name"] == NOTHING:
+        return "Nothing; the saved model is the old one."
+    if row["target_value"] is None:
+        return f"Unknown: {about['target']} has no labels to judge by."
+    value, low, high = (row[f"target_{name}"] for name in ("value", "low", "high"))
+    change = f"from {percent(row['target_before'])} to {percent(row['target_after'])}"
+    interval = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    if low <= 0 <= high:
+        return f"Nothing beyond chance ({interval} points), {change} on {counted(int(row['target_n']), 'row')}."
+    verb = "" if value > 0 else "It loses "
+    return f"{verb}{points(value)} ({interval}), {change} on {counted(int(row['target_n']), 'row')}."
+
+
+def _price(row: Row, about: dict[str, Any]) -> str:
+    labels = counted(row["labels"], "label") if row["labels"] else "no labels"
+    minutes = f"{row['seconds'] / 60:.1f} minutes" if row["seconds"] >= 60 else f"{row['seconds']:.1f} s"
+    if row["reference_value"] is None:
+        return f"{upper(labels)}, {minutes}; {about['reference']} has no labels, so what it costs there is unknown."
+    value, low, high = (row[f"reference_{name}"] for name in ("value", "low", "high"))
+    interval = in_brackets(f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}")
+    change = f"{points(value)} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"
+    return f"{upper(change)} on {about['reference']}; {labels}; {minutes}."
+
+
+def _next(run: Run, row: Row, about: dict[str, Any]) -> list[str]:
+    config = run.manifest.config
+    if row["name"] == NOTHING:
+        return ["Give a few target labels: `--labels FILE` or `--label-rows 100`."] if not about["labels"] else []
+    dataset, _, split = str(config["target"]).rpartition("/")
+    use = run.command("predict", "--dataset", dataset, "--split", split)
+    gap = run.command("gap", "--reference", about["reference"], "--target", about["target"])
+    return [f"Use the model: {use}.", f"Explain what is left: {gap}."]
+
+
+def _sure(row: Row, about: dict[str, Any]) -> list[str]:
+    fitted = counted(about["fitted"], "target row")
+    seen = f"Repairs without labels saw the features of {fitted}"
+    if about["judged"]:
+        judged = f"{seen}; gains are of other rows, and their intervals hold what refitting changes."
+    elif row["target_value"] is not None:
+        judged = (
+            f"{seen}. Gains are of labelled rows that a head was not fitted to; that of the choice is counted on each "
+            "fifth of them by what the others choose."
+        )
+    else:
+        judged = f"{seen}; nothing says what a repair gains."
+    return [judged, f"Leave the rows that were fitted to out of other measurements: {FITTED_ON}.parquet lists them."]
+
+
+def _table(rows: list[Row]) -> Table:
+    columns = {"repair": "text", "points won back": "change", "points on the reference": "change", "labels": "count"}
+    columns |= {"distance": "number", "seconds": "number"}
+    cells = [
+        [
+            f"{words(row['name'])}{' (chosen)' if row['chosen'] else ''}",
+            estimate(*(row[f"target_{name}"] for name in ("value", "low", "high"))),
+            estimate(*(row[f"reference_{name}"] for name in ("value", "low", "high"))),
+            row["labels"],
+            row["distance"],
+            row["seconds"],
+        ]
+        for row in sorted(rows, key=lambda row: not row["applies"])
+        if row["applies"]
+    ]
+    return Table("Every repair beside none, with 95 % intervals", columns, cells, headline=True, whole=True)
+
+
+def _choice(rows: list[Row], about: dict[str, Any]) -> str:
+    if about["labels"] and not about["no_labels_because"]:
+        return (
+            f"By {about['labels']:,} target labels: the most accurate on rows that it was not fitted to, if it is more "
+            "than a standard error better than none."
+        )
+    because = f" ({about['no_labels_because']})" if about["no_labels_because"] else ""
+    if not about["criterion"]:
+        return f"No repair can be chosen without labels{because}: the reference has too few labels to compare with."
+    return (
+        f"Without labels{because}, by the distance between predictions of the target and of the reference, whatever "
+        "the class shares: the simplest repair that is about as near as the nearest, if that beats none by more "
+        "than chance."
+    )

@@ -1,0 +1,180 @@
+"""A run of `repair`: fit on some rows of the target, choose by them, judge on the others, and save the chosen model."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.progress import Progress
+from gapscope.evaluation.stored import evaluate
+from gapscope.probes.model import Classifier
+from gapscope.probes.rules.linear import Linear
+from gapscope.repairs import record
+from gapscope.repairs.criterion import ROWS
+from gapscope.repairs.cross_fit import cross_fitted, why_not
+from gapscope.repairs.fit import (
+    Candidate,
+    chosen_without_labels,
+    known_of,
+    seen_of,
+    with_distances,
+    without_labels,
+)
+from gapscope.repairs.judge import Gain, gain_of_changes, gains, gains_of_rows
+from gapscope.repairs.labelled import Rows
+from gapscope.repairs.labels import first_labelled, read_label_file, rows_with_labels
+from gapscope.repairs.seen import prepared
+from gapscope.runs.folder import RunFolder
+from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore, View
+from gapscope.store.comparable import Relabelled
+from gapscope.stream import Workers
+
+Array = np.ndarray
+# Rows of the target that are judged and not fitted to: this share of them, and at most so many.
+JUDGED, JUDGED_ROWS = 0.5, 20_000
+ABOUT = "about"
+
+
+@dataclass(frozen=True)
+class Sets:
+    """A model with the two sets: as stored, and as views with its class indices."""
+
+    model: Classifier
+    reference: EmbeddingStore
+    target: EmbeddingStore
+    views: tuple[View, View]
+
+    @classmethod
+    def of(cls, model: Classifier, reference: EmbeddingStore, target: EmbeddingStore, classes: tuple) -> "Sets":
+        """`classes` are the model's class indices for those of the two stores.
+
+        Raises
+        ------
+        InputError
+            The model has no linear head, or the target has too few rows.
+        """
+        if not isinstance(model.rule, Linear):
+            raise InputError(
+                f"{model.name} is no linear model, and a repair is a change of linear weights; train softmax, "
+                "logistic, ridge or lda on the same features and repair that"
+            )
+        if target.rows < 2:
+            raise InputError(f"{target.name} has {target.rows} rows; a repair needs 2 or more to see how they moved")
+        if not reference.rows:
+            raise InputError(f"{reference.name} has no rows to compare with; name another --reference")
+        names = list(model.class_names)
+        stores = zip((reference, target), classes, strict=True)
+        return cls(model, reference, target, tuple(Relabelled(store, index, names).view() for store, index in stores))
+
+
+@dataclass(frozen=True)
+class LabelsUsed:
+    """Which target labels a repair may use: those of a file, of so many stored rows, or none."""
+
+    file: str = ""
+    stored: int = 0
+
+    @property
+    def are_used(self) -> bool:
+        """Whether there are any."""
+        return bool(self.file or self.stored)
+
+
+class Choice(NamedTuple):
+    """All repairs and the chosen one.
+
+    Attributes
+    ----------
+    labelled : (n,) int64
+        Sample ids of the rows whose labels were used.
+    gains
+        On the labelled rows, by heads that were not fitted to them; empty where no head was fitted to labels.
+    reason
+        Why none was, though there are labels.
+    """
+
+    candidates: list[Candidate]
+    name: str
+    labelled: Array
+    gains: dict[str, Gain]
+    reason: str = ""
+
+    @property
+    def repair(self) -> Candidate:
+        """The chosen one."""
+        return next(one for one in self.candidates if one.name == self.name)
+
+
+def repaired(
+    sets: Sets, labels: LabelsUsed, made: RunFolder, workers: Workers, progress: Progress, *, seed: int
+) -> list[Result]:
+    """Fit, choose, judge, save and predict; what was found is in the tables of the run."""
+    model, (reference, target) = sets.model, sets.views
+    fitted, judged = _divided(target)
+    with made.timed("fit"):
+        known = known_of(model, reference, workers, progress)
+        candidates = without_labels(model, known, seen_of(model, fitted, workers, progress))
+        candidates = with_distances(model, candidates, reference, fitted)
+        choice = Choice(candidates, chosen_without_labels(candidates, min(fitted.rows, ROWS)), np.empty(0, int), {})
+    if labels.are_used:
+        with made.timed("fit to labels"):
+            choice = _with_labels(choice, _labelled(labels, sets, fitted, workers), model, seed)
+    with made.timed("judge"):
+        last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
+        won, price = (
+            gains(model, choice.candidates, rows, workers, progress, seed=seed, without=without)
+            for rows, without in ((judged, choice.labelled), (last, np.empty(0, int)))
+        )
+    with made.timed("predict"):
+        result = record.save(model, choice.repair, sets.target.name, made)
+        for store in (sets.reference, sets.target):
+            evaluate(result, result.name, store, made.place / record.MODELS / choice.name, workers, progress)
+    ids = np.union1d(sets.target.sample_ids()[fitted.start : fitted.stop], choice.labelled)
+    record.save_rows(sets.target, ids, made)
+    about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
+    about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}
+    about |= {"judged": bool(won), "criterion": any(one.distance is not None for one in candidates)}
+    write_json(made.place / f"{ABOUT}.json", about)
+    won = won or choice.gains
+    made.write_table(f"{record.REPAIRS}.parquet", record.table_of(choice.candidates, choice.name, won, price))
+    return [
+        *record.results_of(won, model, sets.target, "regained"),
+        *record.results_of(price, model, sets.reference, "change_on_reference"),
+    ]
+
+
+def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, seed: int) -> Choice:
+    """The choice by labelled rows, if they can choose."""
+    rows = Rows(prepared(model, chunk.x), chunk.y)
+    reason = why_not(rows, model.rule, model.class_names)
+    if reason:
+        return choice._replace(labelled=chunk.sample_id, reason=reason)
+    cross = cross_fitted(model.temperature, choice.candidates, choice.name, rows, seed)
+    refused = [one for one in choice.candidates if one.head is None]
+    name = cross.chosen()
+    found = gains_of_rows(cross.candidates, cross.correct)
+    found |= {name: gain_of_changes(cross.correct[:, 0], cross.gains())}
+    return Choice([*cross.candidates, *refused], name, chunk.sample_id, found)
+
+
+def _divided(target: View) -> tuple[View, View]:
+    """The rows to fit to, and the last rows, to judge by; rows stand in random order. Without a label among the last
+    there is nothing to judge, and all are fitted to.
+    """
+    count = min(int(target.rows * JUDGED), JUDGED_ROWS)
+    cut = target.stop - count
+    judged = target.store.view(cut, target.stop)
+    if not any((chunk.y >= 0).any() for chunk in judged.chunks()):
+        return target, target.store.view(target.stop, target.stop)
+    return target.store.view(target.start, cut), judged
+
+
+def _labelled(labels: LabelsUsed, sets: Sets, fitted: View, workers: Workers) -> Chunk:
+    if labels.file:
+        read = read_label_file(labels.file, tuple(sets.model.class_names))
+        return rows_with_labels(sets.views[1], read, workers)
+    return first_labelled(fitted, labels.stored)

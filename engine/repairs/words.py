@@ -1,0 +1,27 @@
+"""The repairs in words that need no paper."""
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, str] = {
+    "nothing": "do nothing",
+    "mean": "re-centre the features",
+    "scale": "align means and scales of the features",
+    "coral": "align means and covariances of the features",
+    "directions": "re-centre and remove the directions that spread",
+    "classes": "re-centre class by class, by the model's predictions",
+    "t3a": "replace the weights by the rows that the model is surest of",
+    "shares": "adapt to the target's class shares",
+    "quantiles": "align the distribution of each feature",
+    "logistic": "fit the head to the labels, anchored on the old one",
+    "ridge": "fit the head to the labels by least squares, anchored on the old one",
+    "interpolation": "go part of the way to a head of the labels",
+}
+
+
+def words(name: str) -> str:
+    """A repair in plain words.
+
+    >>> words("mean+ridge")
+    're-centre the features, then fit the head to the labels by least squares, anchored on the old one'
+    """
+    return ", then ".join(WORDS.get(part, part) for part in name.split("+"))

@@ -1,0 +1,138 @@
+"""`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from cyclopts import validators
+
+from gapscope.core.errors import InputError
+from gapscope.core.files import read_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    DATA,
+    Backbone,
+    Cluster,
+    Labels,
+    ModelName,
+    Name,
+    Reference,
+    Run,
+    Scheduler,
+    Seed,
+    Target,
+    Workers,
+    Workspace,
+    WriteReport,
+    data_root,
+    option,
+)
+from gapscope.reports.write import reported
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import input_of, opened
+from gapscope.runs.inputs import run_of
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import MANIFEST
+from gapscope.schemas.run import Input
+from gapscope.store.comparable import check_comparable
+from gapscope.store.workspace import slug
+
+JOB = "repair"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairConfig:
+    """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
+
+    Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
+    target's rows, at most 20,000 of which are kept to judge by; heads with labels are anchored on the old head. One is
+    chosen, often none: without labels by a distance between predictions that no change of class shares moves, with
+    labels by cross-fitting. Rows that a repair was fitted to are not those it is judged on. Each has its price: points
+    on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge, lda, nearest-mean, or the
+    last layer of a network.
+
+    python cli.py repair fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
+    python cli.py repair fit-incremental-cifar10-softmax --target night/test --label-rows 100
+    python cli.py repair fit-incremental-cifar10-softmax --target night/test --labels labels.csv
+    """
+
+    run: Run = field(kw_only=False)
+    target: Target
+    reference: Reference = ""
+    model: ModelName = ""
+    labels: Labels = ""
+    label_rows: Annotated[
+        int,
+        option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=validators.Number(gte=0)),
+    ] = 0
+    backbone: Backbone = ""
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+    report: WriteReport = True
+
+
+def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
+    """Fit all repairs, choose one, judge it, and save the model."""
+    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
+    from gapscope.evaluation.stored import check_features, classes_of
+    from gapscope.evaluation.training_sets import check_reference, training_input
+    from gapscope.repairs.page import page
+    from gapscope.repairs.run import LabelsUsed, Sets, repaired
+
+    if config.labels and config.label_rows:
+        raise InputError("give --labels FILE or --label-rows, not both")
+    workspace = Location.of(config.workspace).absolute()
+    folder = model_folder(workspace, config.run, config.model)
+    model = model_in(folder)
+    backbone = config.backbone or model.features.get("backbone", "")
+    named = config.reference or _reference_of(folder, config.target)
+    reference, target = (
+        find_features(workspace, one, backbone, option)
+        for one, option in ((named, "--reference"), (config.target, "--target"))
+    )
+    model = as_stored(model, reference)
+    for store in (reference, target):
+        check_features(model, store)
+    check_comparable(reference, target)
+    if reference.folder == target.folder:
+        raise InputError(f"{target.name} is both --reference and --target; name the set that the model does well on")
+    notes = check_reference(folder, model.name, reference, force=False)
+    classes = tuple(classes_of(model, store)[0] for store in (reference, target))
+    sets = Sets.of(model, reference, target, classes)
+    name = slug(config.name or f"{folder.name}-{config.target}")
+    trained = training_input(folder) or Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
+    inputs = [trained, *map(input_of, (reference, target))]
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        labels = LabelsUsed(config.labels, config.label_rows)
+        results = repaired(sets, labels, made, workers, progress, seed=config.seed)
+        done = made.finish(results, notes=notes, page=page)
+    return reported(done, wanted=config.report, data_root=data_root())
+
+
+def _reference_of(folder: Location, target: str) -> str:
+    """The set that the model's run has evaluated which is of the dataset that it was trained on, other than the target.
+
+    Raises
+    ------
+    InputError
+        There is none, or there are several.
+    """
+    from gapscope.predictions.run import sets_in_run  # here, because `--help` passes this module
+
+    run = run_of(folder)
+    manifest = run / MANIFEST
+    trained = read_json(manifest)["config"].get("dataset") if manifest.exists() else None
+    sets = sets_in_run(run, "" if run == folder else folder.name).values()
+    found = [f"{dataset}/{split}" for dataset, split in sets if dataset == trained]
+    found = [one for one in found if one != target]
+    if len(found) != 1:
+        known = f"it has evaluated {', '.join(found)}" if found else "it has evaluated no other set of its own dataset"
+        raise InputError(
+            f"{run.name} does not say on which set the model does well ({known}); name one with "
+            "--reference dataset/split"
+        )
+    return found[0]

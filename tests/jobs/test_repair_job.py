@@ -1,0 +1,200 @@
+"""`repair`: a repaired model in a run folder that every other command takes, its price, and refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import write_store
+from safetensors.numpy import load_file
+from toy_workspace import CLASSES, Blobs, write_sets
+
+import gapscope
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.jobs import command_line as cli
+from gapscope.predictions import read_predictions
+from gapscope.repairs.labels import read_label_file
+from gapscope.store.workspace import find_store
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return Blobs(np.random.default_rng(5))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, blobs):
+    """The toy sets; a dark one, also without labels, and small; and one of other class shares."""
+    place = write_sets(tmp_path_factory.mktemp("repair"), blobs)
+    towards = blobs.centres[:3].mean(axis=0).astype(np.float32)
+    x, y = blobs(1200)
+    dark = np.float32(0.3) * x + np.float32(0.5) * towards
+    rare, theirs = blobs(3000)
+    few = np.concatenate([np.flatnonzero(theirs == c)[: 20 if c else 500] for c in range(CLASSES)])
+    few = np.random.default_rng(0).permutation(few)
+    sets = {
+        "dark": (dark, y),
+        "unlabelled": (dark, np.full(1200, -1)),
+        "tiny-dark": (dark[:4], y[:4]),
+        "mixed": (rare[few], theirs[few]),
+        "same": blobs(1000),
+    }
+    for name, (rows, labels) in sets.items():
+        write_store(place / "embeddings/toy" / name / "test", rows, labels, part_rows=512, dataset=name, split="test")
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(workspace):
+    return gapscope.fit_incremental("toy", model=("lda",), workspace=str(workspace), report=False).run
+
+
+def repair(workspace, model, target, **options):
+    return gapscope.repair(model, target=f"{target}/test", workspace=str(workspace), report=False, **options)
+
+
+def table(result):
+    return {row["name"]: row for row in pq.read_table(Path(result.run) / "repairs.parquet").to_pylist()}
+
+
+def chosen(result):
+    return next(row for row in table(result).values() if row["chosen"])
+
+
+@pytest.fixture(scope="module")
+def dark(workspace, model):
+    return repair(workspace, model, "dark")
+
+
+def test_a_shift_of_the_features_is_repaired_and_its_price_is_said(dark):
+    row = chosen(dark)
+    assert row["name"] in ("scale", "coral", "mean")
+    assert row["target_value"] > 0.2
+    assert row["target_low"] < row["target_value"] < row["target_high"]
+    assert row["target_n"] == 600
+    assert row["reference_value"] < 0
+    answer = dark.blocks[0]
+    assert "repair of lda for dark/test" in answer.headline
+    assert "predict repair-" in dict(answer.parts)["What to do"]
+
+
+def test_the_saved_model_needs_ten_lines_of_numpy(workspace, dark):
+    folder = Path(dark.run) / "models" / chosen(dark)["name"]
+    model, about = load_file(folder / "model.safetensors"), json.loads((folder / "model.json").read_text())
+    rows = find_store(Location.of(str(workspace)), "dark", "test").view().read()
+    assert not about["normalised"]
+    scores = (rows.x @ model["weight"].T + model["bias"]) / about["temperature"]
+    predicted = read_predictions(str(folder / "predictions" / "dark-test"))
+    np.testing.assert_array_equal(scores.argmax(axis=1), predicted.top[:, 0])
+    judged = (scores.argmax(axis=1) == rows.y)[600:]
+    assert judged.mean() == pytest.approx(chosen(dark)["target_after"])
+
+
+def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
+    name = Path(dark.run).name
+    same = gapscope.predict(name, dataset="dark", split="test", workspace=str(workspace))
+    assert next(one.value for one in same.results if one.metric == "accuracy") > 0.6
+    gapscope.evaluate(name, workspace=str(workspace))
+    options = {"skip": ("domain", "features", "reasons", "remedies"), "report": False}
+    gap = gapscope.gap(name, reference="toy/val", target="dark/test", workspace=str(workspace), **options)
+    assert gap.results
+    with pytest.raises(InputError, match="was trained on"):
+        gapscope.gap(name, reference="toy/train", target="dark/test", workspace=str(workspace))
+    assert Path(gapscope.report([name], workspace=str(workspace)).run or dark.run).exists()
+
+
+def test_rows_that_were_fitted_to_are_not_those_that_were_judged(workspace, dark):
+    fitted = pq.read_table(Path(dark.run) / "fitted-on.parquet")
+    rows = find_store(Location.of(str(workspace)), "dark", "test").sample_ids()
+    assert set(fitted["sample_id"].to_pylist()) == set(rows[:600].tolist())
+
+
+def test_without_a_shift_and_with_another_class_mix_nothing_is_done_that_costs(workspace, model):
+    assert chosen(repair(workspace, model, "same"))["name"] == "nothing"
+    mixed = repair(workspace, model, "mixed")
+    assert chosen(mixed)["name"] in ("nothing", "shares")
+    assert chosen(mixed)["target_value"] > -0.01
+
+
+def test_labels_are_used_and_what_the_choice_gains_is_counted_on_others(workspace, model):
+    result = repair(workspace, model, "dark", label_rows=60)
+    row = chosen(result)
+    assert row["target_value"] > 0.2
+    assert {one.split("+")[-1] for one in table(result)} >= {"logistic", "ridge", "interpolation"}
+    assert row["target_n"] == 600
+
+
+def label_file(workspace, place, count, change=lambda label: label):
+    rows = find_store(Location.of(str(workspace)), "dark", "test").view().read()
+    lines = [f"{one},{change(int(y))}" for one, y in zip(rows.sample_id[:count], rows.y, strict=False)]
+    place.write_text("\n".join(["sample_id,label", *lines, ""]))
+    return str(place)
+
+
+def test_labels_of_a_file_judge_a_set_that_has_none(workspace, model, tmp_path):
+    file = label_file(workspace, tmp_path / "labels.csv", 100)
+    result = repair(workspace, model, "unlabelled", labels=file)
+    row = chosen(result)
+    assert row["target_value"] > 0.2
+    assert row["target_n"] == 100
+    assert "fifth" in dict(result.blocks[0].parts)["How sure"]
+
+
+def test_without_any_label_the_gain_is_unknown(workspace, model):
+    result = repair(workspace, model, "unlabelled")
+    assert chosen(result)["name"] != "nothing"
+    assert chosen(result)["target_value"] is None
+    assert "Unknown" in dict(result.blocks[0].parts)["What it wins back"]
+
+
+@pytest.mark.parametrize(
+    ("count", "change", "reason"), [(1, int, "1 labels cannot"), (30, lambda y: 2, "all labels are of")]
+)
+def test_labels_that_cannot_choose_are_said_and_not_used(workspace, model, tmp_path, count, change, reason):
+    file = label_file(workspace, tmp_path / "labels.csv", count, change)
+    result = repair(workspace, model, "dark", labels=file, name=f"few-{count}")
+    assert any(reason in text for text in result.sentences)
+
+
+def test_a_target_of_fewer_rows_than_features_does_no_harm(workspace, model):
+    assert chosen(repair(workspace, model, "tiny-dark"))["name"] == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sample_id,label\n1,zebra\n", "no class in .* named 'zebra'"),
+        ("sample_id,label\n1,\n2,\n", "has no row with a label"),
+        ("image,label\n1,0\n", "lacks the column sample_id"),
+        ("sample_id,label\n1,0\n1,1\n", "several labels of the image"),
+        ("sample_id,label\nx,0\n", "sample_id must be whole numbers"),
+    ],
+)
+def test_a_file_of_labels_that_says_something_else_is_refused(tmp_path, text, message):
+    place = tmp_path / "labels.csv"
+    place.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_label_file(str(place), ("0", "1"))
+
+
+def test_mistakes_are_one_sentence(workspace, model, tmp_path, capsys):
+    place = tmp_path / "labels.csv"
+    place.write_text("sample_id,label\n987654321,0\n")
+    common = ["--target", "dark/test", "--workspace", str(workspace)]
+    for words, said in (
+        (["--labels", str(place)], "are not in dark/test"),
+        (["--labels", str(place), "--label-rows", "3"], "not both"),
+        (["--label-rows", "5000"], "asks for 5,000"),
+        (["--reference", "toy/train"], "was trained on toy/train"),
+        (["--reference", "dark/test"], "is both --reference and --target"),
+    ):
+        assert cli.execute(["repair", Path(model).name, *common, *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_linear_is_refused(workspace):
+    forest = gapscope.fit_incremental("toy", model=("knn",), workspace=str(workspace), report=False).run
+    with pytest.raises(InputError, match="no linear model"):
+        repair(workspace, forest, "dark")

@@ -1,0 +1,266 @@
+"""Repairs: each equals an independent implementation, and the same summaries of any chunks give the same head."""
+
+from functools import reduce
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from gapscope.core.chunk import Chunk
+from gapscope.probes.model import Classifier
+from gapscope.probes.rules.linear import NEVER, Linear
+from gapscope.remedies import REMEDIES as REMEDIES_OF_GAP
+from gapscope.repairs import REPAIRS, WITH_LABELS
+from gapscope.repairs.by_class import PRIOR_ROWS
+from gapscope.repairs.criterion import WIDTHS, Criterion
+from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
+from gapscope.repairs.fit import Candidate, without_labels
+from gapscope.repairs.fitted import Old
+from gapscope.repairs.labelled import Rows, anchored_logistic, logistic, ridge
+from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
+from gapscope.repairs.shares import likeliest
+from gapscope.repairs.words import WORDS
+from gapscope.store import ArrayStore
+from gapscope.stream import connect
+
+DIM, CLASSES = 6, 3
+NAMES = tuple(str(c) for c in range(CLASSES))
+
+
+@pytest.fixture
+def model(rng):
+    """The Bayes rule of three Gaussian blobs."""
+    centres = rng.standard_normal((CLASSES, DIM)) * 1.5
+    bias = (-0.5 * (centres**2).sum(axis=1)).astype(np.float32)
+    return Classifier("lda", Linear(centres.astype(np.float32), bias), temperature=1.3, class_names=NAMES)
+
+
+def blobs(rng, model, n, shares=None):
+    y = rng.choice(CLASSES, n, p=shares)
+    x = (model.rule.weight[y] + rng.standard_normal((n, DIM))).astype(np.float32)
+    return Chunk(rng.permutation(n).astype(np.int64), x, y.astype(np.int32))
+
+
+def fitted(name, model, reference, target):
+    return REPAIRS[name](Old(model.rule, model.temperature), LabelledBy(model)(reference), SeenBy(model)(target))
+
+
+def moved(chunk):
+    return chunk._replace(x=chunk.x * np.float32(0.6) + np.float32(0.8))
+
+
+@pytest.mark.parametrize("name", ["mean", "scale", "coral"])
+def test_an_alignment_gives_the_scores_of_the_same_remedy_before_the_model(name, model, rng):
+    reference, target = blobs(rng, model, 600), moved(blobs(rng, model, 400))
+    views = (ArrayStore(one.x, one.y, list(NAMES)).view() for one in (reference, target))
+    with connect(threads=1) as workers:
+        remedy = REMEDIES_OF_GAP[name].fit(model, *views, workers)
+    head = fitted(name, model, reference, target).head
+    np.testing.assert_allclose(head.scores(target.x), remedy.scores(model, target.x), atol=2e-4)
+
+
+def test_removed_directions_are_those_in_which_the_target_spreads_beyond_the_reference(model, rng):
+    reference, target = blobs(rng, model, 4000), blobs(rng, model, 4000)
+    noise = rng.standard_normal(4000).astype(np.float32)[:, None] * 20
+    noisy = target._replace(x=target.x + noise * np.eye(DIM, dtype=np.float32)[2])
+    head = fitted("directions", model, reference, noisy).head
+    without = head.scores(noisy.x) - head.scores(noisy.x - noise * np.eye(DIM, dtype=np.float32)[2])
+    assert np.abs(without).max() < 0.1 * np.abs(noise).max()
+    assert fitted("directions", model, reference, target).head is None
+
+
+def test_t3a_is_that_of_its_paper(model, rng):
+    reference, target = blobs(rng, model, 50), blobs(rng, model, 300)
+    p = model.probabilities(target.x)
+    entropy, guess = -(p * np.log(p)).sum(axis=1), p.argmax(axis=1)
+    weights = []
+    for c in range(CLASSES):
+        best = np.flatnonzero(guess == c)[np.argsort(entropy[guess == c])][:SUREST]
+        supports = np.concatenate([model.rule.weight[c][None], target.x[best]]).astype(float)
+        supports /= np.linalg.norm(supports, axis=1, keepdims=True)
+        weights.append(supports.mean(axis=0) / np.linalg.norm(supports.mean(axis=0)))
+    head = fitted("t3a", model, reference, target).head
+    size = np.median(np.linalg.norm(model.rule.weight.astype(float), axis=1))
+    np.testing.assert_allclose(head.weight, np.array(weights) * size, rtol=1e-5)
+    assert not head.bias.any()
+
+
+def test_classes_are_moved_by_the_rows_predicted_as_them(model, rng):
+    reference, target = blobs(rng, model, 500), moved(blobs(rng, model, 400))
+    common = reference.x.mean(axis=0, dtype=float) - target.x.mean(axis=0, dtype=float)
+    guesses = [model.predict(one.x) for one in (reference, target)]
+    for c in range(CLASSES):
+        rows = [one.x[guess == c].astype(float) for one, guess in zip((reference, target), guesses, strict=True)]
+        n = min(map(len, rows))
+        offset = common
+        if n:
+            offset = common + n / (n + PRIOR_ROWS) * (rows[0].mean(axis=0) - rows[1].mean(axis=0) - common)
+        bias = fitted("classes", model, reference, target).head.bias[c]
+        assert bias == pytest.approx(model.rule.bias[c] + model.rule.weight[c] @ offset, rel=1e-4)
+
+
+def test_class_shares_solve_the_confusion_matrix(rng):
+    given = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.0, 0.1, 0.9]])
+    truth = np.array([0.6, 0.3, 0.1])
+    found = likeliest(given, 1e7 * truth @ given, np.full(3, 1 / 3))
+    np.testing.assert_allclose(found, truth, atol=1e-3)
+
+
+def test_class_shares_are_adapted_to_where_they_moved_and_refused_where_classes_look_different(model, rng):
+    reference, shares = blobs(rng, model, 3000), [0.85, 0.1, 0.05]
+    target = blobs(rng, model, 3000, shares)
+    repair = fitted("shares", model, reference, target)
+    counts = np.bincount(reference.y) / 3000
+    expected = model.temperature * np.log(np.array(shares) / counts)
+    np.testing.assert_allclose(repair.head.bias - model.rule.bias, expected, atol=0.6)
+    assert fitted("shares", model, reference, moved(target)).head is None
+    assert "look different" in fitted("shares", model, reference, moved(target)).note
+
+
+def test_without_labels_in_the_reference_class_shares_are_not_known(model, rng):
+    reference = blobs(rng, model, 100)
+    assert fitted("shares", model, reference._replace(y=np.full(100, -1, np.int32)), reference).head is None
+
+
+@pytest.mark.parametrize("name", sorted(REPAIRS))
+def test_a_repair_does_not_depend_on_the_chunks(name, model, rng):
+    reference, target = blobs(rng, model, 300), moved(blobs(rng, model, 203))
+    old = Old(model.rule, model.temperature)
+    whole = REPAIRS[name](old, LabelledBy(model)(reference), SeenBy(model)(target))
+    parts = [Chunk(*(column[low : low + 37] for column in target)) for low in range(0, 203, 37)]
+    theirs = [Chunk(*(column[low : low + 50] for column in reference)) for low in range(0, 300, 50)]
+    merged = [
+        reduce(lambda a, b: a.merge(b), map(of(model), some)) for of, some in ((LabelledBy, theirs), (SeenBy, parts))
+    ]
+    again = REPAIRS[name](old, *merged)
+    assert again.note == whole.note
+    if whole.head is not None:
+        np.testing.assert_allclose(again.head.weight, whole.head.weight, atol=1e-4)
+        np.testing.assert_allclose(again.head.bias, whole.head.bias, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(REPAIRS))
+def test_a_class_without_training_rows_is_never_predicted(name, rng):
+    weight = np.array([[2, 0], [0, 2], [0, 0]], np.float32)
+    model = Classifier("lda", Linear(weight, np.array([0, 0, NEVER], np.float32)), class_names=NAMES)
+    y = rng.integers(0, 2, 200).astype(np.int32)
+    rows = Chunk(np.arange(200), (2 * np.eye(2)[y] + rng.standard_normal((200, 2))).astype(np.float32), y)
+    repair = fitted(name, model, rows, rows._replace(x=rows.x + 1))
+    assert repair.head is None or (repair.head.scores(rows.x).argmax(axis=1) < 2).all()
+
+
+@pytest.mark.parametrize("name", sorted(REPAIRS))
+def test_a_target_of_fewer_rows_than_features_and_one_that_does_not_vary_give_finite_heads(name, model, rng):
+    reference = blobs(rng, model, 300)
+    for target in (blobs(rng, model, 2), reference._replace(x=np.ones_like(reference.x))):
+        repair = fitted(name, model, reference, target)
+        assert repair.head is None or (np.isfinite(repair.head.weight).all() and np.isfinite(repair.head.bias).all())
+
+
+def test_the_anchored_logistic_head_is_the_minimum_of_its_objective(model, rng):
+    rows = blobs(rng, model, 30)
+    z, unit = rows.x.astype(float), rows.x.std(axis=0, dtype=float) * np.sqrt(DIM)
+    penalty, t = 0.2, model.temperature
+    old = model.scores(rows.x).astype(float) / t
+
+    def objective(flat):
+        weight, bias = flat[: CLASSES * DIM].reshape(CLASSES, DIM), flat[CLASSES * DIM :]
+        logits = old + (z - z.mean(axis=0)) / unit @ weight.T + bias
+        loss = -log_softmax(logits, axis=1)[np.arange(30), rows.y].mean()
+        return loss + 0.5 * penalty * np.square(flat).sum()
+
+    best = minimize(objective, np.zeros(CLASSES * (DIM + 1)), method="BFGS", options={"gtol": 1e-7}).x
+    weight = best[: CLASSES * DIM].reshape(CLASSES, DIM) / unit
+    expected = t * (weight @ z.T).T + t * (best[CLASSES * DIM :] - weight @ z.mean(axis=0))
+    change, offset = logistic(model.rule, t, Rows(rows.x, rows.y), penalty)
+    np.testing.assert_allclose(z @ change.T + offset, expected, atol=2e-3)
+
+
+def test_the_anchored_ridge_head_is_that_of_normal_equations(model, rng):
+    rows = blobs(rng, model, 40)
+    z = (rows.x - rows.x.mean(axis=0)) / (rows.x.std(axis=0) * np.sqrt(DIM))
+    design = np.concatenate([z, np.ones((40, 1))], axis=1).astype(float)
+    left = np.eye(CLASSES)[rows.y] - softmax(model.scores(rows.x).astype(float) / model.temperature, axis=1)
+    normal = design.T @ design / 160 + 0.3 * np.eye(DIM + 1)
+    expected = model.temperature * design @ np.linalg.solve(normal, design.T @ left / 40)
+    change, offset = ridge(model.rule, model.temperature, Rows(rows.x, rows.y), 0.3)
+    np.testing.assert_allclose(rows.x @ change.T + offset, expected, atol=1e-3)
+
+
+def test_labels_that_the_old_head_explains_change_nothing_much_and_others_do(model, rng):
+    rows = blobs(rng, model, 200)
+    same = anchored_logistic(model.rule, model.temperature, Rows(rows.x, rows.y)).head
+    other = moved(rows)
+    better = anchored_logistic(model.rule, model.temperature, Rows(other.x, other.y)).head
+    fresh = blobs(rng, model, 2000)
+    before = (model.predict(fresh.x) == fresh.y).mean()
+    assert (same.scores(fresh.x).argmax(axis=1) == fresh.y).mean() > before - 0.01
+    fresh = moved(fresh)
+    assert (better.scores(fresh.x).argmax(axis=1) == fresh.y).mean() > (model.predict(fresh.x) == fresh.y).mean() + 0.02
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"), [(np.arange(9) % 3, "9 labels"), (np.ones(40, int), "all labels are of 1"), ([0, 1] * 9, "")]
+)
+def test_labels_that_cannot_choose_are_named(labels, reason, model):
+    rows = Rows(np.zeros((len(labels), DIM), np.float32), np.asarray(labels))
+    assert why_not(rows, model.rule, NAMES).startswith(reason)
+
+
+def test_every_row_is_judged_by_heads_that_were_not_fitted_to_it(model, rng):
+    """Random labels: a head that had seen a row would get it right more often than one class in three."""
+    rows = blobs(rng, model, 60)
+    rows = Rows(rng.standard_normal((60, 400)).astype(np.float32), rng.integers(0, CLASSES, 60))
+    wide = Linear(np.zeros((CLASSES, 400), np.float32), np.zeros(CLASSES, np.float32))
+    cross = cross_fitted(1.0, [Candidate("nothing", wide, "")], "nothing", rows, 0)
+    assert cross.correct[:, 1:].mean() < 0.55
+    assert {one.name for one in cross.candidates} == {"nothing", *WITH_LABELS}
+
+
+def test_a_repair_must_be_better_by_more_than_a_standard_error():
+    usual, better = np.zeros(40, bool), np.zeros(40, bool)
+    better[0] = True
+    assert best_of(np.stack([usual, better], axis=1), 0) == 0
+    better[:9] = True
+    assert best_of(np.stack([usual, better], axis=1), 0) == 1
+
+
+def test_the_criterion_is_the_least_kernel_distance_over_class_shares(rng):
+    p, q = softmax(rng.standard_normal((30, 3)) * 2, axis=1), softmax(rng.standard_normal((25, 3)) * 2, axis=1)
+    y = np.arange(30) % 3
+
+    def k(a, b):
+        return np.mean([np.exp(-np.square(a - b).sum() / width) for width in WIDTHS])
+
+    def between(one, other, *, same):
+        return np.mean([k(a, b) for i, a in enumerate(one) for j, b in enumerate(other) if not (same and i == j)])
+
+    parts = [p[y == c] for c in range(3)]
+    among = np.array([[between(a, b, same=a is b) for b in parts] for a in parts])
+    towards = np.array([between(a, q, same=False) for a in parts])
+    within = between(q, q, same=True)
+    bounds = {"bounds": [(0, 1)] * 3, "constraints": {"type": "eq", "fun": lambda s: s.sum() - 1}}
+    best = minimize(lambda s: s @ among @ s - 2 * s @ towards + within, np.full(3, 1 / 3), **bounds).fun
+    assert Criterion(p, y).distance(q) == pytest.approx(best, abs=1e-5)
+
+
+def test_another_class_mix_is_no_distance_and_a_shift_is(model, rng):
+    reference = blobs(rng, model, 800)
+    criterion = Criterion(model.probabilities(reference.x), reference.y)
+    mixed, shifted = blobs(rng, model, 800, [0.9, 0.1, 0.0]), blobs(rng, model, 800)
+    shifted = shifted._replace(x=shifted.x * np.float32(0.2))
+    assert abs(criterion.distance(model.probabilities(mixed.x))) < 0.003
+    assert criterion.distance(model.probabilities(shifted.x)) > 0.02
+
+
+def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):
+    reference, target = blobs(rng, model, 3000), blobs(rng, model, 3000)
+    groups = [SeenBy(model)(Chunk(*(column[low : low + 600] for column in target))) for low in range(0, 3000, 600)]
+    for one in without_labels(model, LabelledBy(model)(reference), groups):
+        if one.head is not None and one.name not in ("t3a",):
+            assert (one.head.scores(target.x).argmax(axis=1) == model.predict(target.x)).mean() > 0.9, one.name
+
+
+def test_every_repair_has_its_words():
+    assert set(WORDS) == {*REPAIRS, *WITH_LABELS}
