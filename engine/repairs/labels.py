@@ -81,7 +81,7 @@ class _Picked:
 
     def __call__(self, _index: int, chunk: Chunk) -> Chunk:
         wanted = np.isin(chunk.sample_id, self.sample_id)
-        return Chunk(*(column[wanted] for column in chunk))
+        return chunk.take(wanted)
 
 
 def rows_with_labels(view: View, labels: LabelFile, workers: Workers) -> Chunk:
@@ -93,7 +93,7 @@ def rows_with_labels(view: View, labels: LabelFile, workers: Workers) -> Chunk:
         The file names images that the set has not.
     """
     chunks = each(view, _Picked(labels.sample_id), workers, description=f"labelled rows of {view.store.name}")
-    result = Chunk(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+    result = Chunk.joined(chunks)
     missing = np.setdiff1d(labels.sample_id, result.sample_id)
     if len(missing):
         raise InputError(
@@ -116,10 +116,10 @@ def first_labelled(view: View, count: int) -> Chunk:
     rows = 0
     for chunk in view.chunks():
         known = np.flatnonzero(chunk.y >= 0)[: count - rows]
-        found.append(Chunk(*(column[known] for column in chunk)))
+        found.append(chunk.take(known))
         rows += len(known)
         if rows >= count:
-            return Chunk(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+            return Chunk.joined(found)
     raise InputError(
         f"{view.store.name} has {rows:,} stored labels among the {view.rows:,} rows to fit on, and --label-rows asks "
         f"for {count:,}; give fewer, or --labels FILE"

@@ -128,8 +128,8 @@ def test_a_repair_does_not_depend_on_the_chunks(name, model, rng):
     reference, target = blobs(rng, model, 300), moved(blobs(rng, model, 203))
     old = Old(model.rule, model.temperature)
     whole = REPAIRS[name](old, LabelledBy(model)(reference), SeenBy(model)(target))
-    parts = [Chunk(*(column[low : low + 37] for column in target)) for low in range(0, 203, 37)]
-    theirs = [Chunk(*(column[low : low + 50] for column in reference)) for low in range(0, 300, 50)]
+    parts = [target.rows(low, low + 37) for low in range(0, 203, 37)]
+    theirs = [reference.rows(low, low + 50) for low in range(0, 300, 50)]
     merged = [
         reduce(lambda a, b: a.merge(b), map(of(model), some)) for of, some in ((LabelledBy, theirs), (SeenBy, parts))
     ]
@@ -256,7 +256,7 @@ def test_another_class_mix_is_no_distance_and_a_shift_is(model, rng):
 
 def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):
     reference, target = blobs(rng, model, 3000), blobs(rng, model, 3000)
-    groups = [SeenBy(model)(Chunk(*(column[low : low + 600] for column in target))) for low in range(0, 3000, 600)]
+    groups = [SeenBy(model)(target.rows(low, low + 600)) for low in range(0, 3000, 600)]
     for one in without_labels(model, LabelledBy(model)(reference), groups):
         if one.head is not None and one.name not in ("t3a",):
             assert (one.head.scores(target.x).argmax(axis=1) == model.predict(target.x)).mean() > 0.9, one.name
