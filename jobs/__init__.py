@@ -33,6 +33,7 @@ COMMANDS = {
     "compare": Command(EXPLAIN, "Test models against each other on the same images."),
     "gap": Command(EXPLAIN, "Split the accuracy lost from one set to another into its causes."),
     "explain": Command(EXPLAIN, "Name what happened to the images of a set, and prove it on those of the reference."),
+    "gate": Command(EXPLAIN, "Stop a new model that is worse than the old one, on a set or in a class: exit code 1."),
     "repair": Command(EXPLAIN, "Win back what was lost on a new set: a repaired model, its price, how sure it is."),
     "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),

@@ -41,11 +41,13 @@ def main() -> None:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run one command: 0 when it did what was asked, 2 for a user's mistake, told in one sentence."""
+    """Run one command: 0 when it did what was asked, 1 where the answer is no, 2 for a user's mistake, told in one
+    sentence.
+    """
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
     try:
-        _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
+        code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(filter(None, (called(), _named(arguments))))
         return _complain(f"{' '.join(str(error).split())} See `{command} --help`.")
@@ -57,7 +59,7 @@ def execute(arguments: Sequence[str]) -> int:
         return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except GapscopeError as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _parser(arguments: Sequence[str]) -> App:
@@ -101,7 +103,7 @@ def _placeholder() -> None:
     """Stand for a command that was not named."""
 
 
-def _command(name: str) -> tuple[Callable[..., None], str]:
+def _command(name: str) -> tuple[Callable[..., int], str]:
     """The function that a command is, and its help."""
     run = JOBS[name]
     config_type = get_type_hints(run)["config"]
@@ -112,7 +114,7 @@ def _command(name: str) -> tuple[Callable[..., None], str]:
         everything: AllOption = False,
         as_json: JsonOption = False,
         _config: ConfigOption = None,
-    ) -> None:
+    ) -> int:
         from gapscope.jobs import terminal  # here, because drawing takes longer to import than `--help` may last
 
         result = run(options, terminal.progress())
@@ -120,6 +122,7 @@ def _command(name: str) -> tuple[Callable[..., None], str]:
             print(json.dumps(result.as_json(), allow_nan=False))
         else:
             terminal.show(result, everything=everything)
+        return result.exit_code
 
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
         command.__defaults__ = (config_type(),)

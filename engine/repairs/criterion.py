@@ -26,6 +26,8 @@ WIDTHS = (0.25, 1.0, 4.0)
 # near as the nearest, the simplest is taken. Both are of made shifts of digits and of CIFAR-10.
 LEAST, NOISE = 0.005, 1.0
 ALIKE, ALIKE_NOISE = 0.01, 0.5
+# Total variation between two class mixes that is no other mix, beside what chance gives k classes.
+SAME_MIX, CHANCE = 0.1, 0.4
 SUM_WEIGHT = 1e3
 
 
@@ -69,6 +71,17 @@ def _shares(among: Array, towards: Array) -> Array:
 def _kernel(one: Array, other: Array) -> Array:
     squares = cdist(one, other, "sqeuclidean")
     return sum(np.exp(-squares / width) for width in WIDTHS) / len(WIDTHS)
+
+
+def another_mix(before: Array, after: Array) -> float:
+    """How far apart the class shares of two sets of predictions are, ``(n, k)`` and ``(m, k)``; above 1 beyond chance.
+
+    Total variation; of two samples of one mix of k equal classes it is about ``0.4 sqrt(k (1/n + 1/m))``.
+    """
+    k = before.shape[1]
+    shares = [np.bincount(one.argmax(axis=1), minlength=k) / len(one) for one in (before, after)]
+    variation = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
+    return variation / (SAME_MIX + CHANCE * float(np.sqrt(k * (1 / len(before) + 1 / len(after)))))
 
 
 def nearest(distance: Mapping[str, float], rows: int, usual: str) -> str:

@@ -21,7 +21,7 @@ from gapscope.core.progress import Progress
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs import REPAIRS
-from gapscope.repairs.criterion import ROWS, Criterion, nearest
+from gapscope.repairs.criterion import ROWS, Criterion, another_mix, nearest
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.seen import Labelled, LabelledBy, Seen, SeenBy, prepared
 from gapscope.store import View
@@ -31,6 +31,7 @@ Array = np.ndarray
 NOTHING = "nothing"
 # Groups that are left out in turn.
 GROUPS = 5
+SHARES = "shares"
 # Repairs that are not chosen without labels: their scores are no probabilities of this model.
 NEEDS_LABELS = ("t3a",)
 
@@ -55,6 +56,9 @@ class Candidate:
         Target labels that were used.
     distance
         See `Criterion`; None where it is not known.
+    mix
+        Total variation between the shares of its predictions in the target and of the old head's in the reference, in
+        units of what may be chance; None where it is not known.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Candidate:
     seconds: float = 0.0
     labels: int = 0
     distance: float | None = None
+    mix: float | None = None
 
 
 def seen_of(model: Classifier, view: View, workers: Workers, progress: Progress) -> list[Seen]:
@@ -113,19 +118,28 @@ def with_distances(
     )
     known = first.y >= 0
     z = prepared(model, first.x[known])
-    criterion = Criterion(probabilities(model, model.rule, z), first.y[known])
+    before = probabilities(model, model.rule, z)
+    criterion = Criterion(before, first.y[known])
     if not criterion.is_known or len(rows.y) < 2:
         return list(candidates)
     theirs = prepared(model, rows.x)
-    return [
-        one if one.head is None else replace(one, distance=criterion.distance(probabilities(model, one.head, theirs)))
-        for one in candidates
-    ]
+
+    def measured(one: Candidate, head: Linear) -> Candidate:
+        after = probabilities(model, head, theirs)
+        return replace(one, distance=criterion.distance(after), mix=another_mix(before, after))
+
+    return [one if one.head is None else measured(one, one.head) for one in candidates]
 
 
 def chosen_without_labels(candidates: Sequence[Candidate], rows: int) -> str:
-    """The simplest repair that is about as near as the nearest, where that is nearer than none by more than chance."""
+    """The simplest repair that is about as near as the nearest, where that is nearer than none by more than chance.
+
+    An alignment presumes the class mix of the reference. Where predictions still have another one after it, the mix has
+    changed too, and the alignment has made up for it; then nothing is done.
+    """
     known = {one.name: one.distance for one in candidates if one.distance is not None and one.name not in NEEDS_LABELS}
     if not known:
         return NOTHING
-    return nearest(known, rows, NOTHING)
+    name = nearest(known, rows, NOTHING)
+    mix = next(one.mix for one in candidates if one.name == name)
+    return name if name == SHARES or mix is None or mix <= 1 else NOTHING

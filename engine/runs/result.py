@@ -34,6 +34,8 @@ class RunResult:
         The rows that ``--json`` prints, see `gapscope.schemas.results`.
     blocks
         The page of what the job found, the answer first.
+    exit_code
+        What the command ends with: 1 where it was asked a question and the answer is no.
     """
 
     job: str
@@ -41,6 +43,7 @@ class RunResult:
     seconds: float
     results: Sequence[Result] = ()
     blocks: Sequence[Block] = ()
+    exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""

@@ -198,3 +198,14 @@ def test_a_model_that_is_not_linear_is_refused(workspace):
     forest = gapscope.fit_incremental("toy", model=("knn",), workspace=str(workspace), report=False).run
     with pytest.raises(InputError, match="no linear model"):
         repair(workspace, forest, "dark")
+
+
+def test_a_gate_ends_with_one_where_the_new_model_is_worse_and_with_zero_where_it_is_not(workspace, model, dark):
+    sets = ["--target", "dark/test", "--workspace", str(workspace)]
+    old = Path(gapscope.predict(Path(model).name, dataset="dark", split="test", workspace=str(workspace)).run).name
+    new = Path(dark.run).name
+    assert cli.execute(["gate", new, new, *sets]) == 0
+    assert cli.execute(["gate", new, old, *sets]) == 1
+    assert cli.execute(["gate", new, "--target", "dark/test", "--workspace", str(workspace)]) == 2
+    pages = list((workspace / "runs").glob("gate-*/gate.md"))
+    assert any("is worse than" in page.read_text() for page in pages)

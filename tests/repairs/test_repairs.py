@@ -15,7 +15,7 @@ from gapscope.repairs import REPAIRS, WITH_LABELS
 from gapscope.repairs.by_class import PRIOR_ROWS
 from gapscope.repairs.criterion import WIDTHS, Criterion
 from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
-from gapscope.repairs.fit import Candidate, without_labels
+from gapscope.repairs.fit import Candidate, chosen_without_labels, without_labels
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.labelled import Rows, anchored_logistic, logistic, ridge
 from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
@@ -252,6 +252,14 @@ def test_another_class_mix_is_no_distance_and_a_shift_is(model, rng):
     shifted = shifted._replace(x=shifted.x * np.float32(0.2))
     assert abs(criterion.distance(model.probabilities(mixed.x))) < 0.003
     assert criterion.distance(model.probabilities(shifted.x)) > 0.02
+
+
+def test_an_alignment_of_a_set_with_another_class_mix_is_not_chosen():
+    head = Linear(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
+    common = {"head": head, "note": ""}
+    free = [Candidate("nothing", distance=0.2, mix=4.0, **common), Candidate("mean", distance=0.0, mix=3.0, **common)]
+    assert chosen_without_labels(free, 500) == "nothing"
+    assert chosen_without_labels([free[0], Candidate("mean", distance=0.0, mix=0.5, **common)], 500) == "mean"
 
 
 def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):

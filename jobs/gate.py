@@ -1,0 +1,85 @@
+"""`gate`: may a new model replace the old one? For continuous integration: exit code 1 where it is worse."""
+
+from dataclasses import asdict, dataclass, field, replace
+
+import pyarrow as pa
+
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import ModelNames, Name, Reference, Runs, Target, Workspace
+from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.runs.folder import opened
+from gapscope.runs.inputs import input_of_predictions, stem
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
+from gapscope.store.workspace import slug
+
+JOB = "gate"
+PAGE = "gate.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """Compare a new model with the old one on the same labelled images, and end with exit code 1 where it is worse.
+
+    The first run is the old model, the second the new one. Each set as a whole and each of its classes with 10 images
+    or more is one look: an exact McNemar test. Holm's correction over all looks keeps false alarms at 5 %. The table
+    also lies in the run as gate.md, for a comment on a change. --model names one model of runs that have several, or
+    the old and the new one.
+
+    python cli.py gate OLD-RUN NEW-RUN --reference cifar10/test --target night/test
+    """
+
+    runs: Runs = field(kw_only=False)
+    reference: Reference = ""
+    target: Target = ""
+    model: ModelNames = ()
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: GateConfig, progress: Progress = SILENT) -> RunResult:
+    """Test all looks, and say whether the new model passes."""
+    from gapscope.blocks import markdown  # here, because `--help` passes this module
+    from gapscope.evaluation.gate import looks
+    from gapscope.evaluation.gate_page import LOOKS, blocks, page
+
+    sets = [one for one in (config.reference, config.target) if one]
+    if len(config.runs) != 2:
+        raise InputError(f"gate compares an old run with a new one; {len(config.runs)} are named")
+    if not sets:
+        raise InputError("name the sets to compare on: --reference dataset/split, --target dataset/split, or both")
+    if len(config.model) > 2:
+        raise InputError("--model takes one name for both runs, or that of the old and that of the new model")
+    workspace = Location.of(config.workspace).absolute()
+    places = [find_run(workspace, one) for one in config.runs]
+    models = config.model if len(config.model) == 2 else (*config.model, *config.model) or ("", "")
+    name = slug(config.name or "-".join(stem(one) for one in places))
+    inputs = [input_of_predictions(one, str(one)) for one in places]
+    with opened(workspace, JOB, name, config, inputs) as made:
+        pairs = [tuple(_predictions(*one, set_name) for one in zip(places, models, strict=True)) for set_name in sets]
+        old, new = (_called(one, place) for one, place in zip(pairs[0], places, strict=True))
+        progress.say(f"comparing {new} with {old}")
+        with made.timed("test"):
+            found = looks(pairs)
+        made.write_table(f"{LOOKS}.parquet", pa.Table.from_pylist([asdict(one) for one in found]))
+        write_json(made.place / "about.json", {"old": old, "new": new})
+        (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old)))
+        done = made.finish([], page=page)
+    return replace(done, exit_code=int(any(one.is_worse for one in found)))
+
+
+def _predictions(place: Location, model: str, set_name: str) -> Predictions:
+    """What the only model of a run, or the one that is named, has predicted for a set."""
+    several = models_in(str(place))
+    chosen = model or (several[0] if len(several) == 1 else "")
+    dataset, _, split = set_name.rpartition("/")
+    if not dataset:
+        raise InputError(f"{set_name} names no split; write it as dataset/split")
+    return read_predictions(str(place), model=chosen, dataset=dataset, split=split)
+
+
+def _called(one: Predictions, place: Location) -> str:
+    return f"{one.model} of {place.name}"
