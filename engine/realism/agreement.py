@@ -5,6 +5,7 @@ the one head that was trained without it, which gives the accuracy to compare wi
 five heads' probabilities, of which none has seen it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,24 @@ class Agreement(NamedTuple):
                        class_name=name)  # fmt: skip
 
 
+def check_counts(counts: Array, names: Sequence[str]) -> None:
+    """Refuse ``counts : (classes,)`` real training rows of which no classifier could be trained to check new ones.
+
+    Raises
+    ------
+    InputError
+        Fewer than two classes have two rows.
+    """
+    enough = np.flatnonzero(counts > 1)
+    if len(enough) < 2:
+        who = f"only {names[enough[0]]}" if len(enough) else "none"
+        raise InputError(
+            "what is made is checked by a classifier of the real training rows or images, which needs two or more in "
+            f"each of two classes, and {who} of {len(names)} classes has them; add real ones of another class, or use "
+            "`fit-incremental --class-weight balanced`, which makes none"
+        )
+
+
 def agreement(
     real: Chunk, synthetic: View, workers: Workers, *, seed: int = 0, progress: Progress = SILENT
 ) -> Agreement:
@@ -73,8 +92,7 @@ def agreement(
     """
     names = list(synthetic.store.class_names)
     real = real.take(real.y >= 0)
-    if (np.bincount(real.y, minlength=len(names)) > 1).sum() < 2:
-        raise InputError("a classifier needs two real rows or more in each of two classes; give it more training rows")
+    check_counts(np.bincount(real.y, minlength=len(names)), names)
     fold = folds(real.y, seed)
     share, right = np.zeros(len(real.y)), np.zeros(len(real.y), bool)
     heads = []

@@ -13,6 +13,7 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.generators.balance import targets
 from gapscope.networks.frame import Frame, own_frame, peek
+from gapscope.realism.agreement import check_counts
 from gapscope.synthesis.request import Request
 
 
@@ -104,6 +105,7 @@ def training_images(request: Request, dataset: Dataset, progress: Progress) -> T
     usable = np.array([row for row in range(len(source.listing)) if row not in images.rejected], np.int64)
     rows = divide(source.listing, usable, request.validation, request.seed, name)
     counts = np.bincount(source.listing.labels[rows.train], minlength=len(source.listing.class_names))
+    check_counts(counts, source.listing.class_names)
     wanted = targets(counts, request.balance)
     if not wanted.any():
         raise InputError(

@@ -10,6 +10,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.generators.balance import targets
 from gapscope.generators.feature_generator import FeatureMethod
+from gapscope.realism.agreement import check_counts
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
 from gapscope.store.selected import rows_of
@@ -84,6 +85,7 @@ def training_rows(request: Request, dataset: str, method: FeatureMethod, workspa
     counts = np.bincount(label[label >= 0], minlength=len(store.class_names))
     if not counts.any():
         raise InputError(f"{store.name} has no labels, so no class of it can be given rows; extract it with --labels")
+    check_counts(counts, store.class_names)
     wanted, notes = _wanted(request.balance, method, counts, store)
     rows = int(counts[wanted > 0].sum())
     needed = method.memory(rows, store.dim, len(counts)) + 4 * store.dim * 2 * SHARDS * CHUNK_ROWS

@@ -1,7 +1,11 @@
-"""The benchmark of killed writers runs, and finds stores that are as if nobody had disturbed them."""
+"""The benchmarks of killed writers and of mistakes in files run, and find no store and no reader at fault."""
+
+import re
 
 import pytest
+from conftest import ROOT
 
+from benchmarks import mutations
 from benchmarks.reliability import measure
 
 
@@ -18,3 +22,27 @@ def test_stores_whose_writers_were_killed_two_at_a_time_are_the_undisturbed_ones
 @pytest.mark.slow
 def test_stores_survive_a_hundred_kills():
     check(measure(kills=100, images=400, rows=20_000))
+
+
+def mistakes_in(files):
+    for one in mutations.measure(files):
+        assert one.files == one.refused + one.read == files // 8, one
+        assert not one.faults, one
+
+
+def test_files_with_a_mistake_are_refused_in_a_sentence_or_read_as_before():
+    mistakes_in(240)
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_with_a_mistake():
+    mistakes_in(10_000)
+
+
+def test_the_page_says_how_each_of_its_figures_is_measured_again():
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    commands = re.findall(r"`(?:python|pytest) ([\w/.]+)", page)
+    assert len(commands) >= 6
+    assert all((ROOT / place).exists() for place in commands)
+    for kind in ("predictions, CSV", "features, CSV", "ids, CSV", "labels of images, CSV", "options, YAML"):
+        assert kind in page

@@ -224,7 +224,7 @@ def test_right_labels_are_confirmed_and_wrong_ones_are_not(rng, workers):
 
 def test_a_classifier_needs_two_classes(rng, workers):
     x, _ = sample(rng, 20)
-    with pytest.raises(InputError, match="two real rows or more in each of two classes"):
+    with pytest.raises(InputError, match="needs two or more in each of two classes, and only"):
         agreement(view_of(x).read(), view_of(x), workers)
 
 
