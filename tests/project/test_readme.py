@@ -64,7 +64,7 @@ def test_the_figures_of_the_readme_are_those_of_the_demo(demo):
     assert [before, after] == pytest.approx(accuracies, abs=0.6)  # two images of 360, for rounding on other machines
     gap = [100 * found["gap"][name] for name in ("value", "low", "high")]
     assert [fall, low, high] == pytest.approx(gap, abs=0.9)
-    assert float(re.search(r"novel X\), ([\d.]+) of", shown)[1]) == pytest.approx(
+    assert float(re.search(r"excluded\), ([\d.]+) of", shown)[1]) == pytest.approx(
         100 * found["gap_novel_x"]["value"], abs=0.9
     )
     regained = [100 * found["repair_coral"][name] for name in ("value", "low", "high")]
