@@ -1,5 +1,6 @@
 """Labels of some rows of a set: stored ones, or those of a file that a person has filled in."""
 
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,15 +25,15 @@ class LabelFile(NamedTuple):
 
 
 def read_label_file(place: str, class_names: tuple[str, ...]) -> LabelFile:
-    """The labels in a CSV, TSV, Parquet or JSON table with the columns sample_id and label; rows without a label
-    are left out.
+    """The labels in a CSV, TSV, Parquet or JSON table with the columns sample_id and label, or in what Label Studio
+    exports; rows without a label are left out.
 
     Raises
     ------
     InputError
         There is no such file, a column is missing, a class is unknown, an image occurs twice, or nothing has a label.
     """
-    table = read_rows(Location.of(place))
+    table = _of_label_studio(Location.of(place)) or read_rows(Location.of(place))
     for column in (ID, LABEL):
         if column not in table.column_names:
             raise InputError(
@@ -53,6 +54,22 @@ def read_label_file(place: str, class_names: tuple[str, ...]) -> LabelFile:
     if len(twice):
         raise InputError(f"{place} has several labels of the image with sample_id {twice[0]}; keep one")
     return LabelFile(ids[order], label[order])
+
+
+def _of_label_studio(place: Location) -> pa.Table | None:
+    """The table of tasks that Label Studio has exported with their annotations; None for another file."""
+    if not place.name.endswith(".json") or not place.exists():
+        return None
+    tasks = json.loads(place.read_text())
+    if not (isinstance(tasks, list) and tasks and all(isinstance(one, dict) and "annotations" in one for one in tasks)):
+        return None
+    return pa.Table.from_pylist([{ID: one["data"].get(ID), LABEL: _annotated(one)} for one in tasks])
+
+
+def _annotated(task: dict) -> str:
+    """The class that was chosen last; empty where none was."""
+    chosen = [result["value"].get("choices", []) for one in task["annotations"] for result in one.get("result", [])]
+    return str(chosen[-1][0]) if chosen and chosen[-1] else ""
 
 
 def _ids(table: pa.Table, place: str) -> list[int]:

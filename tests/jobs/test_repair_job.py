@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
@@ -209,3 +210,31 @@ def test_a_gate_ends_with_one_where_the_new_model_is_worse_and_with_zero_where_i
     assert cli.execute(["gate", new, "--target", "dark/test", "--workspace", str(workspace)]) == 2
     pages = list((workspace / "runs").glob("gate-*/gate.md"))
     assert any("is worse than" in page.read_text() for page in pages)
+
+
+def test_a_queue_is_filled_in_and_comes_back_as_labels(workspace, model, tmp_path):
+    rows = find_store(Location.of(str(workspace)), "dark", "test").view().read()
+    truth = dict(zip(rows.sample_id.tolist(), rows.y.tolist(), strict=True))
+    queues = {}
+    for by in ("fair", "doubt"):
+        made = gapscope.label_queue(model, target="dark/test", count=40, by=by, workspace=str(workspace), name=by)
+        queues[by] = pd.read_csv(Path(made.run) / "queue.csv")
+        assert len(set(queues[by]["sample_id"])) == 40
+    assert queues["doubt"]["confidence"].mean() < queues["fair"]["confidence"].mean()
+    names = json.loads((Path(model) / "model.json").read_text())["class_names"]
+    fair = queues["fair"].assign(label=[names[truth[one]] for one in queues["fair"]["sample_id"]])
+    fair.to_csv(tmp_path / "labels.csv", index=False)
+    assert (
+        chosen(repair(workspace, model, "dark", labels=str(tmp_path / "labels.csv"), name="queue"))["target_value"]
+        > 0.2
+    )
+    more = gapscope.label_queue(
+        model, target="dark/test", count=1200, labels=str(tmp_path / "labels.csv"), workspace=str(workspace)
+    )
+    left = pq.read_table(Path(more.run) / "queue.parquet")
+    assert len(left) == 1160
+    assert not set(left["sample_id"].to_pylist()) & set(fair["sample_id"])
+    tasks = json.loads((Path(more.run) / "label-studio.json").read_text())
+    answered = [task | {"annotations": [{"result": task["predictions"][0]["result"]}]} for task in tasks[:5]]
+    (tmp_path / "export.json").write_text(json.dumps(answered))
+    assert len(read_label_file(str(tmp_path / "export.json"), tuple(names)).label) == 5

@@ -1,0 +1,66 @@
+"""A queue of images to label as files: CSV and Parquet with an empty column to fill in, and tasks of Label Studio."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from gapscope.core.files import write_json
+from gapscope.repairs.queue import REASONS, By, Worth
+from gapscope.runs.folder import RunFolder
+from gapscope.store import EmbeddingStore, Piece
+from gapscope.store.selected import rows_of
+
+CSV, PARQUET, LABEL_STUDIO = "queue.csv", "queue.parquet", "label-studio.json"
+
+
+def table_of(worth: Worth, by: By, store: EmbeddingStore, class_names: Sequence[str]) -> pa.Table:
+    """A row for each image, first to be labelled first; `label` is to be filled in."""
+    path = _paths(store, worth.sample_id)
+    rows = [
+        {
+            "order": place,
+            "sample_id": int(one),
+            "image": path[int(one)],
+            "predicted": class_names[predicted],
+            "confidence": float(confidence),
+            "reason": REASONS[by].format(margin=margin),
+            "dataset": store.provenance.dataset,
+            "split": store.provenance.split,
+            "label": "",
+        }
+        for place, (one, predicted, confidence, margin) in enumerate(zip(*worth[2:], strict=True))
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def _paths(store: EmbeddingStore, sample_id: np.ndarray) -> dict[int, str]:
+    """The image of each sample id."""
+    ids = store.sample_ids()
+    kept = np.isin(ids, sample_id)
+    chosen = rows_of(store, kept, "")
+    return dict(zip(ids[kept].tolist(), chosen.paths(Piece(0, chosen.rows)), strict=True))
+
+
+def tasks_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Tasks of Label Studio with the model's prediction, for a template with a Choices tag ``choice`` of ``image``."""
+    return [
+        {
+            "data": {name: row[name] for name in ("image", "sample_id", "reason")},
+            "predictions": [{"result": [_choice(row["predicted"])], "score": row["confidence"]}],
+        }
+        for row in table.to_pylist()
+    ]
+
+
+def _choice(name: str) -> dict[str, Any]:
+    return {"from_name": "choice", "to_name": "image", "type": "choices", "value": {"choices": [name]}}
+
+
+def write(table: pa.Table, made: RunFolder) -> None:
+    """Write the queue in all three forms into the run."""
+    made.write_table(PARQUET, table)
+    (made.place / CSV).write_atomically(lambda file: pyarrow.csv.write_csv(table, file))
+    write_json(made.place / LABEL_STUDIO, tasks_of(table))

@@ -1,0 +1,83 @@
+"""`label-queue`: the images of a new set that are worth a label next, in order, as files to fill in."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import validators
+
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    DATA,
+    METHOD,
+    Backbone,
+    Cluster,
+    Labels,
+    ModelName,
+    Name,
+    Run,
+    Scheduler,
+    Seed,
+    Target,
+    Workers,
+    Workspace,
+    option,
+)
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.schemas.run import Input
+from gapscope.store.workspace import slug
+
+JOB = "label-queue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelQueueConfig:
+    """Write the images that are worth a label next, in order, with reasons, as CSV, Parquet and Label Studio JSON.
+
+    A fair sample by default; with `--by doubt` those that the model doubts most, the predicted classes in turn. The
+    labels come back by `repair --labels FILE`. Images in `--labels` have one already and are left out.
+
+    python cli.py label-queue fit-incremental-cifar10-softmax --target night/test --count 200
+    """
+
+    run: Run = field(kw_only=False)
+    target: Target
+    model: ModelName = ""
+    count: Annotated[int, option("How many images to label.", DATA, validator=validators.Number(gte=1))] = 100
+    by: Annotated[Literal["fair", "doubt"], option("A fair sample, or images that the model doubts.", METHOD)] = "fair"
+    labels: Labels = ""
+    backbone: Backbone = ""
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:
+    """Choose the images, and write the files."""
+    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
+    from gapscope.evaluation.stored import check_features
+    from gapscope.repairs.labels import read_label_file
+    from gapscope.repairs.queue import queue_of
+    from gapscope.repairs.queue_files import table_of, write
+    from gapscope.repairs.queue_page import page
+
+    workspace = Location.of(config.workspace).absolute()
+    folder = model_folder(workspace, config.run, config.model)
+    model = model_in(folder)
+    store = find_features(workspace, config.target, config.backbone or model.features.get("backbone", ""), "--target")
+    model = as_stored(model, store)
+    check_features(model, store)
+    labelled = read_label_file(config.labels, model.class_names).sample_id if config.labels else np.empty(0, np.int64)
+    name = slug(config.name or f"{folder.name}-{config.target}")
+    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), input_of(store)]
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        with made.timed("choose"):
+            worth = queue_of(model, store, config.count, config.by, labelled, workers, seed=config.seed)
+        write(table_of(worth, config.by, store, model.class_names), made)
+        return made.finish([], page=page)
