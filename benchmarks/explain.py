@@ -5,12 +5,12 @@ each recipe, and others of another kind. Every line is what `explain` says of on
 
     python -m benchmarks.explain ../shared/data --images 200
 
-Ten minutes on two cores. ``--recipes dark box`` measures some.
+About ten minutes on two cores. ``--recipes dark box`` measures some.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -155,11 +155,12 @@ class Bench:
         names = [f"{name} {row}" for row in order]
         return Sample(name, order, self.labels[rows][order], names, self.features(pixels)[order])
 
-    def explained(self, recipe: str) -> Analysis:
-        """What is said of the photographs after a recipe."""
+    def explained(self, recipe: str, names: Sequence[str] = ()) -> Analysis:
+        """What is said of the photographs after a recipe; `names` are the causes to choose from, all where empty."""
         change = RECIPES[recipe][0]
         target = self.sample(recipe, [change(one) for one in self.pixels[self.rest]], self.rest)
-        return analyse(self.of_reference, target, causes(), self.model)
+        known = {name: cause for name, cause in causes().items() if not names or name in names}
+        return analyse(self.of_reference, target, known, self.model)
 
 
 def line(recipe: str, found: Analysis) -> str:

@@ -1,6 +1,6 @@
 """What a run of `explain` has found, as blocks: the cause in words, its proof, the attributes that moved, images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gapscope.attributes import ATTRIBUTES as KNOWN
@@ -8,7 +8,7 @@ from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, span, upper
-from gapscope.causes.proof import INSEPARABLE
+from gapscope.causes.proof import INSEPARABLE, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, title
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
@@ -46,15 +46,22 @@ def headline(findings: Row) -> str:
         return f"No shift {between} beyond chance, so there is nothing to explain"
     cause = named(findings)
     if cause is None:
-        return f"No known cause explains the shift {between}: {_most(findings)}"
+        return _unproven(findings, between)
     what = "The cause of" if cause["complete"] else "The main known cause of"
     return f"{what} the shift {between} is {title(cause)}"
 
 
-def _most(findings: Row) -> str:
-    """How much the best of the known causes explains, and which it is."""
+def _unproven(findings: Row, between: str) -> str:
+    """How much the best of the known causes explains, or that the images are too few to say."""
     best = max(findings["proofs"], key=lambda one: one["explained"]["value"])
-    return f"at most {percent(max(best['explained']['value'], 0))} of it is explained, by {best['name']}"
+    value, low, high = (min(max(best["explained"][name], 0.0), 1.0) for name in ("value", "low", "high"))
+    if value < LEAST:
+        most = f"at most {percent(value)} of it is explained, by {best['name']}"
+        return f"No known cause explains the shift {between}: {most}"
+    return (
+        f"No cause of the shift {between} is proven by so few images: {best['name']} is nearest, and explains anything "
+        f"from {percent(low)} to {percent(high)} of it"
+    )
 
 
 def answer(run: Run, findings: Row) -> Answer:
@@ -62,7 +69,7 @@ def answer(run: Run, findings: Row) -> Answer:
     parts = {
         LOST: _lost(findings),
         BETWEEN: between_text(findings["model"] or "no model", *_sizes(findings)) if findings["model"] else "",
-        WHY: [*why(findings), *(f"{one.sentence}." for one in beyond_chance(attributes(run))[:NAMED])],
+        WHY: [*why(findings), *(f"{one.sentence}." for one in _telling(attributes(run)))],
         NEXT: _next(run, findings),
         SURE: _sure(findings),
     }
@@ -213,6 +220,14 @@ def _tried(run: Run) -> list[Block]:
 def attributes(run: Run) -> list[Moved]:
     """The attributes of the two sets, those that moved most first."""
     return [Moved(**row) for row in run.table(ATTRIBUTES)]
+
+
+def _telling(moved: Sequence[Moved]) -> list[Moved]:
+    """Those that moved most beyond chance, one of tones, colours, texture and files each: others of a kind go along."""
+    kinds: dict[str, Moved] = {}
+    for one in beyond_chance(moved):
+        kinds.setdefault(KNOWN.targets[one.name].partition(":")[0], one)
+    return list(kinds.values())[:NAMED]
 
 
 def attribute_blocks(run: Run) -> list[Block]:

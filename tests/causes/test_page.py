@@ -31,7 +31,7 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
     }
 
 
-def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None):
+def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=()):
     findings = {
         "reference": "a/test",
         "target": "b/test",
@@ -44,7 +44,8 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "accuracies": [measure(one) if one else None for one in accuracies],
         "proofs": list(proofs),
     }
-    place = write_run(folder, "explain", config=config, files={"explanation": findings})
+    tables = {"attributes": list(attributes)} if attributes else {}
+    place = write_run(folder, "explain", config=config, files={"explanation": findings}, tables=tables)
     return read_run(Location.of(place))
 
 
@@ -83,6 +84,13 @@ def test_below_half_no_cause_is_named_and_within_chance_nothing_is_explained(tmp
     assert "within chance" in parts["How sure"]
 
 
+def test_a_share_that_may_be_anything_proves_nothing(tmp_path):
+    best = proof("warm", named=False) | {"explained": {"value": 2.06, "low": -0.4, "high": 5.0}}
+    headline, parts = said(explanation(tmp_path / "run", best))
+    assert headline.endswith("warm is nearest, and explains anything from 0.0 % to 100.0 % of it")
+    assert "Why" not in parts
+
+
 def test_without_labels_the_accuracy_is_a_forecast(tmp_path):
     _, parts = said(explanation(tmp_path / "run", proof(), accuracies=(0.97, None)))
     assert "a forecast" in parts["Why"]
@@ -98,3 +106,14 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     assert "is night (less light" in cause.text
     other = read_run(Location.of(write_run(tmp_path / "gap-z", "gap", config=config | {"target": "d/test"})))
     assert with_cause(other, [], [answer]) == [answer]
+
+
+def test_one_attribute_of_a_kind_is_told_in_the_answer(tmp_path):
+    moved = {"reference": 100.0, "target": 50.0, "above": 0.1, "low": 0.05, "high": 0.15, "p": 1e-9}
+    names = ("luminance", "contrast", "noise", "warmth")
+    run = explanation(tmp_path / "run", proof(), attributes=[{"name": name, **moved} for name in names])
+    why = said(run)[1]["Why"]
+    assert "darker than 90.0 % of the reference" in why
+    assert "less noisy" in why
+    assert "cooler" in why
+    assert "contrast" not in why
