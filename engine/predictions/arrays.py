@@ -115,4 +115,4 @@ def read_labels_of_rows(place: Location) -> pa.ChunkedArray:
         result = np.array(words, np.int64 if whole else str)
     if result.ndim != 1 or result.dtype.kind not in "iufU":
         raise InputError(f"{place} must hold one class for each row, it holds {result.dtype} {result.shape}")
-    return pa.chunked_array([pa.array(result)])
+    return pa.chunked_array([pa.array(result.tolist())])  # from an array, pyarrow would load pandas
