@@ -35,6 +35,7 @@ COMMANDS = {
     "explain": Command(EXPLAIN, "Name what happened to the images of a set, and prove it on those of the reference."),
     "gate": Command(EXPLAIN, "Stop a new model that is worse than the old one, on a set or in a class: exit code 1."),
     "repair": Command(EXPLAIN, "Win back what was lost on a new set: a repaired model, its price, how sure it is."),
+    "budget": Command(EXPLAIN, "Say what labels of a new set buy: certainty about the accuracy, and points."),
     "label-queue": Command(EXPLAIN, "List the images that are worth a label next, as files to fill in."),
     "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),

@@ -57,6 +57,9 @@ _LABELS = option(
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
 Labels: TypeAlias = Annotated[str, _LABELS]
 LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
+LabelRows: TypeAlias = Annotated[
+    int, option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=_NOT_NEGATIVE)
+]
 LabelColumn: TypeAlias = Annotated[
     str, option("Name of the column of labels; found when its name is a usual one, such as label or class.", DATA)
 ]

@@ -1,18 +1,15 @@
 """`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from cyclopts import validators
 
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
-    DATA,
     Backbone,
     Cluster,
+    LabelRows,
     Labels,
     ModelName,
     Name,
@@ -25,7 +22,6 @@ from gapscope.jobs.options import (
     Workspace,
     WriteReport,
     data_root,
-    option,
 )
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
@@ -61,10 +57,7 @@ class RepairConfig:
     reference: Reference = ""
     model: ModelName = ""
     labels: Labels = ""
-    label_rows: Annotated[
-        int,
-        option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=validators.Number(gte=0)),
-    ] = 0
+    label_rows: LabelRows = 0
     backbone: Backbone = ""
     seed: Seed = 0
     scheduler: Scheduler = None

@@ -122,7 +122,7 @@ def repaired(
         choice = Choice(candidates, chosen_without_labels(candidates, min(fitted.rows, ROWS)), np.empty(0, int), {})
     if labels.are_used:
         with made.timed("fit to labels"):
-            choice = _with_labels(choice, _labelled(labels, sets, fitted, workers), model, seed)
+            choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, seed)
     with made.timed("judge"):
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
         won, price = (
@@ -173,7 +173,8 @@ def _divided(target: View) -> tuple[View, View]:
     return target.store.view(target.start, cut), judged
 
 
-def _labelled(labels: LabelsUsed, sets: Sets, fitted: View, workers: Workers) -> Chunk:
+def labelled_rows(labels: LabelsUsed, sets: Sets, fitted: View, workers: Workers) -> Chunk:
+    """The target rows whose labels may be used, with them."""
     if labels.file:
         read = read_label_file(labels.file, tuple(sets.model.class_names))
         return rows_with_labels(sets.views[1], read, workers)

@@ -16,6 +16,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.jobs import command_line as cli
 from gapscope.predictions import read_predictions
+from gapscope.repairs.budget import half_widths
 from gapscope.repairs.labels import read_label_file
 from gapscope.store.workspace import find_store
 
@@ -238,3 +239,26 @@ def test_a_queue_is_filled_in_and_comes_back_as_labels(workspace, model, tmp_pat
     answered = [task | {"annotations": [{"result": task["predictions"][0]["result"]}]} for task in tasks[:5]]
     (tmp_path / "export.json").write_text(json.dumps(answered))
     assert len(read_label_file(str(tmp_path / "export.json"), tuple(names)).label) == 5
+
+
+def test_a_budget_says_what_labels_buy(workspace, model):
+    options = {"reference": "toy/val", "workspace": str(workspace)}
+    result = gapscope.budget(model, target="dark/test", label_rows=400, **options)
+    rows = pq.read_table(Path(result.run) / "budget.parquet").to_pylist()
+    assert rows[0]["gain"] > 0.2
+    ten, hundred, thousand = (next(row for row in rows if row["labels"] == one) for one in (10, 100, 1000))
+    assert hundred["plain"] == pytest.approx(ten["plain"] / np.sqrt(10))
+    assert hundred["stratified"] <= hundred["plain"]
+    assert hundred["gain"] > 0.2
+    assert thousand["draws"] == 0
+    with pytest.raises(InputError, match="name a pilot"):
+        gapscope.budget(model, target="dark/test", **options)
+
+
+def test_the_half_width_of_a_measurement_holds_what_draws_give(rng):
+    confidence = rng.random(20_000)
+    correct = rng.random(20_000) < confidence
+    plain, stratified = half_widths(correct[:2000], confidence[:2000], 100)
+    means = np.array([correct[rng.integers(0, 20_000, 100)].mean() for _ in range(400)])
+    assert 0.9 <= (np.abs(means - correct.mean()) <= plain).mean() <= 0.99
+    assert stratified < 0.9 * plain

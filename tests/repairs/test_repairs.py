@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from gapscope.core.chunk import Chunk
+from gapscope.core.progress import SILENT
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.remedies import REMEDIES as REMEDIES_OF_GAP
@@ -17,6 +18,7 @@ from gapscope.repairs.criterion import WIDTHS, Criterion
 from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
 from gapscope.repairs.fit import Candidate, chosen_without_labels, without_labels
 from gapscope.repairs.fitted import Old
+from gapscope.repairs.judge import gains
 from gapscope.repairs.labelled import Rows, anchored_logistic, logistic, ridge
 from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
 from gapscope.repairs.shares import likeliest
@@ -272,3 +274,21 @@ def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):
 
 def test_every_repair_has_its_words():
     assert set(WORDS) == {*REPAIRS, *WITH_LABELS}
+
+
+def test_the_interval_of_a_gain_holds_the_gain_on_fresh_rows(model, rng):
+    """In 90 % of draws or more, for the head that was judged and for one that is fitted to other rows."""
+    reference = LabelledBy(model)(blobs(rng, model, 1500))
+    fresh = moved(blobs(rng, model, 20_000))
+    before = (model.predict(fresh.x) == fresh.y).mean()
+    held = []
+    with connect(threads=1) as workers:
+        for _ in range(60):
+            seen, rows = moved(blobs(rng, model, 150)), moved(blobs(rng, model, 300))
+            groups = [SeenBy(model)(seen.rows(low, low + 30)) for low in range(0, 150, 30)]
+            free = [one for one in without_labels(model, reference, groups) if one.name in ("nothing", "scale")]
+            view = ArrayStore(rows.x, rows.y, list(NAMES)).view()
+            found = gains(model, free, view, workers, SILENT, seed=0, without=np.empty(0, int))["scale"]
+            truth = (free[1].head.scores(fresh.x).argmax(axis=1) == fresh.y).mean() - before
+            held.append(found.low <= truth <= found.high)
+    assert 0.9 <= np.mean(held)

@@ -1,0 +1,52 @@
+"""The page of a budget: what n labels buy, in certainty and in points."""
+
+from gapscope.blocks import Answer, Block, Table, estimate
+from gapscope.blocks.formats import counted, points, signed
+from gapscope.runs.run import Row, Run
+
+MEASURE, REGAIN, SURE = "To measure", "To regain", "How sure"
+
+
+def page(run: Run) -> list[Block]:
+    """What a run of `budget` has found."""
+    rows, about = run.table("budget"), run.json("about")
+    free, spent = rows[0], rows[1:]
+    regained = [row for row in spent if row["draws"]]
+    parts = {
+        MEASURE: f"{counted(spent[2]['labels'], 'label')} give the accuracy to {points(spent[2]['plain'])} each way, "
+        f"{points(spent[2]['stratified'])} when drawn by confidence.",
+        REGAIN: [_regained(free, regained), _hurts(free, regained)],
+        SURE: f"From a pilot of {counted(about['pilot'], 'labelled row')}: intervals of gains hold 95 % of draws of so "
+        "many labels, and sizes beyond the pilot have none.",
+    }
+    return [Answer.of(f"What labels of {about['target']} buy", parts), _table(rows)]
+
+
+def _regained(free: Row, rows: list[Row]) -> str:
+    none = f"Without labels {signed(free['gain'])} points"
+    if not rows:
+        return f"{none}; the pilot is too small to say what labels add."
+    best = max(rows, key=lambda row: row["gain"])
+    return f"{none}; with {best['labels']:,} labels {signed(best['gain'])}."
+
+
+def _hurts(free: Row, rows: list[Row]) -> str:
+    """Whether a number of labels gives less than none, in most draws."""
+    worse = [row for row in rows if row["high"] < free["gain"]]
+    return f"{counted(worse[-1]['labels'], 'label')} or fewer hurt: they give less than none." if worse else ""
+
+
+def _table(rows: list[Row]) -> Table:
+    columns = {"labels": "count", "accuracy known to": "share", "drawn by confidence": "share"}
+    columns |= {"points regained": "change", "draws": "count"}
+    cells = [
+        [
+            row["labels"],
+            estimate(row["plain"]),
+            estimate(row["stratified"]),
+            estimate(row["gain"], row["low"], row["high"]),
+            row["draws"],
+        ]
+        for row in rows
+    ]
+    return Table("What labels buy, with 95 % intervals", columns, cells, headline=True, whole=True)

@@ -1,0 +1,103 @@
+"""`budget`: what labels of a new set buy, in certainty about the accuracy and in points that come back."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.jobs.options import (
+    Backbone,
+    Cluster,
+    LabelRows,
+    Labels,
+    ModelName,
+    Name,
+    Reference,
+    Run,
+    Scheduler,
+    Seed,
+    Target,
+    Workers,
+    Workspace,
+)
+from gapscope.runs.connection import connected
+from gapscope.runs.folder import input_of, opened
+from gapscope.runs.result import RunResult
+from gapscope.schemas.run import Input
+from gapscope.store.comparable import check_comparable
+from gapscope.store.workspace import slug
+
+JOB = "budget"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetConfig:
+    """Say what n labels of a new set buy: how well they measure the accuracy, and how many points they win back.
+
+    From a pilot of labelled rows (stored labels, or a file): the width of the interval of n labels, plain and drawn by
+    the model's confidence; and what heads fitted to n of them gain on the rest, beside the best that no label gives.
+
+    python cli.py budget fit-incremental-cifar10-softmax --reference cifar10/test --target night/test --label-rows 500
+    """
+
+    run: Run = field(kw_only=False)
+    target: Target
+    reference: Reference
+    model: ModelName = ""
+    labels: Labels = ""
+    label_rows: LabelRows = 0
+    backbone: Backbone = ""
+    seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
+    """Fit to draws of the pilot, and write the curves."""
+    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
+    from gapscope.evaluation.stored import check_features, classes_of
+    from gapscope.repairs import budget
+    from gapscope.repairs.budget_page import page
+    from gapscope.repairs.criterion import ROWS
+    from gapscope.repairs.fit import chosen_without_labels, known_of, seen_of, with_distances, without_labels
+    from gapscope.repairs.labelled import Rows
+    from gapscope.repairs.run import LabelsUsed, Sets, labelled_rows
+    from gapscope.repairs.seen import prepared
+
+    if bool(config.labels) == bool(config.label_rows):
+        raise InputError("name a pilot of labels: --labels FILE, or --label-rows for so many stored ones")
+    workspace = Location.of(config.workspace).absolute()
+    folder = model_folder(workspace, config.run, config.model)
+    model = model_in(folder)
+    backbone = config.backbone or model.features.get("backbone", "")
+    named = ((config.reference, "--reference"), (config.target, "--target"))
+    reference, target = (find_features(workspace, one, backbone, option) for one, option in named)
+    model = as_stored(model, reference)
+    for store in (reference, target):
+        check_features(model, store)
+    check_comparable(reference, target)
+    sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
+    name = slug(config.name or f"{folder.name}-{config.target}")
+    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))]
+    inputs += map(input_of, (reference, target))
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+        with made.timed("fit"):
+            seen = seen_of(model, sets.views[1], workers, progress)
+            free = without_labels(model, known_of(model, sets.views[0], workers, progress), seen)
+            free = with_distances(model, free, *sets.views)
+            chosen = chosen_without_labels(free, min(target.rows, ROWS))
+            head = next(one.head for one in free if one.name == chosen)
+        with made.timed("draw"):
+            chunk = labelled_rows(LabelsUsed(config.labels, config.label_rows), sets, sets.views[1], workers)
+            rows, confidence = Rows(prepared(model, chunk.x), chunk.y), model.probabilities(chunk.x).max(axis=1)
+            names = model.class_names
+            spent = budget.budget(model.rule, head, model.temperature, rows, confidence, names, seed=config.seed)
+        made.write_table("budget.parquet", pa.Table.from_pylist([one._asdict() for one in spent]))
+        write_json(made.place / "about.json", {"target": target.name, "pilot": len(rows.y), "chosen": chosen})
+        return made.finish([], page=page)

@@ -1,0 +1,36 @@
+"""docs/remedies.md is what its benchmark has measured, and the benchmark's choice is that of `repair`."""
+
+import json
+
+import numpy as np
+from conftest import ROOT
+
+from benchmarks.repairs import MIXES, RESULTS, page, quality, trial
+from gapscope.core.chunk import Chunk
+from gapscope.probes.model import Classifier
+from gapscope.probes.rules.linear import Linear
+
+
+def test_the_page_is_made_of_the_results():
+    assert (ROOT / "docs/remedies.md").read_text() == page(json.loads(RESULTS.read_text()))
+
+
+def test_the_choice_without_labels_rarely_loses():
+    rows = json.loads(RESULTS.read_text())
+    assert quality(rows)["no_loss"] >= 0.95
+    assert quality([row for row in rows if row["mix"] == MIXES[0]])["gain"] > 0.03
+
+
+def test_a_trial_repairs_a_made_shift(rng):
+    centres = rng.standard_normal((3, 8)) * 2
+    bias = (-0.5 * (centres**2).sum(axis=1)).astype(np.float32)
+    model = Classifier("lda", Linear(centres.astype(np.float32), bias), class_names=("a", "b", "c"))
+
+    def rows(n, factor=1.0, shift=0.0):
+        y = rng.integers(0, 3, n)
+        x = factor * (centres[y] + rng.standard_normal((n, 8))) + shift
+        return Chunk(np.arange(n), x.astype(np.float32), y.astype(np.int32))
+
+    middle = centres.mean(axis=0)
+    result = trial(model, rows(600), rows(300, 0.2, middle), rows(300, 0.2, middle))
+    assert result["accuracy"][result["chosen"]] >= result["accuracy"]["nothing"]
