@@ -95,6 +95,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         results, bars, notes = [], [], chosen.choice.notes(names)
         for one in parts:
             place = {"model": one.model, "dataset": one.dataset, "split": one.split}
+            progress.say(f"reading {source}")
             result, said = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )

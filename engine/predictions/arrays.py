@@ -115,10 +115,4 @@ def read_labels_of_rows(place: Location) -> pa.ChunkedArray:
         result = np.array(words, np.int64 if whole else str)
     if result.ndim != 1 or result.dtype.kind not in "iufU":
         raise InputError(f"{place} must hold one class for each row, it holds {result.dtype} {result.shape}")
-    return pa.chunked_array([pa.array(result) if result.dtype.kind == "U" else _numbers(result)])
-
-
-def _numbers(values: np.ndarray) -> pa.Array:
-    """``values : (n,)`` as they lie in memory; `pa.array` would load pandas, which takes as long as all else."""
-    whole = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(whole.dtype), len(whole), [None, pa.py_buffer(whole)])
+    return pa.chunked_array([pa.array(result)])
