@@ -41,7 +41,7 @@ class RepairConfig:
     """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
 
     Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
-    target's rows, at most 20,000 of which are kept to judge by; heads with labels are anchored on the old head. One is
+    target's rows, 100,000 at most; 20,000 of the others judge; heads with labels are anchored on the old head. One is
     chosen, often none: without labels by a distance between predictions that no change of class shares moves, with
     labels by cross-fitting. Rows that a repair was fitted to are not those it is judged on. Each has its price: points
     on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge, lda, nearest-mean, or the

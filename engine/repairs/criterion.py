@@ -12,10 +12,10 @@ shift": class shares by kernel mean matching.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.spatial.distance import cdist
 
 Array = np.ndarray
 # Rows of each set that are looked at, at most: distances cost the square of them.
@@ -43,16 +43,20 @@ class Criterion:
         """Whether two classes or more have two rows or more, without which there is nothing to compare with."""
         return int((np.bincount(self.y) > 1).sum()) > 1 if len(self.y) else False
 
-    def distance(self, q: Array) -> float:
-        """Of rows with probabilities ``q : (m, k)``, m at least 2; about 0 where they are like the reference's."""
+    @cached_property
+    def _classes(self) -> tuple[Array, Array]:
+        """Which row is of which class that has two or more, ``(n, c)``; the mean kernel between and within classes."""
         count = np.bincount(self.y, minlength=self.p.shape[1])
         present = np.flatnonzero(count > 1)
-        member = (self.y[:, None] == present).astype(float)
-        count = count[present]
+        member, count = (self.y[:, None] == present).astype(float), count[present]
         own = _kernel(self.p, self.p)
         np.fill_diagonal(own, 0)
-        among = member.T @ own @ member / (np.outer(count, count) - np.diag(count))
-        towards = (member.T @ _kernel(self.p, q)).mean(axis=1) / count
+        return member, member.T @ own @ member / (np.outer(count, count) - np.diag(count))
+
+    def distance(self, q: Array) -> float:
+        """Of rows with probabilities ``q : (m, k)``, m at least 2; about 0 where they are like the reference's."""
+        member, among = self._classes
+        towards = (member.T @ _kernel(self.p, q)).mean(axis=1) / member.sum(axis=0)
         theirs = _kernel(q, q)
         within = (theirs.sum() - np.trace(theirs)) / (len(q) * (len(q) - 1))
         share = _shares(among, towards)
@@ -69,7 +73,7 @@ def _shares(among: Array, towards: Array) -> Array:
 
 
 def _kernel(one: Array, other: Array) -> Array:
-    squares = cdist(one, other, "sqeuclidean")
+    squares = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1) - 2 * one @ other.T
     return sum(np.exp(-squares / width) for width in WIDTHS) / len(WIDTHS)
 
 

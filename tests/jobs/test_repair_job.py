@@ -262,3 +262,11 @@ def test_the_half_width_of_a_measurement_holds_what_draws_give(rng):
     means = np.array([correct[rng.integers(0, 20_000, 100)].mean() for _ in range(400)])
     assert 0.9 <= (np.abs(means - correct.mean()) <= plain).mean() <= 0.99
     assert stratified < 0.9 * plain
+
+
+def test_of_a_large_target_so_many_rows_are_fitted_to_and_others_judge(workspace, model, monkeypatch):
+    monkeypatch.setattr("gapscope.repairs.run.FITTED_ROWS", 200)
+    monkeypatch.setattr("gapscope.repairs.run.JUDGED_ROWS", 300)
+    result = repair(workspace, model, "dark", name="large")
+    assert pq.read_table(Path(result.run) / "fitted-on.parquet").num_rows == 200
+    assert chosen(result)["target_n"] == 300
