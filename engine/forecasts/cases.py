@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gapscope.forecasts.forecast import Forecast, ForecastOptions, Truth, backtested, forecasts, truth
-from gapscope.forecasts.recommended import Learnt, Recommendation, recommend
+from gapscope.forecasts.recommended import LearnedErrors, Recommendation, recommend
 from gapscope.forecasts.scored import Scored
 from gapscope.runs.result import finite
 from gapscope.schemas.results import Result
@@ -48,7 +48,7 @@ class Case(NamedTuple):
         place: tuple[str, str],
         methods: Sequence[str],
         options: ForecastOptions,
-        learnt: Learnt | None,
+        learnt: LearnedErrors | None,
     ) -> "Case":
         """The forecasts of `methods` for `target`, which results call ``place = (dataset, split)``, and the one that is
         recommended by what was `learnt` of shifts of the reference.

@@ -7,7 +7,7 @@ import numpy as np
 
 from gapscope.core.progress import Progress
 from gapscope.forecasts.made_shifts import FEWEST, MOST, MadeShift, feature_changes, shifts_of_rows
-from gapscope.forecasts.recommended import Learnt, learn
+from gapscope.forecasts.recommended import LearnedErrors, learn
 from gapscope.forecasts.scored import Panel, Scored, score
 from gapscope.forecasts.strangeness import Strangeness
 from gapscope.store import Changed, View
@@ -15,7 +15,7 @@ from gapscope.stream import Workers
 from gapscope.summaries import Moments
 
 
-def learnt_from_rows(known: Sequence[Scored], seed: int) -> list[Learnt | None]:
+def learnt_from_rows(known: Sequence[Scored], seed: int) -> list[LearnedErrors | None]:
     """For each model what shifts of the reference's rows teach; None of fewer than 200 rows."""
     return [learn(shifts_of_rows(one, seed)) if one.n >= FEWEST else None for one in known]
 
@@ -30,7 +30,7 @@ def learnt_from_features(
     progress: Progress,
     *,
     seed: int,
-) -> list[Learnt | None]:
+) -> list[LearnedErrors | None]:
     """The same from shifts of rows and of features; reads 2,000 rows of the reference's second half for each."""
     half = reference.start + (reference.rows + 1) // 2
     view = View(reference.store, half, min(reference.stop, half + min(MOST, reference.rows // 4)))

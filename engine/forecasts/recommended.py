@@ -53,7 +53,7 @@ class Recommendation(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class LearnedErrors:
     """What made shifts teach of the loss of accuracy.
 
     Attributes
@@ -77,7 +77,7 @@ class Learnt:
     kinds: int
 
 
-def learn(made: Iterable[MadeShift]) -> Learnt | None:
+def learn(made: Iterable[MadeShift]) -> LearnedErrors | None:
     """What the made shifts teach; None where there are no signs, or fewer than three kinds."""
     kinds, signs, losses, errors = [], [], [], []
     for kind, source, target in made:
@@ -95,7 +95,9 @@ def learn(made: Iterable[MadeShift]) -> Learnt | None:
     tail = (1 - HELD) / 2
     low, high = (_weighted_quantile(ratio, each, level) for level in (tail, 1 - tail))
     weights = _weights(table, loss, each)
-    return Learnt(names, weights, np.abs(table).max(axis=0), min(low, 0.0), max(high, 0.0), len(loss), len(set(kinds)))
+    return LearnedErrors(
+        names, weights, np.abs(table).max(axis=0), min(low, 0.0), max(high, 0.0), len(loss), len(set(kinds))
+    )
 
 
 def _each_kind_alike(kind: Array) -> Array:
@@ -134,7 +136,7 @@ def _weighted_quantile(values: Array, weight: Array, level: float) -> float:
     return float(values[order][min(np.searchsorted(reached, level * reached[-1]), len(values) - 1)])
 
 
-def recommend(source: Scored, target: Scored, learnt: Learnt | None) -> Recommendation:
+def recommend(source: Scored, target: Scored, learnt: LearnedErrors | None) -> Recommendation:
     """The forecast for a target without labels, by what was `learnt` of the reference."""
     if learnt is None:
         return Recommendation(None, None, None, "too few labelled rows or signs to make shifts of the reference", 0, 0)
