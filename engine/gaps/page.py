@@ -88,7 +88,7 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
         LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
         BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
         WHY: [_cause_text(account), _classes_text(run, account), _pair_text(run)] if sure else [],
-        NEXT: [*_remedies_text(run), _advice(account)] if sure else nothing,
+        NEXT: [*_remedies_text(run), _advice(account), _commands_text(run, account)] if sure else nothing,
         SURE: _certainty(account, sure=sure),
     }
     return Answer.of(headline(account), parts)
@@ -189,6 +189,17 @@ def _advice(account: Mapping[str, Any]) -> str:
     if largest["name"] == "common_drop" and is_unequal(account):
         return ADVICE["class_drop"]
     return ADVICE.get(largest["name"], "")
+
+
+def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
+    """What says more and what does it; nothing for files of predictions, which have no features."""
+    explained = run.manifest.config.get("run")
+    if not explained or account["gap"]["value"] <= 0:
+        return ""
+    model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
+    words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
+    repair, explain = (run.command(job, *words, about=explained) for job in ("repair", "explain"))
+    return f"A repaired model: {repair}. What happened to the images, where there are some: {explain}."
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:

@@ -87,12 +87,12 @@ class Run:
         names = (self.place / FIGURES).names()
         return [name.removesuffix(".png") for name in names if name.endswith(".png")]
 
-    def command(self, job: str, *words: str) -> str:
-        """A command about this run, between backticks, for a sentence."""
+    def command(self, job: str, *words: str, about: str = "") -> str:
+        """A command about this run, or the one that it is `about`, between backticks, for a sentence."""
         workspace = str(self.manifest.config.get("workspace", "workspace"))
         is_inside = Location.of(workspace).absolute() / RUNS / self.name == self.place
         options = ["--workspace", workspace] if is_inside and workspace != "workspace" else []
-        named = self.name if is_inside else str(self.place)
+        named = about or (self.name if is_inside else str(self.place))
         return f"`{shlex.join([*called().split(), job, named, *words, *options])}`"
 
     def picture(self, name: str) -> bytes:

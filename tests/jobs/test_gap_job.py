@@ -108,6 +108,8 @@ def test_what_a_moved_set_loses_re_centring_wins_back(shifted):
     assert found["repair_mean"] > 0.8 * found["gap"]
     do = dict(shifted.blocks[0].parts)["What to do"]
     assert "without labels this regains" in do
+    assert "gapscope repair " in do
+    assert "gapscope explain " in do
 
 
 def test_changed_labels_are_other_answers_to_the_same_inputs(workspace, model):
