@@ -62,8 +62,9 @@ def _price(row: Row, about: dict[str, Any]) -> str:
     if row["reference_value"] is None:
         return f"{upper(labels)}, {minutes}; {about['reference']} has no labels, so what it costs there is unknown."
     value, low, high = (row[f"reference_{name}"] for name in ("value", "low", "high"))
-    interval = in_brackets(f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}")
-    change = f"{points(value)} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"
+    low, high = (low, high) if value > 0 else (-high, -low)  # of what is less, as its number
+    interval = in_brackets(f"95 % interval {100 * low:.1f} to {100 * high:.1f}")
+    change = f"{points(abs(value))} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"
     return f"{upper(change)} on {about['reference']}; {labels}; {minutes}."
 
 

@@ -118,14 +118,14 @@ def test_prior_never_harms_beyond_noise_where_classes_were_resampled(model, blob
     assert found["prior"].regained >= 0 or found["prior"].p > 0.01
 
 
-def test_identical_sets_regain_nothing_at_all(model, blobs, workers):
+def test_identical_sets_regain_nothing(model, blobs, workers):
     one = blobs(800)
     found = trials(model, one, one, workers)
     for name in REMEDIES:
         assert found[name].regained == 0
         assert found[name].p == 1
-        assert (found[name].low, found[name].high) == (0, 0)
-        assert "every prediction stays correct or wrong as it was" in found[name].sentence
+        assert found[name].low <= 0 <= found[name].high  # other samples of the same population would fit it otherwise
+        assert nothing(found[name])
     assert nothing(found["oracle"])
 
 
