@@ -120,7 +120,7 @@ def part_table(joint: Joint, synthetic: np.ndarray, real: int, made: int) -> pa.
     paths = np.empty(len(synthetic), object)
     for store, first, mine in ((joint.real, real, ~synthetic), (joint.made, made, synthetic)):
         piece = Piece(first, first + int(mine.sum()))
-        sample_id[mine], x[mine], label[mine] = store.read(piece)
+        sample_id[mine], x[mine], label[mine], _ = store.read(piece)
         paths[mine] = store.paths(piece)
     columns = [pa.array(sample_id), pa.array(paths.tolist(), pa.string()), pa.array(label)]
     columns += [embedding_column(x, provenance.dtype), pa.array(synthetic)]
