@@ -199,7 +199,7 @@ def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
     model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
     words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
     repair, explain = (run.command(job, *words, about=explained) for job in ("repair", "explain"))
-    return f"A repaired model: {repair}. What happened to the images, where there are some: {explain}."
+    return f"Repair it, if it is linear: {repair}. What happened to the images, where there are some: {explain}."
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:

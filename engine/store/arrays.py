@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapscope.core.chunk import Chunk
+from gapscope.store.over import Over
 from gapscope.store.plan import Piece
-from gapscope.store.rows import Rows, View
+from gapscope.store.rows import View
 from gapscope.store.weighted import Weighted
 
 
@@ -61,36 +62,10 @@ class ArrayStore:
 
 
 @dataclass(frozen=True)
-class Changed:
+class Changed(Over):
     """A store whose rows pass through `change` as they are read; picklable if `change` is."""
 
-    store: Rows
     change: Callable[[np.ndarray], np.ndarray]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.store.rows
-
-    @property
-    def dim(self) -> int:
-        """Number of features."""
-        return self.store.dim
-
-    @property
-    def name(self) -> str:
-        """The store's own."""
-        return self.store.name
-
-    @property
-    def class_names(self) -> list[str]:
-        """The store's own."""
-        return self.store.class_names
-
-    @property
-    def unseen(self) -> int | None:
-        """The store's own."""
-        return self.store.unseen
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, changed."""

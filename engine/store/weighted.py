@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapscope.core.chunk import Chunk
+from gapscope.store.over import Over
 from gapscope.store.plan import Piece
-from gapscope.store.rows import Rows, View
+from gapscope.store.rows import View
 
 
 @dataclass(frozen=True, eq=False)
-class Weighted:
+class Weighted(Over):
     """The rows of `store`, each counting as so many; one that counts as none is without a label.
 
     Attributes
@@ -21,34 +22,8 @@ class Weighted:
         What each row counts as besides, by its number; None for one.
     """
 
-    store: Rows
     by_class: np.ndarray
     by_row: np.ndarray | None = None
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.store.rows
-
-    @property
-    def dim(self) -> int:
-        """Number of features."""
-        return self.store.dim
-
-    @property
-    def name(self) -> str:
-        """The store's own."""
-        return self.store.name
-
-    @property
-    def class_names(self) -> list[str]:
-        """The store's own."""
-        return self.store.class_names
-
-    @property
-    def unseen(self) -> int | None:
-        """The store's own."""
-        return self.store.unseen
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece` with their weights; a row without a label counts as one that is not there."""
