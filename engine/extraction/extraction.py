@@ -27,7 +27,7 @@ from gapscope.extraction.changes import (
     suspects_of,
 )
 from gapscope.extraction.job import Extraction, of_images, provenance_of
-from gapscope.extraction.plan import part_count, part_indices, stored_order, unseen_images
+from gapscope.extraction.plan import part_count, part_indices, part_size, stored_order, unseen_images
 from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import StoreManifest
@@ -290,7 +290,7 @@ class Work:
     ) -> Outcome:
         """Make the parts `missing`, and the manifest."""
         job, parts = self.job, len(self.places)
-        kept = [row for row in self.writer.rejected() if not self._is_in(row["sample_id"], missing)]
+        kept = self._rejected_of_others(missing)
         images = sum(len(self.places[part]) for part in missing)
         title = f"extracting {job.dataset}/{job.split} with {self.backbone.name}"
         with progress.task(title, images, "images") as task:
@@ -311,10 +311,12 @@ class Work:
         ]
         return Outcome(manifest, images, tuple(note for note in notes if note))
 
-    def _is_in(self, row: int, parts: Sequence[int]) -> bool:
-        """Whether a rejected image is one of the `parts` that are made now, or of one that has a list of its own."""
-        own = int(self._part_of[row])
-        return own in parts or self.writer.rejected_of(own) is not None
+    def _rejected_of_others(self, missing: Sequence[int]) -> list[dict[str, Any]]:
+        """The store's rejected images, but for those of parts that are made now or that have a list of their own."""
+        rows = self.writer.rejected()
+        parts = {int(self._part_of[row["sample_id"]]) for row in rows}
+        gone = set(missing) | {part for part in parts if self.writer.rejected_of(part) is not None}
+        return [row for row in rows if int(self._part_of[row["sample_id"]]) not in gone]
 
 
 def _check(job: Extraction) -> None:
@@ -370,7 +372,7 @@ def _on_cluster(
     """Make `parts` on the workers of a cluster, each of which loads the backbone once."""
     from gapscope.extraction.worker import PartTask, make_part
 
-    sizes = [len(part_indices(np.arange(len(source.listing)), part, job.part_rows)) for part in parts]
+    sizes = [part_size(len(source.listing), part, job.part_rows) for part in parts]
     choice = replace(job.backbone, precision=backbone.precision)
     tasks = [PartTask(replace(job, backbone=choice), writer.provenance, part) for part in parts]
     with connect(scheduler) as workers:

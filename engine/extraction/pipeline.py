@@ -109,8 +109,14 @@ def run_parts(
     parts: Sequence[int],
     settings: Settings,
     done: Callable[[int], None],
+    order: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Make `parts` and hand each to the `writer`; ``done(n)`` is called as images go by.
+
+    Parameters
+    ----------
+    order
+        The `stored_order` of the listing, for whoever makes one part after another; made here when not given.
 
     Returns
     -------
@@ -119,7 +125,7 @@ def run_parts(
         average over its lanes.
     """
     begun, batch_size = perf_counter(), settings.batch_size or backbones[0].batch_size
-    order = stored_order(source.listing, settings.seed)
+    order = stored_order(source.listing, settings.seed) if order is None else order
     batches = batches_of(order, parts, settings.part_rows, batch_size)
     with lanes(backbones, settings.cores) as network, PartWriter(writer, source.listing) as out:
         # Each lane has a batch in work and one ready, and every decoder a task in work and one ready.

@@ -63,6 +63,11 @@ def part_indices(order: np.ndarray, part: int, part_rows: int) -> np.ndarray:
     return order[part * part_rows : (part + 1) * part_rows]
 
 
+def part_size(count: int, part: int, part_rows: int) -> int:
+    """Images of `part` of a store of `count`; by arithmetic alone, so that counting all parts is linear in them."""
+    return max(0, min(part_rows, count - part * part_rows))
+
+
 def batches_of(order: np.ndarray, parts: Sequence[int], part_rows: int, batch_size: int) -> Iterator[Batch]:
     """The batches of `parts`; each begins anew with its part, so that a resumed run makes the same ones."""
     for part in parts:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
 
 from gapscope.backbones import BackboneChoice
 from gapscope.backbones.backbone import Backbone
@@ -10,6 +13,7 @@ from gapscope.core.errors import SchemaError
 from gapscope.data.source import Source
 from gapscope.extraction.job import Extraction, provenance_of
 from gapscope.extraction.pipeline import Settings, run_parts
+from gapscope.extraction.plan import stored_order
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store import StoreWriter
 from gapscope.store.write import config_hash, differences
@@ -35,11 +39,11 @@ def make_part(task: PartTask) -> dict[str, float]:
     writer = StoreWriter(task.job.folder, task.provenance)
     with _lock:  # the first task loads, the others wait
         backbone = _backbone(task.job.backbone)
-        source = _source(task, backbone)
+        source, order = _images(task, backbone)
     if writer.finished_rows(task.index) is not None:
         return {"decoding": 0.0, "inferring": 0.0, "writing": 0.0, "waiting": 0.0}
     settings = Settings(task.job.part_rows, task.job.seed, task.job.batch_size, 0, 1)
-    return run_parts(source, [backbone], writer, [task.index], settings, lambda images: None)
+    return run_parts(source, [backbone], writer, [task.index], settings, lambda images: None, order)
 
 
 @lru_cache(maxsize=1)
@@ -47,13 +51,20 @@ def _backbone(choice: BackboneChoice) -> Backbone:
     return choice.load()
 
 
-_sources: dict[str, Source] = {}
+class Images(NamedTuple):
+    """The images of a store, and their `stored_order`: made once a store, as to make it for each part is quadratic."""
+
+    source: Source
+    order: np.ndarray
 
 
-def _source(task: PartTask, backbone: Backbone) -> Source:
+_opened: dict[str, Images] = {}
+
+
+def _images(task: PartTask, backbone: Backbone) -> Images:
     """The images of `task`, opened once and compared with what the client saw."""
     key = config_hash(task.provenance)
-    if key not in _sources:
+    if key not in _opened:
         source = task.job.open_source()
         own = provenance_of(task.job, source, backbone)
         if config_hash(own) != key:
@@ -61,6 +72,6 @@ def _source(task: PartTask, backbone: Backbone) -> Source:
                 f"a worker does not see what the client sees: {'; '.join(differences(task.provenance, own))}; "
                 "give all machines the same data, weights and versions"
             )
-        _sources.clear()
-        _sources[key] = source
-    return _sources[key]
+        _opened.clear()
+        _opened[key] = Images(source, stored_order(source.listing, task.job.seed))
+    return _opened[key]
