@@ -24,9 +24,8 @@ from gapscope.jobs.options import (
     Workspace,
 )
 from gapscope.runs.connection import connected
-from gapscope.runs.folder import input_of, opened
+from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
-from gapscope.schemas.run import Input
 from gapscope.store.comparable import check_comparable
 from gapscope.store.workspace import slug
 
@@ -60,8 +59,9 @@ class BudgetConfig:
 
 def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     """Fit to draws of the pilot, and write the curves."""
-    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
-    from gapscope.evaluation.stored import check_features, classes_of
+    from gapscope.evaluation.opened import open_model  # here, for `--help`
+    from gapscope.evaluation.stored import classes_of
+    from gapscope.evaluation.training_sets import check_reference
     from gapscope.repairs import budget
     from gapscope.repairs.budget_page import page
     from gapscope.repairs.criterion import ROWS
@@ -73,20 +73,14 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     if bool(config.labels) == bool(config.label_rows):
         raise InputError("name a pilot of labels: --labels FILE, or --label-rows for so many stored ones")
     workspace = Location.of(config.workspace).absolute()
-    folder = model_folder(workspace, config.run, config.model)
-    model = model_in(folder)
-    backbone = config.backbone or model.features.get("backbone", "")
-    named = ((config.reference, "--reference"), (config.target, "--target"))
-    reference, target = (find_features(workspace, one, backbone, option) for one, option in named)
-    model = as_stored(model, reference)
-    for store in (reference, target):
-        check_features(model, store)
+    named = {"--reference": config.reference, "--target": config.target}
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
+    folder, model, (reference, target) = both
     check_comparable(reference, target)
+    notes = check_reference(folder, model.name, reference, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     name = slug(config.name or f"{folder.name}-{config.target}")
-    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))]
-    inputs += map(input_of, (reference, target))
-    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("fit"):
             seen = seen_of(model, sets.views[1], workers, progress)
             free = without_labels(model, known_of(model, sets.views[0], workers, progress), seen)
@@ -100,4 +94,4 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
             spent = budget.budget(model.rule, head, model.temperature, rows, confidence, names, seed=config.seed)
         made.write_table("budget.parquet", pa.Table.from_pylist([one._asdict() for one in spent]))
         write_json(made.place / "about.json", {"target": target.name, "pilot": len(rows.y), "chosen": chosen})
-        return made.finish([], page=page)
+        return made.finish([], notes=notes, page=page)

@@ -110,27 +110,22 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
 
 
 def _sides(config: ExplainConfig, workspace: Location) -> Sides:
-    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
-    from gapscope.evaluation.stored import check_features
+    from gapscope.evaluation.models import find_features
+    from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.store.comparable import check_comparable
 
-    folder = model_folder(workspace, config.run, config.model) if config.run else None
-    model = model_in(folder) if folder else None
-    backbone = config.backbone or (model.features.get("backbone", "") if model else "")
-    reference = find_features(workspace, config.reference, backbone, "--reference")
-    target = find_features(workspace, config.target, reference.provenance.backbone, "--target")
-    inputs = [input_of(reference), input_of(target)]
-    if model is None:
-        index = check_comparable(reference, target)
-        return Sides((reference, target), [reference.labels(), numbered(index, target)], None, inputs, [])
-    model = as_stored(model, reference)
-    for store in (reference, target):
-        check_features(model, store)
+    if not config.run:
+        reference = find_features(workspace, config.reference, config.backbone, "--reference")
+        target = find_features(workspace, config.target, reference.provenance.backbone, "--target")
+        labels = [reference.labels(), numbered(check_comparable(reference, target), target)]
+        return Sides((reference, target), labels, None, [input_of(reference), input_of(target)], [])
+    named = {"--reference": config.reference, "--target": config.target}
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
+    folder, model, (reference, target) = both
     notes = check_reference(folder, model.name, reference, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
-    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *inputs]
-    return Sides((reference, target), list(labels), model, inputs, [*notes, *filter(None, missing)])
+    return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])
 
 
 def _classes(model: "Classifier", store: EmbeddingStore) -> tuple["np.ndarray", str]:

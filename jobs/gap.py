@@ -36,7 +36,7 @@ from gapscope.predictions.matched import with_classes_of_both
 from gapscope.predictions.run import models_in_run, sets_in_run
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
-from gapscope.runs.folder import input_of, opened
+from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import find_run
 from gapscope.runs.selection import Chosen
@@ -172,8 +172,7 @@ def _only_model(place: str) -> str:
 
 
 def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], progress: Progress) -> RunResult:
-    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
-    from gapscope.evaluation.stored import check_features
+    from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
@@ -182,29 +181,24 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.page import page
     from gapscope.gaps.sides import predicted_side
 
-    folder = model_folder(workspace, config.run, config.model)
-    model = model_in(folder)
-    backbone = config.backbone or model.features.get("backbone", "")
-    whole = [find_features(workspace, getattr(config, side), backbone, f"--{side}") for side in SIDES]
-    model = as_stored(model, whole[0])
+    sets = {f"--{side}": getattr(config, side) for side in SIDES}
+    both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone)
+    folder, model, whole = both
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)
     check_comparable(*stores)
-    for store in stores:
-        check_features(model, store)
     notes = check_reference(folder, model.name, stores[0], force=config.force)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
-    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), *map(input_of, stores)]
-    inputs += chosen.inputs
+    inputs = [*both._replace(stores=stores).inputs(), *chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         sides = [predicted_side(model, folder, store, made, workers, progress) for store in stores]
         labels = labels_of_both(config.labels, model.class_names)
         drawn = {"replicates": config.replicates, "seed": config.seed}
         evidence, missing = evidence_of(model, sides, parts, made, workers, progress, **drawn)
         with made.timed("breakdown"):
-            both = (sides[0].predictions, sides[1].predictions)
-            keys = keys_of_stores(stores, [one.sample_id for one in both])
-            analysis = analyse(both, labels=labels, evidence=evidence, keys=keys, **drawn)
+            predicted = (sides[0].predictions, sides[1].predictions)
+            keys = keys_of_stores(stores, [one.sample_id for one in predicted])
+            analysis = analyse(predicted, labels=labels, evidence=evidence, keys=keys, **drawn)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page)

@@ -25,9 +25,8 @@ from gapscope.jobs.options import (
     option,
 )
 from gapscope.runs.connection import connected
-from gapscope.runs.folder import input_of, opened
+from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
-from gapscope.schemas.run import Input
 from gapscope.store.workspace import slug
 
 JOB = "label-queue"
@@ -60,23 +59,19 @@ class LabelQueueConfig:
 
 def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:
     """Choose the images, and write the files."""
-    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
-    from gapscope.evaluation.stored import check_features
+    from gapscope.evaluation.opened import open_model  # here, for `--help`
     from gapscope.repairs.labels import read_label_file
     from gapscope.repairs.queue import queue_of
     from gapscope.repairs.queue_files import table_of, write
     from gapscope.repairs.queue_page import page
 
     workspace = Location.of(config.workspace).absolute()
-    folder = model_folder(workspace, config.run, config.model)
-    model = model_in(folder)
-    store = find_features(workspace, config.target, config.backbone or model.features.get("backbone", ""), "--target")
-    model = as_stored(model, store)
-    check_features(model, store)
+    named = {"--target": config.target}
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
+    model, store = both.model, both.stores[0]
     labelled = read_label_file(config.labels, model.class_names).sample_id if config.labels else np.empty(0, np.int64)
-    name = slug(config.name or f"{folder.name}-{config.target}")
-    inputs = [Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0)), input_of(store)]
-    with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
+    name = slug(config.name or f"{both.folder.name}-{config.target}")
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("choose"):
             worth = queue_of(model, store, config.count, config.by, labelled, workers, seed=config.seed)
         write(table_of(worth, config.by, store, model.class_names), made)

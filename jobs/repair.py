@@ -70,8 +70,9 @@ class RepairConfig:
 
 def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     """Fit all repairs, choose one, judge it, and save the model."""
-    from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in  # here, for `--help`
-    from gapscope.evaluation.stored import check_features, classes_of
+    from gapscope.evaluation.models import model_folder  # here, for `--help`
+    from gapscope.evaluation.opened import open_model
+    from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import check_reference, training_input
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
@@ -80,19 +81,10 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
         raise InputError("give --labels FILE or --label-rows, not both")
     workspace = Location.of(config.workspace).absolute()
     folder = model_folder(workspace, config.run, config.model)
-    model = model_in(folder)
-    backbone = config.backbone or model.features.get("backbone", "")
-    named = config.reference or _reference_of(folder, config.target)
-    reference, target = (
-        find_features(workspace, one, backbone, option)
-        for one, option in ((named, "--reference"), (config.target, "--target"))
-    )
-    model = as_stored(model, reference)
-    for store in (reference, target):
-        check_features(model, store)
+    named = {"--reference": config.reference or _reference_of(folder, config.target), "--target": config.target}
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
+    model, (reference, target) = both.model, both.stores
     check_comparable(reference, target)
-    if reference.folder == target.folder:
-        raise InputError(f"{target.name} is both --reference and --target; name the set that the model does well on")
     notes = check_reference(folder, model.name, reference, force=False)
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)

@@ -190,7 +190,7 @@ def test_mistakes_are_one_sentence(workspace, model, tmp_path, capsys):
         (["--labels", str(place), "--label-rows", "3"], "not both"),
         (["--label-rows", "5000"], "asks for 5,000"),
         (["--reference", "toy/train"], "was trained on toy/train"),
-        (["--reference", "dark/test"], "is both --reference and --target"),
+        (["--reference", "dark/test"], "is named by --reference and by --target"),
     ):
         assert cli.execute(["repair", Path(model).name, *common, *words]) == 2
         assert said in capsys.readouterr().err
@@ -253,6 +253,10 @@ def test_a_budget_says_what_labels_buy(workspace, model):
     assert thousand["draws"] == 0
     with pytest.raises(InputError, match="name a pilot"):
         gapscope.budget(model, target="dark/test", **options)
+    with pytest.raises(InputError, match="was trained on"):
+        gapscope.budget(model, target="dark/test", label_rows=400, **options | {"reference": "toy/train"})
+    with pytest.raises(InputError, match="is named by --reference and by --target"):
+        gapscope.budget(model, target="toy/val", label_rows=400, **options)
 
 
 def test_the_half_width_of_a_measurement_holds_what_draws_give(rng):

@@ -1,0 +1,51 @@
+"""A stored model together with the stored sets that it is to read, checked to understand each other."""
+
+from typing import NamedTuple
+
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
+from gapscope.evaluation.stored import check_features
+from gapscope.probes.model import Classifier
+from gapscope.runs.folder import input_of
+from gapscope.schemas.run import Input
+from gapscope.store import EmbeddingStore
+
+
+class Opened(NamedTuple):
+    """A model, the folder that it lies in, and the sets it was opened for, in the order in which they were named."""
+
+    folder: Location
+    model: Classifier
+    stores: list[EmbeddingStore]
+
+    def inputs(self) -> list[Input]:
+        """What a run that reads all of them records of them, the model first."""
+        rows = self.model.details.get("rows", 0)
+        return [Input(place=str(self.folder), config_hash="", rows=rows), *map(input_of, self.stores)]
+
+
+def open_model(
+    workspace: Location, run: str, sets: dict[str, str], *, model: str = "", backbone: str = "", apart: bool = False
+) -> Opened:
+    """The model of `run` and the sets that `sets` names as option: dataset/split; with `apart`, sets that differ.
+
+    Raises
+    ------
+    InputError
+        There is no such run, model or set, a set has features of another kind than the model was trained on, or the
+        same set is named twice where they should differ.
+    """
+    folder = model_folder(workspace, run, model)
+    chosen = model_in(folder)
+    backbone = backbone or chosen.features.get("backbone", "")
+    stores = [find_features(workspace, named, backbone, option) for option, named in sets.items()]
+    chosen = as_stored(chosen, stores[0])
+    for store in stores:
+        check_features(chosen, store)
+    if apart and len({str(store.folder) for store in stores}) < len(stores):
+        raise InputError(
+            f"{stores[0].name} is named by {' and by '.join(sets)}; name the set that the model does well on and the "
+            "one that it does badly on"
+        )
+    return Opened(folder, chosen, stores)
