@@ -31,7 +31,7 @@ import pyarrow.csv as pc
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gapscope.core.memory import peak_bytes
-from gapscope.jobs.import_csv import ImportCsvConfig, build
+from gapscope.jobs.import_features import ImportFeaturesConfig, build
 
 DIM, CLASSES, WARM_UP_ROWS, LINKED_ROWS = 1024, 1000, 50, 4000
 
@@ -48,7 +48,7 @@ def make_csv(place: Path, rows: int, dim: int = DIM, seed: int = 0) -> None:
 
 def by_gapscope(place: Path) -> int:
     with tempfile.TemporaryDirectory(dir=place.parent) as workspace:
-        return build(ImportCsvConfig(files=(str(place),), dataset="benchmark", workspace=workspace)).rows
+        return build(ImportFeaturesConfig(files=(str(place),), dataset="benchmark", workspace=workspace)).rows
 
 
 def by_polars(place: Path) -> int:
@@ -110,7 +110,7 @@ def child(links: str) -> None:
     """Import all files in a folder and print the peak memory of this process."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=links) as workspace:
-        manifest = build(ImportCsvConfig(files=(f"{links}/*.csv",), dataset="benchmark", workspace=workspace))
+        manifest = build(ImportFeaturesConfig(files=(f"{links}/*.csv",), dataset="benchmark", workspace=workspace))
     seconds = time.perf_counter() - began
     peak = peak_bytes() / 2**20
     print(

@@ -31,8 +31,8 @@ from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.jobs.command_line import execute
-from gapscope.jobs.import_csv import ImportCsvConfig
-from gapscope.jobs.import_csv import run as import_csv
+from gapscope.jobs.import_features import ImportFeaturesConfig
+from gapscope.jobs.import_features import run as import_csv
 from gapscope.predictions import read_predictions
 from gapscope.predictions.valid_labels import read_valid_labels
 from gapscope.store import Piece, open_store
@@ -99,7 +99,9 @@ def valid(path: Path) -> dict[str, Any]:
 def imported(path: Path) -> dict[str, Any]:
     """The features and the label of each row of a CSV file; that a quote swallows all that follows is a refusal."""
     with tempfile.TemporaryDirectory() as folder:
-        import_csv(ImportCsvConfig((str(path),), dataset="d", workspace=folder, on_bad_row="reject", dtype="float32"))
+        import_csv(
+            ImportFeaturesConfig((str(path),), dataset="d", workspace=folder, on_bad_row="reject", dtype="float32")
+        )
         (manifest,) = Path(folder).glob("embeddings/*/*/*/manifest.json")
         store = open_store(Location.of(manifest.parent))
         chunk, names = store.view().read(), store.class_names

@@ -12,7 +12,7 @@ from gapscope.jobs import ALIASES, COMMANDS, JOBS
 from gapscope.runs.result import RunResult
 
 # Names that are taken: by packages of gapscope, and by Python.
-RENAMED = {"runs": "list_runs", "backbones": "list_backbones", "import": "import_csv"}
+RENAMED = {"runs": "list_runs", "backbones": "list_backbones", "import": "import_features"}
 NAMES = {RENAMED.get(name, name.replace("-", "_")): ALIASES.get(name, name) for name in (*COMMANDS, *ALIASES)}
 
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "augment": Command(DATA, "Make synthetic images for small classes, check them, and add those that pass."),
     "backbones": Command(FEATURES, "Search the names of pretrained networks."),
     "extract": Command(FEATURES, "Run a pretrained network over images and store their embeddings."),
-    "import-csv": Command(FEATURES, "Import features from CSV files of any size into the embedding store."),
+    "import-features": Command(FEATURES, "Import features of any size from CSV files into the embedding store."),
     "replay-head": Command(FEATURES, "Check stored embeddings against the network's own classifier."),
     "fit-incremental": Command(CLASSIFIERS, "Train classifiers on stored embeddings and evaluate them."),
     "tune": Command(CLASSIFIERS, "Find the best settings of a classifier from one read of the embeddings."),
@@ -51,5 +51,5 @@ COMMANDS = {
     "study-modifications": Command(STUDIES, "Train on original and modified images, test on all."),
     "study-augmentation": Command(STUDIES, "Find what helps a small, imbalanced set of images."),
 }
-ALIASES = {"fit": "fit-incremental", "import": "import-csv"}
+ALIASES = {"fit": "fit-incremental", "import": "import-features", "import-csv": "import-features"}
 JOBS = Registry("command", {name: f"gapscope.jobs.{name.replace('-', '_')}:run" for name in COMMANDS})

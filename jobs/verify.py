@@ -11,7 +11,7 @@ from gapscope.core.errors import DamageError, GapscopeError
 from gapscope.core.files import read_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import JOBS
+from gapscope.jobs import ALIASES, JOBS
 from gapscope.jobs.options import OUTPUT, Workspace, option
 from gapscope.runs.result import RunResult
 from gapscope.verification import Finding, Verified, verify_workspace
@@ -113,7 +113,7 @@ def _is_whole(place: Location) -> bool:
 
 
 def _run_again(finding: Finding, progress: Progress) -> str:
-    job = finding.command["job"]
+    job = ALIASES.get(finding.command["job"], finding.command["job"])
     progress.say(f"running {job} again for {finding.of}")
     try:
         job_run = JOBS[job]

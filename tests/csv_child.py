@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from gapscope.core.location import Location
-from gapscope.jobs.import_csv import ImportCsvConfig, build
-from gapscope.store.csv import segment
+from gapscope.jobs.import_features import ImportFeaturesConfig, build
+from gapscope.store.imports import segment
 
 MOMENTS = ("before", "within", "after")
 
@@ -31,7 +31,7 @@ def main(config, last_write, moment):
 
     Location.write_atomically = write
     segment.SEGMENT_ROWS = 200
-    build(ImportCsvConfig(**config))
+    build(ImportFeaturesConfig(**config))
 
 
 if __name__ == "__main__":

@@ -114,5 +114,5 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     there = f"; there are {', '.join(sorted(splits))}" if splits else ""
     return InputError(
         f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; "
-        f"make them with `extract --dataset {dataset}` or `import-csv FILE --dataset {dataset} --split {split}`"
+        f"make them with `extract --dataset {dataset}` or `import-features FILE --dataset {dataset} --split {split}`"
     )

@@ -334,7 +334,9 @@ def read_manifest(folder: Location) -> StoreManifest:
     """
     place = folder / MANIFEST
     if not place.exists():
-        raise SchemaError(f"{folder} holds no embedding store (no {MANIFEST}); make one with `extract` or `import-csv`")
+        raise SchemaError(
+            f"{folder} holds no embedding store (no {MANIFEST}); make one with `extract` or `import-features`"
+        )
     content = read_object(place)
     made = content.get("provenance")
     check_version(made.get("spec_version") if isinstance(made, dict) else None, place)

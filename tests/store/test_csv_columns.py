@@ -4,8 +4,8 @@ import pytest
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.store.csv.columns import Choice, find_columns, refuse_other_columns
 from gapscope.store.csv.header import read_header, sniff
+from gapscope.store.imports.columns import Choice, find_columns, refuse_other_columns
 
 NUMBERED = {
     "plain": ["0", "1", "2"],

@@ -21,11 +21,12 @@ import zstandard
 from gapscope.core.errors import ConfigMismatchError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
-from gapscope.jobs.import_csv import ImportCsvConfig, build, plan, run
+from gapscope.jobs.import_features import ImportFeaturesConfig, build, plan, run
 from gapscope.store import open_store
-from gapscope.store.csv import build as building
-from gapscope.store.csv import import_csv, segment
-from gapscope.store.csv.shuffle import BUCKETS, buckets_of, order_of, parts_of
+from gapscope.store.csv import source
+from gapscope.store.imports import build as building
+from gapscope.store.imports import import_rows, segment, spill
+from gapscope.store.imports.shuffle import BUCKETS, buckets_of, order_of, parts_of
 
 CHILD = Path(__file__).parents[1] / "csv_child.py"
 
@@ -38,7 +39,7 @@ def frame_of(rng, rows, dim=5, classes=("cat", "dog", "eel")):
 
 
 def config_of(tmp_path, *files, **options):
-    return ImportCsvConfig(
+    return ImportFeaturesConfig(
         **{"files": tuple(map(str, files)), "dataset": "d", "part_rows": 100, "workspace": str(tmp_path / "ws")}
         | options
     )
@@ -54,6 +55,12 @@ def rows_of(config):
     store = store_of(config)
     chunk = store.view().read()
     return chunk.sample_id, store.paths(store.view().pieces(store.rows)[0]), chunk.y, chunk.x
+
+
+def import_blocks(config, block_bytes):
+    """Import CSV files in blocks of so many bytes."""
+    job = plan(config)
+    import_rows(dataclasses.replace(job, source=dataclasses.replace(job.source, block_bytes=block_bytes)))
 
 
 def assert_equal_rows(one, other):
@@ -91,9 +98,9 @@ def test_the_manifest_accounts_for_the_rows_and_the_time(tmp_path, table):
 def test_order_does_not_depend_on_blocks_segments_or_threads(tmp_path, table, monkeypatch, block_bytes, segment_rows):
     wanted = rows_of(config_of(tmp_path, tmp_path / "a.csv"))
     monkeypatch.setattr(segment, "SEGMENT_ROWS", max(segment_rows, block_bytes // 64))
-    monkeypatch.setattr(building, "processors", lambda: 1 + segment_rows % 4)
+    monkeypatch.setattr(spill, "processors", lambda: 1 + segment_rows % 4)
     config = config_of(tmp_path, tmp_path / "a.csv", workspace=str(tmp_path / "other"))
-    import_csv(dataclasses.replace(plan(config), block_bytes=block_bytes))
+    import_blocks(config, block_bytes)
     assert_equal_rows(rows_of(config), wanted)
 
 
@@ -217,16 +224,16 @@ class Interrupted(Exception):
     pass
 
 
-def stop_at(monkeypatch, function):
+def stop_at(monkeypatch, module, function):
     def interrupted(*_, **__):
         raise Interrupted
 
-    monkeypatch.setattr(building, function, interrupted)
+    monkeypatch.setattr(module, function, interrupted)
 
 
-def interrupt(config, monkeypatch, function="_write_parts"):
+def interrupt(config, monkeypatch, function="write_parts"):
     with monkeypatch.context() as patch:
-        stop_at(patch, function)
+        stop_at(patch, building, function)
         with pytest.raises(Interrupted):
             build(config)
 
@@ -234,7 +241,7 @@ def interrupt(config, monkeypatch, function="_write_parts"):
 def test_what_was_parsed_is_not_parsed_again(tmp_path, table, monkeypatch):
     config = config_of(tmp_path, tmp_path / "a.csv")
     interrupt(config, monkeypatch)
-    stop_at(monkeypatch, "parse_block")
+    stop_at(monkeypatch, source, "parse_block")
     assert build(config).rows == 1000
 
 
@@ -253,7 +260,7 @@ def test_a_file_that_changed_in_between_is_refused(tmp_path, table, monkeypatch)
 def test_a_finished_import_is_left_alone_and_another_configuration_is_refused(tmp_path, table, monkeypatch):
     config = config_of(tmp_path, tmp_path / "a.csv")
     manifest = build(config)
-    stop_at(monkeypatch, "read_blocks")
+    stop_at(monkeypatch, source, "read_blocks")
     assert build(config) == manifest
     with pytest.raises(ConfigMismatchError, match="seed was 0, now 1"):
         build(dataclasses.replace(config, seed=1))
@@ -263,7 +270,7 @@ def test_a_finished_import_is_left_alone_and_another_configuration_is_refused(tm
 
 def test_before_the_first_part_changed_input_and_options_start_anew(tmp_path, table, monkeypatch):
     config = config_of(tmp_path, tmp_path / "a.csv")
-    interrupt(config, monkeypatch, "_fingerprint")
+    interrupt(config, monkeypatch, "fingerprint_of")
     (tmp_path / "a.csv").write_text("f0,f1,label\n1,2,cat\n3,x,dog\n")
     with pytest.raises(InputError, match="line 3"):
         build(config)
@@ -413,7 +420,7 @@ def test_a_quote_that_never_closes_is_not_read_to_the_end_of_the_file(tmp_path, 
     text = (tmp_path / "a.csv").read_text().replace('"', "")
     (tmp_path / "b.csv").write_text(text.replace("\n", '\n"', 1))
     with pytest.raises(InputError, match=r"b\.csv, line 2: a record is longer than 2,000 bytes; most likely a quote"):
-        import_csv(dataclasses.replace(plan(config_of(tmp_path, tmp_path / "b.csv")), block_bytes=500))
+        import_blocks(config_of(tmp_path, tmp_path / "b.csv"), 500)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +451,7 @@ def test_too_large_for_float16_fits_float32(tmp_path):
 def test_an_address_in_an_object_store_works_for_files_and_workspace(tmp_path, table, monkeypatch):
     import fsspec
 
-    monkeypatch.setattr(building, "processors", lambda: 1)  # fsspec's file system in memory is no place for two threads
+    monkeypatch.setattr(spill, "processors", lambda: 1)  # fsspec's file system in memory is no place for two threads
     fsspec.filesystem("memory").pipe_file("/csv/a.csv", (tmp_path / "a.csv").read_bytes())
     config = config_of(tmp_path, "memory://csv/a.csv", workspace="memory://csv/ws")
     assert_equal_rows(rows_of(config), rows_of(config_of(tmp_path, tmp_path / "a.csv")))

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapscope.store.csv.blocks import Block, Position
-from gapscope.store.csv.columns import find_columns
+from gapscope.store.csv.blocks import Position, TextBlock
 from gapscope.store.csv.kernel import PADDING, last_record_end
 from gapscope.store.csv.parse import Layout, parse_block
+from gapscope.store.csv.source import kinds_of
+from gapscope.store.imports.columns import find_columns
 
 
 def parse(body, names, dtype="float32", delimiter=","):
@@ -21,14 +22,14 @@ def parse(body, names, dtype="float32", delimiter=","):
     columns = find_columns(names)
     layout = Layout(
         tuple(names),
-        columns.kinds(names),
+        kinds_of(columns, names),
         ord(delimiter),
         len(columns.features),
         dtype,
         bool(columns.label),
         bool(columns.path),
     )
-    block = Block(
+    block = TextBlock(
         Position(0, 0, 1),
         Position(0, len(data), 1 + data.count(b"\n")),
         bytearray(data + bytes(PADDING)),

@@ -10,7 +10,7 @@ import xxhash
 from gapscope.core.errors import BusyError, ConfigMismatchError, InputError
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
-from gapscope.jobs.import_csv import ImportCsvConfig, build
+from gapscope.jobs.import_features import ImportFeaturesConfig, build
 from gapscope.store import open_store
 from gapscope.store.read import read_part
 from gapscope.store.write import part_files
@@ -28,7 +28,7 @@ def table(tmp_path, rng):
 
 def imported(table, workspace, **options):
     defaults = {"dataset": "d", "on_bad_row": "reject", "part_rows": 100}
-    return build(ImportCsvConfig((str(table),), workspace=str(workspace), **(defaults | options)))
+    return build(ImportFeaturesConfig((str(table),), workspace=str(workspace), **(defaults | options)))
 
 
 def folder_of(workspace):

@@ -15,8 +15,8 @@ from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
-from gapscope.jobs.import_csv import ImportCsvConfig
-from gapscope.jobs.import_csv import run as import_csv
+from gapscope.jobs.import_features import ImportFeaturesConfig
+from gapscope.jobs.import_features import run as import_csv
 from gapscope.probes.model import load_model
 from gapscope.schemas.results import RESULTS_SCHEMA
 from gapscope.schemas.run import RunManifest
@@ -158,7 +158,7 @@ def test_imported_features_are_trained_on_and_evaluated_on_the_companion_as_well
     ):
         write_csv(tmp_path / "rows.csv", *blobs(rows))
         options = {"dataset": dataset, "split": split, "workspace": str(tmp_path)}
-        import_csv(ImportCsvConfig(files=(str(tmp_path / "rows.csv"),), **options))
+        import_csv(ImportFeaturesConfig(files=(str(tmp_path / "rows.csv"),), **options))
     report = run(FitIncrementalConfig(dataset="imagenet", workspace=str(tmp_path)))
     assert accuracy(report, "imagenet", "val") > 0.9
     assert accuracy(report, "imagenetv2", "top-images") > 0.9

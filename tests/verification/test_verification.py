@@ -15,8 +15,8 @@ from gapscope.jobs.extract import ExtractConfig
 from gapscope.jobs.extract import build as extract
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit
-from gapscope.jobs.import_csv import ImportCsvConfig
-from gapscope.jobs.import_csv import build as import_csv
+from gapscope.jobs.import_features import ImportFeaturesConfig
+from gapscope.jobs.import_features import build as import_csv
 from gapscope.jobs.verify import VerifyConfig
 from gapscope.jobs.verify import run as verify
 from gapscope.predictions import read_predictions
@@ -45,7 +45,7 @@ def made(folder):
         lines = [f"{'ab'[row[0] > 0]},{','.join(map(str, row))}\n" for row in values]
         (folder / f"{split}.csv").write_text("label,f0,f1,f2,f3,f4,f5\nb,x,0,0,0,0,0\n" + "".join(lines))
         options = {"dataset": "d", "split": split, "on_bad_row": "reject", "part_rows": 100}
-        import_csv(ImportCsvConfig((str(folder / f"{split}.csv"),), workspace=workspace, **options))
+        import_csv(ImportFeaturesConfig((str(folder / f"{split}.csv"),), workspace=workspace, **options))
     fit(FitIncrementalConfig(dataset="d", workspace=workspace, name="one", report=False))
     checkpoint = FolderCheckpoint(Location.of(folder / "w" / "states"))
     checkpoint.save("fit", {"weight": rng.standard_normal(50)}, {"epoch": 3})
@@ -190,7 +190,7 @@ def test_repair_makes_all_again_that_can_be_made_again(folder):
     said = " ".join(block.text for block in result.blocks)
     assert "one flipped bit was put back" in said
     assert "made again by `extract`" in said
-    assert "made again by `import-csv`" in said
+    assert "made again by `import-features`" in said
     assert "made again by `fit-incremental`" in said
     timeless = [one for one in everything(workspace) if not hasattr(one, "seconds")]
     assert timeless[:32] == [one for one in wanted if not hasattr(one, "seconds")][:32]

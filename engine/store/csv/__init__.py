@@ -1,5 +1,5 @@
-"""CSV files of any size into an embedding store, in memory that does not grow with them."""
+"""CSV files of any size as rows to import, in memory that does not grow with them."""
 
-from gapscope.store.csv.build import Import, import_csv
+from gapscope.store.csv.source import CsvSource
 
-__all__ = ["Import", "import_csv"]
+__all__ = ["CsvSource"]

@@ -7,9 +7,9 @@ import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.store.csv.files import open_bytes
 from gapscope.store.csv.header import Header
 from gapscope.store.csv.kernel import PADDING, last_record_end
+from gapscope.store.imports.files import open_bytes
 
 BLOCK_BYTES = 2**22
 RECORD_LIMIT = 2**26
@@ -23,7 +23,7 @@ class Position(NamedTuple):
     line: int
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """Complete records of one file.
 
     Attributes
@@ -56,7 +56,7 @@ def read_blocks(
     start: Position,
     block_bytes: int = BLOCK_BYTES,
     spare: list[bytearray] | None = None,
-) -> Iterator[Block]:
+) -> Iterator[TextBlock]:
     """The records of all files from `start` on, in blocks of about `block_bytes`.
 
     Buffers that the caller puts into `spare` are filled again: fresh memory costs as much as reading the file from
@@ -79,7 +79,7 @@ def _cut(
     delimiter: int,
     block_bytes: int,
     spare: list[bytearray],
-) -> Iterator[Block]:
+) -> Iterator[TextBlock]:
     rest, size, result = b"", block_bytes, 0
     while True:
         buffer = _buffer(len(rest) + size + PADDING, block_bytes, spare)
@@ -99,7 +99,7 @@ def _cut(
         if stop:
             buffer[stop : stop + PADDING] = bytes(PADDING)
             following = Position(position.file, position.offset + stop, position.line + breaks)
-            yield Block(position, following, buffer, stop, raw.tell() - result)
+            yield TextBlock(position, following, buffer, stop, raw.tell() - result)
             position, result = following, raw.tell()
         if ended:
             return

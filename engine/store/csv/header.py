@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.store.csv.files import open_bytes
+from gapscope.store.imports.files import open_bytes
 
 DELIMITERS = ",;\t"
 LIMIT = 2**24

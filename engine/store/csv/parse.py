@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from gapscope.store.csv.blocks import Block
+from gapscope.store.csv.blocks import TextBlock
 from gapscope.store.csv.kernel import (
     BAD_START,
     BADS,
@@ -24,12 +24,11 @@ from gapscope.store.csv.kernel import (
     parse_records,
 )
 from gapscope.store.half import narrow
-from gapscope.store.smallness import Smallness
+from gapscope.store.imports.source import LARGEST, Bad, Rows, counted
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
 )
-LARGEST = {"float16": 65504.0, "float32": float(np.finfo(np.float32).max)}
 
 
 class Layout(NamedTuple):
@@ -60,80 +59,7 @@ class Layout(NamedTuple):
     has_path: bool
 
 
-class Bad(NamedTuple):
-    """A record that gives no row: its number in the block, its line from 0, its path if known, why, and the digest of
-    its text.
-    """
-
-    record: int
-    line: int
-    path: str
-    reason: str
-    digest: int
-
-
-class Rows(NamedTuple):
-    """What a block holds.
-
-    Attributes
-    ----------
-    record : (n,) int32
-        Number of each row's record in the block.
-    line : (n,) int32
-        Its physical line in the block, from 0.
-    x : (n, d) float16 or float32
-    label : dictionary of strings that are all in use, or None
-    path : strings, or None
-    digest : (n,) uint64
-        XXH64 of each row's text, from its first to its last field.
-    records
-        Records in the block: rows and bad ones.
-    bad
-        The records that gave no row, in order.
-    smallness
-        Which features are too small for float16; None where that is not stored.
-    seconds
-        Time it took.
-    """
-
-    record: np.ndarray
-    line: np.ndarray
-    x: np.ndarray
-    label: pa.DictionaryArray | pa.StringArray | None
-    path: pa.StringArray | None
-    digest: np.ndarray
-    records: int
-    bad: list[Bad]
-    smallness: Smallness | None
-    seconds: float
-
-    def without(self, reasons: dict[int, str]) -> "Rows":
-        """The rows but those numbered in `reasons`, which join the bad ones."""
-        if not reasons:
-            return self
-        more = [self._bad(row, why) for row, why in reasons.items()]
-        keep = np.ones(len(self.record), bool)
-        keep[list(reasons)] = False
-        label, path = (column and column.filter(pa.array(keep)) for column in (self.label, self.path))
-        return Rows(
-            self.record[keep],
-            self.line[keep],
-            self.x[keep],
-            label,
-            path,
-            self.digest[keep],
-            self.records,
-            sorted(self.bad + more),
-            self.smallness,
-            self.seconds,
-        )
-
-    def _bad(self, row: int, why: str) -> Bad:
-        path = self.path[row].as_py() if self.path is not None else ""
-        return Bad(int(self.record[row]), int(self.line[row]), path, why, int(self.digest[row]))
-
-
-def parse_block(block: Block, layout: Layout) -> Rows:
+def parse_block(block: TextBlock, layout: Layout) -> Rows:
     """The rows of `block`; every number equals ``np.float32(float(text))``, then rounded to the layout's dtype."""
     began = perf_counter()
     text, size = block.text, block.size
@@ -159,18 +85,12 @@ def parse_block(block: Block, layout: Layout) -> Rows:
         _digests(text, slots[:rows, SLOT_START : SLOT_START + 2]),
         records,
         _refused(text, bad[:bads], layout),
-        _smallness(x[:rows]) if layout.dtype == "float16" else None,
+        counted(x[:rows]) if layout.dtype == "float16" else None,
         0.0,
     ).without({**no_label, **no_path, **reasons})
     # Encoded last, so that the dictionary holds no label of a bad row.
     encoded = None if parsed.label is None else parsed.label.dictionary_encode()
     return parsed._replace(label=encoded, seconds=perf_counter() - began)
-
-
-def _smallness(x: np.ndarray) -> Smallness:
-    counts = Smallness(x.shape[1])
-    counts.add(x)
-    return counts
 
 
 def _digests(text: np.ndarray, spans: np.ndarray) -> np.ndarray:

@@ -4,10 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
 
 LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category")
 PATH_NAMES = ("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image")
@@ -52,12 +49,6 @@ class Columns:
     label: str
     path: str
     notes: tuple[str, ...] = ()
-
-    def kinds(self, names: Sequence[str]) -> np.ndarray:
-        """For each of a file's columns its position among the features, or `LABEL`, `PATH`, `IGNORED`; int64."""
-        places = {name: index for index, name in enumerate(self.features)}
-        places |= {name: kind for name, kind in ((self.label, LABEL), (self.path, PATH)) if name}
-        return np.array([places.get(name, IGNORED) for name in names], np.int64)
 
 
 def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "the file") -> Columns:

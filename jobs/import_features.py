@@ -1,4 +1,4 @@
-"""`import-csv`: features from CSV files of any size into the embedding store, shuffled, in bounded memory."""
+"""`import-features`: features from files of any size into the embedding store, shuffled, in bounded memory."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -27,18 +27,19 @@ from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import StoreManifest
 
 if TYPE_CHECKING:
-    from gapscope.store.csv import Import
+    from gapscope.store.imports import Import
+    from gapscope.store.imports.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportCsvConfig:
+class ImportFeaturesConfig:
     """Bring features from CSV files of any size into the embedding store, shuffled, in bounded memory.
 
     Files may be plain, `.gz` or `.zst`; several files, or a pattern in quotes, make one split. Feature, label and
     path columns are found by themselves. A killed import continues where it stopped.
 
-        python cli.py import-csv train.csv --dataset imagenet --split train
-        python cli.py import-csv "part-*.csv.gz" --dataset imagenet --split train --on-bad-row reject
+        python cli.py import-features train.csv --dataset imagenet --split train
+        python cli.py import-features "part-*.csv.gz" --dataset imagenet --split train --on-bad-row reject
     """
 
     files: Annotated[
@@ -69,7 +70,7 @@ class ImportCsvConfig:
     workspace: Workspace = "workspace"
 
 
-def run(config: ImportCsvConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
     """Import the files and say what became of their rows."""
     manifest = build(config, progress)
     folder, seconds = _folder(config), manifest.seconds
@@ -81,39 +82,29 @@ def run(config: ImportCsvConfig, progress: Progress = SILENT) -> RunResult:
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
-    return RunResult("import-csv", str(folder), seconds.get("total", 0.0), blocks=blocks)
+    return RunResult("import-features", str(folder), seconds.get("total", 0.0), blocks=blocks)
 
 
-def build(config: ImportCsvConfig, progress: Progress = SILENT) -> StoreManifest:
+def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> StoreManifest:
     """The manifest of the finished store."""
-    from gapscope.store.csv import import_csv  # here, because loading the compiler takes longer than `--help` may last
+    from gapscope.store.imports import import_rows  # here, because loading the compiler takes longer than `--help` may
 
     job = plan(config)
-    for note in job.columns.notes:
+    for note in job.source.notes:
         progress.say(note)
     if job.classes:
         progress.say(f"classes: the {len(job.classes.names)} of {job.classes.origin}")
-    return import_csv(job, progress)
+    return import_rows(job, progress)
 
 
-def plan(config: ImportCsvConfig) -> "Import":
+def plan(config: ImportFeaturesConfig) -> "Import":
     """What the configuration asks for, with files and columns found."""
-    from gapscope.store.csv.build import Import
-    from gapscope.store.csv.columns import Choice, find_columns, refuse_other_columns
-    from gapscope.store.csv.files import expand
-    from gapscope.store.csv.header import read_header
+    from gapscope.store.imports import Import
 
     _check(config)
-    places = tuple(expand(config.files))
-    headers = tuple(read_header(place, config.delimiter, named=not config.no_header) for place in places)
-    for place, header in zip(places, headers, strict=True):
-        refuse_other_columns(headers[0].names, header.names, str(place), str(places[0]))
-    choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
     return Import(
         folder=_folder(config),
-        places=places,
-        headers=headers,
-        columns=find_columns(headers[0].names, choice, str(places[0])),
+        source=_source(config),
         classes=_classes(config),
         on_bad_row=config.on_bad_row,
         backbone=config.backbone,
@@ -128,14 +119,23 @@ def plan(config: ImportCsvConfig) -> "Import":
     )
 
 
-def _command(config: ImportCsvConfig) -> dict[str, Any]:
+def _source(config: ImportFeaturesConfig) -> "Source":
+    from gapscope.store.csv.source import open_csv
+    from gapscope.store.imports.columns import Choice
+    from gapscope.store.imports.files import expand
+
+    choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
+    return open_csv(expand(config.files), choice, config.delimiter, named=not config.no_header)
+
+
+def _command(config: ImportFeaturesConfig) -> dict[str, Any]:
     """What makes the store again from any folder."""
     own = {"files": [full_path(file) for file in config.files]}
     own |= {"classes": full_path(str(config.classes))} if config.classes else {}
-    return {"job": "import-csv", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
+    return {"job": "import-features", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
 
 
-def _check(config: ImportCsvConfig) -> None:
+def _check(config: ImportFeaturesConfig) -> None:
     for name in ("dataset", "split", "backbone"):
         value = getattr(config, name)
         if not value or "/" in value or value.startswith("."):
@@ -150,17 +150,17 @@ def _check(config: ImportCsvConfig) -> None:
         raise InputError(f"--delimiter is {config.delimiter!r}; it must be one character, such as ';'")
 
 
-def _folder(config: ImportCsvConfig) -> Location:
+def _folder(config: ImportFeaturesConfig) -> Location:
     return _dataset_folder(config, config.dataset) / config.split
 
 
-def _dataset_folder(config: ImportCsvConfig, dataset: str) -> Location:
+def _dataset_folder(config: ImportFeaturesConfig, dataset: str) -> Location:
     return Location.of(config.workspace) / "embeddings" / config.backbone / dataset
 
 
-def _classes(config: ImportCsvConfig):
+def _classes(config: ImportFeaturesConfig):
     """The class map that the user gave, or that of another split of the dataset or of the one it is a companion of."""
-    from gapscope.store.csv.labels import read_class_map, sibling_class_map
+    from gapscope.store.imports.labels import read_class_map, sibling_class_map
 
     if config.classes:
         return read_class_map(Location.of(config.classes))

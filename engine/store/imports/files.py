@@ -1,4 +1,4 @@
-"""The CSV files of an import: found by name or pattern, told apart by size and samples, opened as plain bytes."""
+"""The files of an import: found by name or pattern, told apart by size and samples, opened as plain bytes."""
 
 import gzip
 import hashlib
@@ -67,9 +67,15 @@ def sample_hash(place: Location) -> str:
     return digest.hexdigest()
 
 
-def modified(place: Location) -> int | None:
-    """When the file was last written, in nanoseconds, where its file system knows."""
-    return place.filesystem.get_file_info([place.path])[0].mtime_ns
+def stamp(place: Location) -> tuple[int, int]:
+    """Bytes of the file, and when it was last written in nanoseconds since 1970; 0 where that is not known."""
+    info = place.filesystem.get_file_info([place.path])[0]
+    return info.size, info.mtime_ns or 0
+
+
+def listed(places: Sequence[Location]) -> str:
+    """The first of some files, for people."""
+    return ", ".join(map(str, places[:3])) + (", …" if len(places) > 3 else "")
 
 
 @contextmanager

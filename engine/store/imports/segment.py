@@ -13,8 +13,8 @@ from gapscope.core.errors import DamageError
 from gapscope.core.files import BLANK, DIGEST, damaged, is_whole, sealed
 from gapscope.core.hashing import digest_buffers
 from gapscope.core.location import Location
-from gapscope.store.csv.parse import Rows
-from gapscope.store.csv.shuffle import BUCKETS, buckets_of
+from gapscope.store.imports.shuffle import BUCKETS, buckets_of
+from gapscope.store.imports.source import Rows
 from gapscope.store.smallness import Smallness
 
 SEGMENT_NAME = "segment-{:05d}.bin"
