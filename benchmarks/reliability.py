@@ -1,23 +1,30 @@
-"""What becomes of a store when its writers are killed at random moments, two at a time: it ends as an undisturbed one.
+"""A workspace whose writers are killed at random moments, two at a time, ends as an undisturbed one.
 
-    python benchmarks/reliability.py                100 kills of `extract` and of `import-csv` each
-    python benchmarks/reliability.py --kills 3      a few, to see that it runs
+    python benchmarks/reliability.py                            100 kills of each command
+    python benchmarks/reliability.py --kills 3 --only extract   a few of one, to see that it runs
 
 In each round two processes are started with the same command. One gets the lease of the folder; the other ends with a
 sentence that names the first. Both are killed after a random time, until as many kills have been made as were wanted;
-then the command runs to its end. The store must have the rows and digests of one that nobody disturbed, and nothing may
-be left beside them. Flipped bits are sampled by `tests/verification` (`--runslow` for more).
+then the command runs to its end. Stores must have the rows and digests of one that nobody disturbed, runs the same
+models and tables but for the clock's, and nothing may be left beside them. Flipped bits are sampled by
+`tests/verification` (`--runslow` for more).
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -28,38 +35,74 @@ from gapscope.verification import verify_workspace
 
 ROOT = Path(__file__).parent.parent
 BUSY = "is being worked on by process"
+# Columns of tables, and results, that say how long something took or where it lies.
+CLOCK = ("seconds", "per_second", "memory", "rate", "path", "place")
+CLASSES = 4
+
+
+class Command(NamedTuple):
+    """A command that writes, and those that make what it reads."""
+
+    words: list[str]
+    before: Sequence[list[str]] = ()
 
 
 def make_images(folder: Path, count: int) -> Path:
-    """`count` random images of two classes, and a few for a test split."""
+    """`count` random images of two classes, bright and dark ones, and a third as many for a test split."""
     rng = np.random.default_rng(0)
-    for number in range(count + 4):
+    for number in range(count + count // 3):
         place = folder / ("train" if number < count else "test") / ("cat", "dog")[number % 2] / f"{number}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(place)
+        low = 80 * (number % 2)
+        Image.fromarray(rng.integers(low, low + 160, (24, 24, 3), np.uint8)).save(place)
     return folder
 
 
-def make_csv(place: Path, rows: int) -> Path:
-    """`rows` rows of 64 features, one of them bad."""
-    values = np.random.default_rng(0).standard_normal((rows, 64)).round(4)
-    lines = [f"{row % 5},{','.join(map(str, value))}\n" for row, value in enumerate(values.tolist())]
+def make_csv(place: Path, rows: int, seed: int) -> Path:
+    """`rows` rows of 64 features about a centre for each class, one of them bad."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).standard_normal((CLASSES, 64))
+    values = (centres[np.arange(rows) % CLASSES] + 2 * rng.standard_normal((rows, 64))).round(4)
+    lines = [f"{row % CLASSES},{','.join(map(str, value))}\n" for row, value in enumerate(values.tolist())]
     lines[3] = lines[3].replace(",", ",x", 1)
     place.write_text("label," + ",".join(f"f{number}" for number in range(64)) + "\n" + "".join(lines))
     return place
 
 
-def commands(folder: Path, images: int, rows: int) -> dict[str, list[str]]:
+def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
     """The commands by name, without their workspace."""
-    pictures, table = make_images(folder / "pets", images), make_csv(folder / "a.csv", rows)
+    pets = str(make_images(folder / "pets", images))
+    size = {"train": rows, "val": rows // 4, "test": rows // 4}
+    imports = [
+        [
+            *("import-csv", str(make_csv(folder / f"{split}.csv", count, seed)), "--dataset", "d", "--split", split),
+            *("--on-bad-row", "reject", "--part-rows", "500"),
+        ]
+        for seed, (split, count) in enumerate(size.items())
+    ]
+    fit = ["fit-incremental", "d", "--checkpoint-seconds", "0", "--name", "model"]
+    train = ["train-cnn", pets, "--epochs", "3", "--batch-size", "16", "--network", "simple-cnn"]
+    gap = ["gap", "fit-incremental-model", "--reference", "d/val", "--target", "d/test", "--replicates", "50"]
     return {
-        "extract": [
-            *("extract", str(pictures), "--split", "train", "--backbone", "tiny", "--part-rows", "8"),
-            *("--decode-workers", "1", "--batch-size", "4"),
-        ],
-        "import-csv": [
-            *("import-csv", str(table), "--dataset", "d", "--on-bad-row", "reject", "--part-rows", "500"),
-        ],
+        "extract": Command(
+            [
+                *("extract", pets, "--split", "train", "--backbone", "tiny", "--part-rows", "8"),
+                *("--decode-workers", "1", "--batch-size", "4"),
+            ]
+        ),
+        "import-csv": Command(imports[0]),
+        "fit-incremental": Command(fit, imports),
+        "gap": Command(gap, [*imports, fit]),
+        "map": Command(["map", "d/test", "--method", "pca"], imports),
+        "train-cnn": Command(train),
+        "augment": Command(["augment", pets, "--method", "mixup-pixels", "--balance", "2x"]),
+        "study-modifications": Command(
+            [
+                *("study-modifications", pets, "--modify", "night:3", "--network", "simple-cnn", "--epochs", "2"),
+                *("--seeds", "2"),
+            ]
+        ),
+        "report": Command(["report", "fit-incremental-model"], [*imports, fit]),
     }
 
 
@@ -69,11 +112,38 @@ def start(command: list[str], workspace: Path) -> subprocess.Popen:
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def content(workspace: Path) -> tuple[str, int, list]:
-    """The digest of the only store's rows, how many there are, and the rejected ones."""
-    (manifest,) = (workspace / "embeddings").glob("*/*/*/manifest.json")
-    store = open_store(Location.of(manifest.parent))
-    return store.digest, store.rows, store.rejected()
+def finished(command: list[str], workspace: Path) -> None:
+    """Run the command to its end, which has to be a good one."""
+    process = start(command, workspace)
+    said = process.communicate()[1]
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {said}")
+
+
+def content(workspace: Path) -> dict[str, Any]:
+    """What a workspace holds: digest, rows and rejected rows of each store, models, and tables without the clock's."""
+    found: dict[str, Any] = {}
+    for manifest in workspace.rglob("manifest.json"):
+        if manifest.is_relative_to(workspace / "embeddings"):
+            store = open_store(Location.of(manifest.parent))
+            found[str(manifest.relative_to(workspace))] = (store.digest, store.rows, store.rejected())
+    for place in (workspace / "runs").rglob("*") if (workspace / "runs").exists() else ():
+        name = str(place.relative_to(workspace))
+        if place.suffix == ".parquet":
+            found[name] = timeless(pq.read_table(place))
+        elif place.suffix in (".safetensors", ".npy"):
+            found[name] = sha256(place.read_bytes()).hexdigest()
+        elif place.is_file() and place.suffix not in (".json", ".html", ".log"):
+            found[name] = "there"
+    return found
+
+
+def timeless(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a table without what the clock or the folder decides; numbers as text, so that NaN equals itself."""
+    names = [name for name in table.column_names if not any(word in name for word in CLOCK)]
+    rows = table.select(names).to_pylist()
+    rows = [row for row in rows if not any(word in str(row.get("metric", "")) for word in CLOCK)]
+    return [{name: repr(value) for name, value in row.items()} for row in rows]
 
 
 def disturbed(
@@ -93,41 +163,44 @@ def disturbed(
             counts["ended"] += process.returncode == 0
             counts["kills"] += process.returncode == -9
         counts["rounds"] += 1
-    last = start(command, workspace)
-    out = last.communicate()
-    if last.returncode:
-        raise SystemExit(f"the last run failed: {out[1]}")
+    finished(command, workspace)
     return counts
 
 
-def measure(kills: int, images: int, rows: int, seed: int = 0) -> list[dict]:
-    """A row for each command: its kills, and whether the store is that of an undisturbed run."""
-    results = []
+def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: int = 0) -> Iterator[dict]:
+    """A row for each command: its kills, and whether the workspace is that of an undisturbed run."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name, command in commands(folder, images, rows).items():
+        for name, (words, before) in commands(folder, images, rows).items():
+            if only and name not in only:
+                continue
             calm, wild = folder / f"{name}-calm", folder / f"{name}-wild"
+            for command in before:
+                finished(command, calm)
+            if before:
+                shutil.copytree(calm, wild)
             began = time.monotonic()
-            start(command, calm).communicate()
-            counts = disturbed(command, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
+            finished(words, calm)
+            counts = disturbed(words, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
             found = verify_workspace(Location.of(wild))
             left = [*found.leftovers, *map(str, wild.rglob(".import"))]
             same = content(wild) == content(calm)
-            results.append({"command": name, **counts, "same": same, "damaged": len(found.findings), "left": len(left)})
-    return results
+            yield {"command": name, **counts, "same": same, "damaged": len(found.findings), "left": len(left)}
 
 
 def main() -> None:
-    """Print one JSON object for each command; the exit code says whether all stores are the same."""
+    """Print one JSON object for each command; the exit code says whether all workspaces are the same."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--only", nargs="*", default=(), help="names of commands, such as gap")
     given = parser.parse_args()
-    results = measure(given.kills, given.images, given.rows)
-    for result in results:
-        print(json.dumps(result))
-    sys.exit(not all(one["same"] and not one["damaged"] and not one["left"] for one in results))
+    whole = True
+    for one in measure(given.kills, given.images, given.rows, given.only):
+        print(json.dumps(one), flush=True)
+        whole &= one["same"] and not one["damaged"] and not one["left"]
+    sys.exit(not whole)
 
 
 if __name__ == "__main__":
