@@ -7,6 +7,7 @@ from functools import cache
 from typing import get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.extras import extras_named
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import ALIASES, COMMANDS, JOBS
 from gapscope.runs.result import RunResult
@@ -31,7 +32,8 @@ def function(name: str) -> Callable[..., RunResult]:
         if len(arguments) > len(positional):
             raise InputError(f"{name} takes {len(positional)} arguments without a name and got {len(arguments)}")
         given = dict(zip(positional, arguments, strict=False)) | options
-        return run(config_type(**{key: _frozen(value) for key, value in given.items()}), progress)
+        with extras_named(name):
+            return run(config_type(**{key: _frozen(value) for key, value in given.items()}), progress)
 
     parameters = [_parameter(field, inspect.Parameter.POSITIONAL_OR_KEYWORD) for field in known if not field.kw_only]
     parameters += [_parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in known if field.kw_only]

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.config import Yaml
 
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.extras import extras_named
 from gapscope.core.program import called, set_called
 from gapscope.jobs import ALIASES, COMMANDS, JOBS
 
@@ -47,7 +48,8 @@ def execute(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
     try:
-        code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
+        with extras_named(_named(arguments)):
+            code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(filter(None, (called(), _named(arguments))))
         return _complain(f"{' '.join(str(error).split())} See `{command} --help`.")

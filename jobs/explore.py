@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from gapscope.blocks import Sentence
 from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
+from gapscope.core.extras import require
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -68,6 +69,7 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     """
     if not 0 <= config.port <= LAST_PORT:
         raise InputError(f"--port is {config.port}; give a number up to {LAST_PORT}, or 0 for a free one")
+    require(JOB, "panel", "bokeh")
     from gapscope.explorer.join import joined
     from gapscope.explorer.load import read_points
     from gapscope.explorer.neighbours import stores_of

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from gapscope.blocks import Sentence
 from gapscope.core.budget import parse_bytes
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.extras import require
 from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -56,6 +57,8 @@ JOB, COORDINATES = "map", "coordinates"
 PLACEMENTS = ("neighbours", "library")
 LEAST = {"neighbours": 2, "perplexity": 1, "sample": 1}
 HEAD, PAIR = "head", 2
+# What lays a map out beside what all are drawn with.
+LIBRARIES = {"umap": ("umap",), "tsne": ("openTSNE",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +140,7 @@ def check(config: MapConfig) -> None:
     """
     if config.method not in MAPS:
         raise unknown_name("map", config.method, MAPS)
+    require(f"a map by {config.method}", *LIBRARIES.get(config.method, ()), "datashader")
     if config.placement not in PLACEMENTS:
         raise unknown_name("placement", config.placement, PLACEMENTS)
     if not config.dataset:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from gapscope.core.errors import InputError
+from gapscope.core.extras import require
 
 # The end of a file's name while it is written, which begins with a dot; one that lies there later was left by a kill.
 TEMPORARY = ".tmp"
@@ -33,11 +34,12 @@ def _filesystem(scheme: str) -> fs.FileSystem:
         return fs.LocalFileSystem()
     import fsspec  # only where an address has a scheme: importing it costs 0.1 s
 
+    if scheme == "s3":
+        require("an address that begins with s3://", "s3fs")
     try:
         return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
     except (ImportError, ValueError) as error:
-        hint = '; install it with `pip install "gapscope[s3]"`' if scheme == "s3" else ""
-        raise InputError(f"addresses that begin with {scheme}:// cannot be opened: {error}{hint}") from error
+        raise InputError(f"addresses that begin with {scheme}:// cannot be opened: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from gapscope.core.errors import UnknownNameError, unknown_name
+from gapscope.core.extras import extras_named
 
 
 class Registry(Mapping[str, Any]):
@@ -22,7 +23,8 @@ class Registry(Mapping[str, Any]):
         if name not in self.targets:
             raise UnknownNameError(str(unknown_name(self.kind, name, self.targets)))
         module, attribute = self.targets[name].split(":")
-        return getattr(import_module(module), attribute)
+        with extras_named(f"the {self.kind} {name}"):
+            return getattr(import_module(module), attribute)
 
     def __contains__(self, name: object) -> bool:
         return name in self.targets

@@ -1,5 +1,6 @@
 """What docs/deployment.md promises works as it is written there, as far as one machine can tell."""
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, child_environment, write_store
+from test_packaging import BUILT_FROM, PROJECT
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SRUN = """#!/bin/bash
@@ -111,3 +113,44 @@ def test_the_manifest_is_yaml_whose_parts_find_each_other():
         assert part["spec"]["selector"]["matchLabels"] == part["spec"]["template"]["metadata"]["labels"]
     assert parts[1]["spec"]["selector"] == parts[0]["spec"]["selector"]["matchLabels"]
     assert all(isinstance(word, str) for word in parts[2]["spec"]["template"]["spec"]["containers"][0]["args"])
+
+
+def instructions():
+    """The instructions of the Dockerfile with their arguments, continued lines joined."""
+    lines = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text()).splitlines()
+    return [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+
+
+def test_the_container_holds_what_the_package_is_built_from():
+    copied = {one for name, words in instructions() if name == "COPY" for one in words.split()[:-1]}
+    assert copied == BUILT_FROM
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert kept == copied
+
+
+def test_the_commands_of_the_container_are_shell_and_its_extras_and_programs_exist():
+    arguments = dict(words.split("=") for name, words in instructions() if name == "ARG")
+    for name, words in instructions():
+        if name == "RUN":
+            subprocess.run(["sh", "-n"], input=words, text=True, check=True)
+    pages = PAGE + (ROOT / "docs" / "install.md").read_text()
+    given = re.findall(r"--build-arg (\w+)=([\w,]+)", pages)
+    assert {name for name, _ in given} == {"DEVICE", "EXTRAS"} == set(arguments)
+    asked = {one for name, value in [*given, *arguments.items()] if name == "EXTRAS" for one in value.split(",")}
+    assert asked <= set(PROJECT["optional-dependencies"])
+    pods = [part["spec"]["template"] for part in yaml.safe_load_all(block("yaml")) if part["kind"] != "Service"]
+    containers = [pod["spec"]["containers"][0] for pod in pods]
+    (program,) = (json.loads(words)[0] for name, words in instructions() if name == "CMD")
+    assert {program, *(one["args"][0] for one in containers)} == {"gapscope", "dask"}
+    assert program in PROJECT["scripts"]
+
+
+@pytest.mark.parametrize(("extras", "installed"), [("all", True), ("maps,images", True), ("s3", False), ("", False)])
+def test_the_container_takes_torch_for_processors_where_an_extra_asks_for_it(extras, installed, tmp_path):
+    (tmp_path / "pip").write_text("#!/bin/sh\necho pip $@\n")
+    (tmp_path / "pip").chmod(0o755)
+    (first,) = (words for name, words in instructions() if name == "RUN" and "torch" in words)
+    for device in ("cpu", "cuda"):
+        environment = {"PATH": f"{tmp_path}:/bin:/usr/bin", "DEVICE": device, "EXTRAS": extras}
+        done = subprocess.run(["sh", "-c", first], env=environment, capture_output=True, text=True, check=True)
+        assert ("whl/cpu" in done.stdout) == (installed and device == "cpu")

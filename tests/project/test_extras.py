@@ -1,38 +1,45 @@
-"""What an extra of pyproject.toml brings is missed in one sentence that names the extra, and by nothing else."""
+"""Each extra of pyproject.toml is what `gapscope.core.extras` says, and nothing that all commands need asks for one."""
 
-import subprocess
 import sys
+from importlib import import_module
+from importlib.metadata import packages_distributions
 
 import pytest
 from test_floors import FILES, imports_of, module_of
+from test_packaging import PROJECT, names_in
 
-WITHOUT = """
-import sys
-sys.modules[sys.argv[1]] = None
 from gapscope.core.errors import InputError
-try:
-    exec(sys.argv[2])
-except InputError as error:
-    print(error)
-"""
-USES = {"xgboost": {"gapscope.probes.rules.boosted"}, "s3fs": set()}
+from gapscope.core.extras import EXTRAS, extras_named, require
 
 
-@pytest.mark.parametrize(
-    ("library", "extra", "use"),
-    [
-        ("xgboost", "boosting", "from gapscope.probes import PROBES; PROBES['boosting']"),
-        ("s3fs", "s3", "from gapscope.core.location import Location; Location('s3://bucket/workspace').exists()"),
-    ],
-)
-def test_a_missing_extra_is_one_sentence_that_names_it(library, extra, use):
-    words = [sys.executable, "-c", WITHOUT, library, use]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert f'pip install "gapscope[{extra}]"' in done.stdout
-    assert len(done.stdout.splitlines()) == 1
+def test_the_libraries_of_each_extra_are_those_that_it_installs():
+    distributions, extras = packages_distributions(), PROJECT["optional-dependencies"]
+    for library, extra in EXTRAS.items():
+        offered_by = {one.lower().replace("_", "-") for one in distributions[library]}
+        assert offered_by & names_in(extras[extra]), f"{library} is not among what [{extra}] installs"
 
 
-@pytest.mark.parametrize("library", USES)
-def test_only_what_needs_an_extra_imports_it(library):
+def test_all_means_all():
+    extras = PROJECT["optional-dependencies"]
+    (all_of_them,) = extras["all"]
+    named = set(all_of_them.removeprefix("gapscope[").removesuffix("]").split(","))
+    assert named == set(extras) - {"all", "test"}
+    assert "gapscope[all]" in extras["test"]
+
+
+@pytest.mark.parametrize("library", sorted(set(EXTRAS) - {"s3fs"}))
+def test_nothing_that_is_imported_by_all_imports_the_library_of_an_extra(library):
     users = {module_of(path) for path in FILES if any(name.split(".")[0] == library for name in imports_of(path))}
-    assert users == USES[library]
+    assert users
+    assert not {one for one in users if one.split(".")[1] in ("core", "store", "stream", "summaries", "runs", "blocks")}
+
+
+def test_a_library_is_required_before_any_work_and_not_loaded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    with pytest.raises(InputError, match=r'a map needs openTSNE, .* `pip install "gapscope\[maps\]"`'):
+        require("a map", "numpy", "openTSNE")
+
+
+def test_any_other_missing_import_stays_a_bug():
+    with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"), extras_named("a test"):
+        import_module("nothing_of_this_name")

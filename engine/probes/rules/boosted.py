@@ -6,17 +6,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+import xgboost
 
-from gapscope.core.errors import InputError
 from gapscope.probes.rules.linear import NEVER
-
-try:
-    import xgboost
-except ImportError as error:
-    raise InputError(
-        "gradient boosting needs XGBoost 3, which is not installed; install it with "
-        '`pip install "gapscope[boosting]"`, or take `forest`'
-    ) from error
 
 
 @dataclass(frozen=True)
