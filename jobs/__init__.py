@@ -22,7 +22,9 @@ COMMANDS = {
     "augment": Command(DATA, "Make synthetic images for small classes, check them, and add those that pass."),
     "backbones": Command(FEATURES, "Search the names of pretrained networks."),
     "extract": Command(FEATURES, "Run a pretrained network over images and store their embeddings."),
-    "import-features": Command(FEATURES, "Import features of any size from CSV files into the embedding store."),
+    "import-features": Command(
+        FEATURES, "Import features that you have, CSV to Zarr, of any size, into the embedding store."
+    ),
     "replay-head": Command(FEATURES, "Check stored embeddings against the network's own classifier."),
     "fit-incremental": Command(CLASSIFIERS, "Train classifiers on stored embeddings and evaluate them."),
     "tune": Command(CLASSIFIERS, "Find the best settings of a classifier from one read of the embeddings."),

@@ -1,9 +1,12 @@
 """`import-features`: features from files of any size into the embedding store, shuffled, in bounded memory."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
 
 from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
@@ -16,6 +19,7 @@ from gapscope.jobs.options import (
     DatasetName,
     DType,
     LabelColumn,
+    LabelFiles,
     PartRows,
     PathColumn,
     Seed,
@@ -28,26 +32,35 @@ from gapscope.schemas.embeddings import StoreManifest
 
 if TYPE_CHECKING:
     from gapscope.store.imports import Import
+    from gapscope.store.imports.labels import ClassMap
     from gapscope.store.imports.source import Source
+
+# What made the features, where nobody says it: text, or another file.
+TEXT, IMPORTED = "csv", "features"
+MEMORY = "memory"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFeaturesConfig:
-    """Bring features from CSV files of any size into the embedding store, shuffled, in bounded memory.
+    """Bring features that you have into the embedding store, from files of any size, shuffled, in bounded memory.
 
-    Files may be plain, `.gz` or `.zst`; several files, or a pattern in quotes, make one split. Feature, label and
-    path columns are found by themselves. A killed import continues where it stopped.
+    CSV (plain, `.gz` or `.zst`), `.npy`, `.npz`, HDF5, Zarr, Parquet, Feather and Arrow, folders of Hugging Face
+    (save_to_disk) and of clip-retrieval, and hf:// addresses. Several files, or a pattern in quotes, make one split.
+    Features, labels and names of rows are found by themselves, or stand in files beside. A killed import continues
+    where it stopped.
 
+        python cli.py import-features train.npy --labels labels.npy --dataset imagenet --split train
+        python cli.py import-features "train-*.parquet" --dataset imagenet --split train --on-bad-row reject
         python cli.py import-features train.csv --dataset imagenet --split train
-        python cli.py import-features "part-*.csv.gz" --dataset imagenet --split train --on-bad-row reject
     """
 
     files: Annotated[
-        tuple[str, ...], option("CSV files, addresses (s3://…) or patterns, in the order of their rows.", DATA)
+        tuple[str, ...],
+        option("Files, folders, addresses (s3://…, hf://…) or patterns, in the order of their rows.", DATA),
     ] = field(default=(), kw_only=False)
     dataset: DatasetName = ""
     split: Split = "train"
-    backbone: Backbone = "csv"
+    backbone: Backbone = ""
     companion_of: Annotated[
         str, option("Dataset whose classes these rows share and whose classifiers are evaluated on them.", DATA)
     ] = ""
@@ -56,10 +69,17 @@ class ImportFeaturesConfig:
         str | None, option("Character between fields; found among comma, semicolon and tab when not given.", DATA)
     ] = None
     no_header: Annotated[bool, option("The first line is data; columns are called 0, 1, 2, ….", DATA)] = False
+    labels: LabelFiles = ()
+    names: Annotated[
+        tuple[str, ...], option("File of names beside the features, one for each row, as --labels has labels.", DATA)
+    ] = ()
     label_column: LabelColumn = ""
     path_column: PathColumn = ""
     feature_prefix: Annotated[str | None, option("What feature columns are called before their number.", DATA)] = None
-    feature_columns: Annotated[tuple[str, ...], option("Names of the feature columns, in order.", DATA)] = ()
+    feature_columns: Annotated[
+        tuple[str, ...],
+        option("Name of the column or array of vectors, or names of the feature columns, in order.", DATA),
+    ] = ()
     classes: ClassList = None
     on_bad_row: Annotated[
         Literal["stop", "reject"],
@@ -71,10 +91,10 @@ class ImportFeaturesConfig:
 
 
 def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
-    """Import the files and say what became of their rows."""
-    manifest = build(config, progress)
-    folder, seconds = _folder(config), manifest.seconds
-    classes = len(manifest.provenance.class_names)
+    """Import the features and say what became of their rows."""
+    job = plan(config)
+    manifest = _imported(job, progress)
+    seconds, classes = manifest.seconds, len(manifest.provenance.class_names)
     spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
     sentences = (
         f"{manifest.rows:,} rows of {manifest.provenance.dim} {manifest.provenance.dtype} features, {classes} classes, "
@@ -82,14 +102,17 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
-    return RunResult("import-features", str(folder), seconds.get("total", 0.0), blocks=blocks)
+    return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)
 
 
 def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> StoreManifest:
     """The manifest of the finished store."""
+    return _imported(plan(config), progress)
+
+
+def _imported(job: "Import", progress: Progress) -> StoreManifest:
     from gapscope.store.imports import import_rows  # here, because loading the compiler takes longer than `--help` may
 
-    job = plan(config)
     for note in job.source.notes:
         progress.say(note)
     if job.classes:
@@ -102,10 +125,12 @@ def plan(config: ImportFeaturesConfig) -> "Import":
     from gapscope.store.imports import Import
 
     _check(config)
+    source = _source(config)
+    config = replace(config, backbone=config.backbone or (TEXT if source.decoder == TEXT else IMPORTED))
     return Import(
         folder=_folder(config),
-        source=_source(config),
-        classes=_classes(config),
+        source=source,
+        classes=_classes(config, source),
         on_bad_row=config.on_bad_row,
         backbone=config.backbone,
         dataset=config.dataset,
@@ -120,23 +145,53 @@ def plan(config: ImportFeaturesConfig) -> "Import":
 
 
 def _source(config: ImportFeaturesConfig) -> "Source":
+    from gapscope.formats.open import open_beside, open_tables
+    from gapscope.formats.source import table_source
     from gapscope.store.csv.source import open_csv
     from gapscope.store.imports.columns import Choice
     from gapscope.store.imports.files import expand
 
     choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
-    return open_csv(expand(config.files), choice, config.delimiter, named=not config.no_header)
+    kind, tables = open_tables(_several(config.files), config.split)
+    beside = {"labels": config.labels, "names": config.names}
+    if kind == TEXT:
+        for name, files in beside.items():
+            if _is_given(files):
+                raise InputError(f"--{name} is for features without a table; of CSV it is a column of the file itself")
+        return open_csv(expand(_several(config.files)), choice, config.delimiter, named=not config.no_header)
+    if config.no_header or config.delimiter is not None:
+        raise InputError("--no-header and --delimiter are for CSV files, and these are none; leave them away")
+    if kind == MEMORY:
+        beside = {name: np.asarray(values) for name, values in beside.items() if _is_given(values)}
+    opened = {name: open_beside(_several(files), f"the {name}") for name, files in beside.items()}
+    return table_source(kind, tables, choice, **opened)
+
+
+def _several(files: Any) -> Any:
+    """One name as several; rows in memory, and names in Python, as they are."""
+    return (str(files),) if isinstance(files, str | Path) else files
+
+
+def _is_given(files: Any) -> bool:
+    return files is not None and len(files) > 0
 
 
 def _command(config: ImportFeaturesConfig) -> dict[str, Any]:
-    """What makes the store again from any folder."""
-    own = {"files": [full_path(file) for file in config.files]}
+    """What makes the store again from any folder; nothing where rows were handed over in memory."""
+    places = {name: _several(getattr(config, name)) for name in ("files", "labels", "names")}
+    if not all(
+        isinstance(value, list | tuple) and all(isinstance(one, str | Path) for one in value)
+        for value in places.values()
+    ):
+        return {}
+    own: dict[str, Any] = {name: [full_path(str(file)) for file in value] for name, value in places.items()}
     own |= {"classes": full_path(str(config.classes))} if config.classes else {}
-    return {"job": "import-features", "options": json.loads(json.dumps(asdict(config) | own, default=str))}
+    options = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {"job": "import-features", "options": json.loads(json.dumps(options | own, default=str))}
 
 
 def _check(config: ImportFeaturesConfig) -> None:
-    for name in ("dataset", "split", "backbone"):
+    for name in ("dataset", "split", *(["backbone"] if config.backbone else [])):
         value = getattr(config, name)
         if not value or "/" in value or value.startswith("."):
             raise InputError(f"--{name} is {value!r}; give it a name without slashes, for example --{name} imagenet")
@@ -158,14 +213,23 @@ def _dataset_folder(config: ImportFeaturesConfig, dataset: str) -> Location:
     return Location.of(config.workspace) / "embeddings" / config.backbone / dataset
 
 
-def _classes(config: ImportFeaturesConfig):
-    """The class map that the user gave, or that of another split of the dataset or of the one it is a companion of."""
-    from gapscope.store.imports.labels import read_class_map, sibling_class_map
+def _classes(config: ImportFeaturesConfig, source: "Source") -> "ClassMap | None":
+    """The class map that the user gave, that of another split of the dataset or of the one it is a companion of, or
+    that of the files.
+    """
+    from gapscope.store.imports.labels import ClassMap, read_class_map, sibling_class_map
 
+    own = ClassMap(source.class_names, source.origin) if source.class_names else None
     if config.classes:
         return read_class_map(Location.of(config.classes))
     names = filter(None, (config.dataset, config.companion_of))
-    return sibling_class_map([_dataset_folder(config, name) for name in names], _folder(config))
+    sibling = sibling_class_map([_dataset_folder(config, name) for name in names], _folder(config))
+    if sibling and own and sibling.names != own.names:
+        raise InputError(
+            f"{own.origin} numbers its labels by the classes {', '.join(own.names[:3])}, … and {sibling.origin} by "
+            f"{', '.join(sibling.names[:3])}, …; choose another --dataset, or hand over labels as names with --labels"
+        )
+    return sibling or own
 
 
 def _version() -> str:

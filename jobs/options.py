@@ -51,7 +51,8 @@ ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
 _LABELS = option(
     "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
     "an image may have several (a table with the columns image and labels, or JSON). Of `repair`, those of target "
-    "images: a table with the columns sample_id and label.",
+    "images: a table with the columns sample_id and label. Of `import-features`: .npy, lines of text, CSV, Parquet, "
+    "one label for each row, in their order.",
     DATA,
 )
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
@@ -61,7 +62,8 @@ LabelRows: TypeAlias = Annotated[
     int, option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=_NOT_NEGATIVE)
 ]
 LabelColumn: TypeAlias = Annotated[
-    str, option("Name of the column of labels; found when its name is a usual one, such as label or class.", DATA)
+    str,
+    option("Name of the column or array of labels; found when its name is a usual one, such as label or class.", DATA),
 ]
 PathColumn: TypeAlias = Annotated[
     str, option("Name of the column of image paths; found by what it holds, or by a usual name.", DATA)

@@ -11,6 +11,7 @@ EXTRAS = {
     "bokeh": "explore",
     "datashader": "maps",
     "diffusers": "generate",
+    "h5py": "formats",
     "huggingface_hub": "hub",
     "openTSNE": "maps",
     "panel": "explore",
@@ -21,6 +22,7 @@ EXTRAS = {
     "tornado": "explore",
     "umap": "maps",
     "xgboost": "boosting",
+    "zarr": "formats",
 }
 
 

@@ -11,6 +11,7 @@ SCALE = np.float32(2.0**112)
 
 HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
 WORDS = numba.types.Array(numba.uint32, 1, "C", readonly=True)
+ROWS = numba.types.Array(numba.uint32, 2, "C", readonly=True)
 
 
 @numba.njit(numba.void(HALVES, numba.uint32[::1], numba.float32[::1]), nogil=True, cache=True)
@@ -68,7 +69,7 @@ def narrow(wide: np.ndarray) -> np.ndarray:
     return half.view(np.float16).reshape(wide.shape)
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(numba.void(ROWS, numba.uint32[::1], numba.uint32[::1]), nogil=True, cache=True)
 def _count_small(bits: np.ndarray, small: np.ndarray, large: np.ndarray) -> None:
     for row in range(bits.shape[0]):
         for column in range(bits.shape[1]):
@@ -85,3 +86,21 @@ def count_small(bits: np.ndarray, small: np.ndarray, large: np.ndarray) -> None:
     if bits.shape[1:] != small.shape or small.shape != large.shape:
         raise ValueError(f"{bits.shape[1]} columns cannot be counted into {small.shape} and {large.shape}")
     _count_small(bits, small, large)
+
+
+@numba.njit(numba.void(ROWS, numba.uint32[::1]), nogil=True, cache=True)
+def _largest_bits(bits: np.ndarray, largest: np.ndarray) -> None:
+    for row in range(bits.shape[0]):
+        most = np.uint32(0)
+        for column in range(bits.shape[1]):
+            most = max(most, bits[row, column] & np.uint32(0x7FFFFFFF))
+        largest[row] = most
+
+
+def largest_bits(bits: np.ndarray) -> np.ndarray:
+    """Of each row of float32 numbers, ``bits : (n, d) uint32``, the largest without its sign: of finite ones that of
+    the largest size, beyond it infinity's and NaN's.
+    """
+    largest = np.empty(len(bits), np.uint32)
+    _largest_bits(bits, largest)
+    return largest

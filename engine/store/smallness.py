@@ -24,7 +24,7 @@ class Smallness:
         from gapscope.store.half import count_small  # here, because numba takes as long to import as `--help` may last
 
         small, large = np.zeros(x.shape[1], np.uint32), np.zeros(x.shape[1], np.uint32)
-        count_small(x.view(np.uint32), small, large)
+        count_small(np.ascontiguousarray(x).view(np.uint32), small, large)
         self.merge(small, large, len(x))
 
     def merge(self, small: np.ndarray, large: np.ndarray, rows: int) -> None:

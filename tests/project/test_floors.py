@@ -14,7 +14,7 @@ FLOORS = [
     {"gapscope.schemas"},
     {"gapscope.core"},
     {"gapscope.blocks", "gapscope.data", "gapscope.store", "gapscope.inference", "gapscope.predictions"},
-    {"gapscope.stream"},
+    {"gapscope.formats", "gapscope.stream"},
     {"gapscope.summaries", "gapscope.networks", "gapscope.runs"},
     {
         "gapscope.attributes",

@@ -403,7 +403,7 @@ def test_files_that_cannot_be_used_are_refused(tmp_path, table):
     (tmp_path / "b.csv").write_text("f0,f1,g2\n1,2,3\n")
     (tmp_path / "c.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes())[:-900])
     for files, sentence in {
-        (): "no CSV file was named",
+        (): "no file was named",
         ("none.csv",): "no file .*none.csv; check the path",
         ("none-*.csv",): r"no file .*none-\*.csv matches",
         (".",): "is a folder",

@@ -439,6 +439,12 @@ P1, P2, P3, P4, P5 = (
         *(0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5),
     )
 )
+# Arrays that may not be written to, such as those of a mapped file, and those that may be.
+_DIGESTED = types.void(
+    types.Array(types.uint8, 1, "C", readonly=True),
+    types.Array(types.int32, 2, "A", readonly=True),
+    types.uint64[::1],
+)
 LANES = np.array([0x60EA27EEADC0B5D6, 0xC2B2AE3D27D4EB4F, 0, 0x61C8864E7A143579], np.uint64)  # P1 + P2, P2, 0, -P1
 _LOW_HALF = np.uint64(0xFFFFFFFF)
 
@@ -458,7 +464,7 @@ def _merged(digest, lane):
     return (digest ^ _round(np.uint64(0), lane)) * P1 + P4
 
 
-@njit(cache=True, nogil=True)
+@njit(_DIGESTED, cache=True, nogil=True)
 def digest_records(text, spans, digests):
     """Fill ``digests : (n,) uint64`` with XXH64 of ``text[start:stop]`` for each of `spans : (n, 2)`.
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from gapscope.core.errors import InputError, unknown_name
 
-LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category")
-PATH_NAMES = ("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image")
+LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category", "targets")
+PATH_NAMES = (
+    *("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image"),
+    *("paths", "image_paths", "filenames", "names"),
+)
 SHOWN = 5
 
 
@@ -56,10 +59,10 @@ def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "
 
     Features are the longest run of names that differ in their final number alone, in the order of those numbers.
     """
-    label = _exactly(names, choice.label, where) or _first_of(names, LABEL_NAMES)
-    path = _exactly(names, choice.path, where) or _first_of(names, PATH_NAMES)
+    label = exactly(names, choice.label, where) or first_of(names, LABEL_NAMES)
+    path = exactly(names, choice.path, where) or first_of(names, PATH_NAMES)
     free = [name for name in names if name not in (label, path)]
-    features = tuple(_exactly(names, name, where) for name in choice.features) or _run(free, choice.prefix, where)
+    features = tuple(exactly(names, name, where) for name in choice.features) or _run(free, choice.prefix, where)
     used = [*features, *filter(None, (label, path))]
     for name in used:
         if list(names).count(name) > 1 or used.count(name) > 1:
@@ -69,7 +72,8 @@ def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "
     return Columns(features, label, path, tuple(_notes(names, used, features, label, path)))
 
 
-def _exactly(names: Sequence[str], wanted: str, where: str) -> str:
+def exactly(names: Sequence[str], wanted: str, where: str) -> str:
+    """The column called `wanted`, compared without regard to case; empty where nothing is wanted."""
     if not wanted:
         return ""
     for name in names:
@@ -80,7 +84,8 @@ def _exactly(names: Sequence[str], wanted: str, where: str) -> str:
     raise error
 
 
-def _first_of(names: Sequence[str], known: Sequence[str]) -> str:
+def first_of(names: Sequence[str], known: Sequence[str]) -> str:
+    """The first of the `known` names that one of `names` has; empty where none has."""
     by_lower = {name.lower(): name for name in reversed(names)}
     return next((by_lower[name] for name in known if name in by_lower), "")
 
@@ -96,7 +101,7 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
     ranked = sorted(runs.items(), key=lambda item: -len(item[1]))
     if not ranked:
         raise InputError(
-            f"no feature columns found in {where} ({_some(names)}); numbered ones such as feature_0, feature_1 "
+            f"no feature columns found in {where} ({some(names)}); numbered ones such as feature_0, feature_1 "
             "are found by themselves, "
             "others need --feature-prefix or --feature-columns"
         )
@@ -120,11 +125,12 @@ def _notes(names: Sequence[str], used: Sequence[str], features: Sequence[str], l
         yield "no path column, so rows are called by their number; name one with --path-column"
     ignored = [name or "(unnamed index)" for name in names if name not in used]
     if ignored:
-        yield f"ignored columns: {_some(ignored)}"
+        yield f"ignored columns: {some(ignored)}"
 
 
-def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(names[:SHOWN])
+def some(names: Sequence[str], between: str = ", ") -> str:
+    """The first of some names, and how many there are."""
+    listed = between.join(names[:SHOWN])
     return listed if len(names) <= SHOWN else f"{listed}, … {len(names)} in all"
 
 
@@ -133,7 +139,7 @@ def refuse_other_columns(first: Sequence[str], names: Sequence[str], where: str,
     missing = [name for name in first if name not in set(names)]
     extra = [name for name in names if name not in set(first)]
     if missing or extra or len(first) != len(names):
-        parts = [f"lacks {_some(missing)}"] * bool(missing) + [f"has {_some(extra)} besides"] * bool(extra)
+        parts = [f"lacks {some(missing)}"] * bool(missing) + [f"has {some(extra)} besides"] * bool(extra)
         raise InputError(
             f"{where} has other columns than {there}: it "
             f"{' and '.join(parts) or f'has {len(names)} columns, not {len(first)}'}; "

@@ -17,27 +17,29 @@ from gapscope.core.location import Location
 SAMPLES, SAMPLE_BYTES = 16, 2**16
 
 
-def expand(patterns: Sequence[str]) -> list[Location]:
-    """The files that names, addresses and patterns stand for; a pattern's matches in natural order (2 before 10)."""
-    places = [place for pattern in patterns for place in _matches(pattern)]
+def expand(patterns: Sequence[str], *, folders: bool = False) -> list[Location]:
+    """The files, or `folders` too, that names, addresses and patterns stand for; a pattern's matches in natural order
+    (2 before 10).
+    """
+    places = [place for pattern in patterns for place in _matches(str(pattern), folders=folders)]
     for place in places:
         if places.count(place) > 1:
             raise InputError(f"{place} is named twice among the files to import; name each file once")
     if not places:
-        raise InputError("no CSV file was named; pass one file, several, or a pattern such as 'train-*.csv.gz'")
+        raise InputError("no file was named; pass one file, several, or a pattern such as 'train-*.csv.gz'")
     return places
 
 
-def _matches(pattern: str) -> list[Location]:
+def _matches(pattern: str, *, folders: bool) -> list[Location]:
     place = Location(pattern)
     if place.exists():
-        if place.is_folder():
-            raise InputError(f"{pattern} is a folder; name its CSV files, for example '{pattern.rstrip('/')}/*.csv'")
+        if place.is_folder() and not folders:
+            raise InputError(f"{pattern} is a folder; name its files, for example '{pattern.rstrip('/')}/*.csv'")
         return [place]
     result = _glob(place) if has_magic(pattern) else []
     if not result:
-        raise InputError(f"no file {pattern}" + (" matches" if has_magic(pattern) else "; check the path to the CSV"))
-    return [Location(name) for name in sorted(result, key=_natural)]
+        raise InputError(f"no file {pattern}" + (" matches" if has_magic(pattern) else "; check the path"))
+    return [Location(name) for name in sorted(result, key=natural)]
 
 
 def _glob(place: Location) -> list[str]:
@@ -47,7 +49,8 @@ def _glob(place: Location) -> list[str]:
     return [f"{place.scheme}://{name}" for name in place.filesystem.handler.fs.glob(place.path)]
 
 
-def _natural(name: str) -> list[Any]:
+def natural(name: str) -> list[Any]:
+    """A key that sorts numbers in names by their size."""
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 

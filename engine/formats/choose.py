@@ -1,0 +1,145 @@
+"""Which columns of a table are features, which holds the label and which the name of a row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gapscope.core.errors import InputError
+from gapscope.formats.table import MOST_NUMBERS, Column, Table
+from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, exactly, find_columns, first_of, some
+
+FEATURE_NAMES = (
+    *("features", "embeddings", "embedding", "feature", "img_emb", "image_embeddings", "image_embedding", "feats"),
+    *("x", "emb", "vectors", "vector", "arr_0", "data"),
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The columns that are used, by name; empty where there is none.
+
+    Attributes
+    ----------
+    features
+        One column of vectors, or a column of numbers for each feature, in order.
+    dim
+        Number of features.
+    """
+
+    features: tuple[str, ...]
+    dim: int
+    label: str | None
+    path: str | None
+    class_names: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """All of them, each once."""
+        return list(dict.fromkeys([*self.features, *(name for name in (self.label, self.path) if name is not None)]))
+
+
+def choose(table: Table, choice: Choice) -> Chosen:
+    """The features, the label and the path of `table`, found by the kind of the columns and by their names."""
+    label = _beside(table, choice.label, LABEL_NAMES, ("numbers", "texts"))
+    path = _beside(table, choice.path, PATH_NAMES, ("texts",))
+    features = _features(table, choice, [name for name in (label, path) if name is not None])
+    vectors = [table.column(name) for name in features if table.column(name).kind == "vectors"]
+    dim = vectors[0].width if vectors else len(features)
+    if not 0 < dim <= MOST_NUMBERS:
+        raise InputError(f"{table.where} has {dim:,} features in a row; 1 to {MOST_NUMBERS:,} can be imported")
+    for name in dict.fromkeys([*features, *(one for one in (label, path) if one is not None)]):
+        if sum(column.name == name for column in table.columns) > 1:
+            raise InputError(f"column {name!r} of {table.where} is there twice; give each column a name of its own")
+    classes = table.column(label).class_names if label is not None else ()
+    return Chosen(features, dim, label, path, classes)
+
+
+def _beside(table: Table, wanted: str, known: Sequence[str], kinds: Sequence[str]) -> str | None:
+    """The column that is `wanted`, or one of a known name; None where there is none."""
+    if wanted:
+        name = exactly([column.name for column in table.columns], wanted, table.where)
+        if table.column(name).kind not in ("numbers", "texts"):
+            raise InputError(
+                f"column {name!r} of {table.where} holds {table.column(name).about}, not a value for each row"
+            )
+        return name
+    return first_of([column.name for column in table.columns if column.name and column.kind in kinds], known) or None
+
+
+def _features(table: Table, choice: Choice, taken: Sequence[str]) -> tuple[str, ...]:
+    names = [column.name for column in table.columns]
+    if choice.features:
+        return _as_asked(table, [exactly(names, name, table.where) for name in choice.features])
+    vectors = [column.name for column in table.columns if column.kind == "vectors"]
+    if vectors and choice.prefix is None:
+        return (_one_of(table, vectors),)
+    numbers = [column.name for column in table.columns if column.kind == "numbers" and column.name not in taken]
+    if not numbers or numbers == [""]:
+        raise InputError(f"{table.where} has no features: {_listed(table.columns)}; rows of numbers are needed")
+    return _as_asked(table, list(find_columns(numbers, replace(choice, label="", path=""), table.where).features))
+
+
+def _one_of(table: Table, vectors: Sequence[str]) -> str:
+    if len(vectors) == 1:
+        return vectors[0]
+    known = first_of([name.rsplit("/", 1)[-1] for name in vectors], FEATURE_NAMES)
+    fitting = [name for name in vectors if name.rsplit("/", 1)[-1] == known]
+    if len(fitting) != 1:
+        raise InputError(
+            f"{table.where} has several columns of vectors ({some(vectors)}); say with --feature-columns which holds "
+            "the features"
+        )
+    return fitting[0]
+
+
+def _as_asked(table: Table, names: list[str]) -> tuple[str, ...]:
+    """Columns that were asked for as features: one of vectors, or some of numbers."""
+    kinds = {table.column(name).kind for name in names}
+    if kinds == {"numbers"} or (kinds == {"vectors"} and len(names) == 1):
+        return tuple(names)
+    wrong = next((name for name in names if table.column(name).kind not in ("numbers", "vectors")), names[-1])
+    raise InputError(
+        f"column {wrong!r} of {table.where} holds {table.column(wrong).about}; features are one column of vectors, or "
+        "one column of numbers for each"
+    )
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    said = [f"{column.name or 'it'} is {column.about}" for column in columns]
+    return some(said, "; ") if said else "it has no column"
+
+
+def one_column(table: Table, wanted: str, known: Sequence[str]) -> str:
+    """The column of a table of labels or of names: its only one, the one that is `wanted`, or one of a known name.
+
+    Raises
+    ------
+    InputError
+        There are several, or it holds no single values.
+    """
+    columns = [column for column in table.columns if column.kind in ("numbers", "texts")]
+    if len(columns) == 1 and not (wanted and columns[0].name):
+        return columns[0].name
+    if not columns:
+        raise InputError(f"{table.where} has no value for each row: {_listed(table.columns)}; one for each is needed")
+    names = [column.name for column in columns]
+    found = exactly(names, wanted, table.where) if wanted else first_of(names, known)
+    if not found:
+        raise InputError(
+            f"{table.where} has several columns ({some(names)}); say which with --label-column or --path-column"
+        )
+    return found
+
+
+def notes_of(table: Table, chosen: Chosen, *, labelled: bool, named: bool) -> Iterator[str]:
+    """Sentences about what was assumed; `labelled`, `named`: whether a file beside tells labels, names."""
+    if len(chosen.features) > 1:
+        yield f"{chosen.dim} feature columns, {chosen.features[0]} to {chosen.features[-1]}"
+    else:
+        yield f"{chosen.dim} features" + (f", the column {chosen.features[0]}" if chosen.features[0] else "")
+    if chosen.label is None and not labelled:
+        yield "no labels, so every label is -1 (unknown); name a column with --label-column, or a file with --labels"
+    if chosen.path is None and not named:
+        yield "no names, so rows are called by their number; name a column with --path-column, or a file with --names"
+    ignored = [column.name for column in table.columns if column.name and column.name not in chosen.names]
+    if ignored:
+        yield f"ignored columns: {some(ignored)}"

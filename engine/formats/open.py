@@ -1,0 +1,136 @@
+"""Which format a file has, told by its first bytes and its name, and its rows as a table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.registry import Registry
+from gapscope.formats.folders import open_folder
+from gapscope.formats.hub import cached, reached, refuse_partial
+from gapscope.formats.lines import open_columns, open_lines
+from gapscope.formats.memory import in_memory, open_memory
+from gapscope.formats.table import Table
+from gapscope.store.imports.files import expand, stamp
+
+_HERE = "gapscope.formats"
+FORMATS = Registry(
+    "format",
+    {
+        "npy": f"{_HERE}.npy:open_npy",
+        "npz": f"{_HERE}.npy:open_npz",
+        "hdf5": f"{_HERE}.hdf5:open_hdf5",
+        "zarr": f"{_HERE}.zarr:open_zarr",
+        "parquet": f"{_HERE}.arrow:open_parquet",
+        "arrow": f"{_HERE}.arrow:open_arrow",
+    },
+)
+TEXT = "csv"
+
+
+class Known(NamedTuple):
+    """A format by its first bytes, and the endings that its files have."""
+
+    name: str
+    begins: bytes
+    endings: tuple[str, ...]
+
+
+KNOWN = (
+    Known("npy", b"\x93NUMPY", (".npy",)),
+    Known("npz", b"PK\x03\x04", (".npz",)),
+    Known("hdf5", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5", ".hdf", ".he5")),
+    Known("parquet", b"PAR1", (".parquet", ".pq")),
+    Known("arrow", b"ARROW1", (".feather", ".arrow", ".ipc")),
+    Known("arrow", b"\xff\xff\xff\xff", (".arrows",)),
+)
+# Files that no program should read from strangers, and how to hand over what they hold.
+REFUSED = {
+    b"\x80": "a pickle, which could run any program when read",
+    b"FEA1": "Feather of version 1, which pyarrow no longer writes",
+}
+
+
+def format_of(place: Location) -> str:
+    """The format of the file at `place`, which is text where it is no other.
+
+    Raises
+    ------
+    InputError
+        Its name says one format and its first bytes say none, or another that is not read.
+    """
+    with place.open_input() as stream:
+        head = stream.read(16)
+    named = next((one for one in KNOWN if place.name.lower().endswith(one.endings)), None)
+    begun = next((one for one in KNOWN if head.startswith(one.begins)), None)
+    if begun is not None:
+        return begun.name
+    for mark, what in REFUSED.items():
+        if head.startswith(mark) and not head.startswith(b"\x80\x00"):
+            raise InputError(f"{place} is {what}; save its numbers as .npy, .npz or Parquet")
+    if named is not None:
+        raise InputError(
+            f"{place} is called {named.endings[0]} and begins with {head[:8]!r}, as no file of {named.name} does; it "
+            "is damaged, or another file under that name"
+        )
+    return TEXT
+
+
+def formats_of(places: Sequence[Location]) -> str:
+    """The format that all of `places` have; ``folder`` where one is a folder.
+
+    Raises
+    ------
+    InputError
+        They have several.
+    """
+    kinds = {str(place): "folder" if place.is_folder() else format_of(place) for place in places}
+    if len(set(kinds.values())) > 1:
+        first, other = list(dict.fromkeys(kinds.values()))[:2]
+        raise InputError(
+            f"the files have several formats, {first} and {other}; import those of one format at a time, each with a "
+            "--split of its own"
+        )
+    return next(iter(kinds.values()))
+
+
+def open_tables(files: Any, split: str) -> tuple[str, list[Table]]:
+    """The format and the tables of files, addresses, patterns or folders, or of rows in memory; text has no table."""
+    if in_memory(files):
+        return "memory", [open_memory(files)]
+    with reached(" ".join(map(str, files))):
+        places = expand([cached(str(file)) for file in files], folders=True)
+        refuse_partial(places)
+        kind = formats_of(places)
+        if kind == TEXT:
+            return kind, []
+        if kind == "folder":
+            return _folders(places, split)
+        opened: Callable[[Location], Table] = FORMATS[kind]
+        return kind, [opened(place) for place in places]
+
+
+def _folders(places: Sequence[Location], split: str) -> tuple[str, list[Table]]:
+    opened = [open_folder(place, split) for place in places]
+    if len({kind for kind, _ in opened}) > 1:
+        raise InputError(f"{places[0]} and the folders beside it are of several kinds; import one kind at a time")
+    return opened[0][0], [table for _, tables in opened for table in tables]
+
+
+def open_beside(files: Any, what: str) -> list[Table]:
+    """The tables of labels or names beside features: files, or values in memory."""
+    if files is None or (not in_memory(files) and not len(files)):
+        return []
+    if in_memory(files):
+        return [open_memory(files, what)]
+    return [_beside(place) for place in expand(files)]
+
+
+def _beside(place: Location) -> Table:
+    if not stamp(place)[0]:
+        raise InputError(f"{place} is empty")
+    kind = format_of(place)
+    if kind != TEXT:
+        opened: Callable[[Location], Table] = FORMATS[kind]
+        return opened(place)
+    return open_columns(place) if place.name.endswith((".csv", ".tsv")) else open_lines(place)

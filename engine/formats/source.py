@@ -1,0 +1,257 @@
+"""Tables of any format as rows to import."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.core.errors import InputError
+from gapscope.formats.choose import Chosen, choose, notes_of, one_column
+from gapscope.formats.joined import Aligned, one_under_the_other
+from gapscope.formats.numbers import features_of, refused, row_digests
+from gapscope.formats.table import Table, Values
+from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
+from gapscope.store.half import narrow
+from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice
+from gapscope.store.imports.source import Rows, counted
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A column of another file, which has a value for each row of all tables."""
+
+    table: Table
+    column: str
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """The rows of tables one after another; a position is the table and the row in it.
+
+    Attributes
+    ----------
+    decoder
+        The format.
+    tables
+        In order; they have the same columns.
+    chosen
+        Which of the columns are used.
+    labels, names
+        Where labels and names of rows stand in files of their own.
+    """
+
+    decoder: str
+    tables: tuple[Table, ...]
+    chosen: Chosen
+    labels: Beside | None = None
+    names: Beside | None = None
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.chosen.dim
+
+    @property
+    def has_path(self) -> bool:
+        """Whether rows have names."""
+        return self.chosen.path is not None or self.names is not None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Where the file of the labels tells them."""
+        beside = self.labels.table.column(self.labels.column).class_names if self.labels else ()
+        return beside or self.chosen.class_names
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was assumed."""
+        labelled, named = self.labels is not None, self.names is not None
+        return tuple(notes_of(self.tables[0], self.chosen, labelled=labelled, named=named))
+
+    @property
+    def origin(self) -> str:
+        """The files."""
+        return ", ".join(table.where for table in self.tables[:3]) + (", …" if len(self.tables) > 3 else "")
+
+    @cached_property
+    def _inputs(self) -> list[Table]:
+        return [*self.tables, *(one.table for one in (self.labels, self.names) if one)]
+
+    def preprocessing(self) -> dict[str, Any]:
+        """The files by size and sampled hash, and the columns."""
+        chosen = self.chosen
+        digest = hashlib.sha256("\n".join(chosen.features).encode()).hexdigest()[:16]
+        wide = f"{chosen.features[0]} to {chosen.features[-1]}, {digest}"
+        about = {
+            "files": [str(table.identity) for table in self.tables],
+            "features": chosen.features[0] if len(chosen.features) == 1 else wide,
+            "label": chosen.label or "",
+            "path": chosen.path or "",
+        }
+        for name, one in (("labels", self.labels), ("names", self.names)):
+            about |= {name: f"{one.column} of {one.table.identity}"} if one else {}
+        return about
+
+    def stamps(self) -> list[tuple[int, int]]:
+        """See `Source.stamps`."""
+        return [(table.identity.bytes, table.identity.modified) for table in self._inputs]
+
+    def left(self, position: Sequence[int]) -> tuple[int | None, str]:
+        """Rows to read."""
+        table, row = position or (0, 0)
+        return sum(one.rows for one in self.tables[table:]) - row, "rows"
+
+    def blocks(self, position: Sequence[int], dtype: str) -> Iterator["TableBlock"]:
+        """The rows from `position` on; see `Source.blocks`."""
+        first, row = position or (0, 0)
+        done = sum(table.rows for table in self.tables[:first]) + row
+        labels, names = (Aligned(one.table, [one.column], done) if one else None for one in (self.labels, self.names))
+        for number, table in enumerate(self.tables[first:], first):
+            start = row if number == first else 0
+            for rows, values in table.read(self.chosen.names, start) if start < table.rows else ():
+                label = labels.take(rows)[self.labels.column] if labels and self.labels else None
+                name = names.take(rows)[self.names.column] if names and self.names else None
+                own = _Values(
+                    [values[feature] for feature in self.chosen.features],
+                    values[self.chosen.label] if label is None and self.chosen.label is not None else label,
+                    values[self.chosen.path] if name is None and self.chosen.path is not None else name,
+                )
+                yield TableBlock(self, table.where, dtype, own, (number, start), rows)
+                start += rows
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Columns of a run of rows as they were read."""
+
+    features: list[Values]
+    label: Values | None
+    path: Values | None
+
+
+@dataclass(frozen=True)
+class TableBlock:
+    """A run of rows of a table, from the row behind `start`."""
+
+    source: TableSource
+    place: str
+    dtype: str
+    values: _Values
+    start: tuple[int, int]
+    rows: int
+
+    @property
+    def stop(self) -> tuple[int, int]:
+        """See `Block.stop`."""
+        return self.start[0], self.start[1] + self.rows
+
+    @property
+    def size(self) -> int:
+        """See `Block.size`."""
+        return sum(values.nbytes for values in self.values.features)
+
+    @property
+    def advanced(self) -> int:
+        """Rows."""
+        return self.rows
+
+    def where(self, line: int) -> str:
+        """The file and the row, counted from 0 as in Python."""
+        return f"{self.place}, row {self.start[1] + line}"
+
+    def name(self, line: int) -> str:
+        """The file's name and the row."""
+        return f"{self.place.rstrip('/').rsplit('/', 1)[-1]}:{self.start[1] + line}"
+
+    def release(self) -> None:
+        """Nothing: each run has memory of its own."""
+
+    def parse(self) -> Rows:
+        """The rows that can be stored as `dtype`, and what is wrong with the others."""
+        began = perf_counter()
+        chosen = self.source.chosen
+        features = features_of(self.values.features, chosen.features, chosen.dim)
+        label = None if self.values.label is None else labels_of(self.values.label)
+        path = None if self.values.path is None else names_of(self.values.path)
+        texts = [one for one in (label, path) if one is not None]
+        x, record = features.x, np.arange(self.rows, dtype=np.int32)
+        small = counted(x) if self.dtype == "float16" else None
+        parsed = Rows(
+            record,
+            record,
+            x if self.dtype == "float32" else narrow(x),
+            _values_of(label),
+            _values_of(path),
+            row_digests(x, [digests_of(one.values) for one in texts]),
+            self.rows,
+            [],
+            small,
+            0.0,
+        ).without(_first_of_each(refused(features, chosen.features, self.dtype), *(one.wrong for one in texts)))
+        encoded = None if parsed.label is None else parsed.label.dictionary_encode()
+        return parsed._replace(label=encoded, seconds=perf_counter() - began)
+
+
+def _values_of(texts: Texts | None) -> pa.StringArray | None:
+    return None if texts is None else texts.values
+
+
+def _first_of_each(*reasons: Any) -> dict[int, str]:
+    """The first reason against each row, rows in order."""
+    result: dict[int, str] = {}
+    for some in reasons:
+        result = {**some, **result}
+    return dict(sorted(result.items()))
+
+
+def table_source(
+    decoder: str, tables: Sequence[Table], choice: Choice, labels: Sequence[Table] = (), names: Sequence[Table] = ()
+) -> TableSource:
+    """Tables and what stands beside them, of which the columns are chosen and the rows counted.
+
+    Raises
+    ------
+    InputError
+        Columns are missing, differ from table to table, or a file beside has not as many rows.
+    """
+    label, name = _beside(labels, choice.label, LABEL_NAMES), _beside(names, choice.path, PATH_NAMES)
+    own = Choice("" if label else choice.label, "" if name else choice.path, choice.prefix, choice.features)
+    chosen = choose(tables[0], own)
+    for table in tables[1:]:
+        _refuse_other(table, choose(table, own), tables[0], chosen)
+    rows = sum(table.rows for table in tables)
+    source = TableSource(decoder, tuple(tables), chosen, label, name)
+    if not rows:
+        raise InputError(f"{source.origin} holds no row; nothing was imported")
+    for beside, what in ((label, "labels"), (name, "names")):
+        if beside and beside.table.rows != rows:
+            raise InputError(
+                f"{beside.table.where} holds {beside.table.rows:,} {what} and {source.origin} {rows:,} rows; hand over "
+                "one for each row, in the same order"
+            )
+    return source
+
+
+def _beside(tables: Sequence[Table], wanted: str, known: Sequence[str]) -> Beside | None:
+    if not tables:
+        return None
+    table = one_under_the_other(tables)
+    return Beside(table, one_column(table, wanted, known))
+
+
+def _refuse_other(table: Table, chosen: Chosen, first: Table, wanted: Chosen) -> None:
+    if chosen.dim != wanted.dim:
+        raise InputError(
+            f"{table.where} has {chosen.dim:,} features and {first.where} {wanted.dim:,}; files of one import need the "
+            "same, so import it under another --split"
+        )
+    if chosen.names != wanted.names:
+        raise InputError(
+            f"{table.where} has other columns than {first.where} ({', '.join(chosen.names[:3])} instead of "
+            f"{', '.join(wanted.names[:3])}); files of one import need the same"
+        )

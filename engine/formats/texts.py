@@ -1,0 +1,85 @@
+"""Labels and names of rows, whatever they are held as, as texts."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.formats.table import Values
+from gapscope.store.csv.kernel import PADDING, digest_records
+
+
+class Texts(NamedTuple):
+    """A text for each row, and what is wrong with rows that have none."""
+
+    values: pa.StringArray
+    wrong: Mapping[int, str]
+
+
+def labels_of(values: Values) -> Texts:
+    """Labels; a missing one is an empty text, which is no label."""
+    return _texts(values, "label")
+
+
+def names_of(values: Values) -> Texts:
+    """Names of rows, which all have one."""
+    texts = _texts(values, "name")
+    missing = np.asarray(values.is_null()) if isinstance(values, pa.Array) and values.null_count else np.array([])
+    return texts._replace(wrong={**texts.wrong, **dict.fromkeys(np.flatnonzero(missing).tolist(), "has no name")})
+
+
+def _texts(values: Values, what: str) -> Texts:
+    if isinstance(values, pa.Array):
+        return _of_arrow(values, what)
+    if values.dtype.kind == "S":
+        return _of_arrow(pa.array(values.tolist(), pa.binary()), what)
+    if values.dtype.kind == "U":
+        return Texts(pa.array(values.tolist(), pa.string()), {})
+    return Texts(_of_numbers(values), {})
+
+
+def _of_arrow(values: pa.Array, what: str) -> Texts:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        return _of_bytes(values, what)
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        is_text = pa.types.is_string_view(values.type)
+        if not is_text:
+            return Texts(_of_numbers(values.cast(pa.float64()).to_numpy(zero_copy_only=False)), {})
+    return Texts(values.cast(pa.string()).fill_null(""), {})
+
+
+def _of_bytes(values: pa.Array, what: str) -> Texts:
+    try:
+        return Texts(values.cast(pa.string()).fill_null(""), {})
+    except pa.ArrowInvalid:
+        cells = [value or b"" for value in values.to_pylist()]
+        texts = [cell.decode(errors="replace") for cell in cells]
+        pairs = enumerate(zip(cells, texts, strict=True))
+        wrong = {row: f"the {what} is not UTF-8" for row, (cell, text) in pairs if text.encode() != cell}
+        return Texts(pa.array(texts, pa.string()), wrong)
+
+
+def _of_numbers(values: np.ndarray) -> pa.StringArray:
+    """Numbers as they are written: whole ones without a point, NaN as nothing."""
+    known, places = np.unique(values, return_inverse=True)
+    return pa.array([_written(value) for value in known.tolist()], pa.string()).take(pa.array(places))
+
+
+def _written(value: float) -> str:
+    if value != value:
+        return ""
+    return str(int(value)) if abs(value) < 2**63 and value == int(value) else str(value)
+
+
+def digests_of(texts: pa.StringArray) -> np.ndarray:
+    """XXH64 of each text in UTF-8, ``(n,) uint64``."""
+    encoded = texts.dictionary_encode()
+    cells = [text.encode() for text in encoded.dictionary.to_pylist()]
+    ends = np.cumsum([0, *map(len, cells)])
+    data = np.frombuffer(b"".join(cells) + bytes(PADDING), np.uint8).copy()
+    digests = np.empty(len(cells), np.uint64)
+    digest_records(data, np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int32), digests)
+    return digests[encoded.indices.to_numpy()]

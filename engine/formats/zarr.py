@@ -1,0 +1,130 @@
+"""Arrays of a Zarr store, version 2 or 3: a folder, or one in an object store."""
+
+import json
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.core.errors import InputError
+from gapscope.core.extras import extras_named
+from gapscope.core.location import Location
+from gapscope.formats.table import (
+    Column,
+    Run,
+    Table,
+    identity_of,
+    kind_of,
+    readable,
+    runs_of,
+    said_of,
+)
+
+KIND = "Zarr"
+METADATA = ("zarr.json", ".zarray", ".zgroup")
+# What may stand between numbers and bytes without running a program that the data bring along.
+REFUSED_CODECS = ("pickle", "dill", "cloudpickle")
+
+
+def is_zarr(place: Location) -> bool:
+    """Whether the folder at `place` is a Zarr array or group."""
+    return any(name in METADATA for name in place.names())
+
+
+def open_zarr(place: Location) -> Table:
+    """The arrays in the store at `place`, of which those with as many rows as the longest are columns."""
+    where = str(place)
+    files = [file for file in place.files() if not file.name.startswith(".z.")]
+    with readable(where, KIND):
+        _refuse_pickles(files, where)
+        arrays = {name: one for name, one in _arrays(_opened(place), "") if one.shape}
+        rows = max((one.shape[0] for one in arrays.values()), default=0)
+        arrays = {name: one for name, one in arrays.items() if one.shape[0] == rows}
+        columns = tuple(_column(name, one) for name, one in arrays.items())
+    if not columns:
+        raise InputError(f"{where} holds no array; a feature file has one of shape (rows, features)")
+
+    def read(names: Sequence[str], start: int) -> Iterator[Run]:
+        with readable(where, KIND):
+            used = {name: arrays[name] for name in names}
+            for name, one in used.items():
+                _refuse_missing(one, f"{name or 'the array'} of {where}")
+            step = max(_step(one) for one in used.values())
+            row_bytes = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in used.values())
+            for low, high in runs_of(rows, start, row_bytes, step):
+                yield high - low, {name: _values(one[low:high]) for name, one in used.items()}
+
+    return Table(where, rows, columns, read, identity_of(place, files))
+
+
+def _opened(place: Location) -> Any:
+    with extras_named(f"reading {place}"):
+        import zarr
+    return zarr.open(place.path if place.is_local else place.address, mode="r")
+
+
+def _arrays(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(node, "dtype"):
+        yield name, node
+        return
+    for inner, member in sorted(node.members()):
+        yield from _arrays(member, f"{name}/{inner}".lstrip("/"))
+
+
+def _step(one: Any) -> int:
+    """Rows that are decoded together."""
+    return int((getattr(one, "shards", None) or one.chunks)[0])
+
+
+def _refuse_pickles(files: Sequence[Location], where: str) -> None:
+    """Refuse an array whose chunks are programs, before anything of it is opened."""
+    for file in files:
+        if file.name in (".zarray", "zarr.json", ".zmetadata"):
+            for codec in _codecs(json.loads(file.read_bytes())):
+                if any(name in codec.lower() for name in REFUSED_CODECS):
+                    raise InputError(
+                        f"{where} holds Python objects (the codec {codec!r}), which could run any program when read "
+                        "and are never read; save numbers"
+                    )
+
+
+def _codecs(value: Any) -> Iterator[str]:
+    """Every name of a codec in the metadata of an array."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("id", "name") and isinstance(inner, str):
+                yield inner
+            yield from _codecs(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _codecs(inner)
+
+
+def _refuse_missing(one: Any, where: str) -> None:
+    """Refuse features whose chunks are not all there, which would read as zeros; a chunk of labels may be all zeros,
+    and Zarr does not store such ones.
+    """
+    if len(one.shape) < 2:
+        return
+    wanted = getattr(one, "_nshards", None) or one.nchunks
+    there = getattr(one, "_nshards_initialized", None) if getattr(one, "shards", None) else one.nchunks_initialized
+    if there is not None and there < wanted:
+        raise InputError(
+            f"{where} has {there:,} of its {wanted:,} chunks; the others would read as zeros, so copy it fully, or "
+            "write it again with write_empty_chunks=True"
+        )
+
+
+def _column(name: str, one: Any) -> Column:
+    dtype = np.dtype(one.dtype) if one.dtype is not str else np.dtypes.StringDType()
+    if dtype.kind == "T" and len(one.shape) == 1:
+        return Column(name, "texts", 1, "texts")
+    kind, width = kind_of(dtype, one.shape)
+    return Column(name, kind, width, said_of(one.dtype, one.shape))
+
+
+def _values(rows: Any) -> np.ndarray | pa.Array:
+    array = np.asarray(rows)
+    return pa.array(array.astype(object).tolist(), pa.string()) if array.dtype.kind in "TO" else array
