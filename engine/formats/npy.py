@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Header(NamedTuple):
         return prod(self.shape[1:]) * self.dtype.itemsize
 
 
-def read_header(stream: BinaryIO, where: str, size: int) -> Header:
+def read_header(stream: IO[bytes], where: str, size: int) -> Header:
     """The header of an array that takes up `size` bytes.
 
     Raises
@@ -77,7 +77,7 @@ def open_npy(place: Location) -> Table:
     return Table(where, _rows_of(header, where), (_column("", header),), read, identity_of(place))
 
 
-def _refuse_more(stream: BinaryIO, header: Header, where: str, size: int) -> None:
+def _refuse_more(stream: IO[bytes], header: Header, where: str, size: int) -> None:
     end = header.offset + header.bytes
     if size == end:
         return
@@ -101,7 +101,7 @@ def _column(name: str, header: Header) -> Column:
     return Column(name, kind, width, said_of(header.dtype, header.shape))
 
 
-def _rows(stream: BinaryIO, header: Header, low: int, high: int) -> np.ndarray:
+def _rows(stream: IO[bytes], header: Header, low: int, high: int) -> np.ndarray:
     """Rows ``low <= i < high`` as a new array."""
     if header.by_column:
         return _rows_by_column(stream, header, low, high)
@@ -111,7 +111,7 @@ def _rows(stream: BinaryIO, header: Header, low: int, high: int) -> np.ndarray:
     return rows
 
 
-def _rows_by_column(stream: BinaryIO, header: Header, low: int, high: int) -> np.ndarray:
+def _rows_by_column(stream: IO[bytes], header: Header, low: int, high: int) -> np.ndarray:
     total, width = header.shape[0], prod(header.shape[1:])
     columns = np.empty((width, high - low), header.dtype)
     for number, column in enumerate(columns):
@@ -120,11 +120,11 @@ def _rows_by_column(stream: BinaryIO, header: Header, low: int, high: int) -> np
     return np.ascontiguousarray(columns.T)
 
 
-def _fill(stream: BinaryIO, array: np.ndarray) -> None:
+def _fill(stream: IO[bytes], array: np.ndarray) -> None:
     """Fill a contiguous array with the bytes that follow."""
     if not array.size:
         return
-    with memoryview(array.reshape(-1).view(np.uint8)) as view:
+    with array.reshape(-1).view(np.uint8).data as view:
         done = 0
         while done < len(view) and (count := stream.readinto(view[done:])):  # type: ignore[attr-defined]
             done += count
@@ -179,7 +179,7 @@ def _headers(archive: zipfile.ZipFile, where: str) -> Iterator[tuple[str, Header
                 yield name, Header(np.dtype(object), (0,), by_column=False, offset=0)
 
 
-def _whole(stream: BinaryIO, header: Header, where: str) -> np.ndarray | None:
+def _whole(stream: IO[bytes], header: Header, where: str) -> np.ndarray | None:
     """The whole array where it stands column by column; None where its rows can be read one after another."""
     if not header.by_column:
         return None
@@ -194,7 +194,7 @@ def _whole(stream: BinaryIO, header: Header, where: str) -> np.ndarray | None:
     return np.ascontiguousarray(columns.T)
 
 
-def _next(stream: BinaryIO, header: Header, whole: np.ndarray | None, low: int, high: int) -> Values:
+def _next(stream: IO[bytes], header: Header, whole: np.ndarray | None, low: int, high: int) -> Values:
     if whole is not None:
         return whole[low:high]
     rows = np.empty((high - low, *header.shape[1:]), header.dtype)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from gapscope.store.imports.files import SAMPLES, sample_hash, stamp
 RUN_BYTES = 2**22
 # More numbers in a row than any network gives: the file's header is not to be believed.
 MOST_NUMBERS = 2**20
-Values = np.ndarray | pa.Array
+Values: TypeAlias = np.ndarray | pa.Array
 Run = tuple[int, Mapping[str, Values]]
 
 

@@ -1,0 +1,172 @@
+"""How fast `import-features` is beside the bare reading of NumPy and PyArrow, and its peak memory at two sizes.
+
+    python benchmarks/import_features.py                100,000 rows of 1,024 float32 features, as .npy and as Parquet
+    python benchmarks/import_features.py --memory       peak memory at 100,000 and 800,000 rows, each in its own process
+    python benchmarks/import_features.py --tiny         both, in seconds, to see that it runs
+
+The ceiling is `np.load` of the whole file, and `pq.read_table`: the numbers are then in memory, and nothing else was
+done. The import checks every number, rounds it to float16, takes a digest of each row, shuffles all rows globally, and
+writes them twice (a segment, then a part), each file flushed to the disk. Its first pass, in which the file is read,
+is given beside the whole. All readers run `--repeats` times, in turn, on a file in the page cache; the best time
+counts. CPU seconds are those of all threads, and say more on a machine that others use too.
+
+For the memory run one file of 20,000 rows is given as many names by links.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from gapscope.core.memory import peak_bytes
+from gapscope.jobs.import_features import ImportFeaturesConfig, build
+
+DIM, CLASSES, LINKED_ROWS = 1024, 1000, 20_000
+
+
+class Spent(NamedTuple):
+    """What one reading took; the first pass is that of an import."""
+
+    seconds: float
+    cpu_seconds: float
+    first_pass: float = 0.0
+
+
+class Stopwatch:
+    """A progress that notes how long each line of work took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def task(self, description: str, _total: int | None, _unit: str):
+        """Time a line of work."""
+        began = time.perf_counter()
+        yield self
+        self.seconds[description.split()[0]] = time.perf_counter() - began
+
+    def advance(self, _count: int = 1) -> None:
+        """Ignore the step."""
+
+    def say(self, _message: str) -> None:
+        """Ignore the sentence."""
+
+
+def make(folder: Path, rows: int, seed: int = 0) -> dict[str, Path]:
+    """The same features and labels as .npy files and as a Parquet file."""
+    rng = np.random.default_rng(seed)
+    x, label = rng.standard_normal((rows, DIM), np.float32), rng.integers(0, CLASSES, rows)
+    np.save(folder / "x.npy", x)
+    np.save(folder / "label.npy", label)
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), DIM)
+    table = pa.table({"embedding": embedding, "label": label})
+    pq.write_table(table, folder / "x.parquet", compression="none", use_dictionary=False, row_group_size=16_384)
+    return {"npy": folder / "x.npy", "parquet": folder / "x.parquet"}
+
+
+def by_library(place: Path) -> Spent:
+    """The whole file in memory."""
+    cpu, began = time.process_time(), time.perf_counter()
+    np.load(place) if place.suffix == ".npy" else pq.read_table(place)
+    return Spent(time.perf_counter() - began, time.process_time() - cpu)
+
+
+def by_gapscope(place: Path) -> Spent:
+    """An import into a new workspace."""
+    watch = Stopwatch()
+    with tempfile.TemporaryDirectory(dir=place.parent) as workspace:
+        config = config_of((str(place),), place.parent, workspace)
+        cpu, began = time.process_time(), time.perf_counter()
+        build(config, watch)
+        return Spent(time.perf_counter() - began, time.process_time() - cpu, watch.seconds["reading"])
+
+
+def config_of(files: tuple[str, ...], folder: Path, workspace: str) -> ImportFeaturesConfig:
+    """What is imported: labels stand beside a single .npy file, and in Parquet."""
+    labels = (str(folder / "label.npy"),) if files[0].endswith("x.npy") else ()
+    return ImportFeaturesConfig(files, labels=labels, dataset="benchmark", workspace=workspace)
+
+
+def measure_speed(folder: Path, rows: int, repeats: int) -> None:
+    """Print MB/s of each reader on the same files, and the ratios."""
+    small = folder / "small"
+    small.mkdir()
+    for place in make(small, 50).values():
+        by_gapscope(place)
+    for name, place in make(folder, rows).items():
+        runs = [(by_library(place), by_gapscope(place)) for _ in range(repeats)]
+        bare, ours = (min(column, key=lambda one: one.seconds) for column in zip(*runs, strict=True))
+        megabytes = rows * DIM * 4 / 1e6
+        print(
+            f"{name:8} bare {megabytes / bare.seconds:7,.0f} MB/s ({bare.cpu_seconds:.2f} CPU s)   "
+            f"import {megabytes / ours.seconds:7,.0f} MB/s ({ours.cpu_seconds:.2f} CPU s), "
+            f"{bare.seconds / ours.seconds:.2f} of it; "
+            f"first pass {megabytes / ours.first_pass:7,.0f} MB/s, {bare.seconds / ours.first_pass:.2f} of it"
+        )
+
+
+def measure_memory(folder: Path, rows: int, linked_rows: int) -> dict[str, float]:
+    """Peak resident memory and seconds of an import of `rows` rows in its own process."""
+    links = folder / f"links-{rows}"
+    links.mkdir()
+    make(folder, linked_rows)
+    for number in range(rows // linked_rows):
+        os.link(folder / "x.npy", links / f"{number}.npy")
+    words = [sys.executable, __file__, "--child", str(links)]
+    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def child(links: str) -> None:
+    """Import all files in a folder and print the peak memory of this process."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=links) as workspace:
+        rows = build(config_of((f"{links}/*.npy",), Path(links), workspace)).rows
+    seconds, cpu = time.perf_counter() - began, time.process_time()
+    print(json.dumps({"rows": rows, "peak_mib": peak_bytes() / 2**20, "seconds": seconds, "cpu_seconds": cpu}))
+
+
+def main() -> None:
+    """Measure what the options ask for and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rows", type=int, default=100_000, help="rows of the files for the speed run")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
+    parser.add_argument("--tiny", action="store_true", help="both, at sizes that take seconds")
+    parser.add_argument("--folder", type=Path, help="where the files are made; a temporary folder otherwise")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child)
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        if not options.memory:
+            measure_speed(Path(folder), 2000 if options.tiny else options.rows, 1 if options.tiny else options.repeats)
+        if options.memory or options.tiny:
+            sizes, linked = ((200, 400), 100) if options.tiny else ((100_000, 800_000), LINKED_ROWS)
+            report([measure_memory(Path(folder), rows, linked) for rows in sizes])
+
+
+def report(found: list[dict[str, float]]) -> None:
+    """One line per size, and the ratio of the peaks."""
+    for one in found:
+        print(
+            f"{one['rows']:10,} rows: peak {one['peak_mib']:6,.0f} MiB, {one['seconds']:6.1f} s, "
+            f"{one['cpu_seconds']:6.1f} CPU s"
+        )
+    print(f"peak memory of the large run / of the small one: {found[1]['peak_mib'] / found[0]['peak_mib']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
