@@ -10,20 +10,24 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     METHOD,
     Backbone,
+    Cluster,
     Device,
     ModelName,
     Name,
     Reference,
     Run,
+    Scheduler,
     Seed,
     Target,
     Weights,
+    Workers,
     Workspace,
     WriteReport,
     data_root,
     option,
 )
 from gapscope.reports.write import reported
+from gapscope.runs.connection import connected
 from gapscope.runs.folder import CHECKPOINT, RunFolder, input_of, opened
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import FIGURES
@@ -34,9 +38,10 @@ from gapscope.store.workspace import slug
 if TYPE_CHECKING:  # this loads SciPy and torch, and `--help` has to be instant
     import numpy as np
 
+    from gapscope import stream
     from gapscope.causes.analysis import Analysis
     from gapscope.causes.features import Features
-    from gapscope.causes.samples import Sample
+    from gapscope.causes.samples import Images, Sample
     from gapscope.probes.model import Classifier
 
 JOB = "explain"
@@ -72,6 +77,9 @@ class ExplainConfig:
     weights: Weights = ""
     device: Device = "auto"
     seed: Seed = 0
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
     workspace: Workspace = "workspace"
     name: Name = ""
     report: WriteReport = True
@@ -100,12 +108,14 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
     samples = _samples(config, sides)
     words = [Location.of(config.run).name] if config.run else []
     name = slug(config.name or "-".join([*words, config.reference, config.target]))
-    with opened(workspace, JOB, name, config, sides.inputs) as made:
+    with connected(config, progress) as workers, opened(workspace, JOB, name, config, sides.inputs) as made:
         with made.timed("images"):
-            features = _features(config, sides, samples[0], made, progress)
+            features = _features(config, sides, samples[0], workers, made, progress)
+            images, note = _target_images(sides, samples[1], features, progress)
         with made.timed("causes"):
-            analysis = analyse(features, samples[1], known, sides.model)
-        done = _finished(sides, analysis, features, made, progress)
+            analysis = analyse(features, samples[1], images.seen if images else None, known, sides.model)
+        sides.notes.append(note)
+        done = _finished(sides, analysis, features, images, made)
     return reported(done, wanted=config.report, data_root=data_root())
 
 
@@ -177,43 +187,61 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
 
 
 def _features(
-    config: ExplainConfig, sides: Sides, reference: "Sample", made: RunFolder, progress: Progress
+    config: ExplainConfig,
+    sides: Sides,
+    reference: "Sample",
+    workers: "stream.Workers",
+    made: RunFolder,
+    progress: Progress,
 ) -> "Features":
     """The backbone with the reference's images in memory."""
-    from gapscope.causes.features import Features
-    from gapscope.causes.samples import read_images, side_of, source_of
+    from gapscope.causes.features import Elsewhere, Features
+    from gapscope.causes.samples import opening_of, read_images, side_of
     from gapscope.replay import choice_of
 
     store = sides.stores[0]
-    source = source_of(store, data_root())
-    backbone = choice_of(store.provenance, config.weights, config.device).load()
-    images = read_images(source, reference, side_of(backbone), progress)
+    opening = opening_of(store, data_root())
+    choice = choice_of(store.provenance, config.weights, config.device)
+    backbone = choice.load()
+    side = side_of(backbone)
+    images = read_images(opening.source(), reference, backbone, progress)
     identity = f"{store.manifest.config_hash} {store.digest} {config.images} {config.seed}"
-    return Features(backbone, reference, images, config.seed, made.place / CHECKPOINT, identity, progress)
+    elsewhere = None if workers.shares_memory else Elsewhere(workers, opening, choice, config.candidates, side)
+    place = made.place / CHECKPOINT
+    return Features(backbone, reference, images, config.seed, place, identity, progress, elsewhere)
+
+
+def _target_images(
+    sides: Sides, target: "Sample", features: "Features", progress: Progress
+) -> "tuple[Images | None, str]":
+    """The target's images; a sentence instead where they are not there."""
+    from gapscope.causes.samples import opening_of, read_images
+
+    try:
+        source = opening_of(sides.stores[1], data_root()).source()
+        return read_images(source, target, features.backbone, progress), ""
+    except GapscopeError as error:
+        return None, (
+            "Causes are looked for by the features alone, which see less, and the target's images are neither "
+            f"measured nor shown, because {error}."
+        )
 
 
 def _finished(
-    sides: Sides, analysis: "Analysis", features: "Features", made: RunFolder, progress: Progress
+    sides: Sides, analysis: "Analysis", features: "Features", images: "Images | None", made: RunFolder
 ) -> RunResult:
-    """Write findings, attributes and images; the target's are left out, with the reason, where they are not there."""
+    """Write findings, attributes and images."""
     from gapscope.attributes.moved import moved_attributes
     from gapscope.causes.page import PICTURE, page
     from gapscope.causes.picture import columns
     from gapscope.causes.record import results_of, write
-    from gapscope.causes.samples import read_images, side_of, source_of
 
-    notes, moved = list(sides.notes), []
-    try:
-        source = source_of(sides.stores[1], data_root())
-        images = read_images(source, analysis.target, side_of(features.backbone), progress)
-        moved = moved_attributes(features.images.attributes, images.attributes)
-        best = analysis.proofs[0] if analysis.proofs else None
-        if best and best.is_named and best.explanation.main:
-            png = columns(features, best.explanation.main, analysis.target, images)
-            (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
-    except GapscopeError as error:
-        notes.append(f"The target's images are neither measured nor shown, because {error}.")
+    moved = moved_attributes(features.images.attributes, images.attributes) if images else []
+    best = analysis.proofs[0] if analysis.proofs else None
+    if images and best and best.is_named and best.explanation.main:
+        png = columns(features, best.explanation.main, analysis.target, images)
+        (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
     title = sides.model.name if sides.model else ""
     write(analysis, moved, title, made)
     (made.place / CHECKPOINT).delete_folder()
-    return made.finish(results_of(analysis, title), notes=notes, page=page)
+    return made.finish(results_of(analysis, title), notes=[note for note in sides.notes if note], page=page)

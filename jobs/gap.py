@@ -178,8 +178,8 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.evidence import evidence_of
     from gapscope.gaps.keys import keys_of_stores
-    from gapscope.gaps.page import page
     from gapscope.gaps.sides import predicted_side
+    from gapscope.reports.cause import page_of_gap
 
     sets = {f"--{side}": getattr(config, side) for side in SIDES}
     both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone)
@@ -201,4 +201,4 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
             analysis = analyse(predicted, labels=labels, evidence=evidence, keys=keys, **drawn)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
-        return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page)
+        return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page_of_gap)

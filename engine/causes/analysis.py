@@ -1,24 +1,25 @@
 """From two samples to the causes of their difference: is there one, what explains it, and what does it cost."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gapscope.causes.candidates import Cause
-from gapscope.causes.distance import chance
+from gapscope.causes.chance import Exchanged
+from gapscope.causes.distance import WORTH
 from gapscope.causes.features import Features
-from gapscope.causes.proof import Measure, Proof, correct, measured, proofs
+from gapscope.causes.proof import LEVEL, Measure, Proof, correct, measured, proofs
 from gapscope.causes.samples import Sample
-from gapscope.causes.search import LAST, Explanation, Search, first_cause, second_cause
+from gapscope.causes.search import LAST, Explanation, Search, first_cause, firsts, next_cause, with_another_first
 from gapscope.causes.separability import separability
-from gapscope.core.random import stream
 from gapscope.probes.model import Classifier
 
-# A share explained means nothing where the distance itself may be chance.
-LEVEL = 0.01
-# A second cause is looked for where the first is on so much of the images; it has to explain so much of what is left.
-WHOLE, ADDED = 0.7, 0.5
+Array = np.ndarray
+
+# A further cause is looked for where those that are known are on so much of the images; it has to explain so much of
+# what they leave; and there are so many at most.
+WHOLE, ADDED, MOST = 0.7, 0.5, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,12 @@ class Analysis:
 
     Attributes
     ----------
-    chance
-        How probable so large a distance is between two samples of one population; above `LEVEL` nothing else is said.
+    by_chance
+        Whether the sets are further apart than samples of one population, by the features and by how images look.
     auc
         Separability of the plain images from the target's.
     proofs
-        Of the best causes, the best first; of two causes together where they explain more.
+        Of the best causes, the best first; of several together before them where they explain more.
     ranking
         All causes with what they explain of the images that they were chosen by; those dropped early on few of them.
     accuracies
@@ -41,11 +42,16 @@ class Analysis:
 
     reference: Sample
     target: Sample
-    chance: float
+    by_chance: tuple[Exchanged, ...]
     auc: float
     proofs: list[Proof]
     ranking: list[Explanation]
     accuracies: tuple[Measure | None, Measure | None]
+
+    @property
+    def chance(self) -> float:
+        """How probable so large a distance is in any view; above `LEVEL` nothing else is said."""
+        return min(1.0, len(self.by_chance) * min(one.p for one in self.by_chance))
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -53,42 +59,71 @@ class Analysis:
         return self.chance <= LEVEL
 
 
-def analyse(features: Features, target: Sample, known: Mapping[str, Cause], model: Classifier | None) -> Analysis:
+def analyse(
+    features: Features, target: Sample, seen: Array | None, known: Mapping[str, Cause], model: Classifier | None
+) -> Analysis:
     """Search the `known` causes for what makes the reference's images the target's.
+
+    Parameters
+    ----------
+    seen : (m, b)
+        The appearance of the target's images; None where they are not there.
 
     Raises
     ------
     InputError
         The reference's images do not give the stored features.
     """
-    reference, seed = features.sample, features.seed
-    different = np.array([[one != other for other in target.names] for one in reference.names])
-    search = Search.of(reference.x, target, features, different)
-    p = chance(search.kernel, reference.x, target.x, different, stream(seed, "explain", "chance"))
+    reference = features.sample
+    search = Search.of(features, target, seen)
+    by_chance = tuple(view.by_chance for view in search.kernel.views)
     auc = separability(reference.x, target.x, reference.names, target.names)
     accuracies = (_accuracy(model, reference), _accuracy(model, target))
-    if p > LEVEL:
-        return Analysis(reference, target, p, auc, [], [], accuracies)
+    found = Analysis(reference, target, by_chance, auc, [], [], accuracies)
+    if not found.is_beyond_chance:
+        return found
     features.check()
     ranking = first_cause(search, known)
-    found = proofs(search, ranking[:LAST], model, seed)
-    pair = _pair(search, found[0], known, model)
-    return Analysis(reference, target, p, auc, [pair, *found] if pair else found, ranking, accuracies)
+    single = proofs(search, ranking[:LAST], model)
+    several = _several(search, single[0], known, model, ranking)
+    return replace(found, proofs=[*several, *single], ranking=ranking)
 
 
-def _pair(search: Search, first: Proof, known: Mapping[str, Cause], model: Classifier | None) -> Proof | None:
-    """The proof of the first cause with a second; None where the first is complete, or the second adds too little."""
-    main = first.explanation.main
-    if main is None or first.is_complete or first.explanation.modified < WHOLE:
+def _several(
+    search: Search, single: Proof, known: Mapping[str, Cause], model: Classifier | None, ranking: Sequence[Explanation]
+) -> list[Proof]:
+    """The proof of two causes or three together; none where one is complete or on a part of the images, or where the
+    others add too little.
+    """
+    if single.is_complete or (single.is_named and single.explanation.modified < WHOLE):
+        return []
+    names = [one.name for one in ranking[:LAST]]
+    found: list[Proof] = []
+    best, beside = single, firsts(search, ranking)
+    while beside:
+        longer = [one for first in beside if (one := _longer(search, first, known, model))]
+        most = max(longer, key=lambda one: one.explained, default=None)
+        if most is None or most.explained < best.explanation.explained + WORTH:
+            break
+        found = [best] = proofs(search, [with_another_first(search, most, known, names)], model)
+        done = best.is_complete or best.explanation.main is None or len(best.explanation.main.steps) >= MOST
+        beside = [] if done else [best.explanation]
+    return found
+
+
+def _longer(
+    search: Search, first: Explanation, known: Mapping[str, Cause], model: Classifier | None
+) -> Explanation | None:
+    """With one cause more; None where what is left may be chance, or no cause explains half of it."""
+    rest = search.after(first.main)
+    if rest.kernel.p > LEVEL:
         return None
-    features = search.features
-    after = features.of([main], slice(0, len(search.plain)), f"all images after {main}")[0]
-    rest = Search.of(after, search.target, features, search.different)
-    found = second_cause(rest, main, known)
-    (left,) = proofs(rest, [found], model, features.seed)
-    if left.explained.value < ADDED or left.explained.low < ADDED / 2:
+    found = next_cause(rest, first, known)
+    if found.main is None or found.explained < ADDED:
         return None
-    return proofs(search, [found], model, features.seed)[0]
+    (left,) = proofs(rest, [found], model)
+    enough = left.explained.value >= ADDED and left.explained.low >= ADDED / 2
+    return search.explain(found.name, found.candidates, search.chosen_by) if enough else None
 
 
 def _accuracy(model: Classifier | None, sample: Sample) -> Measure | None:

@@ -1,10 +1,10 @@
 """How far modified images of the reference are from the target, as a share of how far the plain ones are.
 
-The distance is the squared maximum mean discrepancy (Gretton et al. 2012) with the mean of three Gaussian kernels, at
-half, once and twice the median distance of both sets. Only pairs of different images count, so that its expectation is
-0 for two samples of one population (a U-statistic), also where both sets show the same images: pairs of the same name
-are left out. A cause may be a mixture of versions of the images, such as 30 % at severity 4 and the others as they are:
-mixtures mix in the space of the kernel, so their distance is a quadratic form of the shares.
+The distance is the squared maximum mean discrepancy (Gretton et al. 2012) by the kernel of `kernel.py`. Only pairs of
+different images count, so that its expectation is 0 for two samples of one population (a U-statistic), also where both
+sets show the same images: pairs of the same name are left out. A cause may be a mixture of versions of the images,
+such as 30 % at severity 4 and the others as they are: mixtures mix in the space of the kernel, so their distance is a
+quadratic form of the shares.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gapscope.causes.kernel import Kernel
+
 Array = np.ndarray
-OCTAVES = (0.5, 1.0, 2.0)
 # A mixture of two versions has to explain so much more than the best one alone.
 WORTH = 0.03
 
@@ -53,32 +54,6 @@ class Terms(NamedTuple):
         result = np.zeros(len(self.across))
         result[a], result[b] = share, 1 - share
         return result
-
-
-class Kernel(NamedTuple):
-    """The kernel of two sets of features: where they are centred, and the median distance of their rows."""
-
-    origin: Array
-    bandwidth: float
-
-    @classmethod
-    def of(cls, reference: Array, target: Array) -> "Kernel":
-        """That of the rows of both sets."""
-        rows = np.concatenate([reference, target]).astype(np.float64)
-        origin = rows.mean(axis=0)
-        apart = np.sqrt(_squares(rows - origin, rows - origin)[np.triu_indices(len(rows), 1)])
-        return cls(origin, float(np.median(apart)) or 1.0)
-
-    def __call__(self, x: Array, y: Array) -> Array:
-        """Values ``(n, m)`` of all pairs of rows."""
-        squares = _squares(x - self.origin, y - self.origin) / (2 * self.bandwidth**2)
-        return np.mean([np.exp(-squares / octave**2) for octave in OCTAVES], axis=0)
-
-
-def _squares(x: Array, y: Array) -> Array:
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    result = np.einsum("nd,nd->n", x, x)[:, None] + np.einsum("nd,nd->n", y, y) - 2 * x @ y.T
-    return np.maximum(result, 0)
 
 
 class Grams(NamedTuple):
@@ -124,28 +99,3 @@ def resampled(grams: Grams, rng: np.random.Generator, replicates: int) -> list[T
     n, m = grams.different.shape
     weights = [[rng.multinomial(size, np.full(size, 1 / size)) for size in (n, m)] for _ in range(replicates)]
     return [grams.terms(*(one.astype(np.float64) for one in pair)) for pair in weights]
-
-
-def chance(kernel: Kernel, reference: Array, target: Array, different: Array, rng: np.random.Generator) -> float:
-    """How probable so large a distance is where the sets are samples of one population: 1,000 random exchanges of
-    rows.
-    """
-    rows, n = np.concatenate([reference, target]), len(reference)
-    values = kernel(rows, rows)
-    values[:n, n:] *= different
-    values[n:, :n] *= different.T
-    np.fill_diagonal(values, 0)
-    counted = np.ones(values.shape)
-    counted[:n, n:], counted[n:, :n] = different, different.T
-    np.fill_diagonal(counted, 0)
-    sides = np.concatenate([np.ones(n), np.zeros(len(target))])
-    orders = np.stack([sides, *(rng.permutation(sides) for _ in range(1000))])
-    means = [_means(one, orders, counted, values) for one in ((1, 1), (0, 0), (1, 0))]
-    distances = means[0] + means[1] - 2 * means[2]
-    return float(np.mean(distances >= distances[0] - 1e-15))
-
-
-def _means(which: tuple[int, int], orders: Array, counted: Array, values: Array) -> Array:
-    """Mean value of the pairs of two sides, for each of the ``orders : (k, n + m)``."""
-    one, other = (orders if side else 1 - orders for side in which)
-    return np.einsum("ki,ki->k", one @ values, other) / np.einsum("ki,ki->k", one @ counted, other)

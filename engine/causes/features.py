@@ -1,37 +1,58 @@
-"""Features of modified images, computed once and kept: in memory, and in the run's folder for a run that is killed."""
+"""Features and appearance of modified images, computed once and kept: in memory, and in the run's folder for a run that
+is killed.
+"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapscope.causes.candidates import Candidate
-from gapscope.causes.samples import Images, Sample, prepared
+from gapscope.causes.modified import rows_after
+from gapscope.causes.samples import Images, Opening, Sample, prepared
+from gapscope.causes.worker import Task, make_rows
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_array, write_array
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.core.threads import processors
+from gapscope.stream import Workers
+from gapscope.stream.workers import Shown
 
 if TYPE_CHECKING:
+    from gapscope.backbones import BackboneChoice
     from gapscope.backbones.backbone import Backbone
 
 Array = np.ndarray
+Block = tuple[int, int]
 # Images of the first rounds of the search.
 FEW = 64
 # Images whose features are computed again to see that images, weights and preprocessing are those of the store.
 CHECKED = 8
 # Share of the spread of the features by which they may differ, by rounding and because large images are shrunk.
 SAME = 0.25
+# Arrays that workers make before the next are sent.
+TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Workers of a cluster, and how they come by the images, the network and functions of the user's own."""
+
+    workers: Workers
+    opening: Opening
+    backbone: "BackboneChoice"
+    own: tuple[str, ...]
+    side: int
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the backbone makes of the reference's images after a candidate.
+    """What the backbone makes of the reference's images after a candidate, and how these look then.
 
     Attributes
     ----------
@@ -39,6 +60,8 @@ class Features:
         Where every finished array is kept, whole or not at all.
     identity
         Of what the features are made from, beside the candidate: the store, its rows and the seed.
+    elsewhere
+        Where they are computed, if not here.
     known
         Those of this process.
     """
@@ -50,52 +73,75 @@ class Features:
     folder: Location
     identity: str
     progress: Progress
-    known: dict[tuple[str, tuple[int, int]], Array] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
+    known: dict[tuple[str, Block], Array] = field(default_factory=dict)
 
     @property
-    def blocks(self) -> list[tuple[int, int]]:
+    def plain(self) -> Array:
+        """Rows ``(n, d + b) float32`` of the images as they are: stored features, then appearance."""
+        return np.concatenate([self.sample.x, self.images.seen], axis=1).astype(np.float32)
+
+    @property
+    def blocks(self) -> list[Block]:
         """Runs of images that are computed together: the first few, the rest of the first half, the second half."""
         bounds = sorted({0, min(FEW, self.sample.half), self.sample.half, len(self.sample.x)})
         return list(pairwise(bounds))
 
     def of(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:
-        """Features ``(n, d) float32`` of the images at `rows`, whole blocks, after each candidate."""
+        """Rows ``(n, d + b) float32`` of the images at `rows`, whole blocks, after each candidate."""
         blocks = [block for block in self.blocks if rows.start <= block[0] and block[1] <= rows.stop]
         missing = [(one, block) for one in candidates for block in blocks if self._kept(one, block) is None]
         if missing:
             self._compute(missing, what)
         return [np.concatenate([self.known[str(one), block] for block in blocks]) for one in candidates]
 
-    def _compute(self, missing: Sequence[tuple[Candidate, tuple[int, int]]], what: str) -> None:
+    def _compute(self, missing: Sequence[tuple[Candidate, Block]], what: str) -> None:
         total = sum(stop - start for _, (start, stop) in missing)
-        with self.progress.task(what, total, "images") as task, ThreadPoolExecutor(processors()) as pool:
-            for one, block in missing:
-                x = np.concatenate(list(self._computed(one, block, pool, task.advance)))
-                write_array(self._place(one, block), x)
-                self.known[str(one), block] = x
+        with self.progress.task(what, total, "images") as task:
+            compute = self._on_workers if self.elsewhere else self._here
+            compute(missing, lambda one: task.advance(missing[one][1][1] - missing[one][1][0]))
 
-    def _kept(self, candidate: Candidate, block: tuple[int, int]) -> Array | None:
+    def _here(self, missing: Sequence[tuple[Candidate, Block]], done: Callable[[int], None]) -> None:
+        """Image after image; they are modified ahead in threads."""
+        with ThreadPoolExecutor(processors()) as pool:
+            for index, (one, block) in enumerate(missing):
+                self._keep(one, block, self._computed(one, block, pool))
+                done(index)
+
+    def _computed(self, candidate: Candidate, block: Block, pool: ThreadPoolExecutor) -> Array:
+        rows = slice(*block)
+        pixels, names = self.images.pixels[rows], self.sample.names[rows]
+        return np.concatenate(list(rows_after(candidate, pixels, names, self.seed, self.backbone, pool.map)))
+
+    def _on_workers(self, missing: Sequence[tuple[Candidate, Block]], done: Callable[[int], None]) -> None:
+        """Some at a time, so that a run that is killed has what was finished."""
+        shown = Shown("images-after-causes", self.progress.say)
+        for start in range(0, len(missing), TOGETHER):
+            some = missing[start : start + TOGETHER]
+            tasks = [self._task(one, block) for one, block in some]
+            rows = self.elsewhere.workers.each(make_rows, tasks, lambda index, start=start: done(start + index), shown)
+            for (one, block), x in zip(some, rows, strict=True):
+                self._keep(one, block, x)
+
+    def _task(self, candidate: Candidate, block: Block) -> Task:
+        rows, where = slice(*block), self.elsewhere
+        steps = tuple((step.cause.name, step.severity) for step in candidate.steps)
+        images = tuple(self.sample.sample_id[rows].tolist())
+        names = tuple(self.sample.names[rows])
+        return Task(where.opening, where.backbone, where.own, steps, images, names, where.side, self.seed)
+
+    def _keep(self, candidate: Candidate, block: Block, x: Array) -> None:
+        write_array(self._place(candidate, block), x)
+        self.known[str(candidate), block] = x
+
+    def _kept(self, candidate: Candidate, block: Block) -> Array | None:
         key = (str(candidate), block)
         if key not in self.known and self._place(candidate, block).exists():
             self.known[key] = read_array(self._place(candidate, block))
         return self.known.get(key)
 
-    def _place(self, candidate: Candidate, block: tuple[int, int]) -> Location:
+    def _place(self, candidate: Candidate, block: Block) -> Location:
         return self.folder / f"{digest_json([self.identity, str(candidate), *block])[:24]}.npy"
-
-    def _computed(
-        self, candidate: Candidate, block: tuple[int, int], pool: ThreadPoolExecutor, advance: Callable[[int], None]
-    ) -> Iterator[Array]:
-        """Batch by batch; images are modified ahead in threads."""
-        names, size, (start, stop) = self.sample.names, self.backbone.batch_size, block
-
-        def view(row: int) -> Array:
-            return prepared(self.backbone, candidate(self.images.pixels[row], names[row], self.seed))
-
-        ahead = pool.map(view, range(start, stop))
-        while batch := list(islice(ahead, size)):
-            yield self.backbone.features(np.stack(batch))
-            advance(len(batch))
 
     def check(self) -> None:
         """See that plain images give the stored features, but for rounding and for shrinking.

@@ -10,7 +10,7 @@ from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, span, upper
 from gapscope.causes.proof import INSEPARABLE, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
-from gapscope.causes.words import reproduced, severity, specification, title
+from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.runs.run import FIGURES, Run
 
@@ -58,6 +58,11 @@ def _unproven(findings: Row, between: str) -> str:
     if value < LEAST:
         most = f"at most {percent(value)} of it is explained, by {best['name']}"
         return f"No known cause explains the shift {between}: {most}"
+    if best["felt"] and best["felt"]["high"] < LEAST:
+        return (
+            f"No known cause explains the shift {between}: {best['name']} brings the looks of the images nearest, and "
+            f"what the network sees of them by {percent(max(best['felt']['value'], 0.0))} only"
+        )
     return (
         f"No cause of the shift {between} is proven by so few images: {best['name']} is nearest, and explains anything "
         f"from {percent(low)} to {percent(high)} of it"
@@ -96,11 +101,19 @@ def why(findings: Row) -> list[str]:
         return []
     value, low, high = (min(cause["explained"][name], 1.0) for name in ("value", "low", "high"))
     share = f"{percent(value)} of the shift{in_brackets(span(low, high))}"
-    first = f"{upper(_spoken(cause))} {severity(cause['versions'])} explains {share}."
-    return [first, reproduced(cause, findings["accuracies"]), *_rest(findings, cause)]
+    first = f"{upper(spoken(cause))} {severity(cause['versions'])} explains {share}."
+    return [first, _unnoticed(findings, cause), reproduced(cause, findings["accuracies"]), *_rest(cause)]
 
 
-def _rest(findings: Row, cause: Row) -> list[str]:
+def _unnoticed(findings: Row, cause: Row) -> str:
+    """That the network sees next to nothing of the shift, where that is so."""
+    if cause["felt"]:
+        return ""
+    p = p_value(findings["by_chance"][0]["p"])
+    return f"It shows in how the images look; the network's features alone differ no more than by chance (p {p})."
+
+
+def _rest(cause: Row) -> list[str]:
     """What the cause leaves unexplained."""
     if cause["complete"]:
         return []
@@ -156,7 +169,7 @@ def picture_blocks(run: Run, findings: Row) -> list[Block]:
     if PICTURE not in run.pictures or cause is None:
         return []
     alt = (
-        f"Images of {findings['reference']}, the same under {_spoken(cause)}, images of {findings['target']}, and "
+        f"Images of {findings['reference']}, the same under {spoken(cause)}, images of {findings['target']}, and "
         "those of them whose features are nearest to the second column"
     )
     figure = Figure(PICTURE, run.place / FIGURES / f"{PICTURE}.png", alt, f"{alt}.")
@@ -174,6 +187,7 @@ def cause_blocks(run: Run, findings: Row) -> list[Block]:
             "family": "text",
             "severity": "text",
             "explained": "share",
+            "of the features": "share",
             "AUC left": "number",
             "accuracy": "share",
         },
@@ -183,25 +197,24 @@ def cause_blocks(run: Run, findings: Row) -> list[Block]:
     )
     about = (
         "Each cause was applied to images of the reference. Explained is the share of the distance to the target "
-        "(squared MMD, chance taken out) that this takes away; AUC left is how well a classifier still tells the two, "
-        "0.5 for not at all. A cause is named from 50 % on, and complete from 80 % on with an AUC of 0.6 or less."
+        "(squared MMD of features and of attributes of the images, chance taken out) that this takes away; of the "
+        "features, the same without the attributes. AUC left is how well a classifier of the features still tells the "
+        "two, 0.5 for not at all. A cause is named from 50 % on, unless the features exclude that, and complete from "
+        "80 % on with an AUC of 0.6 or less."
     )
     return [Heading("causes", "Causes, applied to the reference"), table, Sentence(about), *_tried(run)]
 
 
 def _proof(one: Row) -> list[Cell]:
     return [
-        _spoken(one),
+        spoken(one),
         one["family"],
         severity(one["versions"]).removeprefix("at ").removeprefix("severity "),
         _estimate(one["explained"]),
+        _estimate(one["felt"]),
         round(one["auc"], 2),
         _estimate(one["accuracy"]),
     ]
-
-
-def _spoken(cause: Row) -> str:
-    return cause["name"].replace("+", " and ")
 
 
 def _estimate(measure: Row | None) -> Estimate | None:

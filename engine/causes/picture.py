@@ -19,7 +19,7 @@ def columns(features: Features, candidate: Candidate, target: Sample, images: Im
     """A PNG of `ROWS` images of the second half of the reference, one of each class first."""
     sample = features.sample
     rows = sample.halves[1]
-    x = features.of([candidate], rows, "")[0]
+    x = features.of([candidate], rows)[0][:, : sample.x.shape[1]]
     lines = []
     for place in _of_all_classes(sample.label[rows])[:ROWS]:
         row = rows.start + int(place)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.distance import Terms, resampled
+from gapscope.causes.kernel import Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
 from gapscope.core.random import stream
@@ -17,6 +18,8 @@ REPLICATES = 200
 # From so much of the distance on, and up to this separability, nothing is left to explain; below the least, a cause is
 # not named.
 COMPLETE, INSEPARABLE, LEAST = 0.8, 0.6, 0.5
+# A share explained means nothing where the distance itself may be chance.
+LEVEL = 0.01
 
 
 class Measure(NamedTuple):
@@ -34,6 +37,8 @@ class Proof(NamedTuple):
     ----------
     explained
         Share of the distance that the cause takes away.
+    felt
+        The same of the features alone, which are what the model sees; None where these alone may differ by chance.
     auc
         Area under the curve of a classifier of its images and the target's.
     accuracy, lost
@@ -45,6 +50,7 @@ class Proof(NamedTuple):
 
     explanation: Explanation
     explained: Measure
+    felt: Measure | None
     auc: float
     accuracy: Measure | None
     lost: Measure | None
@@ -52,8 +58,9 @@ class Proof(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        """Whether enough of the distance is explained for the cause to be named."""
-        return self.explained.value >= LEAST and self.explained.low > LEAST / 2
+        """Whether enough of the distance is explained for the cause to be named, and the features do not deny it."""
+        denied = self.felt is not None and self.felt.high < LEAST
+        return self.explained.value >= LEAST and self.explained.low > LEAST / 2 and not denied
 
     @property
     def is_complete(self) -> bool:
@@ -66,36 +73,43 @@ class Proof(NamedTuple):
         return self.beyond.low <= 0
 
 
-def proofs(search: Search, explanations: Sequence[Explanation], model: Classifier | None, seed: int) -> list[Proof]:
+def proofs(search: Search, explanations: Sequence[Explanation], model: Classifier | None) -> list[Proof]:
     """The proof of every explanation, the best of which is the first."""
     rows = search.reference.halves[1]
     every = [one for explanation in explanations for one in explanation.candidates]
     search.features.of(every, rows, f"the best {len(explanations)} on {rows.stop - rows.start} other images")
-    best = _replicates(search, explanations[0], seed)
-    return [_proof(search, one, best, model, seed) for one in explanations]
+    best = _replicates(search, explanations[0], search.kernel)
+    return [_proof(search, one, best, model) for one in explanations]
 
 
-def _proof(
-    search: Search, explanation: Explanation, best: tuple[float, Array], model: Classifier | None, seed: int
-) -> Proof:
-    value, replicates = _replicates(search, explanation, seed)
+def _proof(search: Search, explanation: Explanation, best: tuple[float, Array], model: Classifier | None) -> Proof:
+    value, replicates = _replicates(search, explanation, search.kernel)
     accuracy, lost = _accuracies(search, explanation, model) if model else (None, None)
     return Proof(
         explanation,
         Measure(value, *interval_of(replicates)),
-        _separability(search, explanation, seed),
+        _felt(search, explanation),
+        _separability(search, explanation),
         accuracy,
         lost,
         Measure(best[0] - value, *interval_of(best[1] - replicates)),
     )
 
 
-def _replicates(search: Search, explanation: Explanation, seed: int) -> tuple[float, Array]:
+def _felt(search: Search, explanation: Explanation) -> Measure | None:
+    features = search.kernel.features
+    if features.p > LEVEL:
+        return None
+    value, replicates = _replicates(search, explanation, features)
+    return Measure(value, *interval_of(replicates))
+
+
+def _replicates(search: Search, explanation: Explanation, kernel: Kernel) -> tuple[float, Array]:
     """The share explained, and that of bootstrap samples of the images, the same ones for every cause."""
     rows, columns = search.reference.halves[1], search.target.halves[1]
-    grams = search.grams(explanation.candidates, rows, columns, "")
+    grams = search.grams(explanation.candidates, rows, columns, kernel)
     shares = _shares(explanation)
-    samples = resampled(grams, stream(seed, "explain", "bootstrap"), REPLICATES)
+    samples = resampled(grams, stream(search.features.seed, "explain", "bootstrap"), REPLICATES)
     return float(grams.terms().explained(shares)), np.array([_explained(one, shares) for one in samples])
 
 
@@ -109,10 +123,11 @@ def _shares(explanation: Explanation) -> Array:
     return np.array([plain, *(version.share for version in explanation.versions if version.candidate is not None)])
 
 
-def _separability(search: Search, explanation: Explanation, seed: int) -> float:
+def _separability(search: Search, explanation: Explanation) -> float:
     """Of the mixture, in which every image has one version, and the target."""
     rows, columns = search.reference.halves[1], search.target.halves[1]
-    versions = np.stack([search.plain[rows], *search.features.of(explanation.candidates, rows, "")])
+    dim, seed = search.target.x.shape[1], search.features.seed
+    versions = np.stack([search.plain[rows], *search.made(explanation.candidates, rows)])[..., :dim]
     n = versions.shape[1]
     bounds = np.round(_shares(explanation).cumsum() * n)
     which = np.searchsorted(bounds, stream(seed, "explain", "mixture").permutation(n), side="right")
@@ -125,8 +140,9 @@ def _accuracies(search: Search, explanation: Explanation, model: Classifier) -> 
     """Of all images of the reference that have a label: accuracy after the cause, and what it lost."""
     label = search.reference.label
     right, known = correct(model, search.reference.x, label), label >= 0
-    after = search.features.of(explanation.candidates, slice(0, len(label)))
-    versions = [right, *(correct(model, x, label) for x in after)]
+    after = search.made(explanation.candidates, slice(0, len(label)))
+    dim = search.reference.x.shape[1]
+    versions = [right, *(correct(model, x[:, :dim], label) for x in after)]
     if not known.any():
         return None, None
     mixed = np.tensordot(_shares(explanation), np.stack(versions)[:, known], 1)

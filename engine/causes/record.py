@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from gapscope.attributes.moved import Moved
+from gapscope.blocks.formats import listed
 from gapscope.causes.analysis import Analysis
 from gapscope.causes.families import KINDS, OWN
 from gapscope.causes.proof import Measure, Proof
@@ -27,6 +28,7 @@ def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolde
         "half": analysis.reference.half,
         "chance": analysis.chance,
         "beyond_chance": analysis.is_beyond_chance,
+        "by_chance": [one._asdict() for one in analysis.by_chance],
         "auc": analysis.auc,
         "accuracies": [_measure(one) for one in analysis.accuracies],
         "proofs": [_proof(one) for one in analysis.proofs],
@@ -66,6 +68,7 @@ def _proof(proof: Proof) -> dict[str, Any]:
         **_named(proof.explanation.name),
         "versions": [_version(one) for one in proof.explanation.versions],
         "explained": _measure(proof.explained),
+        "felt": _measure(proof.felt),
         "auc": proof.auc,
         "accuracy": _measure(proof.accuracy),
         "lost": _measure(proof.lost),
@@ -86,7 +89,7 @@ def _named(name: str) -> dict[str, Any]:
     kinds = [KINDS.get(one) for one in name.split("+")]
     families = dict.fromkeys(kind.family if kind else OWN for kind in kinds)
     words = [kind.words if kind else "a function of your own" for kind in kinds]
-    return {"name": name, "family": " and ".join(families), "words": " and ".join(words)}
+    return {"name": name, "family": listed([*families]), "words": listed(words)}
 
 
 def _version(version: Version) -> dict[str, Any]:

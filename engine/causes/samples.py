@@ -1,15 +1,16 @@
 """A sample of a stored set with its images: rows of features, labels, pixels in memory, and attributes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from gapscope.attributes.attribute import attributes_of
+from gapscope.causes.appearance import appearance
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
@@ -75,7 +76,7 @@ def sample_of(store: EmbeddingStore, label: Array, shares: Mapping[int, float], 
     kept[rows] = True
     chosen = rows_of(store, kept, "")
     chunk, paths = chosen.view().read(), chosen.paths(Piece(0, chosen.rows))
-    order = _in_halves(label[rows], rng)
+    order = in_halves(label[rows], rng)
     return Sample(store.name, chunk.sample_id[order], label[rows][order], [paths[i] for i in order], chunk.x[order])
 
 
@@ -84,14 +85,26 @@ def _of_class(label: Array, index: int, wanted: float) -> Array:
     return np.flatnonzero(label == index)[: max(round(wanted), 1)]
 
 
-def _in_halves(label: Array, rng: np.random.Generator) -> Array:
+def in_halves(label: Array, rng: np.random.Generator) -> Array:
     """An order in which both halves have the same share of every class, each in random order."""
     mixed = rng.permutation(len(label))
     by_class = mixed[np.argsort(label[mixed], kind="stable")]
     return np.concatenate([rng.permutation(by_class[0::2]), rng.permutation(by_class[1::2])])
 
 
-def source_of(store: EmbeddingStore, data_root: Path) -> Source:
+class Opening(NamedTuple):
+    """How the images of a store are found, a small value that travels to workers."""
+
+    place: str
+    options: dict[str, Any]
+    split: str
+
+    def source(self) -> Source:
+        """The images themselves."""
+        return open_dataset(self.place, **self.options).source(self.split)
+
+
+def opening_of(store: EmbeddingStore, data_root: Path) -> Opening:
     """The images of a store: where they were when they were extracted, or by the set's name below `data_root`.
 
     Raises
@@ -107,13 +120,14 @@ def source_of(store: EmbeddingStore, data_root: Path) -> Source:
         )
     reason = "nothing says where they lie"
     for place, options in _places(store, data_root):
+        opening = Opening(place, options, made.split)
         try:
-            source = open_dataset(place, **options).source(made.split)
+            fingerprint = opening.source().listing.fingerprint()
         except GapscopeError as error:
             reason = str(error)
             continue
-        if source.listing.fingerprint() == made.fingerprint:
-            return source
+        if fingerprint == made.fingerprint:
+            return opening
         reason = f"what lies at {place} has other names or labels than what was extracted"
     raise InputError(f"the images of {store.name} are not to be had: {reason}; name their folder with GAPSCOPE_DATA")
 
@@ -140,13 +154,23 @@ class Images:
         Images, (h, w, 3) uint8 each, their shorter side no longer than `side`.
     attributes : (n, a)
         Of the images as they are stored.
+    seen : (n, b)
+        The appearance of what the network sees of them.
     """
 
     pixels: list[Array]
     attributes: Array
+    seen: Array
+
+    @classmethod
+    def of(cls, read: Sequence[tuple[Array, Array]], backbone: Any) -> "Images":
+        """Of pixels and attributes, one pair an image."""
+        pixels = [one for one, _ in read]
+        seen = [appearance(prepared(backbone, one)) for one in pixels]
+        return cls(pixels, np.stack([measured for _, measured in read]), np.stack(seen))
 
 
-def read_images(source: Source, sample: Sample, side: int, progress: Progress) -> Images:
+def read_images(source: Source, sample: Sample, backbone: Any, progress: Progress) -> Images:
     """The images of a sample, decoded once; 200 KB each at 256 pixels.
 
     Raises
@@ -154,18 +178,19 @@ def read_images(source: Source, sample: Sample, side: int, progress: Progress) -
     InputError
         An image that was extracted cannot be decoded any more.
     """
-    read = []
+    read, side = [], side_of(backbone)
     with (
         progress.task(f"images of {sample.set}", len(sample.x), "images") as task,
         ThreadPoolExecutor(processors()) as pool,
     ):
-        for one in pool.map(lambda index: _read(source, index, side), sample.sample_id.tolist()):
+        for one in pool.map(lambda index: read_image(source, index, side), sample.sample_id.tolist()):
             read.append(one)
             task.advance()
-    return Images([pixels for pixels, _ in read], np.stack([measured for _, measured in read]))
+    return Images.of(read, backbone)
 
 
-def _read(source: Source, index: int, side: int) -> tuple[Array, Array]:
+def read_image(source: Source, index: int, side: int) -> tuple[Array, Array]:
+    """Pixels in memory, and the attributes of the image as it is stored."""
     try:
         data = source.read(index) if hasattr(source, "read") else b""
         image = source.decode(index, data) if hasattr(source, "decode") else source.image(index)

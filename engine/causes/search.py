@@ -12,15 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.candidates import Candidate, Cause, Step
-from gapscope.causes.distance import Grams, Kernel
+from gapscope.causes.distance import WORTH, Grams
 from gapscope.causes.features import FEW, Features
+from gapscope.causes.kernel import Kernel
 from gapscope.causes.samples import Sample
+from gapscope.core.random import stream
 
 Array = np.ndarray
 # The severities of the first round, and those of the second.
 COARSE, FINE = (2, 4), (1, 3, 5)
 # How many causes the second round sees, how many the last one does, at how many severities there; and how many pairs.
 SECOND, LAST, SEVERITIES, PAIRS = 12, 6, 3, 3
+# Beside how many first causes, of a family each, a second one is looked for.
+FIRSTS = 3
 
 
 class Version(NamedTuple):
@@ -73,8 +77,10 @@ class Search:
 
     Attributes
     ----------
-    plain : (n, d)
-        What the distance to the target is explained of: the reference as it is, or after a first cause.
+    plain : (n, w)
+        What the distance to the target is explained of: rows of the reference as it is, or after a first cause.
+    rows : (m, w)
+        Of the target: features, and appearance where its images are there.
     different : (n, m)
         Which pairs of an image of the reference and one of the target are of different images.
     kernel
@@ -83,15 +89,25 @@ class Search:
 
     plain: Array
     target: Sample
+    rows: Array
     features: Features
     different: Array
     kernel: Kernel
     ranking: dict[str, Explanation] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plain: Array, target: Sample, features: Features, different: Array) -> "Search":
-        """The search for what is between ``plain : (n, d)`` and the target."""
-        return cls(plain, target, features, different, Kernel.of(plain, target.x))
+    def of(cls, features: Features, target: Sample, seen: Array | None) -> "Search":
+        """The search for what is between the reference and the target, whose appearance is ``seen : (m, b)``."""
+        different = np.array([[one != other for other in target.names] for one in features.sample.names])
+        rows = target.x if seen is None else np.concatenate([target.x, seen], axis=1)
+        plain = features.plain[:, : rows.shape[1]]
+        return cls(plain, target, rows, features, different, _kernel(features, plain, rows, different))
+
+    def after(self, candidate: Candidate) -> "Search":
+        """The search for what is between the reference after a candidate and the target."""
+        (plain,) = self.made([candidate], slice(0, len(self.plain)), f"all images after {candidate}")
+        kernel = _kernel(self.features, plain, self.rows, self.different)
+        return Search(plain, self.target, self.rows, self.features, self.different, kernel)
 
     @property
     def reference(self) -> Sample:
@@ -108,14 +124,20 @@ class Search:
         """The first half."""
         return slice(0, self.reference.half)
 
-    def grams(self, candidates: Sequence[Candidate], rows: slice, columns: slice, what: str) -> Grams:
-        """Kernel values of the plain images and of every candidate's, at `rows`, and of the target's at `columns`."""
-        versions = [self.plain[rows], *self.features.of(candidates, rows, what)]
-        return Grams.of(self.kernel, versions, self.target.x[columns], self.different[rows, columns])
+    def made(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:
+        """Rows of modified images, with as many columns as those of the target have."""
+        return [one[:, : self.rows.shape[1]] for one in self.features.of(candidates, rows, what)]
 
-    def explain(self, name: str, candidates: Sequence[Candidate], rows: slice, what: str) -> Explanation:
+    def grams(
+        self, candidates: Sequence[Candidate], rows: slice, columns: slice, kernel: Kernel | None = None
+    ) -> Grams:
+        """Kernel values of the plain images and of every candidate's, at `rows`, and of the target's at `columns`."""
+        versions = [self.plain[rows], *self.made(candidates, rows)]
+        return Grams.of(kernel or self.kernel, versions, self.rows[columns], self.different[rows, columns])
+
+    def explain(self, name: str, candidates: Sequence[Candidate], rows: slice) -> Explanation:
         """The nearest mixture of plain images and `candidates`."""
-        terms = self.grams(candidates, rows, slice(0, self.target.half), what).terms()
+        terms = self.grams(candidates, rows, slice(0, self.target.half)).terms()
         shares = terms.best()
         versions = [Version(one, float(s)) for one, s in zip([None, *candidates], shares, strict=True) if s > 0]
         return Explanation(name, tuple(versions), float(terms.explained(shares)), rows.stop - rows.start)
@@ -125,8 +147,12 @@ class Search:
         every = [one for candidates in tried.values() for one in candidates]
         self.features.of(every, rows, what)
         for name, candidates in tried.items():
-            self.ranking[name] = self.explain(name, candidates, rows, what)
+            self.ranking[name] = self.explain(name, candidates, rows)
         return sorted(tried, key=lambda name: -self.ranking[name].explained)
+
+
+def _kernel(features: Features, plain: Array, rows: Array, different: Array) -> Kernel:
+    return Kernel.of(plain, rows, features.sample.x.shape[1], different, stream(features.seed, "explain", "chance"))
 
 
 def first_cause(search: Search, known: Mapping[str, Cause]) -> list[Explanation]:
@@ -142,44 +168,97 @@ def first_cause(search: Search, known: Mapping[str, Cause]) -> list[Explanation]
     return [search.ranking[name] for name in order]
 
 
-def second_cause(search: Search, first: Candidate, known: Mapping[str, Cause]) -> Explanation:
-    """The pair of the `first` cause and one of another family that explains most of what the first leaves.
+def firsts(search: Search, ranking: Sequence[Explanation]) -> list[Explanation]:
+    """The best cause of each of the best families on all of the images, without a mixture: what others are looked for
+    beside.
+    """
+    alone = {one.name: _alone(search, one.candidates) for one in ranking[:LAST] if one.candidates}
+    order = sorted((one for one in ranking if one.name in alone), key=lambda one: -alone[one.name].explained)
+    families = {family_of(one.main): one for one in reversed(order)}
+    best = sorted(families.values(), key=order.index)[:FIRSTS]
+    return [alone[one.name] for one in best]
+
+
+def family_of(candidate: Candidate) -> str:
+    """That of its first step."""
+    return candidate.steps[0].cause.kind.family
+
+
+def _alone(search: Search, candidates: Sequence[Candidate]) -> Explanation:
+    """The one of the candidates that explains most on all of the images."""
+    terms = search.grams(candidates, search.few, slice(0, search.target.half)).terms()
+    shares = np.eye(len(candidates) + 1)[1:]
+    best = max(range(len(candidates)), key=lambda place: terms.explained(shares[place]))
+    name = "+".join(step.cause.name for step in candidates[best].steps)
+    version = Version(candidates[best], 1.0)
+    return Explanation(name, (version,), float(terms.explained(shares[best])), search.few.stop)
+
+
+def next_cause(search: Search, first: Explanation, known: Mapping[str, Cause]) -> Explanation:
+    """What is found with a cause of another family that explains most of what it leaves.
 
     Parameters
     ----------
     search
-        Whose plain images are those after the first cause.
+        Whose plain images are those after the main candidate of `first`.
     """
-    step = first.steps[0]
-    others = {name: cause for name, cause in known.items() if cause.kind.family != step.cause.kind.family}
-    coarse = {f"{step.cause.name}+{name}": _with(step, cause, COARSE) for name, cause in others.items()}
-    order = search.rounds(coarse, search.few, f"a second cause beside {first}")
-    fine = {name: _around(step, others[name.partition("+")[2]]) for name in order[:PAIRS]}
-    order = search.rounds(fine, search.few, f"the best {len(fine)} pairs")
-    last = {name: _best_of(search, fine[name]) for name in order[:1]}
-    search.rounds(last, search.chosen_by, f"the best pair on {search.chosen_by.stop} images")
-    return search.ranking[order[0]]
+    main = first.main
+    families = {step.cause.kind.family for step in main.steps}
+    others = {name: cause for name, cause in known.items() if cause.kind.family not in families}
+    coarse = {f"{first.name}+{name}": _with(main.steps, cause, COARSE) for name, cause in others.items()}
+    order = search.rounds(coarse, search.few, f"a further cause beside {main}")
+    fine = {name: _around(first, others[_last(name)]) for name in order[:PAIRS]}
+    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main}")
+    return _of_half(search, order[0], fine[order[0]])
+
+
+def with_another_first(
+    search: Search, found: Explanation, known: Mapping[str, Cause], names: Sequence[str]
+) -> Explanation:
+    """What is found, with another of the `names` as its first cause where that explains more beside the others."""
+    first, _, others = found.name.partition("+")
+    kept = [step for step in found.main.steps if step.cause.name != first]
+    families = {step.cause.kind.family for step in kept}
+    rivals = [known[name] for name in names if name != first and known[name].kind.family not in families]
+    tried = {f"{cause.name}+{others}": _with(kept, cause, (*COARSE, *FINE)) for cause in rivals}
+    if not tried:
+        return found
+    order = search.rounds(tried, search.few, f"other first causes beside {others}")
+    best = _of_half(search, order[0], tried[order[0]])
+    return best if best.explained > found.explained + WORTH else found
+
+
+def _of_half(search: Search, name: str, candidates: Sequence[Candidate]) -> Explanation:
+    """By the best of the candidates, on all images that causes are chosen by."""
+    rows = search.chosen_by
+    search.rounds({name: _best_of(search, candidates)}, rows, f"{name} on {rows.stop} images")
+    return search.ranking[name]
 
 
 def _at(cause: Cause, severities: Sequence[int]) -> list[Candidate]:
     return [Candidate.of(Step(cause, severity)) for severity in severities]
 
 
-def _with(first: Step, cause: Cause, severities: Sequence[int]) -> list[Candidate]:
-    return [Candidate.of(first, Step(cause, severity)) for severity in severities]
+def _last(name: str) -> str:
+    """The cause that was found last."""
+    return name.rpartition("+")[2]
 
 
-def _around(step: Step, cause: Cause) -> list[Candidate]:
-    """Both causes at neighbouring severities of the first and at all of the second."""
-    firsts = [severity for severity in range(step.severity - 1, step.severity + 2) if 1 <= severity <= 5]
-    return [
-        Candidate.of(Step(step.cause, first), Step(cause, second)) for first in firsts for second in (*COARSE, *FINE)
-    ]
+def _with(steps: Sequence[Step], cause: Cause, severities: Sequence[int]) -> list[Candidate]:
+    return [Candidate.of(*steps, Step(cause, severity)) for severity in severities]
+
+
+def _around(first: Explanation, cause: Cause) -> list[Candidate]:
+    """The cause at all severities, with that found before it at neighbouring ones."""
+    before = next(step for step in first.main.steps if step.cause.name == _last(first.name))
+    kept = [step for step in first.main.steps if step is not before]
+    near = [one for one in range(before.severity - 1, before.severity + 2) if 1 <= one <= 5]
+    return [one for s in near for one in _with([*kept, Step(before.cause, s)], cause, (*COARSE, *FINE))]
 
 
 def _best_of(search: Search, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that explain most each by itself, in their order; the few images of the first rounds know them all."""
-    terms = search.grams(candidates, search.few, slice(0, search.target.half), "").terms()
+    terms = search.grams(candidates, search.few, slice(0, search.target.half)).terms()
     alone = [terms.explained(one) for one in np.eye(len(candidates) + 1)[1:]]
     best = set(np.argsort(alone)[::-1][:SEVERITIES].tolist())
     return [one for place, one in enumerate(candidates) if place in best]

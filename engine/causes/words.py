@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gapscope.blocks.formats import percent, points
+from gapscope.blocks.formats import listed, percent, points
 
 Row = Mapping[str, Any]
-# Accuracies that are no further apart than their intervals allow, or than so much, are called the same.
+# Accuracies that are no further apart than so much are called the same.
 SAME = 0.03
 
 
@@ -25,8 +25,17 @@ def severity(versions: Sequence[Row]) -> str:
     places = range(len(modified[0]["steps"]))
     means = [sum(one["share"] * one["steps"][place][1] for one in modified) / share for place in places]
     levels = [f"{'about ' if mean % 1 else ''}{mean:.1f}".removesuffix(".0") for mean in means]
-    text = f"at severity {levels[0]}" if len(levels) == 1 else f"at severities {' and '.join(levels)}"
+    text = f"at severity {levels[0]}" if len(levels) == 1 else f"at severities {listed(levels)}"
     return text if share > 0.99 else f"{text} on about {share:.0%} of the images".replace("%", " %")
+
+
+def spoken(proof: Row) -> str:
+    """The name of a cause, or of several.
+
+    >>> spoken({"name": "night+blur+jpeg"})
+    'night, blur and jpeg'
+    """
+    return listed(proof["name"].split("+"))
 
 
 def title(proof: Row) -> str:
@@ -35,7 +44,7 @@ def title(proof: Row) -> str:
     >>> title({"name": "night", "words": "darker, with cooler colours", "family": "less light"})
     'night (less light: darker, with cooler colours)'
     """
-    return f"{proof['name'].replace('+', ' and ')} ({proof['family']}: {proof['words']})"
+    return f"{spoken(proof)} ({proof['family']}: {proof['words']})"
 
 
 def specification(proof: Row) -> str:
@@ -62,8 +71,9 @@ def reproduced(proof: Row, accuracies: Sequence[Row | None]) -> str:
         return f"{text}; the target has no labels, so this is a forecast of its accuracy."
     text = f"{text}, and is {percent(after['value'])} on the target"
     apart = made["value"] - after["value"]
+    if abs(apart) <= SAME:
+        return f"{text}."
+    which = "less" if apart > 0 else "more"
     reach = sum((one["high"] - one["low"]) ** 2 for one in (made, after)) ** 0.5 / 2
-    if abs(apart) > max(reach, SAME):
-        which = "less" if apart > 0 else "more"
-        return f"{text}: the cause costs {points(apart)} {which} than what happened to the target."
-    return f"{text}."
+    chance = ", which these images allow by chance" if abs(apart) <= reach else ""
+    return f"{text}: the cause costs {points(apart)} {which} than what happened to the target{chance}."

@@ -1,28 +1,90 @@
-"""The cause of a gap on the first screen of its report, where a run of `explain` has looked for one."""
+"""The cause of a gap in its breakdown and on its first screen, where a run of `explain` has looked for one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from gapscope.blocks import Answer, Block, Heading, Sentence
-from gapscope.causes.page import headline, picture_blocks, why
+from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
+from gapscope.blocks.formats import in_brackets, signed, span
+from gapscope.causes.page import headline, named, picture_blocks, why
 from gapscope.causes.record import FINDINGS
+from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
+from gapscope.gaps.page import page
+from gapscope.gaps.words import cause as term_words
 from gapscope.runs.run import Run, read_run
 
 JOB = "explain"
 # What both runs have to be about.
 SAME = ("reference", "target", "model")
+# The term of a breakdown that a cause is a part of.
+TERM = "novel_x"
+
+
+def page_of_gap(gap: Run) -> list[Block]:
+    """The page of a gap with its cause, where a run beside it has found one."""
+    return with_cause(gap, [], page(gap))
 
 
 def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[Block]:
-    """The `blocks` of a gap with the cause behind the answer: that of one of `runs`, or of a run in the same folder."""
+    """The `blocks` of a gap with the cause behind the answer and in the breakdown: that of one of `runs`, or of a run
+    in the same folder.
+    """
     found = _explanation(gap, [*runs, *_beside(gap)])
     findings = found.json(FINDINGS) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
         return list(blocks)
-    text = " ".join([f"{headline(findings)}.", *why(findings), f"{found.command('report')} has the proof."])
+    parts = parts_of(gap, findings)
+    sentences = [f"{headline(findings)}.", *why(findings), *_split_text(parts)]
+    text = " ".join([*filter(None, sentences), f"{found.command('report')} has the proof."])
     images = [block for block in picture_blocks(found, findings) if not isinstance(block, Heading)]
-    return [*blocks[: places[0]], Sentence(text, headline=True), *images, *blocks[places[0] :]]
+    rest = [_with_parts(block, gap, parts) for block in blocks[places[0] :]]
+    return [*blocks[: places[0]], Sentence(text, headline=True), *images, *rest]
+
+
+def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:
+    """What novel X is made of: itself, what the cause reproduces, and what it leaves; empty where nothing is named, or
+    where the breakdown has no such term.
+
+    The interval of what is left takes the other two for independent, which makes it wider rather than narrower.
+    """
+    account, best = gap.json("ledger"), named(findings)
+    terms = [term for term in (account or {}).get("terms", ()) if term["name"] == TERM and term["low"] is not None]
+    if not terms or best is None or not best["lost"]:
+        return {}
+    whole, lost = terms[0], best["lost"]
+    left = whole["value"] - lost["value"]
+    reach = sum((one["high"] - one["low"]) ** 2 for one in (whole, lost)) ** 0.5 / 2
+    return {
+        "novel X": estimate(whole["value"], whole["low"], whole["high"]),
+        spoken(best): estimate(lost["value"], lost["low"], lost["high"]),
+        "unexplained": estimate(left, left - reach, left + reach),
+    }
+
+
+def _split_text(parts: Mapping[str, Estimate]) -> list[str]:
+    """Such as ``Novel X 53.1 points = night 50.2 (48.0 to 52.4) + unexplained 2.9 (-1.0 to 6.8).``"""
+    if not parts:
+        return []
+    (whole, total), *others = parts.items()
+    terms = [f"{name} {_plain(one)}{in_brackets(span(one.low, one.high))}" for name, one in others]
+    return [f"{whole[0].upper()}{whole[1:]} {_plain(total)} points = {' + '.join(terms)}."]
+
+
+def _plain(one: Estimate) -> str:
+    """Points with their sign where that is a minus."""
+    return signed(one.value or 0.0).split()[0].lstrip("+")
+
+
+def _with_parts(block: Block, gap: Run, parts: Mapping[str, Estimate]) -> Block:
+    """The breakdown with the parts of novel X below it; any other block as it is."""
+    if not parts or not isinstance(block, Table) or list(block.columns) != ["cause", "points lost"]:
+        return block
+    label = term_words(TERM, (gap.json("ledger") or {}).get("inputs", "separated"))
+    below = [[f"… of these {name}", one] for name, one in list(parts.items())[1:]]
+    rows = [row for one in block.rows for row in ([one, *below] if one[0] == label else [one])]
+    return replace(block, rows=rows)
 
 
 def _explanation(gap: Run, runs: Sequence[Run]) -> Run | None:

@@ -3,13 +3,24 @@
 import numpy as np
 import pytest
 
-from gapscope.causes.distance import Grams, Kernel, chance, resampled
+from gapscope.causes.appearance import NormalScores
+from gapscope.causes.distance import Grams, resampled
+from gapscope.causes.kernel import Kernel
 from gapscope.causes.separability import separability
 
 
 def grams(versions, target, different=None):
     different = np.ones((len(versions[0]), len(target)), bool) if different is None else different
-    return Grams.of(Kernel.of(versions[0], target), versions, target, different)
+    return Grams.of(kernel_of(versions[0], target, different), versions, target, different)
+
+
+def kernel_of(x, y, different=None, dim=None):
+    different = np.ones((len(x), len(y)), bool) if different is None else different
+    return Kernel.of(x, y, dim or x.shape[1], different, np.random.default_rng(0))
+
+
+def chance(x, y, different=None):
+    return kernel_of(x, y, different).p
 
 
 def names(prefix, n):
@@ -65,7 +76,7 @@ def test_intervals_of_the_explained_share_hold_the_true_one(rng):
     def sample(n):
         return [rng.normal(size=(n, 5)), rng.normal(size=(n, 5)) + 0.5], rng.normal(size=(n, 5)) + 1
 
-    kernel = Kernel.of(sample(800)[0][0], sample(800)[1])
+    kernel = kernel_of(sample(800)[0][0], sample(800)[1])
     shares = np.array([0.0, 1.0])
     truth = np.mean([Grams.of(kernel, *sample(800), np.ones((800, 800))).terms().explained(shares) for _ in range(3)])
     held = 0
@@ -80,16 +91,40 @@ def test_chance_is_even_under_no_shift_and_small_under_one(rng):
     p = []
     for _ in range(40):
         x, y = rng.normal(size=(25, 6)), rng.normal(size=(25, 6))
-        p.append(chance(Kernel.of(x, y), x, y, np.ones((25, 25)), rng))
+        p.append(chance(x, y))
     assert 0.3 < np.mean(p) < 0.7
     assert sum(one <= 0.05 for one in p) <= 7
-    assert chance(Kernel.of(x, y + 1), x, y + 1, np.ones((25, 25)), rng) < 0.01
+    assert chance(x, y + 1) < 0.01
 
 
 def test_the_same_images_are_no_shift(rng):
     x = rng.normal(size=(40, 6))
     y = x + 0.01 * rng.normal(size=x.shape)
-    assert chance(Kernel.of(x, y), x, y, ~np.eye(40, dtype=bool), rng) > 0.05
+    assert chance(x, y, ~np.eye(40, dtype=bool)) > 0.05
+
+
+def test_a_shift_that_features_hardly_show_is_seen_by_how_images_look(rng):
+    x, y = rng.normal(size=(60, 40)), rng.normal(size=(60, 40))
+    y[:, -1] += 2  # of five attributes behind the features, one moves
+    assert kernel_of(x, y, dim=35).p < 0.01
+    assert kernel_of(x[:, :35], y[:, :35]).p > 0.01
+
+
+def test_appearance_counts_for_no_more_of_the_distance_than_the_features(rng):
+    x, y = rng.normal(size=(80, 40)), rng.normal(size=(80, 40)) + 1
+    y[:, 35:] += 5
+    features, seen = kernel_of(x, y, dim=35).views
+    assert seen.weight * seen.by_chance.distance <= features.by_chance.distance * 1.001
+
+
+def test_the_scores_of_looks_have_no_unit_and_no_outlier(rng):
+    rows = np.column_stack([rng.normal(size=50), rng.normal(size=50)])
+    rows[3, 0] = np.nan
+    scores = NormalScores(rows)
+    other = rows * [1000, 1] + [5, 0]
+    assert np.allclose(scores(rows), NormalScores(other)(other))
+    assert scores(rows)[3, 0] == 0
+    assert scores(np.full((1, 2), 1e9)).max() < 3
 
 
 def test_separability_is_one_half_for_one_population_also_of_the_same_images(rng):

@@ -2,7 +2,7 @@
 
 from toy_runs import write_run
 
-from gapscope.blocks import Answer, Sentence
+from gapscope.blocks import Answer, Sentence, Table
 from gapscope.causes.page import page
 from gapscope.core.location import Location
 from gapscope.reports.cause import with_cause
@@ -20,6 +20,7 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
         "words": "darker, with cooler colours",
         "versions": [{"steps": [[one, 3] for one in name.split("+")], "share": 1.0}],
         "explained": measure(explained),
+        "felt": measure(explained),
         "auc": auc,
         "accuracy": measure(accuracy),
         "lost": measure(0.07),
@@ -39,6 +40,7 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "rows": [200, 200],
         "half": 100,
         "chance": 0.001 if beyond_chance else 0.4,
+        "by_chance": [{"distance": 0.1, "deviation": 0.01, "p": 0.03}],
         "beyond_chance": beyond_chance,
         "auc": 0.98,
         "accuracies": [measure(one) if one else None for one in accuracies],
@@ -72,6 +74,7 @@ def test_what_is_left_and_what_cannot_be_distinguished_is_said(tmp_path):
     assert headline.startswith("The main known cause")
     assert "It is not all" in parts["Why"]
     assert "the cause costs 6.0 points less" in parts["Why"]
+    assert "allow by chance" not in parts["Why"]
     assert "cannot be distinguished from low-light" in parts["How sure"]
 
 
@@ -91,6 +94,19 @@ def test_a_share_that_may_be_anything_proves_nothing(tmp_path):
     assert "Why" not in parts
 
 
+def test_a_cause_that_the_network_hardly_notices_is_proven_by_the_looks_of_the_images(tmp_path):
+    _, parts = said(explanation(tmp_path / "run", proof() | {"felt": None}))
+    assert "features alone differ no more than by chance (p 0.03)" in parts["Why"]
+
+
+def test_images_that_look_alike_and_features_that_do_not_are_no_known_cause(tmp_path):
+    best = proof("overexposed", 0.9, named=False) | {"felt": measure(0.1)}
+    headline, parts = said(explanation(tmp_path / "run", best))
+    assert "overexposed brings the looks of the images nearest" in headline
+    assert headline.endswith("by 10.0 % only")
+    assert "Why" not in parts
+
+
 def test_without_labels_the_accuracy_is_a_forecast(tmp_path):
     _, parts = said(explanation(tmp_path / "run", proof(), accuracies=(0.97, None)))
     assert "a forecast" in parts["Why"]
@@ -106,6 +122,24 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     assert "is night (less light" in cause.text
     other = read_run(Location.of(write_run(tmp_path / "gap-z", "gap", config=config | {"target": "d/test"})))
     assert with_cause(other, [], [answer]) == [answer]
+
+
+def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
+    config = {"reference": "a/test", "target": "b/test", "model": ""}
+    explanation(tmp_path / "explain-x", proof() | {"lost": measure(0.502)}, config=config)
+    terms = [{"name": "novel_x", "value": 0.531, "low": 0.5, "high": 0.56, "meaning": ""}]
+    account = {"terms": terms, "inputs": "separated"}
+    gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config, files={"ledger": account})))
+    label = "inputs unlike those of the reference (novel X)"
+    table = Table("Where", {"cause": "text", "points lost": "change"}, [[label, None], ["the gap, their sum", None]])
+    _, cause, breakdown = with_cause(gap, [], [Answer("fell"), table])
+    assert "Novel X 53.1 points = night 50.2 (95 % interval 48.2 to 52.2) + unexplained 2.9" in cause.text
+    assert [row[0] for row in breakdown.rows] == [
+        label, "… of these night", "… of these unexplained", "the gap, their sum"
+    ]  # fmt: skip
+    left = breakdown.rows[2][1]
+    assert left.low < 0.029 < left.high
+    assert left.high - left.low > 0.06
 
 
 def test_one_attribute_of_a_kind_is_told_in_the_answer(tmp_path):
