@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
@@ -99,6 +100,8 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
     """Look for the cause, apply it, and write what was found."""
     from gapscope.causes.analysis import analyse  # here, because `--help` passes this module
     from gapscope.causes.candidates import causes
+    from gapscope.causes.page import CURES
+    from gapscope.cures.trials import cures
 
     if not (config.reference and config.target):
         raise InputError("explain needs two sets; name them with --reference and --target as dataset/split")
@@ -115,6 +118,11 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
         with made.timed("causes"):
             analysis = analyse(features, samples[1], images.seen if images else None, known, sides.model)
         sides.notes.append(note)
+        if sides.model and images:
+            with made.timed("remedies"):
+                progress.say("remedies on the sample")
+                helps = cures(analysis, features, images, sides.model)
+            write_json(made.place / f"{CURES}.json", [one.as_json() for one in helps])
         done = _finished(sides, analysis, features, images, made)
     return reported(done, wanted=config.report, data_root=data_root())
 

@@ -76,13 +76,14 @@ class Grams(NamedTuple):
     def of(cls, kernel: Kernel, versions: Sequence[Array], target: Array, different: Array) -> "Grams":
         """Those of ``versions : (n, d)`` each and ``target : (m, d)``."""
         count, n = len(versions), len(versions[0])
+        versions, target = [kernel.scaled(one) for one in versions], kernel.scaled(target)
         within = np.empty((count, count, n, n))
         for a in range(count):
             for b in range(a + 1):
-                within[a, b] = kernel(versions[a], versions[b]) * (1 - np.eye(n))
+                within[a, b] = kernel.of_pairs(versions[a], versions[b]) * (1 - np.eye(n))
                 within[b, a] = within[a, b].T
-        across = np.stack([kernel(version, target) * different for version in versions])
-        return cls(within, across, kernel(target, target) * (1 - np.eye(len(target))), different)
+        across = np.stack([kernel.of_pairs(version, target) * different for version in versions])
+        return cls(within, across, kernel.of_pairs(target, target) * (1 - np.eye(len(target[0]))), different)
 
     def terms(self, reference: Array | None = None, target: Array | None = None) -> Terms:
         """The mean values, with weights ``reference : (n,)`` and ``target : (m,)`` of the images."""

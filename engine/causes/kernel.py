@@ -6,7 +6,7 @@ that a distance is a sum over views too. The weight lets the appearance count fo
 features do, or, where the network hardly notices a shift, for what the noise of the features allows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,10 +42,9 @@ class View:
     by_chance: Exchanged
     weight: float = 1.0
 
-    def __call__(self, x: Array, y: Array) -> Array:
-        """Values ``(n, m)`` of all pairs of rows, without the weight."""
-        one, other = self.scaled(x[:, self.columns]), self.scaled(y[:, self.columns])
-        return _values(_squares(one, other), self.bandwidth)
+    def of_pairs(self, x: Array, y: Array) -> Array:
+        """Values ``(n, m)`` of all pairs of rows that are scaled already, with the weight."""
+        return self.weight * _values(_squares(x, y), self.bandwidth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +70,13 @@ class Kernel:
         seen = _view(slice(dim, None), NormalScores(rows[:, dim:]), rows, different, rng)
         return cls((features, replace(seen, weight=_weight(features, seen))))
 
-    def __call__(self, x: Array, y: Array) -> Array:
-        """Values ``(n, m)`` of all pairs of rows."""
-        return np.sum([view.weight * view(x, y) for view in self.views], axis=0)
+    def scaled(self, rows: Array) -> list[Array]:
+        """Rows as each view has them."""
+        return [view.scaled(rows[:, view.columns]).astype(np.float64) for view in self.views]
+
+    def of_pairs(self, x: Sequence[Array], y: Sequence[Array]) -> Array:
+        """Values ``(n, m)`` of all pairs of `scaled` rows."""
+        return np.sum([view.of_pairs(*both) for view, *both in zip(self.views, x, y, strict=True)], axis=0)
 
     @property
     def features(self) -> "Kernel":
@@ -104,10 +107,12 @@ def _weight(features: View, other: View) -> float:
 
 
 def _values(squares: Array, bandwidth: float) -> Array:
-    return np.mean([np.exp(-squares / (2 * bandwidth**2 * octave**2)) for octave in OCTAVES], axis=0)
+    """The mean over the octaves, of which each is the fourth power of the next."""
+    widest = np.exp(-squares / (2 * bandwidth**2 * OCTAVES[-1] ** 2))
+    middle = widest**4
+    return (widest + middle + middle**4) / len(OCTAVES)
 
 
 def _squares(x: Array, y: Array) -> Array:
-    x, y = x.astype(np.float64), y.astype(np.float64)
     result = np.einsum("nd,nd->n", x, x)[:, None] + np.einsum("nd,nd->n", y, y) - 2 * x @ y.T
     return np.maximum(result, 0)

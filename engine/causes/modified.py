@@ -20,12 +20,17 @@ def rows_after(
     candidate: Candidate, pixels: Sequence[Array], names: Sequence[str], seed: int, backbone: Backbone, mapping: Mapping
 ) -> Iterator[Array]:
     """Rows ``(k, d + b) float32`` of each batch: features of the images after the candidate, then their appearance."""
+    return rows_of(lambda row: candidate(pixels[row], names[row], seed), len(pixels), backbone, mapping)
+
+
+def rows_of(image: Callable[[int], Array], count: int, backbone: Backbone, mapping: Mapping) -> Iterator[Array]:
+    """The same of so many images."""
 
     def seen(row: int) -> Seen:
-        view = prepared(backbone, candidate(pixels[row], names[row], seed))
+        view = prepared(backbone, image(row))
         return view, appearance(view)
 
-    ahead = iter(mapping(seen, range(len(pixels))))
+    ahead = iter(mapping(seen, range(count)))
     while batch := list(islice(ahead, backbone.batch_size)):
         views, looks = zip(*batch, strict=True)
         yield np.concatenate([backbone.features(np.stack(views)), np.stack(looks)], axis=1).astype(np.float32)

@@ -7,7 +7,7 @@ from gapscope.attributes import ATTRIBUTES as KNOWN
 from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, span, upper
+from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper
 from gapscope.causes.proof import INSEPARABLE, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
@@ -16,7 +16,7 @@ from gapscope.runs.run import FIGURES, Run
 
 Row = Mapping[str, Any]
 NAMED = 3
-PICTURE = "cause"
+PICTURE, CURES = "cause", "cures"
 
 
 def page(run: Run) -> list[Block]:
@@ -28,6 +28,7 @@ def page(run: Run) -> list[Block]:
         answer(run, findings),
         *run.notes,
         *picture_blocks(run, findings),
+        *cure_blocks(run, findings),
         *cause_blocks(run, findings),
         *attribute_blocks(run),
     ]
@@ -131,13 +132,82 @@ def rivals(findings: Row) -> list[Row]:
     return [one for one in others if one["rival"] and one["named"] and "+" not in best["name"]]
 
 
-def _next(run: Run, findings: Row) -> str:
+def _next(run: Run, findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
-        return "Look at the images: `explore` shows those that moved." if findings["beyond_chance"] else ""
+        return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
+    return [_best_cure(run, findings), _images_to_train_on(findings, cause)]
+
+
+def _best_cure(run: Run, findings: Row) -> str:
+    """The remedies that bring most back beyond chance, without labels and with them; that none does; nothing where
+    there are no labels to say it.
+    """
+    rows = run.json(CURES) or []
+    works = [one for one in rows if one["back"] and one["back"]["low"] > 0]
+    if not works:
+        known = any(one["back"] for one in rows)
+        return "None of the remedies brings anything back beyond chance on this sample." if known else ""
+    free = [one for one in works if not one["labels"]]
+    best = [max(some, key=lambda one: one["back"]["value"]) for some in (free, works) if some]
+    return " ".join(dict.fromkeys(_brought_back(findings, one) for one in best))
+
+
+def _brought_back(findings: Row, one: Row) -> str:
+    labels = f" with {counted(one['labels'], 'label')}" if one["labels"] else ""
+    back = f"{points(one['back']['value'])}{in_brackets(span(one['back']['low'], one['back']['high']))}"
+    price = one["cost"]["value"] if one["cost"] else 0.0
+    cost = f" and {'costs' if price < 0 else 'wins'} {points(price)} on {findings['reference']}" if price else ""
+    return f"{upper(one['words'])}: this brings back {back}{labels}{cost}."
+
+
+def _images_to_train_on(findings: Row, cause: Row) -> str:
     modified = specification(cause)
     dataset = findings["reference"].rpartition("/")[0]
-    return f"Train on such images too: `extract` takes them as {dataset}+{modified}." if modified else ""
+    return f"`extract` takes such images as {dataset}+{modified}." if modified else ""
+
+
+def cure_blocks(run: Run, findings: Row) -> list[Block]:
+    """Every remedy with what it brings back and its price."""
+    rows = [_cure(run, findings, one) for one in run.json(CURES) or []]
+    columns = {
+        "remedy": "text",
+        "points back": "change",
+        "points on the reference": "change",
+        "labels": "count",
+        "seconds": "number",
+        "command": "text",
+    }
+    about = Sentence(
+        "Each remedy was fitted to one half of the sample, or its strength chosen by it, and judged on the other; more "
+        "images do better. Seconds are those of the sample."
+    )
+    caption = "What to do: remedies for this cause, with 95 % intervals"
+    return (
+        [Heading("cures", "What to do"), Table(caption, columns, rows, headline=True, whole=True), about]
+        if rows
+        else []
+    )
+
+
+def _cure(run: Run, findings: Row, one: Row) -> list[Cell]:
+    measures = [_estimate(one[name]) for name in ("back", "cost")]
+    return [one["words"], *measures, one["labels"], round(one["seconds"], 1), _command(run, findings, one)]
+
+
+def _command(run: Run, findings: Row, one: Row) -> str:
+    """What does it; nothing for what stands in no command."""
+    config, cause = run.manifest.config, named(findings)
+    sets = ["--reference", findings["reference"], "--target", findings["target"]]
+    model = ["--model", config["model"]] if config.get("model") else []
+    if one["name"] == "align":
+        return run.command("repair", *sets, *model, about=config["run"])
+    if one["name"] == "labels":
+        return run.command("repair", *sets, *model, "--label-rows", str(one["labels"]), about=config["run"])
+    modified = specification(cause) if cause else ""
+    if one["name"] == "train" and modified:
+        return run.command("extract", about=f"{findings['reference'].rpartition('/')[0]}+{modified}")
+    return ""
 
 
 def _sure(findings: Row) -> list[str]:

@@ -32,7 +32,7 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
     }
 
 
-def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=()):
+def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None):
     findings = {
         "reference": "a/test",
         "target": "b/test",
@@ -47,7 +47,8 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "proofs": list(proofs),
     }
     tables = {"attributes": list(attributes)} if attributes else {}
-    place = write_run(folder, "explain", config=config, files={"explanation": findings}, tables=tables)
+    files = {"explanation": findings} | ({"cures": cures} if cures else {})
+    place = write_run(folder, "explain", config=config, files=files, tables=tables)
     return read_run(Location.of(place))
 
 
@@ -140,6 +141,23 @@ def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
     left = breakdown.rows[2][1]
     assert left.low < 0.029 < left.high
     assert left.high - left.low > 0.06
+
+
+def test_remedies_stand_with_what_they_bring_back_their_price_and_their_command(tmp_path):
+    cures = [
+        {"name": "nothing", "words": "do nothing", "back": measure(0.0, 0), "cost": measure(0.0, 0), "labels": 0},
+        {"name": "undo", "words": "brighten the images", "back": measure(0.05), "cost": measure(-0.01), "labels": 0},
+        {"name": "labels", "words": "fit the head", "back": measure(0.01), "cost": measure(0.0), "labels": 100},
+    ]
+    config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": ""}
+    run = explanation(tmp_path / "run", proof(), config=config, cures=[one | {"seconds": 1.0} for one in cures])
+    parts = said(run)[1]
+    assert "Brighten the images: this brings back 5.0 points (95 % interval 3.0 to 7.0) and costs 1.0 points" in parts[
+        "What to do"
+    ]  # fmt: skip
+    table = next(block for block in page(run) if isinstance(block, Table) and "remedy" in block.columns)
+    assert "--label-rows 100" in table.rows[2][-1]
+    assert table.rows[1][-1] == ""
 
 
 def test_one_attribute_of_a_kind_is_told_in_the_answer(tmp_path):

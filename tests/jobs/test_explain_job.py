@@ -12,7 +12,7 @@ import gapscope
 from gapscope.causes.features import Features
 from gapscope.core.errors import InputError
 
-IMAGES = 120
+IMAGES = 80
 NOWHERE = {"report": False, "images": IMAGES}
 
 

@@ -29,7 +29,7 @@ FLOORS = [
     {"gapscope.estimators", "gapscope.evaluation", "gapscope.extraction", "gapscope.realism", "gapscope.verification"},
     {"gapscope.causes", "gapscope.cnn", "gapscope.forecasts", "gapscope.gaps", "gapscope.replay", "gapscope.training"},
     {"gapscope.explorer", "gapscope.repairs", "gapscope.studies", "gapscope.synthesis"},
-    {"gapscope.reports"},
+    {"gapscope.cures", "gapscope.reports"},
     {"gapscope.jobs"},
     {"gapscope.commands"},
 ]
