@@ -8,7 +8,7 @@ from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper
-from gapscope.causes.proof import INSEPARABLE, LEAST
+from gapscope.causes.proof import LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
@@ -118,7 +118,7 @@ def _rest(cause: Row) -> list[str]:
     """What the cause leaves unexplained."""
     if cause["complete"]:
         return []
-    if cause["auc"] <= INSEPARABLE:
+    if cause["auc"] <= cause["inseparable"]:
         return ["It is not all, and no other known cause adds to it."]
     return [
         "It is not all: modified images and the target's can still be distinguished (area under the curve "

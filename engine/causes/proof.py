@@ -39,8 +39,9 @@ class Proof(NamedTuple):
         Share of the distance that the cause takes away.
     felt
         The same of the features alone, which are what the model sees; None where these alone may differ by chance.
-    auc
-        Area under the curve of a classifier of its images and the target's.
+    auc, inseparable
+        Area under the curve of a classifier of its images and the target's, and up to which one nothing is left to
+        tell them by: `INSEPARABLE`, or what so few images show by chance.
     accuracy, lost
         Of the model on the modified images, and how much less that is than on the plain ones; None without labels.
     beyond
@@ -52,6 +53,7 @@ class Proof(NamedTuple):
     explained: Measure
     felt: Measure | None
     auc: float
+    inseparable: float
     accuracy: Measure | None
     lost: Measure | None
     beyond: Measure
@@ -65,7 +67,7 @@ class Proof(NamedTuple):
     @property
     def is_complete(self) -> bool:
         """Whether nothing that matters is left to explain."""
-        return self.explained.value >= COMPLETE and self.auc <= INSEPARABLE
+        return self.explained.value >= COMPLETE and self.auc <= self.inseparable
 
     @property
     def is_rival(self) -> bool:
@@ -90,6 +92,7 @@ def _proof(search: Search, explanation: Explanation, best: tuple[float, Array], 
         Measure(value, *interval_of(replicates)),
         _felt(search, explanation),
         _separability(search, explanation),
+        _inseparable(search),
         accuracy,
         lost,
         Measure(best[0] - value, *interval_of(best[1] - replicates)),
@@ -134,6 +137,12 @@ def _separability(search: Search, explanation: Explanation) -> float:
     mixed = versions[np.minimum(which, len(versions) - 1), np.arange(n)]
     names = search.reference.names[rows], search.target.names[columns]
     return separability(mixed, search.target.x[columns], *names)
+
+
+def _inseparable(search: Search) -> float:
+    """By the standard error of the area where nothing differs (Mann and Whitney 1947)."""
+    n, m = (one.stop - one.start for one in (search.reference.halves[1], search.target.halves[1]))
+    return max(INSEPARABLE, 0.5 + 1.96 * float(np.sqrt((n + m + 1) / (12 * n * m))))
 
 
 def _accuracies(search: Search, explanation: Explanation, model: Classifier) -> tuple[Measure | None, Measure | None]:

@@ -70,6 +70,7 @@ def _proof(proof: Proof) -> dict[str, Any]:
         "explained": _measure(proof.explained),
         "felt": _measure(proof.felt),
         "auc": proof.auc,
+        "inseparable": proof.inseparable,
         "accuracy": _measure(proof.accuracy),
         "lost": _measure(proof.lost),
         "beyond": _measure(proof.beyond),

@@ -1,4 +1,7 @@
-"""Which parts of an image speak for a class: Grad-CAM from a network's last map.
+"""Which parts of an image speak for a class: Grad-CAM from a network's last map, or from a transformer's tokens.
+
+Tokens are folded to the grid of patches that they were made of. Where a class token alone is classified, the last
+tokens of patches have no gradient, and those that the last attention reads are taken.
 
 References
 ----------
@@ -7,6 +10,7 @@ Selvaraju et al. (2017), "Grad-CAM: Visual explanations from deep networks via g
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +22,8 @@ from gapscope.core.errors import InputError
 
 # Images that pass through the network together; the gradient reaches back to the last map alone, so little is kept.
 TOGETHER = 32
+# Tokens beside those of patches, at most: of classes, registers.
+OTHER_TOKENS = 16
 POOLING = (pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._AdaptiveMaxPoolNd, pooling._AdaptiveAvgPoolNd)
 
 
@@ -38,14 +44,14 @@ def grad_cam(model: nn.Module, x: torch.Tensor, classes: np.ndarray) -> np.ndarr
     Raises
     ------
     InputError
-        The network has no map of the image before its head, such as one that works on tokens, or no such class.
+        The network has neither a map of the image nor tokens of its patches before its head, or no such class.
     """
     classes = np.asarray(classes)
     if not len(x):
         return np.zeros((0, *x.shape[2:]), np.float32)
     x = x.to(next(model.parameters()).device)
     with _evaluating(model):
-        layer = last_map(model, x[:1])
+        layer = last_layer(model, x[:1])
         starts = range(0, len(x), TOGETHER)
         parts = [_heat(model, layer, x[i : i + TOGETHER], classes[i : i + TOGETHER]) for i in starts]
     return np.concatenate(parts)
@@ -63,16 +69,48 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-@torch.no_grad()
-def last_map(model: nn.Module, image: torch.Tensor) -> nn.Module:
-    """The module that gives the last map ``(1, channels, h, w)`` of ``image : (1, c, H, W)`` that no pooling has made.
+class Layer(NamedTuple):
+    """The module that gives a map ``(n, c, h, w)``, or tokens ``(n, t, c)`` of which the last ones are a `grid` of
+    patches.
+    """
 
-    Maps of a single pixel are passed over, since they say nothing about places.
+    module: nn.Module
+    grid: tuple[int, int] | None = None
+
+    def folded(self, output: torch.Tensor) -> torch.Tensor:
+        """The output as a map."""
+        if self.grid is None:
+            return output
+        height, width = self.grid
+        return output[:, -height * width :].transpose(1, 2).unflatten(2, self.grid)
+
+
+def last_layer(model: nn.Module, image: torch.Tensor) -> Layer:
+    """The last map, or the last tokens of patches that matter, of ``image : (1, c, H, W)``.
 
     Raises
     ------
     InputError
-        There is none, or what follows it are tokens.
+        There is neither.
+    """
+    found = last_map(model, image)
+    if found is not None:
+        return Layer(found)
+    layer = next((one for one in _of_tokens(model, image) if _matters(model, one, image)), None)
+    if layer is None:
+        raise InputError(
+            f"{type(model).__name__} has neither a map of the image nor tokens of its patches before its head, so "
+            "Grad-CAM cannot tell where it looks; choose a convolutional network or a transformer of one grid"
+        )
+    return layer
+
+
+@torch.no_grad()
+def last_map(model: nn.Module, image: torch.Tensor) -> nn.Module | None:
+    """The module that gives the last map ``(1, channels, h, w)`` of ``image : (1, c, H, W)`` that no pooling has made;
+    None where there is none, or what follows it are tokens.
+
+    Maps of a single pixel are passed over, since they say nothing about places.
     """
     result = None
     pooled = set()
@@ -83,12 +121,28 @@ def last_map(model: nn.Module, image: torch.Tensor) -> nn.Module:
             result = None
         elif _is_map(output, image) and id(output) not in pooled:
             result = module
-    if result is None:
-        raise InputError(
-            f"{type(model).__name__} has no convolutional map before its head, so Grad-CAM cannot tell where it looks; "
-            "choose a convolutional network"
-        )
     return result
+
+
+@torch.no_grad()
+def _of_tokens(model: nn.Module, image: torch.Tensor) -> list[Layer]:
+    """The modules that give tokens of the patches of one map, as wide as it has channels, the last first."""
+    grid, channels, result = (0, 0), 0, []
+    for module, output in _outputs(model, image):
+        if _is_map(output, image):
+            grid, channels = (output.shape[2], output.shape[3]), output.shape[1]
+        elif output.ndim == 3 and output.shape[2] == channels:
+            if 0 <= output.shape[1] - grid[0] * grid[1] <= OTHER_TOKENS:
+                result.append(Layer(module, grid))
+    return result[::-1]
+
+
+def _matters(model: nn.Module, layer: Layer, image: torch.Tensor) -> bool:
+    """Whether the logits depend on the tokens of patches there."""
+    result, logits = _map_and_logits(model, layer.module, image)
+    with torch.enable_grad():
+        gradient = torch.autograd.grad(logits.square().sum(), result, allow_unused=True)[0]
+    return gradient is not None and bool(layer.folded(gradient).any())
 
 
 def _outputs(model: nn.Module, image: torch.Tensor) -> list[tuple[nn.Module, torch.Tensor]]:
@@ -116,17 +170,17 @@ def _is_map(output: torch.Tensor, image: torch.Tensor) -> bool:
     return abs(height * wide - width * tall) <= 2 * max(tall, wide)
 
 
-def _heat(model: nn.Module, layer: nn.Module, x: torch.Tensor, classes: np.ndarray) -> np.ndarray:
-    result, logits = _map_and_logits(model, layer, x)
+def _heat(model: nn.Module, layer: Layer, x: torch.Tensor, classes: np.ndarray) -> np.ndarray:
+    result, logits = _map_and_logits(model, layer.module, x)
     if not 0 <= classes.min() <= classes.max() < logits.shape[1]:
         raise InputError(
             f"classes {classes.min()} to {classes.max()} are asked for, and the network has 0 to {logits.shape[1] - 1}"
         )
     with torch.enable_grad():
         chosen = logits[torch.arange(len(x)), torch.from_numpy(classes.astype(np.int64))]
-        gradient = torch.autograd.grad(chosen.sum(), result)[0]
+        gradient = layer.folded(torch.autograd.grad(chosen.sum(), result)[0])
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    small = (weights * result.detach()).sum(dim=1, keepdim=True).relu()
+    small = (weights * layer.folded(result.detach())).sum(dim=1, keepdim=True).relu()
     heat = interpolate(small.float(), x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     largest = heat.amax(dim=(1, 2), keepdim=True)
     return torch.where(largest > 0, heat / largest.clamp_min(torch.finfo(heat.dtype).tiny), 0).cpu().numpy()

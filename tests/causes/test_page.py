@@ -22,6 +22,7 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
         "explained": measure(explained),
         "felt": measure(explained),
         "auc": auc,
+        "inseparable": 0.6,
         "accuracy": measure(accuracy),
         "lost": measure(0.07),
         "beyond": measure(0.0),

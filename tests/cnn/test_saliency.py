@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gapscope.cnn.saliency import grad_cam, last_map
+from gapscope.cnn.saliency import grad_cam, last_layer, last_map
 from gapscope.core.errors import InputError
 from gapscope.networks.design import Design
 from gapscope.networks.frame import Frame
@@ -122,16 +122,56 @@ def test_maps_of_one_pixel_are_passed_over(x):
     assert last_map(model, small) is model[1]
 
 
-@pytest.mark.parametrize("name", ["test_vit", "torchvision:vit_b_32", "swin_tiny_patch4_window7_224", "test_mlp"])
-def test_a_network_without_maps_is_refused_in_a_sentence(name):
+@pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "test_mlp"])
+def test_a_network_without_maps_or_a_grid_of_tokens_is_refused_in_a_sentence(name):
     if name == "test_mlp":
         model, image = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2)), torch.zeros(1, 3, 8, 8)
     else:
-        size = {"test_vit": 160}.get(name, 224)
-        model, image = built(name, size=size), torch.zeros(1, 3, size, size)
-    with pytest.raises(InputError, match="no convolutional map before its head"):
+        model, image = built(name, size=224), torch.zeros(1, 3, 224, 224)
+    with pytest.raises(InputError, match="neither a map of the image nor tokens"):
         grad_cam(model, image, np.array([0]))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+class Tokens(nn.Module):
+    """Patches as tokens behind a class token, one attention, and a head on the class token or on the mean of all."""
+
+    def __init__(self, pooled):
+        super().__init__()
+        self.patches, self.norm = nn.Conv2d(3, 8, 8, stride=8), nn.LayerNorm(8)
+        self.first = nn.Parameter(torch.randn(1, 1, 8))
+        self.attention = nn.MultiheadAttention(8, 1, batch_first=True)
+        self.last, self.head, self.pooled = nn.LayerNorm(8), nn.Linear(8, 4), pooled
+
+    def forward(self, x):
+        tokens = torch.cat([self.first.expand(len(x), 1, 8), self.patches(x).flatten(2).transpose(1, 2)], dim=1)
+        seen = self.norm(tokens)
+        tokens = self.last(tokens + self.attention(seen, seen, seen, need_weights=False)[0])
+        return self.head(tokens.mean(dim=1) if self.pooled else tokens[:, 0])
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_tokens_are_folded_to_the_grid_of_their_patches(pooled, rng):
+    """Where the class token alone is classified, those are taken that the attention reads."""
+    torch.manual_seed(0)
+    model = Tokens(pooled=pooled).eval()
+    image = torch.zeros(1, 3, 32, 48)
+    layer = last_layer(model, image)
+    assert layer.grid == (4, 6)
+    assert layer.module is (model.last if pooled else model.norm)
+    tokens = torch.arange(25 * 8, dtype=torch.float32).reshape(1, 25, 8)
+    assert torch.equal(layer.folded(tokens)[0, :, 1, 2], tokens[0, 1 + 6 + 2])
+    found = grad_cam(model, torch.from_numpy(rng.normal(size=(2, 3, 32, 48)).astype(np.float32)), np.array([0, 1]))
+    assert found.shape == (2, 32, 48)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["test_vit", "torchvision:vit_b_32"])
+def test_transformers_show_where_they_look(name):
+    size = {"test_vit": 160}.get(name, 224)
+    model = built(name, size=size)
+    found = grad_cam(model, torch.randn(1, 3, size, size), np.array([1]))
+    assert found.max() == 1
 
 
 def test_a_class_that_the_network_does_not_have_is_refused(x):

@@ -12,7 +12,7 @@ import gapscope
 from gapscope.causes.features import Features
 from gapscope.core.errors import InputError
 
-IMAGES = 80
+IMAGES = 100
 NOWHERE = {"report": False, "images": IMAGES}
 
 
