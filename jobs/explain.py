@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from gapscope.blocks.formats import percent
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
@@ -48,6 +49,8 @@ if TYPE_CHECKING:  # this loads SciPy and torch, and `--help` has to be instant
 JOB = "explain"
 # Fewer images of a side make no halves that say anything.
 LEAST_IMAGES = 20
+# From this share of near twins on, a set is warned about.
+LEAST_REPEATED = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +120,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
             images, note = _target_images(sides, samples[1], features, progress)
         with made.timed("causes"):
             analysis = analyse(features, samples[1], images.seen if images else None, known, sides.model)
-        sides.notes.append(note)
+        sides.notes += [note, *map(_alike, samples)]
         if sides.model and images:
             with made.timed("remedies"):
                 progress.say("remedies on the sample")
@@ -192,6 +195,19 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
                 "as many"
             )
     return both[0], both[1]
+
+
+def _alike(sample: "Sample") -> str:
+    """A warning where many images are near twins, which count as independent ones; nothing where few are."""
+    from gapscope.causes.samples import repeated
+
+    share = repeated(sample)
+    if share < LEAST_REPEATED:
+        return ""
+    return (
+        f"warning: {percent(share)} of the images of {sample.set} have a near twin there, such as frames of one video; "
+        "every image is taken for independent, so p-values and intervals are too small; give one image of each scene."
+    )
 
 
 def _features(

@@ -23,6 +23,8 @@ from gapscope.store.comparable import CSV
 from gapscope.store.selected import rows_of
 
 Array = np.ndarray
+# Images nearer to each other than this share of the usual distance are taken for the same scene.
+TWINS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,16 @@ class Sample:
     def halves(self) -> tuple[slice, slice]:
         """The rows to choose by, and those to say by."""
         return slice(0, self.half), slice(self.half, len(self.x))
+
+
+def repeated(sample: Sample) -> float:
+    """The share of images that have a near twin in the same sample, such as another frame of one video."""
+    x = sample.x.astype(np.float64)
+    squares = np.square(x).sum(axis=1)
+    apart = np.sqrt(np.maximum(squares[:, None] + squares - 2 * x @ x.T, 0))
+    typical = float(np.median(apart[np.triu_indices(len(x), 1)]))
+    np.fill_diagonal(apart, np.inf)
+    return float((apart.min(axis=1) < TWINS * typical).mean())
 
 
 def sample_of(store: EmbeddingStore, label: Array, shares: Mapping[int, float], most: int, seed: int) -> Sample:

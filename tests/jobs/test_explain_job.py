@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,15 @@ from conftest import write_store
 from PIL import Image
 
 import gapscope
+from gapscope.causes.candidates import Candidate, Step, causes
 from gapscope.causes.features import Features
+from gapscope.causes.samples import Sample
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT
+from gapscope.jobs import explain
+from gapscope.jobs.explain import ExplainConfig
+from gapscope.stream import connect
 
 IMAGES = 100
 NOWHERE = {"report": False, "images": IMAGES}
@@ -95,6 +103,31 @@ def test_a_target_without_labels_gets_a_forecast_and_without_a_model_no_accuracy
     result = gapscope.explain(reference="digits/test", target="digits+fog:4/test", workspace=workspace, **NOWHERE)
     assert findings(result)["proofs"][0]["name"] == "fog"
     assert findings(result)["accuracies"] == [None, None]
+
+
+def test_workers_make_the_same_rows_as_threads(workspace, tmp_path, cluster):
+    config = ExplainConfig(run="fit-incremental-digits-lda", reference="digits/test", target="digits+fog:4/test",
+                           images=24, workspace=workspace)  # fmt: skip
+    sides = explain._sides(config, Location.of(workspace))
+    sample, known = explain._samples(config, sides)[0], causes()
+    candidates = [Candidate.of(Step(known["night"], 3)), Candidate.of(Step(known["fog"], 2), Step(known["jpeg"], 4))]
+    rows = []
+    for name, address in (("here", None), ("there", cluster)):
+        with connect(address) as workers:
+            made = SimpleNamespace(place=Location.of(tmp_path / name))
+            features = explain._features(config, sides, sample, workers, made, SILENT)
+            rows.append(np.stack(features.of(candidates, slice(0, len(sample.x)))))
+    assert features.elsewhere is not None
+    np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-5)
+
+
+def test_frames_of_one_video_are_warned_about(rng):
+    scenes = rng.normal(size=(10, 32)).astype(np.float32)
+    frames = np.repeat(scenes, 6, axis=0) + 0.01 * rng.normal(size=(60, 32)).astype(np.float32)
+    for x, said in ((frames, "100.0 % of the images of video/all have a near twin"), (rng.normal(size=(60, 32)), "")):
+        sample = Sample("video/all", np.arange(60), np.zeros(60, int), [str(i) for i in range(60)], x)
+        assert said in explain._alike(sample)
+        assert bool(explain._alike(sample)) == bool(said)
 
 
 def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
