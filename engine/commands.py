@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import get_type_hints
+from typing import get_origin, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import extras_named
@@ -22,7 +22,7 @@ def function(name: str) -> Callable[..., RunResult]:
     """The function `name` (``fit_incremental``, ``gap`` …), with the signature and the docstring of its command."""
     run = JOBS[NAMES[name]]
     config_type = get_type_hints(run)["config"]
-    known = fields(config_type)
+    known, hints = fields(config_type), get_type_hints(config_type)
     positional = [field.name for field in known if not field.kw_only]
 
     def command(*arguments: object, progress: Progress = SILENT, **options: object) -> RunResult:
@@ -33,7 +33,7 @@ def function(name: str) -> Callable[..., RunResult]:
             raise InputError(f"{name} takes {len(positional)} arguments without a name and got {len(arguments)}")
         given = dict(zip(positional, arguments, strict=False)) | options
         with extras_named(name):
-            return run(config_type(**{key: _frozen(value) for key, value in given.items()}), progress)
+            return run(config_type(**{key: _frozen(value, hints[key]) for key, value in given.items()}), progress)
 
     parameters = [_parameter(field, inspect.Parameter.POSITIONAL_OR_KEYWORD) for field in known if not field.kw_only]
     parameters += [_parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in known if field.kw_only]
@@ -43,8 +43,10 @@ def function(name: str) -> Callable[..., RunResult]:
     return command
 
 
-def _frozen(value: object) -> object:
-    """Lists as tuples, as configurations have them."""
+def _frozen(value: object, kind: object) -> object:
+    """Lists as tuples, as configurations have them; one text where several may be given as a tuple of it."""
+    if isinstance(value, str) and get_origin(kind) is tuple:
+        return (value,)
     return tuple(value) if isinstance(value, list) else value
 
 

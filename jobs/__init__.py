@@ -39,6 +39,7 @@ COMMANDS = {
     "repair": Command(EXPLAIN, "Win back what was lost on a new set: a repaired model, its price, how sure it is."),
     "budget": Command(EXPLAIN, "Say what labels of a new set buy: certainty about the accuracy, and points."),
     "label-queue": Command(EXPLAIN, "List the images that are worth a label next, as files to fill in."),
+    "verify-labels": Command(EXPLAIN, "Review about 200 labels of a set, and say what share of all is wrong."),
     "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),
     "map": Command(LOOK, "Place every row of stored sets on one map: PCA, UMAP, t-SNE, discriminants."),

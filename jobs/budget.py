@@ -67,7 +67,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.repairs.criterion import ROWS
     from gapscope.repairs.fit import chosen_without_labels, known_of, seen_of, with_distances, without_labels
     from gapscope.repairs.labelled import Rows
-    from gapscope.repairs.run import LabelsUsed, Sets, labelled_rows
+    from gapscope.repairs.run import FITTED_ROWS, LabelsUsed, Sets, labelled_rows
     from gapscope.repairs.seen import prepared
 
     if bool(config.labels) == bool(config.label_rows):
@@ -80,12 +80,14 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     notes = check_reference(folder, model.name, reference, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     name = slug(config.name or f"{folder.name}-{config.target}")
+    target_rows = sets.views[1]
+    fitted = target_rows.store.view(0, min(target_rows.stop, FITTED_ROWS))
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("fit"):
-            seen = seen_of(model, sets.views[1], workers, progress)
+            seen = seen_of(model, fitted, workers, progress)
             free = without_labels(model, known_of(model, sets.views[0], workers, progress), seen)
-            free = with_distances(model, free, *sets.views)
-            chosen = chosen_without_labels(free, min(target.rows, ROWS))
+            free = with_distances(model, free, sets.views[0], fitted)
+            chosen = chosen_without_labels(free, min(fitted.rows, ROWS))
             head = next(one.head for one in free if one.name == chosen)
         with made.timed("draw"):
             chunk = labelled_rows(LabelsUsed(config.labels, config.label_rows), sets, sets.views[1], workers)

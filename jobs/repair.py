@@ -73,7 +73,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.evaluation.models import model_folder  # here, for `--help`
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
-    from gapscope.evaluation.training_sets import check_reference, training_input
+    from gapscope.evaluation.training_sets import check_reference, training_inputs
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
 
@@ -89,8 +89,8 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
     name = slug(config.name or f"{folder.name}-{config.target}")
-    trained = training_input(folder) or Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
-    inputs = [trained, *map(input_of, (reference, target))]
+    unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
+    inputs = [*(training_inputs(folder) or [unknown]), *map(input_of, (reference, target))]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         labels = LabelsUsed(config.labels, config.label_rows)
         results = repaired(sets, labels, made, workers, progress, seed=config.seed)

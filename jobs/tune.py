@@ -1,6 +1,7 @@
 """`tune`: the best settings of classifiers, found from one read by dropping the poor ones early."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
@@ -50,6 +51,7 @@ class TuneConfig:
     split: Split = "train"
     backbone: Backbone = ""
     evaluate: Evaluate = ()
+    leave_one_out: ClassVar[bool] = False
     only: Only = ""
     exclude: Exclude = ""
     class_weight: ClassWeights = ("none",)

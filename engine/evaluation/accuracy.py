@@ -75,8 +75,11 @@ def measured(run: Run) -> list[Measured]:
 def trained_set(run: Run) -> str:
     """The set that the models of the run were trained on; empty where it trains none."""
     config = run.manifest.config
-    trains = "epochs" in config and isinstance(config.get("dataset"), str)
-    return f"{config['dataset']}/{config.get('split', 'train')}" if trains else ""
+    if "epochs" not in config or not config.get("dataset"):
+        return ""
+    split, dataset = config.get("split", "train"), config["dataset"]
+    names = [dataset] if isinstance(dataset, str) else [one.removesuffix(f"/{split}") for one in dataset]
+    return f"{', '.join(names)}/{split}"
 
 
 def _is_of(name: str, trained: str) -> bool:

@@ -1,5 +1,6 @@
 """What a trained model says of a stored set, as predictions, results, and sentences about them."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,18 +30,24 @@ class Evaluation(NamedTuple):
     notes: list[str]
 
 
-def title_of(member: str, class_weight: str) -> str:
-    """What results call a model of a member of `PROBES`, trained with a treatment of unequal classes.
+def title_of(member: str, class_weight: str = "none", without: str = "") -> str:
+    """What results call a model of a member of `PROBES`, trained with a treatment of unequal classes, without a set.
 
-    >>> title_of("softmax", "balanced")
-    'softmax, balanced'
+    >>> title_of("softmax", "balanced"), title_of("lda", without="sketch")
+    ('softmax, balanced', 'lda without sketch')
     """
-    return member if class_weight == "none" else f"{member}, {class_weight}"
+    title = f"{member} without {without}" if without else member
+    return title if class_weight == "none" else f"{title}, {class_weight}"
 
 
 def title_of_model(model: Classifier) -> str:
     """What results call a trained model."""
-    return title_of(model.name, model.details.get("class_weight", "none"))
+    return title_of_details(model.name, model.details)
+
+
+def title_of_details(member: str, details: Mapping[str, Any]) -> str:
+    """What results call a trained model of a member with these details."""
+    return title_of(member, details.get("class_weight", "none"), details.get("without", ""))
 
 
 def features_of(store: EmbeddingStore) -> dict[str, Any]:

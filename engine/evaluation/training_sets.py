@@ -1,10 +1,13 @@
 """What a model was trained on, and whether a stored set is that."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
+from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.folder import MANIFEST
 from gapscope.runs.inputs import run_of
 from gapscope.schemas.run import Input, RunManifest
@@ -13,21 +16,28 @@ from gapscope.store.selected import Selected
 from gapscope.store.selection import Choice, read_selection
 
 
-def training_input(place: Location) -> Input | None:
-    """The rows that the model in `place` was trained on, as its run has recorded them; None where it has not."""
+def training_inputs(place: Location) -> tuple[Input, ...]:
+    """The sets that the model in `place` was trained on, as its run has recorded them; none where it has not.
+
+    They are the first input of the run, or those whose digests the model's details list.
+    """
     manifest = _manifest(place)
-    return manifest.inputs[0] if manifest and manifest.inputs else None
+    if not manifest:
+        return ()
+    about = read_json(place / DESCRIPTION) if (place / DESCRIPTION).exists() else {}
+    several = about.get("details", {}).get("training_sets", [])
+    return tuple(one for one in manifest.inputs if one.config_hash in several) or tuple(manifest.inputs[:1])
 
 
-def training_set(trained_on: Input | None, store: EmbeddingStore | Selected) -> str:
+def training_set(trained_on: Sequence[Input], store: EmbeddingStore | Selected) -> str:
     """What `store` is to a model that was trained on `trained_on`: its name if they are the same rows or images, else
-    empty. A classifier was trained on a store, a network on the images of a listing.
+    empty. A classifier was trained on stores, a network on the images of a listing.
     """
     names = {
         store.manifest.config_hash: store.name,
         store.provenance.fingerprint.hash: f"the images of {store.name}",
     }
-    return names.get(trained_on.config_hash, "") if trained_on else ""
+    return next((names[one.config_hash] for one in trained_on if one.config_hash in names), "")
 
 
 def check_reference(place: Location, title: str, store: EmbeddingStore | Selected, *, force: bool) -> list[str]:
@@ -57,7 +67,7 @@ def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
     Where the run was limited to some images by `--only` or `--exclude`, these are looked up; files that have gone count
     as if they had not been named.
     """
-    if not training_set(training_input(place), store):
+    if not training_set(training_inputs(place), store):
         return 0
     manifest = _manifest(place)
     names = [str(manifest.config.get(name) or "") for name in ("only", "exclude")] if manifest else ["", ""]

@@ -8,7 +8,7 @@ from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.evaluation.models import model_in
 from gapscope.evaluation.stored import title_of_model
-from gapscope.evaluation.training_sets import training_input, training_set
+from gapscope.evaluation.training_sets import training_inputs, training_set
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier
 from gapscope.runs.folder import MODELS
@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
     place: Location
     title: str
     model: Classifier
-    trained_on: Input | None
+    trained_on: tuple[Input, ...]
 
     @property
     def record(self) -> Input:
@@ -66,7 +66,7 @@ def _all_of(runs: Sequence[Location]) -> list[Candidate]:
         title if titles.count(title) == 1 else f"{title} ({run_of(place).name})"
         for place, title in zip(places, titles, strict=True)
     ]
-    return list(map(Candidate, places, distinct, models, map(training_input, places)))
+    return list(map(Candidate, places, distinct, models, map(training_inputs, places)))
 
 
 def _check_networks(candidates: Sequence[Candidate]) -> None:

@@ -15,7 +15,7 @@ from gapscope.probes.imbalance import check_treatment, check_weighing
 from gapscope.probes.model import Classifier, scaled, unit_rows
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import NEVER, Linear
-from gapscope.store import Changed, View, Weighted
+from gapscope.store import Changed, View
 from gapscope.stream import CHUNK_ROWS, Workers
 
 # Features whose largest lies within these bounds are trained on as they are; others are multiplied by a power of two,
@@ -44,7 +44,7 @@ def train(
     """
     fit = PROBES[name]
     check_treatment(name, options.class_weight)
-    if isinstance(rows.store, Weighted):
+    if getattr(rows.store, "is_weighted", False):
         check_weighing(name)
     if options.view not in VIEWS:
         raise unknown_name("view of the features", options.view, VIEWS[1:])

@@ -12,6 +12,8 @@ REPAIRS = Registry(
         "directions": "gapscope.repairs.alignment:directions",
         "classes": "gapscope.repairs.by_class:classes",
         "t3a": "gapscope.repairs.by_class:t3a",
+        "mixture": "gapscope.repairs.mixture:mixture",
+        "mixture-and-shares": "gapscope.repairs.mixture:mixture_and_shares",
         "shares": "gapscope.repairs.shares:shares",
         "quantiles": "gapscope.repairs.alignment:quantiles",
     },

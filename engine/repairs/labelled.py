@@ -10,7 +10,7 @@ Chen et al. (2024), "Project and probe": heads from few target labels. Wortsman 
 zero-shot models": the interpolation of two heads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,71 +42,92 @@ class Rows(NamedTuple):
 
 
 Change = tuple[Array, Array]
-Fit = Callable[[Linear, float, Rows, float], Change]
 
 
-class Basis(NamedTuple):
-    """Coordinates of rows in the span of some of them: ``u : (n, r)``, and the way back ``back : (r, d)``; ``mean``."""
+class Problem(NamedTuple):
+    """Labelled rows in the span of themselves, and what the old head says of them; made once for all penalties.
 
+    Attributes
+    ----------
+    u : (n, r + 1) float64
+        Coordinates of the rows, features in units of their deviation over the root of their number, and a column of
+        ones; r is at most n and d.
+    back : (r, d)
+        The way back to features.
+    mean : (d,)
+        Of the features.
+    old : (n, p)
+        Logits of the old head, of the classes that it was trained on.
+    target : (n, p) bool
+        Which of these classes each row has.
+    present : (p,)
+        Their indices.
+    """
+
+    rule: Linear
+    temperature: float
     u: Array
     back: Array
     mean: Array
+    old: Array
+    target: Array
+    present: Array
 
     @classmethod
-    def of(cls, z: Array) -> "Basis":
-        """Features in units of their deviation, over the root of their number; r is at most n and d."""
-        z = np.asarray(z, np.float64)
+    def of(cls, rule: Linear, temperature: float, rows: Rows) -> "Problem":
+        """Costs one singular value decomposition of ``(n, d)``."""
+        z = np.asarray(rows.z, np.float64)
         mean, unit = z.mean(axis=0), z.std(axis=0) * np.sqrt(z.shape[1])
         unit[unit <= 1e-9 * np.abs(mean) * np.sqrt(z.shape[1])] = np.inf
         left, size, right = np.linalg.svd((z - mean) / unit, full_matrices=False)
         kept = size > 1e-10 * max(size.max(initial=0), 1e-300)
-        return cls(left[:, kept] * size[kept], right[kept] / unit, mean)
+        u = np.concatenate([left[:, kept] * size[kept], np.ones((len(z), 1))], axis=1)
+        present = np.flatnonzero(rule.bias > NEVER)
+        old = _logits(rule, temperature, rows.z)[:, present]
+        return cls(rule, temperature, u, right[kept] / unit, mean, old, rows.y[:, None] == present, present)
 
-    def change(self, coefficients: Array, offset: Array) -> Change:
-        """What is added to weights ``(k, d)`` and biases ``(k,)``, from ``(r, k)`` and ``(k,)``."""
-        weight = coefficients.T @ self.back
-        return weight, offset - weight @ self.mean
+    def changed(self, solution: Array, share: float = 1.0) -> Linear:
+        """The old head and a share of the change ``solution : (r + 1, p)`` of the logits."""
+        weight, bias = (one.astype(np.float64) for one in (self.rule.weight, self.rule.bias))
+        added = self.temperature * share * solution[:-1].T @ self.back
+        weight[self.present] += added
+        bias[self.present] += self.temperature * share * solution[-1] - added @ self.mean
+        return Linear(weight.astype(np.float32), bias.astype(np.float32))
 
 
-def logistic(rule: Linear, temperature: float, rows: Rows, penalty: float) -> Change:
+# From the problem, the penalty, and the solution for a larger one to start from.
+Fit = Callable[[Problem, float, Array | None], Array]
+
+
+def logistic(problem: Problem, penalty: float, start: Array | None = None) -> Array:
     """The change with the least log loss of the labelled rows plus half `penalty` times its square; L-BFGS."""
-    basis = Basis.of(rows.z)
-    old = _logits(rule, temperature, rows.z)
-    k, r = old.shape[1], basis.u.shape[1]
-    present = np.flatnonzero(rule.bias > NEVER)
-    target = np.zeros_like(old)
-    target[np.arange(len(old)), rows.y] = 1
+    u, old, target = problem.u, problem.old, problem.target
+    shape = (u.shape[1], old.shape[1])
 
     def objective(flat: Array) -> tuple[float, Array]:
-        full = np.zeros((r + 1, k))
-        full[:, present] = flat.reshape(r + 1, -1)
-        logits = old + basis.u @ full[:r] + full[r]
-        loss = -(target * log_softmax(logits, axis=1)).sum() / len(old) + 0.5 * penalty * np.square(full).sum()
-        slope = (softmax(logits, axis=1) - target) / len(old)
-        gradient = np.concatenate([basis.u.T @ slope, slope.sum(axis=0)[None]]) + penalty * full
-        return float(loss), gradient[:, present].ravel()
+        full = flat.reshape(shape)
+        logits = old + u @ full
+        logits -= logits.max(axis=1, keepdims=True)
+        own = logits[target].sum()
+        np.exp(logits, out=logits)
+        total = logits.sum(axis=1, keepdims=True)
+        loss = (np.log(total).sum() - own) / len(old) + 0.5 * penalty * np.square(flat).sum()
+        slope = (logits / total - target) / len(old)
+        return float(loss), (u.T @ slope + penalty * full).ravel()
 
-    start = np.zeros((r + 1) * len(present))
-    result = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": PASSES}).x
-    full = np.zeros((r + 1, k))
-    full[:, present] = result.reshape(r + 1, -1)
-    weight, bias = basis.change(full[:r], full[r])
-    return weight * temperature, bias * temperature
+    first = np.zeros(shape) if start is None else start
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": PASSES})
+    return found.x.reshape(shape)
 
 
-def ridge(rule: Linear, temperature: float, rows: Rows, penalty: float) -> Change:
+def ridge(problem: Problem, penalty: float, _start: Array | None = None) -> Array:
     """What the old head's probabilities leave of the labels, regressed on the features and added to its logits, in
     units of the slope of a probability, 1/4; closed form.
     """
-    basis = Basis.of(rows.z)
-    left = -softmax(_logits(rule, temperature, rows.z), axis=1)
-    left[np.arange(len(left)), rows.y] += 1
-    left[:, rule.bias <= NEVER] = 0
-    u = np.concatenate([basis.u, np.ones((len(left), 1))], axis=1)
-    curved = u.T @ u / (4 * len(left)) + penalty * np.eye(u.shape[1])
-    full = np.linalg.solve(curved, u.T @ left / len(left))
-    weight, bias = basis.change(full[:-1], full[-1])
-    return weight * temperature, bias * temperature
+    u = problem.u
+    left = problem.target - softmax(problem.old, axis=1)
+    curved = u.T @ u / (4 * len(u)) + penalty * np.eye(u.shape[1])
+    return np.linalg.solve(curved, u.T @ left / len(u))
 
 
 def anchored_logistic(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
@@ -123,25 +144,35 @@ def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, seed: int =
     """The head that `fit` makes with the penalty that has the least log loss on rows that were not fitted to."""
     losses = np.zeros(len(PENALTIES))
     for train, test in _folds(len(rows.y), seed):
-        for index, penalty in enumerate(PENALTIES):
-            head = rule if np.isinf(penalty) else _added(rule, fit(rule, temperature, rows.take(train), penalty))
-            losses[index] += _loss(head, temperature, rows.take(test))
-    best = PENALTIES[int(np.argmin(losses))]
-    if np.isinf(best):
+        heads = [rule, *path(fit, Problem.of(rule, temperature, rows.take(train)), PENALTIES[1:])]
+        losses += [_loss(head, temperature, rows.take(test)) for head in heads]
+    best = int(np.argmin(losses))
+    if not best:
         return Fitted(rule, "no change of the head does better on labels that it was not fitted to")
-    head = _added(rule, fit(rule, temperature, rows, best))
-    return Fitted(head, f"penalty {best:g} of the change, chosen on labels that it was not fitted to")
+    *_, head = path(fit, Problem.of(rule, temperature, rows), PENALTIES[1 : best + 1])
+    return Fitted(head, f"penalty {PENALTIES[best]:g} of the change, chosen on labels that it was not fitted to")
+
+
+def path(fit: Fit, problem: Problem, penalties: Sequence[float]) -> Iterator[Linear]:
+    """The heads of descending penalties, each found from the one before."""
+    solution = None
+    for penalty in penalties:
+        solution = fit(problem, penalty, solution)
+        yield problem.changed(solution)
 
 
 def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The head between the old one and that of the least penalty with the least log loss on held-out rows."""
     losses = np.zeros(len(SHARES))
     for train, test in _folds(len(rows.y), seed):
-        change = logistic(rule, temperature, rows.take(train), PENALTIES[-1])
-        for index, share in enumerate(SHARES):
-            losses[index] += _loss(_added(rule, change, share), temperature, rows.take(test))
+        problem = Problem.of(rule, temperature, rows.take(train))
+        solution = logistic(problem, PENALTIES[-1])
+        losses += [_loss(problem.changed(solution, share), temperature, rows.take(test)) for share in SHARES]
     share = SHARES[int(np.argmin(losses))]
-    head = _added(rule, logistic(rule, temperature, rows, PENALTIES[-1]), share) if share else rule
+    head = rule
+    if share:
+        problem = Problem.of(rule, temperature, rows)
+        head = problem.changed(logistic(problem, PENALTIES[-1]), share)
     return Fitted(head, f"{share:.0%} of the way from the old head to that of the labelled rows")
 
 
@@ -150,12 +181,6 @@ def _folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:
     order = stream(seed, "label folds").permutation(n)
     parts = [part for part in np.array_split(order, min(FOLDS, n)) if len(part)] if n > 1 else []
     return [(np.setdiff1d(order, part), part) for part in parts]
-
-
-def _added(rule: Linear, change: Change, share: float = 1.0) -> Linear:
-    weight, bias = (one + share * more for one, more in zip((rule.weight, rule.bias), change, strict=True))
-    bias[rule.bias <= NEVER] = NEVER
-    return Linear(weight.astype(np.float32), bias.astype(np.float32))
 
 
 def _logits(rule: Linear, temperature: float, z: Array) -> Array:

@@ -7,11 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from gapscope.core.errors import GapscopeError
 from gapscope.core.files import write_json
+from gapscope.core.location import Location
+from gapscope.predictions import Predictions
 from gapscope.repairs.queue import REASONS, By, Worth
 from gapscope.runs.folder import RunFolder
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.selected import rows_of
+from gapscope.store.workspace import find_store
 
 CSV, PARQUET, LABEL_STUDIO = "queue.csv", "queue.parquet", "label-studio.json"
 
@@ -59,8 +63,36 @@ def _choice(name: str) -> dict[str, Any]:
     return {"from_name": "choice", "to_name": "image", "type": "choices", "value": {"choices": [name]}}
 
 
+def write_review(rows: Predictions, workspace: Location, made: RunFolder) -> None:
+    """Write images whose labels to review: their label is shown, and no prediction, which would sway the reviewer."""
+    names = _image_names(rows, workspace)
+    table = pa.Table.from_pylist(
+        [
+            {"order": place, "sample_id": int(one), "image": name, "given": rows.class_names[label], "label": ""}
+            for place, (one, name, label) in enumerate(zip(rows.sample_id, names, rows.label, strict=True))
+        ]
+    )
+    tasks = [{"data": {name: row[name] for name in ("image", "sample_id", "given")}} for row in table.to_pylist()]
+    _write(table, tasks, made)
+
+
+def _image_names(rows: Predictions, workspace: Location) -> list[str]:
+    """The images as the predictions name them, else as a store of their set does, else by number."""
+    if rows.image is not None:
+        return rows.image.to_pylist()
+    try:
+        path = _paths(find_store(workspace, rows.dataset, rows.split), rows.sample_id)
+    except GapscopeError:
+        path = {}
+    return [path.get(int(one), str(one)) for one in rows.sample_id]
+
+
 def write(table: pa.Table, made: RunFolder) -> None:
     """Write the queue in all three forms into the run."""
+    _write(table, tasks_of(table), made)
+
+
+def _write(table: pa.Table, tasks: list[dict[str, Any]], made: RunFolder) -> None:
     made.write_table(PARQUET, table)
     (made.place / CSV).write_atomically(lambda file: pyarrow.csv.write_csv(table, file))
-    write_json(made.place / LABEL_STUDIO, tasks_of(table))
+    write_json(made.place / LABEL_STUDIO, tasks)

@@ -18,6 +18,7 @@ Array = np.ndarray
 # Of each class, so many rows that the model is surest of (T3A's M, of whose values its authors find 20 to 100 alike),
 # or fewer where they would take more memory.
 SUREST, SUREST_BYTES = 20, 32 * 2**20
+FIRST = 2000
 
 
 def prepared(model: Classifier, x: Array) -> Array:
@@ -66,18 +67,26 @@ class Surest(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Rows without their labels: moments of all, means by predicted class, and the rows that are surest.
+    """Rows without their labels: moments of all, means by predicted class, the rows that are surest, and the first.
 
-    State: ``8 d (d + k) + 4 k m d`` bytes, 48 MiB at 1,024 features and 1,000 classes.
+    State: ``8 d (d + k) + 4 (k m + FIRST) d`` bytes, 56 MiB at 1,024 features and 1,000 classes.
+
+    Attributes
+    ----------
+    first : (n, d) float32
+        The first `FIRST` rows; rows stand in random order, so these are a fair sample.
     """
 
     moments: Moments
     guessed: ClassMeans
     surest: Surest
+    first: Array
 
     def merge(self, other: "Seen") -> "Seen":
-        """Of both row sets together."""
-        return Seen(*(mine.merge(theirs) for mine, theirs in zip(self, other, strict=True)))
+        """Of these rows and then those of `other`."""
+        both = (mine.merge(theirs) for mine, theirs in zip(self[:3], other[:3], strict=True))
+        rest = other.first[: FIRST - len(self.first)]
+        return Seen(*both, np.concatenate([self.first, rest]) if len(rest) else self.first)
 
 
 class Labelled(NamedTuple):
@@ -108,10 +117,13 @@ class SeenBy:
 
     def __call__(self, chunk: Chunk) -> Seen:
         check_finite(chunk)
-        z, p = prepared(self.model, chunk.x), self.model.probabilities(chunk.x)
-        guess = p.argmax(axis=1)
-        means = ClassMeans.of(z, guess, p.shape[1])
-        return Seen(Moments.of(z), means, Surest.of(z, p, chunk.sample_id))
+        return _seen(prepared(self.model, chunk.x), self.model.probabilities(chunk.x), chunk.sample_id)
+
+
+def _seen(z: Array, p: Array, sample_id: Array) -> Seen:
+    """Of rows ``z : (n, d)`` as the head sees them, with probabilities ``p : (n, k)``."""
+    means = ClassMeans.of(z, p.argmax(axis=1), p.shape[1])
+    return Seen(Moments.of(z), means, Surest.of(z, p, sample_id), z[:FIRST].copy())
 
 
 @dataclass(frozen=True)
@@ -121,10 +133,9 @@ class LabelledBy:
     model: Classifier
 
     def __call__(self, chunk: Chunk) -> Labelled:
-        seen = SeenBy(self.model)(chunk)
-        z, k = prepared(self.model, chunk.x), len(seen.guessed.count)
-        known = chunk.y != UNLABELLED
-        guess = self.model.predict(chunk.x[known])
-        pairs = chunk.y[known].astype(np.int64) * k + guess
+        check_finite(chunk)
+        z, p = prepared(self.model, chunk.x), self.model.probabilities(chunk.x)
+        seen, k, known = _seen(z, p, chunk.sample_id), p.shape[1], chunk.y != UNLABELLED
+        pairs = chunk.y[known].astype(np.int64) * k + p[known].argmax(axis=1)
         confusion = np.bincount(pairs, minlength=k * k).reshape(k, k)
         return Labelled(seen, ClassMoments.of(z, chunk.y, k), confusion)

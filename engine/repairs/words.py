@@ -10,6 +10,8 @@ WORDS: Mapping[str, str] = {
     "directions": "re-centre and remove the directions that spread",
     "classes": "re-centre class by class, by the model's predictions",
     "t3a": "replace the weights by the rows that the model is surest of",
+    "mixture": "align means and scales in the target's class shares",
+    "mixture-and-shares": "align means and scales in the target's class shares, and adapt to these",
     "shares": "adapt to the target's class shares",
     "quantiles": "align the distribution of each feature",
     "logistic": "fit the head to the labels, anchored on the old one",

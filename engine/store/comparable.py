@@ -29,6 +29,18 @@ def check_comparable(reference: EmbeddingStore, target: EmbeddingStore) -> np.nd
     InputError
         The features were made differently, or the target has other classes; the message has both values.
     """
+    check_same_features(reference, target)
+    return _classes(reference, target)
+
+
+def check_same_features(reference: EmbeddingStore, target: EmbeddingStore) -> None:
+    """Refuse stores whose features were made differently.
+
+    Raises
+    ------
+    InputError
+        They were; the message has both values.
+    """
     here, there = _features(reference), _features(target)
     for field in MUST_AGREE:
         if here[field] != there[field]:
@@ -36,7 +48,6 @@ def check_comparable(reference: EmbeddingStore, target: EmbeddingStore) -> np.nd
                 f"{reference.name} and {target.name} cannot be compared: {field} is {here[field]!r} in the first and "
                 f"{there[field]!r} in the second; extract both with the same backbone and options"
             )
-    return _classes(reference, target)
 
 
 def _features(store: EmbeddingStore) -> dict[str, Any]:
@@ -58,7 +69,7 @@ def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
     unknown = [name for name in result if name not in index]
     if not unknown:
         return np.array([index[name] for name in result], np.int64)
-    if len(result) <= len(known) and (_numbered(known) or _numbered(result)):
+    if len(result) <= len(known) and (is_numbered(known) or is_numbered(result)):
         return np.arange(len(result))
     raise InputError(
         f"{reference.name} and {target.name} cannot be compared: {len(unknown)} of the {len(result)} classes of the "
@@ -67,7 +78,8 @@ def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
     )
 
 
-def _numbered(names: Sequence[str]) -> bool:
+def is_numbered(names: Sequence[str]) -> bool:
+    """Whether the names are 0, 1, 2, …, which are none."""
     return list(names) == [str(index) for index in range(len(names))]
 
 

@@ -24,6 +24,7 @@ class Weighted(Over):
 
     by_class: np.ndarray
     by_row: np.ndarray | None = None
+    is_weighted = True
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece` with their weights; a row without a label counts as one that is not there."""

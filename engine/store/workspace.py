@@ -55,6 +55,14 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
     return open_store(store_folder(workspace, backbones[0], names[0], split))
 
 
+def holds_set(workspace: Location, dataset: str, split: str, backbone: str = "") -> bool:
+    """Whether a dataset's split is stored, made with `backbone` or with any."""
+    return any(
+        _meant(workspace, one, dataset, split)
+        for one in ([backbone] if backbone else embeddings_folder(workspace).names())
+    )
+
+
 def _meant(workspace: Location, backbone: str, dataset: str, split: str) -> list[str]:
     """The stored datasets that `dataset` may mean: itself, or those with a synthetic set where it names none."""
     names = [slug(dataset)]

@@ -26,15 +26,16 @@ CONCERNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to train: a member of `PROBES` with its options."""
+    """A model to train: a member of `PROBES` with its options; `without` names the training set that is left out."""
 
     member: str
     options: ProbeOptions
+    without: str = ""
 
     @property
     def title(self) -> str:
         """What results call it."""
-        return title_of(self.member, self.options.class_weight)
+        return title_of(self.member, self.options.class_weight, self.without)
 
 
 def candidates_of(models: Sequence[str], treatments: Sequence[str], options: ProbeOptions) -> list[Candidate]:

@@ -7,7 +7,7 @@ from typing import Any
 from gapscope.blocks import Block, Heading, Sentence
 from gapscope.evaluation.page import accuracy_blocks
 from gapscope.evaluation.settings import plain, settings_table
-from gapscope.evaluation.stored import title_of
+from gapscope.evaluation.stored import title_of_details
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.run import MODELS, Run
 
@@ -48,7 +48,7 @@ def page(run: Run) -> list[Block]:
 def models_of(run: Run) -> dict[str, Mapping[str, Any]]:
     """The details of each of the run's models by its title."""
     abouts = [run.json(f"{MODELS}/{name}/{ABOUT}") for name in run.models] or [run.json(ABOUT)]
-    return {title_of(about["name"], about["details"].get("class_weight", "none")): about["details"] for about in abouts}
+    return {title_of_details(about["name"], about["details"]): about["details"] for about in abouts}
 
 
 def sentences(title: str, details: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """The rows of a training: those that are trained on, those held out to choose by, and the sets that it is tested on."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from gapscope.core.errors import InputError
@@ -10,14 +12,17 @@ from gapscope.data.synthetic import real_name
 from gapscope.probes.training import HOLDOUT_ROWS
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
-from gapscope.store.selected import Selected
+from gapscope.store.interleaved import Interleaved
 from gapscope.store.workspace import companions, find_store
+from gapscope.training import sets
+from gapscope.training.sets import Source
 
 
 class TrainingOptions(Protocol):
     """The options that every job that trains has."""
 
-    dataset: str
+    dataset: str | tuple[str, ...]
+    leave_one_out: bool
     split: str
     backbone: str
     evaluate: tuple[str, ...]
@@ -34,23 +39,82 @@ class TrainingOptions(Protocol):
 
 
 class TrainingRows(NamedTuple):
-    """A training store, divided, the sets to evaluate on, and which of their rows were asked for."""
+    """A training store, divided, the sets to evaluate on, and which of their rows were asked for.
 
-    store: EmbeddingStore | Selected
+    Attributes
+    ----------
+    store
+        All training rows; those of several sets as one.
+    sources
+        The training sets, one or several.
+    without
+        The set that is left out in this round, empty where none is.
+    """
+
+    store: Source | Interleaved
+    sources: list[Source]
     train: View
     held: View
-    tests: list[EmbeddingStore | Selected]
+    tests: list[Source]
     chosen: Chosen
+    without: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said of the rows."""
+        return [*self.chosen.notes((*self.sources, *self.tests)), *_joined(self.sources, self.without)]
+
+
+def datasets_of(config: TrainingOptions) -> tuple[str, ...]:
+    """The datasets to train on, one or several."""
+    return (config.dataset,) if isinstance(config.dataset, str) else config.dataset
 
 
 def rows_of(workspace: Location, config: TrainingOptions) -> TrainingRows:
     """The rows to train on, to choose by, and to evaluate on."""
-    whole, chosen = find_store(workspace, config.dataset, config.split, config.backbone), Chosen.by(config)
-    store, *tests = chosen.of_stores([whole, *tests_of(workspace, config, whole)])
-    return TrainingRows(store, *divided(store, config.holdout), tests, chosen)
+    datasets, chosen = datasets_of(config), Chosen.by(config)
+    whole = sets.found(workspace, datasets, config.split, config.backbone)
+    stores = chosen.of_stores([*whole, *tests_of(workspace, config, whole)])
+    sources, tests = stores[: len(whole)], stores[len(whole) :]
+    store: Source | Interleaved = sources[0]
+    if len(sources) > 1:
+        name = sets.named(datasets, config.split)
+        store = sets.together(sources, name, config.split, held_out=config.holdout > 0)
+    return TrainingRows(store, sources, *divided(store, config.holdout), tests, chosen)
 
 
-def divided(store: EmbeddingStore | Selected, share: float) -> tuple[View, View]:
+def rounds_of(workspace: Location, config: TrainingOptions) -> list[TrainingRows]:
+    """The rows of each round of training: one, or one without each of the sets in turn, which is then evaluated on.
+
+    Raises
+    ------
+    InputError
+        A set is to be left out and there are fewer than two.
+    """
+    if not config.leave_one_out:
+        return [rows_of(workspace, config)]
+    datasets = datasets_of(config)
+    if len(datasets) < 2:
+        raise InputError("--leave-one-out leaves out one training set after the other; name two or more with --dataset")
+    result = []
+    for one in datasets:
+        others = tuple(other for other in datasets if other != one)
+        left = str(sets.set_of(workspace, one, config.split))
+        rows = rows_of(workspace, replace(config, dataset=others, evaluate=(*config.evaluate, left)))
+        result.append(rows._replace(without=sets.named([one], config.split)))
+    return result
+
+
+def _joined(sources: Sequence[Source], without: str) -> list[str]:
+    """Of several training sets, how many rows each has and how much they count."""
+    if len(sources) == 1:
+        return []
+    rows = ", ".join(f"{one.name} ({one.rows:,} rows)" for one in sources)
+    which = f"Without {without}, trained" if without else "Trained"
+    return [f"{which} on {len(sources)} sets, each counting as much as every other: {rows}."]
+
+
+def divided(store: Source | Interleaved, share: float) -> tuple[View, View]:
     """The training rows and the held-out ones, which are the last; rows are shuffled, so these are a fair sample.
 
     Of a store with synthetic rows at most those are held out that are real and that no generator has seen.
@@ -68,11 +132,14 @@ def divided(store: EmbeddingStore | Selected, share: float) -> tuple[View, View]
     return store.view().held_out(held)
 
 
-def tests_of(workspace: Location, config: TrainingOptions, store: EmbeddingStore) -> list[EmbeddingStore]:
-    """The sets to evaluate on: companions, and those that were named."""
-    real = real_name(store.provenance.dataset)
-    result = companions(workspace, store, companions_of(real), real)
+def tests_of(workspace: Location, config: TrainingOptions, stores: Sequence[EmbeddingStore]) -> list[EmbeddingStore]:
+    """The sets to evaluate on: companions of the training sets, and those that were named; no training set."""
+    result = []
+    for store in stores:
+        real = real_name(store.provenance.dataset)
+        result += companions(workspace, store, companions_of(real), real)
     for name in config.evaluate:
-        result.append(find_store(workspace, *SetName.parse(name, "--evaluate"), store.provenance.backbone))
-    unique = {one.folder: one for one in result if one.folder != store.folder}
+        result.append(find_store(workspace, *SetName.parse(name, "--evaluate"), stores[0].provenance.backbone))
+    trained = {store.folder for store in stores}
+    unique = {one.folder: one for one in result if one.folder not in trained}
     return list(unique.values())

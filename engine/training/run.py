@@ -29,7 +29,7 @@ from gapscope.training.candidates import Candidate, check_candidates
 from gapscope.training.coverage import missing
 from gapscope.training.memory import check_memory, on_a_worker
 from gapscope.training.page import page
-from gapscope.training.rows import TrainingOptions, TrainingRows, rows_of
+from gapscope.training.rows import TrainingOptions, TrainingRows, datasets_of, rounds_of
 
 # Accuracy on training rows is that of the first of them, which are a fair sample: rows are shuffled.
 TRAINING_SAMPLE = 10_000
@@ -65,17 +65,24 @@ def run_training(job: str, config: TrainingOptions, candidates: Sequence[Candida
     """Train, save, predict and measure the candidates, one after the other."""
     check_candidates(candidates)
     workspace = Location.of(config.workspace).absolute()
-    rows = rows_of(workspace, config)
-    check_memory(parse_bytes(config.memory), candidates, rows)
-    name = slug(config.name or f"{config.dataset}-{'+'.join(dict.fromkeys(one.member for one in candidates))}")
-    inputs = [*map(input_of, (rows.store, *rows.tests)), *rows.chosen.inputs]
-    with connected(config, progress) as workers, opened(workspace, job, name, config, inputs) as folder:
-        check_worker_memory(workers, on_a_worker(rows.store), f"reading {rows.store.name}")
-        run = Run(rows, config.checkpoint_seconds, folder, workers, progress)
-        places = places_of(folder.place, candidates)
-        trained = [_trained(one, place, run) for one, place in zip(candidates, places, strict=True)]
+    rounds = rounds_of(workspace, config)
+    for rows in rounds:
+        check_memory(parse_bytes(config.memory), candidates, rows)
+    members = "+".join(dict.fromkeys(one.member for one in candidates))
+    name = slug(config.name or f"{'+'.join(datasets_of(config))}-{members}")
+    inputs = {str(one.folder): input_of(one) for rows in rounds for one in rows.sources}
+    inputs |= {str(one.folder): input_of(one) for rows in rounds for one in rows.tests}
+    read = [*inputs.values(), *rounds[0].chosen.inputs]
+    with connected(config, progress) as workers, opened(workspace, job, name, config, read) as folder:
+        check_worker_memory(workers, on_a_worker(rounds[0].store), f"reading {rounds[0].store.name}")
+        each = [(replace(one, without=rows.without), rows) for rows in rounds for one in candidates]
+        places = places_of(folder.place, [one for one, _ in each])
+        trained = [
+            _trained(one, place, Run(rows, config.checkpoint_seconds, folder, workers, progress))
+            for (one, rows), place in zip(each, places, strict=True)
+        ]
         results, settings, notes = (list(chain.from_iterable(parts)) for parts in zip(*trained, strict=True))
-        notes = [*rows.chosen.notes((rows.store, *rows.tests)), *notes]
+        notes = [*(note for rows in rounds for note in rows.notes), *notes]
         return folder.finish(results, kept=settings, notes=notes, page=page)
 
 
@@ -144,6 +151,8 @@ def model_of(one: Candidate, place: Location, run: Run) -> Classifier:
     with run.folder.timed(_lap("fit", one, place, run)):
         model = train(one.member, rows.train, rows.held, one.options, run.workers, progress, checkpoint)
     about = model.details | {"class_weight": one.options.class_weight}
+    if len(rows.sources) > 1 or one.without:
+        about |= {"training_sets": [source.manifest.config_hash for source in rows.sources], "without": one.without}
     names = tuple(rows.store.class_names)
     model = replace(model, details=about, class_names=names, features=features_of(rows.store))
     model.save(place)

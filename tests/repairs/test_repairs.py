@@ -19,7 +19,7 @@ from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
 from gapscope.repairs.fit import Candidate, chosen_without_labels, without_labels
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.judge import gains
-from gapscope.repairs.labelled import Rows, anchored_logistic, logistic, ridge
+from gapscope.repairs.labelled import Problem, Rows, anchored_logistic, logistic, ridge
 from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
 from gapscope.repairs.shares import likeliest
 from gapscope.repairs.words import WORDS
@@ -175,8 +175,9 @@ def test_the_anchored_logistic_head_is_the_minimum_of_its_objective(model, rng):
     best = minimize(objective, np.zeros(CLASSES * (DIM + 1)), method="BFGS", options={"gtol": 1e-7}).x
     weight = best[: CLASSES * DIM].reshape(CLASSES, DIM) / unit
     expected = t * (weight @ z.T).T + t * (best[CLASSES * DIM :] - weight @ z.mean(axis=0))
-    change, offset = logistic(model.rule, t, Rows(rows.x, rows.y), penalty)
-    np.testing.assert_allclose(z @ change.T + offset, expected, atol=2e-3)
+    problem = Problem.of(model.rule, t, Rows(rows.x, rows.y))
+    found = problem.changed(logistic(problem, penalty)).scores(rows.x) - model.scores(rows.x)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_the_anchored_ridge_head_is_that_of_normal_equations(model, rng):
@@ -186,8 +187,9 @@ def test_the_anchored_ridge_head_is_that_of_normal_equations(model, rng):
     left = np.eye(CLASSES)[rows.y] - softmax(model.scores(rows.x).astype(float) / model.temperature, axis=1)
     normal = design.T @ design / 160 + 0.3 * np.eye(DIM + 1)
     expected = model.temperature * design @ np.linalg.solve(normal, design.T @ left / 40)
-    change, offset = ridge(model.rule, model.temperature, Rows(rows.x, rows.y), 0.3)
-    np.testing.assert_allclose(rows.x @ change.T + offset, expected, atol=1e-3)
+    problem = Problem.of(model.rule, model.temperature, Rows(rows.x, rows.y))
+    found = problem.changed(ridge(problem, 0.3)).scores(rows.x) - model.scores(rows.x)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_labels_that_the_old_head_explains_change_nothing_much_and_others_do(model, rng):

@@ -1,0 +1,76 @@
+"""The page of a review of labels: which images to look at, or what share of the labels is wrong."""
+
+from typing import Any
+
+from gapscope.blocks import Answer, Block, Sentence, Table, estimate
+from gapscope.blocks.formats import counted, percent, points, span
+from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
+from gapscope.repairs.review import COUNT, NO_CLASS
+from gapscope.runs.run import Run
+
+NEXT, WHY, WORTH, SURE = "What to do", "Why these", "What it costs", "How sure"
+STRATA = "strata"
+
+
+def page(run: Run) -> list[Block]:
+    """What a run of `verify-labels` has found."""
+    about = run.json("about")
+    return _result(run, about) if about["reviewed"] else _queue(run, about)
+
+
+def _queue(run: Run, about: dict[str, Any]) -> list[Block]:
+    rows, config = run.table("queue"), run.manifest.config
+    given = {"--count": config["count"] if config["count"] != COUNT else 0, "--seed": config["seed"]}
+    same = [word for option, value in given.items() if value for word in (option, str(value))]
+    words = ["--target", about["set"], "--labels", str(run.place / CSV), *same]
+    again = run.command("verify-labels", *words, about=config["run"])
+    parts = {
+        WHY: "Drawn at random from four kinds of images, more of those whose label the model contradicts.",
+        NEXT: f"Write the right class into the column label of {CSV} ({NO_CLASS} where it is of no class), or use "
+        f"{LABEL_STUDIO}, without looking at predictions; then run {again}.",
+    }
+    columns = {"image": "text", "given": "text"}
+    cells = [[row[name] for name in columns] for row in rows]
+    headline = f"{counted(len(rows), 'image')} of {about['set']} whose labels to review"
+    return [Answer.of(headline, parts), Table("Images to review, in order", columns, cells, headline=True)]
+
+
+def _result(run: Run, about: dict[str, Any]) -> list[Block]:
+    share, change = about["errors"], about["change"]
+    interval = span(share["low"], share["high"])
+    headline = f"{percent(share['value'])} of the labels of {about['set']} are wrong ({interval})"
+    reviewed = counted(about["reviewed"], "reviewed image")
+    parts = {
+        WORTH: _worth(about, change),
+        SURE: f"From {reviewed} that stand for {about['images']:,}; the reviewer counts as right.",
+    }
+    rows = run.table(STRATA)
+    columns = {"the model says": "text", "images": "count", "reviewed": "count", "wrong": "count", "share": "share"}
+    cells = [
+        [row["kind"], row["images"], row["reviewed"], row["wrong"], estimate(row["wrong"] / row["reviewed"])]
+        for row in rows
+    ]
+    table = Table("Labels that were reviewed", columns, cells, headline=True)
+    blocks: list[Block] = [Answer.of(headline, parts), table]
+    if about["left_out"]:
+        few = counted(about["left_out"], "reviewed image")
+        blocks.append(Sentence(f"{few} were not drawn for this review, and are left out: they stand for no others."))
+    return blocks
+
+
+def _worth(about: dict[str, Any], change: dict[str, float]) -> list[str]:
+    """The line of the breakdown: points that are no fault of the model."""
+    interval = span(change["low"], change["high"])
+    if change["low"] <= 0 <= change["high"]:
+        first = f"Wrong labels change the accuracy by nothing beyond chance ({interval} points)."
+    else:
+        verb = "take" if change["value"] > 0 else "add"
+        before, after = percent(about["accuracy"]), percent(about["accuracy"] + change["value"])
+        first = (
+            f"Wrong labels {verb} {points(change['value'])} of accuracy ({interval}): {about['model']} classifies "
+            f"{before} as labelled and about {after} correctly."
+        )
+    line = (
+        "In a breakdown of the gap to this set this is the term of wrong labels, if those of the reference are right."
+    )
+    return [first, line]

@@ -1,0 +1,106 @@
+"""`verify-labels`: what share of a set's labels is wrong, from a review of about 200 images."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pyarrow as pa
+from cyclopts import validators
+
+from gapscope.core.errors import InputError
+from gapscope.core.files import write_json
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.core.set_name import SetName
+from gapscope.jobs.options import DATA, Labels, ModelName, Name, Run, Seed, Target, Workspace, option
+from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.repairs.review import COUNT
+from gapscope.runs.folder import RunFolder, opened
+from gapscope.runs.inputs import input_of_predictions
+from gapscope.runs.result import RunResult
+from gapscope.runs.run import find_run
+from gapscope.schemas.results import Result
+from gapscope.store.workspace import slug
+
+JOB = "verify-labels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyLabelsConfig:
+    """Say what share of a set's labels is wrong, and how many points of accuracy that costs.
+
+    Without labels it draws images to review, more of those whose label the model contradicts, and writes them as CSV,
+    Parquet and Label Studio JSON. With `--labels`, the reviewed ones, it says the share of wrong labels in the whole
+    set with an interval, and the accuracy when labels are put right: the line of wrong labels in a breakdown.
+
+    python cli.py verify-labels fit-incremental-cifar10-softmax --target night/test
+    python cli.py verify-labels fit-incremental-cifar10-softmax --target night/test --labels queue.csv
+    """
+
+    run: Run = field(kw_only=False)
+    target: Target
+    model: ModelName = ""
+    count: Annotated[int, option("About how many images to review.", DATA, validator=validators.Number(gte=40))] = COUNT
+    labels: Labels = ""
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> RunResult:
+    """Draw the images, or estimate from those reviewed."""
+    from gapscope.repairs.review_page import page  # here, because `--help` passes this module
+
+    workspace = Location.of(config.workspace).absolute()
+    place = find_run(workspace, config.run)
+    predictions = _predictions(config, place)
+    name = slug(config.name or f"{place.name}-{config.target}")
+    with opened(workspace, JOB, name, config, [input_of_predictions(place, str(place))]) as made:
+        results = _estimate(config, predictions, made) if config.labels else _draw(config, workspace, predictions, made)
+        return made.finish(results, page=page)
+
+
+def _predictions(config: VerifyLabelsConfig, place: Location) -> Predictions:
+    """What the model has predicted for the rows that have a label.
+
+    Raises
+    ------
+    InputError
+        There are several models, or no row has a label.
+    """
+    several = models_in(str(place))
+    if len(several) > 1 and not config.model:
+        raise InputError(f"{place} holds several models; choose one with --model: {', '.join(several)}")
+    dataset, split = SetName.parse(config.target, "--target")
+    model = config.model or (several[0] if several else "")
+    result = read_predictions(str(place), model=model, dataset=dataset, split=split).labelled()
+    if not result.n:
+        raise InputError(f"{config.target} has no labels, so none can be wrong; `label-queue` lists images to label")
+    return result
+
+
+def _draw(config: VerifyLabelsConfig, workspace: Location, predictions: Predictions, made: RunFolder) -> list[Result]:
+    from gapscope.repairs.queue_files import write_review  # here, because `--help` passes this module
+    from gapscope.repairs.review import drawn, strata_of
+
+    rows = predictions.rows(drawn(strata_of(predictions), config.count, config.seed))
+    write_review(rows, workspace, made)
+    write_json(made.place / "about.json", {"set": predictions.name, "model": predictions.model, "reviewed": 0})
+    return []
+
+
+def _estimate(config: VerifyLabelsConfig, predictions: Predictions, made: RunFolder) -> list[Result]:
+    from gapscope.repairs.labels import read_label_file  # here, because `--help` passes this module
+    from gapscope.repairs.review import NO_CLASS, review
+
+    labels = read_label_file(config.labels, (*predictions.class_names, NO_CLASS))
+    found = review(predictions, labels, config.count, config.seed)
+    made.write_table("strata.parquet", pa.Table.from_pylist([one._asdict() for one in found.strata]))
+    about: dict[str, Any] = {"set": predictions.name, "model": predictions.model, "images": predictions.n}
+    about |= {"reviewed": sum(one.reviewed for one in found.strata), "left_out": found.left_out}
+    about |= {"errors": found.errors._asdict(), "change": found.change._asdict(), "accuracy": predictions.accuracy()}
+    write_json(made.place / "about.json", about)
+    named = {"dataset": predictions.dataset, "split": predictions.split, "model": predictions.model}
+    return [
+        Result(**named, metric=metric, value=one.value, low=one.low, high=one.high, n=about["reviewed"])
+        for metric, one in (("label_errors", found.errors), ("label_noise", found.change))
+    ]
