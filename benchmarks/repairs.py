@@ -20,7 +20,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.probes.model import Classifier, load_model
-from gapscope.repairs.fit import chosen_without_labels, with_distances, without_labels
+from gapscope.repairs.fit import chosen_without_labels, with_signs, without_labels
 from gapscope.repairs.seen import LabelledBy, SeenBy, prepared
 from gapscope.store import ArrayStore, View, open_store
 
@@ -54,7 +54,7 @@ def trial(model: Classifier, reference: Chunk, fitted: Chunk, judged: Chunk) -> 
     """Accuracies on the judged rows by repair, and which is chosen."""
     found = without_labels(model, LabelledBy(model)(reference), [SeenBy(model)(fitted)])
     views = (view(rows, model.class_names) for rows in (reference, fitted))
-    found = with_distances(model, found, *views)
+    found = with_signs(model, found, *views)
     z = prepared(model, judged.x)
     accuracy = {
         one.name: float((one.head.scores(z).argmax(axis=1) == judged.y).mean()) for one in found if one.head is not None

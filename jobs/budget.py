@@ -65,9 +65,9 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.repairs import budget
     from gapscope.repairs.budget_page import page
     from gapscope.repairs.criterion import ROWS
-    from gapscope.repairs.fit import chosen_without_labels, known_of, seen_of, with_distances, without_labels
+    from gapscope.repairs.fit import chosen_without_labels, known_of, seen_of, with_signs, without_labels
     from gapscope.repairs.labelled import Rows
-    from gapscope.repairs.run import FITTED_ROWS, LabelsUsed, Sets, labelled_rows
+    from gapscope.repairs.run import LabelsUsed, Sets, first_rows, labelled_rows
     from gapscope.repairs.seen import prepared
 
     if bool(config.labels) == bool(config.label_rows):
@@ -80,13 +80,12 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     notes = check_reference(folder, model.name, reference, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     name = slug(config.name or f"{folder.name}-{config.target}")
-    target_rows = sets.views[1]
-    fitted = target_rows.store.view(0, min(target_rows.stop, FITTED_ROWS))
+    known, fitted = map(first_rows, sets.views)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("fit"):
             seen = seen_of(model, fitted, workers, progress)
-            free = without_labels(model, known_of(model, sets.views[0], workers, progress), seen)
-            free = with_distances(model, free, sets.views[0], fitted)
+            free = without_labels(model, known_of(model, known, workers, progress), seen)
+            free = with_signs(model, free, known, fitted)
             chosen = chosen_without_labels(free, min(fitted.rows, ROWS))
             head = next(one.head for one in free if one.name == chosen)
         with made.timed("draw"):

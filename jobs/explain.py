@@ -258,7 +258,7 @@ def _finished(
     from gapscope.attributes.moved import moved_attributes
     from gapscope.causes.page import PICTURE, page
     from gapscope.causes.picture import columns
-    from gapscope.causes.record import results_of, write
+    from gapscope.causes.record import results_of, write, write_reproduced
 
     moved = moved_attributes(features.images.attributes, images.attributes) if images else []
     best = analysis.proofs[0] if analysis.proofs else None
@@ -267,5 +267,10 @@ def _finished(
         (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
     title = sides.model.name if sides.model else ""
     write(analysis, moved, title, made)
+    cause = analysis.proofs[0].explanation.main if analysis.proofs and analysis.proofs[0].is_named else None
+    if cause:
+        names = sides.model.class_names if sides.model else sides.stores[0].class_names
+        x = features.of([cause], slice(0, len(analysis.reference.x)))[0][:, : analysis.reference.x.shape[1]]
+        write_reproduced(analysis, x, str(cause), names, made)
     (made.place / CHECKPOINT).delete_folder()
     return made.finish(results_of(analysis, title), notes=[note for note in sides.notes if note], page=page)

@@ -4,15 +4,14 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
-from cyclopts import validators
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
-    DATA,
     METHOD,
     Backbone,
     Cluster,
+    ImageCount,
     Labels,
     ModelName,
     Name,
@@ -45,7 +44,7 @@ class LabelQueueConfig:
     run: Run = field(kw_only=False)
     target: Target
     model: ModelName = ""
-    count: Annotated[int, option("How many images to label.", DATA, validator=validators.Number(gte=1))] = 100
+    count: ImageCount = 100
     by: Annotated[Literal["fair", "doubt"], option("A fair sample, or images that the model doubts.", METHOD)] = "fair"
     labels: Labels = ""
     backbone: Backbone = ""

@@ -61,6 +61,7 @@ LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
 LabelRows: TypeAlias = Annotated[
     int, option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=_NOT_NEGATIVE)
 ]
+ImageCount: TypeAlias = Annotated[int, option("How many images to label or to review.", DATA, validator=_AT_LEAST_ONE)]
 LabelColumn: TypeAlias = Annotated[
     str,
     option("Name of the column or array of labels; found when its name is a usual one, such as label or class.", DATA),

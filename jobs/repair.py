@@ -1,12 +1,14 @@
 """`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
+    DATA,
     Backbone,
     Cluster,
     LabelRows,
@@ -22,6 +24,7 @@ from gapscope.jobs.options import (
     Workspace,
     WriteReport,
     data_root,
+    option,
 )
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
@@ -41,15 +44,16 @@ class RepairConfig:
     """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
 
     Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
-    target's rows, 100,000 at most; 20,000 of the others judge; heads with labels are anchored on the old head. One is
-    chosen, often none: without labels by a distance between predictions that no change of class shares moves, with
-    labels by cross-fitting. Rows that a repair was fitted to are not those it is judged on. Each has its price: points
-    on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge, lda, nearest-mean, or the
-    last layer of a network.
+    target's rows, 100,000 at most; 20,000 of the others judge; heads with labels are anchored on the old head, and with
+    `--explain` one is trained on the reference after the named cause. One is chosen, often none: without labels by what
+    the repairs agree on and how alike predictions are, with labels by cross-fitting. Rows that a repair
+    was fitted to are not those it is judged on. Each has its price: points on the reference, labels, seconds. The model
+    must be linear: softmax, logistic, ridge, lda, nearest-mean, or the last layer of a network.
 
     python cli.py repair fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --label-rows 100
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --labels labels.csv
+    python cli.py repair fit-incremental-cifar10-softmax --target night/test --explain EXPLAIN-RUN
     """
 
     run: Run = field(kw_only=False)
@@ -58,6 +62,11 @@ class RepairConfig:
     model: ModelName = ""
     labels: Labels = ""
     label_rows: LabelRows = 0
+    explain: Annotated[str, option("Run of `explain` for these sets, whose cause a head is trained on.", DATA)] = ""
+    same_mix: Annotated[
+        bool,
+        option("Every class is as frequent in the target as in the reference: more is known without labels.", DATA),
+    ] = False
     backbone: Backbone = ""
     seed: Seed = 0
     scheduler: Scheduler = None
@@ -74,6 +83,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import check_reference, training_inputs
+    from gapscope.repairs.cause import reproduced
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
 
@@ -91,9 +101,12 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(training_inputs(folder) or [unknown]), *map(input_of, (reference, target))]
+    known = reproduced(workspace, config.explain, model, reference.name, target.name) if config.explain else None
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         labels = LabelsUsed(config.labels, config.label_rows)
-        results = repaired(sets, labels, made, workers, progress, seed=config.seed)
+        results = repaired(
+            sets, labels, made, workers, progress, seed=config.seed, known_cause=known, same_mix=config.same_mix
+        )
         done = made.finish(results, notes=notes, page=page)
     return reported(done, wanted=config.report, data_root=data_root())
 

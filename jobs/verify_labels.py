@@ -1,17 +1,16 @@
 """`verify-labels`: what share of a set's labels is wrong, from a review of about 200 images."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
-from cyclopts import validators
 
 from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.set_name import SetName
-from gapscope.jobs.options import DATA, Labels, ModelName, Name, Run, Seed, Target, Workspace, option
+from gapscope.jobs.options import ImageCount, Labels, ModelName, Name, Run, Seed, Target, Workspace
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.repairs.review import COUNT
 from gapscope.runs.folder import RunFolder, opened
@@ -39,7 +38,7 @@ class VerifyLabelsConfig:
     run: Run = field(kw_only=False)
     target: Target
     model: ModelName = ""
-    count: Annotated[int, option("About how many images to review.", DATA, validator=validators.Number(gte=40))] = COUNT
+    count: ImageCount = COUNT
     labels: Labels = ""
     seed: Seed = 0
     workspace: Workspace = "workspace"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.attributes.moved import Moved
@@ -15,7 +16,7 @@ from gapscope.core.files import write_json
 from gapscope.runs.folder import RunFolder
 from gapscope.schemas.results import Result
 
-FINDINGS, CAUSES, ATTRIBUTES = "explanation", "causes", "attributes"
+FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
 
 
 def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolder) -> None:
@@ -39,6 +40,21 @@ def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolde
         made.write_table(f"{CAUSES}.parquet", pa.Table.from_pylist(causes))
     if moved:
         made.write_table(f"{ATTRIBUTES}.parquet", pa.Table.from_pylist([one._asdict() for one in moved]))
+
+
+def write_reproduced(
+    analysis: Analysis, x: np.ndarray, cause: str, class_names: Sequence[str], made: RunFolder
+) -> None:
+    """Write the features ``x : (n, d)`` of the reference's images after the cause, for `repair` to train on."""
+    sample = analysis.reference
+    known = np.flatnonzero(sample.label >= 0)
+    columns = {
+        "sample_id": pa.array(sample.sample_id[known], pa.int64()),
+        "class": pa.array([class_names[label] for label in sample.label[known]], pa.string()),
+        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(x[known].ravel(), pa.float32()), x.shape[1]),
+    }
+    about = {"reference": sample.set, "target": analysis.target.set, "cause": cause}
+    made.write_table(f"{REPRODUCED}.parquet", pa.table(columns).replace_schema_metadata(about))
 
 
 def results_of(analysis: Analysis, model: str) -> list[Result]:

@@ -5,7 +5,7 @@ What a remedy is fitted to, or its strength chosen by, is the first half of the 
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,8 @@ from gapscope.core.chunk import Chunk
 from gapscope.cures.undo import rows_undone, undoing
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
-from gapscope.repairs.criterion import ROWS, Criterion, another_mix
-from gapscope.repairs.fit import NOTHING, chosen_without_labels, probabilities, without_labels
-from gapscope.repairs.fit import Candidate as Repair
+from gapscope.repairs.criterion import ROWS
+from gapscope.repairs.fit import NOTHING, chosen_without_labels, signed, without_labels
 from gapscope.repairs.labelled import Rows, anchored_logistic
 from gapscope.repairs.seen import LabelledBy, SeenBy, prepared
 from gapscope.repairs.words import words
@@ -149,20 +148,11 @@ def _aligned(sides: Sides) -> Fitted | None:
     """The repair without labels that `repair` would choose; None where that is none."""
     model, reference, target = sides.model, _first(sides.reference), _first(sides.target)
     known = reference.take(reference.y >= 0)
-    before = probabilities(model, model.rule, prepared(model, known.x[:ROWS]))
-    criterion = Criterion(before, known.y[:ROWS])
-    if not criterion.is_known:
-        return None
-    theirs = prepared(model, target.x)
-
-    def measured_one(one: Repair) -> Repair:
-        after = probabilities(model, one.head, theirs)
-        return replace(one, distance=criterion.distance(after), mix=another_mix(before, after))
-
     fitted = without_labels(model, LabelledBy(model)(known), [SeenBy(model)(target)])
-    tried = {one.name: measured_one(one) for one in fitted if one.head is not None}
-    name = chosen_without_labels(list(tried.values()), len(target.y))
-    return None if name == NOTHING else (tried[name].head, words(name), 0)
+    tried = signed(model, fitted, known.rows(0, ROWS), target)
+    name = chosen_without_labels(tried, len(target.y))
+    chosen = next(one for one in tried if one.name == name)
+    return None if name == NOTHING else (chosen.head, words(name), 0)
 
 
 def _trained(sides: Sides, main: Candidate) -> Fitted | None:

@@ -17,11 +17,21 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import softmax
 
+from gapscope.core.chunk import Chunk
 from gapscope.core.progress import Progress
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs import REPAIRS
-from gapscope.repairs.criterion import ROWS, Criterion, another_mix, nearest
+from gapscope.repairs.criterion import (
+    JURY,
+    ROWS,
+    Criterion,
+    Signs,
+    another_mix,
+    information,
+    most_agreed,
+    most_informative,
+)
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.seen import Labelled, LabelledBy, Seen, SeenBy, prepared
 from gapscope.store import View
@@ -31,9 +41,9 @@ Array = np.ndarray
 NOTHING = "nothing"
 # Groups that are left out in turn.
 GROUPS = 5
-SHARES = "shares"
-# Repairs that are not chosen without labels: their scores are no probabilities of this model.
-NEEDS_LABELS = ("t3a",)
+CAUSE = "cause"
+# Repairs that are not chosen without labels: scores that are no probabilities of this model, and the least reliable.
+NEEDS_LABELS = ("t3a", "directions")
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,8 @@ class Candidate:
         That the fit took, beside the reading that all repairs share.
     labels
         Target labels that were used.
-    distance
-        See `Criterion`; None where it is not known.
-    mix
-        Total variation between the shares of its predictions in the target and of the old head's in the reference, in
-        units of what may be chance; None where it is not known.
+    signs
+        What chooses without labels; None where it is not known.
     """
 
     name: str
@@ -67,8 +74,7 @@ class Candidate:
     refitted: tuple[Linear, ...] = ()
     seconds: float = 0.0
     labels: int = 0
-    distance: float | None = None
-    mix: float | None = None
+    signs: Signs | None = None
 
 
 def seen_of(model: Classifier, view: View, workers: Workers, progress: Progress) -> list[Seen]:
@@ -107,39 +113,48 @@ def probabilities(model: Classifier, head: Linear, z: Array) -> Array:
     return softmax(head.scores(z).astype(np.float64) / model.temperature, axis=1)
 
 
-def with_distances(
-    model: Classifier, candidates: Sequence[Candidate], reference: View, target: View
-) -> list[Candidate]:
-    """The candidates with their distances, by the first rows of each set; without a known one where the reference has
+def with_signs(model: Classifier, candidates: Sequence[Candidate], reference: View, target: View) -> list[Candidate]:
+    """The candidates with what chooses between them, by the first rows of each set; without it where the reference has
     too few labels or the target too few rows.
     """
-    first, rows = (
-        view.store.view(view.start, min(view.start + ROWS, view.stop)).read() for view in (reference, target)
-    )
-    known = first.y >= 0
-    z = prepared(model, first.x[known])
-    before = probabilities(model, model.rule, z)
-    criterion = Criterion(before, first.y[known])
+    views = (view.store.view(view.start, min(view.start + ROWS, view.stop)) for view in (reference, target))
+    return signed(model, candidates, *(view.read() for view in views))
+
+
+def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk, rows: Chunk) -> list[Candidate]:
+    """See `with_signs`; `rows` are those of the target."""
+    known = reference.y >= 0
+    before = probabilities(model, model.rule, prepared(model, reference.x[known]))
+    criterion = Criterion(before, reference.y[known])
     if not criterion.is_known or len(rows.y) < 2:
         return list(candidates)
     theirs = prepared(model, rows.x)
+    after = {one.name: probabilities(model, one.head, theirs) for one in candidates if one.head is not None}
+    agreed = sum(after[name] for name in JURY if name in after).argmax(axis=1)
+    signs = {
+        name: Signs(
+            criterion.distance(q),
+            another_mix(before, q),
+            float((q.argmax(axis=1) == agreed).mean()),
+            information(q),
+        )
+        for name, q in after.items()
+    }
+    return [replace(one, signs=signs.get(one.name)) for one in candidates]
 
-    def measured(one: Candidate, head: Linear) -> Candidate:
-        after = probabilities(model, head, theirs)
-        return replace(one, distance=criterion.distance(after), mix=another_mix(before, after))
 
-    return [one if one.head is None else measured(one, one.head) for one in candidates]
-
-
-def chosen_without_labels(candidates: Sequence[Candidate], rows: int) -> str:
-    """The simplest repair that is about as near as the nearest, where that is nearer than none by more than chance.
+def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mix: bool = False) -> str:
+    """The repair that the others agree with most, where its predictions are nearer to the reference's than without.
 
     An alignment presumes the class mix of the reference. Where predictions still have another one after it, the mix has
-    changed too, and the alignment has made up for it; then nothing is done.
+    changed too, and the alignment has made up for it; then it is not chosen. With `same_mix` the mix is known to be the
+    same, and the repair whose predictions say most is chosen. A head of the proven cause is taken where it is nearest.
     """
-    known = {one.name: one.distance for one in candidates if one.distance is not None and one.name not in NEEDS_LABELS}
+    known = {one.name: one.signs for one in candidates if one.signs and one.name not in NEEDS_LABELS}
+    cause = known.pop(CAUSE, None)
     if not known:
         return NOTHING
-    name = nearest(known, rows, NOTHING)
-    mix = next(one.mix for one in candidates if one.name == name)
-    return name if name == SHARES or mix is None or mix <= 1 else NOTHING
+    name = most_informative(known, NOTHING) if same_mix else most_agreed(known, NOTHING, rows)
+    if cause and cause.is_nearer(known[NOTHING], rows) and cause.distance < known[name].distance:
+        return CAUSE
+    return name

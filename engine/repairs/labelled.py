@@ -23,7 +23,9 @@ from gapscope.repairs.fitted import Fitted
 
 Array = np.ndarray
 # Penalties of a change, for features of one unit each and the mean loss of a row; infinity leaves the old head.
-PENALTIES = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+PENALTIES = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+# Of the head of the labelled rows that an interpolation goes towards.
+OWN = 0.01
 # How far to go from the old head to that of the target.
 SHARES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 FOLDS = 4
@@ -162,17 +164,17 @@ def path(fit: Fit, problem: Problem, penalties: Sequence[float]) -> Iterator[Lin
 
 
 def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
-    """The head between the old one and that of the least penalty with the least log loss on held-out rows."""
+    """The head between the old one and that of the labelled rows with the least log loss on held-out rows."""
     losses = np.zeros(len(SHARES))
     for train, test in _folds(len(rows.y), seed):
         problem = Problem.of(rule, temperature, rows.take(train))
-        solution = logistic(problem, PENALTIES[-1])
+        solution = logistic(problem, OWN)
         losses += [_loss(problem.changed(solution, share), temperature, rows.take(test)) for share in SHARES]
     share = SHARES[int(np.argmin(losses))]
     head = rule
     if share:
         problem = Problem.of(rule, temperature, rows)
-        head = problem.changed(logistic(problem, PENALTIES[-1]), share)
+        head = problem.changed(logistic(problem, OWN), share)
     return Fitted(head, f"{share:.0%} of the way from the old head to that of the labelled rows")
 
 

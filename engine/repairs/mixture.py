@@ -2,7 +2,7 @@
 
 An alignment presumes that both sets have the same classes in the same shares, and makes up for a change of these. Here
 the reference is given the shares that the target's predictions have, the target is aligned to it, predicted again, and
-so on until the shares stay (the steps of an EM algorithm, with the head's probabilities for the responsibilities).
+so on until the shares stay. Predictions are turned into shares by the confusions of the reference, as in `shares`.
 
 References
 ----------
@@ -11,18 +11,18 @@ class shares together.
 """
 
 import numpy as np
-from scipy.special import softmax
 
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.remedies.scale import factors
 from gapscope.repairs.fitted import Fitted, Old, folded
 from gapscope.repairs.seen import Labelled, Seen
+from gapscope.repairs.shares import likeliest
 from gapscope.summaries.moments import Moments
 
 Array = np.ndarray
-ROUNDS, TOLERANCE = 20, 1e-3
-# So much of a row of each class is added to those of the target, in the mix of the reference.
-PRIOR_ROWS = 0.5
+ROUNDS, TOLERANCE = 12, 1e-4
+# A class that is said to have no rows may still have this share of them.
+LEAST_SHARE = 1e-4
 
 
 def mixture(old: Old, reference: Labelled, target: Seen) -> Fitted:
@@ -41,35 +41,46 @@ def mixture_and_shares(old: Old, reference: Labelled, target: Seen) -> Fitted:
         return Fitted(None, "the reference has no labels, so its classes are not known")
     head, before, after = found
     known = before > 0
-    weight = np.where(known, np.log(np.where(known, after, 1) / np.where(known, before, 1)), 0) * old.temperature
+    ratio = np.maximum(after[known], LEAST_SHARE) / before[known]
+    weight = np.zeros(len(before))
+    weight[known] = old.temperature * np.log(ratio)
     bias = np.where(head.bias > NEVER, head.bias + weight, NEVER).astype(np.float32)
     return Fitted(Linear(head.weight, bias), f"the same, and class shares: {_mix(before, after)}")
 
 
 def _aligned(old: Old, reference: Labelled, target: Seen) -> tuple[Linear, Array, Array] | None:
     """The head, and the class shares of the reference and of the target; None without labels in the reference."""
-    count = reference.classes.count
+    confusion = reference.confusion
+    count = confusion.sum(axis=1)
     if not count.any():
         return None
-    before, prior = count / count.sum(), PRIOR_ROWS * np.count_nonzero(count)
+    present = count > 0
+    given, before = confusion[present] / count[present, None], count[present] / count.sum()
     head, share = old.rule, before
     for _ in range(ROUNDS):
-        p = softmax(head.scores(target.first).astype(np.float64) / old.temperature, axis=1)
-        p[:, count == 0] = 0
-        last, share = share, (p.sum(axis=0) + prior * before) / (p.sum() + prior)
-        both = in_shares(reference, share), target.moments
+        guessed = np.bincount(head.scores(target.first).argmax(axis=1), minlength=len(count))
+        last, share = share, likeliest(given, guessed, before)
+        both = in_shares(reference, present, share), target.moments
         head = folded(old.rule, both[1].mean, both[0].mean - both[1].mean, factors(both) - 1)
         if np.abs(share - last).max() < TOLERANCE:
             break
-    return head, before, share
+    return head, _everywhere(before, present), _everywhere(share, present)
 
 
-def in_shares(reference: Labelled, share: Array) -> Moments:
-    """Means and variances of the features of a reference with other class shares ``(k,)``; covariances are left out."""
+def _everywhere(share: Array, present: Array) -> Array:
+    """Shares of the `present` classes as shares of all."""
+    result = np.zeros(len(present))
+    result[present] = share
+    return result
+
+
+def in_shares(reference: Labelled, present: Array, share: Array) -> Moments:
+    """Means and variances of the features of a reference with other shares of the classes `present`; no covariances."""
     classes = reference.classes
     within = classes.squares.sum(axis=0) / classes.count.sum()
-    mean = share @ classes.mean
-    variance = within + share @ np.square(classes.mean - mean)
+    means = classes.mean[present]
+    mean = share @ means
+    variance = within + share @ np.square(means - mean)
     n = float(classes.count.sum())
     return Moments(n, mean, np.diag(variance * n))
 

@@ -95,7 +95,7 @@ def _sure(row: Row, about: dict[str, Any]) -> list[str]:
 
 def _table(rows: list[Row]) -> Table:
     columns = {"repair": "text", "points won back": "change", "points on the reference": "change", "labels": "count"}
-    columns |= {"distance": "number", "seconds": "number"}
+    columns |= {"distance": "number", "agreement": "share", "seconds": "number"}
     cells = [
         [
             f"{words(row['name'])}{' (chosen)' if row['chosen'] else ''}",
@@ -103,6 +103,7 @@ def _table(rows: list[Row]) -> Table:
             estimate(*(row[f"reference_{name}"] for name in ("value", "low", "high"))),
             row["labels"],
             row["distance"],
+            estimate(row["agreement"]),
             row["seconds"],
         ]
         for row in sorted(rows, key=lambda row: not row["applies"])
@@ -120,8 +121,12 @@ def _choice(rows: list[Row], about: dict[str, Any]) -> str:
     because = f" ({about['no_labels_because']})" if about["no_labels_because"] else ""
     if not about["criterion"]:
         return f"No repair can be chosen without labels{because}: the reference has too few labels to compare with."
+    if about["same_mix"]:
+        return (
+            f"Without labels{because}, for a target with the class shares of the reference: the alignment whose "
+            "predictions say most of the classes, if they have these shares."
+        )
     return (
-        f"Without labels{because}, by the distance between predictions of the target and of the reference, whatever "
-        "the class shares: the simplest repair that is about as near as the nearest, if that beats none by more "
-        "than chance."
+        f"Without labels{because}, whatever the class shares: the repair that the others agree with most, if its "
+        "predictions are nearer to those of the reference than without a repair, by more than chance."
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.probes.model import Classifier
+from gapscope.repairs.criterion import Signs
 from gapscope.repairs.fit import Candidate
 from gapscope.repairs.judge import Gain
 from gapscope.runs.folder import MODELS, RunFolder
@@ -23,7 +24,7 @@ REPAIRS_SCHEMA = pa.schema(
         pa.field("applies", pa.bool_(), nullable=False),
         pa.field("labels", pa.int64(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
-        pa.field("distance", pa.float64()),
+        *(pa.field(name, pa.float64()) for name in Signs._fields),
         pa.field("note", pa.string(), nullable=False),
         *(pa.field(f"{side}_{name}", pa.float64()) for side in ("target", "reference") for name in NUMBERS),
     ]
@@ -37,7 +38,7 @@ def table_of(
     rows = []
     for one in candidates:
         row = {"name": one.name, "chosen": one.name == chosen, "applies": one.head is not None, "note": one.note}
-        row |= {"labels": one.labels, "seconds": one.seconds, "distance": one.distance}
+        row |= {"labels": one.labels, "seconds": one.seconds} | (one.signs._asdict() if one.signs else {})
         for side, gains in (("target", target), ("reference", reference)):
             if one.name in gains:
                 row |= {f"{side}_{name}": float(value) for name, value in gains[one.name]._asdict().items()}
@@ -67,9 +68,11 @@ def save(model: Classifier, chosen: Candidate, target: str, made: RunFolder) -> 
     return result
 
 
-def save_rows(store: EmbeddingStore, sample_id: np.ndarray, made: RunFolder) -> None:
-    """Write the target rows that the repair was fitted to as a selection, for ``--exclude``."""
-    made_by = store.provenance
-    names = (pa.array([one] * len(sample_id), pa.string()) for one in (made_by.dataset, made_by.split))
-    table = pa.table([pa.array(np.sort(sample_id), pa.int64()), *names], schema=SELECTION_SCHEMA)
-    made.write_table(f"{FITTED_ON}.parquet", table)
+def save_rows(rows: Sequence[tuple[EmbeddingStore, np.ndarray]], made: RunFolder) -> None:
+    """Write the rows of sets that the repair was fitted to, by their sample ids, as a selection, for ``--exclude``."""
+    tables = []
+    for store, sample_id in rows:
+        made_by = store.provenance
+        names = (pa.array([one] * len(sample_id), pa.string()) for one in (made_by.dataset, made_by.split))
+        tables.append(pa.table([pa.array(np.sort(sample_id), pa.int64()), *names], schema=SELECTION_SCHEMA))
+    made.write_table(f"{FITTED_ON}.parquet", pa.concat_tables(tables))

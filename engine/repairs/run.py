@@ -12,15 +12,17 @@ from gapscope.core.progress import Progress
 from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
-from gapscope.repairs import record
+from gapscope.repairs import cause, record
+from gapscope.repairs.cause import Reproduced
 from gapscope.repairs.criterion import ROWS
 from gapscope.repairs.cross_fit import cross_fitted, why_not
 from gapscope.repairs.fit import (
+    CAUSE,
     Candidate,
     chosen_without_labels,
     known_of,
     seen_of,
-    with_distances,
+    with_signs,
     without_labels,
 )
 from gapscope.repairs.judge import Gain, gain_of_changes, gains, gains_of_rows
@@ -36,7 +38,8 @@ from gapscope.stream import Workers
 Array = np.ndarray
 # Rows of the target that are judged and not fitted to: this share of them, and at most so many.
 JUDGED, JUDGED_ROWS = 0.5, 20_000
-# Rows that are fitted to, at most. More change no mean by a hundredth of a deviation, and cost a minute for 100,000.
+# Rows of each set that are fitted to, at most. More change no mean by a hundredth of a deviation, and cost half a minute
+# for 100,000 of a thousand features and classes.
 FITTED_ROWS = 100_000
 ABOUT = "about"
 
@@ -112,34 +115,50 @@ class Choice(NamedTuple):
 
 
 def repaired(
-    sets: Sets, labels: LabelsUsed, made: RunFolder, workers: Workers, progress: Progress, *, seed: int
+    sets: Sets,
+    labels: LabelsUsed,
+    made: RunFolder,
+    workers: Workers,
+    progress: Progress,
+    *,
+    seed: int,
+    known_cause: Reproduced | None = None,
+    same_mix: bool = False,
 ) -> list[Result]:
     """Fit, choose, judge, save and predict; what was found is in the tables of the run."""
     model, (reference, target) = sets.model, sets.views
     fitted, judged = _divided(target)
     with made.timed("fit"):
-        known = known_of(model, reference, workers, progress)
+        known = known_of(model, first_rows(reference), workers, progress)
         candidates = without_labels(model, known, seen_of(model, fitted, workers, progress))
-        candidates = with_distances(model, candidates, reference, fitted)
-        choice = Choice(candidates, chosen_without_labels(candidates, min(fitted.rows, ROWS)), np.empty(0, int), {})
+        if known_cause:
+            candidates.append(cause.candidate(model, known_cause, seed))
+        candidates = with_signs(model, candidates, reference, fitted)
+        choice = Choice(
+            candidates,
+            chosen_without_labels(candidates, min(fitted.rows, ROWS), same_mix=same_mix),
+            np.empty(0, int),
+            {},
+        )
     if labels.are_used:
         with made.timed("fit to labels"):
             choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, seed)
     with made.timed("judge"):
+        trained = known_cause.rows.sample_id if known_cause else np.empty(0, int)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
         won, price = (
             gains(model, choice.candidates, rows, workers, progress, seed=seed, without=without)
-            for rows, without in ((judged, choice.labelled), (last, np.empty(0, int)))
+            for rows, without in ((judged, choice.labelled), (last, trained))
         )
     with made.timed("predict"):
         result = record.save(model, choice.repair, sets.target.name, made)
         for store in (sets.reference, sets.target):
             evaluate(result, result.name, store, made.place / record.MODELS / choice.name, workers, progress)
     ids = np.union1d(sets.target.sample_ids()[fitted.start : fitted.stop], choice.labelled)
-    record.save_rows(sets.target, ids, made)
+    record.save_rows([(sets.target, ids), (sets.reference, trained[: None if choice.name == CAUSE else 0])], made)
     about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
     about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}
-    about |= {"judged": bool(won), "criterion": any(one.distance is not None for one in candidates)}
+    about |= {"same_mix": same_mix, "judged": bool(won), "criterion": any(one.signs is not None for one in candidates)}
     write_json(made.place / f"{ABOUT}.json", about)
     won = won or choice.gains
     made.write_table(f"{record.REPAIRS}.parquet", record.table_of(choice.candidates, choice.name, won, price))
@@ -161,6 +180,11 @@ def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, seed: int) -> 
     found = gains_of_rows(cross.candidates, cross.correct)
     found |= {name: gain_of_changes(cross.correct[:, 0], cross.gains())}
     return Choice([*cross.candidates, *refused], name, chunk.sample_id, found)
+
+
+def first_rows(view: View) -> View:
+    """The rows of a set that are fitted to at most; rows stand in random order."""
+    return view.store.view(view.start, min(view.stop, view.start + FITTED_ROWS))
 
 
 def _divided(target: View) -> tuple[View, View]:

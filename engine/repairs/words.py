@@ -13,6 +13,7 @@ WORDS: Mapping[str, str] = {
     "mixture": "align means and scales in the target's class shares",
     "mixture-and-shares": "align means and scales in the target's class shares, and adapt to these",
     "shares": "adapt to the target's class shares",
+    "cause": "fit the head to the reference's images after the cause",
     "quantiles": "align the distribution of each feature",
     "logistic": "fit the head to the labels, anchored on the old one",
     "ridge": "fit the head to the labels by least squares, anchored on the old one",

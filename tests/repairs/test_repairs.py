@@ -14,9 +14,9 @@ from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.remedies import REMEDIES as REMEDIES_OF_GAP
 from gapscope.repairs import REPAIRS, WITH_LABELS
 from gapscope.repairs.by_class import PRIOR_ROWS
-from gapscope.repairs.criterion import WIDTHS, Criterion
+from gapscope.repairs.criterion import WIDTHS, Criterion, Signs, information
 from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
-from gapscope.repairs.fit import Candidate, chosen_without_labels, without_labels
+from gapscope.repairs.fit import CAUSE, Candidate, chosen_without_labels, without_labels
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.judge import gains
 from gapscope.repairs.labelled import Problem, Rows, anchored_logistic, logistic, ridge
@@ -258,12 +258,56 @@ def test_another_class_mix_is_no_distance_and_a_shift_is(model, rng):
     assert criterion.distance(model.probabilities(shifted.x)) > 0.02
 
 
-def test_an_alignment_of_a_set_with_another_class_mix_is_not_chosen():
+def found(**signs):
     head = Linear(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
-    common = {"head": head, "note": ""}
-    free = [Candidate("nothing", distance=0.2, mix=4.0, **common), Candidate("mean", distance=0.0, mix=3.0, **common)]
-    assert chosen_without_labels(free, 500) == "nothing"
-    assert chosen_without_labels([free[0], Candidate("mean", distance=0.0, mix=0.5, **common)], 500) == "mean"
+    return [Candidate(name, head, "", signs=Signs(*values)) for name, values in signs.items()]
+
+
+def test_an_alignment_of_a_set_with_another_class_mix_is_not_chosen():
+    before = (0.2, 4.0, 0.6, 0.5)
+    assert chosen_without_labels(found(nothing=before, mean=(0.0, 3.0, 0.9, 0.6)), 500) == "nothing"
+    assert chosen_without_labels(found(nothing=before, mean=(0.0, 0.5, 0.9, 0.6)), 500) == "mean"
+    assert chosen_without_labels(found(nothing=before, mixture=(0.0, 3.0, 0.9, 0.6)), 500) == "mixture"
+
+
+def test_a_repair_that_the_others_do_not_agree_with_or_that_is_no_nearer_is_not_chosen():
+    before = (0.2, 0.5, 0.8, 0.5)
+    assert chosen_without_labels(found(nothing=before, mean=(0.1, 0.5, 0.82, 0.5)), 500) == "nothing"
+    assert chosen_without_labels(found(nothing=before, mean=(0.199, 0.5, 0.95, 0.5)), 500) == "nothing"
+    assert chosen_without_labels(found(nothing=before, t3a=(0.0, 0.5, 1.0, 0.5)), 500) == "nothing"
+
+
+def test_where_the_class_mix_is_known_to_be_the_same_the_most_informative_repair_that_has_it_is_chosen():
+    before = (0.2, 0.5, 0.9, 0.5)
+    signs = {"nothing": before, "mean": (0.3, 0.9, 0.7, 1.0), "coral": (0.0, 1.1, 0.7, 2.0)}
+    assert chosen_without_labels(found(**signs), 500, same_mix=True) == "mean"
+    assert chosen_without_labels(found(**signs), 500) == "nothing"
+
+
+def test_a_head_of_the_proven_cause_is_chosen_where_it_is_nearest():
+    before, mean = (0.2, 0.5, 0.6, 0.5), (0.1, 0.5, 0.9, 0.6)
+    assert chosen_without_labels(found(nothing=before, mean=mean, cause=(0.05, 2.0, 0.3, 0.5)), 500) == "cause"
+    assert chosen_without_labels(found(nothing=before, mean=mean, cause=(0.15, 2.0, 0.3, 0.5)), 500) == "mean"
+
+
+def test_information_is_that_of_hand_arithmetic():
+    certain, even = np.eye(2), np.full((2, 2), 0.5)
+    assert information(certain) == pytest.approx(np.log(2))
+    assert information(even) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("shares", [None, [0.8, 0.15, 0.05]])
+def test_a_mixture_is_aligned_where_the_class_shares_have_changed_too(model, rng, shares):
+    reference, target = blobs(rng, model, 3000), moved(blobs(rng, model, 3000, shares))
+    fresh = moved(blobs(rng, model, 5000, shares))
+    wanted = (model.predict((fresh.x - np.float32(0.8)) / np.float32(0.6)) == fresh.y).mean()
+    accuracy = {
+        name: (fitted(name, model, reference, target).head.scores(fresh.x).argmax(axis=1) == fresh.y).mean()
+        for name in ("mixture", "mixture-and-shares", "scale")
+    }
+    assert accuracy["mixture"] > wanted - 0.02
+    assert accuracy["mixture-and-shares"] > wanted - 0.01
+    assert shares is None or accuracy["scale"] < wanted - 0.1
 
 
 def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):
@@ -275,7 +319,7 @@ def test_two_equal_sets_are_repaired_by_nothing_much(model, rng):
 
 
 def test_every_repair_has_its_words():
-    assert set(WORDS) == {*REPAIRS, *WITH_LABELS}
+    assert set(WORDS) == {*REPAIRS, *WITH_LABELS, CAUSE}
 
 
 def test_the_interval_of_a_gain_holds_the_gain_on_fresh_rows(model, rng):
