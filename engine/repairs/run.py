@@ -38,8 +38,8 @@ from gapscope.stream import Workers
 Array = np.ndarray
 # Rows of the target that are judged and not fitted to: this share of them, and at most so many.
 JUDGED, JUDGED_ROWS = 0.5, 20_000
-# Rows of each set that are fitted to, at most. More change no mean by a hundredth of a deviation, and cost half a minute
-# for 100,000 of a thousand features and classes.
+# Rows of each set that are fitted to, at most. More change no mean by a hundredth of a deviation, and cost half a
+# minute for 100,000 of a thousand features and classes.
 FITTED_ROWS = 100_000
 ABOUT = "about"
 
