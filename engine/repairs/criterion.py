@@ -26,9 +26,9 @@ ROWS = 2000
 # Squared widths of the kernel; two certain rows of different classes are 2 apart.
 WIDTHS = (0.25, 1.0, 4.0)
 # By how much a repair must be nearer than no repair, times the number of rows; by how much more it must be agreed with;
-# and what is the same agreement, of which the simplest repair is taken. Of made shifts of digits, Fashion-MNIST, and
-# photographs of cats and dogs.
-NOISE, MORE_AGREED, AS_AGREED = 1.0, 0.06, 0.005
+# and what is the same agreement, of which the simplest repair is taken. Of made shifts of digits, Fashion-MNIST,
+# CIFAR-10, and photographs of cats and dogs.
+NOISE, MORE_AGREED, AS_AGREED = 1.0, 0.1, 0.005
 MORE_INFORMATION = 0.05
 # Repairs whose probabilities, averaged, say what the repairs agree on; those that presume no class mix; and those that
 # presume that of the reference.
