@@ -22,6 +22,7 @@ COMMANDS = {
     "augment": Command(DATA, "Make synthetic images for small classes, check them, and add those that pass."),
     "backbones": Command(FEATURES, "Search the names of pretrained networks."),
     "extract": Command(FEATURES, "Run a pretrained network over images and store their embeddings."),
+    "measure": Command(FEATURES, "Measure attributes of stored images, or add columns of a table to them."),
     "import-features": Command(
         FEATURES, "Import features that you have, CSV to Zarr, of any size, into the embedding store."
     ),

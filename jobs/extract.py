@@ -18,6 +18,7 @@ from gapscope.extraction.extraction import Outcome, extract, unchanged
 from gapscope.extraction.job import Extraction
 from gapscope.jobs.options import (
     COMPUTE,
+    DATA,
     Backbone,
     BackboneArgs,
     BatchSize,
@@ -54,6 +55,14 @@ EMBEDDED = "digits"
 DecodeWorkers = Annotated[
     int | None, option("Processes that decode images; one per processor when not given, 0 for a thread.", COMPUTE)
 ]
+Attributes = Annotated[
+    bool,
+    option(
+        "Measure attributes of the images, such as light, sharpness and noise, for `shift`, `gap` and `explore`.",
+        DATA,
+        negative="--no-attributes",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +90,7 @@ class ExtractConfig:
     precision: Precision = "auto"
     batch_size: BatchSize = None
     decode_workers: DecodeWorkers = None
+    attributes: Attributes = True
     dtype: DType = "float16"
     part_rows: PartRows = 8192
     classes: ClassList = None
@@ -222,6 +232,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         seed=config.seed,
         batch_size=config.batch_size,
         decode_workers=config.decode_workers,
+        attributes=config.attributes,
         command=_command(config, name, split) | {"network": choice.mark()},
         files=account.as_dict() if (account := accounting_of(dataset)) else None,
     )

@@ -77,7 +77,7 @@ class GapConfig:
     exclude: Exclude = ""
     labels: LabelFiles = ()
     skip: Annotated[
-        tuple[Literal["domain", "features", "reasons", "remedies", "repairs"], ...],
+        tuple[Literal["domain", "features", "attributes", "reasons", "remedies", "repairs"], ...],
         option("What to leave out; repairs is another name for remedies.", METHOD),
     ] = ()
     force: Annotated[

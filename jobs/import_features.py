@@ -18,6 +18,7 @@ from gapscope.jobs.options import (
     ClassList,
     DatasetName,
     DType,
+    KeepColumns,
     LabelColumn,
     LabelFiles,
     PartRows,
@@ -80,6 +81,7 @@ class ImportFeaturesConfig:
         tuple[str, ...],
         option("Name of the column or array of vectors, or names of the feature columns, in order.", DATA),
     ] = ()
+    keep: KeepColumns = ()
     classes: ClassList = None
     on_bad_row: Annotated[
         Literal["stop", "reject"],
@@ -93,7 +95,7 @@ class ImportFeaturesConfig:
 def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
     """Import the features and say what became of their rows."""
     job = plan(config)
-    manifest = _imported(job, progress)
+    manifest = _imported(job, config, progress)
     seconds, classes = manifest.seconds, len(manifest.provenance.class_names)
     spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
     sentences = (
@@ -107,17 +109,22 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
 
 def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> StoreManifest:
     """The manifest of the finished store."""
-    return _imported(plan(config), progress)
+    return _imported(plan(config), config, progress)
 
 
-def _imported(job: "Import", progress: Progress) -> StoreManifest:
-    from gapscope.store.imports import import_rows  # here, because loading the compiler takes longer than `--help` may
+def _imported(job: "Import", config: ImportFeaturesConfig, progress: Progress) -> StoreManifest:
+    from gapscope.store import open_store  # here, because loading the compiler takes longer than `--help` may last
+    from gapscope.store.imports import import_rows
+    from gapscope.store.imports.kept import keep_columns, names_to_keep
 
+    kept = names_to_keep(config.keep, job.source)
     for note in job.source.notes:
         progress.say(note)
     if job.classes:
         progress.say(f"classes: the {len(job.classes.names)} of {job.classes.origin}")
-    return import_rows(job, progress)
+    manifest = import_rows(job, progress)
+    keep_columns(open_store(job.folder), job.source, kept)
+    return manifest
 
 
 def plan(config: ImportFeaturesConfig) -> "Import":

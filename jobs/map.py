@@ -67,8 +67,8 @@ class MapConfig:
 
     pca, lda and head are functions of each row. umap and tsne are laid out on a sample, by class and set, in the
     principal coordinates of all sets together; every other row is then placed among it, and the column `fitted` says
-    which is which. The Parquet table that is written opens in DuckDB, pandas and embedding-atlas as it is. A map that
-    is there already is not made again.
+    which is which. Attributes of the images and columns of your own stand beside the coordinates. The Parquet table
+    that is written opens in DuckDB, pandas and embedding-atlas as it is. A map that is there already is not made again.
 
         python cli.py map cifar10 --split test --method umap
         python cli.py map cifar10/test cifar10+night/test --method tsne --sample 20000
@@ -106,6 +106,7 @@ class MapConfig:
 
 def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     """Read the moments, lay out, place every row, measure the map; or find that all this was done. Then report."""
+    from gapscope.maps.beside import has_columns, names_beside
     from gapscope.maps.memory import check_memory  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.maps.predicted import input_of_run
     from gapscope.maps.sets import read_sets
@@ -121,6 +122,7 @@ def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     name = slug(config.name or "-".join([config.method, *sets.names]))
     inputs = [*map(input_of, sets.stores), *([input_of_run(model)] if model else []), *chosen.inputs]
     there = _finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
+    there = there if there and has_columns(there / COORDINATES / POINTS, names_beside(sets.stores)) else None
     if there:
         result = _shown_again(there, sets, config.method, begun)
     else:

@@ -69,6 +69,12 @@ LabelColumn: TypeAlias = Annotated[
 PathColumn: TypeAlias = Annotated[
     str, option("Name of the column of image paths; found by what it holds, or by a usual name.", DATA)
 ]
+_KEEP = option(
+    "Of `import-features` and `measure`: columns to store beside the features, such as site or patient; all for all "
+    "others. Of `train-cnn`: which epoch's network is used, that of the best validation loss or the last.",
+    DATA,
+)
+KeepColumns: TypeAlias = Annotated[tuple[str, ...], _KEEP]
 _REFERENCE = option("Set to compare with, as dataset/split.", DATA)
 Reference: TypeAlias = Annotated[str, _REFERENCE]
 References: TypeAlias = Annotated[tuple[str, ...], _REFERENCE]
@@ -165,9 +171,7 @@ Schedule: TypeAlias = Annotated[
 _AUGMENT = option("Random changes of training images: flip, crop:4, cutout:8, randaugment:2,9, mixup, cutmix.", METHOD)
 Augment: TypeAlias = Annotated[tuple[str, ...], _AUGMENT]
 AugmentOrPreset: TypeAlias = Annotated[tuple[str, ...] | None, _AUGMENT]
-Keep: TypeAlias = Annotated[
-    Literal["best", "last"] | None, option("Which epoch's network is used: that of the best validation loss.", METHOD)
-]
+Keep: TypeAlias = Annotated[Literal["best", "last"] | None, _KEEP]
 _CLASS_WEIGHT = option(
     "Treatment of classes of unequal size: none, balanced, effective-number, balanced-sampling, logit-adjustment "
     "(networks: none or balanced).",

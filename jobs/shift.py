@@ -58,8 +58,9 @@ class ShiftConfig:
 
     Each set is read once for all summaries; statistics that need ranks, neighbours or a trained classifier read
     again. Every p-value has the size of the effect beside it: of a million rows, everything is significant. With
-    several targets, a matrix of distances between all sets. A model, of a network too, tells how the shares of the
-    classes moved from its predictions; rows of the reference should not have trained it.
+    several targets, a matrix of distances between all sets. Attributes of the images and columns of your own are
+    compared where the stores have them. A model, of a network too, tells how the shares of the classes moved from its
+    predictions; rows of the reference should not have trained it.
 
     python cli.py shift --reference imagenet/val --target imagenetv2/test
     python cli.py shift --reference cifar10/train --target cifar10/test cifar10-night/test --exclude-slow
@@ -167,6 +168,7 @@ def _measured(
     config: ShiftConfig, names: Sequence[str], sets: Sets, made: RunFolder, workers: Connection, progress: Progress
 ) -> RunResult:
     from gapscope.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
+    from gapscope.shifts.images import compare_images, image_results, write_images
     from gapscope.shifts.page import page
     from gapscope.shifts.record import compare_target, results_of, write, write_matrix
 
@@ -181,11 +183,16 @@ def _measured(
         with made.timed("label shift"):
             shifts, missing = _with_label_shift(config, sets, shifts, workers, progress)
         notes += missing
+    with made.timed("attributes"):
+        moved, missing = compare_images(sets.stores)
+    notes += missing
     if len(targets) > 1:
         write_matrix(battery, made, progress)
     shifts = [one.with_class_names(reference.class_names) for one in shifts]
     write(made, reference.name, shifts)
+    write_images(made, moved)
     results = [result for one in shifts for result in results_of(reference.name, one)]
+    results += image_results(reference.name, moved)
     return made.finish(results, notes=notes, page=page)
 
 

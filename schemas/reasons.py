@@ -10,7 +10,11 @@ CODES = (
     "very_far_from_training",
     "domain_direction",
     "likely_label_error",
+    "unusual_image",
+    "hard_slice",
 )
+# Those that attributes of the images give, where they are known; the last two of all.
+OF_IMAGES = CODES[-2:]
 
 REASONS_SCHEMA = pa.schema(
     [
@@ -28,5 +32,7 @@ REASONS_SCHEMA = pa.schema(
         pa.field("strangeness", pa.float32(), nullable=False),
         pa.field("domain", pa.float32(), nullable=True),
         *(pa.field(code, pa.bool_(), nullable=False) for code in CODES),
+        # What attributes and columns say of the image, in words.
+        pa.field("image_reason", pa.string()),
     ]
 )

@@ -26,5 +26,7 @@ ATTRIBUTES = Registry(
         "aspect": "gapscope.attributes.files:ASPECT",
         "bytes-per-pixel": "gapscope.attributes.files:BYTES_PER_PIXEL",
         "jpeg-quality": "gapscope.attributes.files:JPEG_QUALITY",
+        "taken": "gapscope.attributes.files:TAKEN",
+        "hour": "gapscope.attributes.files:HOUR",
     },
 )

@@ -7,6 +7,7 @@ import numpy as np
 
 from gapscope.attributes import ATTRIBUTES
 from gapscope.attributes.photograph import Photograph
+from gapscope.blocks.formats import number
 
 
 class Attribute(NamedTuple):
@@ -20,6 +21,8 @@ class Attribute(NamedTuple):
         What an image with more of it is, and one with less, as words that ``than`` may follow.
     measure
         The number; NaN for an image that has none, such as the JPEG quality of a PNG.
+    show
+        How the number is written, without its unit.
     """
 
     label: str
@@ -27,13 +30,34 @@ class Attribute(NamedTuple):
     more: str
     less: str
     measure: Callable[[Photograph], float]
+    show: Callable[[float], str] = number
+
+
+class Measured(NamedTuple):
+    """What is measured of one image.
+
+    Attributes
+    ----------
+    numbers : (a,) float64
+        Every member of `ATTRIBUTES`, in its order.
+    camera
+        With what it was taken; empty where its file does not say.
+    """
+
+    numbers: np.ndarray
+    camera: str
+
+
+def measure(image: np.ndarray, data: bytes = b"") -> Measured:
+    """What is measured of ``image : (h, w, 3) uint8``; `data` is its file, where there is one.
+
+    Below 1 ms at 224 × 224, and below 3 ms at any size.
+    """
+    photograph = Photograph.of(image, data)
+    numbers = np.array([ATTRIBUTES[name].measure(photograph) for name in ATTRIBUTES], np.float64)
+    return Measured(numbers, photograph.header.camera)
 
 
 def attributes_of(image: np.ndarray, data: bytes = b"") -> np.ndarray:
-    """Every member of `ATTRIBUTES`, in its order, of ``image : (h, w, 3) uint8``, ``(a,) float64``.
-
-    Below 1 ms at 224 × 224. `data` is the file of the image, where there is one: its size and its JPEG tables are
-    attributes too.
-    """
-    photograph = Photograph.of(image, data)
-    return np.array([ATTRIBUTES[name].measure(photograph) for name in ATTRIBUTES], np.float64)
+    """The numbers of `measure`, ``(a,) float64``."""
+    return measure(image, data).numbers

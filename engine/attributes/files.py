@@ -1,9 +1,8 @@
-"""What the file of an image says: its size in pixels and bytes, and how strongly JPEG has compressed it."""
+"""What the file of an image says: its size in pixels and bytes, how strongly JPEG has compressed it, and its time."""
 
-from io import BytesIO
+from datetime import datetime
 
 import numpy as np
-from PIL import Image
 
 from gapscope.attributes.attribute import Attribute
 from gapscope.attributes.photograph import Photograph
@@ -19,16 +18,17 @@ SCALES = np.where(QUALITIES < 50, 5000 // QUALITIES, 200 - 2 * QUALITIES)
 # The sum of the table at each quality.
 SUMS = np.clip((TABLE * SCALES[:, None] + 50) // 100, 1, 255).sum(axis=1)
 NONE = float("nan")
+EPOCH, DAY_SECONDS = datetime(1970, 1, 1), 86_400
 
 
 def width(photograph: Photograph) -> float:
     """Pixels from left to right."""
-    return float(photograph.luma.shape[1])
+    return float(photograph.width)
 
 
 def height(photograph: Photograph) -> float:
     """Pixels from top to bottom."""
-    return float(photograph.luma.shape[0])
+    return float(photograph.height)
 
 
 def aspect(photograph: Photograph) -> float:
@@ -38,22 +38,34 @@ def aspect(photograph: Photograph) -> float:
 
 def bytes_per_pixel(photograph: Photograph) -> float:
     """Size of the file over the number of pixels; NaN where there is no file."""
-    return len(photograph.data) / photograph.pixels if photograph.data else NONE
+    return photograph.file_bytes / (photograph.width * photograph.height) if photograph.file_bytes else NONE
 
 
 def jpeg_quality(photograph: Photograph) -> float:
     """The quality, from 1 to 100, at which libjpeg's table of luminance has the sum of the file's; NaN for others."""
-    data = photograph.data
-    if not data.startswith(b"\xff\xd8\xff"):
-        return NONE
-    try:
-        with Image.open(BytesIO(data), formats=("JPEG", "MPO")) as file:
-            tables = getattr(file, "quantization", {})
-    except (OSError, SyntaxError, ValueError):
-        return NONE
-    if 0 not in tables:
-        return NONE
-    return float(QUALITIES[np.abs(SUMS - np.sum(tables[0])).argmin()])
+    total = photograph.header.luminance
+    return NONE if total is None else float(QUALITIES[np.abs(SUMS - total).argmin()])
+
+
+def taken(photograph: Photograph) -> float:
+    """When it was taken, in days since 1970 by the clock of the camera; NaN where the file does not say."""
+    when = photograph.header.taken
+    return NONE if when is None else (when - EPOCH).total_seconds() / DAY_SECONDS
+
+
+def hour(photograph: Photograph) -> float:
+    """The hour of the day at which it was taken, 0 to 24; NaN where the file does not say."""
+    when = photograph.header.taken
+    return NONE if when is None else when.hour + when.minute / 60
+
+
+def date(days: float) -> str:
+    """A day as people write it.
+
+    >>> date(18262.5)
+    '2020-01-01'
+    """
+    return str(np.datetime64(int(days // 1), "D"))
 
 
 WIDTH = Attribute("width", "pixels", "wider", "narrower", width)
@@ -62,3 +74,5 @@ ASPECT = Attribute("aspect", "", "wider in proportion", "narrower in proportion"
 BYTES_PER_PIXEL = Attribute("bytes per pixel", "", "larger for their pixels", "smaller for their pixels",
                             bytes_per_pixel)  # fmt: skip
 JPEG_QUALITY = Attribute("JPEG quality", "", "less compressed", "more compressed", jpeg_quality)
+TAKEN = Attribute("time of the photograph", "", "later", "earlier", taken, date)
+HOUR = Attribute("hour of the day", "", "later in the day", "earlier in the day", hour)

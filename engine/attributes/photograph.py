@@ -1,9 +1,17 @@
-"""An image counted once for all attributes: sums over its pixels in two passes, and a histogram of its luminance."""
+"""An image counted once for all attributes: sums over its pixels in two passes, and a histogram of its luminance.
 
+Of an image of more than `MOST_PIXELS`, tones and colours are counted on every second pixel of every second row, or
+third and so on, and neighbours in bands of rows that are spread over it: resizing would take noise and the squares of
+JPEG away.
+"""
+
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
+
+from gapscope.attributes.header import Header, read_header
 
 Array = np.ndarray
 IMAGE = numba.types.Array(numba.uint8, 3, "C", readonly=True)
@@ -12,6 +20,8 @@ LUMA = numba.types.Array(numba.uint8, 2, "C", readonly=True)
 GREY_LEVELS, EDGE_LEVELS = 8, 24
 # JPEG cuts an image into squares of so many pixels.
 BLOCK = 8
+# Pixels that either pass counts, about; and the rows of a band, a multiple of the squares of JPEG.
+MOST_PIXELS, BAND = 2**17, 16
 # Levels of |a - b - c + d|, the diagonal difference of two by two pixels.
 DIAGONALS = 4 * 255 + 1
 
@@ -36,8 +46,8 @@ class Steps(NamedTuple):
     """Sums over neighbouring pixels of the luminance, and how many there are of each.
 
     ``laplacian`` of all inner pixels (sum and sum of squares); ``squared`` differences to the right and lower
-    neighbour; ``edges``, pixels with such a difference; absolute differences ``within`` the blocks of JPEG and
-    ``between`` them.
+    neighbour; ``edges``, those of all ``pixels`` with such a difference; absolute differences ``within`` the blocks of
+    JPEG and ``between`` them.
     """
 
     inner: float
@@ -46,6 +56,7 @@ class Steps(NamedTuple):
     pairs: float
     squared: float
     edges: float
+    pixels: float
     within: float
     within_pairs: float
     between: float
@@ -86,34 +97,48 @@ def _colours(image):
     return luma, histogram, np.array(sums)
 
 
-@numba.njit(numba.types.Tuple((numba.int64[::1], numba.int64[::1]))(LUMA), nogil=True, cache=True)
-def _steps(luma):
+@numba.njit(numba.types.Tuple((numba.int64[::1], numba.int64[::1]))(LUMA, numba.int64), nogil=True, cache=True)
+def _steps(luma, band):
     height, width = luma.shape
     diagonals = np.zeros(DIAGONALS, np.int64)
     inner, laplacian, laplacian2, squared, edges, within, between, pairs, joints = 0, 0, 0, 0, 0, 0, 0, 0, 0
     for y in range(height):
         for x in range(width):
             here = np.int64(luma[y, x])
+            below = y + 1 < height and (y + 1) % band != 0
             right = np.int64(luma[y, x + 1]) - here if x + 1 < width else 0
-            down = np.int64(luma[y + 1, x]) - here if y + 1 < height else 0
+            down = np.int64(luma[y + 1, x]) - here if below else 0
             squared += right * right + down * down
             edges += abs(right) + abs(down) >= EDGE_LEVELS
             if x + 1 < width:
                 joint = (x + 1) % BLOCK == 0
                 between, joints = between + joint * abs(right), joints + joint
                 within, pairs = within + (1 - joint) * abs(right), pairs + 1 - joint
-            if y + 1 < height:
+            if below:
                 joint = (y + 1) % BLOCK == 0
                 between, joints = between + joint * abs(down), joints + joint
                 within, pairs = within + (1 - joint) * abs(down), pairs + 1 - joint
-            if x + 1 < width and y + 1 < height:
+            if x + 1 < width and below:
                 if x % 2 == 0 and y % 2 == 0:
                     diagonals[abs(np.int64(luma[y + 1, x + 1]) - np.int64(luma[y + 1, x]) - right)] += 1
-                if x > 0 and y > 0:
+                if x > 0 and y % band != 0:
                     curve = right + down - here + luma[y, x - 1] - here + luma[y - 1, x]
                     inner, laplacian, laplacian2 = inner + 1, laplacian + curve, laplacian2 + curve * curve
-    sums = np.array((inner, laplacian, laplacian2, pairs + joints, squared, edges, within, pairs, between, joints))
+    sums = np.array(
+        (inner, laplacian, laplacian2, pairs + joints, squared, edges, luma.size, within, pairs, between, joints)
+    )
     return sums, diagonals
+
+
+@numba.njit(numba.uint8[:, ::1](IMAGE), nogil=True, cache=True)
+def _luma(image):
+    height, width, _ = image.shape
+    luma = np.empty((height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            r, g, b = np.int64(image[y, x, 0]), np.int64(image[y, x, 1]), np.int64(image[y, x, 2])
+            luma[y, x] = (299 * r + 587 * g + 114 * b + 500) // 1000
+    return luma
 
 
 class Photograph(NamedTuple):
@@ -121,31 +146,52 @@ class Photograph(NamedTuple):
 
     Attributes
     ----------
+    width, height
+        In pixels.
     luma : (h, w) uint8
-        Luminance, ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), rounded.
+        Luminance, ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), rounded; of a large image, of the pixels that count.
     histogram : (256,) int64
         Pixels of each luminance.
     diagonals : (1021,) int64
         Squares of two by two pixels of each absolute diagonal difference.
-    data
-        The file, empty where there is none.
+    file_bytes
+        Size of the file; 0 where there is none.
+    header
+        What the file says of the image.
     """
 
+    width: int
+    height: int
     luma: Array
     histogram: Array
     colours: Colours
     steps: Steps
     diagonals: Array
-    data: bytes
+    file_bytes: int
+    header: Header
 
     @classmethod
     def of(cls, image: Array, data: bytes = b"") -> "Photograph":
-        """That of ``image : (h, w, 3) uint8``, one pixel or more."""
-        luma, histogram, colours = _colours(np.ascontiguousarray(image))
-        steps, diagonals = _steps(luma)
-        return cls(luma, histogram, Colours(*colours.tolist()), Steps(*steps.tolist()), diagonals, data)
+        """That of ``image : (h, w, 3) uint8``, one pixel or more; `data` is its file, where there is one."""
+        height, width, _ = image.shape
+        every = math.ceil(math.sqrt(height * width / MOST_PIXELS))
+        luma, histogram, colours = _colours(np.ascontiguousarray(image[::every, ::every]))
+        steps, diagonals = _steps(luma, height) if every == 1 else _steps(_luma(_bands(image)), BAND)
+        sums = (Colours(*colours.tolist()), Steps(*steps.tolist()))
+        return cls(width, height, luma, histogram, *sums, diagonals, len(data), read_header(data))
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """How many are counted."""
         return self.luma.size
+
+
+def _bands(image: Array) -> Array:
+    """Bands of rows at equal distances that have about `MOST_PIXELS` together; all rows of an image of few rows."""
+    height, width, _ = image.shape
+    bands = height // BAND
+    wanted = min(max(math.ceil(MOST_PIXELS / (BAND * width)), 1), bands)
+    if not wanted:
+        return np.ascontiguousarray(image)
+    first = (np.arange(wanted) * 2 + 1) * bands // (2 * wanted) * BAND
+    return np.ascontiguousarray(image[(first[:, None] + np.arange(BAND)).ravel()])

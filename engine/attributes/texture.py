@@ -49,7 +49,7 @@ def noise(photograph: Photograph) -> float:
 
 def edges(photograph: Photograph) -> float:
     """Share of the pixels that differ by 24 levels or more from the right and the lower one together."""
-    return photograph.steps.edges / photograph.pixels
+    return photograph.steps.edges / photograph.steps.pixels
 
 
 def blockiness(photograph: Photograph) -> float:

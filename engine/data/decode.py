@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from gapscope.data.source import Undecodable
+from gapscope.data.source import OF_FILE, Undecodable
 
 DECODER = f"pillow-{PIL.__version__}/exif/white"
 
@@ -155,7 +155,7 @@ def _upright(data: bytes) -> Image.Image:
         image = _rgb(file)
         turn = UPRIGHT.get(orientation(file))
     image = image.transpose(turn) if turn is not None else image
-    image.info = {}
+    image.info = {OF_FILE: True}
     return image
 
 

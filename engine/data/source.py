@@ -21,11 +21,18 @@ class Undecodable(Exception):
     digest: int | None = None
 
 
+# In the `info` of an image that is what its file holds, not changed and not made of raw pixels.
+OF_FILE = "of file"
+
+
 class Picture(NamedTuple):
-    """An image, RGB and upright, and `digest_bytes` of what it was made from."""
+    """An image, RGB and upright, `digest_bytes` of what it was made from, and the file that holds it as it is, empty
+    where there is none.
+    """
 
     image: Image.Image
     digest: int
+    file: bytes = b""
 
 
 class Stamps(NamedTuple):
@@ -148,7 +155,8 @@ def read_picture(source: Source, index: int) -> Picture:
     data = source.read(index)
     digest = digest_bytes(data)
     try:
-        return Picture(source.decode(index, data), digest)
+        image = source.decode(index, data)
+        return Picture(image, digest, data if OF_FILE in image.info else b"")
     except Undecodable as error:
         error.digest = digest
         raise

@@ -12,7 +12,7 @@ from gapscope.explorer.neighbours import Stores
 from gapscope.explorer.page import COLOURS, STYLE, TEMPLATE, UNTOUCHED, WIDGETS
 from gapscope.explorer.points import Points
 from gapscope.explorer.session import Session
-from gapscope.explorer.state import BESIDE, TOGETHER, TOKEN, State
+from gapscope.explorer.state import BESIDE, TOGETHER, TOKEN, State, sortable
 from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.wires import NOWHERE
 
@@ -43,7 +43,7 @@ class App:
             name="Colour by", options={one.title: key for key, one in keys.items()}, value=state.colour
         )
         self.search = pn.widgets.TextInput(
-            name="Search", placeholder="class, path or id, then Enter", value=state.search
+            name="Search", placeholder="class, path, id or luminance < 50, then Enter", value=state.search
         )
         self.view = pn.widgets.RadioButtonGroup(
             options={"One map": TOGETHER, "Side by side": BESIDE}, value=state.view, button_style="outline"
@@ -51,7 +51,10 @@ class App:
         names = [one.name for one in self.points.sets]
         self.left = pn.widgets.Select(name="Left", options=names, value=state.left)
         self.right = pn.widgets.Select(name="Right", options=names, value=state.right or names[0])
-        for name in ("colour", "search", "view", "left", "right"):
+        numbers = {title: key for key, title in sortable(self.points).items()}
+        self.sort = pn.widgets.Select(name="Order by", options={"nothing": ""} | numbers, value=state.sort)
+        self.sort.visible = bool(numbers)
+        for name in ("colour", "search", "sort", "view", "left", "right"):
             getattr(self, name).param.update(sizing_mode="stretch_width", margin=(4, 2), stylesheets=[WIDGETS])
             getattr(self, name).param.watch(lambda event, name=name: self._set(name, event.new), "value")
         self.legend, self.found = _html(), _html()
@@ -120,7 +123,7 @@ class App:
 
     def _show_state(self) -> None:
         state = self.session.state
-        for name in ("colour", "search", "view"):
+        for name in ("colour", "search", "sort", "view"):
             getattr(self, name).value = getattr(state, name)
         several, beside = self.session.sets > 1, state.view == BESIDE
         self.view.visible = several
@@ -178,7 +181,7 @@ class App:
         template.add_variable("heading", HEADING)
         template.add_variable("colours", COLOURS)
         template.add_variable("about", about(self.points, self.notes))
-        settings = (self.colour, self.search, self.found, self.view, self.left, self.right)
+        settings = (self.colour, self.search, self.found, self.sort, self.view, self.left, self.right)
         detail = (self.kept, self.told, self.images, self.downloads, self.table, self.cut)
         template.add_panel("settings", pn.Column(*settings, sizing_mode="stretch_width", margin=0))
         template.add_panel("legend", self.legend)

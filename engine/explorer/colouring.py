@@ -1,12 +1,14 @@
 """What points may be coloured by: a category for each, with its name and colour."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from gapscope.blocks.formats import number
 from gapscope.draw.points.shade import shades
 from gapscope.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
 from gapscope.schemas.reasons import CODES
@@ -18,7 +20,7 @@ SURE = tuple(f"{100 * step // STEPS}-{100 * (step + 1) // STEPS} %" for step in 
 # Codes of `gap`, the one that explains most first: a row with several is shown by the first of them.
 RANKED = (
     *("likely_label_error", "ambiguous_label", "confusable_pair", "very_far_from_training", "far_from_training"),
-    *("near_boundary", "domain_direction"),
+    *("hard_slice", "near_boundary", "unusual_image", "domain_direction"),
 )
 
 
@@ -34,12 +36,15 @@ class Colouring:
         Category of each point.
     names, colours
         By category, ``#rrggbb``.
+    values : (n,) float32 or None
+        The numbers behind the categories, NaN where unknown.
     """
 
     title: str
     code: Array
     names: tuple[str, ...]
     colours: tuple[str, ...]
+    values: Array | None = None
 
     @cached_property
     def rgb(self) -> Array:
@@ -101,6 +106,25 @@ def by_confidence(title: str, confidence: Array) -> Colouring:
     return _trimmed(Colouring(title, code, (*SURE, NOT_KNOWN), (*RISING, UNKNOWN)))
 
 
+def by_number(title: str, values: Array, show: Callable[[float], str] = number, unit: str = "") -> Colouring:
+    """Numbers ``(n,)`` in up to ten steps that hold as many points each; NaN is not known.
+
+    >>> by_number("age", np.arange(20.0)).names[:2]
+    ('up to 1.9', '1.9 to 3.8')
+    """
+    known = ~np.isnan(values)
+    cuts = np.unique(np.quantile(values[known], np.arange(1, STEPS) / STEPS)) if known.any() else np.empty(0)
+    cuts = cuts[(cuts < values[known].max())] if known.any() else cuts
+    code = np.where(known, np.searchsorted(cuts, values, "left"), len(cuts) + 1).astype(np.int32)
+    shown = [show(float(cut)) for cut in cuts]
+    between = [f"{low} to {high}" for low, high in pairwise(shown)]
+    names = (f"up to {shown[0]}", *between, f"above {shown[-1]}") if shown else (title,)
+    names = tuple(f"{name} {unit}".rstrip() for name in names)
+    places = np.linspace(0, STEPS - 1, len(names)).round().astype(int)
+    colours = (*(RISING[place] for place in places), UNKNOWN)
+    return _trimmed(Colouring(title, code, (*distinct(names), NOT_KNOWN), colours, values.astype(np.float32)))
+
+
 def answered(label: Array, predicted: Array, names: Sequence[str], model: str = "") -> dict[str, Colouring]:
     """By prediction, and by right or wrong where there are labels; titles name the model where there are several.
 
@@ -129,8 +153,9 @@ def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring
     first = np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(RANKED))
     code = np.where(known, np.where(right, len(RANKED) + 1, first), len(RANKED) + 2).astype(np.int32)
     names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", NOT_KNOWN)
-    right_colour, *of_codes = colours_of(1 + len(RANKED))
-    return _trimmed(Colouring(title, code, names, (*of_codes, UNEXPLAINED, right_colour, UNKNOWN)))
+    taken = (RIGHT, UNEXPLAINED, UNKNOWN)
+    of_codes = [one for one in colours_of(len(RANKED) + len(taken)) if one not in taken][: len(RANKED)]
+    return _trimmed(Colouring(title, code, names, (*of_codes, UNEXPLAINED, RIGHT, UNKNOWN)))
 
 
 def _trimmed(colouring: Colouring) -> Colouring:
@@ -138,4 +163,4 @@ def _trimmed(colouring: Colouring) -> Colouring:
     last = len(colouring.names) - 1
     if (colouring.code == last).any():
         return colouring
-    return Colouring(colouring.title, colouring.code, colouring.names[:-1], colouring.colours[:-1])
+    return replace(colouring, names=colouring.names[:-1], colours=colouring.colours[:-1])

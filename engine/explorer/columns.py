@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gapscope.attributes.columns import wording
 from gapscope.core.errors import InputError
 from gapscope.explorer.clusters import clusters_of
-from gapscope.explorer.colouring import NO_LABEL, NOT_KNOWN, Colouring, answered, by_class, by_confidence
+from gapscope.explorer.colouring import NO_LABEL, NOT_KNOWN, Colouring, answered, by_class, by_confidence, by_number
 from gapscope.explorer.palette import colours_of
 from gapscope.explorer.points import Set
 from gapscope.schemas.coordinates import PREDICTED_SCHEMA
@@ -133,9 +134,14 @@ def _placed(table: pa.Table) -> Iterator[tuple[str, Colouring]]:
 
 
 def _own(table: pa.Table) -> Iterator[tuple[str, Colouring]]:
-    """By other columns that the table brings, of words, yes and no, or few whole numbers; in the order of the words."""
+    """By other columns that the table brings: numbers in steps; words, yes and no, or few whole numbers by order."""
     for name in table.column_names:
-        if name not in PREDICTED_SCHEMA.names and _is_worded(table[name]) and _holds(table, name):
+        if name not in PREDICTED_SCHEMA.names and pa.types.is_floating(table[name].type):
+            values = numbers(table, name)
+            if len(np.unique(values[~np.isnan(values)])) > 1:
+                column = wording(name)
+                yield name, by_number(column.label, values, column.show, column.unit)
+        elif name not in PREDICTED_SCHEMA.names and _is_worded(table[name]) and _holds(table, name):
             code, result = words(table, name)
             order = sorted(range(len(result)), key=lambda one: _rank(result[one]))
             place = np.empty(len(result) + 1, np.int32)

@@ -128,11 +128,13 @@ def _explained(points: Points, run: Location) -> dict[str, Colouring]:
     one = Set(*target.rpartition("/")[::2])
     if not place.exists() or one not in points.sets:
         return {}
-    table = read_table(place, ["sample_id", "right", *CODES])
+    table = read_table(place)
     here, there = positions(points, points.sets.index(one), table["sample_id"].to_numpy())
     flags = np.zeros((points.n, len(CODES)), bool)
     right, known = np.zeros(points.n, bool), np.zeros(points.n, bool)
     for column, code in enumerate(CODES):
+        if code not in table.column_names:  # a run of an earlier version
+            continue
         flags[here, column] = table[code].to_numpy()[there]
     answer = table["right"].fill_null(fill_value=False).to_numpy()
     judged = table["right"].is_valid().to_numpy()

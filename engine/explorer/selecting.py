@@ -3,16 +3,28 @@
 All of it looks at every point; a million cost a few milliseconds, so no index has to be built before the first answer.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gapscope.explorer.colouring import Colouring
 from gapscope.explorer.points import Points
 
 Array = np.ndarray
 # Colourings whose names people search for; those of others are numbers, or say right and wrong.
 WORDED = ("label", "prediction", "dataset")
 CLASSES = ("label", "prediction")
+COMPARISON = re.compile(r"(.+?)\s*(<=|>=|!=|<|>|=)\s*(.+)")
+COMPARED = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "=": np.equal,
+    "!=": np.not_equal,
+}
 
 
 def inside_box(x: Array, y: Array, x0: float, x1: float, y0: float, y1: float) -> Array:
@@ -73,9 +85,41 @@ def nearest_on_map(points: Points, point: int, count: int) -> Array:
     return result[np.lexsort([result, far[result]])]
 
 
+def _compared(points: Points, text: str) -> Array | None:
+    """Which points have a number as the `text` says, such as ``luminance < 50``, or a word, such as ``site = a``; None
+    where it is no comparison with something that points have.
+    """
+    match = COMPARISON.fullmatch(text)
+    one = next((one for key, one in points.colourings.items() if match and match[1] in _called(key, one)), None)
+    if match is None or one is None:
+        return None
+    if one.values is None:
+        same = np.array([name.casefold() == match[3] for name in one.names])[one.code]
+        return same if match[2] == "=" else ~same if match[2] == "!=" else None
+    try:
+        wanted = np.float32(match[3])
+    except ValueError:
+        return None
+    return COMPARED[match[2]](one.values, wanted) & ~np.isnan(one.values)
+
+
+def _called(key: str, one: Colouring) -> tuple[str, str]:
+    """How people may call a colouring in a search."""
+    return key.casefold(), one.title.casefold()
+
+
+def in_order(points: Points, chosen: Array, key: str) -> Array:
+    """The points ``chosen : (m,)`` by rising numbers of a colouring, those that have none last; as they are without."""
+    one = points.colourings.get(key)
+    if one is None or one.values is None:
+        return chosen
+    return chosen[np.argsort(one.values[chosen], kind="stable")]
+
+
 def found_by(points: Points, text: str) -> Array | None:
-    """Which points are of the class `text`; if there is none, those that have it in the name of their class, predicted
-    or true, of their set, or in their path, or as their sample id; ``(n,) bool``, None for an empty text.
+    """Which points are of the class `text`, or are as a comparison says (`_compared`). If it is neither, those that
+    have it in the name of their class, predicted or true, of their set, or in their path, or as their sample id; ``(n,)
+    bool``, None for an empty text.
 
     Capital letters do not matter. Where nothing is labelled, the class is the predicted one.
     """
@@ -83,6 +127,7 @@ def found_by(points: Points, text: str) -> Array | None:
     if not text:
         return None
     named = _of_class(points, text)
+    named = _compared(points, text) if named is None else named
     if named is not None:
         return named
     result = points.sample_id == int(text) if text.isdecimal() and len(text) < 19 else np.zeros(points.n, bool)

@@ -12,7 +12,7 @@ from bokeh.models import Range1d
 from gapscope.explorer.figure import Chart
 from gapscope.explorer.neighbours import Stores, neighbours_of
 from gapscope.explorer.points import Points, Window
-from gapscope.explorer.selecting import both, category_of, found_by, inside_box, inside_outline, nearest_point
+from gapscope.explorer.selecting import both, category_of, found_by, in_order, inside_box, inside_outline, nearest_point
 from gapscope.explorer.shading import Frame, shade
 from gapscope.explorer.state import BESIDE, Outline, State, rounded
 from gapscope.explorer.view import fitted
@@ -109,7 +109,8 @@ class Session:
     def selected(self) -> Array | None:
         """The points ``(m,)`` that were drawn around and that search and legend leave; None where nothing was drawn."""
         mask = self.narrowed()
-        return self.drawn if self.drawn is None or mask is None else self.drawn[mask[self.drawn]]
+        chosen = self.drawn if self.drawn is None or mask is None else self.drawn[mask[self.drawn]]
+        return chosen if chosen is None else in_order(self.points, chosen, self.state.sort)
 
     def focus(self) -> Array | None:
         """The points in colour, ``(n,) bool``; None for all."""

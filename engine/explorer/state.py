@@ -41,6 +41,8 @@ class State:
         The corners of the loop that was drawn, ``((x, y), …)``, or two opposite ones of a box; empty for none.
     on
         On which of two maps side by side it was drawn, 0 or 1.
+    sort
+        Key of a colouring by numbers, by which selected images stand in order; empty for their own order.
     """
 
     colour: str = ""
@@ -53,6 +55,7 @@ class State:
     point: str = ""
     outline: Outline = ()
     on: int = 0
+    sort: str = ""
 
     def query(self, points: Points, more: Mapping[str, str] | None = None) -> str:
         """The query of a link, with its question mark; says `more`, what differs from the beginning and nothing else.
@@ -60,7 +63,8 @@ class State:
         ``State.of(parsed, points)`` gives the same state back.
         """
         begin = first_state(points)
-        fields = {name: getattr(self, name) for name in ("colour", "only", "search", "view", "left", "right", "point")}
+        names = ("colour", "only", "search", "sort", "view", "left", "right", "point")
+        fields = {name: getattr(self, name) for name in names}
         said = {name: value for name, value in fields.items() if value != getattr(begin, name)}
         said = dict(more or {}) | said
         if self.window:
@@ -83,6 +87,7 @@ class State:
             colour=colour,
             only=_known(said.get("only"), points.colourings[colour].names, ""),
             search=said.get("search", ""),
+            sort=_known(said.get("sort"), sortable(points), ""),
             view=_known(said.get("view"), (TOGETHER, BESIDE) if len(names) > 1 else (TOGETHER,), TOGETHER),
             left=_known(said.get("left"), names, begin.left),
             right=_known(said.get("right"), names, begin.right),
@@ -91,6 +96,11 @@ class State:
             outline=_outline(said.get("outline", "")),
             on=int(said.get("on") == "1"),
         )
+
+
+def sortable(points: Points) -> dict[str, str]:
+    """Titles of the colourings by numbers, by key."""
+    return {key: one.title for key, one in points.colourings.items() if one.values is not None}
 
 
 def first_state(points: Points) -> State:

@@ -19,6 +19,8 @@ def frame_of(points: Points, chosen: np.ndarray) -> pd.DataFrame:
     for key, one in points.colourings.items():
         if key == points.confidence_key:
             columns[one.title] = points.confidence[chosen].astype(np.float64)
+        elif one.values is not None:
+            columns[one.title] = one.values[chosen].astype(np.float64)
         elif not set(words := np.array(one.names, object)[one.code[chosen]]) <= set(UNTOLD):
             columns[one.title] = words
     if len(points.sets) == 1:

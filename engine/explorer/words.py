@@ -3,11 +3,13 @@
 Buttons carry what they do in ``data-act`` and ``data-value``; the page hands both to the session.
 """
 
+from collections.abc import Iterator
 from html import escape
 from urllib.parse import urlencode
 
 import numpy as np
 
+from gapscope.attributes.columns import wording
 from gapscope.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
 from gapscope.explorer.points import Points
 
@@ -51,14 +53,22 @@ def image_address(points: Points, point: int, side: int) -> str:
     return f"./image?{urlencode(fields)}"
 
 
-def facts(points: Points, point: int) -> list[tuple[str, str]]:
-    """What is known of a point: names and values, in the order of the colourings."""
-    result = [(one.title, one.names[one.code[point]]) for one in _told(points)]
+def facts(points: Points, point: int, *, numbers: bool = False) -> list[tuple[str, str]]:
+    """What is known of a point: names and values, in the order of the colourings; with `numbers`, attributes too."""
+    result = [(one.title, one.names[one.code[point]]) for one in _told(points) if one.values is None]
     known = [(title, name) for title, name in result if name not in UNTOLD]
     if points.confidence is not None and np.isfinite(points.confidence[point]):
         known.append(("confidence", f"{points.confidence[point]:.1%}"))
     one = points.sets[points.member[point]]
+    known += list(_numbers(points, point)) if numbers else []
     return [*known, ("set", one.name), ("id", str(points.sample_id[point])), ("path", points.path[point].as_py())]
+
+
+def _numbers(points: Points, point: int) -> Iterator[tuple[str, str]]:
+    for key, one in points.colourings.items():
+        if one.values is not None and not np.isnan(one.values[point]):
+            column = wording(key)
+            yield one.title, f"{column.show(float(one.values[point]))} {column.unit}".rstrip()
 
 
 def _told(points: Points) -> list[Colouring]:
@@ -66,9 +76,10 @@ def _told(points: Points) -> list[Colouring]:
     return [one for key, one in points.colourings.items() if key not in ("dataset", points.confidence_key)]
 
 
-def card(points: Points, point: int, side: int, look: str = "card") -> str:
+def card(points: Points, point: int, side: int, look: str = "card", *, numbers: bool = False) -> str:
     """A point's image and what is known of it."""
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(points, point) if value)
+    known = facts(points, point, numbers=numbers)
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in known if value)
     address = escape(image_address(points, point, side))
     number = points.sample_id[point]
     return f'<div class="{look}"><img src="{address}" alt="image {number}"><dl>{rows}</dl></div>'
@@ -79,7 +90,7 @@ def kept_card(points: Points, point: int | None, side: int) -> str:
     if point is None:
         return f'<h2>Point</h2><p class="quiet">{EMPTY_POINT}</p>'
     return (
-        f"<h2>Point</h2>{card(points, point, side, 'card kept')}"
+        f"<h2>Point</h2>{card(points, point, side, 'card kept', numbers=True)}"
         '<p class="row"><button class="act" data-act="neighbours" data-value="">Neighbours of this point</button>'
         '<button class="act plain" data-act="unkeep" data-value="">Put away</button></p>'
     )

@@ -9,19 +9,22 @@ import os
 import pickle
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gapscope.backbones.preprocessing import Preprocessing
-from gapscope.data.source import Source, Undecodable, read_picture
+from gapscope.data.source import Picture, Source, Undecodable, read_picture
 from gapscope.extraction.plan import Batch
+
+if TYPE_CHECKING:
+    from gapscope.attributes.attribute import Measured
 
 # Images per task: enough that sending a task costs nothing, few enough that a batch is spread over all workers.
 TASK_IMAGES = 8
@@ -40,6 +43,8 @@ class Decoded(NamedTuple):
         Position in the batch of each image that could not be decoded, and why.
     digests : (n,) uint64
         Of the bytes that each image of the batch was made from; 0 where none could be read.
+    measured
+        What is measured of each image, by its position in the batch; empty where nothing is to be measured.
     """
 
     batch: Batch
@@ -47,6 +52,7 @@ class Decoded(NamedTuple):
     reasons: dict[int, str]
     digests: np.ndarray
     slot: int
+    measured: "dict[int, Measured]"
 
 
 class Task(NamedTuple):
@@ -58,33 +64,49 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of a task: reasons and digests by position in the batch, and seconds of work."""
+    """What became of a task: reasons, digests and attributes by position in the batch, and seconds of work."""
 
     reasons: dict[int, str]
     digests: dict[int, int]
+    measured: "dict[int, Measured]"
     seconds: float
 
 
 class Worker:
-    """Where one worker works: its own source, and the slots it writes to."""
+    """Where one worker works: its own source, and the slots it writes to; whether it measures attributes too."""
 
-    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
+    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray, *, attributes: bool):
         self.source, self.preprocessing, self.slots = source, preprocessing, slots
+        self.measure = _measure() if attributes else None
 
     def work(self, task: Task) -> Done:
-        """Decode and prepare the images of `task`."""
-        begun, reasons, digests = perf_counter(), {}, {}
+        """Decode, prepare and measure the images of `task`."""
+        begun, reasons, digests, measured = perf_counter(), {}, {}, {}
         for position, index in enumerate(task.indices.tolist(), task.start):
             place = self.slots[task.slot, position]
             try:
                 picture = read_picture(self.source, index)
                 digests[position] = picture.digest
                 place[...] = self.preprocessing.prepare(picture.image)
+                measured |= self._measured(position, picture)
             except (Undecodable, MemoryError, OSError, ValueError) as error:
                 place[...] = 0
                 digests.setdefault(position, getattr(error, "digest", None) or 0)
                 reasons[position] = str(error) or "needs more memory than there is"
-        return Done(reasons, digests, perf_counter() - begun)
+        return Done(reasons, digests, measured, perf_counter() - begun)
+
+    def _measured(self, position: int, picture: Picture) -> "dict[int, Measured]":
+        """What is measured of an image; nothing where that needs more memory than there is, which rejects no image."""
+        try:
+            return {position: self.measure(np.asarray(picture.image), picture.file)} if self.measure else {}
+        except MemoryError:
+            return {}
+
+
+def _measure() -> "Callable[[np.ndarray, bytes], Measured]":
+    from gapscope.attributes.attribute import measure  # here, because its compiled code takes a second to load
+
+    return measure
 
 
 class Handle(NamedTuple):
@@ -111,8 +133,8 @@ class Pool(Protocol):
 class Thread:
     """Decoding in one thread of this process, with its own copy of the source, which may hold an open file."""
 
-    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray):
-        self._worker = Worker(pickle.loads(pickle.dumps(source)), preprocessing, slots)
+    def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray, *, attributes: bool):
+        self._worker = Worker(pickle.loads(pickle.dumps(source)), preprocessing, slots, attributes=attributes)
         self._pool = ThreadPoolExecutor(1, "decode")
 
     def submit(self, task: Task) -> Handle:
@@ -131,8 +153,17 @@ class Thread:
 class Processes:
     """Decoding in processes; when one dies, its images are tried one by one until the killer is found."""
 
-    def __init__(self, source: Source, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...], workers: int):
-        self._setup = (pickle.dumps(source), preprocessing, shared, shape)
+    def __init__(
+        self,
+        source: Source,
+        preprocessing: Preprocessing,
+        shared: Any,
+        shape: tuple[int, ...],
+        workers: int,
+        *,
+        attributes: bool,
+    ):
+        self._setup = (pickle.dumps(source), preprocessing, shared, shape, attributes)
         self._workers = workers
         self._pool = self._fresh(workers)
         self._spare: ProcessPoolExecutor | None = None  # one process, for tasks that were lost with another
@@ -169,7 +200,8 @@ class Processes:
         ]
         reasons = {position: reason for done in outcomes for position, reason in done.reasons.items()}
         digests = {position: digest for done in outcomes for position, digest in done.digests.items()}
-        return Done(reasons, digests, sum(done.seconds for done in outcomes))
+        measured = {position: one for done in outcomes for position, one in done.measured.items()}
+        return Done(reasons, digests, measured, sum(done.seconds for done in outcomes))
 
     def _alone(self, single: Task) -> Done:
         self._spare = self._spare or self._fresh(1)
@@ -178,7 +210,7 @@ class Processes:
         except BrokenProcessPool:
             self._spare.shutdown(wait=True)
             self._spare = None
-            return Done({single.start: KILLED}, {single.start: 0}, 0.0)
+            return Done({single.start: KILLED}, {single.start: 0}, {}, 0.0)
 
     def close(self) -> None:
         """Stop, whatever is unfinished."""
@@ -191,17 +223,25 @@ def _context() -> Any:
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # loaded once, for all decode processes together
+    # Loaded once, for all decode processes together.
+    context.set_forkserver_preload([__name__, "gapscope.attributes.attribute"])
     return context
 
 
 _worker: list[Worker] = []
 
 
-def _initialise(frozen: bytes, preprocessing: Preprocessing, shared: Any, shape: tuple[int, ...]) -> None:
+def _initialise(
+    frozen: bytes,
+    preprocessing: Preprocessing,
+    shared: Any,
+    shape: tuple[int, ...],
+    attributes: bool,  # noqa: FBT001, a pool hands its arguments on by place
+) -> None:
     """A new decode process opens its source, and ends when the process that started it has gone."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _worker.append(Worker(pickle.loads(frozen), preprocessing, np.frombuffer(shared, np.uint8).reshape(shape)))
+    slots = np.frombuffer(shared, np.uint8).reshape(shape)
+    _worker.append(Worker(pickle.loads(frozen), preprocessing, slots, attributes=attributes))
 
 
 def _leave_with_parent() -> None:
@@ -219,16 +259,25 @@ class Decoder:
     Memory: ``slots × batch_size`` prepared images, 150 KB each at 224 pixels.
     """
 
-    def __init__(self, source: Source, preprocessing: Preprocessing, batch_size: int, slots: int, workers: int):
+    def __init__(
+        self,
+        source: Source,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        slots: int,
+        workers: int,
+        *,
+        attributes: bool = False,
+    ):
         self.batch_size, self.seconds = batch_size, 0.0
         shape = (slots, batch_size, *preprocessing.size, 3)
         if workers:
             shared = _context().RawArray("B", int(np.prod(shape)))
             self._slots = np.frombuffer(shared, np.uint8).reshape(shape)
-            self._pool: Pool = Processes(source, preprocessing, shared, shape, workers)
+            self._pool: Pool = Processes(source, preprocessing, shared, shape, workers, attributes=attributes)
         else:
             self._slots = np.zeros(shape, np.uint8)
-            self._pool = Thread(source, preprocessing, self._slots)
+            self._pool = Thread(source, preprocessing, self._slots, attributes=attributes)
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)
@@ -261,10 +310,12 @@ class Decoder:
 
     def _finish(self, batch: Batch, slot: int, handles: list[Handle]) -> Decoded:
         reasons: dict[int, str] = {}
+        measured: dict[int, Measured] = {}
         digests = np.zeros(len(batch.indices), np.uint64)
         for handle in handles:
             done = self._pool.result(handle)
             reasons |= done.reasons
+            measured |= done.measured
             digests[list(done.digests)] = list(done.digests.values())
             self.seconds += done.seconds
-        return Decoded(batch, self._slots[slot], reasons, digests, slot)
+        return Decoded(batch, self._slots[slot], reasons, digests, slot, measured)

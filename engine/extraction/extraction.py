@@ -212,6 +212,7 @@ class Work:
         for part, rows in enumerate(self.places):
             there = self.writer.finished_rows(part)
             whole = there is not None and there + len(known.get(part, ())) == len(rows)
+            whole = whole and not (self.job.attributes and self.writer.lacks_attributes(part))
             if not (whole and self.writer.is_as_recorded(part) and (not verify or self.writer.is_readable(part))):
                 unfinished.add(part)
         return unfinished
@@ -342,7 +343,8 @@ def _here(
     """Make `parts` in this process, on all its cores or all its GPUs."""
     from gapscope.extraction.pipeline import Settings, run_parts  # here, because it loads torch
 
-    settings = Settings(job.part_rows, job.seed, job.batch_size, _decoders(job, len(source.listing)), processors())
+    decoders = _decoders(job, len(source.listing))
+    settings = Settings(job.part_rows, job.seed, job.batch_size, decoders, processors(), job.attributes)
     return run_parts(source, _replicas(job.backbone, backbone), writer, parts, settings, done)
 
 

@@ -35,6 +35,8 @@ class Extraction:
         Images per batch; None for what suits the device. Vectors of another batch size may differ in their last bits.
     decode_workers
         Decode processes; None for one per processor core, 0 for a thread instead.
+    attributes
+        Whether attributes of the images are measured and stored beside the embeddings, which they do not change.
     command
         The name of the job and its options, for whoever has to make the store again, and the mark of its network.
     files
@@ -53,6 +55,7 @@ class Extraction:
     seed: int = 0
     batch_size: int | None = None
     decode_workers: int | None = None
+    attributes: bool = True
     command: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Any] | None = None
 

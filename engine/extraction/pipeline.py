@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gapscope.attributes.attribute import Measured
+from gapscope.attributes.table import UNKNOWN, table_of
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.errors import DivergedError
 from gapscope.data.source import Listing, Source
@@ -40,6 +42,8 @@ class Settings(NamedTuple):
         Decode processes, 0 for a thread.
     cores
         Processor cores for the network.
+    attributes
+        Whether attributes of the images are measured too.
     """
 
     part_rows: int
@@ -47,6 +51,7 @@ class Settings(NamedTuple):
     batch_size: int | None
     decoders: int
     cores: int
+    attributes: bool = False
 
 
 @dataclass
@@ -62,6 +67,8 @@ class PartInMemory:
         What `Smallness` counts, where float16 is to be decided on.
     reasons
         Position in the part of each image without a vector, and why.
+    measured
+        What is measured of each image, by its position in the part; None where nothing is to be measured.
     """
 
     index: int
@@ -71,6 +78,7 @@ class PartInMemory:
     missing: int
     smallness: Smallness | None = None
     reasons: dict[int, str] = field(default_factory=dict)
+    measured: dict[int, Measured] | None = None
 
     def table(self, listing: Listing, dtype: str) -> pa.Table:
         """The rows that have a vector."""
@@ -88,6 +96,13 @@ class PartInMemory:
         ]
         schema = embedding_schema(self.x.shape[1], dtype, synthetic=synthesis is not None, digests=True)
         return pa.Table.from_arrays(columns, schema=schema)
+
+    def attributes(self) -> pa.Table | None:
+        """What is measured of the rows that have a vector."""
+        if self.measured is None:
+            return None
+        good = [at for at in range(len(self.indices)) if at not in self.reasons]
+        return table_of(self.indices[good], [self.measured.get(at, UNKNOWN) for at in good])
 
     def ledger(self, listing: Listing) -> list[dict]:
         """The rows that have none."""
@@ -130,8 +145,9 @@ def run_parts(
     with lanes(backbones, settings.cores) as network, PartWriter(writer, source.listing) as out:
         # Each lane has a batch in work and one ready, and every decoder a task in work and one ready.
         slots = 1 + 2 * network.count + -(-2 * settings.decoders * TASK_IMAGES // batch_size)
-        with Decoder(source, backbones[0].preprocessing, batch_size, slots, settings.decoders) as decoder:
-            assembly = Assembly(writer, source.listing, order, settings.part_rows, out)
+        measuring = {"attributes": settings.attributes}
+        with Decoder(source, backbones[0].preprocessing, batch_size, slots, settings.decoders, **measuring) as decoder:
+            assembly = Assembly(writer, source.listing, order, settings, out)
             pump(decoder, network, batches, assembly, done)
         out.wait()
         inferring = network.seconds / network.count
@@ -161,9 +177,9 @@ def pump(decoder: Decoder, network: Lanes, batches, assembly: "Assembly", done: 
 class Assembly:
     """Gathers the vectors of batches into parts, and hands each finished part on."""
 
-    def __init__(self, writer: StoreWriter, listing: Listing, order: np.ndarray, part_rows: int, out: "PartWriter"):
+    def __init__(self, writer: StoreWriter, listing: Listing, order: np.ndarray, settings: Settings, out: "PartWriter"):
         self._provenance, self._listing, self._order = writer.provenance, listing, order
-        self._part_rows, self._out = part_rows, out
+        self._settings, self._out = settings, out
         self._open: dict[int, PartInMemory] = {}
 
     def add(self, decoded: Decoded, features: np.ndarray) -> None:
@@ -184,6 +200,8 @@ class Assembly:
         if part.smallness is not None:
             good = [at for at in range(len(batch.indices)) if at not in reasons]
             part.smallness.add(np.ascontiguousarray(features[good], np.float32))
+        if part.measured is not None:
+            part.measured.update({batch.start + at: one for at, one in decoded.measured.items()})
         part.reasons.update({batch.start + at: reason for at, reason in reasons.items()})
         part.missing -= len(batch.indices)
         if not part.missing:
@@ -191,12 +209,14 @@ class Assembly:
             self._out.put(self._open.pop(batch.part))
 
     def _begin(self, index: int) -> PartInMemory:
-        indices = part_indices(self._order, index, self._part_rows)
+        indices = part_indices(self._order, index, self._settings.part_rows)
         x = np.empty((len(indices), self._provenance.dim), self._provenance.dtype)
         decides = index == DECIDING_PART and self._provenance.dtype == "float16"
         smallness = Smallness(self._provenance.dim) if decides else None
         digests = np.zeros(len(indices), np.uint64)
-        return self._open.setdefault(index, PartInMemory(index, indices, x, digests, len(indices), smallness))
+        part = PartInMemory(index, indices, x, digests, len(indices), smallness)
+        part.measured = {} if self._settings.attributes else None
+        return self._open.setdefault(index, part)
 
     def _check(self, batch: Batch, stored: np.ndarray, features: np.ndarray, reasons: dict[int, str]) -> None:
         bad = [at for at in np.flatnonzero(~np.isfinite(stored).all(axis=1)).tolist() if at not in reasons]
@@ -249,7 +269,7 @@ class PartWriter:
         begun = perf_counter()
         try:
             table = part.table(self._listing, self._writer.provenance.dtype)
-            self._writer.part(part.index, table, part.ledger(self._listing))
+            self._writer.part(part.index, table, part.ledger(self._listing), part.attributes())
         finally:
             self._room.release()
             self.seconds += perf_counter() - begun

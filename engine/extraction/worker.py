@@ -42,7 +42,7 @@ def make_part(task: PartTask) -> dict[str, float]:
         source, order = _images(task, backbone)
     if writer.finished_rows(task.index) is not None:
         return {"decoding": 0.0, "inferring": 0.0, "writing": 0.0, "waiting": 0.0}
-    settings = Settings(task.job.part_rows, task.job.seed, task.job.batch_size, 0, 1)
+    settings = Settings(task.job.part_rows, task.job.seed, task.job.batch_size, 0, 1, task.job.attributes)
     return run_parts(source, [backbone], writer, [task.index], settings, lambda images: None, order)
 
 

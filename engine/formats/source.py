@@ -82,6 +82,17 @@ class TableSource:
     def _inputs(self) -> list[Table]:
         return [*self.tables, *(one.table for one in (self.labels, self.names) if one)]
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns of numbers and texts that are not used."""
+        used, first = self.chosen.names, self.tables[0]
+        return tuple(one.name for one in first.columns if one.name not in used and one.kind in ("numbers", "texts"))
+
+    def read_others(self, names: Sequence[str]) -> pa.Table:
+        """Such columns of all tables, one after the other."""
+        runs = [values for table in self.tables for _, values in table.read(list(names), 0)]
+        return pa.table({name: pa.chunked_array([_array(run[name]) for run in runs]) for name in names})
+
     def preprocessing(self) -> dict[str, Any]:
         """The files by size and sampled hash, and the columns."""
         chosen = self.chosen
@@ -195,6 +206,13 @@ class TableBlock:
         ).without(_first_of_each(refused(features, chosen.features, self.dtype), *(one.wrong for one in texts)))
         encoded = None if parsed.label is None else parsed.label.dictionary_encode()
         return parsed._replace(label=encoded, seconds=perf_counter() - began)
+
+
+def _array(values: Values) -> pa.Array:
+    """A column of a run; numbers of one type in all runs."""
+    array = values if isinstance(values, pa.Array) else pa.array(values)
+    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    return array.cast(pa.float64() if is_number else pa.string())
 
 
 def _values_of(texts: Texts | None) -> pa.StringArray | None:

@@ -11,6 +11,7 @@ from gapscope.core.errors import InputError
 from gapscope.gaps.attribution import Attribution
 from gapscope.gaps.breakdown import GapBreakdown, break_down
 from gapscope.gaps.exchanged import confidence_of
+from gapscope.gaps.images import ImageEvidence
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.pairs import ConfusionPairs, confusion_pairs
 from gapscope.gaps.split import Seen
@@ -42,6 +43,7 @@ class Evidence(NamedTuple):
     attribution: Attribution | None = None
     reasons: pa.Table | None = None
     trials: tuple[RemedyTrial, ...] = ()
+    images: ImageEvidence | None = None
 
 
 NOTHING = Evidence()

@@ -12,6 +12,7 @@ from gapscope.core.progress import Progress
 from gapscope.gaps.analysis import Evidence
 from gapscope.gaps.attribution import Attribution, attribution
 from gapscope.gaps.exchanged import shares_as_seen
+from gapscope.gaps.images import image_evidence
 from gapscope.gaps.reasons import reasons
 from gapscope.gaps.sides import Side
 from gapscope.gaps.trials import try_remedies
@@ -26,7 +27,7 @@ from gapscope.store import View
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import ClassMoments
 
-PARTS = ("domain", "features", "reasons", "remedies")
+PARTS = ("domain", "features", "attributes", "reasons", "remedies")
 
 
 def evidence_of(
@@ -57,13 +58,15 @@ def evidence_of(
             return None
 
     domain = part("domain", lambda: _domain(model, sides, workers, progress, seed))
+    images = part("attributes", lambda: image_evidence(sides, replicates=replicates, seed=seed))
     return Evidence(
         domain,
         None if domain is None else _mix_odds(model, sides, workers, progress),
         None if domain is None else _looks(model, views, made, seed),
         part("features", lambda: _attribution(model, sides, workers, progress)),
-        part("reasons", lambda: reasons(model, *views, **where, domains=domain)),
+        part("reasons", lambda: reasons(model, *views, **where, domains=domain, images=images)),
         part("remedies", lambda: try_remedies(model, *views, **where, replicates=replicates, seed=seed)) or (),
+        images,
     ), notes
 
 

@@ -8,6 +8,8 @@
 * ``far_from_training``, ``very_far_from_training``: stranger than 95 % and 99 % of reference rows. Strangeness is
   measured from the first half of the reference and calibrated on the second, which the measure has not seen.
 * ``domain_direction``: the domain classifier finds the row more like the target than 95 % of the reference rows.
+* ``unusual_image``: an attribute is so far out that 5 % of the reference rows have any as far out.
+* ``hard_slice``: it is in a slice of the target that lost more than the rest; see `gapscope.gaps.slices`.
 * ``likely_label_error``: the model and a second opinion, learnt from the other labels of the target, agree on another
   class, in a region where at least half of such labels are wrong by estimate; see `gapscope.gaps.label_errors`.
 
@@ -33,7 +35,7 @@ from gapscope.gaps.distance import DISTANCES, Reference, Score
 from gapscope.gaps.label_errors import label_errors, second_opinion
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
-from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
+from gapscope.schemas.reasons import CODES, OF_IMAGES, REASONS_SCHEMA
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, each
 
@@ -54,6 +56,14 @@ class Domains(Protocol):
 
     reference: Array
     target: Array
+
+
+class Images(Protocol):
+    """What attributes say of the rows of the target, in the order of the view."""
+
+    unusual: Array
+    sliced: Array
+    reasons: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ def reasons(
     workers: Workers,
     progress: Progress = SILENT,
     domains: Domains | None = None,
+    images: Images | None = None,
     distance: str = DISTANCE,
     reference_classes: Array | None = None,
     target_classes: Array | None = None,
@@ -170,6 +181,8 @@ def reasons(
     ----------
     domains
         From `gapscope.shifts.domain.domain_scores`; without it no row is said to lie in the domain direction.
+    images
+        From `gapscope.gaps.images.image_evidence`; without it no image is said to be unusual or in a slice.
     distance
         Name in `gapscope.gaps.distance.DISTANCES`.
     reference_classes, target_classes : (c,) int
@@ -201,6 +214,8 @@ def reasons(
     ]
     table = pa.concat_tables(tables) if tables else REASONS_SCHEMA.empty_table()
     table, about = _with_label_errors(table, target, theirs, width, workers, progress)
+    table = _with_images(table, images)
+    about["images"] = images is not None
     table, left_out = _telling_apart(table)
     about["left_out"] |= left_out
     return table.replace_schema_metadata({METADATA: json.dumps(asdict(limits) | {"distance": distance} | about)})
@@ -221,6 +236,16 @@ def _with_label_errors(
     return table, {"left_out": {}, "precision": found.precision}
 
 
+def _with_images(table: pa.Table, images: Images | None) -> pa.Table:
+    """The table with what the images say, where they are known."""
+    if images is None:
+        return table
+    said = {"unusual_image": images.unusual, "hard_slice": images.sliced, "image_reason": images.reasons}
+    for name, values in said.items():
+        table = _replaced(table, name, values)
+    return table
+
+
 def _telling_apart(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
     """The table without the codes that more than half of its rows have, and why each is left out."""
     left_out = {}
@@ -232,9 +257,9 @@ def _telling_apart(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
     return table, left_out
 
 
-def _replaced(table: pa.Table, code: str, carried: Array) -> pa.Table:
-    place = REASONS_SCHEMA.get_field_index(code)
-    return table.set_column(place, REASONS_SCHEMA.field(place), pa.array(carried))
+def _replaced(table: pa.Table, code: str, carried: Array | Sequence[str | None]) -> pa.Table:
+    field = REASONS_SCHEMA.field(code)
+    return table.set_column(REASONS_SCHEMA.get_field_index(code), field, pa.array(carried, field.type))
 
 
 def about_codes(table: pa.Table) -> tuple[dict[str, str], float | None]:
@@ -243,6 +268,11 @@ def about_codes(table: pa.Table) -> tuple[dict[str, str], float | None]:
     """
     about = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
     return about.get("left_out", {}), about.get("precision")
+
+
+def _knows_images(table: pa.Table) -> bool:
+    """Whether attributes of the images were known."""
+    return bool(json.loads((table.schema.metadata or {}).get(METADATA, b"{}")).get("images"))
 
 
 def _check(reference: View, target: View, domains: Domains | None, distance: str) -> None:
@@ -321,7 +351,8 @@ def coded(result: dict[str, Array], limits: Thresholds, pairs: Array, domain: Ar
         "far_from_training": result["strangeness"] > limits.far,
         "very_far_from_training": result["strangeness"] > limits.very_far,
         "domain_direction": domain > limits.domain,
-        ERRORS: np.zeros(len(label), bool),
+        **dict.fromkeys((ERRORS, *OF_IMAGES), np.zeros(len(label), bool)),
+        "image_reason": pa.nulls(len(label), pa.string()),
     }
     arrays = [_column(columns[field.name], field) for field in REASONS_SCHEMA]
     return pa.Table.from_arrays(arrays, schema=REASONS_SCHEMA)
@@ -370,7 +401,7 @@ def code_shares(table: pa.Table) -> tuple[CodeShare, ...]:
     wrong = ~table["right"].to_numpy().astype(bool)
     left_out, _ = about_codes(table)
     judged = [code for code in CODES if code != "domain_direction" or table["domain"].null_count < len(table)]
-    judged = [code for code in judged if code not in left_out]
+    judged = [code for code in judged if code not in left_out and (code not in OF_IMAGES or _knows_images(table))]
     codes = {code: table[code].to_numpy().astype(bool) for code in judged}
     codes["none"] = ~np.logical_or.reduce(list(codes.values()))
     return tuple(_share(code, carried, wrong) for code, carried in codes.items())

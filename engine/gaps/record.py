@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gapscope.attributes.moved import table_of_moves
 from gapscope.core.files import write_json
 from gapscope.gaps.analysis import GapAnalysis
 from gapscope.gaps.breakdown import inputs_of
 from gapscope.gaps.figures import draw
+from gapscope.gaps.image_page import MOVED, SLICES, TERMS
+from gapscope.gaps.images import ImageEvidence
 from gapscope.gaps.page import headline
 from gapscope.gaps.reasons import CodeShare, about_codes, code_shares
 from gapscope.gaps.shared_drop import standing_apart
@@ -29,6 +32,8 @@ def write(analysis: GapAnalysis, made: RunFolder) -> None:
     made.write_table("pairs.parquet", analysis.pairs.table(analysis.class_names))
     if evidence.attribution is not None:
         made.write_table("features.parquet", pa.table(evidence.attribution.columns()))
+    if evidence.images is not None:
+        _write_images(evidence.images, made)
     if evidence.reasons is not None:
         made.write_table("reasons.parquet", evidence.reasons)
         left_out, precision = about_codes(evidence.reasons)
@@ -37,6 +42,17 @@ def write(analysis: GapAnalysis, made: RunFolder) -> None:
         write_json(made.place / "reasons-known.json", {"left_out": left_out, "precision": precision})
     write_json(made.place / "ledger.json", _breakdown_json(analysis), allow_nan=False)
     draw(analysis, made.place)
+
+
+def _write_images(images: ImageEvidence, made: RunFolder) -> None:
+    """What moved, what it has to do with the gap, and the slices."""
+    if images.moved:
+        made.write_table(f"{MOVED}.parquet", table_of_moves(images.moved))
+    if images.terms:
+        made.write_table(f"{TERMS}.parquet", pa.Table.from_pylist([asdict(one) for one in images.terms]))
+    if images.found.slices:
+        rows = [asdict(one) | {"slice": " and ".join(one.conditions)} for one in images.found.slices]
+        made.write_table(f"{SLICES}.parquet", pa.Table.from_pylist(rows))
 
 
 def _reason_json(one: CodeShare) -> dict[str, Any]:

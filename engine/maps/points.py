@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from gapscope.core.files import BLANK, KEY, read_table, write_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.maps.beside import Beside
 from gapscope.maps.made import Sheet
 from gapscope.maps.placing import Placed, placed
 from gapscope.maps.predicted import Predicted
@@ -33,14 +34,16 @@ def write_points(
     progress: Progress,
 ) -> None:
     """Write all rows of all sets, set by set in store order, into the table of the run folder `run`."""
-    schema = (PREDICTED_SCHEMA if predicted else COORDINATES_SCHEMA).with_metadata({KEY: BLANK})
+    known = Beside.of(sets.stores)
+    own = PREDICTED_SCHEMA if predicted else COORDINATES_SCHEMA
+    schema = pa.schema([*own, *known.fields]).with_metadata({KEY: BLANK})
 
     def write(file: BinaryIO) -> None:
         with (
             pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
             progress.task("place", sets.rows, "rows") as task,
         ):
-            for columns in _placed(sets, space, sheet, predicted, workers):
+            for columns in _placed(sets, space, sheet, predicted, known, workers):
                 writer.write_table(pa.table([columns[name] for name in schema.names], schema=schema))
                 task.advance(len(columns["label"]))
 
@@ -64,13 +67,21 @@ def set_of_rows(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _placed(
-    sets: Sets, space: Space, sheet: Sheet, predicted: Sequence[Predicted | None], workers: Workers
+    sets: Sets,
+    space: Space,
+    sheet: Sheet,
+    predicted: Sequence[Predicted | None],
+    known: Beside,
+    workers: Workers,
 ) -> Iterator[dict[str, pa.Array]]:
     """The columns of some rows after the other."""
     for number, store in enumerate(sets.stores):
+        start = 0
         for rows in placed(space, sheet, number, workers):
             joined = _joined(rows, predicted[number], sets.class_names) if predicted else {}
-            yield _columns(rows, store, sets.class_names) | joined
+            beside = known.rows(number, start, len(rows.label))
+            yield _columns(rows, store, sets.class_names) | joined | beside
+            start += len(rows.label)
 
 
 def _columns(rows: Placed, store: EmbeddingStore, class_names: Sequence[str]) -> dict[str, pa.Array]:

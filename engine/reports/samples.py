@@ -147,8 +147,13 @@ def _reasons(run: Run) -> dict[tuple[str, int], tuple[str, ...]]:
     target = run.manifest.config.get("target")
     if not isinstance(target, str):
         return {}
-    rows = run.table("reasons", ["sample_id", *CODES])
-    return {(target, row["sample_id"]): tuple(code.replace("_", " ") for code in CODES if row[code]) for row in rows}
+    return {(target, row["sample_id"]): _of_row(row) for row in run.table("reasons")}
+
+
+def _of_row(row: Mapping) -> tuple[str, ...]:
+    """The codes of a row, and what its attributes say."""
+    codes = [code.replace("_", " ") for code in CODES if row.get(code)]
+    return (*codes, row["image_reason"]) if row.get("image_reason") else tuple(codes)
 
 
 def _of_set(

@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from gapscope.attributes.moved import move_of
+from gapscope.attributes.page import ABOUT, ASSOCIATION, sentences, table
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, listed, metric_words, upper
 from gapscope.runs.run import Row, Run
+from gapscope.shifts.images import TABLE
 
 LEVEL = 0.05
+SAID = 5
 NAMED, FEATURES, CLASSES = 3, 20, 100
 # The statistics that are read first, where the run has them.
 FIRST = ("c2st_accuracy", "mmd", "mean_shift", "class_mean_shift", "ks_max", "precision", "recall", "label_shift")
@@ -41,6 +45,7 @@ def page(run: Run) -> list[Block]:
     return [
         answer(run, verdicts),
         *run.notes,
+        *_images(run),
         Heading("statistics", "Statistics and what they say"),
         *(table for target, rows in targets.items() for table in _verdicts(target, rows)),
         *_distances(run),
@@ -57,12 +62,27 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     verb = "differ from" if seen else "cannot be distinguished from"
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in verdicts}
     shown = [said[name] for name in FIRST if name in said] or list(said.values())
+    moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
     parts = {
-        "What was seen": shown[:NAMED] if len(targets) == 1 else [],
+        "What was seen": [*moved, *shown][:NAMED] if len(targets) == 1 else [],
         "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if seen else "",
         "How sure": f"{seen} of {counted(len(tested), 'test')} {'see' if seen != 1 else 'sees'} a difference at 5 %.",
     }
     return Answer.of(f"The features of {listed(targets)} {verb} those of {verdicts[0]['reference']}", parts)
+
+
+def _images(run: Run) -> list[Block]:
+    """The attributes and columns of each target, those that moved most first."""
+    rows = run.table(TABLE)
+    blocks: list[Block] = []
+    for target in dict.fromkeys(row["set"] for row in rows):
+        moved = [move_of(row) for row in rows if row["set"] == target]
+        said = [f"{target}: {one}" for one in sentences(moved, SAID)]
+        nothing = f"{target}: no attribute of the images moved beyond chance."
+        blocks += [Sentence(one, headline=True) for one in said or [nothing]]
+        blocks.append(table(f"Attributes of the images of {target}", moved, headline=bool(said)))
+    about = [Sentence(f"{ABOUT} {ASSOCIATION}")]
+    return [Heading("images", "What is different about the images"), *blocks, *about] if rows else []
 
 
 def _verdicts(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -108,9 +128,9 @@ def _features(run: Run) -> list[Block]:
         ]
         for row in order
     ]
-    table = Table(f"The {len(cells)} features whose means moved most, of {len(rows):,}", FEATURE_COLUMNS, cells)
+    moved = Table(f"The {len(cells)} features whose means moved most, of {len(rows):,}", FEATURE_COLUMNS, cells)
     about = Sentence("The difference of means is in standard deviations of the feature.")
-    return [Heading("features", "Features"), table, about] if cells else []
+    return [Heading("features", "Features"), moved, about] if cells else []
 
 
 def _classes(run: Run) -> list[Block]:
@@ -118,11 +138,11 @@ def _classes(run: Run) -> list[Block]:
     rows = [row for row in run.table("classes") if row.get("class_mean_shift") is not None]
     order = sorted(rows, key=lambda row: -row["class_mean_shift"])[:CLASSES]
     several = len({row["target"] for row in rows}) > 1
-    table = Table(
+    moved = Table(
         "Classes, those that moved most first", CLASS_COLUMNS, [_class(row, several=several) for row in order]
     )
     about = Sentence("How far the mean of a class moved, in standard deviations within the class, a feature.")
-    return [Heading("classes", "Classes"), table, about] if rows else []
+    return [Heading("classes", "Classes"), moved, about] if rows else []
 
 
 def _class(row: Row, *, several: bool) -> list[Cell]:

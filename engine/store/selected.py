@@ -79,6 +79,11 @@ class Selected:
         first = self.store.rows - (known or 0)
         return None if known is None else int((_positions(self.bits) >= first).sum())
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Where the kept rows stand in the store, ``(n,) int64``, ascending."""
+        return _positions(self.bits)
+
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The kept rows of `piece`, in order; their embeddings in ``into : (m, d) float32`` if that has rows enough.
 

@@ -22,6 +22,7 @@ from gapscope.core.files import (
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.schemas import SPEC_VERSION
+from gapscope.schemas.attributes import ATTRIBUTES_NAME, BESIDE, COLUMNS_NAME, SAMPLE_ID
 from gapscope.schemas.embeddings import (
     FILES_NAME,
     PART_METADATA,
@@ -133,14 +134,25 @@ class StoreWriter:
         """Whether the store was finished."""
         return read_manifest(self.folder).complete
 
-    def part(self, index: int, table: pa.Table, rejected: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Write part `index`, with the ``(sample_id, path, reason)`` of the rows it should have had but has not."""
+    def part(
+        self,
+        index: int,
+        table: pa.Table,
+        rejected: Sequence[Mapping[str, Any]] = (),
+        attributes: pa.Table | None = None,
+    ) -> None:
+        """Write part `index`, with the ``(sample_id, path, reason)`` of the rows it should have had but has not, and
+        what is measured of the images of its rows.
+        """
         schema = self._part_schema(digests="digest" in table.column_names)
         if not table.schema.equals(schema):
             raise SchemaError(f"a part has columns {table.schema}, the store's schema is {schema}")
-        # The ledger comes first: a part that is there vouches for its ledger.
+        # What stands beside a part comes first: a part that is there vouches for it.
         if rejected:
             write_table(self.folder / LEDGER.format(index), pa.Table.from_pylist(list(rejected), REJECTED_SCHEMA))
+        (self.folder / ATTRIBUTES_NAME.format(index)).delete()
+        if attributes is not None:
+            self.write_attributes(index, attributes)
         metadata = {
             PART_METADATA: self.provenance.model_dump_json().encode(),
             CONFIG_HASH: self.config_hash.encode(),
@@ -148,6 +160,36 @@ class StoreWriter:
             CONTENT: digest_rows(table).encode(),
         }
         self._write_part(PART_NAME.format(index), table.replace_schema_metadata(metadata))
+
+    def write_attributes(self, index: int, table: pa.Table) -> None:
+        """Write what is measured of the images of part `index`, row for row."""
+        write_table(self.folder / ATTRIBUTES_NAME.format(index), table)
+
+    def write_columns(self, index: int, table: pa.Table) -> None:
+        """Write the columns that the user brought for the rows of part `index`, row for row."""
+        write_table(self.folder / COLUMNS_NAME.format(index), table)
+
+    def has_attributes(self, index: int, names: Sequence[str]) -> bool:
+        """Whether attributes of these names are there for the rows of part `index`, in their order."""
+        rows = self.sample_ids(index)
+        try:
+            table = read_table(self.folder / ATTRIBUTES_NAME.format(index))
+        except (FileNotFoundError, DamageError):
+            return False
+        same = rows is not None and np.array_equal(table[SAMPLE_ID.name].to_numpy(), rows)
+        return same and set(names) <= set(table.column_names)
+
+    def lacks_attributes(self, index: int) -> bool:
+        """Whether the manifest speaks of attributes of part `index` that are not there or not these any more."""
+        name = ATTRIBUTES_NAME.format(index)
+        seal = read_manifest(self.folder).seals.get(name) if (self.folder / MANIFEST).exists() else None
+        return seal is not None and not self._is_sealed(name, seal)
+
+    def _is_sealed(self, name: str, seal: str) -> bool:
+        try:
+            return seal_of(read_sealed(self.folder / name)) == seal
+        except (DamageError, FileNotFoundError):
+            return False
 
     def finished_rows(self, index: int) -> int | None:
         """Rows of part `index` if it is finished and belongs to this configuration, else None."""
@@ -165,10 +207,7 @@ class StoreWriter:
     def is_sealed(self) -> bool:
         """Whether the list of rejected images and the store's other files are there and are the recorded ones."""
         wanted = {REJECTED: "", **read_manifest(self.folder).seals}
-        try:
-            return all(seal_of(read_sealed(self.folder / name)) == seal for name, seal in wanted.items())
-        except (DamageError, FileNotFoundError):
-            return False
+        return all(self._is_sealed(name, seal) for name, seal in wanted.items())
 
     def is_readable(self, index: int) -> bool:
         """Whether all pages of part `index` are there and hold the rows that were written; reads the whole part."""
@@ -183,8 +222,8 @@ class StoreWriter:
             return False
 
     def discard(self, index: int) -> None:
-        """Remove part `index` and its list of rejected images, so that it is made again."""
-        for name in (PART_NAME, LEDGER):
+        """Remove part `index`, its list of rejected images and its attributes, so that it is made again."""
+        for name in (PART_NAME, LEDGER, ATTRIBUTES_NAME):
             (self.folder / name.format(index)).delete()
         self._recorded.pop(index, None)
 
@@ -199,15 +238,24 @@ class StoreWriter:
         """``sample_id : (n,) int64`` of the rows and rejected images of finished part `index`, and the digest of what
         each was made from, ``(n,) uint64``; None where the part is not there or keeps none.
         """
+        rows = self._columns(index, ["sample_id", "digest"])
+        return None if rows is None else (rows["sample_id"].to_numpy(), rows["digest"].to_numpy())
+
+    def sample_ids(self, index: int) -> np.ndarray | None:
+        """``sample_id : (n,) int64`` of the rows of finished part `index`; None where the part is not there."""
+        rows = self._columns(index, [SAMPLE_ID.name])
+        return None if rows is None else rows[SAMPLE_ID.name].to_numpy()
+
+    def _columns(self, index: int, names: list[str]) -> pa.Table | None:
+        """Columns of finished part `index`; None where the part is not there, is damaged or lacks one."""
         footer = self._finished(index)
-        if footer is None or "digest" not in footer.metadata.schema.to_arrow_schema().names:
+        if footer is None or not set(names) <= set(footer.metadata.schema.to_arrow_schema().names):
             return None
         part = PartFile(self.folder / PART_NAME.format(index), _part(index, footer), self.config_hash, index)
         try:
-            rows = read_part(part, ["sample_id", "digest"])
+            return read_part(part, names)
         except DamageError:
             return None
-        return rows["sample_id"].to_numpy(), rows["digest"].to_numpy()
 
     def _finished(self, index: int) -> Footer | None:
         """The footer of part `index`, if that is this part of a store of this configuration, else None."""
@@ -288,7 +336,8 @@ class StoreWriter:
         return pa.concat_tables(tables).sort_by("sample_id")
 
     def _seals(self) -> dict[str, str]:
-        places = [self.folder / name for name in (REJECTED, FILES_NAME, HEAD)]
+        own = [name for name in self.folder.names() if name.startswith(BESIDE)]
+        places = [self.folder / name for name in (REJECTED, FILES_NAME, HEAD, *own)]
         return {place.name: seal_of(read_sealed(place)) for place in places if place.exists()}
 
     def _part_schema(self, *, digests: bool) -> pa.Schema:

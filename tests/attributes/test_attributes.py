@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.stats import mannwhitneyu
 
-from gapscope.attributes import ATTRIBUTES
-from gapscope.attributes.attribute import attributes_of
+from gapscope.attributes import ATTRIBUTES, photograph
+from gapscope.attributes.attribute import attributes_of, measure
 from gapscope.attributes.moved import Moved, beyond_chance, moved_attributes
 
 GREYS = np.arange(256, dtype=np.uint8)
@@ -31,8 +31,16 @@ def scene(rng, side=96):
 
 def saved(image, kind, **options):
     file = BytesIO()
+    if kind == "JPEG":
+        options = {"exif": taken_at("2020:01:02 12:30:00"), **options}
     Image.fromarray(image).save(file, kind, **options)
     return file.getvalue()
+
+
+def taken_at(time, make="Nikon", model="NIKON D40"):
+    exif = Image.Exif()
+    exif[0x0132], exif[0x010F], exif[0x0110] = time, make, model
+    return exif
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -122,6 +130,37 @@ def test_squares_of_jpeg_show_and_its_quality_is_read_from_the_file(rng):
         assert measured(image, data)["jpeg-quality"] == quality
     assert np.isnan(measured(image, saved(image, "PNG"))["jpeg-quality"])
     assert np.isnan(measured(image, data[:30])["jpeg-quality"])
+
+
+def test_time_and_camera_are_those_of_exif_and_damaged_metadata_say_nothing(rng):
+    image = scene(rng, 16)
+    for kind in ("JPEG", "WEBP", "TIFF"):
+        found = measure(image, saved(image, kind, exif=taken_at("2020:01:02 12:30:00")))
+        numbers = dict(zip(ATTRIBUTES, found.numbers, strict=True))
+        assert found.camera == "NIKON D40"
+        assert (numbers["taken"], numbers["hour"]) == (18263 + 12.5 / 24, 12.5)
+        assert ATTRIBUTES["taken"].show(numbers["taken"]) == "2020-01-02"
+    for exif in (taken_at("0000:00:00 00:00:00", "", "Phone\0 "), taken_at("in May", "", "Phone")):
+        found = measure(image, saved(image, "JPEG", exif=exif))
+        assert np.isnan(found.numbers[[-2, -1]]).all()
+        assert found.camera == "Phone"
+    data = saved(image, "JPEG")
+    for cut in range(0, 200, 7):
+        measure(image, data[:cut])
+        measure(image, data[:cut] + rng.bytes(50))
+    assert measure(image).camera == ""
+
+
+def test_large_images_have_about_the_attributes_of_all_their_pixels(rng, monkeypatch):
+    image = np.clip(scene(rng, 1000)[:601] + rng.normal(0, 6, (601, 1000, 1)), 0, 255).astype(np.uint8)
+    data = saved(image, "JPEG", quality=20)
+    image = np.asarray(Image.open(BytesIO(data)))
+    some = measured(image, data)
+    monkeypatch.setattr(photograph, "MOST_PIXELS", 2**24)
+    every = measured(image, data)
+    for name in ATTRIBUTES:
+        assert some[name] == pytest.approx(every[name], rel=0.2, abs=0.01), name
+    assert (some["width"], some["height"]) == (1000, 601)
 
 
 def test_light_leaves_casts_and_structure_alone_and_a_negative_leaves_contrast(rng):

@@ -149,7 +149,7 @@ def test_columns_of_words_and_of_few_numbers_colour_the_map(tmp_path, rng):
     camera, cluster = points.colourings["camera"], points.colourings["cluster"]
     assert (camera.names, camera.code[:2].tolist()) == (("a", "b"), [1, 0])
     assert (cluster.names, cluster.code[:3].tolist()) == (("9", "10", "not known"), [1, 0, 2])
-    assert "free" not in points.colourings
+    assert np.array_equal(points.colourings["free"].values, columns["free"].astype(np.float32))
 
 
 def test_two_classes_of_one_name_are_two_categories(tmp_path, rng):
@@ -619,3 +619,68 @@ def test_a_dataset_that_is_not_there_has_placeholders(points, tmp_path):
     pictures = Pictures(points, tmp_path)
     assert pictures.picture("pets", "val", int(points.sample_id[0]), 96) == placeholder(96)
     assert pictures.missing() == list(points.sets)
+
+
+# Attributes and columns.
+
+
+@pytest.fixture
+def measured(tmp_path, rng):
+    """Points with an attribute, which some have not, and a column of the user's."""
+    luminance = rng.permutation(np.arange(400)).astype(np.float32)
+    luminance[:20] = np.nan
+    sites = np.array(["north", "south"])[np.arange(400) % 2]
+    return read_points(write_map(tmp_path / "measured", rng, luminance=luminance, site=sites))
+
+
+def test_points_are_coloured_and_legends_filter_by_attribute_and_column(measured):
+    light, site = measured.colourings["luminance"], measured.colourings["site"]
+    assert (light.title, len(light.names), light.names[-1]) == ("luminance", 11, "not known")
+    assert light.names[0].endswith("grey levels")
+    counts = light.counts()
+    assert counts[-1] == 20
+    assert counts[:-1].max() - counts[:-1].min() <= 2
+    assert light.colours[0] != light.colours[5]
+    assert site.names == ("north", "south")
+    first = np.flatnonzero(light.code == 0)
+    assert np.nanmax(light.values[first]) < np.nanmin(light.values[light.code == 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("luminance < 50", lambda light, site: light < 50),
+        ("Luminance>=300.5", lambda light, site: light >= 300.5),
+        ("site = North", lambda light, site: site == "north"),
+        ("site != north", lambda light, site: site != "north"),
+    ],
+)
+def test_a_search_compares_numbers_and_words(measured, text, wanted):
+    site = np.array(measured.colourings["site"].names)[measured.colourings["site"].code]
+    found = found_by(measured, text)
+    assert np.array_equal(found, wanted(measured.colourings["luminance"].values, site))
+    assert 0 < found.sum() < measured.n
+
+
+@pytest.mark.parametrize("text", ["luminance < dark", "age < 5", "a=b", "site < north", "= 3"])
+def test_a_search_that_compares_nothing_known_is_one_for_words(measured, text):
+    assert not found_by(measured, text).any()
+
+
+def test_selected_images_stand_in_the_order_of_an_attribute_and_a_link_keeps_it(measured):
+    state = State.of(parse_qs(replace(first_state(measured), sort="luminance").query(measured)[1:]), measured)
+    assert state.sort == "luminance"
+    assert State.of({"sort": ["label"]}, measured).sort == ""
+    session = Session(measured, None, state)
+    session.drawn = np.arange(measured.n)
+    light = measured.colourings["luminance"].values[session.selected()]
+    assert np.array_equal(light[:380], np.sort(light[:380]))
+    assert np.isnan(light[380:]).all()
+    frame = frame_of(measured, session.selected())
+    assert frame["luminance"].tolist()[:3] == light[:3].tolist()
+
+
+def test_a_kept_point_says_all_its_attributes_and_a_hovered_one_does_not(measured):
+    assert "grey levels" in words.kept_card(measured, 50, 100)
+    assert "grey levels" not in words.card(measured, 50, 100)
+    assert "grey levels" not in words.kept_card(measured, 3, 100)

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
@@ -21,6 +22,7 @@ from gapscope.jobs.fit_incremental import run as fit
 from gapscope.jobs.map import MapConfig, run
 from gapscope.schemas.coordinates import COORDINATES_SCHEMA, PREDICTED_SCHEMA
 from gapscope.store import open_store
+from gapscope.store.beside import write_columns
 
 
 @pytest.fixture
@@ -339,3 +341,20 @@ def test_the_command_prints_the_results_as_json(workspace, capsys):
                         "--json", "--no-report"]) == 0  # fmt: skip
     found = json.loads(capsys.readouterr().out)
     assert {row["metric"] for row in found["results"]} >= {"trustworthiness", "neighbour_recall", "rows"}
+
+
+def test_attributes_and_columns_stand_beside_the_places_and_a_map_without_is_made_again(workspace):
+    before = mapped(workspace)
+    place = workspace / "embeddings" / "toy" / "toy" / "val"
+    store = open_store(Location(str(place)))
+    ids = store.sample_ids()
+    write_columns(store, pa.table({"age": ids * 2.0, "x": [f"word {one % 3}" for one in ids]}))
+    again = mapped(workspace, "toy/val", "toy-shifted/test", name=Path(before.run).name)
+    assert "age" in points(again).column_names
+    after = mapped(workspace)
+    frame = points(after).to_pandas()
+    assert (frame["age"] == frame["sample_id"] * 2).all()
+    assert (frame["x (own)"] == [f"word {one % 3}" for one in frame["sample_id"]]).all()
+    assert any("was there already" in text for text in said(mapped(workspace)))
+    both = points(again).to_pandas()
+    assert both[both["dataset"] == "toy-shifted"]["age"].isna().all()

@@ -15,9 +15,8 @@ FLOORS = [
     {"gapscope.core"},
     {"gapscope.blocks", "gapscope.data", "gapscope.store", "gapscope.inference", "gapscope.predictions"},
     {"gapscope.formats", "gapscope.stream"},
-    {"gapscope.summaries", "gapscope.networks", "gapscope.runs"},
+    {"gapscope.attributes", "gapscope.summaries", "gapscope.networks", "gapscope.runs"},
     {
-        "gapscope.attributes",
         "gapscope.backbones",
         "gapscope.draw",
         "gapscope.generators",

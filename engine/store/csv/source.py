@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from gapscope.core.location import Location
 from gapscope.store.csv.blocks import BLOCK_BYTES, Position, TextBlock, read_blocks
 from gapscope.store.csv.header import Header, read_header
+from gapscope.store.csv.kept import read_columns
 from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
 from gapscope.store.csv.parse import Layout, parse_block
 from gapscope.store.imports.columns import Choice, Columns, find_columns, refuse_other_columns
@@ -76,6 +78,15 @@ class CsvSource:
     def origin(self) -> str:
         """The files."""
         return listed(self.places)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Columns that are not used."""
+        return tuple(name for name in self.headers[0].names if name and name not in self.columns.used)
+
+    def read_others(self, names: Sequence[str]) -> pa.Table:
+        """See `read_columns`."""
+        return read_columns(self.places, self.headers, names)
 
     def preprocessing(self) -> dict[str, Any]:
         """The files by size and sampled hash, and the columns."""

@@ -53,6 +53,11 @@ class Columns:
     path: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The names of all columns that are used."""
+        return (*self.features, *filter(None, (self.label, self.path)))
+
 
 def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "the file") -> Columns:
     """The features, the label and the path among the columns called `names`, compared without regard to case.

@@ -143,6 +143,13 @@ class Source(Protocol):
     def origin(self) -> str:
         """Where the rows come from, for people."""
 
+    @property
+    def others(self) -> Sequence[str]:
+        """Names of columns that are no feature, label or path, and may be kept beside the rows."""
+
+    def read_others(self, names: Sequence[str]) -> pa.Table:
+        """Such columns, a row for each record."""
+
     def preprocessing(self) -> dict[str, Any]:
         """What decides the rows: the files by size and samples, the columns."""
 

@@ -1,0 +1,119 @@
+"""Columns of a user's own table, joined to the rows of a store by the names of the images."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.blocks.formats import counted, listed
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.schemas.attributes import SAMPLE_ID
+from gapscope.store import EmbeddingStore, Piece
+from gapscope.store.beside import write_columns
+
+ID = SAMPLE_ID.name
+# What a column that names images may hold instead of the stored path: the path without its ending, the file's name, and
+# this without its ending.
+FORMS = (
+    lambda path: path,
+    lambda path: str(PurePosixPath(path).with_suffix("")) if path else path,
+    lambda path: PurePosixPath(path).name,
+    lambda path: PurePosixPath(path).stem,
+)
+
+
+def add_columns(
+    store: EmbeddingStore, table: pa.Table, where: str, keep: Sequence[str] = (), key: str = ""
+) -> tuple[int, str]:
+    """Write columns of `table` beside the rows of a store; how many rows have one of its rows, and a sentence about
+    those that have not, empty where there are none.
+
+    Parameters
+    ----------
+    where
+        What the table is called in messages.
+    keep
+        Columns to add; all but the one that names the images when not given.
+    key
+        The column that names the images; the one that names most when not given.
+
+    Raises
+    ------
+    InputError
+        No column names the images, one image has two different rows, or a column to keep is not there.
+    """
+    paths = store.paths(Piece(0, store.rows))
+    name, rows = _matched(store, paths, table, where, key)
+    wanted = _wanted(table, keep, name, where)
+    write_columns(store, table.select(wanted).take(pa.array(rows, pa.int64(), mask=rows < 0)))
+    missing = int((rows < 0).sum())
+    example = paths[int(np.flatnonzero(rows < 0)[0])] if missing else ""
+    note = f"{store.name}: {counted(missing, 'row')} of {store.rows:,} have none in {where}, such as {example}."
+    return store.rows - missing, note if missing else ""
+
+
+def _wanted(table: pa.Table, keep: Sequence[str], key: str, where: str) -> list[str]:
+    for one in keep:
+        if one not in table.column_names:
+            raise unknown_name(f"column in {where}", one, table.column_names)
+    wanted = [one for one in keep or table.column_names if one not in (key, ID)]
+    if not wanted:
+        raise InputError(f"{where} has no column beside {key}, which names the images; add one, such as the site")
+    return wanted
+
+
+def _matched(
+    store: EmbeddingStore, paths: Sequence[str], table: pa.Table, where: str, key: str
+) -> tuple[str, np.ndarray]:
+    """The column that names the images, and the row of the table for each row of the store, -1 for none; ``(n,)``."""
+    if key and key not in table.column_names:
+        raise unknown_name(f"column in {where}", key, table.column_names)
+    ids = np.asarray(store.sample_ids())
+    best: tuple[int, str, np.ndarray, list[str]] = (0, "", np.full(len(paths), -1), [])
+    for name in [key] if key else table.column_names:
+        for own, theirs in _namings(name, table[name], paths, ids):
+            rows = _rows(own, theirs)
+            if int((rows >= 0).sum()) > best[0]:
+                best = (int((rows >= 0).sum()), name, rows, theirs)
+    if not best[0]:
+        raise InputError(
+            f"no column of {where} names images of {store.name}, which are called as {listed(list(paths), 2)}; it has "
+            f"{listed(table.column_names, 8)}: name the images as they are stored, or give a column {ID}"
+        )
+    _refuse_contradictions(table, best[2], best[3], where)
+    return best[1], best[2]
+
+
+def _namings(
+    name: str, column: pa.ChunkedArray, paths: Sequence[str], ids: np.ndarray
+) -> Iterator[tuple[list[str], list[str]]]:
+    """How the rows of the store, and those of the table, are called: by number, or by a form of the path."""
+    if name == ID:
+        yield [str(one) for one in ids.tolist()], [str(one) for one in column.to_pylist()]
+    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type):
+        theirs = ["" if one is None else str(one).replace("\\", "/").removeprefix("./") for one in column.to_pylist()]
+        for form in FORMS:
+            own = [form(path) for path in paths]
+            # Names that several stored images share name none.
+            if len(set(own)) == len(own):
+                yield own, theirs
+                yield own, [form(one) for one in theirs]
+                # 0007.png is row 7 of a table whose reader took the name for a number.
+                yield [one.lstrip("0") or "0" for one in own], theirs
+
+
+def _rows(own: Sequence[str], theirs: Sequence[str]) -> np.ndarray:
+    place = {name: row for row, name in enumerate(theirs) if name}
+    return np.array([place.get(name, -1) for name in own], np.int64)
+
+
+def _refuse_contradictions(table: pa.Table, rows: np.ndarray, names: Sequence[str], where: str) -> None:
+    """Rows of the table that have one of the `names` of the images have to say the same."""
+    by_name: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        by_name.setdefault(name, []).append(row)
+    for name in {names[row] for row in rows[rows >= 0].tolist()}:
+        same = table.take(by_name[name]).to_pylist() if len(by_name[name]) > 1 else []
+        if any(row != same[0] for row in same):
+            raise InputError(f"{where} has {len(same)} rows for {name} that differ; keep one for each image")
