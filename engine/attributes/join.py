@@ -11,8 +11,11 @@ from gapscope.core.errors import InputError, unknown_name
 from gapscope.schemas.attributes import SAMPLE_ID
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.beside import write_columns
+from gapscope.store.imports.columns import PATH_NAMES
 
 ID = SAMPLE_ID.name
+# What a column of numbers that names images is called, unless it is given.
+NAMES = (*PATH_NAMES, "name", "id", "image_id")
 # What a column that names images may hold instead of the stored path: the path without its ending, the file's name, and
 # this without its ending.
 FORMS = (
@@ -72,6 +75,8 @@ def _matched(
     ids = np.asarray(store.sample_ids())
     best: tuple[int, str, np.ndarray, list[str]] = (0, "", np.full(len(paths), -1), [])
     for name in [key] if key else table.column_names:
+        if not key and name.casefold() not in (*NAMES, ID) and not _is_text(table[name]):
+            continue  # an age is no name of an image
         for own, theirs in _namings(name, table[name], paths, ids):
             rows = _rows(own, theirs)
             if int((rows >= 0).sum()) > best[0]:
@@ -91,7 +96,7 @@ def _namings(
     """How the rows of the store, and those of the table, are called: by number, or by a form of the path."""
     if name == ID:
         yield [str(one) for one in ids.tolist()], [str(one) for one in column.to_pylist()]
-    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type):
+    elif _is_text(column) or pa.types.is_integer(column.type):
         theirs = ["" if one is None else str(one).replace("\\", "/").removeprefix("./") for one in column.to_pylist()]
         for form in FORMS:
             own = [form(path) for path in paths]
@@ -101,6 +106,10 @@ def _namings(
                 yield own, [form(one) for one in theirs]
                 # 0007.png is row 7 of a table whose reader took the name for a number.
                 yield [one.lstrip("0") or "0" for one in own], theirs
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
 def _rows(own: Sequence[str], theirs: Sequence[str]) -> np.ndarray:

@@ -3,6 +3,8 @@
 import csv
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -178,3 +180,15 @@ def test_a_column_that_cannot_be_kept_is_refused_before_the_import(tmp_path, rng
     with pytest.raises(InputError, match=said):
         import_features(ImportFeaturesConfig(files=(file,), dataset="skin", keep=keep, workspace=str(tmp_path / "w")))
     assert not (tmp_path / "w").exists()
+
+
+def test_columns_of_a_parquet_file_are_kept_too(tmp_path, rng):
+    x = rng.normal(size=(30, 4)).astype(np.float32)
+    columns = {"embedding": list(x), "label": ["a", "b"] * 15, "site": [f"site {i % 3}" for i in range(30)]}
+    pq.write_table(pa.table(columns | {"age": np.arange(30)}), tmp_path / "rows.parquet")
+    files = (str(tmp_path / "rows.parquet"),)
+    import_features(ImportFeaturesConfig(files=files, dataset="skin", split="test", keep=("all",),
+                                         workspace=str(tmp_path / "w")))  # fmt: skip
+    known = beside(store_of(tmp_path / "w"))
+    assert known["age"].to_pylist() == [float(one) for one in known["sample_id"].to_pylist()]
+    assert known["site"].to_pylist() == [f"site {one % 3}" for one in known["sample_id"].to_pylist()]
