@@ -14,6 +14,7 @@ from gapscope.jobs.options import (
     DATA,
     Backbone,
     DataRoot,
+    DatasetNames,
     KeepColumns,
     PathColumn,
     Workspace,
@@ -25,6 +26,8 @@ from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import embeddings_folder, find_store, slug
 
 JOB = "measure"
+# How the decoder of stores of images is called.
+IMAGES = "pillow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +42,7 @@ class MeasureConfig:
         python cli.py measure skin/train skin/test --table patients.csv
     """
 
-    dataset: Annotated[
-        tuple[str, ...], option("Stored sets: dataset/split, or a dataset for all of its splits.", DATA)
-    ] = field(kw_only=False)
+    dataset: DatasetNames = field(kw_only=False)
     table: Annotated[
         str, option("Table of columns to add: CSV, TSV, Parquet or JSON, with a column that names the images.", DATA)
     ] = ""
@@ -89,10 +90,14 @@ def _stores(workspace: Location, name: str, backbone: str) -> Iterator[Embedding
 
 def _measured(config: MeasureConfig, store: EmbeddingStore, progress: Progress) -> tuple[int, str]:
     """How many rows have attributes now, and what has to be said of the others."""
-    from gapscope.causes.samples import source_of  # these load SciPy and numba, and `--help` has to be instant
+    from gapscope.causes.samples import opening_of  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.extraction.measuring import measure_store
 
-    return measure_store(store, source_of(store, config.data_root), progress)
+    if not store.provenance.decoder.startswith(IMAGES):
+        raise InputError(
+            f"{store.name} was imported as features and has no images to measure; --table FILE adds columns to it"
+        )
+    return measure_store(store, opening_of(store, config.data_root).source(), progress)
 
 
 def _joined(config: MeasureConfig, store: EmbeddingStore, progress: Progress) -> tuple[int, str]:

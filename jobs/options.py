@@ -31,7 +31,7 @@ _NOT_NEGATIVE = validators.Number(gte=0)
 _AT_LEAST_ONE = validators.Number(gte=1)
 
 # Data: what is read.
-_DATASET = option("Dataset: a name that `datasets` lists, or a path.", DATA)
+_DATASET = option("Dataset: a name that `datasets` lists, or a path; of stored ones also dataset/split.", DATA)
 DatasetName: TypeAlias = Annotated[str, _DATASET]
 OptionalDataset: TypeAlias = Annotated[str | None, _DATASET]
 DatasetNames: TypeAlias = Annotated[tuple[str, ...], _DATASET]

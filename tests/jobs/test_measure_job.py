@@ -174,6 +174,13 @@ def test_columns_of_a_csv_are_kept_row_for_row(tmp_path, rng, keep):
     assert beside(store_of(tmp_path / "w")).equals(known)
 
 
+def test_features_without_images_cannot_be_measured(tmp_path, rng):
+    file = write_csv(tmp_path / "train.csv", feature_rows(rng, 4))
+    import_features(ImportFeaturesConfig(files=(file,), dataset="skin", split="test", workspace=str(tmp_path / "w")))
+    with pytest.raises(InputError, match="has no images to measure; --table FILE adds columns"):
+        measure(MeasureConfig(dataset=("skin",), workspace=str(tmp_path / "w")))
+
+
 @pytest.mark.parametrize(("keep", "said"), [(("sit",), "did you mean 'site'"), (("f0",), "column to keep")])
 def test_a_column_that_cannot_be_kept_is_refused_before_the_import(tmp_path, rng, keep, said):
     file = write_csv(tmp_path / "train.csv", feature_rows(rng, 4))
