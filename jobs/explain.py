@@ -120,7 +120,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
             images, note = _target_images(sides, samples[1], features, progress)
         with made.timed("causes"):
             analysis = analyse(features, samples[1], images.seen if images else None, known, sides.model)
-        sides.notes += [note, *map(_alike, samples)]
+        sides.notes.extend([note, *map(_alike, samples)])
         if sides.model and images:
             with made.timed("remedies"):
                 progress.say("remedies on the sample")

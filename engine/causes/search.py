@@ -21,6 +21,8 @@ from gapscope.core.random import stream
 Array = np.ndarray
 # The severities of the first round, and those of the second.
 COARSE, FINE = (2, 4), (1, 3, 5)
+# The severity at which further causes are tried first; a part of the images stands for a lower one.
+FURTHER = (3,)
 # How many causes the second round sees, how many the last one does, at how many severities there; and how many pairs.
 SECOND, LAST, SEVERITIES, PAIRS = 12, 6, 3, 3
 # Beside how many first causes, of a family each, a second one is looked for.
@@ -205,7 +207,7 @@ def next_cause(search: Search, first: Explanation, known: Mapping[str, Cause]) -
     main = first.main
     families = {step.cause.kind.family for step in main.steps}
     others = {name: cause for name, cause in known.items() if cause.kind.family not in families}
-    coarse = {f"{first.name}+{name}": _with(main.steps, cause, COARSE) for name, cause in others.items()}
+    coarse = {f"{first.name}+{name}": _with(main.steps, cause, FURTHER) for name, cause in others.items()}
     order = search.rounds(coarse, search.few, f"a further cause beside {main}")
     fine = {name: _around(first, others[_last(name)]) for name in order[:PAIRS]}
     order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main}")
