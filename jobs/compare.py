@@ -13,6 +13,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     METHOD,
     DatasetName,
+    Memory,
     ModelNames,
     Name,
     PredictionFiles,
@@ -27,6 +28,8 @@ from gapscope.jobs.options import (
 )
 from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
 from gapscope.predictions.matched import check_same_task
+from gapscope.predictions.memory import check_predictions, predictions_bytes
+from gapscope.predictions.run import is_run, models_in_run, predictions_of_run
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -71,6 +74,7 @@ class CompareConfig:
         ),
     ] = ""
     replicates: Replicates = 200
+    memory: Memory = "2GB"
     seed: Seed = 0
     workspace: Workspace = "workspace"
     name: Name = ""
@@ -87,7 +91,9 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
         return _accuracies_compared(config)
     workspace = Location.of(config.workspace).absolute()
     runs = tuple(str(find_run(workspace, one)) for one in config.runs)
-    sides = _sides(replace(config, runs=runs))
+    config = replace(config, runs=runs)
+    _check_memory(config)
+    sides = _sides(config)
     places = [Location.of(place) for place in runs or config.predictions or (*config.reference, *config.target)]
     places = list(dict.fromkeys(places))
     name = slug(config.name or "-".join(dict.fromkeys(stem(place) for place in places)))
@@ -181,6 +187,21 @@ def _sides(config: CompareConfig) -> list[list[Predictions]]:
             f"{', '.join(sorted(other))}; use the same names"
         )
     return [_enough(common, config), [other[one.model] for one in common]]
+
+
+def _check_memory(config: CompareConfig) -> None:
+    """Refuse predictions that would not fit together, before any of them is read."""
+    needed = []
+    sets = [named[0].rpartition("/")[::2] for named in (config.reference, config.target) if named and config.runs]
+    for place in map(Location.of, config.runs or config.predictions or (*config.reference, *config.target)):
+        if not is_run(place):
+            needed.append(predictions_bytes(place))
+            continue
+        chosen = [name for name in models_in_run(place) or [""] if not config.model or name in config.model]
+        for dataset, split in sets or [(config.dataset, config.split)]:
+            stored = [predictions_of_run(place, name, dataset or split, split if dataset else "") for name in chosen]
+            needed += [predictions_bytes(one.place) for one in stored]
+    check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 
 
 def _enough(models: list[Predictions], config: CompareConfig) -> list[Predictions]:

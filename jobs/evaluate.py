@@ -12,6 +12,7 @@ from gapscope.jobs.options import (
     DatasetName,
     Exclude,
     Labels,
+    Memory,
     ModelName,
     Name,
     Only,
@@ -23,6 +24,7 @@ from gapscope.jobs.options import (
     Workspace,
 )
 from gapscope.predictions import is_array, read_predictions
+from gapscope.predictions.memory import check_predictions, predictions_bytes
 from gapscope.predictions.run import PREDICTIONS, is_run, models_in_run, predictions_of_run, sets_in_run
 from gapscope.predictions.valid_labels import read_valid_labels
 from gapscope.runs.folder import opened
@@ -42,7 +44,7 @@ class EvaluateConfig:
     All models and sets of a run are measured, or one file. Everything that the predictions allow is measured:
     calibration needs probabilities of the best class, log loss that of the label, Brier score, AUROC and average
     precision those of all classes. About 4 s for 10,000 rows of 10 classes, 9 s for 50,000 of 1,000 without
-    probabilities. All rows are held in memory, with a byte for each replicate.
+    probabilities. The predictions of one set are held in memory at a time, about 100 bytes a row.
 
     python cli.py evaluate tune-cifar10-softmax
     python cli.py evaluate tune-cifar10-softmax --only ids.parquet
@@ -60,6 +62,7 @@ class EvaluateConfig:
     only: Only = ""
     exclude: Exclude = ""
     replicates: Replicates = 200
+    memory: Memory = "2GB"
     seed: Seed = 0
     workspace: Workspace = "workspace"
     name: Name = ""
@@ -96,12 +99,14 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         for one in parts:
             place = {"model": one.model, "dataset": one.dataset, "split": one.split}
             progress.say(f"reading {source}")
+            stored = predictions_of_run(source, **place).place if config.run else source
+            check_predictions(f"the predictions at {stored}", [predictions_bytes(stored)], config.memory)
             result, said = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
             progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")
             with made.timed(f"evaluate {result.model} on {result.name}"):
-                saved = predictions_of_run(source, **place).place if config.run and not said else None
+                saved = stored if config.run and not said else None
                 counts = counts_of(result, scores_left(saved) if saved else None)
                 rows = measure_predictions(result, counts, replicates=config.replicates, seed=config.seed)
                 if config.labels and not array:

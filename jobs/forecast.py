@@ -9,12 +9,14 @@ from gapscope.core.files import write_json
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
 from gapscope.forecasts import FORECASTS
 from gapscope.jobs.options import (
     DATA,
     METHOD,
     Backbone,
     Cluster,
+    Memory,
     ModelNames,
     Name,
     PredictionsReferences,
@@ -31,6 +33,7 @@ from gapscope.jobs.options import (
 )
 from gapscope.predictions import Predictions
 from gapscope.predictions.matched import matched, with_classes_of_both
+from gapscope.predictions.memory import check_predictions, predictions_bytes
 from gapscope.predictions.read import read_all_models, read_predictions
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import RunFolder, input_of, opened
@@ -93,6 +96,7 @@ class ForecastConfig:
     ] = ""
     replicates: Replicates = 200
     backbone: Backbone = ""
+    memory: Memory = "2GB"
     seed: Seed = 0
     scheduler: Scheduler = None
     cluster: Cluster = ""
@@ -129,6 +133,7 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
     from gapscope.evaluation.stored import check_features, classes_of, known_classes_of
     from gapscope.forecasts.candidates import candidates_in, check_independence
     from gapscope.forecasts.learning import learnt_from_features
+    from gapscope.forecasts.memory import check_memory
     from gapscope.forecasts.panel import heads_for, panel_of
     from gapscope.forecasts.scored import score
     from gapscope.forecasts.strangeness import strangeness_of
@@ -141,6 +146,10 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
         for one in candidates:
             check_features(one.model, store)
     notes = check_independence(candidates, reference)
+    views = [store.view() for store in (reference, *targets)]
+    threads = 1 if config.scheduler or config.cluster else processors()
+    models, classes = len(candidates) + config.heads * (len(candidates) == 1), len(reference.class_names)
+    check_memory(views, models, classes, allowed=config.memory, threads=threads)
     name = slug(config.name or f"{run_of(candidates[0].place).name}-{'+'.join(slug(one) for one in config.target)}")
     inputs = [*(one.record for one in candidates), *map(input_of, (reference, *targets))]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
@@ -174,6 +183,9 @@ def _from_files(config: ForecastConfig, workspace: Location, progress: Progress)
     from gapscope.forecasts.learning import learnt_from_rows
     from gapscope.forecasts.scored import scored_predictions, temperature_of
 
+    places = [*config.predictions_reference, *config.predictions_target]
+    needed = [predictions_bytes(Location.of(place)) for place in places]
+    check_predictions(f"a forecast from {places[0]} for {places[-1]}", needed, config.memory)
     pairs = _paired(
         _read(config.predictions_reference, config.labels_reference),
         _read(config.predictions_target, config.labels_target, bare=True),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.threads import processors
 from gapscope.jobs.options import (
     DATA,
     METHOD,
@@ -14,6 +15,7 @@ from gapscope.jobs.options import (
     Cluster,
     Exclude,
     LabelFiles,
+    Memory,
     ModelName,
     Name,
     Only,
@@ -33,6 +35,7 @@ from gapscope.jobs.options import (
 )
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
+from gapscope.predictions.memory import check_predictions, predictions_bytes
 from gapscope.predictions.run import models_in_run, sets_in_run
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
@@ -85,6 +88,7 @@ class GapConfig:
     ] = False
     replicates: Replicates = 200
     backbone: Backbone = ""
+    memory: Memory = "2GB"
     seed: Seed = 0
     scheduler: Scheduler = None
     cluster: Cluster = ""
@@ -145,6 +149,8 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
     places = (config.predictions_reference, config.predictions_target)
     extra = config.predictions_labels or ("", "")
     model = config.model or _only_model(places[0])
+    needed = [predictions_bytes(Location.of(place)) for place in places]
+    check_predictions(f"a gap between {places[0]} and {places[1]}", needed, config.memory)
     sides = with_classes_of_both(
         *(read_predictions(place, model=model, labels=labels) for place, labels in zip(places, extra, strict=True))
     )
@@ -178,6 +184,7 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.evidence import evidence_of
     from gapscope.gaps.keys import keys_of_stores
+    from gapscope.gaps.memory import check_memory
     from gapscope.gaps.sides import predicted_side
     from gapscope.reports.cause import page_of_gap
 
@@ -188,6 +195,9 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     stores = chosen.of_stores(whole)
     check_comparable(*stores)
     notes = check_reference(folder, model.name, stores[0], force=config.force)
+    threads = 1 if config.scheduler or config.cluster else processors()
+    views = [store.view() for store in stores]
+    check_memory(views, len(model.class_names), allowed=config.memory, threads=threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
     inputs = [*both._replace(stores=stores).inputs(), *chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

@@ -83,6 +83,13 @@ class ShiftConfig:
         option("For many tests at once: Benjamini-Hochberg, Benjamini-Yekutieli, Holm or Bonferroni.", METHOD),
     ] = "bh"
     neighbours: Neighbours = 5
+    neighbour_rows: Annotated[
+        int,
+        option(
+            "Of each set, at most, in precision, recall, density and coverage; twice as many take four times as long.",
+            METHOD,
+        ),
+    ] = 10_000
     replicates: Replicates = 200
     backbone: Backbone = ""
     memory: Memory = "2GB"
@@ -133,9 +140,10 @@ def _statistics(config: ShiftConfig) -> list[str]:
         raise unknown_name("correction", config.correction, CORRECTIONS)
     if not config.target:
         raise InputError("no target to compare; name at least one set with --target dataset/split")
-    for number in ("neighbours", "replicates"):
+    for number in ("neighbours", "neighbour_rows", "replicates"):
         if getattr(config, number) < 1:
-            raise InputError(f"--{number} is {getattr(config, number)}; give 1 or more")
+            named = number.replace("_", "-")
+            raise InputError(f"--{named} is {getattr(config, number)}; give 1 or more")
     names = list(dict.fromkeys(config.statistics or SHIFTS))
     slow = {name: SHIFTS[name].needs_rows for name in names}
     chosen = [name for name in sorted(names, key=slow.get) if not (config.exclude_slow and slow[name])]
@@ -173,7 +181,9 @@ def _measured(
     from gapscope.shifts.record import compare_target, results_of, write, write_matrix
 
     exact = parse_bytes(config.memory) // EXACT_SHARE
-    options = ShiftOptions(config.seed, config.replicates, config.neighbours, config.correction, exact)
+    options = ShiftOptions(
+        config.seed, config.replicates, config.neighbours, config.neighbour_rows, config.correction, exact
+    )
     with made.timed("read"):
         battery = Battery.read(sets.views, names, options, workers, progress)
     reference, *targets = sets.stores

@@ -58,7 +58,7 @@ class Accuracies:
 def accuracies(models: Sequence[Predictions], *, replicates: int = REPLICATES, seed: int = 0) -> Accuracies:
     """Of all models at once: every replicate resamples the images, so that differences are those of pairs."""
     first, right = _right(models)
-    sums = resampled_sums(first.sample_id, np.column_stack([*right, np.ones(first.n)]), seed, replicates)
+    sums = resampled_sums(first.sample_id, np.column_stack([*right, np.ones(first.n, bool)]), seed, replicates)
     with np.errstate(invalid="ignore"):
         return Accuracies(right.mean(axis=1), sums[:, :-1] / sums[:, -1:], first.n)
 

@@ -21,12 +21,10 @@ from gapscope.schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, fold
 from gapscope.summaries.outcomes import Outcomes
-from gapscope.summaries.scores import ClassScores
+from gapscope.summaries.scores import ClassScores, rank_bins
 
 # What was counted from the scores of a part, which the part does not hold; Arrow passes over names that begin so.
 SCORES_NAME = "_scores-{:05d}.npz"
-# Ranking takes 10 KB a class for each chunk of 4,096 rows on its way to be merged: 0.6 MB here, 10 MB at 1,000 classes.
-RANKED_CLASSES = 64
 # Log-likelihoods below belong to classes without training rows, whose probability is 0. They count as that of the
 # smallest probability that scikit-learn's `log_loss` takes, the spacing of float64 numbers at 1: 36 nats a row.
 UNTRAINED, LEAST_LOG_LIKELIHOOD = -1e20, float(np.log(np.finfo(np.float64).eps))
@@ -66,7 +64,7 @@ def predictions(model: Model, chunk: Chunk) -> Said:
         of_label = log_likelihood[rows, np.maximum(chunk.y, 0)]
         of_label = np.where(of_label < UNTRAINED, LEAST_LOG_LIKELIHOOD, of_label)
         columns["log_likelihood"] = pa.array(of_label, pa.float32(), mask=chunk.y < 0)
-        counted = ClassScores.of(log_likelihood, chunk.y, ranked=scores.shape[1] <= RANKED_CLASSES)
+        counted = ClassScores.of(log_likelihood, chunk.y)
     else:
         columns["confidence"] = scores[rows, top[:, 0]]
         columns["log_likelihood"] = pa.nulls(len(top), pa.float32())
@@ -105,7 +103,9 @@ class _Predict:
         table = _kept(place, chunk, self.origin)
         if table is None or not self.model.probabilistic:
             return table and Said(table, None)
-        return Said(table, _read_scores(counts)) if counts.exists() else None
+        scores = _read_scores(counts) if counts.exists() else None
+        ranked = scores is not None and scores.positive.shape == (self.width, rank_bins(self.width))
+        return Said(table, scores) if ranked else None
 
     def _made(self, index: int, place: Location, counts: Location, chunk: Chunk) -> Said:
         check_finite(chunk, self.name)

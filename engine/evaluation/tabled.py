@@ -1,6 +1,6 @@
 """Counts and intervals of predictions that lie in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from gapscope.evaluation import ranking, selective
 from gapscope.evaluation.metrics import METRICS
-from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES, interval_of, poisson_weights
+from gapscope.inference.bootstrap import GRAIN, REPLICATES, interval_of, replicate_weights
 from gapscope.predictions import Predictions
 from gapscope.summaries.outcomes import Outcomes
 from gapscope.summaries.scores import ClassScores
@@ -70,31 +70,32 @@ def intervals(
     Percentiles of the replicates; those of calibration errors are moved by the distance of their median from the
     metric, as a resampled one is larger than the one it estimates: noise adds to an absolute value.
 
-    The same for any order of rows, to the last bit. Takes ``replicates`` bytes a row.
+    The same for any order of rows, to the last bit. Replicates are counted one after another, and only their metrics
+    are kept.
     """
     known = predictions.labelled()
     known = replace(known, confidence=_grained(known.confidence), log_likelihood=_grained(known.log_likelihood))
-    weights = _weights(seed, replicates, known.sample_id)
-    whole = counted(replace(known, scores=None))
-    names = [name for name in RESAMPLED if not np.isnan(METRICS[name](whole))]
-    drawn = [counted(replace(known, scores=None), weight.astype(np.float64)) for weight in weights if weight.any()]
-    return {
-        name: _interval(name, np.array([METRICS[name](one) for one in drawn]), METRICS[name](whole)) for name in names
-    }
+    known = replace(known, scores=None)
+    whole = counted(known)
+    values = {name: METRICS[name](whole) for name in RESAMPLED}
+    names = [name for name, value in values.items() if not np.isnan(value)]
+    drawn = np.array(list(_resampled(known, names, seed, replicates))).reshape(-1, len(names))
+    return {name: _interval(name, drawn[:, column], values[name]) for column, name in enumerate(names)}
+
+
+def _resampled(known: Predictions, names: Sequence[str], seed: int, replicates: int) -> Iterator[list[float]]:
+    """The metrics of each replicate that has rows."""
+    for replicate in range(replicates):
+        weight = replicate_weights(seed, replicate, known.sample_id)
+        if weight.any():
+            one = counted(known, weight.astype(np.float64))
+            yield [METRICS[name](one) for name in names]
 
 
 def _interval(name: str, replicates: np.ndarray, value: float) -> tuple[float, float]:
     low, high = interval_of(replicates)
     shift = value - float(np.nanmedian(replicates)) if name in BIASED else 0.0
     return max(low + shift, 0.0) if name in BIASED else low, high + shift
-
-
-def _weights(seed: int, replicates: int, sample_id: np.ndarray) -> np.ndarray:
-    """Multiplicities ``(replicates, n) uint8``, made in blocks of rows: on the way they take eight times as much."""
-    blocks = range(0, max(len(sample_id), 1), BLOCK)
-    return np.concatenate(
-        [poisson_weights(seed, replicates, sample_id[start : start + BLOCK]) for start in blocks], axis=1
-    )
 
 
 def _grained(column: np.ndarray | None) -> np.ndarray | None:

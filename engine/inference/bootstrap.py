@@ -35,12 +35,29 @@ def mixed(number: np.ndarray) -> np.ndarray:
 
 def poisson_weights(seed: int, replicates: int, sample_id: np.ndarray) -> np.ndarray:
     """Multiplicities ``(replicates, n) uint8`` of the rows with ``sample_id : (n,) int64``."""
+    return _multiplicities(_keys(seed, 0, replicates), sample_id)
+
+
+def _keys(seed: int, start: int, stop: int) -> np.ndarray:
     with np.errstate(over="ignore"):
-        keys = mixed(mixed(np.array([seed], np.uint64)) + np.arange(1, replicates + 1, dtype=np.uint64) * GOLDEN)
+        return mixed(mixed(np.array([seed], np.uint64)) + np.arange(start + 1, stop + 1, dtype=np.uint64) * GOLDEN)
+
+
+def _multiplicities(keys: np.ndarray, sample_id: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
         ids = mixed(np.asarray(sample_id).astype(np.uint64) * GOLDEN)
         words = mixed(ids[None, :] + keys[:, None])
     uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.searchsorted(TABLE, uniform, side="right").astype(np.uint8)
+
+
+def replicate_weights(seed: int, replicate: int, sample_id: np.ndarray) -> np.ndarray:
+    """The multiplicities ``(n,) uint8`` of one replicate, ``0 … replicates - 1`` of `poisson_weights`, in blocks."""
+    result = np.empty(len(sample_id), np.uint8)
+    for start in range(0, len(result), BLOCK):
+        block = slice(start, start + BLOCK)
+        result[block] = _multiplicities(_keys(seed, replicate, replicate + 1), sample_id[block])[0]
+    return result
 
 
 def resampled_sums(sample_id: np.ndarray, values: np.ndarray, seed: int, replicates: int = REPLICATES) -> np.ndarray:
@@ -48,12 +65,11 @@ def resampled_sums(sample_id: np.ndarray, values: np.ndarray, seed: int, replica
 
     Values are rounded to multiples of 2^-24; ``n * max |values|`` must stay below 2^28.
     """
-    whole = np.rint(np.asarray(values, np.float64) / GRAIN)
-    total = np.zeros((replicates, whole.shape[1]))
-    bounds = [*range(0, len(whole), BLOCK), len(whole)]
-    for start, stop in pairwise(bounds):
+    total = np.zeros((replicates, values.shape[1]))
+    for start, stop in pairwise([*range(0, len(values), BLOCK), len(values)]):
         weights = poisson_weights(seed, replicates, sample_id[start:stop])
-        total += weights.astype(np.float64) @ whole[start:stop]
+        whole = np.rint(np.asarray(values[start:stop], np.float64) / GRAIN)
+        total += weights.astype(np.float64) @ whole
     return total * GRAIN
 
 

@@ -79,15 +79,18 @@ def minimise(
             f"{stage}, evaluation {passes + 1}",
         )
         for one, (value, gradient) in zip(asked, result, strict=True):
-            _tell(one, value, gradient, objective, aim, stage)
+            _tell(one, value, gradient, objective, metric, aim, stage)
         if checkpoint.due():
             _keep(descents, checkpoint, stage)
     _keep(descents, checkpoint, stage)
     return descents
 
 
-def _tell(one: Descent, value: float, gradient: Array, objective: Objective, aim: Aim, stage: str) -> None:
+def _tell(
+    one: Descent, value: float, gradient: Array, objective: Objective, metric: Metric, aim: Aim, stage: str
+) -> None:
     minimiser = one.minimiser
+    minimiser.metric = partial(inverse_hessian, metric, one.l2, doubt_at(value, metric.classes))
     minimiser.tell(value, gradient)
     if minimiser.gradient is None or not np.isfinite(minimiser.value):
         raise DivergedError(f"the loss is {value} at the start of {stage} (l2 {one.l2:.3g}); are there huge features?")
@@ -104,16 +107,27 @@ def _is_lost_in_rounding(minimiser: Lbfgs) -> bool:
 
 
 def _begun(metric: Metric, starts: Sequence[Array], l2s: Sequence[float], saved: Any) -> list[Descent]:
-    maps = [partial(inverse_hessian, metric, l2) for l2 in l2s]
+    maps = [partial(inverse_hessian, metric, l2, 1.0) for l2 in l2s]
     if saved is None:
         starts = [np.asarray(start, np.float64) for start in starts]
         return [Descent(l2, Lbfgs(one, start)) for l2, one, start in zip(l2s, maps, starts, strict=True)]
     return [_restored(index, one, saved) for index, one in enumerate(maps)]
 
 
-def inverse_hessian(metric: Metric, l2: float, gradient: Array) -> Array:
+def doubt_at(value: float, classes: int) -> float:
+    """About which part of ``S/k`` the loss curves by where it has this `value`.
+
+    It is the mean over rows of ``1 - sum p²``, one for equal probabilities; the loss, by that of equal probabilities,
+    goes down with it and is known without a pass. Beside it the penalty weighs as it should where classes are far
+    apart, which saves nine passes of ten there.
+    """
+    return float(np.clip(value / np.log(classes), np.finfo(np.float32).eps, 1)) if np.isfinite(value) else 1.0
+
+
+def inverse_hessian(metric: Metric, l2: float, doubt: float, gradient: Array) -> Array:
     """The metric of the features times the weights' part of a gradient ``(d + 1, p)``; k times the intercepts'."""
-    return np.concatenate([metric.precondition(l2, gradient[:-1]), metric.classes * gradient[-1:]])
+    weights = metric.precondition(l2, gradient[:-1], doubt)
+    return np.concatenate([weights, metric.classes / doubt * gradient[-1:]])
 
 
 def _keep(descents: Sequence[Descent], checkpoint: Checkpoint, stage: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapscope.probes.spectrum import spectrum_within
 from gapscope.probes.training import Holdout, best_temperature
 from gapscope.summaries import LabelledMoments
 
@@ -17,11 +18,12 @@ class Discriminant:
 
     Attributes
     ----------
-    basis : (d, d)
-        ``scale * eigenvectors``: raw weights are ``basis @ w`` for weights ``w`` in the eigenbasis.
+    basis : (d, r)
+        ``scale * eigenvectors``: raw weights are ``basis @ w`` for weights ``w`` in the eigenbasis; r is d, or fewer
+        where the rows span no more.
     eigenvalues : (d,)
-        Of the pooled within-class covariance, measured in units of `scale`.
-    means : (p, d)
+        Of the pooled within-class covariance, measured in units of `scale`; nought beyond r.
+    means : (p, r)
         Class means in the eigenbasis, the mean of all rows being the origin.
     log_priors : (p,)
     origin : (d,)
@@ -37,16 +39,17 @@ class Discriminant:
     @classmethod
     def of(cls, moments: LabelledMoments, scale: Array | None = None) -> "Discriminant":
         """From the moments of the rows; features are divided by ``scale : (d,)`` first. One eigendecomposition,
-        O(d³).
+        O(d³), or O(d n²) of fewer rows than features.
         """
         inverse = np.ones(len(moments.total.mean)) if scale is None else 1 / scale
-        covariance = moments.within_covariance() * np.outer(inverse, inverse)
-        eigenvalues, vectors = np.linalg.eigh(covariance)
-        basis = inverse[:, None] * vectors
+        units = np.outer(inverse, inverse)
+        within, total = moments.within_covariance() * units, moments.covariance(ddof=0) * units
+        eigenvalues, axes = spectrum_within(within, total, moments.total.n)
+        basis = inverse[:, None] * axes
         counts, means = moments.classes.count[moments.present], moments.classes.mean[moments.present]
         return cls(
             basis,
-            np.maximum(eigenvalues, 0),
+            eigenvalues,
             (means - moments.total.mean) @ basis,
             np.log(counts / counts.sum()),
             moments.total.mean,
@@ -59,7 +62,7 @@ class Discriminant:
         """
         floor = spectrum.max(initial=0) * len(spectrum) * np.finfo(float).eps
         inverse = np.divide(1, spectrum, out=np.zeros_like(spectrum), where=spectrum > floor)
-        coefficients = self.means * inverse
+        coefficients = self.means * inverse[: self.basis.shape[1]]
         weight = self.basis @ coefficients.T
         bias = self.log_priors - 0.5 * np.einsum("pd,pd->p", self.means, coefficients)
         return weight, bias - self.origin @ weight

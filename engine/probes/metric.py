@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gapscope.probes.spectrum import spectrum_of
 from gapscope.summaries import Moments
 
 Array = np.ndarray
@@ -28,8 +29,9 @@ class Metric:
     ----------
     scale : (d,)
         What the penalty measures each feature by; infinite for a constant feature, whose weights therefore stay zero.
-    eigenvalues, vectors : (d,), (d, d)
-        Of the covariance of the scaled features; the correlation matrix for standard deviations.
+    eigenvalues, vectors : (d,), (d, r)
+        Of the covariance of the scaled features; the correlation matrix for standard deviations. Where the rows span
+        fewer dimensions than there are features, r is their number, and eigenvalues beyond it are nought.
     classes
         The number k.
     """
@@ -42,11 +44,11 @@ class Metric:
     @classmethod
     def of(cls, moments: Moments, classes: int, scale: Array | None = None) -> "Metric":
         """The metric that the `moments` of the training rows define, the penalty acting on features divided by
-        ``scale : (d,)``, their standard deviations if not given; O(d³).
+        ``scale : (d,)``, their standard deviations if not given; O(d³), or O(d n²) of fewer rows than features.
         """
         scale = scales(moments) if scale is None else scale
-        eigenvalues, vectors = np.linalg.eigh(moments.covariance(ddof=0) / np.outer(scale, scale))
-        return cls(scale, np.maximum(eigenvalues, 0), vectors, classes)
+        found = spectrum_of(moments.covariance(ddof=0) / np.outer(scale, scale), moments.n)
+        return cls(scale, found.values, found.axes, classes)
 
     @cached_property
     def penalty(self) -> Array:
@@ -57,17 +59,29 @@ class Metric:
     def _basis(self) -> Array:
         return self.vectors / self.scale[:, None]
 
-    def _inverse(self, l2: float) -> Array:
-        curvature = self.eigenvalues / self.classes + l2
-        return np.divide(1, curvature, out=np.zeros_like(curvature), where=curvature > 0)
+    def _inverse(self, l2: float, doubt: float = 1.0) -> tuple[Array, Array]:
+        """What the metric is along each axis more than across all of them, ``(r,)``, and what each feature has of the
+        latter, ``(d,)``.
+        """
+        curvature, axes = doubt * self.eigenvalues / self.classes + l2, self.vectors.shape[1]
+        inverse = np.divide(1, curvature, out=np.zeros_like(curvature), where=curvature > 0)
+        across = 0.0 if axes == len(curvature) else float(inverse[-1])
+        return inverse[:axes] - across, across / np.square(self.scale)
 
     def preconditioner(self, l2: float) -> Array:
         """``M(l2) : (d, d)``, symmetric."""
-        return (self._basis * self._inverse(l2)) @ self._basis.T
+        along, across = self._inverse(l2)
+        result = (self._basis * along) @ self._basis.T
+        result[np.diag_indices_from(result)] += across
+        return result
 
-    def precondition(self, l2: float, gradient: Array) -> Array:
-        """``M(l2) @ gradient`` for ``gradient : (d, p)``, without a matrix for each penalty: ``4 d² p`` flops."""
-        return self._basis @ (self._inverse(l2)[:, None] * (self._basis.T @ gradient))
+    def precondition(self, l2: float, gradient: Array, doubt: float = 1.0) -> Array:
+        """``M(l2) @ gradient`` for ``gradient : (d, p)``, without a matrix for each penalty: ``4 d² p`` flops.
+
+        Where heads are sure of most rows, the loss curves by a part of ``S/k`` only: `doubt`.
+        """
+        along, across = self._inverse(l2, doubt)
+        return self._basis @ (along[:, None] * (self._basis.T @ gradient)) + across[:, None] * gradient
 
     def dimension(self, l2: float) -> float:
         """Effective number of features, ``tr(S M(l2)) / k``: d without a penalty, fewer with one."""

@@ -73,7 +73,7 @@ def walk(problem: Problem, held: Holdout, options: ProbeOptions, checkpoint: Che
         result += minimise(
             problem.objective,
             problem.metric,
-            [start] * len(group),
+            [problem.affordable(start, l2) for l2 in l2s],
             l2s,
             TO_CHOOSE,
             checkpoint,

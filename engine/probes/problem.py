@@ -116,6 +116,14 @@ class Problem:
         weight, bias, _ = closed_form(self.moments, held)
         return self.point(weight, bias)
 
+    def affordable(self, point: Array, l2: float) -> Array:
+        """The point, or nought where its penalty alone is more than the loss at nought.
+
+        Discriminants weigh features of tiny variance by as much as these need, whatever the penalty makes of it.
+        """
+        penalty = 0.5 * l2 * float((self.metric.penalty[:, None] * np.square(point[:-1])).sum())
+        return point if penalty <= np.log(self.metric.classes) else np.zeros_like(point)
+
     def point(self, weight: Array, bias: Array) -> Array:
         """``weight (d, p)`` and ``bias (p,)`` for features as they are stored, as a point.
 

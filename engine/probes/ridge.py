@@ -28,6 +28,7 @@ from gapscope.probes.imbalance import class_weights
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import Linear
+from gapscope.probes.spectrum import spectrum_of
 from gapscope.probes.training import Holdout, Labels, labels_of, moments_of, with_holdout
 from gapscope.probes.units import RAW, STANDARDISED, scale_of, seen_as
 from gapscope.store import View
@@ -65,11 +66,12 @@ class Regression:
 
     Attributes
     ----------
-    basis : (d, d)
-        ``eigenvectors / scale``: raw weights are ``basis @ w`` for weights ``w`` in the eigenbasis.
+    basis : (d, r)
+        ``eigenvectors / scale``: raw weights are ``basis @ w`` for weights ``w`` in the eigenbasis; r is d, or fewer
+        where the rows span no more.
     eigenvalues : (d,)
-        Of the weighted scatter, features being measured in units of the scale.
-    products : (d, p)
+        Of the weighted scatter, features being measured in units of the scale; nought beyond r.
+    products : (r, p)
         Of the centred rows, in the eigenbasis, with the targets.
     origin : (d,)
         Weighted mean of all rows.
@@ -86,17 +88,17 @@ class Regression:
     @classmethod
     def of(cls, weighed: Weighed, scale: Array | None = None) -> "Regression":
         """From the moments of the rows; features are divided by ``scale : (d,)`` first. One eigendecomposition,
-        O(d³).
+        O(d³), or O(d n²) of fewer rows than features.
         """
         moments, present = weighed.moments, weighed.moments.present
         inverse = np.ones(len(moments.total.mean)) if scale is None else 1 / scale
-        eigenvalues, vectors = np.linalg.eigh(weighed.scatter * np.outer(inverse, inverse))
-        basis = inverse[:, None] * vectors
+        eigenvalues, axes = spectrum_of(weighed.scatter * np.outer(inverse, inverse), moments.total.n)
+        basis = inverse[:, None] * axes
         mass = weighed.weights[present] * moments.classes.count[present]
         means = moments.classes.mean[present]
         origin = mass @ means / mass.sum()
         products = basis.T @ (2 * mass[:, None] * (means - origin)).T
-        return cls(basis, np.maximum(eigenvalues, 0), products, origin, 2 * mass / mass.sum() - 1)
+        return cls(basis, eigenvalues, products, origin, 2 * mass / mass.sum() - 1)
 
     def left_out(self, rows: Holdout, alpha: float, mass: float) -> Array:
         """Scores ``(n, p)`` of training rows by the regression without each of them, where all weigh one.
@@ -106,7 +108,7 @@ class Regression:
         """
         weight, bias = self.solve(alpha)
         inside = (rows.x - self.origin) @ self.basis
-        spectrum = np.maximum(self.eigenvalues + alpha, np.finfo(float).tiny)
+        spectrum = np.maximum(self.eigenvalues[: self.basis.shape[1]] + alpha, np.finfo(float).tiny)
         leverage = np.minimum(1 / mass + np.square(inside) @ (1 / spectrum), 1 - 1e-6)[:, None]
         scores = rows.x @ weight + bias
         targets = np.where(np.arange(len(bias)) == rows.y[:, None], 1.0, -1.0)
@@ -120,7 +122,7 @@ class Regression:
         spectrum = self.eigenvalues + alpha
         floor = spectrum.max(initial=0) * len(spectrum) * np.finfo(float).eps if alpha == 0 else 0
         inverse = np.divide(1, spectrum, out=np.zeros_like(spectrum), where=spectrum > floor)
-        weight = self.basis @ (inverse[:, None] * self.products)
+        weight = self.basis @ (inverse[: len(self.products), None] * self.products)
         return weight, self.targets - self.origin @ weight
 
 

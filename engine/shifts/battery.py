@@ -90,6 +90,8 @@ class ShiftOptions:
         Of bootstraps and permutations.
     neighbours
         k of precision, recall, density and coverage.
+    neighbour_rows
+        Of each set, at most, in these four: their work grows with the product of both numbers.
     correction
         Name in `gapscope.inference.multiplicity.CORRECTIONS`.
     exact_bytes
@@ -100,6 +102,7 @@ class ShiftOptions:
     seed: int = 0
     replicates: int = 200
     neighbours: int = 5
+    neighbour_rows: int = 10_000
     correction: str = "bh"
     exact_bytes: int = 2**29
 

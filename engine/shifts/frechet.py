@@ -25,6 +25,7 @@ from gapscope.shifts.battery import Findings, Pair, ReferenceSample
 from gapscope.store import View
 from gapscope.stream import fold
 from gapscope.summaries import Moments
+from gapscope.summaries.root import root_of
 
 Array = np.ndarray
 # Rows of each set that are permuted; twice the features where there are more of those.
@@ -138,8 +139,9 @@ class Corrected(NamedTuple):
 def frechet(one: Moments, other: Moments) -> Terms:
     """Squared Fréchet distance of the Gaussians with these moments, in squared units of the features.
 
-    ``tr((A B)^(1/2))`` comes from ``R B R`` with ``R = A^(1/2)``, which is symmetric: its eigenvalues cannot come out
-    complex, as those of a general matrix root do. Costs two decompositions and two products of ``(d, d)``.
+    ``tr((A B)^(1/2))`` comes from ``L' B L`` with ``A = L L'``, which is symmetric: its eigenvalues cannot come out
+    complex, as those of a general matrix root do. Costs the eigenvalues of three ``(d, d)``, of less where A has less
+    rank, and two products.
     """
     return squared_frechet(one.mean, one.covariance(), other.mean, other.covariance())
 
@@ -147,10 +149,9 @@ def frechet(one: Moments, other: Moments) -> Terms:
 def squared_frechet(mean: Array, covariance: Array, other_mean: Array, other_covariance: Array) -> Terms:
     """`frechet` of means ``(d,)`` and covariances ``(d, d)``."""
     between = mean - other_mean
-    values, axes = np.linalg.eigh(covariance)
-    scales, other_scales = _roots(values), _roots(np.linalg.eigvalsh(other_covariance))
-    root = (axes * scales) @ axes.T
-    common = _roots(np.linalg.eigvalsh(root @ other_covariance @ root)).sum()
+    scales, other_scales = (_roots(np.linalg.eigvalsh(one)) for one in (covariance, other_covariance))
+    root = root_of(covariance)
+    common = _roots(np.linalg.eigvalsh(root.T @ other_covariance @ root)).sum()
     apart = scales - other_scales
     rotation = 2 * (float(scales @ other_scales) - float(common))
     return Terms(float(between @ between), float(apart @ apart), max(rotation, 0.0))

@@ -26,8 +26,6 @@ from gapscope.store import View
 from gapscope.stream import each
 
 Array = np.ndarray
-# Of each set, at most: the work grows with the product of their rows.
-MOST_ROWS = 10_000
 CHUNK_ROWS = 1024
 # Rows that are nearer than this share of their squared lengths are the same row; a distance must be shorter than
 # another by this share to be shorter.
@@ -61,7 +59,7 @@ class Neighbourhoods:
         balls as they are; and their class tables.
         """
         k = pair.options.neighbours
-        views = [_some(side.view) for side in (pair.reference, pair.target)]
+        views = [_first(side.view, pair.options.neighbour_rows) for side in (pair.reference, pair.target)]
         if min(view.rows for view in views) <= k:
             counts = " and ".join(f"{view.rows:,}" for view in views)
             sentence = f"Balls that reach to neighbour {k} need more than {k} rows in each set, there are {counts}."
@@ -135,8 +133,8 @@ def neighbourhoods(reference: View, target: View, k: int, pair: Pair) -> Neighbo
     return Neighbourhoods(*chunks[0], *chunks[1], recalled, covered, np.sum([part[2] for part in parts], axis=0), k)
 
 
-def _some(view: View) -> View:
-    return View(view.store, view.start, min(view.stop, view.start + MOST_ROWS))
+def _first(view: View, rows: int) -> View:
+    return View(view.store, view.start, min(view.stop, view.start + rows))
 
 
 def _names(view: View) -> tuple[Array, Array]:

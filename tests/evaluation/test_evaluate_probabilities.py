@@ -132,6 +132,22 @@ def test_ranking_is_exact_where_every_score_has_a_bin_of_its_own():
     assert max(auroc(found).error[1], average_precision(found).error[1]) < 1e-12
 
 
+def test_many_classes_are_ranked_by_coarser_histograms_whose_bound_holds(rng):
+    classes, rows = 100, 6000
+    scores = rng.normal(size=(rows, classes)) * 2
+    label = rng.integers(classes, size=rows)
+    scores[np.arange(rows), label] += 3
+    logs = log_softmax(scores, axis=1)
+    found = ClassScores.of(logs[:2500], label[:2500]).merge(ClassScores.of(logs[2500:], label[2500:]))
+    assert found.positive.shape == (classes, 158)
+    area, precision, p = auroc(found), average_precision(found), np.exp(logs)
+    for c in range(0, classes, 7):
+        assert abs(area.value[c] - reference.roc_auc_score(label == c, p[:, c])) <= area.error[c] + 1e-12
+        expected = reference.average_precision_score(label == c, p[:, c])
+        assert abs(precision.value[c] - expected) <= precision.error[c] + 1e-12
+    assert area.macro_error() < 0.02
+
+
 def test_classes_without_rows_have_no_ranking(chunk):
     found = ClassScores.of(log_softmax(chunk.x.astype(float), axis=1), np.zeros(ROWS, int))
     assert np.isnan(auroc(found).value).all()

@@ -11,6 +11,7 @@ from scipy.stats import binom, chi2, norm, poisson
 
 from gapscope.core.errors import InputError
 from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, poisson_weights, resampled_sums
+from gapscope.inference.bootstrap import replicate_weights
 
 # The fifteen p-values of Benjamini and Hochberg (1995).
 CLASSIC = [
@@ -68,6 +69,12 @@ def test_multiplicities_are_poisson_and_differ_between_replicates_and_seeds():
     assert ((counts - expected) ** 2 / expected).sum() < chi2.isf(1e-6, 5)
     correlation = np.corrcoef(np.vstack([weights[:5], poisson_weights(8, 5, np.arange(20_000))]))
     assert np.abs(correlation - np.eye(10)).max() < 0.04
+
+
+def test_one_replicate_alone_has_the_multiplicities_that_it_has_among_all():
+    ids = np.random.default_rng(0).integers(10**9, size=40_000)
+    weights = poisson_weights(7, 5, ids)
+    assert all(np.array_equal(replicate_weights(7, index, ids), row) for index, row in enumerate(weights))
 
 
 def test_replicates_are_the_same_bit_for_bit_in_any_order_and_any_chunks(rng):

@@ -198,3 +198,25 @@ def test_lbfgs_continues_from_its_state_as_if_nothing_had_happened(rng):
         told(one)
         told(other)
     np.testing.assert_array_equal(one.point, other.point)
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_classes_that_lie_far_apart_take_hundreds_of_passes_at_most(repeated):
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=200).astype(np.int32)
+    x = np.maximum(rng.normal(size=(3, 10))[y] * 2 + rng.normal(size=(200, 10)), 0)
+    found = fitted(np.hstack([x] * repeated).astype(np.float32), y, held=20, c=1e4).details
+    assert found["passes"] < 500
+    assert found["certificate"]["relative_bound"] < 1e-6
+
+
+@pytest.mark.parametrize("most", [6, 15])
+def test_features_whose_units_lie_far_apart_reach_the_optimum_of_the_penalty_on_them_as_they_are(rows, most):
+    x, y = rows(3)
+    units = np.geomspace(10.0**-most, 10.0**most, D)
+    found = fitted((x.astype(np.float64) * units).astype(np.float32), y, c=1.0)
+    free = StandardScaler().fit_transform(x.astype(np.float64)[:, units > 1])  # these, the penalty hardly sees
+    reference = LogisticRegression(C=1e6, solver="newton-cholesky").fit(free, y)
+    loss = -np.log(reference.predict_proba(free)[np.arange(len(y)), y]).mean()
+    assert found.details["passes"] < 400
+    assert found.details["certificate"]["loss"] < loss + 1e-3

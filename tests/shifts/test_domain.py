@@ -9,7 +9,7 @@ from scipy.stats import mannwhitneyu, norm
 from sklearn.metrics import roc_auc_score
 
 from gapscope.core.errors import InputError
-from gapscope.shifts import SHIFTS
+from gapscope.shifts import SHIFTS, domain
 from gapscope.shifts.battery import Battery, ShiftOptions
 from gapscope.shifts.classifier import ClassifierTest, RowSpace, TwoSampleTest, combined
 from gapscope.shifts.confidence import WithConfidence
@@ -270,3 +270,23 @@ def test_a_difference_that_no_line_sees_is_seen_by_the_strongest_classifier(rng)
     assert found["c2st_auc"].value < 0.6
     assert found["c2st_strongest_auc"].value > 0.9
     assert "quadratic" in found["c2st_strongest_auc"].sentence
+
+
+def test_heads_that_learn_from_part_of_the_rows_score_all_of_them_as_well(rng, monkeypatch):
+    x, y = gaussians(rng, 12_000, 9000, 6, 0.5)
+    whole = scores_of(x, y)
+    assert whole.learnt == (12_000, 9000)
+    monkeypatch.setattr(domain, "TRAINING_NUMBERS", 6 * 3000)
+    part = scores_of(x, y)
+    assert part.learnt == (3000, 3000)
+    assert (len(part.reference), len(part.target)) == (12_000, 9000)
+    assert part.auc == pytest.approx(whole.auc, abs=0.005)
+    assert part.log_loss < whole.log_loss + 6 / (2 * 3000) * 2
+
+
+def test_what_learning_from_part_of_the_rows_costs_is_said(rng, monkeypatch):
+    x, y = gaussians(rng, 2000, 1500, 3, 1.0)
+    assert "learnt from" not in pair_findings(x, y, ClassifierTest()).verdicts[0].sentence
+    monkeypatch.setattr(domain, "TRAINING_NUMBERS", 3 * 1000)
+    sentence = pair_findings(x, y, ClassifierTest()).verdicts[0].sentence
+    assert "learnt from the first 1,000 and 1,000 rows, 0.0015 nats a row from the best at most" in sentence

@@ -258,12 +258,11 @@ def test_equal_rows_are_nearer_to_each_other_than_rounding(rng):
     assert found["coverage"].value == found["recall"].value == found["precision"].value == 1
 
 
-def test_prdc_says_which_rows_it_took_and_what_holds_of_each_class(rng, monkeypatch):
-    monkeypatch.setattr("gapscope.shifts.prdc.MOST_ROWS", 100)
+def test_prdc_says_which_rows_it_took_and_what_holds_of_each_class(rng):
     y = np.repeat([0, 1, -1], 50).astype(np.int32)
     x = rng.standard_normal((150, 4)) + 20 * (y == 1)[:, None]
     one, other = view_of(x, y, 3), view_of(x[y == 0], y[y == 0], 3)
-    found = battery_of(one, other, names=["prdc"]).compare(0, 1)["prdc"]
+    found = battery_of(one, other, names=["prdc"], neighbour_rows=100).compare(0, 1)["prdc"]
     assert "from the first 100 and 50 rows of 150 and 50" in found.verdicts[0].sentence
     np.testing.assert_array_equal(found.class_columns["coverage"], [1, 0, np.nan])
 

@@ -1,0 +1,131 @@
+"""How much memory the commands that read stores take, beside what they project before they begin.
+
+    python -m benchmarks.memory                          at 20,000 and 60,000 rows
+    python -m benchmarks.memory --rows 20000 200000 --dim 256 --classes 100
+
+Every command first refuses `--memory 1KB` with what it needs, and then runs in a process of its own on stores of two
+sizes. What the larger run's peak has above the smaller one's must not exceed what it has projected, and libraries and
+compiled loops, which both have, are left out by the difference. A command is right if it takes what it says at most.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.synthetic_store import Recipe, make
+from gapscope.core.location import Location
+
+MIB = 2**20
+REFERENCE, TARGET = "synthetic/val", "synthetic/test"
+# By name: the options of each command; those of one model run after the training that makes it.
+COMMANDS = {
+    "fit-incremental": ("synthetic", "--model", "lda", "--no-report"),
+    "shift": ("--reference", REFERENCE, "--target", TARGET, "--no-report"),
+    "map": ("synthetic", "--method", "pca", "--no-report"),
+    "gap": ("--reference", REFERENCE, "--target", TARGET, "--no-report"),
+    "forecast": ("--reference", REFERENCE, "--target", TARGET, "--heads", "0"),
+    "evaluate": (),
+    "compare": ("--dataset", "synthetic", "--split", "test"),
+}
+OF_MODELS = {"gap": 1, "forecast": 1, "evaluate": 1, "compare": 2}
+CHILD = """
+import sys
+from gapscope.core.memory import peak_bytes
+from gapscope.jobs.command_line import execute
+code = execute(sys.argv[1:])
+print("peak", peak_bytes(), file=sys.stderr)
+sys.exit(code)
+"""
+NEEDS = re.compile(r"needs about ([\d,]+) MiB")
+
+
+class Taken(NamedTuple):
+    """What a command projects for stores of some rows, and its peak there, in bytes."""
+
+    command: str
+    rows: int
+    projected: int
+    peak: int
+
+
+def stores(workspace: Path, rows: int, recipe: Recipe) -> Path:
+    """A workspace with a training set of 4,000 rows and two sets of `rows`."""
+    for split, count in (("train", 4000), ("val", rows), ("test", rows)):
+        make(Location.of(workspace) / "embeddings" / "synthetic" / "synthetic" / split, split, count, recipe)
+    return workspace
+
+
+def ran(workspace: Path, command: str, *options: str) -> subprocess.CompletedProcess:
+    """A command in a process of its own."""
+    arguments = [command, *options, "--workspace", str(workspace)]
+    return subprocess.run(
+        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False, timeout=1800
+    )
+
+
+def trained(workspace: Path) -> list[str]:
+    """Two trainings whose runs hold predictions of the target, by name."""
+    names = []
+    for probe in ("lda", "nearest-mean"):
+        done = ran(workspace, "fit-incremental", "synthetic", "--model", probe, "--no-report", "--name", probe)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        names.append(f"fit-incremental-{probe}")
+    return names
+
+
+def taken(workspace: Path, command: str, rows: int, models: Sequence[str]) -> Taken:
+    """What a command projects and takes."""
+    options = [*models[: OF_MODELS.get(command, 0)], *COMMANDS[command], "--name", f"memory-{command}"]
+    refused = ran(workspace, command, *options, "--memory", "1KB")
+    found = NEEDS.search(refused.stdout + refused.stderr)
+    if found is None:
+        raise RuntimeError(f"{command} does not say what it needs: {refused.stdout[-500:]} {refused.stderr[-1500:]}")
+    done = ran(workspace, command, *options, "--memory", "8GB")
+    if done.returncode:
+        raise RuntimeError(f"{command}: {done.stderr[-2000:]}")
+    peak = int(re.findall(r"^peak (\d+)$", done.stderr, re.MULTILINE)[-1])
+    return Taken(command, rows, int(found[1].replace(",", "")) * MIB, peak)
+
+
+def measure(folder: Path, rows: Sequence[int], recipe: Recipe, commands: Sequence[str]) -> list[Taken]:
+    """All commands at all numbers of rows."""
+    result = []
+    for count in rows:
+        workspace = stores(folder / str(count), count, recipe)
+        models = trained(workspace) if any(OF_MODELS.get(one) for one in commands) else []
+        result += [taken(workspace, command, count, models) for command in commands]
+    return result
+
+
+def table_of(found: Sequence[Taken]) -> str:
+    """A line for each command and size."""
+    heads = f"{'command':16} {'rows':>10} {'projected MiB':>14} {'peak MiB':>10}"
+    lines = [f"{one.command:16} {one.rows:>10,} {one.projected // MIB:>14,} {one.peak // MIB:>10,}" for one in found]
+    return "\n".join([heads, *lines])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, measure, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 60_000], help="rows of each of the two sets")
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measure(Path(scratch), options.rows, Recipe(options.dim, options.classes), options.commands)
+    print(table_of(found))
+    if options.out:
+        options.out.write_text(json.dumps([one._asdict() for one in found], indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The memory that predictions take, known before the first of their rows is read."""
+
+from collections.abc import Sequence
+
+import pyarrow.parquet as pq
+
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.location import Location
+
+# Bytes a row of one model: its columns, the table that they come from, and what is counted of them.
+ROW_BYTES = 200
+# Text and tables of other forms, in memory as a multiple of their files.
+TIMES_FILE = 4
+PARQUET = ".parquet"
+
+
+def predictions_bytes(place: Location) -> int:
+    """What reading the predictions at a place takes at most: a folder of parts, a Parquet table, or any other file."""
+    if place.is_folder():
+        return sum(ROW_BYTES * _rows(place / name) for name in place.names() if name.endswith(PARQUET))
+    size = place.size() if place.exists() else 0
+    return max(ROW_BYTES * _rows(place), TIMES_FILE * size) if place.name.endswith(PARQUET) else TIMES_FILE * size
+
+
+def check_predictions(what: str, needed: Sequence[int], allowed: str) -> None:
+    """Refuse, before a row is read, predictions that would not fit together.
+
+    Raises
+    ------
+    BudgetError
+        The sum of the `needed` bytes is above what is `allowed`, such as ``2GB``.
+    """
+    Budget(parse_bytes(allowed)).require(sum(needed), what, "choose fewer rows with --only, or raise --memory")
+
+
+def _rows(place: Location) -> int:
+    try:
+        with place.open_input() as file:
+            return int(pq.read_metadata(file).num_rows)
+    except (OSError, ValueError):
+        return 0  # whoever reads it says what is wrong with it
