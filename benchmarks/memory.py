@@ -11,13 +11,12 @@ compiled loops, which both have, are left out by the difference. A command is ri
 import argparse
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import process
 from benchmarks.synthetic_store import Recipe, make
 from gapscope.core.location import Location
 
@@ -34,14 +33,6 @@ COMMANDS = {
     "compare": ("--dataset", "synthetic", "--split", "test"),
 }
 OF_MODELS = {"gap": 1, "forecast": 1, "evaluate": 1, "compare": 2}
-CHILD = """
-import sys
-from gapscope.core.memory import peak_bytes
-from gapscope.jobs.command_line import execute
-code = execute(sys.argv[1:])
-print("peak", peak_bytes(), file=sys.stderr)
-sys.exit(code)
-"""
 NEEDS = re.compile(r"needs about ([\d,]+) MiB")
 
 
@@ -61,21 +52,17 @@ def stores(workspace: Path, rows: int, recipe: Recipe) -> Path:
     return workspace
 
 
-def ran(workspace: Path, command: str, *options: str) -> subprocess.CompletedProcess:
+def ran(workspace: Path, command: str, *options: str) -> process.Done:
     """A command in a process of its own."""
-    arguments = [command, *options, "--workspace", str(workspace)]
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False, timeout=1800
-    )
+    return process.command(command, *options, "--workspace", str(workspace))
 
 
 def trained(workspace: Path) -> list[str]:
     """Two trainings whose runs hold predictions of the target, by name."""
     names = []
     for probe in ("lda", "nearest-mean"):
-        done = ran(workspace, "fit-incremental", "synthetic", "--model", probe, "--no-report", "--name", probe)
-        if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
+        options = ("synthetic", "--model", probe, "--no-report", "--name", probe)
+        process.checked(ran(workspace, "fit-incremental", *options))
         names.append(f"fit-incremental-{probe}")
     return names
 
@@ -84,14 +71,11 @@ def taken(workspace: Path, command: str, rows: int, models: Sequence[str]) -> Ta
     """What a command projects and takes."""
     options = [*models[: OF_MODELS.get(command, 0)], *COMMANDS[command], "--name", f"memory-{command}"]
     refused = ran(workspace, command, *options, "--memory", "1KB")
-    found = NEEDS.search(refused.stdout + refused.stderr)
+    found = NEEDS.search(refused.output)
     if found is None:
-        raise RuntimeError(f"{command} does not say what it needs: {refused.stdout[-500:]} {refused.stderr[-1500:]}")
-    done = ran(workspace, command, *options, "--memory", "8GB")
-    if done.returncode:
-        raise RuntimeError(f"{command}: {done.stderr[-2000:]}")
-    peak = int(re.findall(r"^peak (\d+)$", done.stderr, re.MULTILINE)[-1])
-    return Taken(command, rows, int(found[1].replace(",", "")) * MIB, peak)
+        raise RuntimeError(f"{command} does not say what it needs: {refused.output[-2000:]}")
+    done = process.checked(ran(workspace, command, *options, "--memory", "8GB"))
+    return Taken(command, rows, int(found[1].replace(",", "")) * MIB, done.peak_bytes)
 
 
 def measure(folder: Path, rows: Sequence[int], recipe: Recipe, commands: Sequence[str]) -> list[Taken]:

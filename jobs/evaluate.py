@@ -44,7 +44,7 @@ class EvaluateConfig:
     All models and sets of a run are measured, or one file. Everything that the predictions allow is measured:
     calibration needs probabilities of the best class, log loss that of the label, Brier score, AUROC and average
     precision those of all classes. About 4 s for 10,000 rows of 10 classes, 9 s for 50,000 of 1,000 without
-    probabilities. The predictions of one set are held in memory at a time, about 100 bytes a row.
+    probabilities. The predictions of one set are held in memory at a time, about 450 bytes a row.
 
     python cli.py evaluate tune-cifar10-softmax
     python cli.py evaluate tune-cifar10-softmax --only ids.parquet

@@ -8,9 +8,9 @@ from gapscope.store import View
 from gapscope.stream import CHUNK_ROWS
 
 # Bytes a row and model: its id, label, predictions and how sure they are, and copies of these on their way.
-ROW_BYTES = 200
+ROW_BYTES = 300
 # The shifts that are made of the reference, and bootstraps of rows.
-MADE_ROW = 600
+MADE_ROW = 1000
 
 
 def check_memory(views: Sequence[View], models: int, classes: int, *, allowed: str, threads: int) -> int:

@@ -8,7 +8,7 @@ from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.location import Location
 
 # Bytes a row of one model: its columns, the table that they come from, and what is counted of them.
-ROW_BYTES = 200
+ROW_BYTES = 450
 # Text and tables of other forms, in memory as a multiple of their files.
 TIMES_FILE = 4
 PARQUET = ".parquet"

@@ -125,7 +125,12 @@ class Objective:
         weights = None if (self.row_weights == 1).all() else np.tile(self.row_weights, (len(points), 1)).astype(dtype)
         parameters = Parameters(weight.astype(dtype), bias.astype(dtype), len(points), weights)
         total = fold(
-            self.view, self._gradient_of(parameters), self.workers, progress=self.progress, description=description
+            self.view,
+            self._gradient_of(parameters),
+            self.workers,
+            row_flops=4.0 * weight.size,
+            progress=self.progress,
+            description=description,
         )
         count = self.rows.sum()
         centred = (total.weight - np.outer(self.origin, total.bias)) / count

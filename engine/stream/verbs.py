@@ -15,8 +15,11 @@ from gapscope.stream.schedule import Rounds
 from gapscope.stream.workers import Shown, Workers
 
 CHUNK_ROWS = 4096
-# Leaves of a reduction, at most: tasks enough for a hundred workers.
-LEAVES = 256
+# Leaves of a reduction, at most: tasks enough for a hundred workers. Those of little work are fewer, because every task
+# costs a scheduler a millisecond or two, but never fewer than this many where there are rows enough.
+LEAVES, FEWEST_LEAVES = 256, 64
+# What a leaf should compute: a tenth of a second of one core.
+LEAF_FLOPS = 2e9
 
 
 class Mergeable(Protocol):
@@ -70,16 +73,18 @@ def fold(
     *,
     numbered: bool = False,
     chunk_rows: int = CHUNK_ROWS,
+    row_flops: float = float("inf"),
     progress: Progress = SILENT,
     description: str = "fold",
 ) -> S:
     """The summary of all rows of the view: ``of(chunk)`` for each chunk, merged in order; if `numbered`, ``of(i,
     chunk)`` for the i-th.
 
-    An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread.
+    An empty view gives the summary of an empty chunk. Memory: one chunk and a few summaries for each thread. Where a
+    row costs few `row_flops`, tasks are made larger.
     """
     pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
-    runs = _leaves(list(enumerate(pieces)))
+    runs = _leaves(list(enumerate(pieces)), leaves_of(view.rows * row_flops))
     with progress.task(description, view.rows, "rows") as task:
         return workers.reduce(
             bind(_summarise, view.store, of if numbered else bind(_without_number, of)),
@@ -94,9 +99,14 @@ def _without_number(of: Callable[[Chunk], S], _index: int, chunk: Chunk) -> S:
     return of(chunk)
 
 
-def _leaves(pieces: Sequence[tuple[int, Piece]]) -> list[Sequence[tuple[int, Piece]]]:
-    """The pieces in at most `LEAVES` runs, as even as they can be."""
-    count = min(LEAVES, len(pieces))
+def leaves_of(flops: float) -> int:
+    """How many tasks so much work is cut into at most, whatever the number of workers."""
+    return LEAVES if flops >= LEAVES * LEAF_FLOPS else max(FEWEST_LEAVES, int(flops / LEAF_FLOPS))
+
+
+def _leaves(pieces: Sequence[tuple[int, Piece]], most: int) -> list[Sequence[tuple[int, Piece]]]:
+    """The pieces in at most so many runs, as even as they can be."""
+    count = min(most, len(pieces))
     bounds = [len(pieces) * index // count for index in range(count + 1)]
     return [pieces[low:high] for low, high in pairwise(bounds)]
 

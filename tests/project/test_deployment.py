@@ -9,12 +9,18 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, child_environment, write_store
+from distributed import LocalCluster
+from distributed.security import Security
 from test_packaging import BUILT_FROM, PROJECT
+
+import gapscope
+from gapscope.stream import connect
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
 SRUN = """#!/bin/bash
@@ -154,3 +160,25 @@ def test_the_container_takes_torch_for_processors_where_an_extra_asks_for_it(ext
         environment = {"PATH": f"{tmp_path}:/bin:/usr/bin", "DEVICE": device, "EXTRAS": extras}
         done = subprocess.run(["sh", "-c", first], env=environment, capture_output=True, text=True, check=True)
         assert ("whl/cpu" in done.stdout) == (installed and device == "cpu")
+
+
+def test_the_scripts_for_dask_jobqueue_and_coiled_reach_their_clusters(monkeypatch):
+    """With a local cluster, encrypted by a certificate of its own, in the place of theirs."""
+    reached = []
+
+    def fit(dataset, *, workspace, scheduler):
+        with connect(scheduler) as workers:
+            reached.append((dataset, scheduler.split(":")[0], workers.each(abs, [-1], lambda _index: None)))
+
+    def cluster(**options):
+        made = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", **options)
+        monkeypatch.setattr(made, "adapt", lambda **_limits: None)
+        return made
+
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", SimpleNamespace(SLURMCluster=lambda **_options: cluster()))
+    coiled = SimpleNamespace(Cluster=lambda **_options: cluster(security=Security.temporary()))
+    monkeypatch.setitem(sys.modules, "coiled", coiled)
+    monkeypatch.setattr(gapscope, "fit_incremental", fit, raising=False)
+    for language in ("python jobqueue", "python coiled"):
+        exec(compile(block(language), language, "exec"), {"__name__": "__main__"})
+    assert reached == [("imagenet", "inproc", [1]), ("imagenet", "tls", [1])]
