@@ -67,15 +67,25 @@ def trained(workspace: Path) -> list[str]:
     return names
 
 
-def taken(workspace: Path, command: str, rows: int, models: Sequence[str]) -> Taken:
-    """What a command projects and takes."""
-    options = [*models[: OF_MODELS.get(command, 0)], *COMMANDS[command], "--name", f"memory-{command}"]
-    refused = ran(workspace, command, *options, "--memory", "1KB")
+def options_of(command: str, models: Sequence[str]) -> list[str]:
+    """What a command is called with, beside its memory."""
+    return [*models[: OF_MODELS.get(command, 0)], *COMMANDS[command], "--name", f"memory-{command}"]
+
+
+def projected(workspace: Path, command: str, models: Sequence[str]) -> int:
+    """The bytes that a command says it needs where it may have next to none."""
+    refused = ran(workspace, command, *options_of(command, models), "--memory", "1KB")
     found = NEEDS.search(refused.output)
     if found is None:
         raise RuntimeError(f"{command} does not say what it needs: {refused.output[-2000:]}")
-    done = process.checked(ran(workspace, command, *options, "--memory", "8GB"))
-    return Taken(command, rows, int(found[1].replace(",", "")) * MIB, done.peak_bytes)
+    return int(found[1].replace(",", "")) * MIB
+
+
+def taken(workspace: Path, command: str, rows: int, models: Sequence[str]) -> Taken:
+    """What a command projects and takes."""
+    needed = projected(workspace, command, models)
+    done = process.checked(ran(workspace, command, *options_of(command, models), "--memory", "8GB"))
+    return Taken(command, rows, needed, done.peak_bytes)
 
 
 def measure(folder: Path, rows: Sequence[int], recipe: Recipe, commands: Sequence[str]) -> list[Taken]:

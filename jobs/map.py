@@ -15,6 +15,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
 from gapscope.jobs.options import (
+    COMPUTE,
     METHOD,
     Backbone,
     ClassPair,
@@ -96,6 +97,10 @@ class MapConfig:
     backbone: Backbone = ""
     memory: Memory = "2GB"
     seed: Seed = 0
+    no_seed: Annotated[
+        bool,
+        option("Lay umap out on all threads, in another way each time; with a seed it takes one thread.", COMPUTE),
+    ] = False
     scheduler: Scheduler = None
     cluster: Cluster = ""
     workers: Workers = None
@@ -205,7 +210,8 @@ def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOpt
     if pair and pair[0] == pair[1]:
         raise InputError(f"--classes names {config.classes[0]} twice; name two different classes")
     border = _border(model / MODELS / config.model if config.model else model, sets, pair) if pair and model else None
-    return MapOptions(config.neighbours, config.perplexity, config.placement, pair, border, config.seed, processors())
+    chosen = (config.neighbours, config.perplexity, config.placement, pair, border, config.seed)
+    return MapOptions(*chosen, processors(), config.no_seed)
 
 
 def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | None":

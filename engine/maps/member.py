@@ -49,7 +49,9 @@ class MapOptions:
     seed
         Decides the layout of `umap` and `tsne`.
     threads
-        For the layout of `tsne`; a seeded UMAP always works on one.
+        For the layout of `tsne` and of a UMAP without a seed; a seeded one always works on one.
+    no_seed
+        Whether UMAP is laid out on all threads, in another way each time.
     """
 
     neighbours: int = 15
@@ -59,6 +61,7 @@ class MapOptions:
     border: Border | None = None
     seed: int = 0
     threads: int = 1
+    no_seed: bool = False
 
 
 class Laid(NamedTuple):

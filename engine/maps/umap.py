@@ -28,7 +28,8 @@ _ALONE = Lock()
 
 @dataclass(frozen=True)
 class UmapMap:
-    """The member of `MAPS`. A layout with a seed takes one thread; 10,000 rows some 20 s.
+    """The member of `MAPS`. A layout with a seed takes one thread, because threads would move points in an order of
+    their own; 10,000 rows some 20 s.
 
     References
     ----------
@@ -42,17 +43,18 @@ class UmapMap:
         check_rows("umap", sample, LEAST)
         k = min(options.neighbours, sample.rows - 1)
         by_neighbours = options.placement == NEIGHBOURS
-        model = _fitted(sample.z, k, options.seed, exact=by_neighbours)
+        model = _fitted(sample.z, k, options, exact=by_neighbours)
         xy = np.ascontiguousarray(model.embedding_, np.float32)
         place = Neighbours.of(space.principal, sample.z, xy) if by_neighbours else ByUmap(space.principal, model)
-        note = f"UMAP of {sample.rows:,} rows with {k} neighbours each, on one thread, as it has a seed"
+        how = "on all threads, and in another way each time" if options.no_seed else "on one thread, as it has a seed"
+        note = f"UMAP of {sample.rows:,} rows with {k} neighbours each, {how}"
         return Laid(place, xy, (note,))
 
 
 UMAP = UmapMap()
 
 
-def _fitted(z: Array, k: int, seed: int, *, exact: bool) -> Library:
+def _fitted(z: Array, k: int, options: MapOptions, *, exact: bool) -> Library:
     """The library's model; from exact neighbours, each row's own included as it wants, or from its own search."""
     known = (None, None, None)
     if exact:
@@ -60,9 +62,9 @@ def _fitted(z: Array, k: int, seed: int, *, exact: bool) -> Library:
         known = (_with_itself(index, np.arange(len(z))), _with_itself(distance, 0.0), None)
     model = Library(
         n_neighbors=k,
-        init=beginning(z, 1.0, seed).astype(np.float32),
-        random_state=whole_seed(seed, "umap"),
-        n_jobs=1,
+        init=beginning(z, 1.0, options.seed).astype(np.float32),
+        random_state=None if options.no_seed else whole_seed(options.seed, "umap"),
+        n_jobs=options.threads if options.no_seed else 1,
         precomputed_knn=known,
     )
     with warnings.catch_warnings():

@@ -203,12 +203,12 @@ def _strongest(pair: Pair) -> Verdict:
 
 
 def _learnt(scores: DomainScores) -> str:
-    """From how many rows the classifier has learnt, where that is not from all, and what that costs it at most."""
+    """From how many rows the classifier has learnt, where that is not from all, and about what that costs."""
     rows, there = scores.learnt, (len(scores.reference), len(scores.target))
     if rows == there:
         return ""
     cost = len(scores.direction) / (2 * min(rows))
-    return f"; learnt from the first {rows[0]:,} and {rows[1]:,} rows, {cost:.2g} nats a row from the best at most"
+    return f"; learnt from the first {rows[0]:,} and {rows[1]:,} rows, about {cost:.2g} nats a row from the best"
 
 
 def _too_few(name: str, pair: Pair) -> Verdict:

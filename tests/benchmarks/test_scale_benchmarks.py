@@ -87,8 +87,9 @@ def test_two_files_are_compared(tmp_path, capsys):
 def test_every_command_that_reads_predictions_or_stores_says_before_it_begins_what_it_needs(tmp_path, same_process):
     workspace = memory.stores(tmp_path, 400, Recipe(8, 3))
     models = memory.trained(workspace)
-    found = [memory.taken(workspace, command, 400, models) for command in memory.COMMANDS]
-    assert all(one.projected > 0 for one in found)
+    runs = set((workspace / "runs").iterdir())
+    assert all(memory.projected(workspace, command, models) > 0 for command in memory.COMMANDS)
+    assert set((workspace / "runs").iterdir()) == runs
 
 
 @pytest.mark.slow

@@ -327,3 +327,22 @@ def test_a_projection_with_fewer_directions_than_two_is_filled_with_noughts(rng)
     projection = in_two(principal(Moments.of(x), 50))
     assert projection(x).shape == (40, 2)
     assert not projection(x)[:, 1].any()
+
+
+def test_only_a_umap_without_a_seed_is_laid_out_on_all_threads(space, workers, monkeypatch):
+    asked = []
+
+    class Library:
+        def __init__(self, **options):
+            asked.append((options["n_jobs"], options["random_state"] is None))
+
+        def fit(self, z):
+            self.embedding_ = np.asarray(z[:, :2])
+            return self
+
+    monkeypatch.setattr("gapscope.maps.umap.Library", Library)
+    ways = [MapOptions(threads=2, no_seed=one) for one in (False, True)]
+    notes = [make_map("umap", space, one, SAMPLE, workers).laid.notes for one in ways]
+    assert asked == [(1, False), (2, True)]
+    assert "on one thread" in str(notes[0])
+    assert "on all threads, and in another way each time" in str(notes[1])

@@ -289,4 +289,4 @@ def test_what_learning_from_part_of_the_rows_costs_is_said(rng, monkeypatch):
     assert "learnt from" not in pair_findings(x, y, ClassifierTest()).verdicts[0].sentence
     monkeypatch.setattr(domain, "TRAINING_NUMBERS", 3 * 1000)
     sentence = pair_findings(x, y, ClassifierTest()).verdicts[0].sentence
-    assert "learnt from the first 1,000 and 1,000 rows, 0.0015 nats a row from the best at most" in sentence
+    assert "learnt from the first 1,000 and 1,000 rows, about 0.0015 nats a row from the best" in sentence
