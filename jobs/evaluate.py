@@ -89,6 +89,9 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
     source = find_run(workspace, config.run) if config.run else Location.of(config.predictions)
     parts = list(_parts_of_run(config, source)) if config.run else [config]
     names = [(one.dataset or stem(source), one.split) for one in parts]
+    for one in parts:
+        stored = _stored(config, source, one)
+        check_predictions(f"the predictions at {stored}", [predictions_bytes(stored)], config.memory)
     chosen = Chosen.by(config)
     chosen.choice.check(names)
     name = slug(config.name or "-".join(part for part in (stem(source), config.model) if part))
@@ -99,8 +102,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         for one in parts:
             place = {"model": one.model, "dataset": one.dataset, "split": one.split}
             progress.say(f"reading {source}")
-            stored = predictions_of_run(source, **place).place if config.run else source
-            check_predictions(f"the predictions at {stored}", [predictions_bytes(stored)], config.memory)
+            stored = _stored(config, source, one)
             result, said = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
@@ -115,6 +117,13 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
             notes += [*said, *notes_of(result, rows, counts)]
         made.write_table("reliability.parquet", pa.Table.from_pylist(bars, RELIABILITY))
         return made.finish(results, notes=notes, page=page)
+
+
+def _stored(config: EvaluateConfig, source: Location, part: EvaluateConfig) -> Location:
+    """Where the predictions of one model for one set lie."""
+    if not config.run:
+        return source
+    return predictions_of_run(source, model=part.model, dataset=part.dataset, split=part.split).place
 
 
 def _parts_of_run(config: EvaluateConfig, source: Location) -> Iterator[EvaluateConfig]:
