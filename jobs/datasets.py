@@ -19,6 +19,7 @@ from gapscope.jobs.options import (
     ClassList,
     DataRoot,
     DatasetName,
+    Download,
     LabelColumn,
     LabelFile,
     PathColumn,
@@ -58,6 +59,7 @@ class DatasetsConfig:
 
         python cli.py datasets --data-root /data
         python cli.py datasets FOLDER
+        python cli.py datasets "s3://bucket/shards/{0000..0012}.tar"
         python cli.py datasets --check cifar10
     """
 
@@ -67,6 +69,7 @@ class DatasetsConfig:
     labels: LabelFile = None
     path_column: PathColumn = ""
     label_column: LabelColumn = ""
+    download: Download = False
     seed: Seed = 0
     check: Annotated[
         str, option("Dataset whose duplicates are to be found; reads and decodes every image once.", DATA)

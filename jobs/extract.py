@@ -13,6 +13,8 @@ from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
+from gapscope.data.hub import pinned_name
+from gapscope.data.patterns import has_pattern, place_of
 from gapscope.data.source import Source
 from gapscope.extraction.extraction import Outcome, extract, unchanged
 from gapscope.extraction.job import Extraction
@@ -26,6 +28,7 @@ from gapscope.jobs.options import (
     DataRoot,
     DatasetNames,
     Device,
+    Download,
     DType,
     ImageSize,
     LabelColumn,
@@ -77,6 +80,11 @@ class ExtractConfig:
         python cli.py extract imagenet --backbone resnet50
         python cli.py extract FOLDER --backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same
         python cli.py extract fashion-mnist --backbone run:train-cnn-fashion-mnist-simple-cnn
+        python cli.py extract "shards/train-{0000..0012}.tar" --label-column class
+        python cli.py extract s3://bucket/photos
+        python cli.py extract photos.csv --path-column file --label-column species
+        python cli.py extract hf://datasets/uoft-cs/cifar10
+        python cli.py extract torchvision:CIFAR100 --data-root /data
     """
 
     dataset: DatasetNames = field(default=(), kw_only=False)
@@ -97,6 +105,7 @@ class ExtractConfig:
     labels: LabelFile = None
     path_column: PathColumn = ""
     label_column: LabelColumn = ""
+    download: Download = False
     seed: Seed = 0
     scheduler: Scheduler = None
     verify: VerifyBytes = False
@@ -233,7 +242,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
         batch_size=config.batch_size,
         decode_workers=config.decode_workers,
         attributes=config.attributes,
-        command=_command(config, name, split) | {"network": choice.mark()},
+        command=_command(config, pinned_name(name, dataset.place), split) | {"network": choice.mark()},
         files=account.as_dict() if (account := accounting_of(dataset)) else None,
     )
 
@@ -241,7 +250,7 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
 def _command(config: ExtractConfig, name: str, split: str) -> dict[str, Any]:
     """What makes one store again from any folder."""
     own = {
-        "dataset": [full_path(name)],
+        "dataset": [place_of(name) if has_pattern(name) else full_path(name)],
         "split": [split],
         "verify": False,
         "data_root": full_path(str(config.data_root)),

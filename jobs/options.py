@@ -31,7 +31,11 @@ _NOT_NEGATIVE = validators.Number(gte=0)
 _AT_LEAST_ONE = validators.Number(gte=1)
 
 # Data: what is read.
-_DATASET = option("Dataset: a name that `datasets` lists, or a path; of stored ones also dataset/split.", DATA)
+_DATASET = option(
+    "Dataset: a name that `datasets` lists, a path, a pattern such as shards/{0000..0012}.tar, an address (s3://, "
+    "gs://, https://, hf://datasets/OWNER/NAME), or torchvision:NAME; of stored ones also dataset/split.",
+    DATA,
+)
 DatasetName: TypeAlias = Annotated[str, _DATASET]
 OptionalDataset: TypeAlias = Annotated[str | None, _DATASET]
 DatasetNames: TypeAlias = Annotated[tuple[str, ...], _DATASET]
@@ -64,7 +68,11 @@ LabelRows: TypeAlias = Annotated[
 ImageCount: TypeAlias = Annotated[int, option("How many images to label or to review.", DATA, validator=_AT_LEAST_ONE)]
 LabelColumn: TypeAlias = Annotated[
     str,
-    option("Name of the column or array of labels; found when its name is a usual one, such as label or class.", DATA),
+    option(
+        "Name of the column or array of labels; found when its name is a usual one, such as label or class. Also "
+        "txt, cls or a field of the JSON beside images of a WebDataset, and name for what names of files begin with.",
+        DATA,
+    ),
 ]
 PathColumn: TypeAlias = Annotated[
     str, option("Name of the column of image paths; found by what it holds, or by a usual name.", DATA)
@@ -75,6 +83,9 @@ _KEEP = option(
     DATA,
 )
 KeepColumns: TypeAlias = Annotated[tuple[str, ...], _KEEP]
+Download: TypeAlias = Annotated[
+    bool, option("Have torchvision fetch the files of torchvision:NAME that are not there.", DATA, negative="")
+]
 _REFERENCE = option("Set to compare with, as dataset/split.", DATA)
 Reference: TypeAlias = Annotated[str, _REFERENCE]
 References: TypeAlias = Annotated[tuple[str, ...], _REFERENCE]

@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import secrets
+import socket
 import warnings
 from pathlib import Path
 
@@ -130,3 +132,34 @@ def toy_part(x, y, dtype, start, stop):
         embedding_column(x[start:stop], dtype),
     ]
     return pa.table(columns, schema=embedding_schema(x.shape[1], dtype))
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    """The address of an object store on this machine that speaks the real S3 protocol."""
+    from moto.server import ThreadedMotoServer
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ThreadedMotoServer(port=port, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store, monkeypatch, request):
+    """The address of a new bucket in the object store."""
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": object_store,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{secrets.token_hex(6)}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"

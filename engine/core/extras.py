@@ -8,9 +8,11 @@ from gapscope.core.errors import InputError
 
 # The name under which each library is imported, and the smallest extra of pyproject.toml that brings it.
 EXTRAS = {
+    "aiohttp": "web",
     "bokeh": "explore",
     "datashader": "maps",
     "diffusers": "generate",
+    "gcsfs": "gs",
     "h5py": "formats",
     "huggingface_hub": "hub",
     "openTSNE": "maps",

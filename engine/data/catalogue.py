@@ -9,11 +9,17 @@ from typing import Any
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.data.accounting import Accounting
+from gapscope.data.addresses import HUB, checked, is_address, scheme_of
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
-from gapscope.data.layouts import dataset_name, looks_like_dataset, open_path
+from gapscope.data.datasets.torchvision import PREFIX as TORCHVISION
+from gapscope.data.datasets.torchvision import open_torchvision
+from gapscope.data.glance import looks_like_dataset
+from gapscope.data.hub import open_hub
+from gapscope.data.layouts import dataset_name, is_file_name, open_address, open_path, open_pattern
 from gapscope.data.limited import NAME, limited
 from gapscope.data.modified import SEPARATOR, seen_through
+from gapscope.data.patterns import has_pattern
 from gapscope.data.source import Listing
 from gapscope.data.sources.files import FileSource
 from gapscope.data.sources.subset import Subset
@@ -74,8 +80,13 @@ def open_dataset(
     path_column: str | None = None,
     label_column: str | None = None,
     workspace: str = "workspace",
+    download: bool = False,
 ) -> Dataset:
-    """The dataset with a name from the catalogue, with a name found under `data_root`, or at a path.
+    """The dataset with a name from the catalogue, with a name found under `data_root`, at a path or at an address.
+
+    Addresses begin with ``s3://``, ``gs://``, ``https://`` or ``http://``, and with ``hf://datasets/`` for those of the
+    Hugging Face Hub. A pattern, such as ``shards/{0000..0012}.tar``, stands for several archives or Parquet files, and
+    ``torchvision:NAME`` for a class of torchvision.
 
     An @ and a number behind any of these, as in ``cifar10@5000``, open it with so many images of each split. A plus and
     modifications behind that, as in ``cifar10+night:3,blur``, open it as seen through them. ``cifar10+synthetic`` adds
@@ -94,7 +105,9 @@ def open_dataset(
         Columns of the tables of labels or of Parquet files; found by what they hold and by usual names when empty.
         ``name`` as the label column means what the names of the files begin with, as in ``cat_0.jpg``.
     workspace
-        Where synthetic images are looked for.
+        Where synthetic images are looked for, and copies go of what cannot be read in pieces where it lies.
+    download
+        Have torchvision fetch the files of its data sets that are not there.
 
     Raises
     ------
@@ -102,7 +115,7 @@ def open_dataset(
         There is no such name or path, or its files are not where they were looked for.
     """
     columns = path_column or None, label_column or None
-    return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace))
+    return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace, download))
 
 
 # What a command may be told about labels that the files do not say.
@@ -112,16 +125,22 @@ LABELLING = ("classes", "labels", "path_column", "label_column")
 def opening_of(settings: Any) -> dict[str, Any]:
     """Options of `open_dataset` in the configuration of a command, or in what a run has written of one."""
     given = settings if isinstance(settings, Mapping) else vars(settings)
-    opening = {name: given[name] for name in (*LABELLING, "seed", "workspace") if name in given}
+    opening = {name: given[name] for name in (*LABELLING, "seed", "workspace", "download") if name in given}
     return opening | {name: Path(opening[name]) for name in LABELLING[:2] if opening.get(name)}
 
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if name_or_path in DATASETS:
         return _open_named(DATASETS[name_or_path], data_root, options)
+    if name_or_path.startswith(TORCHVISION) and not _is_more(name_or_path):
+        return open_torchvision(name_or_path, data_root, options)
+    if is_address(name_or_path):
+        return _open_address(name_or_path, data_root, options)
     path = Path(name_or_path).expanduser()
     if path.exists():
         return _open_at(path, options)
+    if has_pattern(name_or_path) and not _is_more(name_or_path):
+        return open_pattern(name_or_path, options)
     if SEPARATOR in name_or_path:
         return _open_with(name_or_path, data_root, options)
     if some := NAME.fullmatch(name_or_path):
@@ -132,6 +151,26 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if name_or_path in result:
         return result[name_or_path].open(options)
     raise unknown_name("dataset", name_or_path, {*DATASETS, *result})
+
+
+def _open_address(address: str, data_root: Path, options: Options) -> Dataset:
+    """The dataset at an address, or some images of it, or it seen through modifications."""
+    if _is_more(address):
+        if some := NAME.fullmatch(address):
+            return limited(_open(some["whole"], data_root, options), int(some["rows"]), options.seed)
+        return _open_with(address, data_root, options)
+    if has_pattern(address) and scheme_of(address) != HUB:
+        return open_pattern(address, options)
+    address = checked(address)
+    if not is_address(address):
+        return _open_at(Path(address), options)
+    return open_hub(address, options) if scheme_of(address) == HUB else open_address(address, options)
+
+
+def _is_more(name: str) -> bool:
+    """Whether an address or a pattern ends in what is no part of it: a number of images, or modifications."""
+    last = name.rpartition("/")[2]
+    return bool(NAME.fullmatch(last)) or (SEPARATOR in last and not is_file_name(last.rpartition(SEPARATOR)[2]))
 
 
 def _open_with(name: str, data_root: Path, options: Options) -> Dataset:

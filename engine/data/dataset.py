@@ -78,7 +78,10 @@ class Options:
         Columns of the tables of labels, or of Parquet files; found by what they hold, and by their usual names, when
         None. ``name`` as the label column means the names of the files, such as ``cat_0.jpg``.
     workspace
-        Where synthetic images are looked for, and where it is remembered which images look alike.
+        Where synthetic images are looked for, where it is remembered which images look alike and what archives hold,
+        and where copies of files at addresses go.
+    download
+        Whether the library of a data set may fetch its files.
     """
 
     classes: Path | None = None
@@ -87,6 +90,7 @@ class Options:
     path_column: str | None = None
     label_column: str | None = None
     workspace: str = "workspace"
+    download: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,40 @@
-"""Datasets without a name: what lies at a path, recognised by its layout."""
+"""Datasets without a name: what lies at a path or an address, recognised by its layout."""
 
 import os
 import re
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.data.accounting import Accounting
+from gapscope.data.addresses import folder_of, is_address, joined, last_name, path_in
 from gapscope.data.classes import ClassMap, read_classes
 from gapscope.data.dataset import Dataset, Options, SplitByRule
+from gapscope.data.path_tables import is_table_of_paths, read_path_table
+from gapscope.data.patterns import expanded, place_of
 from gapscope.data.reading import ALL, Part, Reading, read_tree
+from gapscope.data.remote import copied, copies_of, entry_at, object_tree
 from gapscope.data.source import Listing, Source
 from gapscope.data.sources.archives import archive_tree
-from gapscope.data.sources.files import FileSource, shown_names, subfolders
-from gapscope.data.sources.idx import idx_pairs, idx_source
+from gapscope.data.sources.files import FileSource, shown_names
+from gapscope.data.sources.idx import idx_pairs, idx_source, is_idx_name
+from gapscope.data.sources.objects import ObjectSource
 from gapscope.data.sources.parquet import is_image_parquet, parquet_class_map, parquet_source, parquet_splits
 from gapscope.data.tree import Tree, folder_tree
-from gapscope.data.vocabulary import (
-    SPLIT_ORDER,
-    Kind,
-    dataset_slug,
-    is_archive_name,
-    is_debris,
-    is_image_name,
-    kind_of,
-    split_and_rest,
-    split_of,
-    words_of,
-)
+from gapscope.data.vocabulary import SPLIT_ORDER, Kind, dataset_slug, is_archive_name, kind_of, split_and_rest
 
 WANTED = "wanted images, folders of images, archives or Parquet files of images"
-PARQUET_FOLDERS = ("", "data", "plain_text", "default")
 UNDIVIDED = {"val", "test", "holdout", "pred", "unlabelled"}
-GLANCE = 50
+# Archives whose members are read in pieces behind a network; others are copied first.
+ENTERED = (".tar", ".zip")
 
 
 def open_path(path: Path, options: Options) -> Dataset:
-    """The dataset at `path`: an archive or several, Parquet files, a tree of class folders with or without splits, or a
-    flat folder; whatever of it can be told from names and tables.
+    """The dataset at `path`: an archive or several, Parquet files, a table of paths, a tree of class folders with or
+    without splits, or a flat folder; whatever of it can be told from names and tables.
 
     Raises
     ------
@@ -51,142 +43,137 @@ def open_path(path: Path, options: Options) -> Dataset:
     """
     if not path.exists():
         raise InputError(f"there is no dataset at {path}; name a folder of images, an archive, or Parquet files")
-    given = read_classes(options.classes) if options.classes else None
     if path.is_file():
-        return _open_file(path, options, given)
-    tree = folder_tree(str(path))
-    if files := _image_parquets(path, tree):
-        return _parquet(path, parquet_splits(path, files), options, given, _beside(tree, path, files))
-    if tree.counts:
-        return _dataset(path, read_tree(tree, str(path), options, given), options, partial(_file_source, path, tree))
-    if pairs := idx_pairs(path):
-        return _idx(path, pairs, options, given)
-    if archives := [Path(path, tree.names[n]) for n, kind in enumerate(tree.kinds) if kind is Kind.ARCHIVE]:
-        return _archives(path, _mounted(archives, path), options, given)
-    raise InputError(f"{path} holds no images; {WANTED}")
+        return _open_file(str(path), options, _given(options))
+    return _open_folder(str(path), folder_tree(str(path)), options, _given(options))
 
 
-def dataset_name(path: Path) -> str:
-    """A folder name for the dataset at `path`: its own; a number is told apart by the folder around it.
+def open_address(address: str, options: Options) -> Dataset:
+    """The dataset at `address`, by the same rules as one at a path.
 
-    >>> dataset_name(Path("Some Set.tar.gz")), dataset_name(Path("fog/3"))
-    ('some-set', 'fog-3')
+    Images, ``.tar`` and ``.zip`` are read where they lie, piece by piece; Parquet files, compressed tars and idx files
+    are copied to the workspace once, as they cannot be.
+
+    Raises
+    ------
+    InputError
+        As for a path; or the other side does not answer.
     """
-    whole = Path(os.path.abspath(path))  # noqa: PTH100, a link keeps its own name
+    if is_file_name(last_name(address)):
+        return _open_file(address, options, _given(options))
+    return _open_folder(address, object_tree(address), options, _given(options))
+
+
+def open_pattern(pattern: str, options: Options) -> Dataset:
+    """The dataset of all archives, or Parquet files, whose paths or addresses fit `pattern`, such as
+    ``shards/train-{0000..0012}.tar``.
+
+    Raises
+    ------
+    InputError
+        None fits, one of those that it names is not there, or they are neither archives nor Parquet files.
+    """
+    (root, names), place = expanded(pattern), place_of(pattern)
+    kinds = {kind_of(last_name(name)) for name in names}
+    if kinds == {Kind.ARCHIVE}:
+        return _archives(place, _mounted(names, root, options), options, _given(options), name=dataset_name(root))
+    if kinds == {Kind.PARQUET}:
+        base, files = _on_disk(root, names, options)
+        splits = parquet_splits(base, files)
+        return _parquet(place, splits, options, _given(options), {}, name=dataset_name(root))
+    raise InputError(f"{pattern} means {names[0]} and the like; wanted archives or Parquet files")
+
+
+def _given(options: Options) -> ClassMap | None:
+    return read_classes(options.classes) if options.classes else None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether what is called so at an address is a file, and no folder."""
+    return is_archive_name(name) or kind_of(name) in (Kind.PARQUET, Kind.TABLE)
+
+
+def _open_folder(place: str, tree: Tree, options: Options, given: ClassMap | None) -> Dataset:
+    of_kind = {kind: [n for n, one in zip(tree.names, tree.kinds, strict=True) if one is kind] for kind in Kind}
+    root, files = _on_disk(place, of_kind[Kind.PARQUET], options)
+    if files := [file for file in files if is_image_parquet(file)]:
+        return _parquet(place, parquet_splits(root, files), options, given, _beside(tree, root, files))
+    if tree.counts:
+        return _dataset(place, read_tree(tree, place, options, given), options, partial(_file_source, place, tree))
+    idx, _ = _on_disk(place, [name for name in tree.names if is_idx_name(last_name(name))], options)
+    if pairs := idx_pairs(idx):
+        return _idx(place, pairs, options, given)
+    if archives := of_kind[Kind.ARCHIVE]:
+        return _archives(place, _mounted(archives, place, options), options, given)
+    raise InputError(f"{place} holds no images; {WANTED}")
+
+
+def _on_disk(root: str, names: Sequence[str], options: Options) -> tuple[Path, list[Path]]:
+    """The folder `root` and the files in it called `names`; where it is an address, a folder of copies of them."""
+    if not is_address(root):
+        return Path(root), [Path(root, name) for name in names]
+    return copies_of(root, options.workspace), [copied(root, name, options.workspace) for name in names]
+
+
+def dataset_name(place: Path | str) -> str:
+    """A folder name for the dataset at a path or an address: its own; a number is told apart by the folder around it.
+
+    >>> dataset_name(Path("Some Set.tar.gz")), dataset_name(Path("fog/3")), dataset_name("s3://bucket/c/fog/3")
+    ('some-set', 'fog-3', 'fog-3')
+    """
+    place = str(place)
+    whole = PurePosixPath(path_in(place) if is_address(place) else os.path.abspath(place))  # noqa: PTH100, links stay
     parts = [whole.name]
     while parts[0].isdigit() and whole.parent.name:
         whole = whole.parent
         parts.insert(0, whole.name)
-    suffix = r"(\.tar\.(gz|bz2|xz|zst)|\.(tgz|tbz2?|txz|tzst|tar|zip|parquet))$"
+    suffix = r"(\.tar\.(gz|bz2|xz|zst)|\.(tgz|tbz2?|txz|tzst|tar|zip|parquet|csv|tsv|jsonl|ndjson))$"
     return dataset_slug(re.sub(suffix, "", "-".join(parts), flags=re.IGNORECASE))
 
 
-# --- whether something looks like a dataset, at a glance
-
-
-def looks_like_dataset(path: Path) -> bool:
-    """Whether `path` is worth listing as a dataset without being asked: a glance at names and footers, no image is
-    opened.
-
-    A folder of loose images without labels is not; it opens as one when its path is named.
-    """
-    if path.is_file():
-        return is_archive_name(path.name) and (not path.name.lower().endswith(".zip") or _zip_of_images(path))
-    if parquet_folder(path) is not None or _has_splits(path) or is_class_tree(path):
-        return True
-    inner = subfolders(path)
-    if len(inner) == 1 and not _has_images(path) and subfolders(path / inner[0]):
-        return looks_like_dataset(path / inner[0])
-    return _has_tables(path) and (_has_images(path) or any(_has_images(path / name) for name in inner[:GLANCE]))
-
-
-def is_class_tree(folder: Path) -> bool:
-    """Whether `folder` holds two or more folders, at least half of which hold images directly."""
-    names = [name for name in subfolders(folder) if not is_debris(name)][:GLANCE]
-    return len(names) > 1 and sum(_has_images(folder / name) for name in names) * 2 >= len(names)
-
-
-def split_folders(folder: Path) -> dict[str, str]:
-    """Folder name by split name, if `folder` holds several splits, or nothing but one, as trees of class folders."""
-    names = [name for name in subfolders(folder) if not is_debris(name)]
-    result: dict[str, str] = {}
-    for name in names:
-        split = split_of(name)
-        if split and split not in result and subfolders(folder / name):
-            result[split] = name
-    if len(result) < 2 and list(result.values()) != names:
-        return {}
-    return {split: result[split] for split in SPLIT_ORDER if split in result}
-
-
-def _has_splits(folder: Path) -> bool:
-    """Whether `folder` holds splits as folders, of which at least one has class folders."""
-    names = [name for name in subfolders(folder) if split_of(name)]
-    held = [name for name in names if subfolders(folder / name) or _has_images(folder / name)]
-    return bool(split_folders(folder)) or (len(held) > 1 and any(subfolders(folder / name) for name in held))
-
-
-def parquet_folder(folder: Path) -> Path | None:
-    """The folder in or under `folder` that holds Parquet files of images."""
-    for name in PARQUET_FOLDERS:
-        for pattern in ("*.parquet", "*/*.parquet"):
-            first = next(iter(sorted((folder / name).glob(pattern))), None)
-            if first is not None and is_image_parquet(first):
-                return folder / name
-    return None
-
-
-def _has_images(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(
-                is_image_name(entry.name) and not entry.name.startswith(".") for entry in islice(entries, GLANCE)
-            )
-    except OSError:
-        return False
-
-
-def _has_tables(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(_is_label_table(entry.name) for entry in entries if not entry.name.startswith("."))
-
-
-def _is_label_table(name: str) -> bool:
-    said = set(words_of(name.rpartition(".")[0]))
-    return kind_of(name) is Kind.TABLE and bool(said & {"labels", "label", "train", "annotations", "metadata"})
-
-
-def _zip_of_images(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(is_image_name(info.filename) for info in archive.infolist()[:GLANCE])
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return False
-
-
-# --- datasets
-
-
-def _open_file(path: Path, options: Options, given: ClassMap | None) -> Dataset:
-    if is_archive_name(path.name):
-        return _archives(path, [(path, "")], options, given)
-    if path.suffix == ".parquet" and is_image_parquet(path):
-        split = split_and_rest(path.stem)[0]
-        return _parquet(path, {split or ALL: [path]}, options, given, {})
+def _open_file(place: str, options: Options, given: ClassMap | None) -> Dataset:
+    name = last_name(place)
+    if is_archive_name(name):
+        return _archives(place, [(_enterable(place, options), "")], options, given)
+    if kind_of(name) is Kind.PARQUET:
+        file = Path(place)
+        if is_address(place):
+            file = copied(folder_of(place), name, options.workspace, place)
+        if is_image_parquet(file):
+            split = split_and_rest(file.stem)[0]
+            return _parquet(place, {split or ALL: [file]}, options, given, {})
+    if is_table_of_paths(name):
+        tree, reading = read_path_table(place, options, given)
+        return _dataset(place, reading, options, partial(_object_source, folder_of(place), tree))
     raise InputError(
-        f"{path} is no dataset of images; wanted an archive (.tar, .tar.gz, .zip, …), or Parquet with images"
+        f"{place} is no dataset of images; wanted an archive (.tar, .tar.gz, .zip, …), Parquet with images, or a table "
+        "of paths and labels (.csv, .jsonl, .parquet)"
     )
 
 
+def _enterable(place: str, options: Options) -> str:
+    """The archive at `place`, or a copy of it where it cannot be read in pieces."""
+    if not is_address(place):
+        return place
+    if last_name(place).lower().endswith(ENTERED) and entry_at(place).ranged:
+        return place
+    return str(copied(folder_of(place), last_name(place), options.workspace, place))
+
+
 def _dataset(
-    path: Path, reading: Reading, options: Options, source_of: Callable[[Part, Listing, list[int]], Source]
+    place: str,
+    reading: Reading,
+    options: Options,
+    source_of: Callable[[Part, Listing, list[int]], Source],
+    name: str = "",
 ) -> Dataset:
     sources = {part.split: _source(part, reading, source_of) for part in reading.parts}
     openers = {split: partial(_same, source) for split, source in sources.items()}
     labelled = any(part.labelled for part in reading.parts)
     if labelled:
-        return _of_splits(path, openers, options, reading.notes, reading.accounting)
-    return Dataset(dataset_name(path), str(path), openers, notes=reading.notes, accounting=reading.accounting)
+        return _of_splits(place, openers, options, reading.notes, reading.accounting, name)
+    name = name or dataset_name(place)
+    return Dataset(name, place, openers, notes=reading.notes, accounting=reading.accounting)
 
 
 def _source(part: Part, reading: Reading, source_of: Callable[[Part, Listing, list[int]], Source]) -> Source:
@@ -204,34 +191,45 @@ def _ordered(tree: Tree, part: Part, listing: Listing, numbers: list[int]) -> tu
     return [numbers[at] for at in order], Listing(names, labels, listing.class_names), unusual
 
 
-def _file_source(path: Path, tree: Tree, part: Part, listing: Listing, numbers: list[int]) -> FileSource:
+def _file_source(place: str, tree: Tree, part: Part, listing: Listing, numbers: list[int]) -> Source:
+    if is_address(place):
+        return _object_source(place, tree, part, listing, numbers)
     chosen, listing, unusual = _ordered(tree, part, listing, numbers)
-    return FileSource(str(path), listing, unusual, tree.stamps.rows(np.array(chosen, np.int64)))
+    return FileSource(place, listing, unusual, tree.stamps.rows(np.array(chosen, np.int64)))
 
 
-def _archives(path: Path, archives: Sequence[tuple[Path, str]], options: Options, given: ClassMap | None) -> Dataset:
-    result = archive_tree(archives)
+def _object_source(root: str, tree: Tree, part: Part, listing: Listing, numbers: list[int]) -> ObjectSource:
+    chosen, listing, unusual = _ordered(tree, part, listing, numbers)
+    return ObjectSource(root, listing, tree.stamps.rows(np.array(chosen, np.int64)), unusual)
+
+
+def _archives(
+    place: str, archives: Sequence[tuple[str, str]], options: Options, given: ClassMap | None, name: str = ""
+) -> Dataset:
+    result = archive_tree(archives, options.workspace)
 
     def source_of(part: Part, listing: Listing, numbers: list[int]) -> Source:
         chosen, listing, _ = _ordered(result.tree, part, listing, numbers)
         return result.source(chosen, listing)
 
-    return _dataset(path, read_tree(result.tree, str(path), options, given), options, source_of)
+    return _dataset(place, read_tree(result.tree, place, options, given), options, source_of, name)
 
 
-def _mounted(archives: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
-    """Where the members of each archive lie: numbered shards together, other archives in a folder of their name.
+def _mounted(names: Sequence[str], root: str, options: Options) -> list[tuple[str, str]]:
+    """The archives called `names` below `root`, and where the members of each lie: numbered shards together, other
+    archives in a folder of their name.
 
     Raises
     ------
     InputError
         One of several numbered shards is missing: half a data set must not pass for the whole.
     """
-    shards: dict[str, list[tuple[int, Path]]] = {}
+    shards: dict[str, list[tuple[int, str]]] = {}
     result = []
-    for archive in sorted(archives):
-        inside = archive.relative_to(root).parent.as_posix()
-        stem = re.sub(r"(\.tar)?\.\w+$", "", archive.name)
+    for name in sorted(names):
+        archive = _enterable(joined(root, name), options)
+        inside = PurePosixPath(name).parent.as_posix()
+        stem = re.sub(r"(\.tar)?\.\w+$", "", PurePosixPath(name).name)
         match = re.fullmatch(r"(?P<name>.*?)[-_.]?(?P<number>\d{2,})(-of-\d+)?", stem)
         folder = "" if inside == "." else f"{inside}/"
         if match is None or re.fullmatch(r"n\d{8}", stem):
@@ -243,32 +241,30 @@ def _mounted(archives: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
         numbers = sorted(number for number, _ in numbered)
         if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             missing = next(number for number in range(numbers[0], numbers[-1]) if number not in numbers)
-            raise InputError(f"{root / prefix} lacks shard {missing} of {numbers[0]} to {numbers[-1]}; fetch it")
+            raise InputError(
+                f"{root.rstrip('/')}/{prefix} lacks shard {missing} of {numbers[0]} to {numbers[-1]}; fetch it"
+            )
         result += [(archive, prefix) for _, archive in sorted(numbered)]
     return result
 
 
-def _image_parquets(path: Path, tree: Tree) -> list[Path]:
-    files = [path / tree.names[number] for number, kind in enumerate(tree.kinds) if kind is Kind.PARQUET]
-    return [file for file in files if is_image_parquet(file)]
-
-
-def _beside(tree: Tree, path: Path, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+def _beside(tree: Tree, root: Path, files: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     """The files beside Parquet files of images, by what they are."""
     used = {str(file) for file in files}
     result: dict[str, list[str]] = {}
     for name, kind in zip(tree.names, tree.kinds, strict=True):
-        if str(path / name) not in used:
+        if str(root / name) not in used:
             result.setdefault("debris" if kind is Kind.DEBRIS else "files beside the Parquet files", []).append(name)
     return {reason: tuple(names) for reason, names in result.items()}
 
 
 def _parquet(
-    path: Path,
+    place: str,
     splits: dict[str, list[Path]],
     options: Options,
     given: ClassMap | None,
     beside: dict[str, tuple[str, ...]],
+    name: str = "",
 ) -> Dataset:
     classes, notes = parquet_class_map(
         [file for files in splits.values() for file in files], options.label_column, given
@@ -278,7 +274,7 @@ def _parquet(
         split: partial(parquet_source, splits[split], classes, options.label_column, _root(splits)) for split in ordered
     }
     accounting = Accounting({split: len(splits[split]) for split in ordered}, unused=beside)
-    return _of_splits(path, openers, options, notes, accounting)
+    return _of_splits(place, openers, options, notes, accounting, name)
 
 
 def _root(splits: dict[str, list[Path]]) -> Path:
@@ -287,31 +283,37 @@ def _root(splits: dict[str, list[Path]]) -> Path:
     return Path(os.path.commonpath(parents))
 
 
-def _idx(path: Path, pairs: dict[str, tuple[Path, Path]], options: Options, given: ClassMap | None) -> Dataset:
+def _idx(place: str, pairs: Mapping[str, tuple[Path, Path]], options: Options, given: ClassMap | None) -> Dataset:
     names = given.names if given else None
     openers = {split: partial(idx_source, *files, split, names) for split, files in pairs.items()}
-    return _of_splits(path, openers, options)
+    return _of_splits(place, openers, options)
 
 
 def _by_rule(
-    path: Path, whole: Callable[[], Source], options: Options, notes: tuple[str, ...], accounting: Accounting | None
+    place: str,
+    whole: Callable[[], Source],
+    options: Options,
+    notes: tuple[str, ...],
+    accounting: Accounting | None,
+    name: str,
 ) -> Dataset:
-    rule = SplitByRule(whole, options.seed, place=str(path), workspace=options.workspace)
-    name = dataset_name(path)
-    return Dataset(name, str(path), rule.openers(), notes=(*notes, rule.note()), accounting=accounting)
+    rule = SplitByRule(whole, options.seed, place=place, workspace=options.workspace)
+    return Dataset(name, place, rule.openers(), notes=(*notes, rule.note()), accounting=accounting)
 
 
 def _of_splits(
-    path: Path,
+    place: str,
     openers: dict[str, Callable[[], Source]],
     options: Options,
     notes: tuple[str, ...] = (),
     accounting: Accounting | None = None,
+    name: str = "",
 ) -> Dataset:
     """The dataset with these splits; a training set alone, or one of unknown purpose, is divided by rule."""
+    name = name or dataset_name(place)
     if len(openers) == 1 and not set(openers) & UNDIVIDED:
-        return _by_rule(path, next(iter(openers.values())), options, notes, accounting)
-    return Dataset(dataset_name(path), str(path), openers, notes=notes, accounting=accounting)
+        return _by_rule(place, next(iter(openers.values())), options, notes, accounting, name)
+    return Dataset(name, place, openers, notes=notes, accounting=accounting)
 
 
 def _same(source: Source) -> Source:

@@ -15,9 +15,8 @@ import numpy as np
 from PIL import Image
 
 from gapscope.core.progress import Task
-from gapscope.core.threads import processors
 from gapscope.data.decode import MAX_PIXELS, UPRIGHT, formats_of, orientation, silence
-from gapscope.data.source import ByteSource, Undecodable
+from gapscope.data.source import ByteSource, Undecodable, readers
 
 # Edge of the grey copies; images with a shorter one have too few pixels to be told apart this way.
 EDGE = 32
@@ -164,7 +163,7 @@ def looks_of(source: ByteSource, task: Task | None = None, rows: np.ndarray | No
         if small is not None and small.std() >= FLAT:
             grey[row], there[row] = small, True
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(readers(source)) as pool:
         for start in range(0, count, RUN):
             places = range(start, min(start + RUN, count))
             list(pool.map(look, places))
@@ -179,7 +178,7 @@ def grey_copy(source: ByteSource, row: int) -> np.ndarray | None:
     A JPEG file is decoded at the smallest scale that suffices.
     """
     data = source.read(row)
-    image = _small_jpeg(data) if data.startswith(b"\xff\xd8\xff") else source.image(row)
+    image = _small_jpeg(data) if data.startswith(b"\xff\xd8\xff") else source.decode(row, data)
     if min(image.size) < EDGE:
         return None
     return np.asarray(image.convert("L").resize((EDGE, EDGE), Image.Resampling.BOX))

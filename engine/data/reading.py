@@ -24,6 +24,7 @@ from gapscope.data.matching import (
     usual_column,
 )
 from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Sections, base_name, find_sections
+from gapscope.data.sides import Beside, labels_beside
 from gapscope.data.tables import LabelTable, read_table
 from gapscope.data.tree import Tree
 from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, split_and_rest, words_of
@@ -37,8 +38,6 @@ DUMMY = {"submission", "submit"}
 # Tables of classes.
 CLASS_WORDS = frozenset("classes categories synsets wnids words names vocabulary mapping species".split())
 MOST_TABLES, MOST_BYTES = 24, 2**30
-SIDE_BYTES = 2**16
-SIDE_KEYS = ("label", "cls", "class", "class_id", "label_id", "target", "category")
 # What the user calls the names of files, as a column of labels.
 NAME_COLUMNS = ("name", "filename")
 # What cameras and programs call their pictures, in names such as IMG_0001.jpg.
@@ -262,6 +261,8 @@ class _Reader:
             return Part(split, self._by_given_table(table, section, folders), by_folder=False)
         if (labels := self._by_tables(section, folders)) is not None:
             return Part(split, labels, by_folder=False)
+        if self._side_is_said() and (labels := self._by_side_files(folders, said=True)) is not None:
+            return Part(split, labels, by_folder=False)
         if section.classes and section.loose:
             self._ask_about_loose(section)
         if section.classes:
@@ -453,10 +454,12 @@ class _Reader:
             return
         there = {name.strip().lower() for table in self._tables.values() for name in table.header}
         for wanted in (self.options.path_column, self.options.label_column):
-            if wanted and wanted.strip().lower() not in there and wanted not in NAME_COLUMNS:
+            known = wanted in self._side_fields or wanted in NAME_COLUMNS
+            if wanted and wanted.strip().lower() not in there and not known:
+                beside = f", the fields beside the images {some}" if (some := _few(self._side_fields)) else ""
                 raise InputError(
                     f"{self.place} has no table with a column {wanted!r}; the columns there are "
-                    f"{', '.join(sorted(there)) or 'none'}; name a table with --labels FILE"
+                    f"{', '.join(sorted(there)) or 'none'}{beside}; name a table with --labels FILE"
                 )
 
     def _has_label_name(self, table: LabelTable) -> bool:
@@ -472,31 +475,42 @@ class _Reader:
 
     # --- labels beside and in names
 
-    def _by_side_files(self, folders: Mapping[int, str]) -> dict[int, str] | None:
-        """Labels from ``key.cls`` or ``key.json`` beside ``key.jpg``, as WebDataset has them."""
-        wanted = {_key(self.tree.names[number]): number for number in folders}
-        result: dict[int, str] = {}
-        used = set()
-        for base in {name.rpartition("/")[0] for name in map(self.tree.names.__getitem__, folders)}:
-            for number in self.tree.files[base]:
-                image = wanted.get(_key(self.tree.names[number]))
-                if image is None or image == number:
-                    continue
-                text = self._side_label(number)
-                if text is not None and (image not in result or self.tree.names[number].endswith(".cls")):
-                    result[image] = text
-                    used.add(number)
-        if len(result) * 2 <= len(folders):
+    def _by_side_files(self, folders: Mapping[int, str], *, said: bool = False) -> dict[int, str] | None:
+        """Labels from the files beside the images; None where most have none, unless the user said which they are."""
+        beside = labels_beside(self.tree, folders, self.options.label_column if self._side_is_said() else None)
+        self._side_fields |= {*beside.fields, *(("txt",) if beside.texts else ()), *(("cls",) if beside.labels else ())}
+        if not beside.labels or (not said and len(beside.labels) * 2 <= len(folders)):
+            if said:
+                return None
+            self._offer_fields(beside)
             return None
-        self.used |= used
-        self.notes.append("the labels are those of the .cls or .json files beside the images")
-        return dict.fromkeys(folders, "") | result
+        self.used |= beside.used
+        missing = len(folders) - len(beside.labels)
+        without = f"; {missing:,} images have none there" if missing else ""
+        self.notes.append(f"the labels are those of the {beside.kind} beside the images{without}")
+        return dict.fromkeys(folders, "") | beside.labels
 
-    def _side_label(self, number: int) -> str | None:
-        suffix = self.tree.names[number].rpartition(".")[2].lower()
-        if suffix not in ("cls", "json") or (self.tree.stamps.sizes[number] > SIDE_BYTES and suffix == "cls"):
-            return None
-        return side_label(suffix, self.tree.read(number, SIDE_BYTES))
+    def _offer_fields(self, beside: Beside) -> None:
+        if beside.fields:
+            self.notes.append(
+                f"the .json files beside the images have no usual field of labels, but {beside.shown_fields}; name the "
+                "right one with --label-column"
+            )
+        elif beside.texts:
+            self.notes.append("there are .txt files beside the images; --label-column txt makes them the labels")
+        if beside.unread:
+            self.notes.append(f"{beside.unread:,} files beside the images cannot be read, and give no label")
+
+    @cached_property
+    def _side_fields(self) -> set[str]:
+        """What files beside images have that may be named as labels."""
+        return set()
+
+    def _side_is_said(self) -> bool:
+        """Whether the user names a column of labels that no table has, so that it may be a field beside images."""
+        wanted = (self.options.label_column or "").strip()
+        headers = {name.strip().lower() for table in self._tables.values() for name in table.header}
+        return bool(wanted) and not self.options.labels and wanted not in NAME_COLUMNS and wanted.lower() not in headers
 
     def _by_names(self, folders: Mapping[int, str], split: str) -> dict[int, str] | None:
         """Labels from the names of images, such as ``cat.0.jpg``; None where not all of them say so."""
@@ -659,30 +673,9 @@ class _Reader:
         return {Kind.DEBRIS: DEBRIS, Kind.TABLE: TABLES}.get(kind, OTHERS)
 
 
-def side_label(suffix: str, data: bytes) -> str | None:
-    """The label in a file beside an image: the text of a ``.cls``, or what a ``.json`` has under a usual key.
-
-    >>> side_label("cls", b"7\\n"), side_label("json", b'{"label": "cat"}'), side_label("json", b"[1]")
-    ('7', 'cat', None)
-    """
-    import json
-
-    try:
-        if suffix == "cls":
-            return data.decode().strip() or None
-        value = json.loads(data)
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    text = next((value[key] for key in SIDE_KEYS if isinstance(value.get(key), (str, int))), None)
-    return None if text is None else str(text)
-
-
-def _key(name: str) -> str:
-    """The name of an image up to the first dot of its last part, which the files of a WebDataset sample share."""
-    folder, _, file = name.rpartition("/")
-    return f"{folder}/{file.partition('.')[0]}"
+def _few(names: set[str], most: int = 12) -> str:
+    """Some names in a sentence."""
+    return ", ".join(sorted(names)[:most]) + (", …" if len(names) > most else "")
 
 
 def _labels_of_names(stems: Mapping[int, str], pattern: re.Pattern) -> dict[int, str] | None:

@@ -9,7 +9,11 @@ import numpy as np
 from PIL import Image
 
 from gapscope.core.hashing import digest_bytes
+from gapscope.core.threads import processors
 from gapscope.schemas.embeddings import Fingerprint
+
+# Images that a process reads at the same time where each is waited for.
+READERS = 8
 
 
 class Undecodable(Exception):
@@ -137,6 +141,13 @@ class ByteSource(Source, Protocol):
 
     def stamps(self) -> Stamps:
         """Sizes and times of the files that hold the images; opens none, one `stat` a file."""
+
+
+def readers(source: Source) -> int:
+    """How many images of `source` are best read at the same time: one a processor, and more where each is waited for
+    behind a network.
+    """
+    return max(processors(), READERS) if getattr(source, "distant", False) else processors()
 
 
 def read_picture(source: Source, index: int) -> Picture:

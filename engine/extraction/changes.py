@@ -16,8 +16,7 @@ from gapscope.core.files import read_table, write_table
 from gapscope.core.hashing import digest_bytes
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
-from gapscope.core.threads import processors
-from gapscope.data.source import Source, Stamps, Undecodable, read_picture
+from gapscope.data.source import Source, Stamps, Undecodable, read_picture, readers
 from gapscope.schemas.embeddings import FILES_NAME, FILES_SCHEMA
 from gapscope.store import StoreWriter
 
@@ -128,7 +127,7 @@ def digests_of(source: Source, rows: np.ndarray, advance) -> np.ndarray:
             advance(len(block))
         return result
 
-    threads = min(processors(), len(blocks))
+    threads = min(readers(source), len(blocks))
     with ThreadPoolExecutor(threads, "compare") as pool:
         shares = list(pool.map(work, [blocks[one::threads] for one in range(threads)]))
     return np.concatenate([shares[number % threads][number // threads] for number in range(len(blocks))])

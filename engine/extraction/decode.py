@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from queue import SimpleQueue
 from time import perf_counter
@@ -78,14 +79,15 @@ class Worker:
     def __init__(self, source: Source, preprocessing: Preprocessing, slots: np.ndarray, *, attributes: bool):
         self.source, self.preprocessing, self.slots = source, preprocessing, slots
         self.measure = _measure() if attributes else None
+        self._readers = ThreadPoolExecutor(TASK_IMAGES, "read") if getattr(source, "distant", False) else None
 
     def work(self, task: Task) -> Done:
         """Decode, prepare and measure the images of `task`."""
         begun, reasons, digests, measured = perf_counter(), {}, {}, {}
-        for position, index in enumerate(task.indices.tolist(), task.start):
+        for position, picture_of in enumerate(self._pictures(task.indices.tolist()), task.start):
             place = self.slots[task.slot, position]
             try:
-                picture = read_picture(self.source, index)
+                picture = picture_of()
                 digests[position] = picture.digest
                 place[...] = self.preprocessing.prepare(picture.image)
                 measured |= self._measured(position, picture)
@@ -94,6 +96,13 @@ class Worker:
                 digests.setdefault(position, getattr(error, "digest", None) or 0)
                 reasons[position] = str(error) or "needs more memory than there is"
         return Done(reasons, digests, measured, perf_counter() - begun)
+
+    def _pictures(self, indices: list[int]) -> Iterator[Callable[[], Picture]]:
+        """What reads each image, in order; those behind a network are asked for together."""
+        if self._readers is None:
+            return (partial(read_picture, self.source, index) for index in indices)
+        futures = [self._readers.submit(read_picture, self.source, index) for index in indices]
+        return (future.result for future in futures)
 
     def _measured(self, position: int, picture: Picture) -> "dict[int, Measured]":
         """What is measured of an image; nothing where that needs more memory than there is, which rejects no image."""

@@ -22,6 +22,7 @@ from gapscope.core.files import (
 from gapscope.core.lease import LEASE
 from gapscope.core.location import TEMPORARY, Location, full_path
 from gapscope.core.progress import SILENT, Progress
+from gapscope.data.remote import COPIES
 from gapscope.data.synthetic import FOLDER as SYNTHETIC
 from gapscope.predictions.files import read_table as read_predictions_table
 from gapscope.predictions.origin import check_origin
@@ -119,7 +120,7 @@ def verify_workspace(workspace: Location, progress: Progress = SILENT) -> Verifi
     Stores are compared with their manifests, part by part and row by row; predictions with their models and with the
     stores they were made from; every other file with the digest that it holds.
     """
-    places = [place for place in workspace.files() if SEGMENTS not in PurePosixPath(place.path).parts]
+    places = [place for place in workspace.files() if not {SEGMENTS, COPIES} & set(PurePosixPath(place.path).parts)]
     account = _Account()
     with progress.task("verifying", len(places), "files") as task:
         for folder in _stores(places):

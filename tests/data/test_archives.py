@@ -14,7 +14,7 @@ from trees import counted, grow, opened, picture
 
 from gapscope.core.errors import InputError
 from gapscope.data.source import Undecodable
-from gapscope.data.sources import archives
+from gapscope.data.sources import archive_files
 from gapscope.data.sources.archives import archive_members
 
 R3 = {"rule": {"cat": 3, "dog": 3}}
@@ -209,7 +209,7 @@ def test_a_damaged_archive_is_one_sentence(tmp_path, name):
 
 def test_a_member_that_claims_more_than_there_is_gives_a_reason(tmp_path, monkeypatch):
     zipped(tmp_path / "set.zip", {**{f"cat/{at}.png": picture(at) for at in range(3)}, "cat/bomb.png": bytes(10**6)})
-    monkeypatch.setattr(archives, "MOST_BYTES", 10**5)
+    monkeypatch.setattr(archive_files, "MOST_BYTES", 10**5)
     source = opened(tmp_path / "set.zip").source
     reasons = []
     for split in ("train", "val", "test"):
@@ -223,9 +223,9 @@ def test_a_member_that_claims_more_than_there_is_gives_a_reason(tmp_path, monkey
 
 def test_what_only_unfolds_from_the_front_is_refused_beyond_its_limit(tmp_path, monkeypatch):
     (tmp_path / "set.tar.xz").write_bytes(lzma.compress(packed(grow(tmp_path / "tree", *TREE))))
-    monkeypatch.setattr(archives, "MOST_UNFOLDED", 100)
+    monkeypatch.setattr(archive_files, "MOST_UNFOLDED", 100)
     with pytest.raises(InputError, match="unfolds to more than"):
-        archive_members(tmp_path / "set.tar.xz")
+        archive_members(str(tmp_path / "set.tar.xz"))
 
 
 def test_encrypted_and_linked_members_of_a_zip(tmp_path):
@@ -235,7 +235,7 @@ def test_encrypted_and_linked_members_of_a_zip(tmp_path):
         link = zipfile.ZipInfo("cat/link.png")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "0.png")
-    members = {member.name: member for member in archive_members(tmp_path / "set.zip").files}
+    members = {member.name: member for member in archive_members(str(tmp_path / "set.zip")).files}
     assert members["cat/link.png"].offset == members["cat/0.png"].offset
 
 

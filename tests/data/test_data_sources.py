@@ -235,7 +235,7 @@ def test_images_without_labels_are_one_split(tmp_path):
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 @pytest.mark.parametrize("top", ["", "./", "a/b/"])
 def test_members_are_found_whatever_the_archive_looks_like(tmp_path, suffix, form, top):
-    names = [member.name for member in archive_members(data_layouts.tar(tmp_path, suffix, form, top)).files]
+    names = [member.name for member in archive_members(str(data_layouts.tar(tmp_path, suffix, form, top))).files]
     assert len(names) == 3 * PER_CLASS + 4  # no folder; a hidden file, and two links, which are the file they lead to
     assert not any(name.startswith("./") for name in names)
     dataset = open_dataset(str(tmp_path / f"set{suffix}"), tmp_path)
@@ -268,7 +268,7 @@ def test_an_archive_that_is_cut_short_is_refused(tmp_path, suffix):
     place = data_layouts.tar(tmp_path, suffix)
     place.write_bytes(place.read_bytes()[: place.stat().st_size * 2 // 3])
     with pytest.raises(InputError, match="cannot be read as a tar archive"):
-        archive_members(place)
+        archive_members(str(place))
 
 
 def test_something_else_under_the_name_of_an_archive_is_refused(tmp_path):

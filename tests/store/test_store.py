@@ -1,7 +1,5 @@
 """The store gives back what it was given, continues what was begun, and is read by others without our code."""
 
-import socket
-
 import duckdb
 import numpy as np
 import polars
@@ -172,29 +170,6 @@ def test_a_manifest_that_is_none_is_named(tmp_path):
 def test_manifests_survive_the_round_trip(rng, make_store):
     manifest = make_store(rng.standard_normal((10, 2)).astype(np.float32), np.zeros(10, int)).manifest
     assert StoreManifest.model_validate_json(manifest.model_dump_json()) == manifest
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    """An address in an object store that speaks the real S3 protocol, on this machine."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = ThreadedMotoServer(port=port, verbose=False)
-    server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="features")
-    yield "s3://features"
-    server.stop()
 
 
 def test_a_store_in_an_object_store_works_like_one_in_a_folder(bucket, rng):

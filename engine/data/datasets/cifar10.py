@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gapscope.data.classes import ClassMap
 from gapscope.data.dataset import Dataset, Options, Recipe
-from gapscope.data.layouts import parquet_folder, split_folders
+from gapscope.data.glance import parquet_folder, split_folders
 from gapscope.data.sources.class_folders import class_folders
 from gapscope.data.sources.files import subfolders
 from gapscope.data.sources.parquet import class_names_of, parquet_source, parquet_splits

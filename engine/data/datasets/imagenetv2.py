@@ -46,7 +46,7 @@ def open_variant(place: Path) -> FileSource | ArchiveSource:
     if place.is_dir():
         source = class_folders(place.parent, place.name, NUMBERS)
         return replace(source, listing=_with_wnids(source.listing))
-    result = archive_tree([(place, "")])
+    result = archive_tree([(str(place), "")])
     rows = sorted(
         (int(folder), name, number)
         for number, name in enumerate(result.tree.names)

@@ -50,6 +50,15 @@ class IdxSource:
 IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 
 
+def is_idx_name(name: str) -> bool:
+    """Whether a file is called like one of images or labels in idx.
+
+    >>> is_idx_name("train-images-idx3-ubyte.gz"), is_idx_name("t10k-labels.idx1-ubyte"), is_idx_name("images.tar")
+    (True, True, False)
+    """
+    return bool(re.search(r"(images|labels)[-.]idx[13]-ubyte", name))
+
+
 def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     """The files of images and labels in `folder`, or in ``raw`` below it, by split, named as those of MNIST are."""
     result: dict[str, tuple[Path, Path]] = {}

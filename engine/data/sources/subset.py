@@ -24,6 +24,11 @@ class Subset:
         listing = Listing([whole.names[row] for row in rows.tolist()], whole.labels[rows], whole.class_names, synthesis)
         return cls(source, rows, listing)
 
+    @property
+    def distant(self) -> bool:
+        """Whether images are waited for behind a network."""
+        return getattr(self.source, "distant", False)
+
     def read(self, index: int) -> bytes:
         """The bytes of the image at position `index`."""
         return self.source.read(int(self.rows[index]))
