@@ -1,12 +1,14 @@
 """What becomes of input files with a mistake in them: a sentence, or the same rows as before, never a traceback.
 
-    python benchmarks/mutations.py                   10,000 files of eight kinds
+    python benchmarks/mutations.py                   10,000 files of twenty kinds
     python benchmarks/mutations.py --files 400       a few, to see that it runs
+    python benchmarks/mutations.py --kinds features  those of features alone
 
 Each file is a valid one with one mutation: bits, bytes, lines and numbers are changed, left out, doubled or swapped,
 the file is cut or written in another encoding. A reader may refuse it with a sentence (`GapscopeError`); any other
-exception is a fault. If it reads the file, each row whose line was not mutated must be what it was before. Parquet
-files made elsewhere hold no digest, so that of these only tracebacks are counted.
+exception is a fault. If it reads the file, each row whose line was not mutated must be what it was before. Files of
+numbers hold no digest, so that of these only tracebacks are counted, and rows that vanish: as many must be stored and
+rejected as the file says it has.
 """
 
 import argparse
@@ -20,9 +22,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
+import zarr
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -30,8 +35,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
+from gapscope.formats.open import open_tables
 from gapscope.jobs.command_line import execute
-from gapscope.jobs.import_features import ImportFeaturesConfig
+from gapscope.jobs.import_features import ImportFeaturesConfig, build
 from gapscope.jobs.import_features import run as import_csv
 from gapscope.predictions import read_predictions
 from gapscope.predictions.valid_labels import read_valid_labels
@@ -112,6 +118,53 @@ def imported(path: Path) -> dict[str, Any]:
         return {name: (label, x.tolist()) for name, label, x in zip(paths, labels, chunk.x, strict=True)}
 
 
+def features(path: Path) -> dict[str, Any]:
+    """Nothing; every row that the file says it has is stored or rejected."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = next((one for one in path.parents if one.name in ("x.zarr", "saved")), path)
+        config = ImportFeaturesConfig((str(place),), dataset="d", workspace=folder, on_bad_row="reject")
+        rows = sum(table.rows for table in open_tables(config.files, config.split)[1])
+        manifest = build(config)
+        if manifest.rows + manifest.rejected != rows:
+            raise RuntimeError(f"of {rows} rows {manifest.rows} are stored and {manifest.rejected} rejected")
+    return {}
+
+
+def beside(path: Path) -> dict[str, Any]:
+    """Nothing; labels beside features are read, or refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        x = np.zeros((ROWS, 5), np.float32)
+        build(ImportFeaturesConfig(x, labels=(str(path),), dataset="d", workspace=folder, on_bad_row="reject"))
+    return {}
+
+
+def binary(folder: Path, rng: np.random.Generator) -> dict[str, Kind]:
+    """Files of features in every format that is one file."""
+    x, label = rng.standard_normal((ROWS, 5)).astype(np.float32), np.array([CLASSES[n % 3] for n in range(ROWS)])
+    columns = {"embedding": x.tolist(), "label": label.tolist()}
+    np.save(folder / "x.npy", x)
+    np.save(folder / "label.npy", label)
+    np.savez(folder / "x.npz", x=x, label=label)
+    np.savez_compressed(folder / "compressed.npz", x=x, label=label)
+    with h5py.File(folder / "x.h5", "w") as file:
+        file.create_dataset("x", data=x, chunks=(16, 5), compression="gzip")
+        file.create_dataset("label", data=label.astype("S"))
+    pq.write_table(pa.table(columns), folder / "x.parquet", row_group_size=16)
+    feather.write_feather(pa.table(columns), folder / "x.feather", chunksize=16)
+    zarr.create_array(folder / "x.zarr", data=x, chunks=(16, 5))
+    (folder / "saved").mkdir()
+    with pa.ipc.new_stream(folder / "saved" / "data.arrow", pa.table(columns).schema) as stream:
+        stream.write_table(pa.table(columns), max_chunksize=16)
+    (folder / "saved" / "state.json").write_text('{"_data_files": [{"filename": "data.arrow"}]}')
+    names = (
+        *("x.npy", "x.npz", "compressed.npz", "x.h5", "x.parquet", "x.feather"),
+        *("x.zarr/zarr.json", "x.zarr/c/0/0", "saved/state.json", "saved/data.arrow"),
+    )
+    kinds = {f"features, {name}": Kind(name, (folder / name).read_bytes(), features) for name in names}
+    kinds["labels beside, .npy"] = Kind("label.npy", (folder / "label.npy").read_bytes(), beside)
+    return kinds | {"labels beside, text": Kind("label.txt", "\n".join(label).encode(), beside)}
+
+
 def labelled(path: Path) -> dict[str, Any]:
     """The class of each image that a table of labels names."""
     dataset = open_dataset(str(path.parent / "images"), path.parent, labels=path)
@@ -173,7 +226,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         ),
         "valid labels, JSON": Kind("v.json", json.dumps(plain).encode(), valid),
         "options, YAML": Kind("o.yaml", b"workspace: /nowhere/at/all\n# a comment\n", configured),
-    }
+    } | binary(folder, rng)
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
@@ -267,15 +320,16 @@ def attempt(kind: Kind, before: Mapping[str, Any], spoilt: bytes, folder: Path) 
     return f"rows {rows[:3]} changed without a word" if rows else "read"
 
 
-def measure(files: int, seed: int = 0, keep: Path | None = None) -> list[Tally]:
-    """So many mutated files, as many of each kind; those that show a fault are kept in the folder `keep`."""
+def measure(files: int, seed: int = 0, keep: Path | None = None, only: str = "") -> list[Tally]:
+    """So many mutated files, as many of each kind whose name begins with `only`; those with a fault go to `keep`."""
     results = []
     with tempfile.TemporaryDirectory() as place:
-        for name, kind in kinds(Path(place)).items():
+        chosen = {name: kind for name, kind in kinds(Path(place)).items() if name.startswith(only)}
+        for name, kind in chosen.items():
             path = Path(place) / kind.file
             path.write_bytes(kind.content)
             before, said = kind.rows(path), []
-            for number in range(files // 8):
+            for number in range(files // len(chosen)):
                 spoilt = mutated(kind.content, np.random.default_rng([seed, len(results), number]))
                 said.append(attempt(kind, before, spoilt, Path(place)))
                 if keep is not None and said[-1] not in ("refused", "read"):
@@ -290,8 +344,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--keep", type=Path, help="folder for the files that show a fault")
+    parser.add_argument("--kinds", default="", help="how the names of the kinds begin")
     given = parser.parse_args()
-    results = measure(given.files, keep=given.keep)
+    results = measure(given.files, keep=given.keep, only=given.kinds)
     for result in results:
         print(json.dumps(result._asdict()))
     sys.exit(any(one.faults for one in results))

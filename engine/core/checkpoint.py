@@ -35,6 +35,25 @@ class Checkpoint(Protocol):
         """Whether so much time has passed since something was saved that saving again is worth its cost."""
 
 
+class MemoryCheckpoint:
+    """States in memory, for a training that goes on in this process: from those that are given, at first."""
+
+    def __init__(self, states: Mapping[str, Saved]):
+        self._states = dict(states)
+
+    def load(self, stage: str) -> Saved | None:
+        """See `Checkpoint.load`."""
+        return self._states.get(stage)
+
+    def save(self, stage: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+        """See `Checkpoint.save`."""
+        self._states[stage] = Saved(dict(arrays), dict(about))
+
+    def due(self) -> bool:
+        """Never: a state in memory outlives no kill."""
+        return False
+
+
 @dataclass
 class FolderCheckpoint:
     """States as safetensors files in `folder`, which belongs to one configuration and one input.

@@ -20,9 +20,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.estimators.rows import Labelled, Rows, array_rows, dask_rows, divided, stored, whole_rows
-from gapscope.estimators.so_far import SoFar
-from gapscope.estimators.weights import Weights
+from gapscope.estimators.rows import Labelled, Rows, array_rows, as_rows, dask_rows, divided, stored, whole_rows
+from gapscope.estimators.seen import Seen
+from gapscope.estimators.weights import Weights, both, unweighted
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
@@ -35,9 +35,10 @@ FLOATS = (np.float32, np.float64)
 class ProbeClassifier(ClassifierMixin, BaseEstimator):
     """A member of `gapscope.probes` behind scikit-learn's interface; `gapscope.estimators.classifiers` lists them.
 
-    ``X`` may be a NumPy array, a data frame, a Dask array, or an embedding store or a view of one, whose labels are
-    its own. Features are used as float32. Every parameter has the meaning it has in `ProbeOptions`, and these are
-    common to all:
+    ``X`` may be a NumPy array, a data frame, a sparse matrix, a Dask array, or an embedding store, a view of one or
+    anything else that is read as one (`gapscope.store.Rows`), whose labels are its own. Features are used as float32;
+    rows of a sparse matrix become dense as they are read. Every parameter has the meaning it has in `ProbeOptions`,
+    and these are common to all:
 
     Parameters
     ----------
@@ -63,13 +64,18 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
 
     _probe: ClassVar[str]
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @abstractmethod
     def _options(self) -> dict[str, Any]:
         """Fields of `ProbeOptions` that the parameters set."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ProbeClassifier":
         """Train on the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it."""
-        self._so_far = None
+        self._seen_rows = None
         with self._rows(X, y, sample_weight) as (rows, held, mean_weight), self._workers(X) as workers:
             model = train(self._probe, rows, held, _per_row(self._probe_options(), mean_weight), workers)
         self.model_ = replace(model, class_names=tuple(map(str, rows.store.class_names)))
@@ -120,8 +126,8 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
         """The rows to train on and to choose by; what they look like is remembered."""
         view = stored(X)
         if view is not None:
-            view = self._begin_store(view, y)
-            return nullcontext(divided(view, self.holdout, self._store_weights(view, sample_weight)))
+            view, own = unweighted(self._begin_store(view, y))
+            return nullcontext(divided(view, self.holdout, both(own, self._store_weights(view, sample_weight))))
         if self.scheduler:
             raise InputError(
                 f"the workers of {self.scheduler} cannot read an array of this process; "
@@ -135,7 +141,7 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
                 raise InputError(f"X has {len(X)} rows and y has {len(labels)} labels; give one label for each row")
             self.n_features_in_ = X.shape[1]
             return dask_rows(X, self._labelled(labels, sample_weight), self.holdout, seed)
-        x, y = validate_data(self, X, y, dtype=FLOATS)
+        x, y = validate_data(self, X, y, dtype=FLOATS, accept_sparse="csr")
         labels = self._labelled(self._begin_labels(y), sample_weight)
         return nullcontext(array_rows(x, labels, self.holdout, seed))
 
@@ -175,7 +181,7 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
             return self._lazily(whole_rows(X), Answer(model, answer), columns)
         view = stored(X)
         if view is None:
-            x = validate_data(self, X, dtype=FLOATS, reset=False)
+            x = as_rows(validate_data(self, X, dtype=FLOATS, reset=False, accept_sparse="csr"))
             view = ArrayStore(x, np.full(len(x), -1), self._names()).view()
         self._check_width(view.store.dim)
         with self._workers(X) as workers:
@@ -212,7 +218,7 @@ class MergingClassifier(WeighingClassifier):
     """
 
     @abstractmethod
-    def _summary(self, rows: View, workers: Workers) -> SoFar:
+    def _summary(self, rows: View, workers: Workers) -> Seen:
         """The summary that the probe begins with, of some rows.
 
         Raises
@@ -226,16 +232,17 @@ class MergingClassifier(WeighingClassifier):
 
         Rows that `fit` was given do not count: the first call after it starts anew, with the classes found there.
         """
-        first = getattr(self, "_so_far", None) is None
+        first = getattr(self, "_seen_rows", None) is None
         view = self._batch(X, y, classes, first=first)
-        weights = self._store_weights(view, sample_weight)
+        view, own = unweighted(view)
+        weights = both(own, self._store_weights(view, sample_weight))
         view = view if weights is None else weights.on(view)
         with self._workers(X) as workers:
             result = self._summary(view, workers)
-            so_far = result if first else self._so_far.and_also(result.summary)
+            seen = result if first else self._seen_rows.with_more(result)
             none = Chunk(np.arange(0), np.zeros((0, view.store.dim), np.float32), np.zeros(0, np.int32))
-            model = train(self._probe, view, none, self._probe_options(), workers, checkpoint=so_far)
-        self._so_far = so_far
+            model = train(self._probe, view, none, self._probe_options(), workers, checkpoint=seen.checkpoint())
+        self._seen_rows = seen
         self.model_ = replace(model, class_names=tuple(map(str, view.store.class_names)))
         return self
 
@@ -247,11 +254,11 @@ class MergingClassifier(WeighingClassifier):
                 return self._begin_store(view, y)
             self._check_width(view.store.dim)
             return view
-        x, y = validate_data(self, X, y, dtype=FLOATS, reset=first)
+        x, y = validate_data(self, X, y, dtype=FLOATS, reset=first, accept_sparse="csr")
         check_classification_targets(y)
         if first and (classes is not None or not hasattr(self, "classes_")):
             self.classes_ = self._all_classes(classes)
-        return ArrayStore(x, self._positions(column_or_1d(y, warn=True)), self._names()).view()
+        return ArrayStore(as_rows(x), self._positions(column_or_1d(y, warn=True)), self._names()).view()
 
     def _all_classes(self, classes: Any) -> np.ndarray:
         if classes is None:

@@ -7,7 +7,7 @@ from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
 from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier, WeighingClassifier, treatment
-from gapscope.estimators.so_far import SoFar
+from gapscope.estimators.seen import Seen
 from gapscope.probes.model import unit_rows
 from gapscope.probes.nearest_mean import summary_of
 from gapscope.probes.training import moments_of
@@ -174,10 +174,10 @@ class RidgeProbeClassifier(MergingClassifier):
             "view": self.view,
         }
 
-    def _summary(self, rows: View, workers: Workers) -> SoFar:
+    def _summary(self, rows: View, workers: Workers) -> Seen:
         if self._options()["class_weight"] != "none":
             raise InputError(f"class_weight {self.class_weight} needs all rows at once; use fit, or leave it at None")
-        return SoFar("moments", moments_of(_seen(rows, self.view), workers, SILENT))
+        return Seen("moments", moments_of(_seen(rows, self.view), workers, SILENT))
 
 
 class DiscriminantClassifier(MergingClassifier):
@@ -218,10 +218,10 @@ class DiscriminantClassifier(MergingClassifier):
             "view": self.view,
         }
 
-    def _summary(self, rows: View, workers: Workers) -> SoFar:
+    def _summary(self, rows: View, workers: Workers) -> Seen:
         if isinstance(self.shrinkage, str):
             raise InputError(f"shrinkage {self.shrinkage} needs all rows at once; use fit, or give a number")
-        return SoFar("moments", moments_of(_seen(rows, self.view), workers, SILENT))
+        return Seen("moments", moments_of(_seen(rows, self.view), workers, SILENT))
 
 
 class NearestMeanClassifier(MergingClassifier):
@@ -255,8 +255,8 @@ class NearestMeanClassifier(MergingClassifier):
             "view": self.view,
         }
 
-    def _summary(self, rows: View, workers: Workers) -> SoFar:
-        return SoFar("means", summary_of(self.view, _seen(rows, self.view), workers, SILENT, NO_CHECKPOINT, "means"))
+    def _summary(self, rows: View, workers: Workers) -> Seen:
+        return Seen("means", summary_of(self.view, _seen(rows, self.view), workers, SILENT, NO_CHECKPOINT, "means"))
 
 
 class NeighboursClassifier(ProbeClassifier):

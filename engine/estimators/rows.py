@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
+from scipy.sparse import issparse
 
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
+from gapscope.estimators.sparse import SparseRows
 from gapscope.estimators.weights import Weights, of_mean_one
 from gapscope.probes.training import HOLDOUT_ROWS
-from gapscope.store import ArrayStore, Changed, EmbeddingStore, View
+from gapscope.store import ArrayStore, View
+from gapscope.store import Rows as StoredRows
 
 
 class Rows(NamedTuple):
@@ -30,10 +33,15 @@ class Rows(NamedTuple):
 
 
 def stored(x: Any) -> View | None:
-    """`x` as a view, if it is one or a store; None for arrays of any kind."""
-    if isinstance(x, EmbeddingStore | ArrayStore | Changed):
-        return x.view()
-    return x if isinstance(x, View) else None
+    """`x` as a view, if it is one, a store or anything else that is read as one; None for arrays of any kind."""
+    if isinstance(x, View):
+        return x
+    return x.view() if isinstance(x, StoredRows) else None
+
+
+def as_rows(x: Any) -> Any:
+    """An array as it is, and a sparse matrix as rows that become dense as they are read."""
+    return SparseRows(x.tocsr()) if issparse(x) else x
 
 
 def held_rows(rows: int, share: float) -> int:
@@ -86,9 +94,10 @@ class Labelled(NamedTuple):
 
 
 def array_rows(x: np.ndarray, labels: Labelled, share: float, seed: int) -> Rows:
-    """``x : (n, d)`` and its labels, copied in random order as float32."""
+    """``x : (n, d)`` and its labels, copied in random order; as float32 where it is not sparse."""
     order, kept = shuffled(labels.y, len(labels.classes), share, seed)
-    return labels.rows(np.asarray(x[order], np.float32), order, kept)
+    rows = as_rows(x[order]) if issparse(x) else np.asarray(x[order], np.float32)
+    return labels.rows(rows, order, kept)
 
 
 @contextmanager

@@ -54,6 +54,23 @@ class Weights(NamedTuple):
         return Weighted(view.store, self.by_class, by_row).view(view.start, view.stop)
 
 
+def unweighted(view: View) -> tuple[View, Weights | None]:
+    """Rows without the weights that they bring along, and these; None where they bring none."""
+    if not isinstance(view.store, Weighted):
+        return view, None
+    own = view.store
+    by_row = None if own.by_row is None else own.by_row[view.start : view.stop]
+    return own.store.view(view.start, view.stop), Weights(own.by_class, by_row)
+
+
+def both(one: Weights | None, other: Weights | None) -> Weights | None:
+    """What rows count as that count as `one` says, times what `other` says."""
+    if one is None or other is None:
+        return one or other
+    by_row = [weights.by_row for weights in (one, other) if weights.by_row is not None]
+    return Weights(one.by_class * other.by_class, np.prod(by_row, axis=0) if by_row else None)
+
+
 def _check(by_class: np.ndarray, classes: np.ndarray, asked: Mapping[Any, float]) -> None:
     bad = ~(np.isfinite(by_class) & (by_class >= 0))
     if bad.any():

@@ -1,6 +1,9 @@
 """What files of every format are seen as: a table whose columns are read in runs of rows, in order, from any row on."""
 
 import hashlib
+import lzma
+import struct
+import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +21,20 @@ from gapscope.store.imports.files import SAMPLES, sample_hash, stamp
 RUN_BYTES = 2**22
 # More numbers in a row than any network gives: the file's header is not to be believed.
 MOST_NUMBERS = 2**20
+# What libraries raise, beside what ours do, when they read a file that is not what it says it is.
+UNREADABLE_BY_LIBRARIES = (
+    *(
+        *UNREADABLE,
+        RuntimeError,
+        AttributeError,
+        AssertionError,
+        SyntaxError,
+        ArithmeticError,
+        LookupError,
+        BufferError,
+    ),
+    *(struct.error, tokenize.TokenError, lzma.LZMAError),
+)
 Values: TypeAlias = np.ndarray | pa.Array
 Run = tuple[int, Mapping[str, Values]]
 
@@ -112,7 +129,7 @@ def readable(where: object, kind: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError(f"{where} asks for more memory than there is; it is damaged, or not {kind}") from error
-    except (*UNREADABLE, RuntimeError, AttributeError, AssertionError, RecursionError, SyntaxError) as error:
+    except UNREADABLE_BY_LIBRARIES as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             f"{where} cannot be read as {kind} ({said.rstrip('.')}); it is damaged or not fully copied"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from gapscope.core.errors import InputError
 from gapscope.store.plan import Piece, pieces_of
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Labelled feature rows that are read by number: a store on disk, arrays, or other rows in disguise.
 

@@ -3,12 +3,15 @@
 import doctest
 import pickle
 import tempfile
+import tracemalloc
+from dataclasses import dataclass
 from pathlib import Path
 
 import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import coo_array, csc_matrix, csr_array, random_array
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -18,13 +21,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import has_fit_parameter
 
 import gapscope.estimators as estimators
+from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.estimators.rows import shuffled
 from gapscope.probes.model import load_model
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
-from gapscope.store import ArrayStore, Weighted
+from gapscope.store import ArrayStore, Changed, View, Weighted
+from gapscope.store.selected import Selected
+from gapscope.store.stacked import stacked
 from gapscope.stream import connect
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +56,7 @@ def expected_failures(estimator):
     failures = {
         "check_methods_subset_invariance": "scores are float32: a row alone may differ in the last digit",
         "check_sample_weight_equivalence_on_dense_data": repeats,
+        "check_sample_weight_equivalence_on_sparse_data": repeats,
     }
     if isinstance(estimator, estimators.ForestClassifier):
         failures["check_class_weight_classifiers"] = "leaves are pure, and scikit-learn's own pass by larger ones"
@@ -152,6 +159,79 @@ def test_a_pickled_estimator_answers_the_same(estimator):
     x, y = rows_of()
     model = estimator.fit(x, y)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).decision_function(x), model.decision_function(x))
+
+
+@pytest.mark.parametrize("form", [csr_array, csc_matrix, coo_array])
+def test_a_sparse_matrix_gives_the_model_of_its_dense_rows(estimator, form):
+    x, y = rows_of()
+    x = np.where(np.abs(x) > 1, x, 0).astype(np.float32)
+    dense, sparse = clone(estimator).fit(x, y), estimator.fit(form(x), y)
+    np.testing.assert_array_equal(sparse.decision_function(form(x)), dense.decision_function(x))
+    assert sparse.score(form(x), y) == dense.score(x, y)
+
+
+def test_rows_of_a_sparse_matrix_are_dense_a_run_at_a_time():
+    matrix = random_array((100_000, 5000), density=1e-5, format="csr", dtype=np.float32, rng=0)
+    y = np.arange(100_000) % 2
+    tracemalloc.start()
+    estimators.NearestMeanClassifier(n_jobs=1).fit(matrix, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < matrix.shape[0] * matrix.shape[1] * 4 / 3
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Rows that somebody else reads, which know nothing of ours but the protocol."""
+
+    x: np.ndarray
+    y: np.ndarray
+    name = "foreign"
+    class_names = ("a", "b", "c")
+    unseen = None
+
+    @property
+    def rows(self):
+        return len(self.x)
+
+    @property
+    def dim(self):
+        return self.x.shape[1]
+
+    def read(self, piece, into=None):
+        run = slice(piece.start, piece.stop)
+        return Chunk(np.arange(piece.start, piece.stop), self.x[run], self.y[run])
+
+    def view(self, start=0, stop=None):
+        return View(self, start, self.rows if stop is None else stop)
+
+
+@pytest.mark.parametrize("form", ["foreign", "stacked", "selected", "changed"])
+def test_whatever_is_read_as_rows_is_fitted_like_a_store(estimator, form, make_store):
+    x, y = rows_of()
+    x, y = x.astype(np.float32), y.astype(np.int32)
+    store = make_store(x, y)
+    rows = {
+        "foreign": lambda: Foreign(x, y),
+        "stacked": lambda: stacked([store.view(0, 300), store.view(300)]),
+        "selected": lambda: Selected(store, np.packbits(np.ones(N, bool)).tobytes(), N, "all"),
+        "changed": lambda: Changed(store, np.asarray),
+    }[form]()
+    whole = clone(estimator).fit(store)
+    found = estimator.fit(rows)
+    np.testing.assert_array_equal(found.predict(rows), whole.predict(store))
+    assert found.score(rows) == whole.score(store)
+
+
+def test_weights_that_rows_bring_along_count_as_those_of_fit(make_store):
+    x, y, weight = weighted_rows()
+    store, per_class = make_store(x, y), np.array([1.0, 3.0, 0.5])
+    for one in (estimators.LogisticClassifier(C=0.3, holdout=0), estimators.RidgeProbeClassifier(alpha=2.0, holdout=0)):
+        brought = clone(one).fit(Weighted(store, per_class, weight))
+        given = clone(one).set_params(class_weight=dict(enumerate(per_class))).fit(store, sample_weight=weight)
+        np.testing.assert_array_equal(brought.decision_function(x), given.decision_function(x))
+        twice = clone(one).fit(Weighted(store, per_class, None), sample_weight=weight)
+        np.testing.assert_array_equal(twice.decision_function(x), given.decision_function(x))
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
