@@ -37,25 +37,34 @@ DIM, CLASSES, LINKED_ROWS = 1024, 1000, 20_000
 
 
 class Spent(NamedTuple):
-    """What one reading took; the first pass is that of an import."""
+    """What a reading took, or a line of its work."""
 
     seconds: float
     cpu_seconds: float
-    first_pass: float = 0.0
+
+
+def now() -> Spent:
+    """The clocks."""
+    return Spent(time.perf_counter(), time.process_time())
+
+
+def since(started: Spent) -> Spent:
+    """What was spent since then, CPU seconds by all threads."""
+    return Spent(*(end - start for start, end in zip(started, now(), strict=True)))
 
 
 class Stopwatch:
     """A progress that notes how long each line of work took."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.spent: dict[str, Spent] = {}
 
     @contextmanager
     def task(self, description: str, _total: int | None, _unit: str):
         """Time a line of work."""
-        began = time.perf_counter()
+        started = now()
         yield self
-        self.seconds[description.split()[0]] = time.perf_counter() - began
+        self.spent[description.split()[0]] = since(started)
 
     def advance(self, _count: int = 1) -> None:
         """Ignore the step."""
@@ -78,19 +87,19 @@ def make(folder: Path, rows: int, seed: int = 0) -> dict[str, Path]:
 
 def by_library(place: Path) -> Spent:
     """The whole file in memory."""
-    cpu, began = time.process_time(), time.perf_counter()
+    started = now()
     np.load(place) if place.suffix == ".npy" else pq.read_table(place)
-    return Spent(time.perf_counter() - began, time.process_time() - cpu)
+    return since(started)
 
 
-def by_gapscope(place: Path) -> Spent:
-    """An import into a new workspace."""
+def by_gapscope(place: Path) -> tuple[Spent, Spent]:
+    """An import into a new workspace, and its first pass."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory(dir=place.parent) as workspace:
         config = config_of((str(place),), place.parent, workspace)
-        cpu, began = time.process_time(), time.perf_counter()
+        started = now()
         build(config, watch)
-        return Spent(time.perf_counter() - began, time.process_time() - cpu, watch.seconds["reading"])
+        return since(started), watch.spent["reading"]
 
 
 def config_of(files: tuple[str, ...], folder: Path, workspace: str) -> ImportFeaturesConfig:
@@ -106,15 +115,15 @@ def measure_speed(folder: Path, rows: int, repeats: int) -> None:
     for place in make(small, 50).values():
         by_gapscope(place)
     for name, place in make(folder, rows).items():
-        runs = [(by_library(place), by_gapscope(place)) for _ in range(repeats)]
-        bare, ours = (min(column, key=lambda one: one.seconds) for column in zip(*runs, strict=True))
-        megabytes = rows * DIM * 4 / 1e6
-        print(
-            f"{name:8} bare {megabytes / bare.seconds:7,.0f} MB/s ({bare.cpu_seconds:.2f} CPU s)   "
-            f"import {megabytes / ours.seconds:7,.0f} MB/s ({ours.cpu_seconds:.2f} CPU s), "
-            f"{bare.seconds / ours.seconds:.2f} of it; "
-            f"first pass {megabytes / ours.first_pass:7,.0f} MB/s, {bare.seconds / ours.first_pass:.2f} of it"
-        )
+        runs = [(by_library(place), *by_gapscope(place)) for _ in range(repeats)]
+        bare, whole, first = (Spent(*map(min, zip(*column, strict=True))) for column in zip(*runs, strict=True))
+        print(f"{name:8} {rows:,} rows, {rows * DIM * 4 / 1e6:,.0f} MB of features")
+        for what, spent in (("bare reading", bare), ("first pass", first), ("whole import", whole)):
+            shares = (mine / theirs for mine, theirs in zip(bare, spent, strict=True))
+            print(
+                f"  {what:13} {spent.seconds:7.2f} s, {spent.cpu_seconds:6.2f} CPU s; of the bare rate "
+                "{:.2f}, by CPU seconds {:.2f}".format(*shares)
+            )
 
 
 def measure_memory(folder: Path, rows: int, linked_rows: int) -> dict[str, float]:

@@ -134,7 +134,7 @@ def beside(path: Path) -> dict[str, Any]:
     """Nothing; labels beside features are read, or refused."""
     with tempfile.TemporaryDirectory() as folder:
         x = np.zeros((ROWS, 5), np.float32)
-        build(ImportFeaturesConfig(x, labels=(str(path),), dataset="d", workspace=folder, on_bad_row="reject"))
+        build(ImportFeaturesConfig(x, labels=str(path), dataset="d", workspace=folder, on_bad_row="reject"))
     return {}
 
 
@@ -334,6 +334,7 @@ def measure(files: int, seed: int = 0, keep: Path | None = None, only: str = "")
                 said.append(attempt(kind, before, spoilt, Path(place)))
                 if keep is not None and said[-1] not in ("refused", "read"):
                     (keep / f"{number}-{kind.file}").write_bytes(spoilt)
+            path.write_bytes(kind.content)
             faults = [one for one in said if one not in ("refused", "read")]
             results.append(Tally(name, len(said), said.count("refused"), said.count("read"), faults))
     return results

@@ -169,7 +169,7 @@ def _source(config: ImportFeaturesConfig) -> "Source":
     if config.no_header or config.delimiter is not None:
         raise InputError("--no-header and --delimiter are for CSV files, and these are none; leave them away")
     if kind == MEMORY:
-        beside = {name: np.asarray(values) for name, values in beside.items() if _is_given(values)}
+        beside = {name: _values(values) for name, values in beside.items() if _is_given(values)}
     opened = {name: open_beside(_several(files), f"the {name}") for name, files in beside.items()}
     return table_source(kind, tables, choice, **opened)
 
@@ -177,6 +177,11 @@ def _source(config: ImportFeaturesConfig) -> "Source":
 def _several(files: Any) -> Any:
     """One name as several; rows in memory, and names in Python, as they are."""
     return (str(files),) if isinstance(files, str | Path) else files
+
+
+def _values(beside: Any) -> Any:
+    """Values beside rows in memory: those that are given, or the name of their file."""
+    return beside if isinstance(beside, str | Path) else np.asarray(beside)
 
 
 def _is_given(files: Any) -> bool:

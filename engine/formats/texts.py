@@ -9,6 +9,8 @@ import pyarrow as pa
 from gapscope.formats.table import Values
 from gapscope.store.csv.kernel import PADDING, digest_records
 
+LAST_CHARACTER, SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)
+
 
 class Texts(NamedTuple):
     """A text for each row, and what is wrong with rows that have none."""
@@ -33,25 +35,26 @@ def _texts(values: Values, what: str) -> Texts:
     if isinstance(values, pa.Array):
         return _of_arrow(values, what)
     if values.dtype.kind == "S":
-        return _of_arrow(pa.array(values.tolist(), pa.binary()), what)
+        return _of_bytes(pa.array(values.tolist(), pa.binary()), what)
     if values.dtype.kind == "U":
-        return Texts(pa.array(values.tolist(), pa.string()), {})
+        return _of_characters(values, what)
     return Texts(_of_numbers(values), {})
 
 
 def _of_arrow(values: pa.Array, what: str) -> Texts:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+    if pa.types.is_string_view(values.type):
+        values = values.cast(pa.string())
+    if any(check(values.type) for check in (pa.types.is_string, pa.types.is_large_string)):
+        values = values.cast(pa.large_binary() if pa.types.is_large_string(values.type) else pa.binary())
+    if any(check(values.type) for check in (pa.types.is_binary, pa.types.is_large_binary)):
         return _of_bytes(values, what)
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        is_text = pa.types.is_string_view(values.type)
-        if not is_text:
-            return Texts(_of_numbers(values.cast(pa.float64()).to_numpy(zero_copy_only=False)), {})
-    return Texts(values.cast(pa.string()).fill_null(""), {})
+    return Texts(_of_numbers(values.cast(pa.float64()).to_numpy(zero_copy_only=False)), {})
 
 
 def _of_bytes(values: pa.Array, what: str) -> Texts:
+    """Texts in UTF-8; that they are is not to be relied on, as readers of Parquet do not look."""
     try:
         return Texts(values.cast(pa.string()).fill_null(""), {})
     except pa.ArrowInvalid:
@@ -60,6 +63,16 @@ def _of_bytes(values: pa.Array, what: str) -> Texts:
         pairs = enumerate(zip(cells, texts, strict=True))
         wrong = {row: f"the {what} is not UTF-8" for row, (cell, text) in pairs if text.encode() != cell}
         return Texts(pa.array(texts, pa.string()), wrong)
+
+
+def _of_characters(values: np.ndarray, what: str) -> Texts:
+    """Texts that NumPy holds as four bytes a character, which may be no characters at all."""
+    codes = np.array(values).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
+    codes = codes.reshape(len(values), -1)
+    bad = ((codes > LAST_CHARACTER) | ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1]))).any(axis=1)
+    codes[bad] = 0
+    texts = codes.view(values.dtype).reshape(-1).tolist()
+    return Texts(pa.array(texts, pa.string()), dict.fromkeys(np.flatnonzero(bad).tolist(), f"the {what} is no text"))
 
 
 def _of_numbers(values: np.ndarray) -> pa.StringArray:

@@ -476,3 +476,24 @@ def test_columns_are_chosen_by_name(made, tmp_path):
     assert [["cat", "dog", "eel"][label] for label in labels] == made.label[sample_id].tolist()
     with pytest.raises(InputError, match=r"column 'path' of .* holds (large_)?string; features are one column"):
         build(dataclasses.replace(config, feature_columns=("f3", "path"), split="other"))
+
+
+def test_texts_that_are_no_texts_are_rejected(tmp_path):
+    x, codes = np.ones((3, 2), np.float32), np.array([[99, 97, 116], [0xD800, 97, 97], [0x7FFFFFFF, 1, 1]], np.uint32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "label.npy", codes.view("<U3").reshape(-1))
+    np.save(tmp_path / "name.npy", np.array([b"a.png", b"b.png", b"\xff"]))
+    options = {
+        name: (str(tmp_path / f"{file}.npy"),)
+        for name, file in (("files", "x"), ("labels", "label"), ("names", "name"))
+    }
+    config = config_of(tmp_path, **options, on_bad_row="reject")
+    build(config)
+    assert store_of(config).class_names == ["cat"]
+    assert [row["reason"] for row in store_of(config).rejected()] == 2 * ["the label is no text"]
+    for form, bad in ((pa.string(), b"\xff"), (pa.large_string(), b"\xc3")):
+        column = pa.array([b"cat", bad], pa.large_binary() if form == pa.large_string() else pa.binary()).view(form)
+        pq.write_table(pa.table({"embedding": [[1.0], [2.0]], "label": column}), tmp_path / "x.parquet")
+        config = config_of(tmp_path, files=str(tmp_path / "x.parquet"), split=str(form), on_bad_row="reject")
+        build(config)
+        assert [row["reason"] for row in store_of(config).rejected()] == ["the label is not UTF-8"]
