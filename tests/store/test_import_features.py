@@ -26,6 +26,7 @@ from gapscope.core.location import Location
 from gapscope.formats import table as tables
 from gapscope.jobs.import_features import ImportFeaturesConfig, build
 from gapscope.store import open_store
+from gapscope.store.beside import beside
 
 CHILD = Path(__file__).parents[1] / "import_child.py"
 UNSTABLE = "ignore:.*does not have a Zarr V3 specification"
@@ -476,6 +477,29 @@ def test_columns_are_chosen_by_name(made, tmp_path):
     assert [["cat", "dog", "eel"][label] for label in labels] == made.label[sample_id].tolist()
     with pytest.raises(InputError, match=r"column 'path' of .* holds (large_)?string; features are one column"):
         build(dataclasses.replace(config, feature_columns=("f3", "path"), split="other"))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "npz", "hdf5", "frame"])
+def test_further_columns_are_kept_row_for_row(kind, made, tmp_path):
+    hour, site = np.arange(len(made.x)) % 24, np.array([f"site {row % 3}" for row in range(len(made.x))])
+    frame, place = made.frame.assign(hour=hour, site=site), tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        frame.to_parquet(place)
+    elif kind == "feather":
+        frame.to_feather(place)
+    elif kind == "npz":
+        np.savez(tmp_path / "rows", x=made.x, label=made.label, path=made.path, hour=hour, site=site)
+    elif kind == "hdf5":
+        with h5py.File(place, "w") as file:
+            file["x"], file["hour"] = made.x, hour
+            for name, texts in (("label", made.label), ("path", made.path), ("site", site)):
+                file[name] = texts.astype("S")
+    config = config_of(tmp_path, files=frame if kind == "frame" else str(place), keep=("all",))
+    build(config)
+    store = store_of(config)
+    known, sample_id = beside(store), store.sample_ids()
+    assert known["hour"].to_pylist() == hour[sample_id].tolist()
+    assert known["site"].to_pylist() == site[sample_id].tolist()
 
 
 def test_texts_that_are_no_texts_are_rejected(tmp_path):

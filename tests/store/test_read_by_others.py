@@ -2,7 +2,6 @@
 
 import warnings
 
-import dask.dataframe as dd
 import duckdb
 import numpy as np
 import pandas as pd
@@ -51,16 +50,6 @@ def by_arrow(_pattern, folder):
     return rows["sample_id"].to_numpy(), x, rows["label"].to_numpy(), np.array(rows["path"].to_pylist())
 
 
-def by_dask(_pattern, folder):
-    frame = dd.read_parquet(sorted(map(str, folder.glob("part-*.parquet")))).compute()
-    return (
-        frame["sample_id"].to_numpy(),
-        np.stack(frame["embedding"]),
-        frame["label"].to_numpy(),
-        frame["path"].to_numpy(),
-    )
-
-
 def by_datasets(pattern, folder):
     datasets = pytest.importorskip("datasets")
     with warnings.catch_warnings():
@@ -79,7 +68,7 @@ def by_lance(_pattern, folder):
     return rows["sample_id"].to_numpy(), x.reshape(-1, 4), rows["label"].to_numpy(), np.array(rows["path"].to_pylist())
 
 
-READERS = [by_duckdb, by_polars, by_pandas, by_arrow, by_dask, by_datasets, by_lance]
+READERS = [by_duckdb, by_polars, by_pandas, by_arrow, by_datasets, by_lance]
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
