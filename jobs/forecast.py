@@ -212,13 +212,13 @@ def _case(config: ForecastConfig, source, target, learnt, place: tuple[str, str]
 
 
 def _finish(made: RunFolder, cases: "Sequence[Case]", notes: Sequence[str]) -> RunResult:
-    from gapscope.forecasts.page import page
+    from gapscope.reports.cause import page_of_forecast
 
     write_json(made.place / "forecasts.json", [one for case in cases for one in case.sentences()])
     write_json(made.place / "recommended.json", [case.advice() for case in cases])
     missing = [sentence for case in cases for sentence in case.missing]
     results = [result for case in cases for result in case.results()]
-    return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page)
+    return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page_of_forecast)
 
 
 def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> list[Predictions]:

@@ -9,6 +9,7 @@ from gapscope.causes.candidates import Cause
 from gapscope.causes.chance import Exchanged
 from gapscope.causes.distance import WORTH
 from gapscope.causes.features import Features
+from gapscope.causes.forecast import Expected, expected_accuracy
 from gapscope.causes.proof import LEVEL, Measure, Proof, correct, measured, proofs
 from gapscope.causes.samples import Sample
 from gapscope.causes.search import LAST, Explanation, Search, first_cause, firsts, next_cause, with_another_first
@@ -38,6 +39,8 @@ class Analysis:
         All causes with what they explain of the images that they were chosen by; those dropped early on few of them.
     accuracies
         Of the model on the sample of the reference and of the target, where there are labels.
+    expected
+        What the distance alone lets expect of the target, without its labels.
     """
 
     reference: Sample
@@ -47,6 +50,7 @@ class Analysis:
     proofs: list[Proof]
     ranking: list[Explanation]
     accuracies: tuple[Measure | None, Measure | None]
+    expected: Expected | None = None
 
     @property
     def chance(self) -> float:
@@ -86,7 +90,8 @@ def analyse(
     ranking = first_cause(search, known)
     single = proofs(search, ranking[:LAST], model)
     several = _several(search, single[0], known, model, ranking)
-    return replace(found, proofs=[*several, *single], ranking=ranking)
+    expected = expected_accuracy(search, known, model, accuracies[0].value) if model and accuracies[0] else None
+    return replace(found, proofs=[*several, *single], ranking=ranking, expected=expected)
 
 
 def _several(

@@ -226,7 +226,20 @@ def _sure(findings: Row) -> list[str]:
         f"{findings['auc']:.2f}, and from modified ones with {cause['auc']:.2f}; 0.5 is chance."
     )
     same = [one["name"] for one in rivals(findings)]
-    return [p, halves, auc, f"It cannot be distinguished from {listed(same)} by these images." if same else ""]
+    expected = expected_text(findings) if not findings["accuracies"][1] else ""
+    other = f"It cannot be distinguished from {listed(same)} by these images." if same else ""
+    return [p, halves, auc, other, expected]
+
+
+def expected_text(findings: Row) -> str:
+    """What the distance alone lets expect of the target; nothing where it lets expect nothing."""
+    one = findings.get("expected")
+    if not one:
+        return ""
+    return (
+        f"Its distance alone lets expect an accuracy of {percent(one['value'])} on {findings['target']} "
+        f"({percent(one['low'])} to {percent(one['high'])}), learnt from {one['sets']} modified sets of the reference."
+    )
 
 
 def _p(findings: Row) -> str:

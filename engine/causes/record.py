@@ -10,6 +10,7 @@ from gapscope.attributes.moved import Moved
 from gapscope.blocks.formats import listed
 from gapscope.causes.analysis import Analysis
 from gapscope.causes.families import KINDS, OWN
+from gapscope.causes.forecast import Expected
 from gapscope.causes.proof import Measure, Proof
 from gapscope.causes.search import Explanation, Version
 from gapscope.core.files import write_json
@@ -32,6 +33,7 @@ def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolde
         "by_chance": [one._asdict() for one in analysis.by_chance],
         "auc": analysis.auc,
         "accuracies": [_measure(one) for one in analysis.accuracies],
+        "expected": _measure(analysis.expected),
         "proofs": [_proof(one) for one in analysis.proofs],
     }
     write_json(made.place / f"{FINDINGS}.json", findings)
@@ -114,5 +116,5 @@ def _version(version: Version) -> dict[str, Any]:
     return {"steps": [[step.cause.name, step.severity] for step in steps], "share": version.share}
 
 
-def _measure(measure: Measure | None) -> dict[str, float] | None:
+def _measure(measure: Measure | Expected | None) -> dict[str, float] | None:
     return measure._asdict() if measure else None

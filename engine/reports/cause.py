@@ -1,15 +1,16 @@
-"""The cause of a gap in its breakdown and on its first screen, where a run of `explain` has looked for one."""
+"""What a run of `explain` adds to the page of a gap, and to that of a forecast, of the same sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import in_brackets, signed, span
-from gapscope.causes.page import headline, named, picture_blocks, why
+from gapscope.blocks.formats import in_brackets, percent, signed, span
+from gapscope.causes.page import expected_text, headline, named, picture_blocks, why
 from gapscope.causes.record import FINDINGS
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
+from gapscope.forecasts.page import page as forecast_page
 from gapscope.gaps.page import page
 from gapscope.gaps.words import cause as term_words
 from gapscope.runs.run import Run, read_run
@@ -21,6 +22,33 @@ SAME = ("reference", "target", "model")
 TERM = "novel_x"
 
 
+def page_of_forecast(forecast: Run) -> list[Block]:
+    """The page of a forecast with what runs of `explain` beside it forecast for the same sets, by reproduction and by
+    distance.
+    """
+    blocks = forecast_page(forecast)
+    texts = [text for run in _beside(forecast) for text in _forecasts(forecast, run)]
+    return [*blocks[:1], *(Sentence(text, headline=True) for text in dict.fromkeys(texts)), *blocks[1:]]
+
+
+def _forecasts(forecast: Run, explained: Run) -> list[str]:
+    """Of one run of `explain`; nothing where it is about other sets or models."""
+    findings, config = explained.json(FINDINGS), forecast.manifest.config
+    models = {row["model"] for row in forecast.headline}
+    if not findings or findings["reference"] != config.get("reference") or findings["model"] not in models:
+        return []
+    if findings["target"] not in (config.get("target") or ()):
+        return []
+    best = named(findings)
+    if best is None or not best["accuracy"]:
+        return [expected_text(findings)] if findings.get("expected") else []
+    value, interval = best["accuracy"]["value"], span(best["accuracy"]["low"], best["accuracy"]["high"])
+    made = (
+        f"By reproduction: {findings['reference']} after {spoken(best)} gives {percent(value)}{in_brackets(interval)}."
+    )
+    return [made, *filter(None, [expected_text(findings)])]
+
+
 def page_of_gap(gap: Run) -> list[Block]:
     """The page of a gap with its cause, where a run beside it has found one."""
     return with_cause(gap, [], page(gap))
@@ -30,7 +58,7 @@ def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[B
     """The `blocks` of a gap with the cause behind the answer and in the breakdown: that of one of `runs`, or of a run
     in the same folder.
     """
-    found = _explanation(gap, [*runs, *_beside(gap)])
+    found = _explanation(gap, [*runs, *_beside(gap)]) if gap.job == "gap" else None
     findings = found.json(FINDINGS) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
@@ -91,14 +119,14 @@ def _explanation(gap: Run, runs: Sequence[Run]) -> Run | None:
     """The first that explains the same two sets for the same model."""
     wanted = [gap.manifest.config.get(name) for name in SAME]
     alike = (run for run in runs if [run.manifest.config.get(name) for name in SAME] == wanted)
-    return next((run for run in alike if run.job == JOB), None) if gap.job == "gap" else None
+    return next((run for run in alike if run.job == JOB), None)
 
 
-def _beside(gap: Run) -> list[Run]:
-    """The finished runs of `explain` that lie beside a gap."""
-    folder = gap.place.parent
+def _beside(run: Run) -> list[Run]:
+    """The finished runs of `explain` that lie beside a run."""
+    folder = run.place.parent
     result = []
-    for name in folder.names() if gap.job == "gap" else ():
+    for name in folder.names():
         try:
             result += [read_run(folder / name)] if name.startswith(f"{JOB}-") else []
         except GapscopeError:

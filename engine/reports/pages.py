@@ -24,7 +24,7 @@ PAGES = {
     "predict": EVALUATION,
     "explain": "gapscope.causes.page:page",
     "shift": "gapscope.shifts.page:page",
-    "forecast": "gapscope.forecasts.page:page",
+    "forecast": "gapscope.reports.cause:page_of_forecast",
     "map": "gapscope.maps.page:page",
     "augment": "gapscope.synthesis.page:page",
 }

@@ -1,11 +1,11 @@
 """What is said of an explanation, also where the cause is not known, not all, or not the only one."""
 
-from toy_runs import write_run
+from toy_runs import result, write_run
 
 from gapscope.blocks import Answer, Sentence, Table
 from gapscope.causes.page import page
 from gapscope.core.location import Location
-from gapscope.reports.cause import with_cause
+from gapscope.reports.cause import page_of_forecast, with_cause
 from gapscope.runs.run import read_run
 
 
@@ -33,7 +33,8 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
     }
 
 
-def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None):
+def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None,
+                expected=None):  # fmt: skip
     findings = {
         "reference": "a/test",
         "target": "b/test",
@@ -46,6 +47,7 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "auc": 0.98,
         "accuracies": [measure(one) if one else None for one in accuracies],
         "proofs": list(proofs),
+        "expected": expected,
     }
     tables = {"attributes": list(attributes)} if attributes else {}
     files = {"explanation": findings} | ({"cures": cures} if cures else {})
@@ -142,6 +144,22 @@ def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
     left = breakdown.rows[2][1]
     assert left.low < 0.029 < left.high
     assert left.high - left.low > 0.06
+
+
+def test_a_forecast_of_the_same_sets_has_what_was_reproduced_and_what_the_distance_lets_expect(tmp_path):
+    expected = {"value": 0.88, "low": 0.8, "high": 0.95, "sets": 74}
+    explanation(tmp_path / "explain-x", proof(), accuracies=(0.97, None), expected=expected)
+    config = {"reference": "a/test", "target": ["b/test"]}
+    rows = [result("forecast_doc", 0.9, dataset="b")]
+    forecast = read_run(Location.of(write_run(tmp_path / "forecast-x", "forecast", rows, config=config)))
+    texts = [block.text for block in page_of_forecast(forecast) if isinstance(block, Sentence)]
+    assert texts[0].startswith("By reproduction: a/test after night gives 90.0 %")
+    assert "an accuracy of 88.0 % on b/test (80.0 % to 95.0 %), learnt from 74 modified sets" in texts[1]
+    other = {"reference": "a/test", "target": ["c/test"]}
+    forecast = read_run(Location.of(write_run(tmp_path / "forecast-y", "forecast", rows, config=other)))
+    assert not any(
+        "By reproduction" in block.text for block in page_of_forecast(forecast) if isinstance(block, Sentence)
+    )
 
 
 def test_remedies_stand_with_what_they_bring_back_their_price_and_their_command(tmp_path):
