@@ -77,10 +77,10 @@ def _of_parquet(place: str, data: bytes) -> LabelTable:
     """The columns of texts and numbers of a Parquet file, as texts."""
     try:
         table = pq.read_table(io.BytesIO(data))
-    except (OSError, pa.ArrowException) as error:
+        plain = [f.name for f in table.schema if _is_plain(f.type)]
+        columns = [_texts(table[name]) for name in plain]
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{place} cannot be read as Parquet ({error}); fetch it again") from error
-    plain = [f.name for f in table.schema if _is_plain(f.type)]
-    columns = [_texts(table[name]) for name in plain]
     return LabelTable(place, tuple(plain), [list(row) for row in zip(*columns, strict=True)])
 
 

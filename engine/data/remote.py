@@ -46,6 +46,8 @@ def _local_bytes(place: str, start: int | None, stop: int | None) -> bytes:
         with Path(place).open("rb") as file:  # opening costs 20 µs, decoding a hundred times that
             file.seek(start or 0)
             return file.read() if stop is None else file.read(stop - (start or 0))
+    except ValueError as error:
+        raise Undecodable("is no name that a file may have") from error
     except OSError as error:
         path = Path(place)
         broken = path.is_symlink() and not path.exists()

@@ -4,6 +4,7 @@ import lzma
 import stat
 import tarfile
 import zipfile
+import zlib
 from typing import BinaryIO, NamedTuple
 
 import zstandard
@@ -12,7 +13,10 @@ import zstandard
 TEXT_SUFFIXES, MOST_TEXT = ("cls", "json", "txt"), 2**14
 # Links that lead to links, at most.
 LINKS = 8
-ERRORS = (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, lzma.LZMAError, zstandard.ZstdError)
+ERRORS = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError),
+    *(OSError, EOFError, ValueError, RuntimeError),  # the last is what zipfile says of versions and passwords
+)
 
 
 class Member(NamedTuple):
@@ -170,7 +174,7 @@ def zip_members(archive: zipfile.ZipFile) -> Members:
     for number, info in enumerate(infos):
         raw = info.filename.replace("\\", "/") if backslashes else info.filename
         name = safe_name(raw)
-        if info.is_dir() or raw.endswith("/") or not name:
+        if not name or raw.endswith("/"):
             continue
         if name in result:
             skipped.append((name, "is replaced by a later file of the same name"))

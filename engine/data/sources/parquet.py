@@ -33,6 +33,8 @@ IMAGE_COLUMNS = (
     *("image_data", "img_bytes", "content", "data"),
 )
 LABEL_COLUMNS = ("label", "labels", "fine_label", *OTHER_LABEL_COLUMNS)
+# What pyarrow raises for a damaged file; names of columns may be no UTF-8.
+UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError)
 SHARD = re.compile(r"(?P<split>.+?)-(?P<index>\d+)-of-(?P<count>\d+)(-[0-9a-f]+)?")
 # Names that number shards and say nothing of a split: 0000, part-00000, part-00000-<uuid>.c000.snappy, data-3, shard_3.
 NUMBERED = re.compile(r"(?P<name>.*?)[-_.]?(?P<index>\d{1,9})([-_.][0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}.*)?")
@@ -91,7 +93,7 @@ class ParquetSource:
         file, group, row = self._locate(index)
         try:
             data = _ROW_GROUPS.get(file, group, self.column)[row].as_py()
-        except (OSError, pa.ArrowException) as error:
+        except UNREADABLE as error:
             raise Undecodable(f"row group {group} of {Path(file).name} cannot be read ({error})") from error
         if data is None:
             raise Undecodable("the row holds no bytes")
@@ -246,7 +248,7 @@ def is_image_parquet(file: Path) -> bool:
     """Whether a Parquet file has a column of images; reads its footer."""
     try:
         return bytes_column(pq.read_schema(file)) is not None
-    except (OSError, pa.ArrowException):
+    except UNREADABLE:
         return False
 
 
@@ -254,7 +256,7 @@ def class_names_of(file: Path) -> list[str] | None:
     """The class names that Hugging Face's metadata in `file` declare, None if there are none."""
     try:
         schema = pq.read_schema(file)
-    except (OSError, pa.ArrowException):
+    except UNREADABLE:
         return None
     return _declared(schema, _label_name(schema, None))
 
@@ -287,7 +289,7 @@ def parquet_class_map(
 def _read_schema(file: Path) -> pa.Schema:
     try:
         return pq.read_schema(file)
-    except (OSError, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise InputError(f"{file} cannot be read as Parquet ({error}); fetch it again") from error
 
 
