@@ -58,6 +58,12 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     assert answer.headline.startswith("The cause of the shift from digits/test to digits+fog:4/test is fog (weather")
     assert "cause" in result.figures
     assert "fog" in (Path(result.run) / "report.html").read_text()
+    cures = {one["name"]: one for one in json.loads((Path(result.run) / "cures.json").read_text())}
+    assert cures["nothing"]["back"]["value"] == cures["nothing"]["cost"]["value"] == 0
+    assert cures["train"]["back"]["low"] > 0
+    assert cures["train"]["labels"] == 0
+    assert cures["labels"]["labels"] == IMAGES // 2
+    assert found["expected"] is None or 0 <= found["expected"]["low"] <= found["expected"]["high"] <= 1
     assert {row["metric"] for row in result.as_json()["results"]} >= {"explained_share", "accuracy_reproduced"}
 
 
