@@ -1,14 +1,15 @@
 """How fast `import-features` is beside the bare reading of NumPy and PyArrow, and its peak memory at two sizes.
 
     python benchmarks/import_features.py                100,000 rows of 1,024 float32 features, as .npy and as Parquet
+    python benchmarks/import_features.py --cold         the same from the disk, not from the page cache
     python benchmarks/import_features.py --memory       peak memory at 100,000 and 800,000 rows, each in its own process
     python benchmarks/import_features.py --tiny         both, in seconds, to see that it runs
 
 The ceiling is `np.load` of the whole file, and `pq.read_table`: the numbers are then in memory, and nothing else was
 done. The import checks every number, rounds it to float16, takes a digest of each row, shuffles all rows globally, and
 writes them twice (a segment, then a part), each file flushed to the disk. Its first pass, in which the file is read,
-is given beside the whole. All readers run `--repeats` times, in turn, on a file in the page cache; the best time
-counts. CPU seconds are those of all threads, and say more on a machine that others use too.
+is given beside the whole. All readers run `--repeats` times, in turn; the best time counts. CPU seconds are those of
+all threads, and say more on a machine that others use too.
 
 For the memory run one file of 20,000 rows is given as many names by links.
 """
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -85,6 +87,15 @@ def make(folder: Path, rows: int, seed: int = 0) -> dict[str, Path]:
     return {"npy": folder / "x.npy", "parquet": folder / "x.parquet"}
 
 
+def forget(place: Path) -> None:
+    """Let the kernel drop what it keeps of a file, so that it is read from the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
 def by_library(place: Path) -> Spent:
     """The whole file in memory."""
     started = now()
@@ -108,14 +119,19 @@ def config_of(files: tuple[str, ...], folder: Path, workspace: str) -> ImportFea
     return ImportFeaturesConfig(files, labels=labels, dataset="benchmark", workspace=workspace)
 
 
-def measure_speed(folder: Path, rows: int, repeats: int) -> None:
-    """Print MB/s of each reader on the same files, and the ratios."""
+def measure_speed(folder: Path, rows: int, repeats: int, before: Callable[[Path], None]) -> None:
+    """Print what each reader takes on the same files, `before` which something is done with them, and the ratios."""
     small = folder / "small"
     small.mkdir()
     for place in make(small, 50).values():
         by_gapscope(place)
     for name, place in make(folder, rows).items():
-        runs = [(by_library(place), *by_gapscope(place)) for _ in range(repeats)]
+        runs = []
+        for _ in range(repeats):
+            before(place)
+            bare = by_library(place)
+            before(place)
+            runs.append((bare, *by_gapscope(place)))
         bare, whole, first = (Spent(*map(min, zip(*column, strict=True))) for column in zip(*runs, strict=True))
         print(f"{name:8} {rows:,} rows, {rows * DIM * 4 / 1e6:,.0f} MB of features")
         for what, spent in (("bare reading", bare), ("first pass", first), ("whole import", whole)):
@@ -151,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the files for the speed run")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--cold", action="store_true", help="read from the disk, not from the page cache")
     parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
     parser.add_argument("--tiny", action="store_true", help="both, at sizes that take seconds")
     parser.add_argument("--folder", type=Path, help="where the files are made; a temporary folder otherwise")
@@ -161,7 +178,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         if not options.memory:
-            measure_speed(Path(folder), 2000 if options.tiny else options.rows, 1 if options.tiny else options.repeats)
+            rows, repeats = (2000, 1) if options.tiny else (options.rows, options.repeats)
+            measure_speed(Path(folder), rows, repeats, forget if options.cold else lambda _: None)
         if options.memory or options.tiny:
             sizes, linked = ((200, 400), 100) if options.tiny else ((100_000, 800_000), LINKED_ROWS)
             report([measure_memory(Path(folder), rows, linked) for rows in sizes])

@@ -46,7 +46,9 @@ def config_of(tmp_path, *files, **options):
 
 
 def store_of(config):
-    return open_store(Location(f"{config.workspace}/embeddings/{config.backbone}/{config.dataset}/{config.split}"))
+    return open_store(
+        Location(f"{config.workspace}/embeddings/{config.backbone or 'csv'}/{config.dataset}/{config.split}")
+    )
 
 
 def rows_of(config):

@@ -85,6 +85,20 @@ def test_the_same_rows_make_the_same_store_whatever_they_come_from(kind, made, w
     assert build(config) == manifest
 
 
+@pytest.mark.filterwarnings(UNSTABLE)
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_format_is_read_over_the_network_as_from_the_disk(kind, made, wanted, tmp_path):
+    import fsspec
+
+    options, folder = write(kind, made, tmp_path / "in"), f"/{tmp_path.name}"
+    fsspec.filesystem("memory").put(str(tmp_path / "in"), folder, recursive=True)
+    for name, files in options.items():
+        options[name] = tuple(file.replace(str(tmp_path / "in"), f"memory:/{folder}") for file in files)
+    config = config_of(tmp_path, **options)
+    build(config)
+    assert content(config)[:4] == wanted[:4]
+
+
 @pytest.mark.parametrize("form", ["array", "Dask", "frame", "table"])
 def test_rows_in_memory_come_in_too(form, made, wanted, tmp_path):
     beside = {"labels": made.label, "names": made.path.tolist()}
