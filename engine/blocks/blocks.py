@@ -122,7 +122,8 @@ class Figure:
 class Picture(NamedTuple):
     """One image of a gallery: a ``data:`` address, None where it cannot be decoded, and what is said of it.
 
-    `given` is the predicted class, `label` the right one, `confidence` a share, `name` the file.
+    `given` is the predicted class, empty where nothing is predicted, `label` the right one or what else is said of it,
+    `confidence` a share, `name` the file.
     """
 
     src: str | None

@@ -331,8 +331,8 @@ def attribute_blocks(run: Run) -> list[Block]:
     rows = [_attribute(one) for one in attributes(run)]
     columns = {
         "attribute": "text",
-        "reference": "number",
-        "target": "number",
+        "reference": "text",
+        "target": "text",
         "unit": "text",
         "target above": "share",
         "adjusted p": "p",
@@ -346,4 +346,4 @@ def attribute_blocks(run: Run) -> list[Block]:
 def _attribute(one: Moved) -> list[Cell]:
     attribute = KNOWN[one.name]
     above = estimate(one.above, one.low, one.high)
-    return [attribute.label, one.reference, one.target, attribute.unit, above, one.p]
+    return [attribute.label, attribute.show(one.reference), attribute.show(one.target), attribute.unit, above, one.p]

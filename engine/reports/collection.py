@@ -8,6 +8,7 @@ from gapscope.blocks.formats import listed, upper
 from gapscope.blocks.html import Part
 from gapscope.core.errors import InputError
 from gapscope.reports.accuracies import accuracy_blocks
+from gapscope.reports.along import along_blocks
 from gapscope.reports.cause import with_cause
 from gapscope.reports.pages import page_of, rank_of
 from gapscope.reports.provenance import differences, provenance, warnings_of
@@ -57,8 +58,15 @@ def findings(run: Run, images: Images) -> list[Block]:
     said = {block.text for block in page if isinstance(block, Warning | Sentence)}
     warnings = [Warning(text) for text in warnings_of(run) if text not in said]
     samples = sample_blocks(run, images)
+    samples = _with_gallery(samples, along_blocks(run, images.data_root))
     shown = {block.name for block in [*page, *samples] if isinstance(block, Figure)}
     return [*warnings, *page, *samples, *_other_figures(run, shown)]
+
+
+def _with_gallery(samples: list[Block], along: list[Block]) -> list[Block]:
+    """The images of errors with those along an attribute behind, under one heading."""
+    heading = [] if samples or not along else [Heading("samples", "Images")]
+    return [*heading, *samples, *along]
 
 
 def _other_figures(run: Run, shown: set[str]) -> list[Block]:

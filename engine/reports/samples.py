@@ -2,32 +2,29 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
 from gapscope.blocks.formats import counted, percent, set_name
-from gapscope.blocks.html import data_address
 from gapscope.core.errors import GapscopeError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.modified import SEPARATOR
-from gapscope.data.source import Source, Undecodable
+from gapscope.data.source import Source
 from gapscope.evaluation.best_predictions import best_predictions
 from gapscope.evaluation.classes import align_classes
 from gapscope.evaluation.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
 from gapscope.predictions import Predictions
+from gapscope.reports.thumbnail import thumbnail
 from gapscope.runs.run import FIGURES, MANIFEST, Run
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.schemas.reasons import CODES
 
-# Images under each heading, and the longer side of one in pixels; a small image is enlarged whole times.
-SHOWN, SIDE = 10, 96
-QUALITY = 80
+# Images under each heading.
+SHOWN = 10
 HEADINGS = {
     f"{WRONG}, {MOST}": "Wrong, and most certain",
     f"{WRONG}, {LEAST}": "Wrong, and least certain",
@@ -183,25 +180,10 @@ def _picture(predictions: Predictions, row: int, source: Source, reasons: Mappin
     sample = int(predictions.sample_id[row])
     label, given = (predictions.class_names[index[row]] for index in (predictions.label, predictions.predicted))
     return Picture(
-        src=_thumbnail(source, sample),
+        src=thumbnail(source, sample),
         name=source.listing.names[sample],
         label=label,
         given=given,
         confidence=float(predictions.confidence[row]),
         reasons=reasons.get((set_name({"dataset": predictions.dataset, "split": predictions.split}), sample), ()),
     )
-
-
-def _thumbnail(source: Source, sample: int) -> str | None:
-    """The image as a small JPEG; None where it cannot be decoded."""
-    try:
-        picture = source.image(sample)
-    except Undecodable:
-        return None
-    scale = SIDE / max(picture.size)
-    scale = max(1, int(scale)) if scale >= 1 else scale
-    size = tuple(max(1, round(scale * length)) for length in picture.size)
-    small = picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS)
-    stream = BytesIO()
-    small.save(stream, "JPEG", quality=QUALITY, optimize=True)
-    return data_address(stream.getvalue(), "jpeg")

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from gapscope.blocks import Sentence, Table
+from gapscope.blocks import Gallery, Heading, Sentence, Table
+from gapscope.blocks.html import document
 from gapscope.core.location import Location
 from gapscope.jobs.extract import ExtractConfig
 from gapscope.jobs.extract import run as extract
@@ -18,6 +19,8 @@ from gapscope.jobs.gap import GapConfig
 from gapscope.jobs.gap import run as gap
 from gapscope.jobs.measure import MeasureConfig
 from gapscope.jobs.measure import run as measure
+from gapscope.reports.along import along_blocks
+from gapscope.runs.run import read_run
 from gapscope.store import Piece
 from gapscope.store.workspace import find_store
 
@@ -108,3 +111,16 @@ def test_a_run_without_attributes_says_nothing_of_them(workspace, report):
     skip = ("domain", "remedies", "attributes", "reasons")
     bare = gap(GapConfig(run="fit-incremental-old-lda", skip=skip, name="bare", replicates=20, **options))
     assert not any("attribute" in text for text in texts(bare))
+
+
+def test_the_report_shows_images_along_the_attribute_that_moved_most(workspace, report):
+    found = along_blocks(read_run(Location(str(report.run))), workspace.parent)
+    (gallery,) = found
+    assert isinstance(gallery, Gallery)
+    assert gallery.title.startswith("new/test along ")
+    assert len(gallery.images) == 10
+    values = [float(image.label.split()[0].replace(",", "")) for image in gallery.images]
+    assert values == sorted(values)
+    assert all(image.src for image in gallery.images)
+    html = document("Images", [Heading("samples", "Images"), *found])
+    assert "predicted as" not in html
