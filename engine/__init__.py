@@ -2,7 +2,8 @@
 
 Every command is a function here, with the same options: ``gapscope.fit("cifar10")`` does what ``gapscope fit cifar10``
 does, and hands back a result with ``.frame()``, ``.figures``, ``.save()`` and a page that notebooks show. Beside them
-stand `open_store` and the estimators. ``import gapscope`` loads none of it: names are imported when they are used.
+stand `open_store`, `open_explorer` and the estimators. ``import gapscope`` loads none of it: names are imported when
+they are used.
 """
 
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Any
 
 _OBJECTS = {
     "open_store": "gapscope.store:open_store",
+    "open_explorer": "gapscope.explorer.frame:open_explorer",
     "RunResult": "gapscope.runs.result:RunResult",
     "Estimate": "gapscope.blocks:Estimate",
 }

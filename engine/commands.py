@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import get_origin, get_type_hints
+from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import extras_named
@@ -44,10 +45,11 @@ def function(name: str) -> Callable[..., RunResult]:
 
 
 def _frozen(value: object, kind: object) -> object:
-    """Lists as tuples, as configurations have them; one text where several may be given as a tuple of it."""
-    if isinstance(value, str) and get_origin(kind) is tuple:
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
+    """Lists as tuples, as configurations have them; one value where several may be given is one of these."""
+    if isinstance(value, list):
+        return tuple(value)
+    several = any(get_origin(one) is tuple for one in (kind, *get_args(kind)))
+    return (value,) if several and isinstance(value, str | Path) else value
 
 
 def _parameter(field, kind) -> inspect.Parameter:

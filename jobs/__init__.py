@@ -45,6 +45,7 @@ COMMANDS = {
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),
     "map": Command(LOOK, "Place every row of stored sets on one map: PCA, UMAP, t-SNE, discriminants."),
     "explore": Command(LOOK, "Look at a map in the browser: every point with its image, selections, searches."),
+    "export": Command(LOOK, "Hand a map, a run, a model or a stored set to another tool, as files that it opens."),
     "report": Command(LOOK, "Write one offline page about one or several runs: the answer, then the evidence."),
     "runs": Command(LOOK, "List the runs of a workspace."),
     "verify": Command(LOOK, "Check all files of a workspace, say what is damaged, and make it again."),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
+from gapscope.exports.tracked import check_tracker, tracked
 from gapscope.jobs.options import (
     L2,
     METHOD,
@@ -27,6 +28,7 @@ from gapscope.jobs.options import (
     Scheduler,
     Seed,
     Split,
+    Track,
     View,
     Workers,
     Workspace,
@@ -110,6 +112,7 @@ class FitIncrementalConfig:
     workspace: Workspace = "workspace"
     name: Name = ""
     report: WriteReport = True
+    track: Track = ""
 
 
 def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
@@ -117,10 +120,12 @@ def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.training.candidates import candidates_of  # here, because `--help` passes this module
     from gapscope.training.run import run_training
 
+    check_tracker(config.track)
     candidates = candidates_of(config.model, config.class_weight, _options(config))
     if len(datasets := config.dataset) == 1 or isinstance(datasets, str):
         config = replace(config, dataset=datasets if isinstance(datasets, str) else datasets[0])  # recorded as a name
-    return reported(run_training(JOB, config, candidates, progress), wanted=config.report, data_root=data_root())
+    result = reported(run_training(JOB, config, candidates, progress), wanted=config.report, data_root=data_root())
+    return tracked(result, config.track)
 
 
 def _options(config: FitIncrementalConfig) -> ProbeOptions:

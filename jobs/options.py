@@ -254,6 +254,10 @@ Name: TypeAlias = Annotated[
 WriteReport: TypeAlias = Annotated[
     bool, option("Write report.html into the run's folder.", OUTPUT, negative="--no-report")
 ]
+Track: TypeAlias = Annotated[
+    Literal["", "tensorboard", "mlflow"],
+    option("Hand losses, accuracies and results to this tool when the training has ended.", OUTPUT),
+]
 DType: TypeAlias = Annotated[Literal["float16", "float32"], option("Type in which embeddings are stored.", OUTPUT)]
 _OUT = option("File or folder to write.", OUTPUT)
 Out: TypeAlias = Annotated[str, _OUT]

@@ -3,12 +3,13 @@
 import time
 from dataclasses import dataclass, field
 
+from gapscope.blocks import Heading
 from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, data_root
-from gapscope.reports.write import write_report
+from gapscope.reports.write import REPORT, read_report, written
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import find_run
 
@@ -23,7 +24,7 @@ class ReportConfig:
     study, gives the answer and its evidence: what was lost, between which sets, why, what to do and how sure that is;
     then classes, confusions, images of the most certain errors and where the numbers come from, as far as the run has
     them. The other runs stand folded below. It is report.html in the folder of the first run when --out is not given.
-    Takes seconds.
+    With --json, all that it says is printed for programs. Takes seconds.
 
         python cli.py report gap-night
         python cli.py report gap-night shift-night --out night.html
@@ -45,5 +46,8 @@ def run(config: ReportConfig, progress: Progress = SILENT) -> RunResult:
     runs = [find_run(workspace, name).absolute() for name in dict.fromkeys(config.runs)]
     out = Location.of(config.out).absolute() if config.out else None
     progress.say(f"writing the report of {counted(len(runs), 'run')}")
-    about = write_report(runs, out, data_root=config.data_root, seed=config.seed)
-    return RunResult(JOB, str(out.parent if out else runs[0]), time.perf_counter() - begun, blocks=[about])
+    report = read_report(runs, data_root=config.data_root, seed=config.seed)
+    about = written(report, out or runs[0] / REPORT)
+    others = [block for part in report.parts for block in (Heading(part.name, part.title, folded=True), *part.blocks)]
+    blocks = [*report.blocks, *others, about]
+    return RunResult(JOB, str(out.parent if out else runs[0]), time.perf_counter() - begun, blocks=blocks)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from gapscope.cnn.presets import in_short
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.exports.tracked import check_tracker, tracked
 from gapscope.jobs.options import (
     COMPUTE,
     METHOD,
@@ -39,6 +40,7 @@ from gapscope.jobs.options import (
     Seed,
     Seeds,
     Split,
+    Track,
     Validation,
     WeightDecay,
     Weights,
@@ -132,6 +134,7 @@ class TrainCnnConfig:
     data_root: DataRoot = field(default_factory=data_root)
     name: Name = ""
     report: WriteReport = True
+    track: Track = ""
 
 
 # What `--help` shows stands in one place, beside what it describes.
@@ -147,17 +150,19 @@ def run(config: TrainCnnConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.cnn.test_sets import test_sets
     from gapscope.cnn.training_run import TrainingRun
 
+    check_tracker(config.track)
     request = request_of(config)
     setup = set_up(request)
     tests = test_sets(request, setup.dataset, setup.source)
     name = slug(request.name or f"{setup.dataset.name}-{request.preset or request.network}")
     with opened(Location.of(request.workspace).absolute(), JOB, name, request, [setup.record()]) as folder:
         result = train_and_evaluate(TrainingRun(request, setup, folder, progress), tests)
-    return reported(result, wanted=request.report, data_root=request.data_root)
+    return tracked(reported(result, wanted=request.report, data_root=request.data_root), config.track)
 
 
 def request_of(config: TrainCnnConfig) -> "Request":
     """The options with those of the preset, and what is usual, filled in."""
     from gapscope.cnn.request import settle
 
-    return settle({RECORDED.get(name, name): value for name, value in asdict(config).items()})
+    options = {name: value for name, value in asdict(config).items() if name != "track"}
+    return settle({RECORDED.get(name, name): value for name, value in options.items()})

@@ -23,6 +23,7 @@ from gapscope.core.location import Location
 from gapscope.estimators.rows import Labelled, Rows, array_rows, as_rows, dask_rows, divided, stored, whole_rows
 from gapscope.estimators.seen import Seen
 from gapscope.estimators.weights import Weights, both, unweighted
+from gapscope.probes.linear_form import to_sklearn
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
@@ -107,6 +108,20 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
     def save(self, folder: Any) -> None:
         """Write the model into `folder`, as safetensors and JSON; `gapscope.probes.model.load_model` reads it."""
         self._fitted().model_.save(Location.of(folder))
+
+    def to_sklearn(self) -> Any:
+        """A fitted `LogisticRegression` of scikit-learn with the same answers, for linear models.
+
+        Raises
+        ------
+        InputError
+            The model is not linear.
+        """
+        return to_sklearn(self._fitted().model_, self.classes_)
+
+    def to_torch(self) -> Any:
+        """An `nn.Linear` of PyTorch whose softmax is `predict_proba`, for linear models."""
+        return self._fitted().model_.to_torch()
 
     def _fitted(self) -> "ProbeClassifier":
         check_is_fitted(self, "model_")

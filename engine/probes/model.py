@@ -88,6 +88,30 @@ class Classifier:
 
         return softmax(self.scores(x).astype(np.float64) / self.temperature, axis=1)
 
+    def to_sklearn(self) -> Any:
+        """A fitted `LogisticRegression` of scikit-learn with the same answers, by class name; see `linear_form`.
+
+        Raises
+        ------
+        InputError
+            The model is not linear.
+        """
+        from gapscope.probes.linear_form import to_sklearn
+
+        return to_sklearn(self, self.class_names)
+
+    def to_torch(self) -> Any:
+        """An `nn.Linear` of PyTorch with the same answers; see `linear_form`.
+
+        Raises
+        ------
+        InputError
+            The model is not linear.
+        """
+        from gapscope.probes.linear_form import to_torch
+
+        return to_torch(self)
+
     @property
     def digest(self) -> str:
         """Digest of what decides the answers: the rule and how its scores become probabilities."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gapscope.blocks import Sentence
 from gapscope.core.errors import GapscopeError
@@ -10,7 +11,24 @@ from gapscope.core.location import Location
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import read_run
 
+if TYPE_CHECKING:
+    from gapscope.reports.collection import Report
+
 REPORT = "report.html"
+
+
+def read_report(runs: Sequence[Location], *, data_root: Path, seed: int = 0) -> "Report":
+    """What a report of finished `runs` says: the blocks of the one that answers, and the other runs.
+
+    Raises
+    ------
+    InputError
+        There is no such run, or it is not finished.
+    """
+    from gapscope.reports.collection import collected  # here, because every job imports this module
+    from gapscope.reports.samples import Images
+
+    return collected([read_run(place) for place in runs], Images(data_root, seed))
 
 
 def write_report(runs: Sequence[Location], out: Location | None = None, *, data_root: Path, seed: int = 0) -> Sentence:
@@ -33,13 +51,14 @@ def write_report(runs: Sequence[Location], out: Location | None = None, *, data_
     InputError
         There is no such run, or it is not finished.
     """
-    from gapscope.blocks.html import document  # here, because every job imports this module and `--help` is instant
-    from gapscope.reports.collection import collected
-    from gapscope.reports.samples import Images
+    return written(read_report(runs, data_root=data_root, seed=seed), out or runs[0] / REPORT)
 
-    read = [read_run(place) for place in runs]
-    place = out or read[0].place / REPORT
-    place.write_text(document(*collected(read, Images(data_root, seed))))
+
+def written(report: "Report", place: Location) -> Sentence:
+    """Write a report into the file at `place`, and say in a sentence where it is and how to open it."""
+    from gapscope.blocks.html import document  # here, because every job imports this module and `--help` is instant
+
+    place.write_text(document(*report))
     return Sentence(f"The report is {place}; it opens in any browser and needs no network.", headline=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapscope.blocks import Block, Figure, Sentence, Table, Warning
+from gapscope.blocks.plain import plain
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ class RunResult:
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """The object that ``--json`` prints: the results, and all that the page says."""
         rows = [result.row() for result in self.results]
-        return {"job": self.job, "run": self.run, "seconds": round(self.seconds, 3), "results": rows}
+        page = {"page": plain(self.blocks)} if self.blocks else {}
+        return {"job": self.job, "run": self.run, "seconds": round(self.seconds, 3), "results": rows, **page}
 
     def frame(self) -> "pd.DataFrame":
         """The results as a table: dataset, split, model, metric, class, value, low, high, n."""

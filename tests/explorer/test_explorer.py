@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 from io import BytesIO
+from urllib.error import URLError
 from urllib.parse import parse_qs
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
+import gapscope
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.draw.points.palette import CATEGORIES
@@ -69,6 +72,20 @@ def run(tmp_path, rng):
 @pytest.fixture
 def points(run):
     return read_points(run)
+
+
+def test_a_cell_of_a_notebook_shows_a_server_of_its_own(run):
+    opened = gapscope.open_explorer(str(run), workspace=str(run.parent))
+    try:
+        assert f'<iframe src="{opened.address}"' in opened._repr_html_()
+        with urlopen(opened.address) as answer:
+            assert answer.status == 200
+    finally:
+        opened.close()
+    with pytest.raises(URLError):
+        urlopen(opened.address)
+    with pytest.raises(InputError, match=r"^no run in .* named 'nothing'"):
+        gapscope.open_explorer("nothing", workspace=str(run.parent))
 
 
 # Reading.

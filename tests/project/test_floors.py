@@ -29,6 +29,7 @@ FLOORS = [
     {"gapscope.causes", "gapscope.cnn", "gapscope.forecasts", "gapscope.gaps", "gapscope.replay", "gapscope.training"},
     {"gapscope.explorer", "gapscope.repairs", "gapscope.studies", "gapscope.synthesis"},
     {"gapscope.cures", "gapscope.reports"},
+    {"gapscope.exports"},
     {"gapscope.jobs"},
     {"gapscope.commands"},
 ]

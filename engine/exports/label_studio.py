@@ -1,0 +1,57 @@
+"""Images with the model's prediction as tasks of Label Studio, the misclassified and the most certain of them first."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+
+from gapscope.blocks.formats import counted, percent
+from gapscope.core.location import Location
+from gapscope.data.source import Source
+from gapscope.exports.subject import Subject, Written, file_of
+from gapscope.predictions import Predictions
+from gapscope.repairs.queue_files import LABEL_STUDIO, tasks_of
+
+
+def export(subject: Subject, out: Location) -> Written:
+    """Write one list of tasks for all sets that a run has predicted."""
+    tables = [_table(one, subject.images(one)) for one in subject.predictions()]
+    tasks = tasks_of(pa.concat_tables(tables))
+    (out / LABEL_STUDIO).write_text(json.dumps(tasks, indent=1, allow_nan=False))
+    opens = (
+        f"Import {LABEL_STUDIO} into a project whose labelling interface has an Image tag called image and a Choices "
+        "tag called choice; images by path need its local storage"
+    )
+    return Written(counted(len(tasks), "task"), opens)
+
+
+def _table(predictions: Predictions, source: Source | None) -> pa.Table:
+    """What a task says of each image, in the order in which they are worth a look."""
+    confidence = np.full(predictions.n, np.nan) if predictions.confidence is None else predictions.confidence
+    wrong = predictions.known & ~predictions.right
+    order = np.lexsort([-np.nan_to_num(confidence), ~wrong])
+    names = predictions.class_names
+    return pa.table(
+        {
+            "image": [_place(source, int(predictions.sample_id[row])) for row in order],
+            "sample_id": predictions.sample_id[order],
+            "predicted": [names[index] for index in predictions.predicted[order]],
+            "confidence": np.nan_to_num(confidence[order]).astype(np.float64),
+            "reason": [_reason(predictions, int(row), float(confidence[row])) for row in order],
+        }
+    )
+
+
+def _place(source: Source | None, sample: int) -> str:
+    """The image's file, or its name."""
+    if source is None:
+        return str(sample)
+    return str(file_of(source, sample) or source.listing.names[sample])
+
+
+def _reason(predictions: Predictions, row: int, confidence: float) -> str:
+    names = predictions.class_names
+    label = int(predictions.label[row])
+    known = f"labelled {names[label]}" if label >= 0 else "without a label"
+    sure = f" with {percent(confidence)}" if np.isfinite(confidence) else ""
+    return f"{predictions.name}: {known}, predicted as {names[predictions.predicted[row]]}{sure}"

@@ -1,0 +1,22 @@
+"""A linear head as PyTorch has it: the parameters of an `nn.Linear`, and what they are for."""
+
+from gapscope.core.location import Location
+from gapscope.exports.sidecar import write_about
+from gapscope.exports.subject import Subject, Written
+from gapscope.probes.linear_form import folded
+
+HEAD = "head.safetensors"
+
+
+def export(subject: Subject, out: Location) -> Written:
+    """Write `weight` and `bias` as safetensors, temperature and scale folded in; needs no PyTorch."""
+    from safetensors.numpy import save
+
+    model = subject.classifier
+    one = folded(model)
+    (out / HEAD).write_bytes(save({"weight": one.weight, "bias": one.bias}))
+    write_about(model, out)
+    classes, features = one.weight.shape
+    rows = ", on rows of length one (`torch.nn.functional.normalize(x)`)" if one.normalised else ""
+    opens = f'`nn.Linear({features}, {classes}).load_state_dict(safetensors.torch.load_file("{out / HEAD}"))`{rows}'
+    return Written(f"a head of {features:,} features and {classes:,} classes in {HEAD}", opens)

@@ -1,0 +1,116 @@
+"""`export`: a map, a run, a model or a stored set as files that another tool opens."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import validators
+
+from gapscope.blocks import Sentence
+from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.location import Location
+from gapscope.core.progress import SILENT, Progress
+from gapscope.exports import EXPORTERS
+from gapscope.jobs.options import (
+    DATA,
+    OUTPUT,
+    Backbone,
+    DataRoot,
+    ModelName,
+    Out,
+    Run,
+    Seed,
+    Workspace,
+    data_root,
+    option,
+)
+from gapscope.runs.result import RunResult
+from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:  # what it imports is loaded after `--help`
+    from gapscope.exports.subject import Written
+
+JOB, EXPORTS, RECORD, HUB = "export", "exports", "export.json", "hub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Write a map, a run, a model or a stored set in the form of another tool, and say how it is opened.
+
+    embedding-atlas: a map with thumbnails and neighbours. fiftyone: predictions, reasons and attributes of images.
+    label-studio: tasks with predictions, errors first. torch, onnx: a linear head with its temperature folded in.
+    tensorboard, mlflow: the numbers of a training. hub: a model, or a set as dataset/split, with its card; it stays on
+    this machine unless --push names a repository.
+
+        python cli.py export map-umap-cifar10-test --to embedding-atlas
+        python cli.py export gap-night --to fiftyone --data-root data
+        python cli.py export fit-incremental-cifar10-softmax --to onnx --out head
+        python cli.py export cifar10/test --to hub --push me/cifar10-features
+    """
+
+    run: Run = field(kw_only=False)
+    to: Annotated[str, option(f"Form: {', '.join(EXPORTERS)}.", OUTPUT)]
+    model: ModelName = ""
+    backbone: Backbone = ""
+    limit: Annotated[
+        int | None, option("Rows or images at most; all when not given.", DATA, validator=validators.Number(gte=1))
+    ] = None
+    out: Out = ""
+    push: Annotated[str, option("Repository of a hub, as USER/NAME, to which the folder is sent.", OUTPUT)] = ""
+    data_root: DataRoot = field(default_factory=data_root)
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
+
+
+def run(config: ExportConfig, progress: Progress = SILENT) -> RunResult:
+    """Write the files into a folder of their own."""
+    begun = time.perf_counter()
+    if config.to not in EXPORTERS:
+        raise unknown_name(EXPORTERS.kind, config.to, EXPORTERS)
+    if config.push and config.to != HUB:
+        raise InputError(
+            f"--push sends folders of --to {HUB}, not of --to {config.to}; leave it out, or export to {HUB}"
+        )
+    place, written = exported(config)
+    blocks = [
+        Sentence(f"Wrote {written.what}.", headline=True),
+        Sentence(f"To open it: {written.opens}.", headline=True),
+    ]
+    if config.push:
+        from gapscope.exports.hub import holds_data, push
+
+        address = push(place, config.push, of_data=holds_data(place))
+        blocks.append(Sentence(f"Sent to {address}.", headline=True))
+    return RunResult(JOB, str(place), time.perf_counter() - begun, blocks=blocks)
+
+
+def exported(config: ExportConfig) -> "tuple[Location, Written]":
+    """The folder that was written, and what was written.
+
+    Raises
+    ------
+    InputError
+        There is nothing of that name, it has not what the form needs, or other files stand in the folder.
+    """
+    from gapscope.exports.subject import Subject  # here, because `--help` passes this module
+
+    export = EXPORTERS[config.to]
+    workspace = Location.of(config.workspace).absolute()
+    name = slug(f"{config.run}-{config.model}" if config.model else config.run)
+    place = Location.of(config.out).absolute() if config.out else workspace / EXPORTS / f"{name}-{config.to}"
+    record = {"run": config.run, "model": config.model, "to": config.to}
+    _clear(place, record)
+    subject = Subject(workspace, config.run, config.model, config.backbone, config.limit, config.data_root, config.seed)
+    written = export(subject, place)
+    (place / RECORD).write_text(json.dumps(record))
+    return place, written
+
+
+def _clear(place: Location, record: dict[str, str]) -> None:
+    """Remove what the same command has written; refuse a folder with anything else."""
+    there = place / RECORD
+    if there.exists() and json.loads(there.read_text()) == record:
+        place.delete_folder()
+    elif place.names() or (place.exists() and not place.is_folder()):
+        raise InputError(f"{place} holds other files, which are not overwritten; name another folder with --out")
