@@ -77,7 +77,7 @@ def test_json_is_one_object_on_standard_output(tmp_path):
     result = run("extract", "--dataset", "digits", "--split", "test", "--json", "--workspace", tmp_path)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
-    assert set(found) == {"job", "run", "seconds", "results"}
+    assert set(found) == {"job", "run", "seconds", "results", "page"}
     assert found["job"] == "extract"
     columns = {"dataset", "split", "model", "metric", "class", "value", "low", "high", "n"}
     assert all(set(row) == columns for row in found["results"])
