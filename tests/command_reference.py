@@ -27,7 +27,7 @@ def section(name):
     """A command with its examples and a table of its options."""
     config = get_type_hints(JOBS[name])["config"]
     aliases = [alias for alias, of in ALIASES.items() if of == name]
-    title = f"## {name}{f' (or {aliases[0]})' if aliases else ''}"
+    title = f"## {name} (or {', '.join(aliases)})" if aliases else f"## {name}"
     examples = [line.strip() for line in cleandoc(config.__doc__).splitlines() if "python cli.py" in line]
     rows = [row(field, hint) for field, hint in zip(fields(config), hints_of(config), strict=True)]
     table = ["| option | default | what it is |", "|---|---|---|", *rows]
