@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.extras import extras_named, require
 from gapscope.core.location import Location
+from gapscope.formats.table import is_foreign, said_by
 
 SCHEME = "hf://datasets/"
 _ADDRESS = re.compile(r"hf://datasets/(?P<name>[^/@]+/[^/@]+)(?:@(?P<revision>[^/]+))?(?:/(?P<inside>.*))?")
@@ -69,15 +70,9 @@ def reached(address: str) -> Iterator[None]:
     except GapscopeError:
         raise
     except Exception as error:
-        if not address.startswith("hf://") or not _is_of_network(error):
+        if not address.startswith("hf://") or not is_foreign(error):
             raise
-        said = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(
-            f"{address} cannot be read from the hub ({said.rstrip('.')}); check the name and the network, or download "
-            "it and set HF_HUB_OFFLINE=1"
+            f"{address} cannot be read from the hub ({said_by(error)}); check the name and the network, or download it "
+            "and set HF_HUB_OFFLINE=1"
         ) from error
-
-
-def _is_of_network(error: Exception) -> bool:
-    modules = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError) or bool(modules & {"huggingface_hub", "httpx", "httpcore", "requests", "aiohttp"})

@@ -1,6 +1,7 @@
 """Which format a file has, told by its first bytes and its name, and its rows as a table."""
 
 from collections.abc import Callable, Sequence
+from glob import has_magic
 from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError
@@ -99,8 +100,10 @@ def open_tables(files: Any, split: str) -> tuple[str, list[Table]]:
     if in_memory(files):
         return "memory", [open_memory(files)]
     with reached(" ".join(map(str, files))):
-        places = expand([cached(str(file)) for file in files], folders=True)
-        refuse_partial(places)
+        here = [cached(str(file)) for file in files]
+        places = expand(here, folders=True)
+        if here != list(map(str, files)) and any(map(has_magic, here)):
+            refuse_partial(places)  # a cache may hold some of them; what is named by itself is meant by itself
         kind = formats_of(places)
         if kind == TEXT:
             return kind, []

@@ -122,7 +122,7 @@ def identity_of(place: Location, files: Sequence[Location] = ()) -> Identity:
 
 @contextmanager
 def readable(where: object, kind: str) -> Iterator[None]:
-    """What a library says of a damaged file, as one sentence."""
+    """What a library says of a damaged file, or of the network on the way to it, as one sentence."""
     try:
         yield
     except GapscopeError:
@@ -130,10 +130,27 @@ def readable(where: object, kind: str) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{where} asks for more memory than there is; it is damaged, or not {kind}") from error
     except UNREADABLE_BY_LIBRARIES as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{where} cannot be read as {kind} ({said.rstrip('.')}); it is damaged or not fully copied"
-        ) from error
+        raise InputError(f"{where} cannot be read as {kind} ({said_by(error)}); {_hint(where)}") from error
+    except Exception as error:
+        if "://" not in str(where) or not is_foreign(error):
+            raise
+        raise InputError(f"{where} cannot be read ({said_by(error)}); {_hint(where)}") from error
+
+
+def _hint(where: object) -> str:
+    if "://" in str(where):
+        return "check the address, the network, and that the file is whole; the same command goes on where it stopped"
+    return "it is damaged or not fully copied"
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether an error is of the system or of another library, not one of Python's own that a bug of ours raises."""
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] not in ("builtins", "gapscope")
+
+
+def said_by(error: BaseException) -> str:
+    """What an error says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
 def runs_of(rows: int, start: int, row_bytes: int, step: int = 1) -> Iterator[tuple[int, int]]:

@@ -22,7 +22,7 @@ from feature_files import WRITERS, Made, rows_of, saved_to_disk, write
 
 import gapscope
 from gapscope.core.errors import ConfigMismatchError, GapscopeError, InputError
-from gapscope.core.location import Location
+from gapscope.core.location import Location, _filesystem
 from gapscope.formats import table as tables
 from gapscope.jobs.import_features import ImportFeaturesConfig, build
 from gapscope.store import open_store
@@ -290,6 +290,37 @@ def test_an_address_of_the_hub_is_read_over_its_file_system(hub_cache, wanted, t
     config = config_of(tmp_path, files=("hf://datasets/owner/features",))
     build(config)
     assert content(config)[:4] == wanted[:4]
+
+
+class ConnectError(Exception):
+    """What a library of the network raises."""
+
+
+@pytest.mark.parametrize("moment", ["info", "open"])
+def test_a_network_that_fails_is_one_sentence(moment, hub_cache, tmp_path, monkeypatch):
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    class Hub(LocalFileSystem):
+        protocol, cachable = "hf", False
+
+        def _strip_protocol(self, path):
+            return str(hub_cache / path.rsplit("features", 1)[1].lstrip("/"))
+
+        def info(self, path, **options):
+            if moment == "info":
+                raise ConnectError("Name or service not known")
+            return super().info(path, **options)
+
+        def open(self, path, *arguments, **options):
+            raise ConnectError("Name or service not known")
+
+    fsspec.register_implementation("hf", Hub, clobber=True)
+    _filesystem.cache_clear()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    with pytest.raises(InputError, match=r"hf://.* cannot be read .*\(Name or service not known\); check the"):
+        build(config_of(tmp_path, files=("hf://datasets/owner/features/data/train-00000-of-00002.parquet",)))
+    _filesystem.cache_clear()
 
 
 class Trap:
