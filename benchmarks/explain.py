@@ -29,8 +29,7 @@ from gapscope.causes.appearance import appearance
 from gapscope.causes.candidates import causes
 from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, KINDS, NOISE, SMALL, TONES
 from gapscope.causes.features import Features
-from gapscope.causes.kernel import Kernel
-from gapscope.causes.proof import LEVEL
+from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.samples import Images, Sample, in_halves, prepared
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT

@@ -10,7 +10,8 @@ from gapscope.causes.chance import Exchanged
 from gapscope.causes.distance import WORTH
 from gapscope.causes.features import Features
 from gapscope.causes.forecast import Expected, expected_accuracy
-from gapscope.causes.proof import LEVEL, Measure, Proof, correct, measured, proofs
+from gapscope.causes.kernel import LEVEL
+from gapscope.causes.proof import Measure, Proof, correct, measured, proofs
 from gapscope.causes.samples import Sample
 from gapscope.causes.search import LAST, Explanation, Search, first_cause, firsts, next_cause, with_another_first
 from gapscope.causes.separability import separability

@@ -16,8 +16,9 @@ from gapscope.causes.chance import Exchanged, exchanged
 
 Array = np.ndarray
 OCTAVES = (0.5, 1.0, 2.0)
-# A distance of the features below so many standard deviations is no measure of what the appearance may count for.
-NOTICED = 10
+# A distance of the features that may be chance, or is below so many standard deviations, is no measure of what the
+# appearance may count for.
+LEVEL, NOTICED = 0.01, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +102,10 @@ def _view(
 
 def _weight(features: View, other: View) -> float:
     one, seen = features.by_chance, other.by_chance
-    most = max(one.distance, NOTICED * one.deviation)
     allowed = one.deviation / seen.deviation if seen.deviation else 0.0
-    return min(allowed, most / seen.distance) if seen.distance > 0 else allowed
+    if one.p > LEVEL or seen.distance <= 0:
+        return allowed
+    return min(allowed, max(one.distance, NOTICED * one.deviation) / seen.distance)
 
 
 def _values(squares: Array, bandwidth: float) -> Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.distance import Terms, resampled
-from gapscope.causes.kernel import Kernel
+from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
 from gapscope.core.random import stream
@@ -18,8 +18,6 @@ REPLICATES = 200
 # From so much of the distance on, and up to this separability, nothing is left to explain; below the least, a cause is
 # not named.
 COMPLETE, INSEPARABLE, LEAST = 0.8, 0.6, 0.5
-# A share explained means nothing where the distance itself may be chance.
-LEVEL = 0.01
 
 
 class Measure(NamedTuple):
