@@ -225,7 +225,11 @@ def measure(folder: Path, scale: float, recipe: Recipe, skipped: Sequence[str]) 
         for other in step.beside:
             if other not in skipped:
                 figures.append(
-                    _figure(step.name, other, process.checked(process.function(__name__, other, str(folder))))
+                    _figure(
+                        step.name,
+                        other,
+                        process.checked(process.function("benchmarks.imagenet_scale", other, str(folder))),
+                    )
                 )
     return {
         "machine": process.machine(),

@@ -122,7 +122,7 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
     sets = _sets(workspace, config)
     reference = sets.stores[0]
     threads = 1 if config.scheduler or config.cluster else processors()
-    size = (len(sets.stores), reference.dim, len(reference.class_names))
+    size = ([store.rows for store in sets.stores], reference.dim, len(reference.class_names))
     needed = check_memory(names, *size, allowed=config.memory, threads=threads)
     name = slug(config.name or "-".join([config.reference, *config.target]))
     inputs = [*map(input_of, sets.stores), *sets.chosen.inputs]

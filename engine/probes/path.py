@@ -135,7 +135,7 @@ def ended(
     details = {
         "l2": l2,
         "c": sides(problem.labels) / (l2 * problem.moments.total.n) if l2 else None,
-        "certificate": certificate(descent),
+        "certificate": certificate(descent, problem.aim),
         "rows": problem.moments.total.n,
         "unlabelled": problem.moments.classes.unlabelled,
         "class_rows": problem.moments.classes.count.tolist(),

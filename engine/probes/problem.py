@@ -1,6 +1,6 @@
 """The convex problem behind a linear probe: its rows, its penalty, its metric, and what a point of it means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ Array = np.ndarray
 # How near to the optimum a model is brought, by the flops that an evaluation costs at most: a relative decrement of
 # 1e-18 makes scores equal to seven digits whatever the rounding on the way, one of 1e-15 predictions.
 OPTIMA = ((1e9, Aim(1e-18, 4000)), (2e11, Aim(1e-15, 3000)), (np.inf, Aim(1e-7, 300)))
+# What large ones may cost in all, beside the fewest evaluations that they get: five minutes of two cores.
+OPTIMUM_FLOPS, FEWEST_EVALUATIONS = 4e13, 60
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class Problem:
     def aim(self) -> Aim:
         """How near to the optimum the model is brought, by what an evaluation costs."""
         flops = 4 * self.moments.total.n * len(self.metric.scale) * self.metric.classes
-        return next(aim for most, aim in OPTIMA if flops <= most)
+        aim = next(aim for most, aim in OPTIMA if flops <= most)
+        affordable = max(int(OPTIMUM_FLOPS / max(flops, 1)), FEWEST_EVALUATIONS)
+        return replace(aim, evaluations=min(aim.evaluations, affordable))
 
     def start(self, held: Holdout) -> Array:
         """The shrunk discriminants, tempered, as a point ``(d + 1, p)``."""
@@ -147,9 +151,12 @@ class Problem:
         return self.point(weight, bias)
 
 
-def certificate(descent: Descent) -> dict:
-    """Final loss, gradient norm and bound on the distance to the optimum, as plain values."""
-    return descent.bound.as_json() | {"evaluations": descent.minimiser.evaluations}
+def certificate(descent: Descent, aim: Aim) -> dict:
+    """Final loss, gradient norm and bound on the distance to the optimum, as plain values, and whether the limit of
+    evaluations ended it.
+    """
+    evaluations = descent.minimiser.evaluations
+    return descent.bound.as_json() | {"evaluations": evaluations, "at_limit": evaluations >= aim.evaluations}
 
 
 def check_penalty(options: ProbeOptions) -> None:

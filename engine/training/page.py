@@ -64,9 +64,13 @@ def certified(certificate: Mapping[str, Any]) -> str:
 
     >>> certified({"loss": 0.69314, "gradient_norm": 1.2e-5, "relative_bound": 0.0002})
     'certificate: loss 0.6931, gradient norm 1.2e-05, at most 0.02 % above the optimum'
+    >>> certified({"loss": 0.5, "gradient_norm": 0.1, "relative_bound": 0.3, "evaluations": 60, "at_limit": True})
+    'certificate: loss 0.5, gradient norm 0.1, at most 30 % above the optimum; the limit of 60 passes ended it'
     """
     text = f"certificate: loss {certificate['loss']:.4g}, gradient norm {certificate['gradient_norm']:.2g}"
     bound = certificate.get("relative_bound")
+    limit = certificate.get("evaluations") if certificate.get("at_limit") else None
+    ended = "" if limit is None else f"; the limit of {limit} passes ended it"
     if bound is None:
-        return f"{text}; there is no bound on the distance to the optimum without a penalty"
-    return f"{text}, at most {100 * bound:.2g} % above the optimum"
+        return f"{text}; there is no bound on the distance to the optimum without a penalty{ended}"
+    return f"{text}, at most {100 * bound:.2g} % above the optimum{ended}"

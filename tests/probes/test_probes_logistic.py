@@ -220,3 +220,13 @@ def test_features_whose_units_lie_far_apart_reach_the_optimum_of_the_penalty_on_
     loss = -np.log(reference.predict_proba(free)[np.arange(len(y)), y]).mean()
     assert found.details["passes"] < 400
     assert found.details["certificate"]["loss"] < loss + 1e-3
+
+
+def test_a_limit_of_passes_is_said_where_it_ended_the_training(rows, monkeypatch):
+    x, y = rows(3)
+    assert not fitted(x, y, c=1.0).details["certificate"]["at_limit"]
+    monkeypatch.setattr("gapscope.probes.problem.OPTIMUM_FLOPS", 1.0)
+    monkeypatch.setattr("gapscope.probes.problem.FEWEST_EVALUATIONS", 3)
+    found = fitted(x, y, c=1.0).details["certificate"]
+    assert found["at_limit"]
+    assert found["evaluations"] == 3
