@@ -12,6 +12,7 @@ import numpy as np
 
 from gapscope.core.checkpoint import Checkpoint
 from gapscope.probes.convex import Aim, Descent, minimise
+from gapscope.probes.lbfgs import Lbfgs
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.problem import Problem, certificate, sides
 from gapscope.probes.training import Holdout
@@ -21,7 +22,7 @@ Array = np.ndarray
 # Multiples of d / (n k); the first serves when there are no held-out rows to choose by.
 PATH = (3.0, 100.0, 30.0, 10.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4)
 # Near enough to choose by.
-TO_CHOOSE = Aim(3e-4, 25)
+TO_CHOOSE = Aim(3e-4, 40)
 # Columns that are trained side by side.
 COLUMNS = 512
 # Flops that the path may cost; beyond, it is walked on the first rows, with penalties for their number.
@@ -92,20 +93,26 @@ def _simplest(problem: Problem, result: list[Descent], judged: list[dict], held:
     there is a weaker one that is not surely worse.
 
     By the rule of one standard error (Breiman et al. 1984), of the difference here: few held-out rows of classes that
-    lie far apart are fitted by any small penalty alike.
+    lie far apart are fitted by any small penalty alike. A penalty whose minimum is still far away is not judged, unless
+    all are: what a descent is worth that was stopped early says nothing of the optimum that would follow.
     """
     scores = [
         held.scores(*problem.raw(one.minimiser.point)) / np.float32(row["temperature"])
         for one, row in zip(result, judged, strict=True)
     ]
-    best = min(range(len(result)), key=lambda index: judged[index]["log_loss"])
-    equal = [index for index in range(len(result)) if not held.prefers(scores[best], scores[index])]
+    near = [index for index, one in enumerate(result) if _is_near(one.minimiser)] or range(len(result))
+    best = min(near, key=lambda index: judged[index]["log_loss"])
+    equal = [index for index in near if not held.prefers(scores[best], scores[index])]
     if not len(held.y):
         return best
     if held.absent(problem.labels):
         default = sides(problem.labels) / problem.moments.total.n
         equal = [index for index in equal if result[index].l2 <= default] or [min(equal, key=lambda i: result[i].l2)]
     return max(equal, key=lambda index: result[index].l2)
+
+
+def _is_near(minimiser: Lbfgs) -> bool:
+    return minimiser.stuck or minimiser.decrement <= TO_CHOOSE.decrement * minimiser.value
 
 
 def _judged(problem: Problem, descent: Descent, held: Holdout) -> dict:

@@ -230,3 +230,11 @@ def test_a_limit_of_passes_is_said_where_it_ended_the_training(rows, monkeypatch
     found = fitted(x, y, c=1.0).details["certificate"]
     assert found["at_limit"]
     assert found["evaluations"] == 3
+
+
+def test_a_penalty_is_not_chosen_for_what_an_early_stop_on_the_way_to_it_is_worth():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(60, 30)) * 1.3
+    y = (np.arange(1200) % 60).astype(np.int32)
+    found = fitted((centres[y] + rng.normal(size=(1200, 30))).astype(np.float32), y, held=300).details
+    assert found["l2"] > 1e-3
