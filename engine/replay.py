@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gapscope.backbones import BackboneChoice
+from gapscope.backbones import BackboneChoice, names_code
 from gapscope.backbones.backbone import Backbone
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
@@ -163,9 +163,20 @@ def _refuse_others(provenance: Provenance, backbone: Backbone, source: Source) -
         )
 
 
-def choice_of(provenance: Provenance, weights: str = "", device: str = "auto") -> BackboneChoice:
-    """The backbone that made a store; `weights` names its file where that has moved."""
-    origin, _, seed = provenance.weights.partition(", seed ")
+def choice_of(provenance: Provenance, weights: str = "", device: str = "auto", *, typed: str = "") -> BackboneChoice:
+    """The backbone that made a store; `weights` names its file where that has moved.
+
+    Raises
+    ------
+    InputError
+        The store was made by a function, which is executed only where the user has `typed` its name.
+    """
+    if names_code(provenance.backbone) and typed != provenance.backbone:
+        raise InputError(
+            f"the backbone of {provenance.dataset}/{provenance.split} is the function {provenance.backbone!r}, whose "
+            f"code runs only when you name it yourself; add --backbone {provenance.backbone}"
+        )
+    origin, _, seed = provenance.weights.partition(", code ")[0].partition(", seed ")
     own = "" if provenance.weights.startswith(("pretrained,", "fixed ")) else origin
     arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in provenance.backbone_args.items()}
     return BackboneChoice(

@@ -21,6 +21,7 @@ COMMANDS = {
     "modify-dataset": Command(DATA, "Write a modified copy of a dataset: night, blur, fog and others."),
     "augment": Command(DATA, "Make synthetic images for small classes, check them, and add those that pass."),
     "backbones": Command(FEATURES, "Search the names of pretrained networks."),
+    "check-backbone": Command(FEATURES, "Check that a network gives the features that its authors' code gives."),
     "extract": Command(FEATURES, "Run a pretrained network over images and store their embeddings."),
     "measure": Command(FEATURES, "Measure attributes of stored images, or add columns of a table to them."),
     "import-features": Command(

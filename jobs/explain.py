@@ -225,7 +225,7 @@ def _features(
 
     store = sides.stores[0]
     opening = opening_of(store, data_root())
-    choice = choice_of(store.provenance, config.weights, config.device)
+    choice = choice_of(store.provenance, config.weights, config.device, typed=config.backbone)
     backbone = choice.load()
     side = side_of(backbone)
     images = read_images(opening.source(), reference, backbone, progress)

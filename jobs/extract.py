@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.backbones import DEFAULT, TINY, BackboneChoice, load_default_backbone, parse_backbone_args
+from gapscope.backbones.tensor import names_of
 from gapscope.blocks import Sentence, Table
+from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
@@ -16,8 +18,8 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.hub import pinned_name
 from gapscope.data.patterns import has_pattern, place_of
 from gapscope.data.source import Source
-from gapscope.extraction.extraction import Outcome, extract, unchanged
-from gapscope.extraction.job import Extraction
+from gapscope.extraction.extraction import Outcome, extract_together, unchanged
+from gapscope.extraction.job import Extraction, together
 from gapscope.jobs.options import (
     COMPUTE,
     DATA,
@@ -33,9 +35,11 @@ from gapscope.jobs.options import (
     ImageSize,
     LabelColumn,
     LabelFile,
+    Layers,
     Name,
     PartRows,
     PathColumn,
+    Pools,
     Precision,
     Scheduler,
     Seed,
@@ -85,6 +89,7 @@ class ExtractConfig:
         python cli.py extract photos.csv --path-column file --label-column species
         python cli.py extract hf://datasets/uoft-cs/cifar10
         python cli.py extract torchvision:CIFAR100 --data-root /data
+        python cli.py extract FOLDER --backbone vit_small_patch14_dinov2 --pool token avg token+avg
     """
 
     dataset: DatasetNames = field(default=(), kw_only=False)
@@ -93,6 +98,8 @@ class ExtractConfig:
     backbone: Backbone = ""
     weights: Weights = ""
     backbone_args: BackboneArgs = ()
+    pool: Pools = ()
+    layer: Layers = ()
     image_size: ImageSize = None
     device: Device = "auto"
     precision: Precision = "auto"
@@ -136,16 +143,23 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
     """Each store's outcome as it is finished; sentences for the user are appended to `notes`."""
     notes = [] if notes is None else notes
     config = _spelled_out(config)
-    loaded: dict[str, Backbone] = {}
+    networks = _Networks(config, progress, notes)
     for name, dataset in _datasets(config, notes):
         for split in config.split or dataset.splits:
-            job = _extraction(config, name, dataset, split, _name(config, dataset) or DEFAULT)
-            outcome = None if config.verify else unchanged(job)
-            if outcome is None:
-                backbone = _backbone(config, dataset, loaded, progress)
-                job = _extraction(config, name, dataset, split, backbone.name)
-                outcome = extract(job, backbone, config.scheduler, progress, verify=config.verify)
-            yield outcome
+            names = names_of(_name(config, dataset) or DEFAULT, config.layer, config.pool)
+            outcomes = {one: _unchanged(config, name, dataset, split, one) for one in names}
+            missing = [one for one, outcome in outcomes.items() if outcome is None]
+            if missing:
+                backbone = networks.of(dataset, missing)
+                parts = backbone.parts or (backbone,)
+                jobs = [_extraction(config, name, dataset, split, part.name) for part in parts]
+                made = extract_together(jobs, backbone, config.scheduler, progress, verify=config.verify)
+                outcomes |= dict(zip(missing, made, strict=True))
+            yield from outcomes.values()
+
+
+def _unchanged(config: ExtractConfig, name: str, dataset: Dataset, split: str, backbone: str) -> Outcome | None:
+    return None if config.verify else unchanged(_extraction(config, name, dataset, split, backbone))
 
 
 def _spelled_out(config: ExtractConfig) -> ExtractConfig:
@@ -197,18 +211,30 @@ def _open(config: ExtractConfig, name: str) -> Dataset:
     return open_dataset(name, config.data_root, **opening_of(config))
 
 
-def _backbone(config: ExtractConfig, dataset: Dataset, loaded: dict[str, "Backbone"], progress: Progress) -> "Backbone":
-    """The backbone that was named, or the default one; tiny images get the tiny one. Loaded once."""
-    name = _name(config, dataset)
-    if not config.backbone and config.weights:
-        raise InputError("--weights needs the name of the backbone that they are for; add --backbone NAME")
-    if name not in loaded:
-        choice = _choice(config, name)
-        loaded[name] = choice.load() if name else _default(choice, progress)
-    return loaded[name]
+@dataclass(frozen=True)
+class _Networks:
+    """The networks of a run, each loaded once; what has to be said of one is appended to `notes`."""
+
+    config: ExtractConfig
+    progress: Progress
+    notes: list[str]
+    loaded: dict[object, "Backbone"] = field(default_factory=dict)
+
+    def of(self, dataset: Dataset, names: list[str]) -> "Backbone":
+        """The backbone that was named, with all tensors of `names`, or the default; tiny images get the tiny one."""
+        config, key = self.config, (_name(self.config, dataset), *names)
+        if not config.backbone and config.weights:
+            raise InputError("--weights needs the name of the backbone that they are for; add --backbone NAME")
+        if key not in self.loaded:
+            choice = together([_choice(config, one) for one in names])
+            self.loaded[key] = choice.load() if key[0] else _default(choice, self.progress)
+            self.notes.extend(f"{upper(note)}." for note in self.loaded[key].notes)
+        return self.loaded[key]
 
 
 def _name(config: ExtractConfig, dataset: Dataset) -> str:
+    if not config.backbone and (config.pool or config.layer):
+        raise InputError("--pool and --layer need the name of the backbone that they are of; add --backbone NAME")
     return config.backbone or (TINY if dataset.place == "embedded" else "")
 
 

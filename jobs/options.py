@@ -142,14 +142,23 @@ ModelNames: TypeAlias = Annotated[tuple[str, ...], _MODEL]
 # --model of the commands that train classifiers; the names of `gapscope.probes.PROBES`.
 Probes: TypeAlias = Annotated[tuple[str, ...], _MODEL]
 _BACKBONE = option(
-    "Network that makes the features, or has made them: a timm model, torchvision:MODEL, tiny, or run:NAME for one "
-    "that was trained here; may be left out where there is only one.",
+    "Network that makes the features, or has made them: a timm model, hf-hub:REPOSITORY, local-dir:FOLDER, "
+    "torchvision:MODEL, transformers:FOLDER, onnx:FILE, tiny, module:function (its code is executed), or run:NAME for "
+    "one trained here; #POOL or #LAYER:POOL behind it names a tensor; may be left out where there is only one.",
     MODEL,
 )
 Backbone: TypeAlias = Annotated[str, _BACKBONE]
 BackboneArgs: TypeAlias = Annotated[
     tuple[str, ...],
     option("name=value of the network (pad_type=same), and mean, std, crop_pct, interpolation of its input.", MODEL),
+]
+Pools: TypeAlias = Annotated[
+    tuple[Literal["token", "avg", "max", "token+avg"], ...],
+    option("How tokens or maps become one vector, the network's own way when not given; each makes a store.", MODEL),
+]
+Layers: TypeAlias = Annotated[
+    tuple[str, ...],
+    option("Modules of the network whose output is stored, such as blocks.6 or layer3; each makes a store.", MODEL),
 ]
 Weights: TypeAlias = Annotated[
     str, option("Weights: a .safetensors, .pth or .bin file, or `random`; the published ones when not given.", MODEL)

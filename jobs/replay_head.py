@@ -117,7 +117,7 @@ def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: P
     from gapscope.replay import choice_of, verify
 
     made = store.provenance
-    backbone = choice_of(made, config.weights, config.device).load()
+    backbone = choice_of(made, config.weights, config.device, typed=config.backbone).load()
     source = _dataset(config, store).source(made.split)
     result = verify(store, head, backbone, source, config.verify, seed=config.seed, progress=progress)
     place = {"dataset": made.dataset, "split": made.split, "model": MODEL}

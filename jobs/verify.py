@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from gapscope.backbones import names_code
 from gapscope.blocks import Sentence
 from gapscope.core.errors import DamageError, GapscopeError
 from gapscope.core.files import read_sealed
@@ -114,6 +115,11 @@ def _is_whole(place: Location) -> bool:
 
 def _run_again(finding: Finding, progress: Progress) -> str:
     job = ALIASES.get(finding.command["job"], finding.command["job"])
+    network = str(finding.command["options"].get("backbone", ""))
+    if names_code(network):
+        return (
+            f"{finding.of}: its backbone is the function {network}, whose code runs only when you name it; run `{job}`."
+        )
     progress.say(f"running {job} again for {finding.of}")
     try:
         job_run = JOBS[job]

@@ -95,13 +95,33 @@ def _without(names: tuple[str, ...], record: BaseModel, handler: SerializerFunct
     return {field: value for field, value in handler(record).items() if field not in names or value is not None}
 
 
+class Tensor(Strict):
+    """Which tensor of a network the embeddings are, in words of its library.
+
+    `pooling` is how tokens or maps became one vector: ``token`` (the class token), ``avg``, ``max``, ``token+avg``,
+    another name of the library, or empty where the network does it in a way that has none. `prefix_tokens` counts the
+    class and register tokens before the patches (None: the network has no tokens). `activation` is the network's own,
+    such as ``gelu`` or ``quick_gelu``, and `norm` the layer that normalised the pooled vector or what was pooled.
+    `head` says what ``head.safetensors`` is: ``classifier``, ``projection`` (into a space that images and texts share),
+    or empty. `joint` is true where the embeddings lie in such a space themselves.
+    """
+
+    pooling: str = ""
+    prefix_tokens: int | None = None
+    activation: str = ""
+    norm: str = ""
+    head: str = ""
+    joint: bool = False
+
+
 class Provenance(Strict):
     """Everything that decides the bytes of a store; written to the manifest and to each part's Parquet metadata.
 
     `backbone_args` are the arguments the backbone was loaded with and `precision` is the number format it computed in.
     `weights` names where the weights came from and `weights_hash` is the SHA-256 of their tensors; both are empty for
     imported features. `preprocessing` is what was done to the pixels, as plain values. `source` describes the input,
-    for people. `synthetic` is None, and then not written, where no row is.
+    for people. `synthetic` is None, and then not written, where no row is. `tensor` describes what other fields
+    decide (`backbone`, `backbone_args`, `layer`); it is None, and then not written, for imported features.
     """
 
     spec_version: int = SPEC_VERSION
@@ -125,10 +145,11 @@ class Provenance(Strict):
     part_rows: int
     code_version: str
     synthetic: SyntheticRows | None = None
+    tensor: Tensor | None = None
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(("synthetic",), self, handler)
+        return _without(("synthetic", "tensor"), self, handler)
 
 
 class Part(Strict):

@@ -1,6 +1,7 @@
 """Networks that turn images into embeddings, by name."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapscope.backbones.arguments import parse_backbone_args, split_arguments
 from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.backbones.tensor import Wanted, split_name
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_json
 from gapscope.core.progress import SILENT, Progress
@@ -35,13 +37,20 @@ BACKBONES = Registry(
         "timm": "gapscope.backbones.timm:LIBRARY",
         "torchvision": "gapscope.backbones.torchvision:LIBRARY",
         "tiny": "gapscope.backbones.tiny:LIBRARY",
+        "transformers": "gapscope.backbones.transformers:LIBRARY",
+        "onnx": "gapscope.backbones.onnx:LIBRARY",
     },
 )
+# Libraries whose models are named by where they lie.
+BY_PLACE = ("transformers", "onnx")
+# Names of timm that begin like those of a library.
+TIMM_PLACES = ("hf-hub", "local-dir")
 
 TINY = "tiny"
 DEFAULT = "mobilenetv3_large_100.ra_in1k"
-# What has a say in the numbers that a network gives.
+# What has a say in the numbers that a network gives, and what else has one in those of a library.
 LIBRARIES = ("gapscope", "torch", "timm", "torchvision")
+MORE_LIBRARIES = {"transformers": ("transformers",), "onnx": ("onnxruntime",)}
 
 
 def load_backbone(
@@ -53,14 +62,17 @@ def load_backbone(
     device: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    tensors: Sequence[str] = (),
 ) -> "Backbone":
     """The backbone called `name`, ready to compute.
 
     Parameters
     ----------
     name
-        A timm model, ``torchvision:MODEL`` (or a name that only torchvision has), ``tiny``, or ``run:NAME`` for a
-        network that was trained here.
+        A timm model (``hf-hub:REPOSITORY`` and ``local-dir:FOLDER`` too), ``torchvision:MODEL`` (or a name that only
+        torchvision has), ``tiny``, ``transformers:FOLDER``, ``onnx:FILE``, ``module:function`` for a function that
+        makes a network, whose code is then executed, or ``run:NAME`` for a network that was trained here. Behind it may
+        stand which tensor is meant: ``#POOL``, ``#LAYER`` or ``#LAYER:POOL``.
     weights
         Empty for the library's pretrained ones, ``random`` (decided by `seed`), or a file; of a network that was
         trained here, its ``model.safetensors``.
@@ -68,6 +80,9 @@ def load_backbone(
         Height and width of the input in pixels; the model's own when None.
     arguments
         Of the model's constructor, and ``mean, std, crop_pct, crop_mode, interpolation, input_size`` for its input.
+
+    tensors
+        Several tensors of one pass, each as it would stand behind ``#``; they are the `parts` of the backbone.
 
     Raises
     ------
@@ -78,12 +93,14 @@ def load_backbone(
     from gapscope.backbones.backbone import assemble, choose_device, choose_precision
     from gapscope.backbones.request import Request
 
-    load, model = _loader(name)
+    base, own = split_name(name)
+    wanted = [Wanted.parse(one) for one in tensors] or [own]
+    load, model = _loader(base)
     arguments = dict(arguments or {}) | ({"input_size": image_size} if image_size else {})
     constructor, options = split_arguments(arguments)
     place = choose_device(device)
     network = load(Request(model, weights, constructor, options, seed, place))
-    return assemble(name, network, arguments, place, choose_precision(precision, place))
+    return assemble(name, network, arguments, place, choose_precision(precision, place), wanted)
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,7 @@ class BackboneChoice:
     device: str = "auto"
     precision: str = "auto"
     seed: int = 0
+    tensors: tuple[str, ...] = ()
 
     def load(self) -> "Backbone":
         """The backbone itself."""
@@ -108,21 +126,40 @@ class BackboneChoice:
             device=self.device,
             precision=self.precision,
             seed=self.seed,
+            tensors=self.tensors,
         )
 
     def mark(self) -> str:
         """A digest of all that decides which network this is, taken without loading it: the choice, size and time of a
-        file of weights, the versions of the libraries, and whether there is a GPU for ``auto`` to find.
+        file of weights, the versions of the libraries, and whether there is a GPU for ``auto`` to find. Empty for a
+        function of the user's own, whose code may be another today.
         """
-        file = Path(self.weights)
-        there = file.stat() if self.weights and file.is_file() else None
+        library, _, place = split_name(self.name)[0].partition(":")
+        if names_code(self.name):
+            return ""
+        there = _stat(self.weights) or _stat(place)
         about = {
-            "choice": asdict(self),
+            "choice": {name: value for name, value in asdict(self).items() if name != "tensors" or value},
             "weights": there and [there.st_size, there.st_mtime_ns],
-            "libraries": {name: _version(name) for name in LIBRARIES},
+            "libraries": {name: _version(name) for name in (*LIBRARIES, *MORE_LIBRARIES.get(library, ()))},
             "gpu": Path("/proc/driver/nvidia").exists(),
         }
         return digest_json(about)[:32]
+
+
+def _stat(place: str) -> os.stat_result | None:
+    """Of a file, or of the newest file in a folder of weights; None where there is nothing."""
+    path = Path(place)
+    if not place or not path.exists():
+        return None
+    files = [path] if path.is_file() else [one for one in path.iterdir() if one.is_file()]
+    return max((one.stat() for one in files), key=lambda one: one.st_mtime_ns, default=None)
+
+
+def names_code(name: str) -> bool:
+    """Whether a backbone's name is ``module:function``, whose code is executed when it is loaded."""
+    library, colon, _ = split_name(name)[0].partition(":")
+    return bool(colon) and library not in (*BACKBONES, *TIMM_PLACES, PREFIX.removesuffix(":"))
 
 
 def _version(library: str) -> str:
@@ -138,13 +175,21 @@ def _loader(name: str) -> "tuple[Callable[[Request], Network], str]":
         from gapscope.backbones.run import load  # here, because it loads torch
 
         return load, name.removeprefix(PREFIX)
+    if names_code(name):
+        from gapscope.backbones.function import load as load_function
+
+        return load_function, name
     library, model = find_library(name)
     return BACKBONES[library].load, model
 
 
 def find_library(name: str) -> tuple[str, str]:
     """The library that serves `name`, and the model's name there."""
-    library, _, model = name.rpartition(":")
+    library, _, model = name.partition(":") if ":" in name else ("", "", name)
+    if library in TIMM_PLACES:
+        return "timm", name
+    if library in BY_PLACE:
+        return library, model
     libraries = [library] if library else [TINY] if name == TINY else list(BACKBONES)
     for candidate in libraries:
         if BACKBONES[candidate].is_known(model):

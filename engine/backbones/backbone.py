@@ -1,7 +1,7 @@
 """A network as a feature extractor: pixels in, embeddings out, with everything that decides their values."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +9,12 @@ import torch
 
 from gapscope.backbones.framed import Framed
 from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.backbones.reader import Reader
+from gapscope.backbones.tensor import MARK, Wanted
 from gapscope.backbones.weights import weights_hash
 from gapscope.core.errors import InputError
 from gapscope.core.memory import keep_freed_memory
+from gapscope.schemas.embeddings import Tensor
 
 # Pixels of a batch. On a processor, eight images of 224 × 224: with `keep_freed_memory` batches of 4 to 32 take the
 # same time an image, and larger ones more memory.
@@ -39,6 +42,25 @@ class Head(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Unpooled:
+    """A network's last tokens or maps.
+
+    Attributes
+    ----------
+    run
+        From normalised pixels to tokens ``(n, t, d)`` or maps ``(n, c, h, w)``.
+    layer
+        What they are called.
+    finish
+        What the network does with them once they are pooled to ``(n, d)``, up to its classifier.
+    """
+
+    run: Callable[[torch.Tensor], torch.Tensor]
+    layer: str
+    finish: Callable[[torch.Tensor], torch.Tensor] = field(default=lambda x: x)
+
+
+@dataclass(frozen=True)
 class Network:
     """What a library hands over: a model on its device, in evaluation mode, and how its features come out of it.
 
@@ -53,6 +75,18 @@ class Network:
         The model's last linear layer.
     class_names
         What it tells apart, where that is known.
+    unpooled
+        Its last tokens or maps, where they can be read before they are pooled.
+    pooling, norm, prefix_tokens
+        What `gapscope.schemas.embeddings.Tensor` says of `features`.
+    channels_last
+        Whether its maps are ``(n, h, w, c)``.
+    contrastive
+        Whether its features, or what its last layer makes of them, lie in a space that images and texts share.
+    digest
+        Of its weights, where they are no tensors of `model`.
+    notes
+        Sentences for whoever uses it.
     """
 
     model: torch.nn.Module
@@ -62,6 +96,19 @@ class Network:
     weights: str
     layer: str
     class_names: tuple[str, ...] = ()
+    unpooled: Unpooled | None = None
+    pooling: str = ""
+    norm: str = ""
+    prefix_tokens: int | None = None
+    channels_last: bool = False
+    contrastive: bool = False
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def joint(self) -> bool:
+        """Whether the features themselves lie in a space that images and texts share."""
+        return self.contrastive and self.classifier is None
 
 
 @dataclass(frozen=True)
@@ -74,6 +121,8 @@ class Backbone:
         As `load_backbone` takes it.
     dim
         Numbers in an embedding, d.
+    layer, tensor
+        Which tensor of the network the embeddings are.
     weights, weights_hash
         Where the weights came from, and the SHA-256 of their tensors.
     arguments
@@ -90,6 +139,10 @@ class Backbone:
     arguments: Mapping[str, Any]
     device: torch.device
     precision: str
+    layer: str
+    tensor: Tensor
+    reader: Reader = field(repr=False)
+    parts: tuple["Backbone", ...] = field(default=(), repr=False)
 
     @property
     def preprocessing(self) -> Preprocessing | Framed:
@@ -102,9 +155,10 @@ class Backbone:
         return self.network.weights
 
     @property
-    def layer(self) -> str:
-        """Which output of the network the embeddings are."""
-        return self.network.layer
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever uses it, without full stops."""
+        notes = self.network.notes
+        return tuple(note for note in notes if MARK not in self.name or "--pool" not in note)
 
     @property
     def batch_size(self) -> int:
@@ -114,8 +168,13 @@ class Backbone:
         return max(low, min(high, BATCH_PIXELS[self.device.type] // (height * width)))
 
     def features(self, batch: np.ndarray) -> np.ndarray:
-        """Embeddings ``(n, d) float32`` of prepared images ``batch : (n, h, w, 3) uint8``."""
-        return self._run(self.network.features, batch)
+        """Embeddings ``(n, d) float32`` of prepared images ``batch : (n, h, w, 3) uint8``; of several tensors, those of
+        `parts` side by side.
+        """
+        return self._run(self._vectors, batch)
+
+    def _vectors(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat(self.reader(x), dim=1)
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """The whole model's output ``(n, k) float32``, computed as its library does it, through its own classifier."""
@@ -180,9 +239,16 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def assemble(
-    name: str, network: Network, arguments: Mapping[str, Any], device: torch.device, precision: str
+    name: str,
+    network: Network,
+    arguments: Mapping[str, Any],
+    device: torch.device,
+    precision: str,
+    wanted: Sequence[Wanted] = (Wanted(),),
 ) -> Backbone:
     """The backbone of a `network`, after one trial image has shown its dimension and whether its head is linear.
+
+    Of several tensors `wanted`, each is one of its `parts`, and it has none of their heads.
 
     Raises
     ------
@@ -190,20 +256,50 @@ def assemble(
         The network does not accept images of its preprocessing's size, or its features are not one vector per image.
     """
     keep_freed_memory()
-    trial = Backbone(name, 0, network, None, weights_hash(network.model), dict(arguments), device, precision)
-    height, width = network.preprocessing.size
+    reader, digest = Reader(network, wanted), network.digest or weights_hash(network.model)
+    about = (dict(arguments), device, precision)
+    trial = Backbone(name, 0, network, None, digest, *about, network.layer, Tensor(), reader)
+    vectors, image = _tried(trial)
+    made = [
+        _part(trial, one, vector, image, several=len(wanted) > 1) for one, vector in zip(wanted, vectors, strict=True)
+    ]
+    if len(made) == 1:
+        return made[0]
+    return replace(trial, dim=sum(one.dim for one in made), parts=tuple(made))
+
+
+def _tried(trial: Backbone) -> tuple[list[np.ndarray], np.ndarray]:
+    """The vectors of one random image, ``(1, d)`` each, and the image."""
+    height, width = trial.preprocessing.size
     image = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+    vectors: list[np.ndarray] = []
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        vectors.extend(one.float().cpu().numpy() for one in trial.reader(x))
+        return torch.zeros(1)
+
     try:
-        result = trial.features(image)
+        trial._run(run, image)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"backbone {name!r} does not take images of {height} × {width}: {reason}") from error
-    if result.ndim != 2:
-        raise InputError(f"backbone {name!r} gives features of shape {result.shape[1:]} per image, not one vector")
+        raise InputError(f"backbone {trial.name!r} does not take images of {height} × {width}: {reason}") from error
+    return vectors, image
+
+
+def _part(trial: Backbone, one: Wanted, vector: np.ndarray, image: np.ndarray, *, several: bool) -> Backbone:
+    """The backbone of one tensor, by its `vector` of the trial image."""
+    name = f"{trial.name}{MARK}{one}" if any(one) and MARK not in trial.name else trial.name
+    if vector.ndim != 2:
+        raise InputError(f"backbone {name!r} gives features of shape {vector.shape[1:]} per image, not one vector")
+    network = trial.network
     head = _linear(network.classifier, network.class_names)
-    if head is not None and not _is_head(head, result, trial.logits(image)):
+    if head is not None and not _is_head(head, vector, trial.logits(image)):
         head = None
-    return Backbone(name, result.shape[1], network, head, trial.weights_hash, trial.arguments, device, precision)
+    kind = "" if head is None else "projection" if network.contrastive else "classifier"
+    tensor = trial.reader.tensor(one).model_copy(update={"head": kind})
+    reader = Reader(network, [one]) if several else trial.reader
+    about = {"name": name, "dim": vector.shape[1], "layer": trial.reader.layer(one)}
+    return replace(trial, **about, head=head, tensor=tensor, reader=reader)
 
 
 def _linear(classifier: torch.nn.Module | None, class_names: tuple[str, ...]) -> Head | None:

@@ -14,6 +14,7 @@ from gapscope.core.errors import InputError
 
 PATIENCE_SECONDS = 3
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 NOISY = ("huggingface_hub", "httpx", "urllib3", "timm")
 
 
@@ -64,12 +65,13 @@ def quietly() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def hub_file(name: str, repository: str, files: Sequence[str]) -> str:
+def hub_file(name: str, repository: str, files: Sequence[str], revision: str | None = None) -> str:
     """The first of `files` that the Hugging Face `repository` has, from the cache or downloaded."""
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    cached = [try_to_load_from_cache(repository, file) for file in files]
+    version = {"revision": revision} if revision else {}
+    cached = [try_to_load_from_cache(repository, file, **version) for file in files]
     result = next((path for path in cached if isinstance(path, str)), None)
     if result:
         return result
@@ -79,7 +81,7 @@ def hub_file(name: str, repository: str, files: Sequence[str]) -> str:
     for file in files:
         try:
             with quietly():
-                return hf_hub_download(repository, file, etag_timeout=PATIENCE_SECONDS)
+                return hf_hub_download(repository, file, **version, etag_timeout=PATIENCE_SECONDS)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             reason = f"could not be downloaded ({str(error).splitlines()[0][:120]})"
     raise missing(name, files[0], repository, reason)

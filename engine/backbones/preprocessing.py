@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from gapscope.core.errors import InputError, unknown_name
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CROP_MODES = ("center", "squash", "border")
+CROP_MODES = ("center", "center-down", "squash", "border")
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -34,9 +34,9 @@ class Preprocessing:
     size : (height, width)
         Pixels of the network's input.
     resize : (height, width)
-        What the image is resized to before `size` is cropped from its middle: the shorter edge (``center``), both
-        edges (``squash``),
-        or the longer edge, with borders in the mean colour (``border``).
+        What the image is resized to before `size` is cropped from its middle: the shorter edge (``center``, and
+        ``center-down`` where a middle between two pixels is the lower one), both edges (``squash``), or the longer
+        edge, with borders in the mean colour (``border``).
     mean, std : (3,)
         Subtracted from the pixels, which are fractions of 1, and divided by; applied on the network's device.
     """
@@ -81,7 +81,9 @@ class Preprocessing:
         rows, columns = self.resize
         if self.crop_mode == "squash":
             return columns, rows
-        if self.crop_mode == "center" and rows == columns:  # torchvision truncates the longer edge, timm rounds
+        if (
+            self.crop_mode.startswith("center") and rows == columns
+        ):  # torchvision truncates the longer edge, timm rounds
             short = min(width, height)
             return (rows, int(rows * height / short)) if width <= height else (int(rows * width / short), rows)
         pick = max if self.crop_mode == "border" else min
@@ -92,7 +94,8 @@ class Preprocessing:
         # Pillow can compute the crop alone, at half the cost, but it rounds the box to float32, and some pixels then
         # differ by 1 from the library's. That is done only where the whole would not fit in memory.
         rows, columns = self.size
-        left, top = _middle(full[0], columns), _middle(full[1], rows)
+        middle = _lower_middle if self.crop_mode == "center-down" else _middle
+        left, top = middle(full[0], columns), middle(full[1], rows)
         method = INTERPOLATIONS[self.interpolation]
         if full[0] * full[1] <= MOST_WHOLE * rows * columns:
             return image.resize(full, method).crop((left, top, left + columns, top + rows))
@@ -112,6 +115,10 @@ class Preprocessing:
 
 def _middle(length: int, crop: int) -> int:
     return round((length - crop) / 2)
+
+
+def _lower_middle(length: int, crop: int) -> int:
+    return (length - crop) // 2
 
 
 def with_crop_pct(size: tuple[int, int], crop_pct: float, **rest: Any) -> Preprocessing:

@@ -1,6 +1,7 @@
 """Any model of timm, with the input of its own pretrained configuration."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -8,15 +9,21 @@ import torch
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
 
-from gapscope.backbones.backbone import Network
+from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.folding import folded
-from gapscope.backbones.hub import hub_file, quietly, url_file
+from gapscope.backbones.hub import HUB_FILES, hub_file, quietly, url_file
 from gapscope.backbones.preprocessing import with_crop_pct
+from gapscope.backbones.reader import activation_of
 from gapscope.backbones.request import RANDOM, Library, Request
+from gapscope.backbones.timm_place import described, is_place
 from gapscope.backbones.weights import State, load_weights, mismatch, read_weights
 from gapscope.core.errors import InputError
 
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+# Families whose authors take another vector than timm does, and which.
+OF_AUTHORS = {"_dinov3": "token"}
+# Families that learnt from images and texts together, unless what is behind the dot says that classes came after.
+CONTRASTIVE = ("_clip_", "_clip.", "siglip", "_pe_core_", "mobileclip", "tinyclip", "_xxclip")
+TUNED = ("_ft_", "in1k", "in12k")
 
 
 def names(pattern: str) -> list[str]:
@@ -32,11 +39,15 @@ def describe(name: str) -> dict[str, Any]:
 
 def is_known(name: str) -> bool:
     """Whether timm has a model of this name, with or without a variant."""
-    return timm.is_model(name)
+    return timm.is_model(name) or is_place(name)
 
 
 def load(request: Request) -> Network:
     """The model a `request` names, in evaluation mode on its device."""
+    class_names, origin = (), ""
+    if is_place(request.name):
+        origin = "" if request.weights else f"pretrained, {request.name}"
+        request, class_names = described(request)
     with quietly():
         model, weights = _load(request)
     model = model.to(request.device, memory_format=torch.channels_last).eval()
@@ -46,9 +57,63 @@ def load(request: Request) -> Network:
         features=lambda x: _vector(body(x)),
         classifier=_classifier(model),
         preprocessing=_preprocessing(model, request),
-        weights=weights,
+        weights=origin or weights,
         layer="forward_head(pre_logits=True)",
+        class_names=class_names,
+        unpooled=Unpooled(model.forward_features, "forward_features", _finish(model)[0]),
+        pooling=_pooling(model),
+        norm=_finish(model)[1],
+        prefix_tokens=getattr(model, "num_prefix_tokens", None),
+        channels_last=getattr(model, "output_fmt", "NCHW") == "NHWC",
+        contrastive=_is_contrastive(request.name, model),
+        notes=tuple(_notes(request.name, model)),
     )
+
+
+def _pooling(model: torch.nn.Module) -> str:
+    for holder in (model, getattr(model, "head", None)):
+        pool = getattr(holder, "global_pool", None)
+        pool = getattr(pool, "pool_type", pool)
+        if isinstance(pool, str):
+            return pool
+    return ""
+
+
+def _finish(model: torch.nn.Module) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]:
+    """What a model does with pooled tokens or maps before its classifier, and the norm behind its vectors."""
+    norm, after = getattr(model, "norm", None), getattr(model, "fc_norm", None)
+    if isinstance(after, torch.nn.Module) and not isinstance(after, torch.nn.Identity):
+        return after, "fc_norm"
+    of_head = getattr(getattr(model, "head", None), "norm", None)
+    if isinstance(of_head, torch.nn.Module) and not isinstance(of_head, torch.nn.Identity):
+        return lambda x: of_head(x[:, :, None, None]).flatten(1), "head.norm"
+    named = isinstance(norm, torch.nn.Module) and not isinstance(norm, torch.nn.Identity)
+    return lambda x: x, "norm" if named else ""
+
+
+def _is_contrastive(name: str, model: torch.nn.Module) -> bool:
+    tag = str((getattr(model, "pretrained_cfg", None) or {}).get("tag") or "")
+    return any(part in f"{name}." for part in CONTRASTIVE) and not any(part in f"{name}.{tag}" for part in TUNED)
+
+
+def _notes(name: str, model: torch.nn.Module) -> list[str]:
+    """Where timm gives another vector than the authors of the weights, and how theirs is had."""
+    notes = []
+    for part, pool in OF_AUTHORS.items():
+        if part in name and getattr(model, "num_prefix_tokens", 0) and _pooling(model) not in ("", pool):
+            notes.append(
+                f"timm pools the patches of {name} ({_pooling(model)}), its authors take the class token; --pool "
+                f"{pool} gives theirs"
+            )
+    architecture, _, tag = name.partition(".")
+    tag = tag or str((getattr(model, "pretrained_cfg", None) or {}).get("tag") or "")
+    twin = architecture.replace("_clip_", "_clip_quickgelu_")
+    if activation_of(model) == "gelu" and twin != architecture and f"{twin}.{tag}" in timm.list_pretrained(f"{twin}.*"):
+        notes.append(
+            f"the weights of {architecture}.{tag} were trained with quick GELU and timm computes GELU under this name; "
+            f"--backbone {twin}.{tag} gives the features of its authors"
+        )
+    return notes
 
 
 def _load(request: Request) -> tuple[torch.nn.Module, str]:

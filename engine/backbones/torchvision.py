@@ -7,11 +7,12 @@ import torch
 import torchvision
 from torch import nn
 
-from gapscope.backbones.backbone import Network
+from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.body import without
 from gapscope.backbones.folding import folded
 from gapscope.backbones.hub import url_file
 from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.backbones.reader import Hooked
 from gapscope.backbones.request import RANDOM, Library, Request
 from gapscope.backbones.weights import State, load_weights, read_weights
 from gapscope.core.errors import InputError
@@ -19,6 +20,8 @@ from gapscope.core.errors import InputError
 # These two start from a truncated normal that takes half a minute to draw, and warn about it, unless told.
 SLOW_START = ("googlenet", "inception_v3")
 AUXILIARY = ("aux1.", "AuxLogits.")
+# The module that gives a model's last tokens or maps; the first that it has.
+LAST = ("encoder.ln", "permute", "features", "layer4", "trunk_output", "blocks", "Mixed_7c", "inception5b", "conv5")
 
 
 def names(pattern: str) -> list[str]:
@@ -49,7 +52,23 @@ def load(request: Request) -> Network:
         preprocessing=_preprocessing(request),
         weights=weights,
         layer=layer,
+        unpooled=_unpooled(model),
+        pooling="token" if _has_tokens(model) else "avg",
+        prefix_tokens=1 if _has_tokens(model) else None,
     )
+
+
+def _has_tokens(model: nn.Module) -> bool:
+    return isinstance(model, torchvision.models.VisionTransformer)
+
+
+def _unpooled(model: nn.Module) -> Unpooled | None:
+    modules = dict(model.named_modules())
+    name = next((name for name in LAST if name in modules), "")
+    if not name:
+        return None
+    hooked = Hooked(model, [name])
+    return Unpooled(lambda x: hooked(x)[1][name], name)
 
 
 def _load(request: Request) -> tuple[nn.Module, str]:

@@ -1,12 +1,13 @@
 """One split's images through a backbone into a store: what is asked for, and its way to a finished manifest."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from gapscope.extraction.changes import (
     stamps_of_source,
     suspects_of,
 )
-from gapscope.extraction.job import Extraction, of_images, provenance_of
+from gapscope.extraction.job import Extraction, columns_of, of_images, provenance_of, together
 from gapscope.extraction.plan import part_count, part_indices, part_size, stored_order, unseen_images
 from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas import SPEC_VERSION
@@ -62,7 +63,20 @@ def extract(
     *,
     verify: bool = False,
 ) -> Outcome:
-    """Make the store of `job`, or what is missing of it, or what of its images was replaced.
+    """Make the store of `job`, or what is missing of it, or what of its images was replaced; see `extract_together`."""
+    return extract_together([job], backbone, scheduler, progress, verify=verify)[0]
+
+
+def extract_together(
+    jobs: Sequence[Extraction],
+    backbone: "Backbone | None" = None,
+    scheduler: str | None = None,
+    progress: Progress = SILENT,
+    *,
+    verify: bool = False,
+) -> list[Outcome]:
+    """Make the stores of `jobs`, which want tensors of one network and the same images, or what is missing of them, or
+    what of their images was replaced. Each image is decoded once.
 
     Of a store that is there, sizes and times of all images are compared with the recorded ones, one `stat` a file, and
     bytes where these differ.
@@ -70,35 +84,86 @@ def extract(
     Parameters
     ----------
     backbone
-        ``job.backbone``, where it has been loaded already.
+        That of all jobs `together`, where it has been loaded already.
     scheduler
-        Address of a Dask cluster whose workers make the parts; they must see the images and the folder of the store.
+        Address of a Dask cluster whose workers make the parts; they must see the images and the folders of the stores.
     verify
         Compare the bytes of all images, and read all parts.
 
     Raises
     ------
     BusyError
-        Another process works on the store.
+        Another process works on a store.
     ConfigMismatchError
-        The folder holds a store of another configuration.
+        A folder holds a store of another configuration.
     DivergedError
         An embedding is not finite.
     InputError
-        There are no images, or none of them can be decoded, or the store was made of images in another place.
+        There are no images, or none of them can be decoded, or a store was made of images in another place.
     """
-    _check(job)
-    with Lease(job.folder) as lease:
-        job = replace(job, dtype=stored_dtype(job.folder, job.dtype))
-        try:
-            return Work.of(job, backbone, lease).run(scheduler, progress, verify=verify)
-        except TooSmall as error:
-            note = f"stored as float32, as {error} features are too small for float16, whose rounding would spoil them"
-            progress.say(f"{job.dataset}/{job.split} is {note}")
-            work = Work.of(replace(job, dtype="float32"), backbone, lease, underflows=True)
-            work.writer.discard_all()
-            outcome = work.run(scheduler, progress, verify=verify)
-            return replace(outcome, notes=(*outcome.notes, note))
+    for job in jobs:
+        _check(job)
+    small: dict[int, str] = {}
+    with ExitStack() as stack:
+        leases = [stack.enter_context(Lease(job.folder)) for job in jobs]
+        jobs = [replace(job, dtype=stored_dtype(job.folder, job.dtype)) for job in jobs]
+        source = jobs[0].open_source()
+        backbone = backbone or together([job.backbone for job in jobs]).load()
+        while True:
+            try:
+                works = _works(jobs, source, backbone, leases, small)
+                outcomes = _run(works, backbone, scheduler, progress, verify=verify)
+                return [
+                    replace(one, notes=(*one.notes, small[index])) if index in small else one
+                    for index, one in enumerate(outcomes)
+                ]
+            except TooSmall as error:
+                job = jobs[error.store]
+                note = (
+                    f"stored as float32, as {error} features are too small for float16, whose rounding would spoil them"
+                )
+                progress.say(f"{job.dataset}/{job.split} is {note}")
+                small[error.store] = note
+                jobs[error.store] = replace(job, dtype="float32")
+                works[error.store].writer.discard_all()
+
+
+def _works(
+    jobs: Sequence[Extraction],
+    source: Source,
+    backbone: "Backbone",
+    leases: Sequence[Lease],
+    small: Mapping[int, str],
+) -> list["Work"]:
+    """The work of each job, all on one listing of the images."""
+    parts = backbone.parts or (backbone,)
+    return [
+        Work.of(job, source, part, lease, underflows=True if index in small else None)
+        for index, (job, part, lease) in enumerate(zip(jobs, parts, leases, strict=True))
+    ]
+
+
+def _run(
+    works: Sequence["Work"], backbone: "Backbone", scheduler: str | None, progress: Progress, *, verify: bool
+) -> list[Outcome]:
+    """See `extract_together`."""
+    begun = perf_counter()
+    todos = [work.prepare(progress, verify=verify) for work in works]
+    outputs = [
+        (work.writer, frozenset(todo.missing), columns)
+        for work, todo, columns in zip(works, todos, columns_of(backbone), strict=True)
+    ]
+    missing = sorted(frozenset().union(*(todo.missing for todo in todos)))
+    seconds: dict[str, float] = {}
+    if any(not todo.outcome for todo in todos):
+        job, places = works[0].job, works[0].places
+        images = sum(len(places[part]) for part in missing)
+        title = f"extracting {job.dataset}/{job.split} with {backbone.name}"
+        with progress.task(title, images, "images") as task:
+            run = partial(_on_cluster, scheduler) if scheduler else _here
+            seconds = run(works, backbone, outputs, missing, task.advance)
+        seconds["total"] = perf_counter() - begun
+    return [todo.outcome or work.finish(todo, seconds) for work, todo in zip(works, todos, strict=True)]
 
 
 def unchanged(job: Extraction) -> Outcome | None:
@@ -124,6 +189,14 @@ def unchanged(job: Extraction) -> Outcome | None:
     return work.nothing_to_do(Changes(0, 0, frozenset()), "", verify=False)
 
 
+class Todo(NamedTuple):
+    """What a store lacks: missing parts, and what has changed of its images; or the outcome, where it lacks nothing."""
+
+    missing: list[int]
+    changes: Changes
+    outcome: Outcome | None = None
+
+
 @dataclass(frozen=True)
 class Work:
     """An extraction with what it needs: images, backbone, writer, and the right to write; the second and the last are
@@ -138,13 +211,11 @@ class Work:
 
     @classmethod
     def of(
-        cls, job: Extraction, backbone: "Backbone | None", lease: Lease, *, underflows: bool | None = None
+        cls, job: Extraction, source: Source, backbone: "Backbone", lease: Lease, *, underflows: bool | None = None
     ) -> "Work":
-        """The work of a job, its images listed and its backbone loaded."""
-        source = job.open_source()
+        """The work of a job on its images, with the tensor that it wants."""
         if not len(source.listing):
             raise InputError(f"{job.dataset}/{job.split} has no images ({job.place or 'its source'} lists none)")
-        backbone = backbone or job.backbone.load()
         about = {"place": full_path(job.place), "command": dict(job.command), "underflows": underflows}
         about |= {"files": job.files}
         return cls(job, source, backbone, StoreWriter(job.folder, provenance_of(job, source, backbone), about), lease)
@@ -169,9 +240,8 @@ class Work:
             part_of[rows] = part
         return part_of
 
-    def run(self, scheduler: str | None, progress: Progress, *, verify: bool) -> Outcome:
-        """See `extract`."""
-        begun = perf_counter()
+    def prepare(self, progress: Progress, *, verify: bool) -> Todo:
+        """Compare what is there with the images, and remove what has to be made again."""
         stamps, moved = stamps_of_source(self.source), self._moved(progress)
         self.writer.begin()
         _write_head(self.job.folder, self.backbone)
@@ -187,8 +257,8 @@ class Work:
             self._record(stamps)
         if not missing and self.writer.is_complete and self.writer.is_sealed():
             self._record_network()
-            return self.nothing_to_do(changes, moved, verify=verify)
-        return self._make(missing, changes, scheduler, progress, begun)
+            return Todo([], changes, self.nothing_to_do(changes, moved, verify=verify))
+        return Todo(missing, changes)
 
     @property
     def is_untouched(self) -> bool:
@@ -286,19 +356,12 @@ class Work:
         ]
         return Outcome(manifest, 0, tuple(note for note in notes if note))
 
-    def _make(
-        self, missing: Sequence[int], changes: Changes, scheduler: str | None, progress: Progress, begun: float
-    ) -> Outcome:
-        """Make the parts `missing`, and the manifest."""
-        job, parts = self.job, len(self.places)
+    def finish(self, todo: Todo, seconds: dict[str, float]) -> Outcome:
+        """The manifest, once the parts of `todo` are made."""
+        job, parts, (missing, changes, _) = self.job, len(self.places), todo
         kept = self._rejected_of_others(missing)
         images = sum(len(self.places[part]) for part in missing)
-        title = f"extracting {job.dataset}/{job.split} with {self.backbone.name}"
-        with progress.task(title, images, "images") as task:
-            run = partial(_on_cluster, scheduler) if scheduler else _here
-            seconds = run(job, self.source, self.backbone, self.writer, missing, task.advance)
         self.lease.check()
-        seconds["total"] = perf_counter() - begun
         unseen = None if self.listing.synthesis is None else unseen_images(self.listing)
         manifest = self.writer.finish(parts, kept, seconds, unseen)
         _check_account(job, manifest, len(self.listing))
@@ -333,19 +396,20 @@ def _check(job: Extraction) -> None:
 
 
 def _here(
-    job: Extraction,
-    source: Source,
+    works: Sequence[Work],
     backbone: "Backbone",
-    writer: StoreWriter,
+    outputs: Sequence[tuple],
     parts: Sequence[int],
     done: Callable[[int], None],
 ) -> dict[str, float]:
     """Make `parts` in this process, on all its cores or all its GPUs."""
-    from gapscope.extraction.pipeline import Settings, run_parts  # here, because it loads torch
+    from gapscope.extraction.pipeline import Output, Settings, run_parts  # here, because it loads torch
 
+    job, source = works[0].job, works[0].source
     decoders = _decoders(job, len(source.listing))
     settings = Settings(job.part_rows, job.seed, job.batch_size, decoders, processors(), job.attributes)
-    return run_parts(source, _replicas(job.backbone, backbone), writer, parts, settings, done)
+    choice = together([work.job.backbone for work in works])
+    return run_parts(source, _replicas(choice, backbone), [Output(*one) for one in outputs], settings, done)
 
 
 def _decoders(job: Extraction, images: int) -> int:
@@ -364,19 +428,19 @@ def _replicas(choice: BackboneChoice, backbone: "Backbone") -> list["Backbone"]:
 
 def _on_cluster(
     scheduler: str,
-    job: Extraction,
-    source: Source,
+    works: Sequence[Work],
     backbone: "Backbone",
-    writer: StoreWriter,
+    outputs: Sequence[tuple],
     parts: Sequence[int],
     done: Callable[[int], None],
 ) -> dict[str, float]:
     """Make `parts` on the workers of a cluster, each of which loads the backbone once."""
-    from gapscope.extraction.worker import PartTask, make_part
+    from gapscope.extraction.worker import PartTask, Store, make_part
 
-    sizes = [part_size(len(source.listing), part, job.part_rows) for part in parts]
-    choice = replace(job.backbone, precision=backbone.precision)
-    tasks = [PartTask(replace(job, backbone=choice), writer.provenance, part) for part in parts]
+    sizes = [part_size(len(works[0].listing), part, works[0].job.part_rows) for part in parts]
+    choice = replace(together([work.job.backbone for work in works]), precision=backbone.precision)
+    stores = tuple(Store(replace(one.job, backbone=choice), one.writer.provenance) for one in works)
+    tasks = [PartTask(stores, choice, part) for part in parts]
     with connect(scheduler) as workers:
         spent = workers.each(make_part, tasks, lambda index: done(sizes[index]))
     return {name: sum(seconds[name] for seconds in spent) for name in spent[0]} if spent else {}

@@ -1,7 +1,7 @@
 """What is to be extracted: one split of a dataset by one backbone, and the record of what its store depends on."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
+from gapscope.backbones.tensor import split_name
 from gapscope.core.location import Location
 from gapscope.data.decode import DECODER
 from gapscope.data.source import Listing, Source
@@ -70,10 +71,25 @@ def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Prov
         weights=backbone.weights,
         weights_hash=backbone.weights_hash,
         layer=backbone.layer,
+        tensor=backbone.tensor,
         preprocessing=backbone.preprocessing.as_dict(),
         dim=backbone.dim,
         code_version=_version(),
     )
+
+
+def columns_of(backbone: "Backbone") -> list[slice]:
+    """The columns of each tensor of a backbone in what one pass gives."""
+    ends = np.cumsum([one.dim for one in backbone.parts or (backbone,)]).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def together(choices: Sequence[BackboneChoice]) -> BackboneChoice:
+    """One backbone that gives the tensors of several, which are of the same network, in one pass."""
+    if len(choices) == 1:
+        return choices[0]
+    names = [split_name(one.name) for one in choices]
+    return replace(choices[0], name=names[0][0], tensors=tuple(str(wanted) for _, wanted in names))
 
 
 def of_images(job: Extraction, source: Source) -> dict[str, Any]:

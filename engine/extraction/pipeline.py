@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple
@@ -52,6 +53,14 @@ class Settings(NamedTuple):
     decoders: int
     cores: int
     attributes: bool = False
+
+
+class Output(NamedTuple):
+    """A store that is filled: its writer, the parts that it lacks, and its columns of what the network gives."""
+
+    writer: StoreWriter
+    parts: frozenset[int]
+    columns: slice = slice(None)
 
 
 @dataclass
@@ -120,13 +129,14 @@ class PartInMemory:
 def run_parts(
     source: Source,
     backbones: Sequence[Backbone],
-    writer: StoreWriter,
-    parts: Sequence[int],
+    outputs: Sequence[Output],
     settings: Settings,
     done: Callable[[int], None],
     order: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Make `parts` and hand each to the `writer`; ``done(n)`` is called as images go by.
+    """Make the parts that the `outputs` lack and hand each to its writer; ``done(n)`` is called as images go by.
+
+    Each image is decoded once, and goes through the network once, however many stores want a tensor of it.
 
     Parameters
     ----------
@@ -141,27 +151,39 @@ def run_parts(
     """
     begun, batch_size = perf_counter(), settings.batch_size or backbones[0].batch_size
     order = stored_order(source.listing, settings.seed) if order is None else order
+    parts = sorted(frozenset().union(*(one.parts for one in outputs)))
     batches = batches_of(order, parts, settings.part_rows, batch_size)
-    with lanes(backbones, settings.cores) as network, PartWriter(writer, source.listing) as out:
+    with lanes(backbones, settings.cores) as network, ExitStack() as stack:
+        writers = [stack.enter_context(PartWriter(one.writer, source.listing)) for one in outputs]
         # Each lane has a batch in work and one ready, and every decoder a task in work and one ready.
         slots = 1 + 2 * network.count + -(-2 * settings.decoders * TASK_IMAGES // batch_size)
         measuring = {"attributes": settings.attributes}
         with Decoder(source, backbones[0].preprocessing, batch_size, slots, settings.decoders, **measuring) as decoder:
-            assembly = Assembly(writer, source.listing, order, settings, out)
-            pump(decoder, network, batches, assembly, done)
-        out.wait()
+            assemblies = [
+                Assembly(one, number, source.listing, order, settings, out)
+                for number, (one, out) in enumerate(zip(outputs, writers, strict=True))
+            ]
+            pump(decoder, network, batches, assemblies, done)
+        for out in writers:
+            out.wait()
         inferring = network.seconds / network.count
         waiting = max(0.0, perf_counter() - begun - inferring)
-    return {"decoding": decoder.seconds, "inferring": inferring, "writing": out.seconds, "waiting": waiting}
+    return {"decoding": decoder.seconds, "inferring": inferring, "writing": sum(out.seconds for out in writers)} | {
+        "waiting": waiting
+    }
 
 
-def pump(decoder: Decoder, network: Lanes, batches, assembly: "Assembly", done: Callable[[int], None]) -> None:
-    """Move batches from the decoder through the network into the assembly, keeping both busy."""
+def pump(
+    decoder: Decoder, network: Lanes, batches, assemblies: Sequence["Assembly"], done: Callable[[int], None]
+) -> None:
+    """Move batches from the decoder through the network into the assemblies, keeping both busy."""
     running: deque[tuple[Decoded, Future[np.ndarray]]] = deque()
 
     def collect() -> None:
         decoded, future = running.popleft()
-        assembly.add(decoded, future.result())
+        features = future.result()
+        for assembly in assemblies:
+            assembly.add(decoded, features)
         done(len(decoded.batch.indices))
 
     for decoded in decoder.stream(batches):
@@ -175,15 +197,18 @@ def pump(decoder: Decoder, network: Lanes, batches, assembly: "Assembly", done: 
 
 
 class Assembly:
-    """Gathers the vectors of batches into parts, and hands each finished part on."""
+    """Gathers the vectors of batches into the parts of one store, and hands each finished part on."""
 
-    def __init__(self, writer: StoreWriter, listing: Listing, order: np.ndarray, settings: Settings, out: "PartWriter"):
-        self._provenance, self._listing, self._order = writer.provenance, listing, order
+    def __init__(
+        self, output: Output, number: int, listing: Listing, order: np.ndarray, settings: Settings, out: "PartWriter"
+    ):
+        self._provenance, self._listing, self._order = output.writer.provenance, listing, order
+        self._output, self._number = output, number
         self._settings, self._out = settings, out
         self._open: dict[int, PartInMemory] = {}
 
     def add(self, decoded: Decoded, features: np.ndarray) -> None:
-        """Take the ``features : (batch_size, d) float32`` of a batch, of which only its own images count.
+        """Take the ``features : (batch_size, d) float32`` of a batch, of which only its own images and columns count.
 
         Raises
         ------
@@ -191,6 +216,9 @@ class Assembly:
             Its part decides about float16, and decides against it.
         """
         batch, reasons = decoded.batch, decoded.reasons
+        if batch.part not in self._output.parts:
+            return
+        features = features[:, self._output.columns]
         part = self._open.get(batch.part) or self._begin(batch.part)
         rows = slice(batch.start, batch.start + len(batch.indices))
         with np.errstate(over="ignore"):
@@ -205,7 +233,7 @@ class Assembly:
         part.reasons.update({batch.start + at: reason for at, reason in reasons.items()})
         part.missing -= len(batch.indices)
         if not part.missing:
-            _check_smallness(part)
+            self._check_smallness(part)
             self._out.put(self._open.pop(batch.part))
 
     def _begin(self, index: int) -> PartInMemory:
@@ -224,11 +252,10 @@ class Assembly:
             name, vector = self._listing.names[batch.indices[bad[0]]], features[bad[0]]
             raise DivergedError(f"the embedding of {name} {_what_is_wrong(vector, self._provenance)}")
 
-
-def _check_smallness(part: PartInMemory) -> None:
-    lossy = 0 if part.smallness is None else part.smallness.lossy()
-    if lossy:
-        raise TooSmall(f"{lossy:,} of {part.x.shape[1]:,}")
+    def _check_smallness(self, part: PartInMemory) -> None:
+        lossy = 0 if part.smallness is None else part.smallness.lossy()
+        if lossy:
+            raise TooSmall(f"{lossy:,} of {part.x.shape[1]:,}", self._number)
 
 
 def _what_is_wrong(vector: np.ndarray, provenance) -> str:

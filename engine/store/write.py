@@ -38,8 +38,9 @@ from gapscope.store.read import CONFIG_HASH, CONTENT, PART_INDEX, Footer, PartFi
 
 ROW_GROUP_ROWS = 4096
 MANIFEST, REJECTED, HEAD = "manifest.json", "rejected.parquet", "head.safetensors"
-# What decides neither rows nor vectors; the weights' hash is compared, not the place they came from.
-NOT_HASHED = ("code_version", "source", "weights")
+# What decides neither rows nor vectors: the weights' hash is compared, not the place they came from, and the tensor
+# follows from the other fields.
+NOT_HASHED = ("code_version", "source", "weights", "tensor")
 NOT_COMPARED = (*NOT_HASHED, "spec_version")
 LEDGER = "rejected-{:05d}.parquet"
 

@@ -32,7 +32,7 @@ from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.extraction.extraction import extract
 from gapscope.extraction.job import Extraction
-from gapscope.extraction.worker import PartTask, make_part
+from gapscope.extraction.worker import PartTask, Store, make_part
 from gapscope.jobs.backbones import BackbonesConfig
 from gapscope.jobs.extract import ExtractConfig
 from gapscope.jobs.gap import GapConfig
@@ -147,8 +147,9 @@ def test_decode_processes_and_workers_with_nothing_but_files_make_the_same_store
     here = rows_of(tmp_path / "here")
     assert_same_rows(here, rows_of(tmp_path / "processes"))
     provenance = open_store(Location.of(tmp_path / "here")).provenance
+    stores = (Store(job_of(tmp_path / "worker", source, choice), provenance),)
     for part in range(3):
-        make_part(pickle.loads(pickle.dumps(PartTask(job_of(tmp_path / "worker", source, choice), provenance, part))))
+        make_part(pickle.loads(pickle.dumps(PartTask(stores, choice, part))))
     writer = StoreWriter(Location.of(tmp_path / "worker"), provenance)
     writer.begin()
     writer.finish(3)
