@@ -43,6 +43,7 @@ COMMANDS = {
     "label-queue": Command(EXPLAIN, "List the images that are worth a label next, as files to fill in."),
     "verify-labels": Command(EXPLAIN, "Review about 200 labels of a set, and say what share of all is wrong."),
     "shift": Command(EXPLAIN, "Measure how far apart stored sets are, and which differences matter."),
+    "words": Command(EXPLAIN, "Say in words how the images of a set differ from the reference, and at what cost."),
     "forecast": Command(EXPLAIN, "Estimate the accuracy on a set without its labels."),
     "map": Command(LOOK, "Place every row of stored sets on one map: PCA, UMAP, t-SNE, discriminants."),
     "explore": Command(LOOK, "Look at a map in the browser: every point with its image, selections, searches."),

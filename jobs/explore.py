@@ -2,7 +2,8 @@
 
 import time
 import webbrowser
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.blocks import Sentence
@@ -41,6 +42,10 @@ class ExploreConfig:
         kw_only=False
     )
     run: Runs = ()
+    texts: Annotated[
+        Path | None,
+        option("Text vectors that `words` made: ~a phrase in the search field finds its images.", MODEL),
+    ] = None
     port: Annotated[int, option("Where to listen; 0 takes a free one.", COMPUTE)] = 0
     no_browser: Annotated[bool, option("Do not open a browser; say the address only.", OUTPUT)] = False
     data_root: DataRoot = field(default_factory=data_root)
@@ -80,6 +85,11 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     place = find_run(workspace, config.map).absolute()
     points, notes = joined(read_points(place), [find_run(workspace, name).absolute() for name in config.run])
     stores = stores_of(points, workspace, _inputs(place))
+    if config.texts is not None:
+        from gapscope.explorer.phrases import phrases_of
+        from gapscope.words.texts import Texts
+
+        stores = replace(stores, phrases=phrases_of(stores.stores, Texts.load(config.texts)))
     places = {
         one: store.manifest.place or store.provenance.source
         for one, store in zip(points.sets, stores.stores, strict=False)

@@ -4,7 +4,7 @@ The function gets the arguments of ``--backbone-args`` that are not of the input
 names some. It returns a `torch.nn.Module` that makes ``(n, d)`` of normalised pixels ``(n, 3, h, w)``, or a pair of it
 and a mapping with any of ``mean, std, crop_pct, crop_mode, interpolation, input_size`` of its input, ``classifier``
 (its last linear layer, whose input is then the embedding), ``class_names``, ``prefix_tokens`` and ``pooling``
-(where it gives tokens).
+(where it gives tokens), ``joint`` (whether what it gives lies in a space that images and texts share).
 """
 
 import sys
@@ -32,7 +32,7 @@ INPUT = {
     "mean": IMAGENET_MEAN,
     "std": IMAGENET_STD,
 }
-ABOUT = ("classifier", "class_names", "prefix_tokens", "pooling")
+ABOUT = ("classifier", "class_names", "prefix_tokens", "pooling", "joint")
 
 
 def load(request: Request) -> Network:
@@ -58,6 +58,7 @@ def load(request: Request) -> Network:
         unpooled=Unpooled(body, "output"),
         pooling=pool if prefix is not None or "pooling" in about else "",
         prefix_tokens=prefix,
+        contrastive=bool(about.get("joint")),
         notes=(_assumed(request.name, unstated),) if unstated else (),
     )
 

@@ -39,11 +39,12 @@ class App:
 
     def _settings(self) -> None:
         state, keys = self.session.state, self.points.colourings
+        phrase = ", ~phrase" if self.session.stores.phrases else ""
         self.colour = pn.widgets.Select(
             name="Colour by", options={one.title: key for key, one in keys.items()}, value=state.colour
         )
         self.search = pn.widgets.TextInput(
-            name="Search", placeholder="class, path, id or luminance < 50, then Enter", value=state.search
+            name="Search", placeholder=f"class, path, id{phrase} or luminance < 50, then Enter", value=state.search
         )
         self.view = pn.widgets.RadioButtonGroup(
             options={"One map": TOGETHER, "Side by side": BESIDE}, value=state.view, button_style="outline"

@@ -10,6 +10,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
+from gapscope.explorer.phrases import Phrases
 from gapscope.explorer.points import Points, Set
 from gapscope.explorer.selecting import nearest_on_map
 from gapscope.store import EmbeddingStore, Piece, open_store
@@ -52,9 +53,12 @@ class Near(NamedTuple):
 
 @dataclass(frozen=True)
 class Stores:
-    """The embedding stores behind the sets of a map, by number; empty where one of them was not found."""
+    """The embedding stores behind the sets of a map, by number; empty where one of them was not found. With `phrases`,
+    they can be searched in words.
+    """
 
     stores: tuple[EmbeddingStore, ...] = ()
+    phrases: Phrases | None = None
 
     def vector(self, points: Points, point: int) -> Array | None:
         """The features of a point ``(d,)``; None where the stores are not those of the map any more."""

@@ -11,6 +11,7 @@ from bokeh.models import Range1d
 
 from gapscope.explorer.figure import Chart
 from gapscope.explorer.neighbours import Stores, neighbours_of
+from gapscope.explorer.phrases import MARK
 from gapscope.explorer.points import Points, Window
 from gapscope.explorer.selecting import both, category_of, found_by, in_order, inside_box, inside_outline, nearest_point
 from gapscope.explorer.shading import Frame, shade
@@ -98,7 +99,13 @@ class Session:
 
     def searched(self) -> Array | None:
         """The points that the search finds, ``(n,) bool``; None for all."""
-        return self._once(("search", self.state.search), lambda: found_by(self.points, self.state.search))
+        return self._once(("search", self.state.search), self._found)
+
+    def _found(self) -> Array | None:
+        phrases, text = self.stores and self.stores.phrases, self.state.search
+        if phrases and text.startswith(MARK) and text != MARK:
+            return phrases.found_by(self.points, text.removeprefix(MARK))
+        return found_by(self.points, text)
 
     def narrowed(self) -> Array | None:
         """The points that search and legend leave, ``(n,) bool``; None for all."""

@@ -31,6 +31,7 @@ from gapscope.explorer.join import joined
 from gapscope.explorer.load import read_points
 from gapscope.explorer.neighbours import BY_FEATURES, ON_MAP, Stores, neighbours_of, stores_of
 from gapscope.explorer.palette import PALE, RIGHT, colours_of
+from gapscope.explorer.phrases import phrases_of
 from gapscope.explorer.pictures import Pictures, placeholder
 from gapscope.explorer.selecting import found_by, inside_box, inside_outline, nearest_on_map, nearest_point
 from gapscope.explorer.session import Session
@@ -38,9 +39,12 @@ from gapscope.explorer.shading import Frame, counted, in_window, shade
 from gapscope.explorer.state import BESIDE, State, first_state, rounded
 from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.view import fitted
+from gapscope.schemas.embeddings import Tensor
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
 from gapscope.schemas.selection import SELECTION_SCHEMA
 from gapscope.stream import connect
+from gapscope.words.bank import Phrase
+from gapscope.words.texts import Texts, normalised
 
 NAMES = ["cat", "dog", "<b>bird</b>"]
 
@@ -701,3 +705,24 @@ def test_a_kept_point_says_all_its_attributes_and_a_hovered_one_does_not(measure
     assert "grey levels" in words.kept_card(measured, 50, 100)
     assert "grey levels" not in words.card(measured, 50, 100)
     assert "grey levels" not in words.kept_card(measured, 3, 100)
+
+
+def test_a_phrase_finds_the_images_that_fit_it_best_and_words_without_a_mark_search_names(tmp_path, rng, points):
+    vectors = normalised(rng.standard_normal((3, 4)))
+    texts = Texts("some", (Phrase("at night", "light"), Phrase("in fog", "weather")), vectors[:2], vectors[2:])
+    stores = []
+    for one in points.sets:
+        x, y = rng.standard_normal((200, 4)).astype(np.float32), np.zeros(200, np.int32)
+        about = {"dataset": one.dataset, "split": one.split, "tensor": Tensor(joint=True)}
+        stores.append(write_store(tmp_path / one.split, x, y, **about))
+    points = replace(points, sample_id=points.row)
+    phrases = phrases_of(tuple(stores), texts)
+    found = phrases.found_by(points, "NIGHT")
+    fits = np.concatenate([normalised(store.view().read().x) @ phrases.vector("at night") for store in stores])
+    assert set(np.flatnonzero(found)) == set(np.argsort(-fits)[:8])
+    assert not phrases.found_by(points, "under water").any()
+    state = replace(first_state(points), search="~at night")
+    session = Session(points, Stores(tuple(stores), phrases), state)
+    assert np.array_equal(session.searched(), found)
+    with pytest.raises(InputError, match="model of images and texts"):
+        phrases_of((), texts)
