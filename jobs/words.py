@@ -23,7 +23,8 @@ from gapscope.jobs.options import (
     option,
 )
 from gapscope.reports.write import reported
-from gapscope.runs.folder import input_of, input_of_predictions, opened
+from gapscope.runs.folder import input_of, opened
+from gapscope.runs.inputs import input_of_predictions
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import find_run
 from gapscope.store import EmbeddingStore

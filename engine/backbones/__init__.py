@@ -137,7 +137,7 @@ class BackboneChoice:
         library, _, place = split_name(self.name)[0].partition(":")
         if names_code(self.name):
             return ""
-        there = _stat(self.weights) or _stat(place)
+        there = _stat(self.weights) or _stat(place if library in (*BY_PLACE, *TIMM_PLACES) else "")
         about = {
             "choice": {name: value for name, value in asdict(self).items() if name != "tensors" or value},
             "weights": there and [there.st_size, there.st_mtime_ns],

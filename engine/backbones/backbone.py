@@ -174,7 +174,7 @@ class Backbone:
         return self._run(self._vectors, batch)
 
     def _vectors(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.cat(self.reader(x), dim=1)
+        return self.network.features(x) if self.reader.is_plain else torch.cat(self.reader(x), dim=1)
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """The whole model's output ``(n, k) float32``, computed as its library does it, through its own classifier."""

@@ -77,13 +77,17 @@ class Reader:
             raise InputError(
                 "this network's tokens or maps have no name of their own; name a module of it with --layer"
             )
-        self._is_plain = not any(map(any, wanted))
         self._hooked = Hooked(network.model, layers, network.unpooled.run if last else None)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network's own features are all that is wanted."""
+        return self._wanted == (Wanted(),)
 
     def __call__(self, x: Pixels) -> list[torch.Tensor]:
         """The vectors ``(n, d)`` of normalised pixels, one for each tensor."""
-        if self._is_plain:
-            return [self._network.features(x)] * len(self._wanted)
+        if self.is_plain:
+            return [self._network.features(x)]
         last, outputs = self._hooked(x)
         return [self._vector(one, last, outputs, x) for one in self._wanted]
 

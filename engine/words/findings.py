@@ -5,6 +5,7 @@ nonsense: any text moves a little with any shift. The strongest phrase is taken 
 the next one is looked for, so that "a dark photo" does not come a second time as "a photo taken at night".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from gapscope.words.texts import Texts
 
 Array = np.ndarray
 LEVEL = 0.05
-MOST = 8
+MOST, SHOWN = 8, 3
 BINS, LEAST_OF_BIN = 10, 10
 REPLICATES = 400
 # Phrases that share so much of their variance with one that was found are listed with it.
@@ -127,6 +128,14 @@ class Moments:
         return Moments(self.difference - slope * self.difference[place], left, self.error)
 
 
+class Sets(NamedTuple):
+    """Both sets, and weights of the reference's images, sum 1, that give it the target's class mix if it is known."""
+
+    reference: Similarities
+    weights: Array
+    target: Similarities
+
+
 def findings(
     reference: Similarities, target: Similarities, texts: Texts, carried: Array, r2: Array | None, seed: int = 0
 ) -> Findings:
@@ -134,29 +143,33 @@ def findings(
 
     Parameters
     ----------
-    carried : (p + m,)
-        Which texts the way from features carries.
+    carried : (p + m,) bool
+        Which texts, phrases before nonsense, the way from features carries.
+    r2 : (p + m,) or None
+        How well it does.
     """
     weights, same_mix = mix_weights(reference, target)
+    sets, phrases = Sets(reference, weights, target), np.arange(len(carried)) < len(texts.phrases)
     moments = Moments.of(reference.values, weights, target.values)
-    count = len(texts.phrases)
-    phrases = np.arange(len(carried)) < count
-    variance = np.diag(moments.covariance).copy()
-    first = moments
-    found: list[Found] = []
-    open_, null = carried & phrases, _null(carried, phrases)
-    while len(found) < MOST:
-        place, p = _strongest(moments, open_, null, variance)
-        if place < 0:
-            break
-        explained = first.covariance[place] ** 2 / np.maximum(variance * variance[place], np.finfo(float).tiny)
-        alike = np.flatnonzero(open_ & (explained >= ALIKE) & (np.arange(len(open_)) != place))
+    found = _one_after_the_other(moments, carried & phrases, _null(carried, phrases), sets, texts, seed)
+    return Findings(tuple(found), _rows(moments, texts, sets, r2), same_mix, int((phrases & ~carried).sum()))
+
+
+def _one_after_the_other(
+    first: Moments, candidates: Array, null: Array, sets: Sets, texts: Texts, seed: int
+) -> Iterator[Found]:
+    """The strongest phrase, then the strongest of those that are not like it once it is taken out, and so on."""
+    moments, variance = first, np.diag(first.covariance).copy()
+    for _ in range(MOST):
+        place, p = _strongest(moments, candidates, null, variance)
+        if place is None:
+            return
+        shared = first.covariance[place] ** 2 / np.maximum(variance * variance[place], np.finfo(float).tiny)
+        alike = np.flatnonzero(candidates & (shared >= ALIKE) & (np.arange(len(candidates)) != place))
         alike = alike[np.argsort(-np.abs(moments.difference[alike]))]
-        found.append(_found(place, p, alike, moments, null, (reference, weights, target), texts, seed))
-        open_[place] = open_[alike] = False
+        yield _found(place, p, alike, moments, null, sets, texts, seed)
+        candidates = candidates & ~(shared >= ALIKE) & (np.arange(len(candidates)) != place)
         moments = moments.without(place)
-    rows = _rows(first, texts, (reference, weights, target), r2)
-    return Findings(tuple(found), rows, same_mix, int((phrases & ~carried).sum()))
 
 
 def mix_weights(reference: Similarities, target: Similarities) -> tuple[Array, bool]:
@@ -187,37 +200,36 @@ def _p(moments: Moments, variance: Array) -> Array:
     return np.where(left, 2 * ndtr(-z), 1.0)
 
 
-def _strongest(moments: Moments, open_: Array, null: Array, variance: Array) -> tuple[int, float]:
-    """The open phrase that moved most, with its p, if it moved beyond chance and beyond nonsense; -1 otherwise."""
+def _strongest(moments: Moments, candidates: Array, null: Array, variance: Array) -> tuple[int | None, float]:
+    """The candidate that moved most, with its p, if it moved beyond chance and beyond nonsense; None otherwise."""
     p = _p(moments, variance)
-    places = np.flatnonzero(open_ & (p < 1))
+    places = np.flatnonzero(candidates & (p < 1))
     if not len(places):
-        return -1, 1.0
-    corrected = adjusted(p[places], "holm")
-    difference = moments.difference[places]
+        return None, 1.0
+    corrected, difference = adjusted(p[places], "holm"), moments.difference[places]
     best = int(np.argmax(np.where(difference > 0, difference, -LESS * difference)))
-    size = abs(moments.difference[places[best]])
-    beyond = size > np.abs(moments.difference[null]).max()
-    return (int(places[best]), float(corrected[best])) if beyond and corrected[best] <= LEVEL else (-1, 1.0)
+    beyond = abs(difference[best]) > np.abs(moments.difference[null]).max()
+    return (int(places[best]), float(corrected[best])) if beyond and corrected[best] <= LEVEL else (None, 1.0)
 
 
-def _found(place, p, alike, moments, null, sets, texts, seed) -> Found:
-    phrase, change = texts.phrases[place], float(moments.difference[place])
+def _found(
+    place: int, p: float, alike: Array, moments: Moments, null: Array, sets: Sets, texts: Texts, seed: int
+) -> Found:
+    change = float(moments.difference[place])
     nonsense = float(np.abs(moments.difference[null]).max() / abs(change))
-    names = tuple(texts.phrases[one].text for one in alike[:3])
-    return Found(*phrase, change, _above(place, sets), p, nonsense, names, points(place, sets, seed))
+    names = tuple(texts.phrases[one].text for one in alike[:SHOWN].tolist())
+    return Found(*texts.phrases[place], change, _above(place, sets), p, nonsense, names, points(place, sets, seed))
 
 
-def _above(place: int, sets) -> float:
+def _above(place: int, sets: Sets) -> float:
     """How often a target image fits a phrase better than a reference image, ties counting half."""
-    reference, weights, target = sets
-    order = np.argsort(reference.values[:, place], kind="stable")
-    values, total = reference.values[order, place], np.append(0.0, np.cumsum(weights[order]))
-    low, high = (np.searchsorted(values, target.values[:, place], side) for side in ("left", "right"))
+    order = np.argsort(sets.reference.values[:, place], kind="stable")
+    values, total = sets.reference.values[order, place], np.append(0.0, np.cumsum(sets.weights[order]))
+    low, high = (np.searchsorted(values, sets.target.values[:, place], side) for side in ("left", "right"))
     return float(((total[low] + total[high]) / 2).mean())
 
 
-def points(place: int, sets, seed: int = 0) -> Points | None:
+def points(place: int, sets: Sets, seed: int = 0) -> Points | None:
     """What the movement of a phrase costs by the reference's accuracy in ten bins of it; None without known answers.
 
     The interval is by a Bayesian bootstrap of the images of both sets.
@@ -229,22 +241,24 @@ def points(place: int, sets, seed: int = 0) -> Points | None:
     values, mass, right = reference.values[known, place], weights[known], reference.right[known].astype(np.float64)
     edges = np.quantile(values, np.arange(1, BINS) / BINS)
     before, after = (np.searchsorted(edges, one, "right") for one in (values, target.values[:, place]))
-    rng = stream(seed, "words", str(place))
-    draws = [_change(before, mass * rng.standard_exponential(len(mass)), right, after, rng) for _ in range(REPLICATES)]
-    value = _change(before, mass, right, after, None)
+    rng, same = stream(seed, "words", str(place)), np.ones(len(after))
+    draws = [
+        _change(before, mass * rng.standard_exponential(len(mass)), right, after, rng.standard_exponential(len(after)))
+        for _ in range(REPLICATES)
+    ]
     low, high = np.quantile(draws, [LEVEL / 2, 1 - LEVEL / 2])
-    return Points(value, float(low), float(high))
+    return Points(_change(before, mass, right, after, same), float(low), float(high))
 
 
-def _change(before: Array, mass: Array, right: Array, after: Array, rng) -> float:
+def _change(before: Array, mass: Array, right: Array, after: Array, drawn: Array) -> float:
+    """The accuracy at the shares that bins have in the target, minus that at their shares in the reference."""
     weight = np.bincount(before, mass, BINS)
     accuracy = np.bincount(before, mass * right, BINS) / np.maximum(weight, 1e-300)
-    drawn = None if rng is None else rng.standard_exponential(len(after))
     share = np.bincount(after, drawn, BINS)
     return float(((share / share.sum() - weight / weight.sum()) * accuracy).sum())
 
 
-def _rows(moments: Moments, texts: Texts, sets, r2: Array | None) -> tuple[Row, ...]:
+def _rows(moments: Moments, texts: Texts, sets: Sets, r2: Array | None) -> tuple[Row, ...]:
     """All phrases, those that moved most first."""
     count = len(texts.phrases)
     p = adjusted(_p(moments, np.diag(moments.covariance))[:count], "holm")

@@ -164,7 +164,7 @@ def test_the_command_writes_a_page_that_names_the_phrase(made, towers, tmp_path)
         report=False,
     )
     result = run_words(replace(config, backbone="towers"))
-    page = json.dumps([str(block) for block in result.blocks])
+    page = " ".join(map(str, result.blocks))
     assert "fit “" in page
     assert "nonsense phrases were compared, at the same class mix" in page
     with pytest.raises(InputError, match="make it with --encoder"):
