@@ -161,11 +161,13 @@ def _one_after_the_other(
     """The strongest phrase, then the strongest of those that are not like it once it is taken out, and so on."""
     moments, variance = first, np.diag(first.covariance).copy()
     for _ in range(MOST):
-        place, p = _strongest(moments, candidates, null, variance)
+        same_way = moments.difference * first.difference > 0  # what moves by itself, and not only beside another
+        place, p = _strongest(moments, candidates & same_way, null, variance)
         if place is None:
             return
         shared = first.covariance[place] ** 2 / np.maximum(variance * variance[place], np.finfo(float).tiny)
-        alike = np.flatnonzero(candidates & (shared >= ALIKE) & (np.arange(len(candidates)) != place))
+        like = candidates & (shared >= ALIKE) & (moments.difference * moments.difference[place] > 0)
+        alike = np.flatnonzero(like & (np.arange(len(candidates)) != place))
         alike = alike[np.argsort(-np.abs(moments.difference[alike]))]
         yield _found(place, p, alike, moments, null, sets, texts, seed)
         candidates = candidates & ~(shared >= ALIKE) & (np.arange(len(candidates)) != place)

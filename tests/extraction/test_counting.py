@@ -28,7 +28,7 @@ def test_a_worker_orders_the_images_once_however_many_parts_it_makes(monkeypatch
         listing = range(40)
 
     class Job:
-        backbone, folder, part_rows, seed, batch_size = None, None, 4, 0, None
+        backbone, folder, part_rows, seed, batch_size, attributes = None, None, 4, 0, None, False
         open_source = Listed
 
     class Writer:
