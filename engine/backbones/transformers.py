@@ -81,14 +81,22 @@ def _loaded(request: Request) -> tuple[nn.Module, Any]:
         reason = str(error).splitlines()[0][:160]
         raise InputError(f"{place} is no model that transformers knows: {reason}; give its folder") from error
     kind = _kind(transformers, config)
-    config = getattr(config, "vision_config", config) if config.model_type in TOWERS else config
+    config = _of_images(config)
     if request.weights == RANDOM:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(request.seed)
             return kind(config), config
     if request.weights:
         raise InputError(f"transformers:{place} has weights of its own; leave out --weights")
-    return _pretrained(kind, place), config
+    return _pretrained(kind, place, config), config
+
+
+def _of_images(config: Any) -> Any:
+    """The configuration of the image tower, which projects to as many numbers as the whole model says."""
+    tower = getattr(config, "vision_config", config)
+    if tower is not config and hasattr(config, "projection_dim"):
+        tower.projection_dim = config.projection_dim
+    return tower
 
 
 def _kind(transformers: Any, config: Any) -> Any:
@@ -100,12 +108,12 @@ def _kind(transformers: Any, config: Any) -> Any:
     return getattr(transformers, names[0]) if names else mapping._model_mapping[type(config)]
 
 
-def _pretrained(kind: Any, place: str) -> nn.Module:
+def _pretrained(kind: Any, place: str, config: Any) -> nn.Module:
     try:
-        model, info = kind.from_pretrained(place, output_loading_info=True)
+        model, info = kind.from_pretrained(place, config=config, output_loading_info=True)
         missing = [name for name in info["missing_keys"] if not name.endswith("position_ids")]
         if missing and all("pooler" in name for name in missing):  # weights without a pooling layer: it would be random
-            model, info = kind.from_pretrained(place, add_pooling_layer=False, output_loading_info=True)
+            model, info = kind.from_pretrained(place, config=config, add_pooling_layer=False, output_loading_info=True)
             missing = list(info["missing_keys"])
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise InputError(f"{place} cannot be loaded by transformers: {str(error).splitlines()[0][:160]}") from error

@@ -117,8 +117,8 @@ def _found(findings: Row) -> list[Block]:
     about = Sentence(
         "Each phrase is compared with what the phrases above it explain taken out; the largest change of nonsense "
         "is given as a share of its change. Accuracy is what that of the reference's images changes by when they are "
-        "weighted so that the phrase fits them as it fits the target's, which is rather too little: a phrase measures what "
-        "it says with noise."
+        "weighted so that the phrase fits them as it fits the target's, which is rather too little: a phrase measures "
+        "what it says with noise."
     )
     if not cells:
         return []

@@ -1,11 +1,13 @@
 """Counting the images of parts is linear in the parts: nothing as long as the listing is made for each of them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from gapscope.extraction import worker
 from gapscope.extraction.plan import part_count, part_indices, part_size, shuffled
-from gapscope.extraction.worker import PartTask, make_part
+from gapscope.extraction.worker import PartTask, Store, make_part
 
 
 @pytest.mark.parametrize(("count", "part_rows"), [(1, 4), (4, 4), (9, 4), (0, 4)])
@@ -42,20 +44,21 @@ def test_a_worker_orders_the_images_once_however_many_parts_it_makes(monkeypatch
         orders.append(len(listing))
         return shuffled(len(listing), seed)
 
-    def run_parts(source, backbones, writer, parts, settings, done, order):
-        made.extend(np.sort(part_indices(order, part, settings.part_rows)) for part in parts)
+    def run_parts(source, backbones, outputs, settings, done, order):
+        made.extend(np.sort(part_indices(order, part, settings.part_rows)) for part in outputs[0].parts)
 
     monkeypatch.setattr(worker, "_opened", {})
     for name, stand_in in {
         "StoreWriter": Writer,
         "stored_order": ordered,
         "run_parts": run_parts,
-        "_backbone": lambda choice: None,
+        "_backbone": lambda choice: SimpleNamespace(parts=()),
+        "columns_of": lambda backbone: [slice(None)],
         "config_hash": str,
         "provenance_of": lambda job, source, backbone: "one",
     }.items():
         monkeypatch.setattr(worker, name, stand_in)
     for part in range(10):
-        make_part(PartTask(Job, "one", part))
+        make_part(PartTask((Store(Job, "one"),), None, part))
     assert orders == [40]
     assert sorted(np.concatenate(made).tolist()) == list(range(40))
