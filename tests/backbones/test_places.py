@@ -167,7 +167,8 @@ def test_the_image_tower_of_clip_has_its_projection_as_head(tmp_path, images):
     ],
 )
 def test_pixels_equal_those_of_the_processors_of_transformers(kind, settings, rng):
-    theirs = getattr(transformers, kind)(**settings)
+    theirs = getattr(transformers, kind, None) or getattr(transformers, kind.removesuffix("Pil"))  # before version 5
+    theirs = theirs(**settings)
     coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8))
     image = coarse.resize((333, 250), Image.Resampling.BICUBIC)
     ours = preprocessing_of(json.loads(theirs.to_json_string()), {}, 224, "here")
