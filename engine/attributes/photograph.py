@@ -21,7 +21,7 @@ GREY_LEVELS, EDGE_LEVELS = 8, 24
 # JPEG cuts an image into squares of so many pixels.
 BLOCK = 8
 # Pixels that either pass counts, about; and the rows of a band, a multiple of the squares of JPEG.
-MOST_PIXELS, BAND = 2**17, 16
+MOST_PIXELS, BAND = 2**15, 16
 # Levels of |a - b - c + d|, the diagonal difference of two by two pixels.
 DIAGONALS = 4 * 255 + 1
 
@@ -103,31 +103,39 @@ def _steps(luma, band):
     diagonals = np.zeros(DIAGONALS, np.int64)
     inner, laplacian, laplacian2, squared, edges, within, between, pairs, joints = 0, 0, 0, 0, 0, 0, 0, 0, 0
     for y in range(height):
-        for x in range(width):
-            here = np.int64(luma[y, x])
-            below = y + 1 < height and (y + 1) % band != 0
-            right = np.int64(luma[y, x + 1]) - here if x + 1 < width else 0
-            down = np.int64(luma[y + 1, x]) - here if below else 0
-            squared += right * right + down * down
-            edges += abs(right) + abs(down) >= EDGE_LEVELS
-            if x + 1 < width:
-                joint = (x + 1) % BLOCK == 0
-                between, joints = between + joint * abs(right), joints + joint
-                within, pairs = within + (1 - joint) * abs(right), pairs + 1 - joint
-            if below:
-                joint = (y + 1) % BLOCK == 0
-                between, joints = between + joint * abs(down), joints + joint
-                within, pairs = within + (1 - joint) * abs(down), pairs + 1 - joint
-            if x + 1 < width and below:
-                if x % 2 == 0 and y % 2 == 0:
-                    diagonals[abs(np.int64(luma[y + 1, x + 1]) - np.int64(luma[y + 1, x]) - right)] += 1
-                if x > 0 and y % band != 0:
-                    curve = right + down - here + luma[y, x - 1] - here + luma[y - 1, x]
-                    inner, laplacian, laplacian2 = inner + 1, laplacian + curve, laplacian2 + curve * curve
-    sums = np.array(
-        (inner, laplacian, laplacian2, pairs + joints, squared, edges, luma.size, within, pairs, between, joints)
-    )
-    return sums, diagonals
+        row, below = luma[y], y + 1 < height and (y + 1) % band != 0
+        under = luma[y + 1] if below else row
+        across, down, joint = 0, 0, 0
+        for x in range(width - 1):
+            here = np.int64(row[x])
+            right, drop = np.int64(row[x + 1]) - here, np.int64(under[x]) - here
+            across, down = across + abs(right), down + abs(drop)
+            squared += right * right + drop * drop
+            edges += abs(right) + abs(drop) >= EDGE_LEVELS
+        last = abs(np.int64(under[width - 1]) - np.int64(row[width - 1]))
+        down, squared, edges = down + last, squared + last * last, edges + (last >= EDGE_LEVELS)
+        for x in range(BLOCK - 1, width - 1, BLOCK):
+            joint, joints = joint + abs(np.int64(row[x + 1]) - np.int64(row[x])), joints + 1
+        between, within = between + joint, within + across - joint
+        pairs += width - 1
+        if below:
+            pairs += width
+            is_joint = (y + 1) % BLOCK == 0
+            between, within = between + is_joint * down, within + (1 - is_joint) * down
+            joints += is_joint * width
+            if y % 2 == 0:
+                for x in range(0, width - 1, 2):
+                    step = np.int64(under[x + 1]) - np.int64(under[x]) - np.int64(row[x + 1]) + np.int64(row[x])
+                    diagonals[abs(step)] += 1
+            if y % band != 0:
+                above = luma[y - 1]
+                for x in range(1, width - 1):
+                    curve = np.int64(row[x - 1]) + np.int64(row[x + 1]) + np.int64(above[x]) + np.int64(under[x])
+                    curve -= 4 * np.int64(row[x])
+                    laplacian, laplacian2 = laplacian + curve, laplacian2 + curve * curve
+                inner += max(width - 2, 0)
+    sums = (inner, laplacian, laplacian2, pairs, squared, edges, luma.size, within, pairs - joints, between, joints)
+    return np.array(sums), diagonals
 
 
 @numba.njit(numba.uint8[:, ::1](IMAGE), nogil=True, cache=True)

@@ -80,9 +80,9 @@ def test_white_noise_has_its_own_deviation_and_nothing_but_high_frequencies(rng)
     for deviation in (3, 12, 25):
         found = measured(grey(rng.normal(128, deviation, (256, 256))))
         assert found["noise"] == pytest.approx(deviation, rel=0.04)
-        assert found["contrast"] == pytest.approx(deviation, rel=0.02)
-        assert found["sharpness"] == pytest.approx(np.sqrt(20) * deviation, rel=0.02)
-        assert found["high-frequencies"] == pytest.approx(1, abs=0.02)
+        assert found["contrast"] == pytest.approx(deviation, rel=0.03)
+        assert found["sharpness"] == pytest.approx(np.sqrt(20) * deviation, rel=0.03)
+        assert found["high-frequencies"] == pytest.approx(1, abs=0.04)
 
 
 def test_noise_is_found_on_a_scene_and_edges_are_not_taken_for_it(rng):
@@ -183,7 +183,7 @@ def test_moved_pixels_leave_all_tones_and_colours_alone(rng):
         assert other[name] == pytest.approx(one[name]), name
 
 
-def test_all_attributes_of_a_network_input_take_less_than_a_millisecond_or_two(rng):
+def test_all_attributes_of_a_network_input_take_less_than_a_millisecond(rng):
     image, data = rng.integers(0, 256, (224, 224, 3), np.uint8), b""
     attributes_of(image, data)
     times = []
@@ -191,7 +191,7 @@ def test_all_attributes_of_a_network_input_take_less_than_a_millisecond_or_two(r
         begun = time.perf_counter()
         attributes_of(image, data)
         times.append(time.perf_counter() - begun)
-    assert min(times) < 0.002  # half of it where nothing else runs
+    assert min(times) < 0.001
 
 
 def rows(rng, n, **columns):
