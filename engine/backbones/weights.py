@@ -1,10 +1,13 @@
 """A network's parameters: read from a file, checked against the network, and named by their hash."""
 
+import argparse
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file
@@ -18,6 +21,11 @@ HEADER_BYTES = 100_000_001
 WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
 PREFIXES = ("module.", "model.", "_orig_mod.")
 
+# What training programs put beside the tensors, such as timm its arguments and its best metric: values, and no code.
+PLAIN = (argparse.Namespace, np._core.multiarray.scalar, np.dtype, *(type(np.dtype(kind)) for kind in "?bhilqBHILQefd"))
+# How PyTorch names a class that it does not open.
+CLASS = re.compile(r"GLOBAL ([\w.]+)")
+
 State = dict[str, torch.Tensor]
 
 
@@ -30,9 +38,21 @@ def read_weights(path: str) -> State:
     try:
         state = _tensors(path) if path.endswith(".safetensors") else _checkpoint(path)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise InputError(f"{path} is not a weights file that can be read safely: {reason}") from error
+        raise InputError(f"{path} is not a weights file that can be read safely: {_reason(path, error)}") from error
     return _unprefixed(state)
+
+
+def _reason(path: str, error: Exception) -> str:
+    """What keeps a file from being read, in words of our own where PyTorch's are about its options."""
+    if named := CLASS.search(str(error)):
+        return (
+            f"it holds a {named[1]}, which may run code when it is opened; save its tensors alone, with "
+            "torch.save(model.state_dict(), FILE) or safetensors"
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        with Path(path).open("rb") as file:
+            return f"it is no checkpoint of PyTorch, it begins with {file.read(12)!r}; fetch it again"
+    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
 
 
 def _tensors(path: str) -> State:
@@ -43,6 +63,7 @@ def _tensors(path: str) -> State:
 
 
 def _checkpoint(path: str) -> State:
+    torch.serialization.add_safe_globals(list(PLAIN))
     content = torch.load(path, map_location="cpu", weights_only=True)
     for name in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
@@ -54,9 +75,10 @@ def _checkpoint(path: str) -> State:
 
 
 def _unprefixed(state: State) -> State:
+    """`state` without what wrappers put before all names; compiled and parallel networks have several."""
     for prefix in PREFIXES:
         if state and all(name.startswith(prefix) for name in state):
-            return {name.removeprefix(prefix): value for name, value in state.items()}
+            return _unprefixed({name.removeprefix(prefix): value for name, value in state.items()})
     return state
 
 

@@ -1,5 +1,6 @@
 """One contract for every backbone, and preprocessing compared with the libraries' own."""
 
+import argparse
 import pickle
 import re
 
@@ -150,12 +151,13 @@ def test_loading_leaves_the_random_numbers_of_the_caller_alone():
 
 
 @pytest.mark.parametrize("wrapper", ["", "state_dict", "model"])
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
 def test_a_checkpoint_loads_as_the_safetensors_file_does(wrapper, prefix, tmp_path):
     state = load_backbone("mobilenetv3_small_050", "random", device="cpu", seed=3).network.model.state_dict()
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "w.safetensors")
     named = {prefix + name: tensor for name, tensor in state.items()}
-    torch.save({wrapper: named, "epoch": 3} if wrapper else named, tmp_path / "w.pth")
+    beside = {"epoch": 3, "args": argparse.Namespace(model="x"), "metric": np.float64(0.5)}
+    torch.save({wrapper: named, **beside} if wrapper else named, tmp_path / "w.pth")
     one, other = (
         load_backbone("mobilenetv3_small_050", str(tmp_path / name), device="cpu")
         for name in ("w.safetensors", "w.pth")
@@ -176,9 +178,15 @@ class Code:
 
 def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path, capsys):
     torch.save({"state_dict": Code()}, tmp_path / "evil.pth")
-    with pytest.raises(InputError, match="not a weights file that can be read safely"):
+    with pytest.raises(InputError, match=r"can be read safely: it holds a [\w.]*print, which may run code"):
         load_backbone("resnet18", str(tmp_path / "evil.pth"), device="cpu")
     assert "must not run" not in capsys.readouterr().out
+
+
+def test_a_page_in_place_of_a_checkpoint_is_named_by_how_it_begins(tmp_path):
+    (tmp_path / "w.pth").write_text("<html>404</html>")
+    with pytest.raises(InputError, match=r"it is no checkpoint of PyTorch, it begins with b'<html>404</h'"):
+        load_backbone("resnet18", str(tmp_path / "w.pth"), device="cpu")
 
 
 def test_a_file_that_does_not_fit_is_refused_with_the_first_differences(tmp_path):
