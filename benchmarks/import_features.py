@@ -142,13 +142,13 @@ def measure_speed(folder: Path, rows: int, repeats: int, before: Callable[[Path]
             )
 
 
-def measure_memory(folder: Path, rows: int, linked_rows: int) -> dict[str, float]:
-    """Peak resident memory and seconds of an import of `rows` rows in its own process."""
-    links = folder / f"links-{rows}"
+def measure_memory(folder: Path, kind: str, rows: int, linked_rows: int) -> dict[str, float]:
+    """Peak resident memory and seconds of an import of `rows` rows from files of a `kind`, in its own process."""
+    links = folder / f"{kind}-{rows}"
     links.mkdir()
-    make(folder, linked_rows)
+    place = make(folder, linked_rows)[kind]
     for number in range(rows // linked_rows):
-        os.link(folder / "x.npy", links / f"{number}.npy")
+        os.link(place, links / f"{number}{place.suffix}")
     words = [sys.executable, __file__, "--child", str(links)]
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
@@ -157,7 +157,7 @@ def child(links: str) -> None:
     """Import all files in a folder and print the peak memory of this process."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=links) as workspace:
-        rows = build(config_of((f"{links}/*.npy",), Path(links), workspace)).rows
+        rows = build(config_of((f"{links}/*.*",), Path(links), workspace)).rows
     seconds, cpu = time.perf_counter() - began, time.process_time()
     print(json.dumps({"rows": rows, "peak_mib": peak_bytes() / 2**20, "seconds": seconds, "cpu_seconds": cpu}))
 
@@ -182,14 +182,15 @@ def main() -> None:
             measure_speed(Path(folder), rows, repeats, forget if options.cold else lambda _: None)
         if options.memory or options.tiny:
             sizes, linked = ((200, 400), 100) if options.tiny else ((100_000, 800_000), LINKED_ROWS)
-            report([measure_memory(Path(folder), rows, linked) for rows in sizes])
+            for kind in ("npy", "parquet"):
+                report(kind, [measure_memory(Path(folder), kind, rows, linked) for rows in sizes])
 
 
-def report(found: list[dict[str, float]]) -> None:
+def report(kind: str, found: list[dict[str, float]]) -> None:
     """One line per size, and the ratio of the peaks."""
     for one in found:
         print(
-            f"{one['rows']:10,} rows: peak {one['peak_mib']:6,.0f} MiB, {one['seconds']:6.1f} s, "
+            f"{kind:8} {one['rows']:10,} rows: peak {one['peak_mib']:6,.0f} MiB, {one['seconds']:6.1f} s, "
             f"{one['cpu_seconds']:6.1f} CPU s"
         )
     print(f"peak memory of the large run / of the small one: {found[1]['peak_mib'] / found[0]['peak_mib']:.3f}")
