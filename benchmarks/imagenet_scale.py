@@ -12,7 +12,7 @@ its peak memory is its own. Steps cannot be faster than these ceilings of the sa
 * fit: the covariance and two epochs of a softmax, ``d² + 8 d k`` flops a row, at the rate of matrix products;
 * shift and map: the covariance, ``d²`` flops a row.
 
-With nothing said, a tenth takes about 15 minutes on two cores and 1.5 GB of disk, the whole 15 GB.
+A tenth needs 2 GB of disk, the whole 20 GB. `explain` is no step: it looks for causes in images, which are not made.
 """
 
 import argparse
