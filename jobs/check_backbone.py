@@ -35,11 +35,11 @@ class CheckBackboneConfig:
     """Check by ten small images that a network gives the features that the code of its authors gives.
 
     gapscope comes with ten images and with the embeddings that other code gives of them for the weights it knows. For
-    other weights, write the images with --images, embed them with the authors' code, and compare with --against: an
-    array of ten rows, in the order of the files. The exit code is 1 where a cosine is below 0.999.
+    other weights, write the images with --write-images, embed them with the authors' code, and compare with --against:
+    an array of ten rows, in the order of the files. The exit code is 1 where a cosine is below 0.999.
 
         python cli.py check-backbone mobilenetv2_100 --weights FILE --backbone-args pad_type=same mean=0.5 std=0.5
-        python cli.py check-backbone --images ten
+        python cli.py check-backbone --write-images ten
         python cli.py check-backbone vit_small_patch14_dinov2 --against authors.npy
     """
 
@@ -53,21 +53,21 @@ class CheckBackboneConfig:
         str, option("Embeddings of the ten images by other code: .npy, or CSV without a header.", DATA)
     ] = ""
     source: Annotated[str, option("The code that made them, with its version; goes into a new reference.", DATA)] = ""
-    images: Annotated[Path | None, option("Folder to write the ten images to, as PNG.", OUTPUT)] = None
+    write_images: Annotated[Path | None, option("Folder to write the ten images to, as PNG.", OUTPUT)] = None
     out: Out = ""
 
 
 def run(config: CheckBackboneConfig, progress: Progress = SILENT) -> RunResult:
     """Write the images, or compare the embeddings of a backbone."""
     begun = time.perf_counter()
-    if config.images is None and not config.backbone:
-        raise InputError("name the network to check, or a folder for the ten images with --images")
+    if config.write_images is None and not config.backbone:
+        raise InputError("name the network to check, or a folder for the ten images with --write-images")
     notes, tables, code = [], [], 0
-    if config.images is not None:
+    if config.write_images is not None:
         from gapscope.backbones.fingerprint import write_pictures
 
-        paths = write_pictures(config.images)
-        notes.append(f"{len(paths)} images are in {config.images}; embed them in the order of their names.")
+        paths = write_pictures(config.write_images)
+        notes.append(f"{len(paths)} images are in {config.write_images}; embed them in the order of their names.")
     if config.backbone:
         table, said, code = _checked(config)
         tables, notes = [table], [*notes, *said]
@@ -84,7 +84,7 @@ def _checked(config: CheckBackboneConfig) -> tuple[Table, list[str], int]:
     if not config.against and known is None:
         raise InputError(
             f"gapscope has no reference for {backbone.name} with these weights ({backbone.weights_hash[:9]}); write "
-            "the ten images with --images FOLDER, embed them with its authors' code and compare with --against FILE"
+            "the ten images with --write-images FOLDER, embed them with the authors' code and use --against FILE"
         )
     theirs = read_vectors(config.against) if known is None else known.vectors
     own = fingerprint(backbone)

@@ -3,7 +3,6 @@
 import time
 import webbrowser
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.blocks import Sentence
@@ -13,7 +12,7 @@ from gapscope.core.extras import require
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import COMPUTE, MODEL, OUTPUT, DataRoot, Runs, Workspace, data_root, option
+from gapscope.jobs.options import COMPUTE, MODEL, OUTPUT, DataRoot, OptionalTexts, Runs, Workspace, data_root, option
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import MANIFEST, find_run
 
@@ -42,10 +41,7 @@ class ExploreConfig:
         kw_only=False
     )
     run: Runs = ()
-    texts: Annotated[
-        Path | None,
-        option("Text vectors that `words` made: ~a phrase in the search field finds its images.", MODEL),
-    ] = None
+    texts: OptionalTexts = None
     port: Annotated[int, option("Where to listen; 0 takes a free one.", COMPUTE)] = 0
     no_browser: Annotated[bool, option("Do not open a browser; say the address only.", OUTPUT)] = False
     data_root: DataRoot = field(default_factory=data_root)

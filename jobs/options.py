@@ -152,6 +152,12 @@ BackboneArgs: TypeAlias = Annotated[
     tuple[str, ...],
     option("name=value of the network (pad_type=same), and mean, std, crop_pct, interpolation of its input.", MODEL),
 ]
+_TEXTS = option(
+    "File of text vectors that `words --encoder` makes; in `explore`, ~a phrase in the search field finds its images.",
+    MODEL,
+)
+Texts: TypeAlias = Annotated[Path, _TEXTS]
+OptionalTexts: TypeAlias = Annotated[Path | None, _TEXTS]
 Pools: TypeAlias = Annotated[
     tuple[Literal["token", "avg", "max", "token+avg"], ...],
     option("How tokens or maps become one vector, the network's own way when not given; each makes a store.", MODEL),

@@ -1,7 +1,6 @@
 """`words`: which phrases fit the images of a new set more, or less, and what that costs."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -17,6 +16,7 @@ from gapscope.jobs.options import (
     Run,
     Seed,
     Target,
+    Texts,
     Workspace,
     WriteReport,
     data_root,
@@ -32,7 +32,7 @@ from gapscope.store.workspace import slug
 
 if TYPE_CHECKING:
     from gapscope.predictions import Predictions
-    from gapscope.words.texts import Texts
+    from gapscope.words.texts import Texts as Vectors
 
 JOB = "words"
 
@@ -52,7 +52,7 @@ class WordsConfig:
 
     reference: Reference
     target: Target
-    texts: Annotated[Path, option("File of text vectors; made with --encoder where it is not there.", METHOD)]
+    texts: Texts
     encoder: Annotated[
         str,
         option(
@@ -109,16 +109,17 @@ def _only(config: WordsConfig, workspace: Location) -> str:
     return others[0] if config.through and len(others) == 1 else ""
 
 
-def _texts(config: WordsConfig, reference: EmbeddingStore, progress: Progress) -> "Texts":
+def _texts(config: WordsConfig, reference: EmbeddingStore, progress: Progress) -> "Vectors":
     """The text vectors of the file, which is made where it is not there and a text tower is named."""
-    from gapscope.words.texts import Texts, make_texts
+    from gapscope.words.texts import Texts as Vectors
+    from gapscope.words.texts import make_texts
 
     if config.encoder and not config.texts.exists():
         from gapscope.words.encode import encoder_of
 
         progress.say(f"making text vectors with {config.encoder}")
         make_texts(config.encoder, encoder_of(config.encoder), reference.class_names).save(config.texts)
-    return Texts.load(config.texts)
+    return Vectors.load(config.texts)
 
 
 def _predictions(config: WordsConfig, place: Location | None, name: str) -> "Predictions | None":

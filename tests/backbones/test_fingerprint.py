@@ -92,6 +92,6 @@ def test_what_cannot_be_compared_is_explained(tmp_path):
 def test_the_images_are_written_for_other_code(tmp_path):
     from PIL import Image
 
-    gapscope.jobs.check_backbone.run(CheckBackboneConfig(images=tmp_path / "ten"))
+    gapscope.jobs.check_backbone.run(CheckBackboneConfig(write_images=tmp_path / "ten"))
     paths = sorted((tmp_path / "ten").iterdir())
     assert all(np.array_equal(np.asarray(Image.open(p)), one) for p, one in zip(paths, pictures(), strict=True))
