@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gapscope.backbones.backbone import Backbone
 from gapscope.causes.appearance import appearance
 from gapscope.causes.candidates import Candidate
 from gapscope.causes.samples import prepared
+
+if TYPE_CHECKING:  # it loads torch, and reports read pages of causes
+    from gapscope.backbones.backbone import Backbone
 
 Array = np.ndarray
 Seen = tuple[Array, Array]
@@ -17,13 +20,18 @@ Mapping = Callable[[Callable[[int], Seen], Iterable[int]], Iterator[Seen]]
 
 
 def rows_after(
-    candidate: Candidate, pixels: Sequence[Array], names: Sequence[str], seed: int, backbone: Backbone, mapping: Mapping
+    candidate: Candidate,
+    pixels: Sequence[Array],
+    names: Sequence[str],
+    seed: int,
+    backbone: "Backbone",
+    mapping: Mapping,
 ) -> Iterator[Array]:
     """Rows ``(k, d + b) float32`` of each batch: features of the images after the candidate, then their appearance."""
     return rows_of(lambda row: candidate(pixels[row], names[row], seed), len(pixels), backbone, mapping)
 
 
-def rows_of(image: Callable[[int], Array], count: int, backbone: Backbone, mapping: Mapping) -> Iterator[Array]:
+def rows_of(image: Callable[[int], Array], count: int, backbone: "Backbone", mapping: Mapping) -> Iterator[Array]:
     """The same of so many images."""
 
     def seen(row: int) -> Seen:

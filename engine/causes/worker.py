@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
-from gapscope.backbones.backbone import Backbone
 from gapscope.causes.candidates import Candidate, Step, causes
 from gapscope.causes.modified import rows_after
 from gapscope.causes.samples import Opening, read_image
 from gapscope.data.source import Source
+
+if TYPE_CHECKING:  # it loads torch, and reports read pages of causes
+    from gapscope.backbones.backbone import Backbone
 
 Array = np.ndarray
 _lock = Lock()
@@ -54,7 +57,7 @@ def make_rows(task: Task) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _backbone(choice: BackboneChoice) -> Backbone:
+def _backbone(choice: BackboneChoice) -> "Backbone":
     return choice.load()
 
 

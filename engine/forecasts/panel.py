@@ -52,10 +52,12 @@ def heads_for(
         return Heads(), ""
     if holds_network(first.place):
         return Heads(), f"Heads on the features of {first.title} would share what it has learned, so none were trained."
-    rows = first.trained_on
-    if rows is None or not (Location.of(rows.place) / MANIFEST).exists():
+    if len(first.trained_on) > 1:
+        return Heads(), "The model was trained on several sets, so no heads were trained on halves of one to compare."
+    place = next((Location.of(rows.place) for rows in first.trained_on), None)
+    if place is None or not (place / MANIFEST).exists():
         return Heads(), "The training rows are not available, so no heads were trained to compare."
-    store = open_store(Location.of(rows.place))
+    store = open_store(place)
     progress.say(f"training {count} heads on the halves of {store.name} and on shares of them")
     heads = train_heads(first.model, store.view(), count, workers, seed=seed, progress=progress)
     synthetic = "; its synthetic rows are made from rows of both halves, which makes heads agree more"

@@ -22,12 +22,12 @@ SAME = ("reference", "target", "model")
 TERM = "novel_x"
 
 
-def page_of_forecast(forecast: Run) -> list[Block]:
+def page_of_forecast(run: Run) -> list[Block]:
     """The page of a forecast with what runs of `explain` beside it forecast for the same sets, by reproduction and by
     distance.
     """
-    blocks = forecast_page(forecast)
-    texts = [text for run in _beside(forecast) for text in _forecasts(forecast, run)]
+    blocks = forecast_page(run)
+    texts = [text for other in _beside(run) for text in _forecasts(run, other)]
     return [*blocks[:1], *(Sentence(text, headline=True) for text in dict.fromkeys(texts)), *blocks[1:]]
 
 
