@@ -12,7 +12,7 @@ from gapscope.core.errors import InputError
 from gapscope.gaps.image_terms import ImageTerms, Rows, image_terms
 from gapscope.gaps.keys import keys_of_stores
 from gapscope.gaps.sides import Side
-from gapscope.gaps.slices import Found, find_slices
+from gapscope.gaps.slices import Slices, find_slices
 from gapscope.store.beside import beside, has_beside
 
 Array = np.ndarray
@@ -44,7 +44,7 @@ class ImageEvidence:
 
     moved: tuple[Move, ...]
     terms: tuple[ImageTerms, ...]
-    found: Found
+    found: Slices
     unusual: Array
     sliced: Array
     reasons: list[str | None]
@@ -126,7 +126,7 @@ def _tails(column: Column) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     return sides[0], sides[1]
 
 
-def _reasons(found: Found, sliced: Array, said: list[str | None]) -> list[str | None]:
+def _reasons(found: Slices, sliced: Array, said: list[str | None]) -> list[str | None]:
     """The unusual attributes of each image and the slices that it is in."""
     names = [" and ".join(one.conditions) for one in found.slices]
     result = list(said)

@@ -81,7 +81,7 @@ class Slice:
     p: float
 
 
-class Found(NamedTuple):
+class Slices(NamedTuple):
     """Slices, and which rows of the target are in each, ``(s, m) bool``; how many slices were tested."""
 
     slices: tuple[Slice, ...]
@@ -179,7 +179,7 @@ def _sums(members: Array, rest: Array) -> Sums:
     return Sums(*(members.astype(np.float32) @ weights).astype(np.float64).T)
 
 
-def find_slices(columns: Sequence[Column], reference: Rows, target: Rows, *, seed: int) -> Found:
+def find_slices(columns: Sequence[Column], reference: Rows, target: Rows, *, seed: int) -> Slices:
     """The slices of the target that lost more than the rest, those that lost most images first.
 
     Parameters
@@ -188,7 +188,7 @@ def find_slices(columns: Sequence[Column], reference: Rows, target: Rows, *, see
         Of the rows of both sets.
     """
     conditions = [one for index, column in enumerate(columns) for one in _conditions(index, column)]
-    nothing = Found((), np.zeros((0, len(target.right)), bool), 0)
+    nothing = Slices((), np.zeros((0, len(target.right)), bool), 0)
     if not conditions:
         return nothing
     halves = _halves(conditions, reference, target, seed)
@@ -205,7 +205,7 @@ def find_slices(columns: Sequence[Column], reference: Rows, target: Rows, *, see
         for at, place in enumerate(kept)
     ]
     order = sorted(range(len(slices)), key=lambda one: -(slices[one].drop - slices[one].others) * slices[one].images)
-    return Found(tuple(slices[one] for one in order), members[order], len(chosen))
+    return Slices(tuple(slices[one] for one in order), members[order], len(chosen))
 
 
 def _conditions(index: int, column: Column) -> Iterator[Condition]:
