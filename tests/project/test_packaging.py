@@ -175,10 +175,13 @@ def imported_by(folders):
 
 def names_in(requirements):
     """Names of libraries; `dask[distributed]` names dask and distributed, `gapscope[maps]` what this extra names."""
-    words = {word for one in requirements for word in re.findall(r"[\w.-]+", re.match(r"[^<>=!~; ]+", one)[0])}
-    if "gapscope" in words:
-        words |= names_in([one for word in words & set(EXTRAS) for one in EXTRAS[word]])
-    return {word.lower().replace("_", "-") for word in words}
+    found = set()
+    for one in requirements:
+        name, *extras = re.findall(r"[\w.-]+", re.match(r"[^<>=!~; ]+", one)[0])
+        found |= {word.lower().replace("_", "-") for word in (name, *extras)}
+        if name == "gapscope":  # an extra may be called as the library that it brings
+            found |= names_in([own for extra in extras for own in EXTRAS[extra]])
+    return found
 
 
 # Beside what benchmarks compare with where it is installed.
