@@ -90,6 +90,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
             head = next(one.head for one in free if one.name == chosen)
         with made.timed("draw"):
             chunk = labelled_rows(LabelsUsed(config.labels, config.label_rows), sets, sets.views[1], workers)
+            budget.check_pilot(len(chunk.y))
             rows, confidence = Rows(prepared(model, chunk.x), chunk.y), model.probabilities(chunk.x).max(axis=1)
             names = model.class_names
             spent = budget.budget(model.rule, head, model.temperature, rows, confidence, names, seed=config.seed)

@@ -98,6 +98,8 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     notes = check_reference(folder, model.name, reference, force=False)
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
+    if config.same_mix:
+        sets.check_same_mix()
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(training_inputs(folder) or [unknown]), *map(input_of, (reference, target))]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs.cross_fit import FEWEST, why_not
@@ -46,12 +47,29 @@ class Spent(NamedTuple):
 
 def half_widths(correct: Array, confidence: Array, labels: int) -> tuple[float, float]:
     """Of the interval of an accuracy that `labels` rows give, plain and stratified by confidence, from a pilot."""
-    share = correct.mean()
     edges = np.quantile(confidence, np.linspace(0, 1, STRATA + 1)[1:-1])
     stratum = np.searchsorted(edges, confidence, side="right")
     within = [correct[stratum == one] for one in np.unique(stratum)]
-    left = sum(len(some) / len(correct) * some.mean() * (1 - some.mean()) for some in within)
-    return tuple(float(NORMAL * np.sqrt(one / labels)) for one in (share * (1 - share), left))
+    left = sum(len(some) / len(correct) * _variance(some) for some in within)
+    return tuple(float(NORMAL * np.sqrt(one / labels)) for one in (_variance(correct), left))
+
+
+def _variance(correct: Array) -> float:
+    """Of one row, with a correct row and a wrong one more: a pilot without an error is no proof that there is none."""
+    share = (correct.sum() + 1) / (len(correct) + 2)
+    return float(share * (1 - share))
+
+
+def check_pilot(rows: int) -> None:
+    """Refuse a pilot that says nothing.
+
+    Raises
+    ------
+    InputError
+        It has fewer labels than could choose between heads.
+    """
+    if rows < FEWEST:
+        raise InputError(f"a pilot of {rows} labels says nothing of what more of them buy; give {FEWEST} or more")
 
 
 def budget(

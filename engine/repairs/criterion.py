@@ -29,7 +29,7 @@ WIDTHS = (0.25, 1.0, 4.0)
 # and what is the same agreement, of which the simplest repair is taken. Of made shifts of digits, Fashion-MNIST,
 # CIFAR-10, and photographs of cats and dogs.
 NOISE, MORE_AGREED, AS_AGREED = 1.0, 0.1, 0.005
-MORE_INFORMATION = 0.05
+MORE_INFORMATION, CHANCE_INFORMATION = 0.05, 5.0
 # Repairs whose probabilities, averaged, say what the repairs agree on; those that presume no class mix; and those that
 # presume that of the reference.
 JURY = ("nothing", "mean", "scale", "coral", "classes", "mixture")
@@ -87,12 +87,16 @@ def _kernel(one: Array, other: Array) -> Array:
 
 
 def another_mix(before: Array, after: Array) -> float:
-    """How far apart the class shares of two sets of predictions are, ``(n, k)`` and ``(m, k)``; above 1 beyond chance.
+    """How far apart the class shares of predictions ``(n, k)`` and ``(m, k)`` are; above 1 beyond chance."""
+    return mixes_apart(before.argmax(axis=1), after.argmax(axis=1), before.shape[1])
+
+
+def mixes_apart(before: Array, after: Array, k: int) -> float:
+    """How far apart the shares of k classes among ``(n,)`` and ``(m,)`` class indices are; above 1 beyond chance.
 
     Total variation; of two samples of one mix of k equal classes it is about ``0.4 sqrt(k (1/n + 1/m))``.
     """
-    k = before.shape[1]
-    shares = [np.bincount(one.argmax(axis=1), minlength=k) / len(one) for one in (before, after)]
+    shares = [np.bincount(one, minlength=k) / len(one) for one in (before, after)]
     variation = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
     return variation / (SAME_MIX + CHANCE * float(np.sqrt(k * (1 / len(before) + 1 / len(after)))))
 
@@ -147,12 +151,12 @@ def most_agreed(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
     return next(name for name, agreement in free.items() if agreement >= most - AS_AGREED)
 
 
-def most_informative(signs: Mapping[str, Signs], usual: str) -> str:
+def most_informative(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
     """The name whose predictions say most of the classes, of those that have the mix of the reference, for a target
     that is known to have it; otherwise an alignment that makes up for another mix would be chosen.
     """
     free = {name: one.information for name, one in signs.items() if name in ALIGNED and one.mix <= 1}
     most = max(free.values(), default=0.0)
-    if most - signs[usual].information <= MORE_INFORMATION:
+    if most - signs[usual].information <= MORE_INFORMATION + CHANCE_INFORMATION / rows:
         return usual
     return next(name for name, said in free.items() if said == most)

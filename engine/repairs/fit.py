@@ -154,7 +154,7 @@ def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mi
     cause = known.pop(CAUSE, None)
     if not known:
         return NOTHING
-    name = most_informative(known, NOTHING) if same_mix else most_agreed(known, NOTHING, rows)
+    name = most_informative(known, NOTHING, rows) if same_mix else most_agreed(known, NOTHING, rows)
     if cause and cause.is_nearer(known[NOTHING], rows) and cause.distance < known[name].distance:
         return CAUSE
     return name

@@ -14,7 +14,7 @@ from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs import cause, record
 from gapscope.repairs.cause import Reproduced
-from gapscope.repairs.criterion import ROWS
+from gapscope.repairs.criterion import ROWS, mixes_apart
 from gapscope.repairs.cross_fit import cross_fitted, why_not
 from gapscope.repairs.fit import (
     CAUSE,
@@ -74,6 +74,23 @@ class Sets:
         names = list(model.class_names)
         stores = zip((reference, target), classes, strict=True)
         return cls(model, reference, target, tuple(Relabelled(store, index, names).view() for store, index in stores))
+
+    def check_same_mix(self) -> None:
+        """Refuse the premise that both sets have the same class shares where their labels say otherwise.
+
+        Raises
+        ------
+        InputError
+            They do.
+        """
+        label = [np.concatenate([chunk.y for chunk in first_rows(one).chunks()]) for one in self.views]
+        reference, target = (one[one >= 0] for one in label)
+        k = len(self.model.class_names)
+        if len(reference) and len(target) and mixes_apart(reference, target, k) > 1:
+            raise InputError(
+                f"the labels of {self.target.name} have other class shares than those of {self.reference.name}; leave "
+                "--same-mix out"
+            )
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,22 @@ def test_a_budget_says_what_labels_buy(workspace, model):
         gapscope.budget(model, target="toy/val", label_rows=400, **options)
 
 
+def test_a_pilot_that_says_nothing_is_refused_and_one_without_an_error_is_no_certainty(workspace, model):
+    options = {"reference": "toy/val", "target": "dark/test", "workspace": str(workspace)}
+    with pytest.raises(InputError, match="a pilot of 3 labels says nothing"):
+        gapscope.budget(model, label_rows=3, **options)
+    plain, stratified = half_widths(np.ones(40, bool), np.linspace(0, 1, 40), 100)
+    assert plain > 0.02
+    assert stratified > 0.02
+
+
+def test_the_same_class_mix_is_taken_at_its_word_unless_labels_deny_it(workspace, model):
+    known = repair(workspace, model, "dark", same_mix=True, name="known")
+    assert chosen(known)["target_value"] > 0.2
+    with pytest.raises(InputError, match="have other class shares"):
+        repair(workspace, model, "mixed", same_mix=True)
+
+
 def test_the_half_width_of_a_measurement_holds_what_draws_give(rng):
     confidence = rng.random(20_000)
     correct = rng.random(20_000) < confidence
