@@ -135,26 +135,19 @@ def quality(rows: Sequence[Mapping], choice: str = "chosen") -> dict[str, float]
 
 
 def page(rows: Sequence[Mapping]) -> str:
-    """docs/remedies.md."""
-    agreed = np.mean([one for row in rows for one in row["kept"].values()])
-    lines = [
-        TEXT.strip(),
-        "",
-        "| targets | trials | within 2 points of the best | loses at most 1 point | mean gain | ",
-    ]
-    lines[-1] += "gain of the best |"
-    lines += ["|---|---|---|---|---|---|"]
-    for mix in MIXES:
-        some = [row for row in rows if row["mix"] == mix]
-        named = [(mix, "chosen")] + [(f"{mix}, with `--same-mix`", "same mix")] * (mix == MIXES[0])
-        for name, choice in named:
-            q = quality(some, choice)
-            lines.append(
-                f"| {name} | {q['trials']} | {q['near']:.0%} | {q['no_loss']:.0%} | {100 * q['gain']:+.1f} points | "
-                f"{100 * q['best']:+.1f} points |"
-            )
-    lines += ["", PROMISED.strip().format(agreed), "", "## Every repair by every shift", "", TABLE.strip(), ""]
-    shown = (*SHOWN, *(f"{count} labels" for count in LABELS))
+    """docs/remedies.md; rows that are `tuned` are those that the thresholds were set on."""
+    lines = [TEXT.strip(), "", HEAD.strip()]
+    for where, some in _groups(rows).items():
+        for mix in MIXES:
+            of_mix = [row for row in some if row["mix"] == mix]
+            lines.append(_quality_line(f"{mix}{where}", of_mix, "chosen"))
+            if mix == MIXES[0]:
+                lines.append(_quality_line(f"{mix}, with `--same-mix`{where}", of_mix, "same mix"))
+    agreed = [one for row in rows for one in row.get("kept", {}).values()]
+    lines += ["", PROMISED.strip().format(np.mean(agreed))] if agreed else []
+    lines += ["", "## Every repair by every shift", "", TABLE.strip(), ""]
+    labels = [f"{count} labels" for count in LABELS if any(f"{count} labels" in row["accuracy"] for row in rows)]
+    shown = (*SHOWN, *labels)
     lines += [f"| set | shift | accuracy | {' | '.join(shown)} | chosen |", "|---" * (len(shown) + 4) + "|"]
     plain = [row for row in rows if row["mix"] == MIXES[0]]
     for key in dict.fromkeys((row["set"], row["shift"]) for row in plain):
@@ -166,20 +159,35 @@ def page(rows: Sequence[Mapping]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _groups(rows: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """The rows by whether the thresholds were set on them, as the end of a name."""
+    tuned = [row for row in rows if row.get("tuned")]
+    others = [row for row in rows if not row.get("tuned")]
+    return {where: some for where, some in ((" (thresholds set on these)", tuned), (" (others)", others)) if some}
+
+
+def _quality_line(name: str, rows: Sequence[Mapping], choice: str) -> str:
+    q = quality(rows, choice)
+    return (
+        f"| {name} | {q['trials']} | {q['near']:.0%} | {q['no_loss']:.0%} | {100 * q['gain']:+.1f} points | "
+        f"{100 * q['best']:+.1f} points |"
+    )
+
+
 def _change(rows: Sequence[Mapping], name: str, before: np.ndarray) -> str:
     """Mean and range of the points over the seeds."""
     if not all(name in row["accuracy"] for row in rows):
         return "-"
     points = 100 * (np.array([row["accuracy"][name] for row in rows]) - before)
-    return f"{points.mean():+.1f} ({points.min():+.1f} to {points.max():+.1f})"
+    return f"{points.mean():+.1f}" + (f" ({points.min():+.1f} to {points.max():+.1f})" if len(points) > 1 else "")
 
 
 TEXT = """
 # What repairs win back
 
 `repair` fits several changes of a linear head to a new set, without labels or with a few, and chooses one. This page
-says what those without labels won back on made shifts, how far the choice between them can be relied on, and what 30
-and 100 labels win back. `python -m benchmarks.repairs` makes it from `benchmarks/results/repairs.json`.
+says what those without labels won back on made shifts, and how far the choice between them can be relied on.
+`python -m benchmarks.repairs` makes it from `benchmarks/results/repairs.json`.
 
 ## How good the choice without labels is
 
@@ -190,9 +198,11 @@ nearer to the reference's than without it. The choice is cautious and rarely los
 that the class mix is the same (`--same-mix`) and to those who give labels (`--label-rows`, `--labels`). The best of all
 repairs is known only afterwards, and is partly the best by chance: a target of 100 judged rows is uncertain by points.
 
-Within 2 points of the best in 80 % of trials is **not** reached. The thresholds were set on 34 made shifts of
-Fashion-MNIST, digits, CIFAR-10, and cats and dogs, with other divisions of the rows, other features and other sizes of
-images; zoom-blur, scale, translation, equalise, green, shot-noise-5 and motion-blur-5 were not among them.
+Within 2 points of the best in 80 % of trials is **not** reached. Losing at most 1 point in 95 % is, on average, on the
+trials that the thresholds were set on, so that the true share may be lower. With `--same-mix` much more is won back
+where an alignment helps at all (Fashion-MNIST: near the best in 94 %), and on the weak model of CIFAR-10 (54 %) it
+loses more often. The models are softmax heads on 256 features: of a small untrained network (Fashion-MNIST, digits) and
+of MobileNetV2 at 64 pixels (CIFAR-10, cats and dogs).
 """
 HEAD = """
 | targets | trials | within 2 points of the best | loses at most 1 point | mean gain | gain of the best |
@@ -203,9 +213,9 @@ The gain that a run promises and that on rows which were looked at by nobody agr
 all repairs and trials.
 """
 TABLE = """
-Points of accuracy beside doing nothing, on rows that were not fitted to, mean and range over two divisions of the rows.
-Targets have the class mix of the reference. T3A and the removal of directions are never chosen without labels. Heads of
-30 and 100 labels are anchored on the old head.
+Points of accuracy beside doing nothing, on rows that were not fitted to, mean and range over the divisions of the rows
+(one of Fashion-MNIST, digits and CIFAR-10, two of cats and dogs). Targets have the class mix of the reference. T3A and
+the removal of directions are never chosen without labels.
 """
 
 

@@ -52,9 +52,10 @@ def measured(run: Run) -> list[Measured]:
     rows = [row for row in run.of_metric("accuracy") if row["value"] is not None]
     if run.job == "evaluate":
         rows.sort(key=lambda row: -row["value"])
-    trained, named = trained_set(run), run.manifest.config.get("reference")
-    tested = [row for row in rows if not _is_of(set_name(row), trained)]
-    tested.sort(key=lambda row: row["dataset"] != trained.rpartition("/")[0])
+    trained = {row["model"]: trained_set(run, row["model"]) for row in rows}
+    named = run.manifest.config.get("reference")
+    tested = [row for row in rows if not _is_of(set_name(row), trained[row["model"]])]
+    tested.sort(key=lambda row: row["dataset"] != trained[row["model"]].rpartition("/")[0])
     against = {row["model"]: set_name(row) for row in reversed(tested)}
     if isinstance(named, str) and named:
         against = dict.fromkeys(against, named)
@@ -66,20 +67,21 @@ def measured(run: Run) -> list[Measured]:
             row["value"],
             *_interval(row),
             row["n"],
-            "" if _is_of(set_name(row), trained) else against.get(row["model"], ""),
+            "" if _is_of(set_name(row), trained[row["model"]]) else against.get(row["model"], ""),
         )
         for row in rows
     ]
 
 
-def trained_set(run: Run) -> str:
-    """The set that the models of the run were trained on; empty where it trains none."""
+def trained_set(run: Run, model: str = "") -> str:
+    """The set that a model of the run was trained on, or those together; empty where the run trains none."""
     config = run.manifest.config
     if "epochs" not in config or not config.get("dataset"):
         return ""
     split, dataset = config.get("split", "train"), config["dataset"]
     names = [dataset] if isinstance(dataset, str) else [one.removesuffix(f"/{split}") for one in dataset]
-    return f"{', '.join(names)}/{split}"
+    left_out = model.partition(" without ")[2]
+    return f"{', '.join(one for one in names if left_out != one and not left_out.startswith(f'{one}, '))}/{split}"
 
 
 def _is_of(name: str, trained: str) -> bool:

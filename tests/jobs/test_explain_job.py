@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
 from PIL import Image
@@ -65,6 +66,11 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     assert cures["labels"]["labels"] == IMAGES // 2
     assert found["expected"] is None or 0 <= found["expected"]["low"] <= found["expected"]["high"] <= 1
     assert {row["metric"] for row in result.as_json()["results"]} >= {"explained_share", "accuracy_reproduced"}
+    sets = {"reference": "digits/test", "target": "digits+fog:4/test", "workspace": workspace, "report": False}
+    repaired = gapscope.repair("fit-incremental-digits-lda", explain=result.run, **sets)
+    rows = {row["name"]: row for row in pq.read_table(f"{repaired.run}/repairs.parquet").to_pylist()}
+    assert "images of the reference after fog" in rows["cause"]["note"]
+    assert rows["cause"]["target_value"] > 0
 
 
 def test_attributes_say_what_moved(workspace):

@@ -82,6 +82,14 @@ def test_a_shift_of_the_features_is_repaired_and_its_price_is_said(dark):
     assert "predict repair-" in dict(answer.parts)["What to do"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_a_cluster_make_the_same_repairs(workspace, model, dark, cluster):
+    there = table(repair(workspace, model, "dark", scheduler=cluster, name="there"))
+    for name, row in table(dark).items():
+        for column in ("target_value", "target_low", "reference_value", "distance", "agreement", "chosen"):
+            assert there[name][column] == pytest.approx(row[column], rel=1e-6, abs=1e-9), (name, column)
+
+
 def test_the_saved_model_needs_ten_lines_of_numpy(workspace, dark):
     folder = Path(dark.run) / "models" / chosen(dark)["name"]
     model, about = load_file(folder / "model.safetensors"), json.loads((folder / "model.json").read_text())

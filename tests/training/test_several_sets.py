@@ -8,9 +8,11 @@ from toy_workspace import CLASSES, Blobs
 from gapscope import commands
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.evaluation.accuracy import measured
 from gapscope.evaluation.training_sets import training_inputs
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.probes.model import load_model
+from gapscope.runs.run import read_run
 from gapscope.schemas.embeddings import Fingerprint
 from gapscope.store import ArrayStore, open_store
 from gapscope.store.interleaved import Interleaved
@@ -108,6 +110,9 @@ def test_each_set_is_left_out_in_turn_and_evaluated_on(workspace):
     report = fitted(workspace, "photo", "cartoon", "sketch", leave_one_out=True)
     tested = {(one.model, one.dataset) for one in report.results if one.split == "train" and "," not in one.dataset}
     assert tested == {(f"softmax without {name}", name) for name in ("photo", "cartoon", "sketch")}
+    losses = {(one.model, one.set): one.against for one in measured(read_run(Location.of(report.run)))}
+    assert losses["softmax without sketch", "photo, cartoon/train"] == ""
+    assert losses["softmax without sketch", "sketch/train"] == "sketch/train"
     place = Location.of(report.run) / "models/softmax-without-sketch"
     assert {one.place.split("/")[-2] for one in training_inputs(place)} == {"photo", "cartoon"}
 
