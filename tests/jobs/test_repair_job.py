@@ -87,7 +87,8 @@ def test_workers_of_a_cluster_make_the_same_repairs(workspace, model, dark, clus
     there = table(repair(workspace, model, "dark", scheduler=cluster, name="there"))
     for name, row in table(dark).items():
         for column in ("target_value", "target_low", "reference_value", "distance", "agreement", "chosen"):
-            assert there[name][column] == pytest.approx(row[column], rel=1e-6, abs=1e-9), (name, column)
+            if row[column] is not None:
+                assert there[name][column] == pytest.approx(row[column], rel=1e-6, abs=1e-9), (name, column)
 
 
 def test_the_saved_model_needs_ten_lines_of_numpy(workspace, dark):
