@@ -214,8 +214,8 @@ The gain that a run promises and that on rows which were looked at by nobody agr
 all repairs and trials.
 """
 TABLE = """
-Points of accuracy beside doing nothing, on rows that were not fitted to; where there were two divisions of the rows, the
-mean and the range. Targets have the class mix of the reference. T3A and the removal of directions are never chosen
+Points of accuracy beside doing nothing, on rows that were not fitted to; of two divisions of the rows the mean and the
+range. Targets have the class mix of the reference. T3A and the removal of directions are never chosen
 without labels. Heads of 30 and 100 labels are anchored on the old head; they were tried in the other trials alone.
 """
 
