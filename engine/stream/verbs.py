@@ -84,7 +84,7 @@ def fold(
     row costs few `row_flops`, tasks are made larger.
     """
     pieces = view.pieces(chunk_rows) or [Piece(view.start, view.start)]
-    runs = _leaves(list(enumerate(pieces)), leaves_of(view.rows * row_flops))
+    runs = _leaves(list(enumerate(pieces)), leaves_of(view.rows * row_flops if view.rows else 0.0))
     with progress.task(description, view.rows, "rows") as task:
         return workers.reduce(
             bind(_summarise, view.store, of if numbered else bind(_without_number, of)),
