@@ -18,7 +18,8 @@ from gapscope.core.registry import Registry
 from gapscope.networks.runs import PREFIX
 
 if TYPE_CHECKING:
-    from gapscope.backbones.backbone import Backbone, Network
+    from gapscope.backbones.backbone import Backbone
+    from gapscope.backbones.network import Network
     from gapscope.backbones.request import Request
 
 __all__ = [

@@ -17,8 +17,8 @@ from typing import Any
 
 from torch import nn
 
-from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.body import without
+from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, OPTIONS, with_crop_pct
 from gapscope.backbones.reader import pooled
 from gapscope.backbones.request import Request

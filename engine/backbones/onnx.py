@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gapscope.backbones.backbone import Network, Unpooled
+from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, with_crop_pct
 from gapscope.backbones.request import Library, Request
 from gapscope.core.errors import InputError

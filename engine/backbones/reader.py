@@ -3,17 +3,15 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
+from gapscope.backbones.network import Network
 from gapscope.backbones.tensor import Wanted
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.schemas.embeddings import Tensor
-
-if TYPE_CHECKING:
-    from gapscope.backbones.backbone import Network
 
 Pixels = torch.Tensor
 
@@ -69,7 +67,7 @@ def pooled(x: torch.Tensor, pool: str, prefix: int, *, channels_last: bool = Fal
 class Reader:
     """The tensors `wanted` of a network, from one pass."""
 
-    def __init__(self, network: "Network", wanted: Sequence[Wanted]):
+    def __init__(self, network: Network, wanted: Sequence[Wanted]):
         self._network, self._wanted = network, tuple(wanted)
         layers = [one.layer for one in wanted if one.layer]
         last = network.unpooled is not None and any(not one.layer for one in wanted)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from gapscope.backbones.backbone import Network
+    from gapscope.backbones.network import Network
 
 RANDOM = "random"
 

@@ -1,9 +1,9 @@
 """A network that was trained here as a backbone: what its last layer sees, from the pixels that it was trained on."""
 
-from gapscope.backbones.backbone import Network
 from gapscope.backbones.body import without
 from gapscope.backbones.folding import folded
 from gapscope.backbones.framed import Framed
+from gapscope.backbones.network import Network
 from gapscope.backbones.request import Request
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location

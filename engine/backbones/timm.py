@@ -9,9 +9,9 @@ import torch
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg
 
-from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.folding import folded
 from gapscope.backbones.hub import HUB_FILES, hub_file, quietly, url_file
+from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import with_crop_pct
 from gapscope.backbones.reader import activation_of
 from gapscope.backbones.request import RANDOM, Library, Request

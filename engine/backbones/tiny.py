@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gapscope.backbones.backbone import Network
+from gapscope.backbones.network import Network
 from gapscope.backbones.preprocessing import Preprocessing, with_crop_pct
 from gapscope.backbones.request import Library, Request
 from gapscope.core.errors import InputError

@@ -1,16 +1,17 @@
 """Any classification model of torchvision, with the input of its default weights."""
 
 from fnmatch import fnmatch
+from functools import cache
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
 
-from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.body import without
 from gapscope.backbones.folding import folded
 from gapscope.backbones.hub import url_file
+from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.reader import Hooked
 from gapscope.backbones.request import RANDOM, Library, Request
@@ -67,8 +68,8 @@ def _unpooled(model: nn.Module) -> Unpooled | None:
     name = next((name for name in LAST if name in modules), "")
     if not name:
         return None
-    hooked = Hooked(model, [name])
-    return Unpooled(lambda x: hooked(x)[1][name], name)
+    hooked = cache(lambda: Hooked(model, [name]))  # only where it is wanted: a model with hooks cannot be folded
+    return Unpooled(lambda x: hooked()(x)[1][name], name)
 
 
 def _load(request: Request) -> tuple[nn.Module, str]:

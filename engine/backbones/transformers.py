@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from gapscope.backbones.backbone import Network, Unpooled
 from gapscope.backbones.body import without
 from gapscope.backbones.hub import quietly
+from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.processor import preprocessing_of
 from gapscope.backbones.reader import pooled

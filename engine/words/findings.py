@@ -45,7 +45,7 @@ class Points(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
-class Found(NamedTuple):
+class MovedPhrase(NamedTuple):
     """A phrase that moved.
 
     Attributes
@@ -98,7 +98,7 @@ class Findings:
         Phrases that the map from features to texts does not carry.
     """
 
-    found: tuple[Found, ...]
+    found: tuple[MovedPhrase, ...]
     rows: tuple[Row, ...]
     same_mix: bool
     refused: int
@@ -157,7 +157,7 @@ def findings(
 
 def _one_after_the_other(
     first: Moments, candidates: Array, null: Array, sets: Sets, texts: Texts, seed: int
-) -> Iterator[Found]:
+) -> Iterator[MovedPhrase]:
     """The strongest phrase, then the strongest of those that are not like it once it is taken out, and so on."""
     moments, variance = first, np.diag(first.covariance).copy()
     for _ in range(MOST):
@@ -216,11 +216,13 @@ def _strongest(moments: Moments, candidates: Array, null: Array, variance: Array
 
 def _found(
     place: int, p: float, alike: Array, moments: Moments, null: Array, sets: Sets, texts: Texts, seed: int
-) -> Found:
+) -> MovedPhrase:
     change = float(moments.difference[place])
     nonsense = float(np.abs(moments.difference[null]).max() / abs(change))
     names = tuple(texts.phrases[one].text for one in alike[:SHOWN].tolist())
-    return Found(*texts.phrases[place], change, _above(place, sets), p, nonsense, names, points(place, sets, seed))
+    return MovedPhrase(
+        *texts.phrases[place], change, _above(place, sets), p, nonsense, names, points(place, sets, seed)
+    )
 
 
 def _above(place: int, sets: Sets) -> float:

@@ -274,8 +274,9 @@ def test_searching_finds_the_same_name_in_both_libraries():
 
 
 def test_every_library_answers():
-    for library in BACKBONES.values():
-        name = library.names("*")[0]
+    listed = {name: library for library in BACKBONES.values() for name in library.names("*")[:1]}
+    assert len(listed) >= 3
+    for name, library in listed.items():
         assert library.is_known(name)
         assert set(library.describe(name)) == {"pretrained", "input_size"}
 
