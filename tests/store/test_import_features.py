@@ -302,7 +302,7 @@ def test_a_network_that_fails_is_one_sentence(moment, hub_cache, tmp_path, monke
     from fsspec.implementations.local import LocalFileSystem
 
     class Hub(LocalFileSystem):
-        protocol, cacheable = "hf", False
+        protocol, cachable = "hf", False
 
         def _strip_protocol(self, path):
             return str(hub_cache / path.rsplit("features", 1)[1].lstrip("/"))
