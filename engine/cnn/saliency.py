@@ -96,13 +96,14 @@ def last_layer(model: nn.Module, image: torch.Tensor) -> Layer:
     found = last_map(model, image)
     if found is not None:
         return Layer(found)
-    layer = next((one for one in _of_tokens(model, image) if _matters(model, one, image)), None)
-    if layer is None:
+    layers = _of_tokens(model, image)
+    if not layers:
         raise InputError(
             f"{type(model).__name__} has neither a map of the image nor tokens of its patches before its head, so "
             "Grad-CAM cannot tell where it looks; choose a convolutional network or a transformer of one grid"
         )
-    return layer
+    # Where none matters, as with a head of zeros, any shows that nothing speaks for a class.
+    return next((one for one in layers if _matters(model, one, image)), layers[0])
 
 
 @torch.no_grad()

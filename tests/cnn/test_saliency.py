@@ -170,8 +170,12 @@ def test_tokens_are_folded_to_the_grid_of_their_patches(pooled, rng):
 def test_transformers_show_where_they_look(name):
     size = {"test_vit": 160}.get(name, 224)
     model = built(name, size=size)
-    found = grad_cam(model, torch.randn(1, 3, size, size), np.array([1]))
-    assert found.max() == 1
+    image = torch.randn(1, 3, size, size)
+    head = list(model.modules())[-1]
+    nn.init.zeros_(head.weight)
+    assert grad_cam(model, image, np.array([1])).max() == 0
+    nn.init.normal_(head.weight)
+    assert grad_cam(model, image, np.array([1])).max() == 1
 
 
 def test_a_class_that_the_network_does_not_have_is_refused(x):
