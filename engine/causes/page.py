@@ -7,7 +7,7 @@ from gapscope.attributes import ATTRIBUTES as KNOWN
 from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper
+from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper, without_code
 from gapscope.causes.proof import LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
@@ -192,7 +192,8 @@ def cure_blocks(run: Run, findings: Row) -> list[Block]:
 
 def _cure(run: Run, findings: Row, one: Row) -> list[Cell]:
     measures = [_estimate(one[name]) for name in ("back", "cost")]
-    return [one["words"], *measures, one["labels"], round(one["seconds"], 1), _command(run, findings, one)]
+    command = without_code(_command(run, findings, one))
+    return [one["words"], *measures, one["labels"], round(one["seconds"], 1), command]
 
 
 def _command(run: Run, findings: Row, one: Row) -> str:

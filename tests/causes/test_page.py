@@ -176,6 +176,7 @@ def test_remedies_stand_with_what_they_bring_back_their_price_and_their_command(
     ]  # fmt: skip
     table = next(block for block in page(run) if isinstance(block, Table) and "remedy" in block.columns)
     assert "--label-rows 100" in table.rows[2][-1]
+    assert "`" not in table.rows[2][-1]
     assert table.rows[1][-1] == ""
 
 
