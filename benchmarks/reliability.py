@@ -146,16 +146,23 @@ def timeless(table: pa.Table) -> list[dict[str, Any]]:
     return [{name: repr(value) for name, value in row.items()} for row in rows]
 
 
+def fresh(before: Path, workspace: Path) -> None:
+    """Make `workspace` what lies `before` the command."""
+    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.copytree(before, workspace)
+
+
 def disturbed(
-    command: list[str], workspace: Path, kills: int, seconds: float, rng: np.random.Generator
+    command: list[str], before: Path, workspace: Path, kills: int, seconds: float, rng: np.random.Generator
 ) -> dict[str, int]:
     """Kill pairs of the command, which takes so many `seconds`, until `kills` have been killed, then let it end;
-    what happened, counted.
+    what happened, counted. Where one ended before its kill, the next ones begin anew.
     """
     counts = {"kills": 0, "rounds": 0, "refused": 0, "ended": 0}
     while counts["kills"] < kills and counts["rounds"] < 4 * kills:
         pair = [start(command, workspace) for _ in range(2)]
-        time.sleep(float(rng.uniform(0.4, 1.2)) * seconds)
+        time.sleep(float(rng.uniform(0.2, 1)) * seconds)
+        ended = counts["ended"]
         for process in pair:
             process.kill()
             said = process.communicate()[1]
@@ -163,6 +170,8 @@ def disturbed(
             counts["ended"] += process.returncode == 0
             counts["kills"] += process.returncode == -9
         counts["rounds"] += 1
+        if counts["ended"] > ended:
+            fresh(before, workspace)
     finished(command, workspace)
     return counts
 
@@ -174,14 +183,15 @@ def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: 
         for name, (words, before) in commands(folder, images, rows).items():
             if only and name not in only:
                 continue
-            calm, wild = folder / f"{name}-calm", folder / f"{name}-wild"
+            prepared, calm, wild = (folder / f"{name}-{state}" for state in ("before", "calm", "wild"))
+            prepared.mkdir()
             for command in before:
-                finished(command, calm)
-            if before:
-                shutil.copytree(calm, wild)
+                finished(command, prepared)
+            fresh(prepared, calm)
+            fresh(prepared, wild)
             began = time.monotonic()
             finished(words, calm)
-            counts = disturbed(words, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
+            counts = disturbed(words, prepared, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
             found = verify_workspace(Location.of(wild))
             left = [*found.leftovers, *map(str, wild.rglob(".import"))]
             same = content(wild) == content(calm)
