@@ -21,8 +21,8 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run(config, last_write, moment):
-    """Import; `last_write` writes from now, die `before`, `within` or `after` it."""
+def with_a_death_at(last_write, moment):
+    """Let this process die at a write: `last_write` writes from now, `before`, `within` or `after` it."""
     whole, left = Location.write_atomically, iter(range(last_write, -1, -1))
 
     def write(place, fill):
@@ -34,6 +34,11 @@ def run(config, last_write, moment):
         die()
 
     Location.write_atomically = write
+
+
+def run(config, last_write, moment):
+    """Import until the death."""
+    with_a_death_at(last_write, moment)
     segment.SEGMENT_ROWS, table.RUN_BYTES = SEGMENT_ROWS, RUN_BYTES
     build(ImportFeaturesConfig(**config))
 

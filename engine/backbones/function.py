@@ -7,10 +7,8 @@ and a mapping with any of ``mean, std, crop_pct, crop_mode, interpolation, input
 (where it gives tokens), ``joint`` (whether what it gives lies in a space that images and texts share).
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from importlib import import_module
 from inspect import getsourcefile
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from gapscope.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, OPTION
 from gapscope.backbones.reader import pooled
 from gapscope.backbones.request import Request
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.functions import function_named
 
 WANTED = "write it as module:function, a function that returns a torch.nn.Module"
 INPUT = {
@@ -72,24 +71,16 @@ def _assumed(name: str, unstated: list[str]) -> str:
 
 def imported(name: str) -> Callable[..., Any]:
     """The function called ``module:function``; modules are looked for in the current folder too."""
-    module, _, attribute = name.partition(":")
-    if not (module and attribute):
-        raise InputError(f"{name!r} names no function; {WANTED}")
-    here = str(Path.cwd())
-    if here not in sys.path:  # as `python -m` has it: functions of one's own lie where one works
-        sys.path.insert(0, here)
     try:
-        function = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
+        return function_named(name, WANTED)
+    except InputError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
         raise InputError(
-            f"no backbone library named {module!r}, and no module of that name either ({error}); known libraries "
-            f"are timm, torchvision, transformers, onnx, hf-hub and local-dir; for a network of your own, {WANTED}"
+            f"no backbone library named {name.partition(':')[0]!r}, and no module of that name either "
+            f"({error.__cause__}); known libraries are timm, torchvision, transformers, onnx, hf-hub and local-dir; "
+            f"for a network of your own, {WANTED}"
         ) from error
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"there is no function {name!r} ({error}); {WANTED}") from error
-    if not callable(function):
-        raise InputError(f"{name!r} is {type(function).__name__} and no function; {WANTED}")
-    return function
 
 
 def _made(request: Request, function: Callable[..., Any]) -> tuple[nn.Module, Mapping[str, Any]]:

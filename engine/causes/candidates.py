@@ -1,16 +1,14 @@
 """Candidates: what may have happened to the images, one or two causes at a severity each, as functions of an image."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gapscope.causes.families import KINDS, OWN, SENSOR, Kind
 from gapscope.core.errors import InputError
+from gapscope.core.functions import function_named
 from gapscope.core.random import stream
 from gapscope.data.modifications import MODIFICATIONS
 from gapscope.data.modifications.modification import SEVERITIES
@@ -82,21 +80,8 @@ def at_severities(chosen: Mapping[str, Cause], severities: Sequence[int] = SEVER
 
 
 def _function(name: str) -> Change:
-    module, _, attribute = name.partition(":")
     wanted = "write it as module:function, a function of an image (h, w, 3) of uint8, a severity from 1 to 5 and a "
-    wanted += "numpy.random.Generator"
-    if not (module and attribute):
-        raise InputError(f"{name!r} names no function; {wanted}")
-    here = str(Path.cwd())
-    if here not in sys.path:  # as `python -m` has it: functions of one's own lie where one works
-        sys.path.insert(0, here)
-    try:
-        function = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"there is no function {name!r} ({error}); {wanted}") from error
-    if not callable(function):
-        raise InputError(f"{name!r} is {type(function).__name__} and no function; {wanted}")
-    return function
+    return function_named(name, f"{wanted}numpy.random.Generator")
 
 
 def _checked(cause: Cause, image: object) -> np.ndarray:

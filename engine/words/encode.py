@@ -6,9 +6,11 @@ import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
+from gapscope.core.functions import function_named
 from gapscope.words.texts import Encode
 
 OPEN_CLIP = "open_clip:"
+WANTED = "write it as open_clip:MODEL/WEIGHTS or module:function, a function that makes vectors (n, e) of n texts"
 
 
 def encoder_of(name: str) -> Encode:
@@ -22,9 +24,7 @@ def encoder_of(name: str) -> Encode:
     """
     if name.startswith(OPEN_CLIP):
         return _open_clip(name.removeprefix(OPEN_CLIP))
-    from gapscope.backbones.function import imported
-
-    function = imported(name)
+    function = function_named(name, WANTED)
     return lambda texts: np.asarray(function(texts))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,14 +19,14 @@ import pytest
 import xxhash
 import zstandard
 
-from gapscope.core.errors import ConfigMismatchError, InputError
+from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
 from gapscope.jobs.import_features import ImportFeaturesConfig, build, plan, run
 from gapscope.store import open_store
 from gapscope.store.csv import source
 from gapscope.store.imports import build as building
-from gapscope.store.imports import import_rows, segment, spill
+from gapscope.store.imports import import_rows, parts, segment, spill
 from gapscope.store.imports.shuffle import BUCKETS, buckets_of, order_of, parts_of
 
 CHILD = Path(__file__).parents[1] / "csv_child.py"
@@ -453,10 +454,24 @@ def test_too_large_for_float16_fits_float32(tmp_path):
 def test_an_address_in_an_object_store_works_for_files_and_workspace(tmp_path, table, monkeypatch):
     import fsspec
 
-    monkeypatch.setattr(spill, "processors", lambda: 1)  # fsspec's file system in memory is no place for two threads
+    for module in (spill, parts):  # fsspec's file system in memory is no place for two threads
+        monkeypatch.setattr(module, "processors", lambda: 1)
     fsspec.filesystem("memory").pipe_file("/csv/a.csv", (tmp_path / "a.csv").read_bytes())
     config = config_of(tmp_path, "memory://csv/a.csv", workspace="memory://csv/ws")
     assert_equal_rows(rows_of(config), rows_of(config_of(tmp_path, tmp_path / "a.csv")))
+
+
+def test_rows_that_are_not_there_when_parts_are_made_are_no_rows(tmp_path, table, monkeypatch):
+    write_parts = building.write_parts
+
+    def cut(job, writer, segments, *rest):
+        assert [one.starts for one in segments]
+        os.truncate(str(segments[0].place), 100)
+        return write_parts(job, writer, segments, *rest)
+
+    monkeypatch.setattr(building, "write_parts", cut)
+    with pytest.raises(DamageError, match="ends before its rows do"):
+        rows_of(config_of(tmp_path, tmp_path / "a.csv"))
 
 
 def test_the_report_says_what_became_of_the_rows(tmp_path, table):

@@ -56,3 +56,18 @@ def test_without_open_clip_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "open_clip", None)
     with pytest.raises(InputError, match=r'pip install "gapscope\[text\]"'):
         encoder_of("open_clip:ViT-B-32/openai")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("clip", "names no function"),
+        ("no_such_module:encode", "No module named 'no_such_module'"),
+        ("math:encode", "has no attribute 'encode'"),
+        ("math:pi", "is float and no function"),
+    ],
+)
+def test_an_encoder_that_is_none_is_refused_with_what_encoders_are(name, reason):
+    with pytest.raises(InputError, match=f"{reason}.*a function that makes vectors") as refused:
+        encoder_of(name)
+    assert "torch.nn.Module" not in str(refused.value)

@@ -208,7 +208,9 @@ class Segment:
         array = np.empty(high - low, dtype)
         with self.place.open_input() as file:
             file.seek(self._starts[which] + low * array.itemsize)
-            file.readinto(array.view(np.uint8))
+            read = file.readinto(array.view(np.uint8))
+        if read != array.nbytes:  # what was not read is not zeros but whatever lay there
+            raise damaged(self.place, "it ends before its rows do")
         return array
 
     @cached_property
