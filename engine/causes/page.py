@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scipy.special import ndtri
+
 from gapscope.attributes import ATTRIBUTES as KNOWN
 from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
@@ -144,13 +146,19 @@ def _best_cure(run: Run, findings: Row) -> str:
     there are no labels to say it.
     """
     rows = run.json(CURES) or []
-    works = [one for one in rows if one["back"] and one["back"]["low"] > 0]
+    tried = [one for one in rows if one["back"]]
+    works = [one for one in tried if _is_beyond_chance(one["back"], len(tried))]
     if not works:
-        known = any(one["back"] for one in rows)
-        return "None of the remedies brings anything back beyond chance on this sample." if known else ""
+        return "None of the remedies brings anything back beyond chance on this sample." if tried else ""
     free = [one for one in works if not one["labels"]]
     best = [max(some, key=lambda one: one["back"]["value"]) for some in (free, works) if some]
     return " ".join(dict.fromkeys(_brought_back(findings, one) for one in best))
+
+
+def _is_beyond_chance(back: Row, tried: int) -> bool:
+    """Whether a gain is above zero in the interval that holds for all of so many remedies (Bonferroni)."""
+    reach = (back["value"] - back["low"]) * float(ndtri(1 - 0.025 / tried) / ndtri(0.975))
+    return bool(back["value"] > reach)
 
 
 def _brought_back(findings: Row, one: Row) -> str:
@@ -180,7 +188,8 @@ def cure_blocks(run: Run, findings: Row) -> list[Block]:
     }
     about = Sentence(
         "Each remedy was fitted to one half of the sample, or its strength chosen by it, and judged on the other; more "
-        "images do better. Seconds are those of the sample."
+        "images do better. The one that brings most back was picked among them, and looks rather better than it is. "
+        "Seconds are those of the sample."
     )
     caption = "What to do: remedies for this cause, with 95 % intervals"
     return (

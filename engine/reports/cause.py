@@ -73,7 +73,7 @@ def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[B
 
 def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:
     """What novel X is made of: itself, what the cause reproduces, and what it leaves; empty where nothing is named, or
-    where the breakdown has no such term.
+    where the breakdown has no such term or one that is smaller than the cause.
 
     The interval of what is left takes the other two for independent, which makes it wider rather than narrower.
     """
@@ -82,6 +82,8 @@ def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:
     if not terms or best is None or not best["lost"]:
         return {}
     whole, lost = terms[0], best["lost"]
+    if lost["low"] > whole["high"]:  # it costs more than the term has, so that it is no part of this term alone
+        return {}
     left = whole["value"] - lost["value"]
     reach = sum((one["high"] - one["low"]) ** 2 for one in (whole, lost)) ** 0.5 / 2
     return {

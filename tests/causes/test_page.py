@@ -146,6 +146,30 @@ def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
     assert left.high - left.low > 0.06
 
 
+def test_a_cause_that_costs_more_than_the_term_has_is_not_called_a_part_of_it(tmp_path):
+    config = {"reference": "a/test", "target": "b/test", "model": ""}
+    explanation(tmp_path / "explain-x", proof() | {"lost": measure(0.502)}, config=config)
+    terms = [{"name": "novel_x", "value": 0.1, "low": 0.05, "high": 0.15, "meaning": ""}]
+    account = {"terms": terms, "inputs": "separated"}
+    gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config, files={"ledger": account})))
+    _, cause = with_cause(gap, [], [Answer("fell")])
+    assert "is night (less light" in cause.text
+    assert "unexplained" not in cause.text
+
+
+def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recommended(tmp_path):
+    one = {"words": "do this", "back": measure(0.021), "cost": measure(0.0), "labels": 0, "seconds": 1.0}
+    config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": ""}
+    advice = []
+    for count in (1, 4):
+        cures = [one | {"name": f"cure {number}"} for number in range(count)]
+        advice.append(
+            said(explanation(tmp_path / f"run-{count}", proof(), config=config, cures=cures))[1]["What to do"]
+        )
+    assert "this brings back 2.1 points" in advice[0]
+    assert "None of the remedies brings anything back beyond chance" in advice[1]
+
+
 def test_a_forecast_of_the_same_sets_has_what_was_reproduced_and_what_the_distance_lets_expect(tmp_path):
     expected = {"value": 0.88, "low": 0.8, "high": 0.95, "sets": 74}
     explanation(tmp_path / "explain-x", proof(), accuracies=(0.97, None), expected=expected)
