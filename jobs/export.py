@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import validators
 
 from gapscope.blocks import Sentence
-from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.errors import GapscopeError, InputError, unknown_name
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports import EXPORTERS
@@ -102,15 +103,27 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
     record = {"run": config.run, "model": config.model, "to": config.to}
     _clear(place, record)
     subject = Subject(workspace, config.run, config.model, config.backbone, config.limit, config.data_root, config.seed)
-    written = export(subject, place)
-    (place / RECORD).write_text(json.dumps(record))
+    (place / RECORD).write_text(json.dumps(record | {"files": None}))
+    try:
+        written = export(subject, place)
+    except GapscopeError:
+        place.delete_folder()
+        raise
+    (place / RECORD).write_text(json.dumps(record | {"files": _files(place)}))
     return place, written
 
 
 def _clear(place: Location, record: dict[str, str]) -> None:
-    """Remove what the same command has written; refuse a folder with anything else."""
+    """Remove what the same command has written, whole or up to a kill; refuse a folder with anything else."""
     there = place / RECORD
-    if there.exists() and json.loads(there.read_text()) == record:
+    earlier = read_json(there) if there.exists() else {}
+    known = earlier.pop("files", [])
+    if earlier == record and (known is None or set(_files(place)) <= set(known)):
         place.delete_folder()
     elif place.names() or (place.exists() and not place.is_folder()):
         raise InputError(f"{place} holds other files, which are not overwritten; name another folder with --out")
+
+
+def _files(place: Location) -> list[str]:
+    """Names of all files below a folder."""
+    return [str(file).removeprefix(str(place)) for file in place.files()]

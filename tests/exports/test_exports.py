@@ -84,11 +84,30 @@ def test_every_form_is_written_whole_again_and_nowhere_else(place, form, tmp_pat
 def test_every_form_refuses_what_is_not_there_and_files_of_others(place, form, tmp_path):
     with pytest.raises(InputError):
         exported(place, "nothing-of-this-name", form, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files, which are not overwritten"):
         exported(place, place["run"], form, tmp_path / "mine")
     assert (tmp_path / "mine" / "precious.txt").read_text() == "mine"
+
+
+def test_what_a_user_has_put_beside_an_export_stays(place, tmp_path):
+    exported(place, place["run"], "torch", tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files, which are not overwritten"):
+        exported(place, place["run"], "torch", tmp_path / "out")
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_an_export_that_was_killed_is_made_again(place, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("gapscope.jobs.export._files", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            exported(place, place["run"], "torch", tmp_path / "out")
+    whole = {path.name for path in (tmp_path / "out").iterdir()}
+    exported(place, place["run"], "torch", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == whole
 
 
 def test_a_form_that_nobody_knows_and_a_push_of_another_are_one_sentence(place, capsys):
