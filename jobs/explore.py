@@ -86,10 +86,7 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
         from gapscope.words.texts import Texts
 
         stores = replace(stores, phrases=phrases_of(stores.stores, Texts.load(config.texts)))
-    places = {
-        one: store.manifest.place or store.provenance.source
-        for one, store in zip(points.sets, stores.stores, strict=False)
-    }
+    places = {one: store.manifest.images for one, store in zip(points.sets, stores.stores, strict=False)}
     pictures = Pictures(points, config.data_root, places)
     notes += [
         f"no images of {one.name}: there is no {one.dataset} below {config.data_root}; name its folder with --data-root"

@@ -151,6 +151,11 @@ class Provenance(Strict):
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _without(("synthetic", "tensor"), self, handler)
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether the rows are features that were made elsewhere: no network of ours has seen their images."""
+        return not self.weights_hash and "features" in self.preprocessing
+
 
 class Part(Strict):
     """A finished part file; what a store of version 1 does not say is None.
@@ -197,6 +202,11 @@ class StoreManifest(Sealed):
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _without(("unseen", "underflows", "files"), self, handler)
+
+    @property
+    def images(self) -> str:
+        """Where the images of the rows lie; empty where that is not known, as it is of imported features."""
+        return "" if self.provenance.is_imported else self.place or self.provenance.source
 
     @property
     def rows(self) -> int:

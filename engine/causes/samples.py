@@ -19,7 +19,6 @@ from gapscope.data.catalogue import open_dataset
 from gapscope.data.modified import SIDE, shrunk
 from gapscope.data.source import Source, Undecodable
 from gapscope.store import EmbeddingStore, Piece
-from gapscope.store.comparable import CSV
 from gapscope.store.selected import rows_of
 
 Array = np.ndarray
@@ -125,7 +124,7 @@ def opening_of(store: EmbeddingStore, data_root: Path) -> Opening:
         There are none, or they are others now.
     """
     made = store.provenance
-    if made.decoder == CSV:
+    if made.is_imported:
         raise InputError(
             f"{store.name} was imported as features and has no images, and a cause is proven on images; `extract` the "
             "images, or use `shift` and `gap`, which need features alone"

@@ -18,7 +18,7 @@ from gapscope.data.matching import PATH_COLUMNS, Match, is_split_column, label_c
 from gapscope.data.reading import ALL, Part, Reading
 from gapscope.data.remote import read_bytes, tree_of
 from gapscope.data.source import Undecodable
-from gapscope.data.tables import LabelTable, read_table
+from gapscope.data.tables import SEPARATORS, LabelTable, read_table
 from gapscope.data.tree import Tree
 from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, kind_of, plain_name
 
@@ -26,6 +26,8 @@ REPEATED = "rows that name an image again"
 EMPTY = "rows without a path"
 # Rows that are looked at to tell which column holds paths.
 TRIED = 200
+# A table with more columns holds features; its header is looked for in the first bytes.
+MOST_COLUMNS, HEAD_BYTES = 512, 2**20
 
 
 def is_table_of_paths(name: str) -> bool:
@@ -63,21 +65,35 @@ def read_path_table(place: str, options: Options, given: ClassMap | None = None)
 
 def _table(place: str) -> LabelTable:
     try:
-        data = read_bytes(place)
+        table = _of_parquet(place) if kind_of(last_name(place)) is Kind.PARQUET else _of_text(place)
     except Undecodable as error:
         raise InputError(f"{place} {error}; correct the path of the table") from error
-    name = last_name(place)
-    table = _of_parquet(place, data) if kind_of(name) is Kind.PARQUET else read_table(place, data, _is_path)
     if not table.rows:
         raise InputError(f"{place} is a table without rows; wanted a row for each image, with its path and its label")
     return table
 
 
-def _of_parquet(place: str, data: bytes) -> LabelTable:
+def _of_text(place: str) -> LabelTable:
+    first = read_bytes(place, 0, HEAD_BYTES).partition(b"\n")[0]
+    _refuse_features(place, 1 + max(first.count(one.encode()) for one in SEPARATORS))
+    return read_table(place, read_bytes(place), _is_path)
+
+
+def _refuse_features(place: str, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"{place} has {columns:,} columns, and a table of paths and labels has at most {MOST_COLUMNS}; if they are "
+            "features, use `import-features`"
+        )
+
+
+def _of_parquet(place: str) -> LabelTable:
     """The columns of texts and numbers of a Parquet file, as texts."""
     try:
-        table = pq.read_table(io.BytesIO(data))
-        plain = [f.name for f in table.schema if _is_plain(f.type)]
+        file = pq.ParquetFile(io.BytesIO(read_bytes(place)) if is_address(place) else place)
+        plain = [f.name for f in file.schema_arrow if _is_plain(f.type)]
+        _refuse_features(place, len(plain))
+        table = file.read(plain)
         columns = [_texts(table[name]) for name in plain]
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{place} cannot be read as Parquet ({error}); fetch it again") from error

@@ -14,12 +14,11 @@ from gapscope.probes.model import Classifier
 from gapscope.runs.folder import PREDICTIONS
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
+from gapscope.store.comparable import difference, meaning_of, way_out
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
 from gapscope.summaries.outcomes import Outcomes
 
-CSV = "csv"
-FEATURES = {"backbone", "backbone_args", "precision", "weights", "weights_hash", "layer", "preprocessing", "dim"}
 MUST_AGREE = ("dim", "weights_hash", "layer", "preprocessing", "precision")
 
 
@@ -50,14 +49,6 @@ def title_of_details(member: str, details: Mapping[str, Any]) -> str:
     return title_of(member, details.get("class_weight", "none"), details.get("without", ""))
 
 
-def features_of(store: EmbeddingStore) -> dict[str, Any]:
-    """What an image must go through to become features that a model trained on `store` understands."""
-    result = store.provenance.model_dump(include=FEATURES)
-    if store.provenance.decoder == CSV:  # of an import, the files are its own and only the columns say what was made
-        result["preprocessing"] = {"columns": store.provenance.preprocessing["features"]}
-    return result
-
-
 def check_features(model: Classifier, store: EmbeddingStore) -> None:
     """Refuse a set whose features were made differently from those that the model was trained on.
 
@@ -66,13 +57,12 @@ def check_features(model: Classifier, store: EmbeddingStore) -> None:
     InputError
         They differ; the message names one difference.
     """
-    there = features_of(store)
-    for field in MUST_AGREE:
-        if there[field] != model.features.get(field):
-            raise InputError(
-                f"{store.name} has features of another kind: {field} is {there[field]!r}, the model was trained on "
-                f"{model.features.get(field)!r}; extract both sets with the same backbone and options"
-            )
+    there = meaning_of(store.provenance)
+    if field := difference(model.features, there, MUST_AGREE):
+        raise InputError(
+            f"{store.name} has features of another kind: {field} is {there[field]!r}, the model was trained on "
+            f"{model.features.get(field)!r}; {way_out(store.provenance)}"
+        )
 
 
 def evaluate(

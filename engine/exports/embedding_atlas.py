@@ -81,10 +81,7 @@ def _features(points: Points, stores: Stores, rows: int) -> np.ndarray:
 
 def _thumbnails(subject: Subject, points: Points, stores: Stores, rows: int) -> pa.Array | None:
     """The images of the first rows as small PNGs; None where no dataset of the map is to be had."""
-    places = {
-        one: store.manifest.place or store.provenance.source
-        for one, store in zip(points.sets, stores.stores, strict=False)
-    }
+    places = {one: store.manifest.images for one, store in zip(points.sets, stores.stores, strict=False)}
     pictures = Pictures(points, subject.data_root, places)
     if len(pictures.missing()) == len(points.sets):
         return None

@@ -77,10 +77,16 @@ def _costs(row: Mapping[str, Any]) -> list[str]:
     if row["more_p"] <= LEVEL and row["matters_p"] <= LEVEL:
         verb = "costs" if row["more"] > 0 else "saves"
         return [f"The target's other mix of images by {label} {verb} {points(row['more'])}."]
-    if row["uneven_p"] <= LEVEL and row["worst_drop"] > max(row["others_drop"], 0):
-        others = f"the others {_moved(row['others_drop'])}"
-        return [f"Images of {row['worst']} lost {points(row['worst_drop'])}, {others}."]
-    return []
+    return [_unequal(row)] if _is_unequal(row) else []
+
+
+def _is_unequal(row: Mapping[str, Any]) -> bool:
+    """Whether images of one bin lost more than the others beyond chance."""
+    return row["uneven_p"] <= LEVEL and row["worst_drop"] > max(row["others_drop"], 0)
+
+
+def _unequal(row: Mapping[str, Any]) -> str:
+    return f"Images of {row['worst']} lost {points(row['worst_drop'])}, the others {_moved(row['others_drop'])}."
 
 
 def _moved(drop: float) -> str:
@@ -90,7 +96,8 @@ def _moved(drop: float) -> str:
 def _slice_blocks(run: Run) -> list[Block]:
     rows = run.table(SLICES)
     if not rows:
-        return [Sentence("No slice of the images by up to three attributes lost more than the rest beyond chance.")]
+        more = " but those of single attributes above" if any(map(_is_unequal, run.table(TERMS))) else ""
+        return [Sentence(f"No slice by up to three attributes{more} lost more than the rest beyond chance.")]
     cells = [
         [
             row["slice"],
@@ -109,10 +116,14 @@ def _slice_blocks(run: Run) -> list[Block]:
 
 
 def slice_text(run: Run) -> str:
-    """The slice that lost most images beyond the others, for the answer; empty where there is none."""
+    """The slice that lost most images beyond the others, for the answer; empty where there is none.
+
+    Where half of the images show no slice, the attribute by which all of them lost most unequally.
+    """
     rows = run.table(SLICES)
     if not rows:
-        return ""
+        unequal = sorted(filter(_is_unequal, run.table(TERMS)), key=lambda row: row["uneven_p"])
+        return _unequal(unequal[0]) if unequal else ""
     worst = rows[0]
     more = f" ({counted(len(rows) - 1, 'more slice')} in the table)" if len(rows) > 1 else ""
     return (

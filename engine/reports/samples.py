@@ -9,8 +9,8 @@ import numpy as np
 from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
 from gapscope.blocks.formats import counted, percent, set_name
 from gapscope.core.errors import GapscopeError
-from gapscope.core.files import read_json
 from gapscope.core.location import Location
+from gapscope.data.addresses import last_name
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.modified import SEPARATOR
 from gapscope.data.source import Source
@@ -20,8 +20,9 @@ from gapscope.evaluation.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
 from gapscope.predictions import Predictions
 from gapscope.reports.thumbnail import thumbnail
 from gapscope.runs.run import FIGURES, MANIFEST, Run
-from gapscope.schemas.embeddings import StoreManifest
 from gapscope.schemas.reasons import CODES
+from gapscope.store import EmbeddingStore, open_store
+from gapscope.store.plan import Piece
 
 # Images under each heading.
 SHOWN = 10
@@ -57,42 +58,57 @@ class Images:
             They are not there, or are others.
         """
         reasons = []
-        for place in dict.fromkeys([*_places(predictions, run), predictions.dataset]):
+        stores = _stores(predictions, run)
+        names = _imported_names(predictions, stores)
+        for place in dict.fromkeys([*_places(predictions, run, stores), predictions.dataset]):
             try:
                 source = open_dataset(place, self.data_root, seed=self.seed).source(predictions.split)
             except GapscopeError as error:
                 reasons.append(str(error))
                 continue
-            if _same(source, predictions):
+            if _same(source, predictions, names):
                 return source
             reasons.append(f"what {place} names are not the images that were predicted")
         raise GapscopeError(reasons[-1])
 
 
-def _places(predictions: Predictions, run: Run) -> Iterator[str]:
+def _stores(predictions: Predictions, run: Run) -> list[EmbeddingStore]:
+    """Those that the run has read of the dataset that was predicted, whatever was done to its images."""
+    plain = predictions.dataset.partition(SEPARATOR)[0]
+    places = [Location.of(one.place) for one in run.manifest.inputs if "/embeddings/" in one.place]
+    stores = [open_store(place) for place in places if (place / MANIFEST).exists()]
+    return [store for store in stores if store.provenance.dataset.partition(SEPARATOR)[0] == plain]
+
+
+def _imported_names(predictions: Predictions, stores: Sequence[EmbeddingStore]) -> dict[int, str]:
+    """How imported features call the image of each row: nothing else says whose they are; empty for other stores."""
+    for store in stores:
+        made = store.provenance
+        if made.is_imported and (made.dataset, made.split) == (predictions.dataset, predictions.split):
+            ids = store.sample_ids().tolist()
+            return dict(zip(ids, map(last_name, store.paths(Piece(0, store.rows))), strict=True))
+    return {}
+
+
+def _places(predictions: Predictions, run: Run, stores: Sequence[EmbeddingStore]) -> Iterator[str]:
     """Paths from which the dataset may have been read, by the options of the run and by the stores that it read.
 
     What stands behind the first plus in the dataset's name, its modifications, stands behind the path too.
     """
-    plain, plus, modifications = predictions.dataset.partition(SEPARATOR)
+    _, plus, modifications = predictions.dataset.partition(SEPARATOR)
     given = run.manifest.config.get("dataset")
-    result = [given] if isinstance(given, str) and "/" in given else []
-    for one in run.manifest.inputs:
-        place = Location.of(one.place) / MANIFEST
-        if "/embeddings/" in one.place and place.exists():
-            store = StoreManifest.model_validate(read_json(place))
-            if store.provenance.dataset.partition(SEPARATOR)[0] == plain:
-                result.append(store.place or store.provenance.source)
-    for path in result:
-        if Path(path).exists():
+    for path in [given if isinstance(given, str) and "/" in given else "", *(one.manifest.images for one in stores)]:
+        if path and Path(path).exists():
             yield f"{path}{plus}{modifications}"
 
 
-def _same(source: Source, predictions: Predictions) -> bool:
-    """Whether every predicted row has the label of the listed image that it names."""
+def _same(source: Source, predictions: Predictions, names: Mapping[int, str]) -> bool:
+    """Whether every predicted row has the label of the listed image that it names, and its name where that is known."""
     listing = source.listing
     ids = predictions.sample_id
     if not predictions.n or ids.min() < 0 or ids.max() >= len(listing):
+        return False
+    if names and any(last_name(listing.names[at]) != names.get(at) for at in ids.tolist()):
         return False
     labels = listing.labels[ids]
     if listing.class_names:

@@ -1,6 +1,7 @@
 """Whether two stores hold the same kind of features and name the same classes."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,16 @@ import numpy as np
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.schemas.embeddings import Provenance
 from gapscope.store.plan import Piece
 from gapscope.store.rows import View
 from gapscope.store.store import EmbeddingStore
 
 MUST_AGREE = ("dim", "backbone", "backbone_args", "weights_hash", "layer", "preprocessing", "precision")
-CSV = "csv"
+FEATURES = {*MUST_AGREE, "weights"}
+COLUMNS = "columns"
+# How several columns of one feature each are called in the provenance: the first, the last, a hash of all names.
+NAMED = re.compile(r" to .*, [0-9a-f]{16}$", re.DOTALL)
 UNLABELLED = -1
 
 
@@ -41,22 +46,45 @@ def check_same_features(reference: EmbeddingStore, target: EmbeddingStore) -> No
     InputError
         They were; the message has both values.
     """
-    here, there = _features(reference), _features(target)
-    for field in MUST_AGREE:
-        if here[field] != there[field]:
-            raise InputError(
-                f"{reference.name} and {target.name} cannot be compared: {field} is {here[field]!r} in the first and "
-                f"{there[field]!r} in the second; extract both with the same backbone and options"
-            )
+    here, there = meaning_of(reference.provenance), meaning_of(target.provenance)
+    if field := difference(here, there):
+        raise InputError(
+            f"{reference.name} and {target.name} cannot be compared: {field} is {here[field]!r} in the first and "
+            f"{there[field]!r} in the second; {way_out(target.provenance)}"
+        )
 
 
-def _features(store: EmbeddingStore) -> dict[str, Any]:
-    """What decides the meaning of a feature. Of an import the files are its own and only its columns have a meaning."""
-    made = store.provenance
-    result = made.model_dump(include=set(MUST_AGREE))
-    if made.decoder == CSV:
-        result["preprocessing"] = {"columns": made.preprocessing["features"]}
+def meaning_of(made: Provenance) -> dict[str, Any]:
+    """What decides the meaning of a feature.
+
+    Of an import the files are its own: what a feature means is said by the name of its column, and by nothing where
+    rows are vectors of one column or of an array, which have no names.
+    """
+    result = made.model_dump(include=FEATURES)
+    if made.is_imported:
+        columns = made.preprocessing["features"]
+        result["preprocessing"] = {COLUMNS: columns if NAMED.search(columns) else ""}
     return result
+
+
+def difference(here: Mapping[str, Any], there: Mapping[str, Any], fields: Sequence[str] = MUST_AGREE) -> str:
+    """The first of the `fields` in which the meaning of two kinds of features differs; empty where there is none."""
+    return next((field for field in fields if not _alike(here.get(field), there.get(field))), "")
+
+
+def _alike(here: Any, there: Any) -> bool:
+    """Whether two values agree, or are both of imports of which one does not name its columns."""
+    if here == there:
+        return True
+    both = all(isinstance(one, dict) and COLUMNS in one for one in (here, there))
+    return both and not (here[COLUMNS] and there[COLUMNS])
+
+
+def way_out(made: Provenance) -> str:
+    """What makes features comparable, as the end of a sentence."""
+    if made.is_imported:
+        return "import both from columns of the same names, and with the same --backbone"
+    return "extract both with the same backbone and options"
 
 
 def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:

@@ -15,13 +15,14 @@ from gapscope.core.progress import Progress
 from gapscope.evaluation import measure
 from gapscope.evaluation.predict import outcomes_of, predictions
 from gapscope.evaluation.settings import held_out_result, setting_results
-from gapscope.evaluation.stored import evaluate, features_of
+from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import DESCRIPTION, Classifier, load_model
 from gapscope.probes.train import train
 from gapscope.runs.connection import check_worker_memory, connected
 from gapscope.runs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
+from gapscope.store.comparable import meaning_of
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers, fold
 from gapscope.summaries.outcomes import Outcomes
@@ -154,7 +155,7 @@ def model_of(one: Candidate, place: Location, run: Run) -> Classifier:
     if len(rows.sources) > 1 or one.without:
         about |= {"training_sets": [source.manifest.config_hash for source in rows.sources], "without": one.without}
     names = tuple(rows.store.class_names)
-    model = replace(model, details=about, class_names=names, features=features_of(rows.store))
+    model = replace(model, details=about, class_names=names, features=meaning_of(rows.store.provenance))
     model.save(place)
     states.delete_folder()
     return model
