@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, get_type_hints
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from cyclopts.config import Yaml
 
 from gapscope.core.errors import GapscopeError, InputError
@@ -23,6 +23,8 @@ EXAMPLE = "python cli.py"
 # What a user can mend about a file; any other error of the operating system is a bug.
 MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 DISK_FULL = 28
+# Options that take sets, as dataset/split.
+TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TERMINAL = Group("Terminal", sort_key=6)
 JsonOption = Annotated[
     bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
@@ -52,7 +54,8 @@ def execute(arguments: Sequence[str]) -> int:
             code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(filter(None, (called(), _named(arguments))))
-        return _complain(f"{' '.join(str(error).split())} See `{command} --help`.")
+        unused = _left_over(error, arguments) if isinstance(error, UnusedCliTokensError) else str(error)
+        return _complain(f"{' '.join(unused.split())} See `{command} --help`.")
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
@@ -62,6 +65,20 @@ def execute(arguments: Sequence[str]) -> int:
     except GapscopeError as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
     return code if isinstance(code, int) else 0
+
+
+def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
+    """What a command takes without the name of an option, and which options take what is left over."""
+    left = " ".join(error.unused_tokens or ())
+    name = _named(arguments)
+    if not name:
+        return f"There is no command {left}."
+    options = fields(get_type_hints(JOBS[name])["config"])
+    plain = [one.name.upper() for one in options if not one.kw_only]
+    takes = " ".join(plain) if plain else "nothing but options"
+    of_sets = [f"--{one.name}" for one in options if one.name in TAKE_SETS and one.kw_only]
+    hint = f"; sets are named by {' or '.join(of_sets)}" if "/" in left and of_sets else ""
+    return f"{name} takes {takes}, and {left} is left over{hint}."
 
 
 def _parser(arguments: Sequence[str]) -> App:

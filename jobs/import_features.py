@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
+from gapscope.data.vocabulary import split_and_rest
 from gapscope.jobs.options import (
     DATA,
     Backbone,
@@ -115,16 +116,25 @@ def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> StoreMan
 def _imported(job: "Import", config: ImportFeaturesConfig, progress: Progress) -> StoreManifest:
     from gapscope.store import open_store  # here, because loading the compiler takes longer than `--help` may last
     from gapscope.store.imports import import_rows
-    from gapscope.store.imports.kept import keep_columns, names_to_keep
+    from gapscope.store.imports.kept import ignored, keep_columns, names_to_keep
 
     kept = names_to_keep(config.keep, job.source)
-    for note in job.source.notes:
+    for note in filter(None, [*job.source.notes, ignored(kept, job.source), _other_split(config)]):
         progress.say(note)
     if job.classes:
         progress.say(f"classes: the {len(job.classes.names)} of {job.classes.origin}")
     manifest = import_rows(job, progress)
     keep_columns(open_store(job.folder), job.source, kept)
     return manifest
+
+
+def _other_split(config: ImportFeaturesConfig) -> str:
+    """A sentence where the only file is called like another split than the one that it is stored as."""
+    files = _several(config.files)
+    if not isinstance(files, tuple | list) or len(files) != 1 or not isinstance(files[0], str | Path):
+        return ""
+    split, _ = split_and_rest(PurePosixPath(files[0]).stem)
+    return f"{files[0]} is stored as the split {config.split}" if split not in (None, config.split) else ""
 
 
 def plan(config: ImportFeaturesConfig) -> "Import":

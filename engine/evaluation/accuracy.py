@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gapscope.blocks.formats import set_name
 from gapscope.inference import clopper_pearson
-from gapscope.runs.run import Row, Run
+from gapscope.runs.run import Row, Run, is_of, trained_set
 
 
 class Measured(NamedTuple):
@@ -54,7 +54,7 @@ def measured(run: Run) -> list[Measured]:
         rows.sort(key=lambda row: -row["value"])
     trained = {row["model"]: trained_set(run, row["model"]) for row in rows}
     named = run.manifest.config.get("reference")
-    tested = [row for row in rows if not _is_of(set_name(row), trained[row["model"]])]
+    tested = [row for row in rows if not is_of(set_name(row), trained[row["model"]])]
     tested.sort(key=lambda row: row["dataset"] != trained[row["model"]].rpartition("/")[0])
     against = {row["model"]: set_name(row) for row in reversed(tested)}
     if isinstance(named, str) and named:
@@ -67,26 +67,10 @@ def measured(run: Run) -> list[Measured]:
             row["value"],
             *_interval(row),
             row["n"],
-            "" if _is_of(set_name(row), trained[row["model"]]) else against.get(row["model"], ""),
+            "" if is_of(set_name(row), trained[row["model"]]) else against.get(row["model"], ""),
         )
         for row in rows
     ]
-
-
-def trained_set(run: Run, model: str = "") -> str:
-    """The set that a model of the run was trained on, or those together; empty where the run trains none."""
-    config = run.manifest.config
-    if "epochs" not in config or not config.get("dataset"):
-        return ""
-    split, dataset = config.get("split", "train"), config["dataset"]
-    names = [dataset] if isinstance(dataset, str) else [one.removesuffix(f"/{split}") for one in dataset]
-    left_out = model.partition(" without ")[2]
-    return f"{', '.join(one for one in names if left_out != one and not left_out.startswith(f'{one}, '))}/{split}"
-
-
-def _is_of(name: str, trained: str) -> bool:
-    """Whether a set is the training split, or the part of it that was held out."""
-    return name == trained or name.startswith(f"{trained} (")
 
 
 def _interval(row: Row) -> tuple[float | None, float | None]:

@@ -12,7 +12,7 @@ from gapscope.probes.rules.linear import Linear
 from gapscope.runs.run import MANIFEST, MODELS, find_run
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
-from gapscope.store.workspace import find_store
+from gapscope.store.workspace import find_store, splits_of
 
 
 def model_folder(workspace: Location, run: str, model: str = "") -> Location:
@@ -69,7 +69,8 @@ def find_features(workspace: Location, name: str, backbone: str, option: str = "
     """
     dataset, _, split = name.rpartition("/")
     if not dataset:
-        raise InputError(f"{option} {name} names no split; write it as dataset/split".lstrip())
+        known = " or ".join(f"{name}/{one}" for one in splits_of(workspace, name)) or "dataset/split"
+        raise InputError(f"{option} {name} names no split; write it as {known}".lstrip())
     try:
         return find_store(workspace, dataset, split, backbone)
     except InputError as error:

@@ -140,6 +140,3 @@ def notes_of(table: Table, chosen: Chosen, *, labelled: bool, named: bool) -> It
         yield "no labels, so every label is -1 (unknown); name a column with --label-column, or a file with --labels"
     if chosen.path is None and not named:
         yield "no names, so rows are called by their number; name a column with --path-column, or a file with --names"
-    ignored = [column.name for column in table.columns if column.name and column.name not in chosen.names]
-    if ignored:
-        yield f"ignored columns: {some(ignored)}"

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from gapscope.blocks import Block, Sentence, Warning
+from gapscope.blocks.formats import set_name
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location
@@ -139,8 +140,24 @@ def read_run(place: Location) -> Run:
     return Run(place, manifest)
 
 
+def trained_set(run: Run, model: str = "") -> str:
+    """The set that a model of the run was trained on, or those together; empty where the run trains none."""
+    config = run.manifest.config
+    if "epochs" not in config or not config.get("dataset"):
+        return ""
+    split, dataset = config.get("split", "train"), config["dataset"]
+    names = [dataset] if isinstance(dataset, str) else [one.removesuffix(f"/{split}") for one in dataset]
+    left_out = model.partition(" without ")[2]
+    return f"{', '.join(one for one in names if left_out != one and not left_out.startswith(f'{one}, '))}/{split}"
+
+
+def is_of(name: str, trained: str) -> bool:
+    """Whether a set is the training split, or the part of it that was held out."""
+    return name == trained or name.startswith(f"{trained} (")
+
+
 class Summary(NamedTuple):
-    """A line about a run, finished or not; `accuracy` is the best of its headline."""
+    """A line about a run, finished or not; `accuracy` is its best on a set that the model was not trained on."""
 
     name: str
     job: str
@@ -158,8 +175,8 @@ def list_runs(workspace: Location) -> list[Summary]:
 def _summary(place: Location) -> Summary:
     manifest = read_run_manifest(place)
     run = Run(place, manifest)
-    accuracies = [row["value"] for row in run.of_metric("accuracy") if row["value"] is not None]
-    best = max(accuracies) if accuracies else None
+    rows = [row for row in run.of_metric("accuracy") if row["value"] is not None]
+    best = max((row["value"] for row in rows if not is_of(set_name(row), trained_set(run, row["model"]))), default=None)
     return Summary(place.name, manifest.job, manifest.status, sum(manifest.seconds.values()) or None, best)
 
 

@@ -89,13 +89,15 @@ def _verdicts(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
     """The numbers, and what they say; the statistics that are read first stand first."""
     rank = {name: place for place, name in enumerate(FIRST)}
     order = sorted(rows, key=lambda one: rank.get(one["statistic"], len(FIRST)))
-    cells: list[list[Cell]] = [
-        [metric_words(one["statistic"]), estimate(one["value"], one["low"], one["high"]), one["effect"], one["p"]]
-        for one in order
-    ]
+    cells: list[list[Cell]] = [[metric_words(one["statistic"]), _value(one), one["effect"], one["p"]] for one in order]
     meanings = [[metric_words(one["statistic"]), upper(one["sentence"])] for one in order]
     caption = f"Shift of {target} against {rows[0]['reference']}"
     return [Table(caption, VERDICTS, cells, headline=True), Table(f"{caption}: what it means", MEANINGS, meanings)]
+
+
+def _value(one: Mapping[str, Any]) -> Cell:
+    """The value and its interval; the bracket of one that is known exactly says nothing."""
+    return one["value"] if one["low"] == one["high"] else estimate(one["value"], one["low"], one["high"])
 
 
 def _distances(run: Run) -> list[Block]:

@@ -112,6 +112,12 @@ def _holds(folder: Location) -> bool:
     return (folder / MANIFEST).exists()
 
 
+def splits_of(workspace: Location, dataset: str) -> list[str]:
+    """The splits of a dataset that are stored, made with any backbone."""
+    folder = embeddings_folder(workspace)
+    return sorted({split for one in folder.names() for split in (folder / one / slug(dataset)).names()})
+
+
 def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> InputError:
     folder = embeddings_folder(workspace)
     datasets = {name for one in folder.names() for name in (folder / one).names()}

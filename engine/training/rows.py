@@ -6,14 +6,14 @@ from typing import NamedTuple, Protocol
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.core.set_name import SetName
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
+from gapscope.evaluation.models import find_features
 from gapscope.probes.training import HOLDOUT_ROWS
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.interleaved import Interleaved
-from gapscope.store.workspace import companions, find_store
+from gapscope.store.workspace import companions
 from gapscope.training import sets
 from gapscope.training.sets import Source
 
@@ -139,7 +139,7 @@ def tests_of(workspace: Location, config: TrainingOptions, stores: Sequence[Embe
         real = real_name(store.provenance.dataset)
         result += companions(workspace, store, companions_of(real), real)
     for name in config.evaluate:
-        result.append(find_store(workspace, *SetName.parse(name, "--evaluate"), stores[0].provenance.backbone))
+        result.append(find_features(workspace, name, stores[0].provenance.backbone, "--evaluate"))
     trained = {store.folder for store in stores}
     unique = {one.folder: one for one in result if one.folder not in trained}
     return list(unique.values())

@@ -3,6 +3,7 @@
 import pytest
 from toy_runs import result, write_run
 
+from gapscope.blocks import Sentence
 from gapscope.core.location import Location
 from gapscope.gaps.page import page
 from gapscope.runs.run import read_run
@@ -14,7 +15,7 @@ def term(name, value, low, high):
     return {"name": name, "value": value, "low": low, "high": high, "meaning": f"the meaning of {name}"}
 
 
-def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagged=(), repairs=(), **more):
+def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagged=(), repairs=(), tables=None, **more):
     """The parts of the answer to a gap with these terms, as texts; ``repairs`` are names with value and p."""
     sides = {
         "reference": {"set": "toy/test", "accuracy": 0.8, "rows": 100},
@@ -38,7 +39,7 @@ def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagg
     for name, value, p in repairs:
         results += [result(f"repair_{name}", value, low=value - 0.01, high=value + 0.01)]
         results += [result(f"repair_{name}_p_value", p)]
-    write_run(folder, "gap", results, files={"ledger": account}, tables={"classes": classes})
+    write_run(folder, "gap", results, files={"ledger": account}, tables={"classes": classes} | (tables or {}))
     answer = page(read_run(Location.of(str(folder))))[0]
     return answer.headline + " " + " ".join(f"{name}: {text}" for name, text in answer.parts)
 
@@ -83,3 +84,25 @@ def test_terms_that_are_not_separated_have_no_row(tmp_path):
     blocks = page(read_run(Location.of(str(tmp_path / "gap"))))
     table = next(block for block in blocks if getattr(block, "caption", "").startswith("Where the points went"))
     assert len(table.rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("p", "worst", "others", "said"),
+    [
+        (0.002, 0.08, 0.0, "Images of site south lost 8.0 points, the others lost 0.0 points."),
+        (0.06, 0.08, 0.0, ""),
+        (0.002, -0.01, -0.09, ""),
+    ],
+)
+def test_images_that_lost_more_are_in_the_answer_if_all_of_them_show_it(p, worst, others, said, tmp_path):
+    """Half of the images may be too few to show a slice that all of them show beyond chance."""
+    row = {"name": "site", "worst": "site south", "worst_drop": worst, "others_drop": others, "uneven_p": p}
+    row |= {f"{name}{end}": 0.0 for name in ("more", "harder", "apart") for end in ("", "_low", "_high")}
+    row |= {"more_p": 1.0, "matters_p": 1.0, "alone": 0.0}
+    text = screen(tmp_path / "gap", [SURE], tables={"attribute-terms": [row]})
+    assert said in text
+    assert ("Images of" in text) is bool(said)
+    page_text = " ".join(
+        one.text for one in page(read_run(Location.of(str(tmp_path / "gap")))) if isinstance(one, Sentence)
+    )
+    assert ("No slice by up to three attributes but those of single attributes above" in page_text) is bool(said)

@@ -20,7 +20,6 @@ from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
-from gapscope.evaluation.accuracy import trained_set
 from gapscope.jobs import JOBS
 from gapscope.jobs.compare import CompareConfig
 from gapscope.jobs.predict import PredictConfig
@@ -30,7 +29,7 @@ from gapscope.networks.pixels import normalised, to_device
 from gapscope.networks.runs import networks_in
 from gapscope.networks.trained import load_trained
 from gapscope.predictions import matched, read_all_models
-from gapscope.runs.run import read_run
+from gapscope.runs.run import read_run, trained_set
 
 RUN, SET = "train-cnn-toys", "digits@100"
 CLASSES = [str(digit) for digit in range(10)]

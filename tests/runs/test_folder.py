@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+from toy_runs import result, write_run
 
 from gapscope.core.errors import BusyError, InputError
 from gapscope.core.location import Location
@@ -102,3 +103,10 @@ def test_a_wrong_name_is_answered_with_the_runs_that_there_are(tmp_path):
     finished(tmp_path, 0)
     with pytest.raises(InputError, match=r"no run in .* named 'jbo-name'; did you mean 'job-name'"):
         find_run(Location.of(tmp_path), "jbo-name")
+
+
+def test_the_accuracy_of_a_run_is_that_on_sets_that_it_was_not_trained_on(tmp_path):
+    splits = {"train": 0.99, "train (held out)": 0.98, "test": 0.9, "val": 0.8}
+    rows = [result("accuracy", value, split=split) for split, value in splits.items()]
+    write_run(tmp_path / "runs" / "fit", "fit-incremental", rows, config={"dataset": ["toy"], "epochs": 2})
+    assert [one.accuracy for one in list_runs(Location.of(tmp_path))] == [0.9]

@@ -32,11 +32,9 @@ def test_features_stand_in_the_order_of_their_numbers():
     assert find_columns([f"f{i}" for i in (10, 9, 2, 1)]).features == ("f1", "f2", "f9", "f10")
 
 
-def test_an_index_column_is_ignored_with_a_note():
+def test_an_index_column_is_ignored():
     for index in ("", "Unnamed: 0"):
-        found = find_columns([index, "f0", "f1", "label", "path"])
-        assert found.features == ("f0", "f1")
-        assert f"ignored columns: {index or '(unnamed index)'}" in found.notes
+        assert find_columns([index, "f0", "f1", "label", "path"]).features == ("f0", "f1")
 
 
 def test_missing_label_path_and_numbers_are_noted():

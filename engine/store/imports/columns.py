@@ -74,7 +74,7 @@ def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "
             raise InputError(
                 f"column {name!r} of {where} is there twice, or used twice; give each column one name and one use"
             )
-    return Columns(features, label, path, tuple(_notes(names, used, features, label, path)))
+    return Columns(features, label, path, tuple(_notes(features, label, path)))
 
 
 def exactly(names: Sequence[str], wanted: str, where: str) -> str:
@@ -118,7 +118,7 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
     return tuple(name for _, name in sorted(ranked[0][1].items()))
 
 
-def _notes(names: Sequence[str], used: Sequence[str], features: Sequence[str], label: str, path: str) -> Iterator[str]:
+def _notes(features: Sequence[str], label: str, path: str) -> Iterator[str]:
     numbers = [int(number[0]) for number in (re.search(r"\d+$", name) for name in features) if number]
     yield f"{len(features)} feature columns, {features[0]} to {features[-1]}"
     if numbers and len(numbers) == len(features) and numbers[-1] - numbers[0] + 1 != len(numbers):
@@ -128,9 +128,6 @@ def _notes(names: Sequence[str], used: Sequence[str], features: Sequence[str], l
         yield "no label column, so every label is -1 (unknown); name one with --label-column"
     if not path:
         yield "no path column, so rows are called by their number; name one with --path-column"
-    ignored = [name or "(unnamed index)" for name in names if name not in used]
-    if ignored:
-        yield f"ignored columns: {some(ignored)}"
 
 
 def some(names: Sequence[str], between: str = ", ") -> str:

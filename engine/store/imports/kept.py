@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.store.beside import brought, write_columns
+from gapscope.store.imports.columns import some
 from gapscope.store.imports.source import Source
 from gapscope.store.store import EmbeddingStore
 
@@ -27,6 +28,12 @@ def names_to_keep(keep: Sequence[str], source: Source) -> list[str]:
             error = unknown_name("column to keep", name, source.others)
             raise error if source.others else InputError(f"--keep {name}: {source.origin} has no column to keep")
     return list(dict.fromkeys(keep))
+
+
+def ignored(kept: Sequence[str], source: Source) -> str:
+    """A sentence about the columns that are neither used nor kept; empty where there are none."""
+    names = [name for name in source.others if name not in kept]
+    return f"ignored columns: {some(names)}; --keep stores them beside the features" if names else ""
 
 
 def keep_columns(store: EmbeddingStore, source: Source, names: Sequence[str]) -> None:
