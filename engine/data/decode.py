@@ -84,6 +84,15 @@ BEGINNINGS = {
     b"MM\0*": "TIFF",
 }
 
+# What files are that are no images that Pillow reads, and the way out.
+OTHER_BEGINNINGS = {
+    rb"version https://git-lfs": "is a pointer of Git LFS in place of the image; fetch it with `git lfs pull`",
+    rb".{4}ftyp(hei[cfmsx]|hev[cmx]|mif1|msf1)": "is a HEIF image, which the installed Pillow cannot read; convert it",
+    rb".{4}ftyp": "is a video, or an image that the installed Pillow does not read",
+    rb"\s*(<\?xml[^>]*>\s*)?<svg": "is an SVG drawing, which has no pixels; render it first",
+    rb"\s*<(!doctype|html|head|body|\?xml)": "is not an image but a web page, it begins with {}",
+}
+
 _decoding: ContextVar[bool] = ContextVar("decoding", default=False)
 
 
@@ -212,8 +221,9 @@ def _unidentified(data: bytes) -> str:
     for beginning, name in BEGINNINGS.items():
         if data.startswith(beginning):
             return f"begins like a {name} file, but its header is damaged or cut short"
-    if re.match(rb"\s*<(!doctype|html|head|body|\?xml)", data[:64], re.IGNORECASE):
-        return f"is not an image but a web page, it begins with {data[:16]!r}"
+    for pattern, reason in OTHER_BEGINNINGS.items():
+        if re.match(pattern, data[:512], re.IGNORECASE | re.DOTALL):
+            return reason.format(repr(data[:16]))
     return f"is not an image, it begins with {data[:16]!r}"
 
 

@@ -105,7 +105,7 @@ def _open_folder(place: str, tree: Tree, options: Options, given: ClassMap | Non
         return _idx(place, pairs, options, given)
     if archives := of_kind[Kind.ARCHIVE]:
         return _archives(place, _mounted(archives, place, options), options, given)
-    raise InputError(f"{place} holds no images; {WANTED}")
+    raise InputError(f"{place} holds no images{tree.instead}; {WANTED}")
 
 
 def _on_disk(root: str, names: Sequence[str], options: Options) -> tuple[Path, list[Path]]:

@@ -1,8 +1,10 @@
 """Which images the rows of a table mean, and which of its columns hold their names, labels and splits."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import unquote, urlsplit
 
 from gapscope.core.errors import InputError
 from gapscope.data.tables import LabelTable
@@ -81,6 +83,7 @@ class Names:
 
     def __init__(self, images: Iterable[tuple[int, str]], bases: Sequence[str] = (), split: str | None = None):
         self.split = split
+        self._of = images, bases = list(images), list(bases)
         self._whole: dict[str, int] = {}
         self._forms: dict[str, int] = {}
         self._stems: dict[str, int] = {}
@@ -109,6 +112,15 @@ class Names:
         result = self._stems.get(_stem(path) if _has_image_suffix(path) else path, -1)
         return result if result != -1 or "/" not in path else self._below(path)
 
+    def loosely(self, text: str) -> int:
+        """As `find`, where upper and lower case, and what addresses write for blanks, make no difference."""
+        return self._loose.find(_loose(text))
+
+    @cached_property
+    def _loose(self) -> "Names":
+        images, bases = self._of
+        return Names(((number, _loose(name)) for number, name in images), [_loose(base) for base in bases], self.split)
+
     def _below(self, path: str) -> int:
         """The image whose whole path ends `path`: a table may begin its paths further up than the dataset does."""
         parts = path.split("/")
@@ -121,6 +133,16 @@ class Names:
                 said = {split_of(part) for part in parts[:cut]} - {None}
                 return result if said <= {self.split} else -1
         return -1
+
+
+def _loose(text: str) -> str:
+    """A name as `Names.loosely` compares it; of an address its last part, for its folders are those of a server.
+
+    >>> _loose("IMG/A%20b.JPG"), _loose("https://example.org/x/a.png?width=9")
+    ('img/a b.jpg', 'a.png')
+    """
+    path = urlsplit(text.strip()).path.rpartition("/")[2] if "://" in text else text
+    return unquote(path).casefold()
 
 
 def _put(forms: dict[str, int], form: str, number: int) -> None:
@@ -173,9 +195,11 @@ class Match:
         Raises
         ------
         InputError
-            Two rows name one image and disagree.
+            Two rows name one image and disagree, or two columns of one name do.
         """
         header = [plain_name(name) for name in self.table.header]
+        if isinstance(column, int):
+            self._refuse_twins(column)
         boxes = isinstance(column, int) and bool(header) and header[column] == "predictionstring"
         result: dict[int, str] = {}
         line: dict[int, int] = {}
@@ -192,28 +216,42 @@ class Match:
             line.setdefault(image, row)
         return result
 
+    def _refuse_twins(self, column: int) -> None:
+        """A second column of the same name that says something else makes two readings equally good."""
+        header = [name.strip().lower() for name in self.table.header]
+        twins = [at for at, name in enumerate(header) if at != column and name == header[column]]
+        if any(self.table.column(at) != self.table.column(column) for at in twins):
+            raise InputError(
+                f"{self.table.name} has {1 + len(twins)} columns called {self.table.header[column]!r}, which differ; "
+                "give each a name of its own, or delete all but one"
+            )
+
     def _hot(self, cells: list[str], columns: tuple[int, ...]) -> str:
         return next(self.table.header[at] for at in columns if _is_one(cells[at]))
 
 
 def match_table(table: LabelTable, names: Names, wanted: str | None = None) -> Match:
-    """`table` with the column that names most of the images of `names`, or the column `wanted`.
+    """`table` with the column that names most of the images of `names`, or the column `wanted`; where no row names one,
+    by names in which case does not count (`Names.loosely`).
 
     Raises
     ------
     InputError
         It has no such column.
     """
-    if wanted is not None:
-        column = named_column(table, wanted, "path")
-    else:
-        step = max(1, len(table.rows) // TRIED)
-        tried = table.rows[::step]
-        counts = [sum(names.find(row[at]) != -1 for row in tried) for at in range(table.width)]
-        column = max(range(table.width), key=lambda at: (counts[at], -_rank(table, at, PATH_COLUMNS), -at), default=0)
+    column = None if wanted is None else named_column(table, wanted, "path")
     if not table.rows:
         return Match(table, 0, [])
-    return Match(table, column, [names.find(text) for text in table.column(column)])
+    strict = _matched(table, names.find, column)
+    return strict if any(image != -1 for image in strict.images) else _matched(table, names.loosely, column)
+
+
+def _matched(table: LabelTable, find: Callable[[str], int], column: int | None) -> Match:
+    if column is None:
+        tried = table.rows[:: max(1, len(table.rows) // TRIED)]
+        counts = [sum(find(row[at]) != -1 for row in tried) for at in range(table.width)]
+        column = max(range(table.width), key=lambda at: (counts[at], -_rank(table, at, PATH_COLUMNS), -at))
+    return Match(table, column, [find(text) for text in table.column(column)])
 
 
 def named_column(table: LabelTable, wanted: str, kind: str) -> int:

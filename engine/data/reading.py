@@ -1,6 +1,7 @@
 """What the files of a tree say: the split and the label of every image, and why a file is none."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Secti
 from gapscope.data.sides import Beside, labels_beside
 from gapscope.data.tables import LabelTable, read_table
 from gapscope.data.tree import Tree
-from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, split_and_rest, words_of
+from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, is_neutral, split_and_rest, words_of
 
 ALL = "all"
 DEBRIS, TABLES, OTHERS = "debris", "tables", "other files"
@@ -46,6 +47,8 @@ CAMERA_WORDS = frozenset(
     "gopr gp imgp cimg dji capture cam camera untitled copy sample test train val valid validation view video "
     "page".split()
 )
+# Texts in a table of labels that programs write where there is none.
+NOT_A_LABEL = frozenset(("nan", "NaN", "<NA>", "#N/A"))
 BY_DOT = re.compile(r"(?P<label>[^.]*[^\W\d][^.]*)\.\d+")
 BY_NUMBER = re.compile(r"(?P<label>.*[^\W\d_].*?)[ _-]+\(?\d+\)?")
 
@@ -102,7 +105,9 @@ def read_tree(tree: Tree, place: str, options: Options, given: ClassMap | None =
         There are no images, two readings are equally good, a table of labels fits no image, or options contradict.
     """
     if not tree.counts:
-        raise InputError(f"{place} holds no images; wanted images, folders of images or Parquet files of images")
+        raise InputError(
+            f"{place} holds no images{tree.instead}; wanted images, folders of images or Parquet files of images"
+        )
     known = frozenset(given.names if given else ())
     return _Reader(tree, place, options, given, find_sections(tree, place, known)).read()
 
@@ -125,7 +130,8 @@ class _Reader:
         divided = self._divided_by_tables(sections[0]) if len(sections) == 1 and sections[0].split is None else None
         parts = divided or [self._part(section) for section in self._trained_first(sections)]
         order = [section.split or ALL for section in sections]
-        parts = [part if part.by_folder else replace(part, labels=_whole(part.labels)) for part in parts]
+        parts = [part if part.by_folder else replace(part, labels=self._known_labels(part)) for part in parts]
+        parts = self._in_one_spelling(parts)
         parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
         self._refuse_columns_of_no_table()
         classes, indices = self._classes(parts)
@@ -210,14 +216,16 @@ class _Reader:
         return result
 
     def _scope(self, number: int) -> str | None:
-        """The split that a table speaks of: that in whose folder it lies, or that which its name says."""
+        """The split that a table speaks of: another one that its name says, else that in whose folder it lies."""
         name = self.tree.names[number]
-        folder, file = name.rpartition("/")[0], base_name(name)
+        folder, said = name.rpartition("/")[0], split_and_rest(PurePosixPath(name).stem)[0]
+        if said in {section.split for section in self.found.sections}:
+            return said
         for section in self.found.sections:
             inside = section.base and (folder == section.base or section.base.startswith(f"{folder}/"))
             if section.split and inside and folder not in self.found.tops[:1] and self._leads_to_one(folder):
                 return section.split
-        return split_and_rest(PurePosixPath(file).stem)[0]
+        return said
 
     def _leads_to_one(self, folder: str) -> bool:
         """Whether `folder` lies above, or is, the folder of one split alone."""
@@ -270,6 +278,7 @@ class _Reader:
                 self.notes.append(
                     f"all images lie in one folder, {section.classes[0][0]}, which is taken for their class"
                 )
+            self._say_deeper(section)
             return Part(split, folders, by_folder=True)
         if (labels := self._by_side_files(folders)) is not None:
             return Part(split, labels, by_folder=False)
@@ -277,6 +286,18 @@ class _Reader:
             return Part(split, labels, by_folder=True)
         self._refuse_useless_tables(section)
         return Part(split, folders, by_folder=True)
+
+    def _say_deeper(self, section: Section) -> None:
+        """That class folders hold folders, which could be classes themselves; said once."""
+        tree = self.tree
+        deeper = [child for _, folder in section.classes if not tree.images(folder) for child in tree.holding(folder)]
+        several = len({base_name(child) for child in deeper}) > 1 and not any(is_neutral(base_name(c)) for c in deeper)
+        note = "the classes are the outer folders, though images lie in folders inside them"
+        if several and not any(one.startswith(note) for one in self.notes):
+            some = ", ".join("/".join(child.split("/")[-2:]) for child in deeper[:3])
+            self.notes.append(
+                f"{note}, such as {some}; list the inner ones with --classes FILE if they are the classes"
+            )
 
     def _given_scope(self, table: LabelTable) -> str | None:
         """The split that the user's table is named after, where the data set has such a split."""
@@ -335,6 +356,8 @@ class _Reader:
         self, candidates: Sequence[tuple[int, Match]], section: Section, folders: Mapping[int, str]
     ) -> dict[int, str] | None:
         result: list[tuple[int, Match, dict[int, str]]] = []
+        unclear: InputError | None = None
+        chosen: dict[int, int | tuple[int, ...]] = {}
         classes = bool(section.classes) and not section.loose
         for number, match in candidates:
             if match.first_of_several() and not classes and (match.table.header or _has_image_name(match)):
@@ -346,17 +369,21 @@ class _Reader:
             column = self._label_column(match)
             if column is None:
                 if match.table.width > 1 and not classes and match.count * 2 >= len(folders):
-                    raise self._which_column(match)
+                    unclear = unclear or self._which_column(match)
                 continue
             texts = {image: text for image, text in match.texts(column).items() if image in folders}
             if any(texts.values()) and not self._is_numbering(match, column, texts):
                 result.append((number, match, texts))
+                chosen[number] = column
         if not result:
+            if unclear:
+                raise unclear
             return None
         number, match, texts = self._agreed(result)
         if classes and not self._over_folders(match, texts, folders):
             return None
         self.used.add(number)
+        self._say_column(match, chosen[number])
         self._say_unmatched(match)
         return dict.fromkeys(folders, "") | texts
 
@@ -411,6 +438,20 @@ class _Reader:
             raise InputError(
                 f"{match.table.name}: {name!r} is the name of several images; write the paths of the images below "
                 f"{self.place} instead"
+            )
+
+    def _say_column(self, match: Match, column: int | tuple[int, ...]) -> None:
+        """Which column the labels are, where others might be."""
+        header = match.table.header
+        others = [
+            at
+            for at in range(match.table.width)
+            if at not in (column, match.path_column) and not is_split_column(match.table, at)
+        ]
+        if isinstance(column, int) and header and others:
+            self.notes.append(
+                f"the labels are the column {header[column]} of {match.table.name}, which also has "
+                f"{', '.join(header[at] or 'one without a name' for at in others[:4])}"
             )
 
     def _say_unmatched(self, match: Match) -> None:
@@ -629,6 +670,55 @@ class _Reader:
         table = match.table
         return all(at == match.path_column or is_split_column(table, at) for at in range(table.width))
 
+    def _known_labels(self, part: Part) -> dict[int, str]:
+        """The labels of tables without what stands for none in them, and whole numbers without fractions."""
+        labels = _whole({image: "" if text in NOT_A_LABEL else text for image, text in part.labels.items()})
+        missing = sorted({text for text in part.labels.values() if text in NOT_A_LABEL})
+        known = set(labels.values()) - {"", "-1"}
+        missing += ["-1"] if known and "-1" in labels.values() else []
+        if len(known) == 1 and "-1" in missing and known == {"1"}:
+            raise InputError(
+                f"{self.place}: the labels are 1 and -1, and -1 stands for a label that is not known; write 0 if it is "
+                "the other class"
+            )
+        for text in missing:
+            count = sum(one == text for one in part.labels.values())
+            self.notes.append(f"{count:,} images have the label {text}, which is taken for none")
+        return labels
+
+    def _in_one_spelling(self, parts: list[Part]) -> list[Part]:
+        """The parts with the classes of the training set as it writes them, where others differ in case, blanks or
+        leading zeros alone; what is no class of the training set is said.
+        """
+        trained = next((set(part.labels.values()) - {""} for part in parts if part.split == "train"), set())
+        if not trained or self.given:
+            return parts
+        spellings: dict[str, list[str]] = {}
+        for text in trained:
+            spellings.setdefault(_plain_spelling(text), []).append(text)
+        result = []
+        for part in parts:
+            own = set(part.labels.values()) - {"", "-1"}
+            renamed = {}
+            for text in own - trained:
+                meant = spellings.get(_plain_spelling(text), ())
+                if len(meant) == 1 and meant[0] not in own:
+                    renamed[text] = meant[0]
+            self._say_other_classes(part, trained, own, renamed)
+            labels = {image: renamed.get(text, text) for image, text in part.labels.items()} if renamed else part.labels
+            result.append(replace(part, labels=labels))
+        return result
+
+    def _say_other_classes(self, part: Part, trained: set[str], own: set[str], renamed: Mapping[str, str]) -> None:
+        if renamed:
+            shown = ", ".join(f"{text!r} for {meant!r}" for text, meant in sorted(renamed.items())[:3])
+            self.notes.append(f"classes of {part.split} are taken for those of train that are written alike: {shown}")
+        others = own - trained - renamed.keys()
+        counted = all(map(is_integer, others)) and not all(map(is_integer, trained))
+        if others and not counted:
+            some = f"{len(others):,} of the {len(own):,} classes of {part.split}"
+            self.notes.append(f"{some} {'is' if len(others) == 1 else 'are'} not in train: {_few(others, 4)}")
+
     # --- the whole
 
     def _classes(self, parts: Sequence[Part]) -> tuple[ClassMap, dict[str, int]]:
@@ -713,6 +803,16 @@ def _one_to_one(pairs: Iterable[tuple[str, str]]) -> bool:
     """Whether each first text goes with one second and each second with one first."""
     pairs = set(pairs)
     return len({one for one, _ in pairs}) == len(pairs) == len({other for _, other in pairs})
+
+
+def _plain_spelling(text: str) -> str:
+    """A class name by which the same name is found in other spellings.
+
+    >>> _plain_spelling("Golden_Retriever "), _plain_spelling("00012")
+    ('golden retriever', '12')
+    """
+    plain = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+    return str(int(plain)) if is_integer(plain) else plain
 
 
 def _whole(labels: Mapping[int, str]) -> dict[int, str]:

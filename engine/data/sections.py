@@ -1,7 +1,7 @@
 """Which folders of a tree hold which split, and which of them are classes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gapscope.core.errors import InputError
@@ -11,8 +11,10 @@ from gapscope.data.vocabulary import (
     dataset_slug,
     is_beside,
     is_neutral,
+    is_severity,
     split_and_rest,
     split_of,
+    without_split,
 )
 
 BESIDE_SPLITS = "images outside every split"
@@ -85,19 +87,40 @@ class _Finder:
     def find(self) -> Sections:
         top, tops = self.unwrapped("")
         inner = self.children(top)
-        splits = self._split_folders(top, inner)
-        if splits:
+        notes = [
+            f"{base_name(copy)} holds a copy of the folders beside it, which is not used"
+            for copy in set(self.tree.holding(top)) - set(inner)
+            if self._is_copy(copy, self.tree.holding(top))
+        ]
+        found = self._found(top, tops, inner)
+        return replace(found, notes=(*found.notes, *notes))
+
+    def _found(self, top: str, tops: tuple[str, ...], inner: list[str]) -> Sections:
+        result = self._splits_in_names(inner)
+        if not result and (splits := self._split_folders(top, inner)):
             return self._of_splits(top, tops, inner, splits)
-        if result := self._classes_with_splits(inner) or self._nested(inner):
+        self._refuse_several_sets(inner)
+        if result := result or self._classes_with_splits(inner) or self._nested(inner):
             return replace(result, tops=(*tops, *inner))
         return Sections((self._section(None, top),), tops)
 
     def children(self, folder: str) -> list[str]:
-        """The folders in `folder` that hold images of the set; of ``images`` and ``masks``, the first alone."""
+        """The folders in `folder` that hold images of the set; of ``images`` and ``masks``, the first alone; none that
+        only holds its neighbours once more, as archives do that were made twice.
+        """
         inner = self.tree.holding(folder)
         neutral = [child for child in inner if is_neutral(base_name(child))]
         rest = [child for child in inner if child not in neutral]
-        return neutral if neutral and rest and all(is_beside(base_name(child)) for child in rest) else inner
+        if neutral and rest and all(is_beside(base_name(child)) for child in rest):
+            return neutral
+        return [child for child in inner if not self._is_copy(child, inner)]
+
+    def _is_copy(self, folder: str, beside: Sequence[str]) -> bool:
+        """Whether `folder`, unless named after a split, holds all of several folders that lie `beside` it."""
+        if split_and_rest(base_name(folder))[0]:
+            return False
+        others = {base_name(other) for other in beside} - {base_name(folder)}
+        return len(others) > 1 and others <= {base_name(child) for child in self.tree.holding(folder)}
 
     def unwrapped(self, folder: str, split: str | None = None) -> tuple[str, tuple[str, ...]]:
         """The folder inside those that hold nothing but one other, and all that lead to it.
@@ -136,6 +159,7 @@ class _Finder:
             for folder, (split, rest) in said.items()
             if split and (not rest or len(rests[rest] - {None}) > 1)
         }
+        result |= self._like_those(result, said)
         others = [folder for folder in inner if folder not in result]
         if not result or (self.known and {base_name(folder) for folder in inner} <= self.known):
             return {}
@@ -145,6 +169,17 @@ class _Finder:
         if len(set(result.values())) > 1 and others and not nested and not all(map(is_neutral, map(base_name, others))):
             self._ask_about_flat_splits(list(result), others)
         return result
+
+    def _like_those(self, result: dict[str, str], said: Mapping[str, tuple[str | None, tuple]]) -> dict[str, str]:
+        """Folders such as ``train_mini``, each the only one of a split, that hold classes of a split in `result`."""
+        classes = {base_name(child) for folder in result for child in self.children(folder)}
+        missing = [
+            (folder, split)
+            for folder, (split, _) in said.items()
+            if split and split not in result.values() and classes & {base_name(c) for c in self.children(folder)}
+        ]
+        splits = [split for _, split in missing]
+        return {folder: split for folder, split in missing if splits.count(split) == 1}
 
     def _ask_about_flat_splits(self, splits: list[str], others: list[str]) -> None:
         if any(self.tree.counts[folder] for folder in others) and not self.known:
@@ -173,10 +208,13 @@ class _Finder:
 
     def _names(self, result: dict[str, str]) -> dict[str, str]:
         """The name of each split's folder: the split's own, or the folder's where several hold one split."""
-        return {
-            folder: split if list(result.values()).count(split) == 1 else dataset_slug(base_name(folder))
-            for folder, split in result.items()
-        }
+        names: dict[str, str] = {}
+        for folder, split in sorted(result.items(), key=lambda pair: base_name(pair[0]) != pair[1]):
+            name = split if list(result.values()).count(split) == 1 else dataset_slug(base_name(folder))
+            while name in names.values():
+                name = f"{name}-2"
+            names[folder] = name
+        return names
 
     def _train_beside(self, sections: Sequence[Section], others: Sequence[str]) -> bool:
         """Whether the folders beside a test set are those that a model is trained on: as many classes, or the same."""
@@ -191,16 +229,51 @@ class _Finder:
             return self._section("train", self.unwrapped(others[0])[0])
         return Section("train", top, tuple((base_name(folder), folder) for folder in others))
 
+    def _refuse_several_sets(self, inner: Sequence[str]) -> None:
+        """Folders that each hold splits with class folders in them are data sets, and no classes."""
+        divided = [
+            [c for c in self.children(folder) if split_of(base_name(c)) and self.children(c)] for folder in inner
+        ]
+        if len(inner) > 1 and all(len(splits) > 1 for splits in divided):
+            raise InputError(
+                f"{self.place}: {_few(inner)} each hold splits with class folders in them, so that each is a data set "
+                f"of its own; name one, such as {self.place}/{inner[0]}"
+            )
+
     # --- classes
 
     def _section(self, split: str | None, base: str) -> Section:
-        inner, loose = self.children(base), len(self.tree.images(base))
+        inner, loose = self._class_folders(base), len(self.tree.images(base))
         if not inner:
             return Section(split, base, loose=True)
         names = {base_name(folder) for folder in inner}
         if loose >= sum(self.tree.counts[folder] for folder in inner) and not (self.known and names <= self.known):
             return Section(split, base, tuple((base_name(folder), folder) for folder in inner), loose=True)
         return Section(split, base, tuple((base_name(folder), folder) for folder in inner))
+
+    def _class_folders(self, base: str) -> list[str]:
+        """The folders in `base`, or those in these, where the user's classes are the names of the latter."""
+        inner = self.children(base)
+        deeper = [child for folder in inner for child in self.children(folder)]
+        names = {base_name(child) for child in deeper}
+        return deeper if names and names <= self.known and not {base_name(one) for one in inner} & self.known else inner
+
+    def _splits_in_names(self, inner: Sequence[str]) -> Sections | None:
+        """Sections of ``cat_train``, ``cat_test``, ``dog_train``, …: two or more classes, each in the same splits."""
+        result: dict[str, list[tuple[str, str]]] = {}
+        for folder in inner:
+            split, rest = split_and_rest(base_name(folder))
+            if not split or not rest or self.children(folder):
+                return None
+            result.setdefault(split, []).append((without_split(base_name(folder)), folder))
+        classes = [sorted(name for name, _ in folders) for folders in result.values()]
+        several = len(result) > 1 and len(set(classes[0])) == len(classes[0]) > 1
+        if not several or any(names != classes[0] for names in classes):
+            return None
+        sections = [Section(split, "", tuple(result[split])) for split in sorted(result, key=_rank)]
+        return Sections(
+            tuple(sections), (), (f"the names of the folders, such as {_few(inner[:2])}, say class and split",)
+        )
 
     def _classes_with_splits(self, inner: Sequence[str]) -> Sections | None:
         """Sections of class folders of which each holds the splits: ``cat/train``, ``cat/test``, ``dog/train``, …"""
@@ -266,7 +339,7 @@ class _Finder:
 
     def _are_domains(self, outer: Sequence[str], last: set[str]) -> bool:
         """Whether names say that the last level holds the classes: numbered severities above them, or wnids."""
-        numbered = all(base_name(folder).isdigit() for folder in outer) and not all(name.isdigit() for name in last)
+        numbered = all(is_severity(base_name(folder)) for folder in outer) and not all(map(is_severity, last))
         wnids = all(re.fullmatch(r"n\d{8}", name) for name in last)
         return numbered or (wnids and not all(re.fullmatch(r"n\d{8}", base_name(folder)) for folder in outer))
 

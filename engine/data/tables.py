@@ -80,7 +80,7 @@ def _of_lines(name: str, text: str, is_known: Callable[[str], bool], *, free: bo
     lines = [(number, line) for number, line in lines if not (free and line.lstrip().startswith("#"))]
     separator = _separator([line for _, line in lines[:20]], free=free)
     if separator == " ":
-        numbered = _by_blanks(lines)
+        numbered = _by_blanks(lines, is_known)
     else:
         numbered = list(_csv_rows(name, text if not free else "\n".join(line for _, line in lines), separator))
     if not numbered:
@@ -111,11 +111,14 @@ def _separator(lines: Sequence[str], *, free: bool) -> str:
     return best
 
 
-def _by_blanks(lines: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
-    """Fields between blanks; where their number differs, names hold blanks and the last field is the label."""
+def _by_blanks(lines: list[tuple[int, str]], is_known: Callable[[str], bool]) -> list[tuple[int, list[str]]]:
+    """Fields between blanks; where their number differs, labels hold blanks if the first field names an image, else
+    names do, and the last field is the label.
+    """
     rows = [line.split() for _, line in lines]
     if len({len(row) for row in rows}) > 1:
-        rows = [line.rsplit(None, 1) for _, line in lines]
+        first = sum(is_known(row[0]) for row in rows) * 2 > len(rows)
+        rows = [line.split(None, 1) if first else line.rsplit(None, 1) for _, line in lines]
     return [(number, row) for (number, _), row in zip(lines, rows, strict=True)]
 
 

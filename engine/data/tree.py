@@ -2,10 +2,11 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -114,6 +115,13 @@ class Tree:
                     folder = folder.rpartition("/")[0]
                     result[folder] = result.get(folder, 0) + count
         return result
+
+    @property
+    def instead(self) -> str:
+        """What there is, for a sentence that says that there are no images."""
+        suffixes = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in self.names)
+        some = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(4))
+        return f" ({len(self.names):,} files: {some})" if some else " (it is empty)"
 
     def holding(self, folder: str) -> list[str]:
         """The folders in `folder` that hold images, at any depth."""

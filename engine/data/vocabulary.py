@@ -160,6 +160,26 @@ def split_and_rest(name: str) -> tuple[str | None, tuple[str, ...]]:
     return splits.pop(), tuple(word for word in rest if word not in _SPLIT_OF)
 
 
+def without_split(name: str) -> str:
+    """A name without the word that says a split, as it is written otherwise.
+
+    >>> without_split("Big Cat_train"), without_split("test-dog")
+    ('Big Cat', 'dog')
+    """
+    parts = re.split(r"([\W_]+)", name)
+    kept = [part for part in parts if not any(word in _SPLIT_OF for word in words_of(part))]
+    return re.sub(r"^[\W_]+|[\W_]+$", "", "".join(kept))
+
+
+def is_severity(folder: str) -> bool:
+    """Whether folders of such names hold the same classes each: numbers, and numbered folds, batches and the like.
+
+    >>> [is_severity(name) for name in ("3", "fold_2", "Severity 5", "class1", "fold")]
+    [True, True, True, False, False]
+    """
+    return re.fullmatch(r"((k?fold|cv|severity|level|batch|round|seed|domain)[ _-]*)?\d+", folder.lower()) is not None
+
+
 def plain_name(name: str) -> str:
     """Letters of a name in lower case.
 

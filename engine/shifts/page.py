@@ -59,14 +59,16 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     tested = [one for one in verdicts if one["p"] is not None]
     seen = sum(one["p"] <= LEVEL for one in tested)
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
-    verb = "differ from" if seen else "cannot be distinguished from"
+    verb = "differ from" if seen else "cannot be distinguished from" if tested else "are not tested against"
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in verdicts}
     shown = [said[name] for name in FIRST if name in said] or list(said.values())
     moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
     parts = {
         "What was seen": [*moved, *shown][:NAMED] if len(targets) == 1 else [],
         "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if seen else "",
-        "How sure": f"{seen} of {counted(len(tested), 'test')} {'see' if seen != 1 else 'sees'} a difference at 5 %.",
+        "How sure": f"{seen} of {counted(len(tested), 'test')} {'see' if seen != 1 else 'sees'} a difference at 5 %."
+        if tested
+        else "Unknown: none of the statistics that were chosen has a test.",
     }
     return Answer.of(f"The features of {listed(targets)} {verb} those of {verdicts[0]['reference']}", parts)
 

@@ -52,12 +52,21 @@ def config_hash(provenance: Provenance) -> str:
 
 def differences(result: Provenance, asked: Provenance) -> list[str]:
     """One phrase per field in which two provenances differ, fields that decide nothing left out."""
+    return list(_changes(result, asked).values())
+
+
+def _changes(result: Provenance, asked: Provenance) -> dict[str, str]:
     before, now = result.model_dump(), asked.model_dump()
-    return [
-        f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
+    changes = {
+        name: f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
         for name in before | now
         if name not in NOT_COMPARED and before.get(name) != now.get(name)
-    ]
+    }
+    if "fingerprint" in changes:
+        were, are = before["fingerprint"]["count"], now["fingerprint"]["count"]
+        same = f"names or labels of its {are:,} images are others"
+        changes["fingerprint"] = same if were == are else f"there were {were:,} images, now {are:,}"
+    return changes
 
 
 def _short(value: object, limit: int = 120) -> str:
@@ -114,12 +123,19 @@ class StoreWriter:
         self._write_manifest(manifest)
 
     def _check_manifest(self, result: StoreManifest) -> None:
-        changes = "; ".join(differences(result.provenance, self.provenance))
-        if changes:
+        changes = _changes(result.provenance, self.provenance)
+        if not changes:
+            return
+        said = "; ".join(changes.values())
+        if changes.keys() <= {"fingerprint", "class_names"}:
             raise ConfigMismatchError(
-                f"{self.folder} was made with another configuration ({changes}); repeat that configuration to "
-                "continue it, or delete the folder or choose another --workspace to start anew"
+                f"{self.folder} was made of other images ({said}); delete the folder to make it anew, or keep it and "
+                "give what is there today a name of its own with --name"
             )
+        raise ConfigMismatchError(
+            f"{self.folder} was made with another configuration ({said}); repeat that configuration to "
+            "continue it, or delete the folder or choose another --workspace to start anew"
+        )
 
     def _adopted(self, result: StoreManifest) -> bool:
         """Whether all parts of the store of an earlier version are there; the writer is then one of that version."""

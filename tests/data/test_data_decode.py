@@ -271,3 +271,20 @@ def test_only_its_end_makes_data_a_tga_image():
     assert decode(data).size == (9, 7)
     assert "is not an image" in reason(data[:-2])
     assert reason(b"<html>404</html>" + data[-18:])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "fetch it with `git lfs pull`"),
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
+            "is a HEIF image, which",
+        ),
+        (b"\0\0\0\x18ftypisom\0\0\0\0mp42" + bytes(60), "is a video"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x"></svg>', "is an SVG drawing, which has no pixels"),
+        (b"<!DOCTYPE html><title>Log in</title>", "is not an image but a web page"),
+    ],
+)
+def test_what_is_often_taken_for_an_image_is_called_what_it_is(data, said):
+    assert said in reason(data)

@@ -135,7 +135,7 @@ def test_shards_are_extracted_and_a_replaced_one_is_noticed(tmp_path):
     assert made.command["options"]["dataset"] == [str(tmp_path / pattern)]
     assert "nothing was left to do" in extracted(pattern).notes[0]
     shard(tmp_path / "set" / "train-0001.tar", [4, 5, 6, 17], SIDES["json"])
-    with pytest.raises(Exception, match="made with another configuration"):  # its names are others
+    with pytest.raises(Exception, match=r"made of other images \(names or labels of its 12 images"):
         extracted(pattern)
     shard(
         tmp_path / "set" / "train-0001.tar",

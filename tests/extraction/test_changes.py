@@ -10,7 +10,7 @@ from test_extract import extract, job_of, made
 
 from gapscope import backbones
 from gapscope.backbones import BackboneChoice, load_backbone
-from gapscope.core.errors import BusyError, InputError
+from gapscope.core.errors import BusyError, ConfigMismatchError, InputError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
@@ -53,6 +53,14 @@ def test_an_image_that_was_replaced_is_made_again_and_counted(tmp_path):
     extracted(images, tmp_path / "fresh")
     assert content_of(workspace, "pets") == content_of(tmp_path / "fresh", "pets")
     assert "nothing was left to do" in extracted(images, workspace).notes[0]
+
+
+def test_images_that_went_or_came_are_said_in_words(tmp_path):
+    images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
+    extracted(images, workspace)
+    (images / "train/cat/0.png").unlink()
+    with pytest.raises(ConfigMismatchError, match=r"of other images \(there were 12 images, now 11\); .* --name$"):
+        extracted(images, workspace)
 
 
 def test_a_store_whose_images_and_network_are_unchanged_loads_no_network(tmp_path, monkeypatch):

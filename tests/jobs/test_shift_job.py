@@ -66,6 +66,12 @@ def test_a_set_against_itself_does_not_differ(workspace):
     assert report.blocks[0].headline == "The features of toy/train cannot be distinguished from those of toy/train"
 
 
+def test_without_a_test_nothing_is_said_to_be_the_same(workspace):
+    answer = shifted(workspace, "toy-shifted/test", statistics=("prdc",)).blocks[0]
+    assert answer.headline == "The features of toy-shifted/test are not tested against those of toy/train"
+    assert dict(answer.parts)["How sure"] == "Unknown: none of the statistics that were chosen has a test."
+
+
 def test_verdicts_features_and_classes_are_written(workspace):
     report = shifted(workspace, "toy-shifted/test")
     folder = Path(report.run)

@@ -9,7 +9,17 @@ from gapscope.store.imports.files import open_bytes
 
 DELIMITERS = ",;\t"
 LIMIT = 2**24
-MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive", b"PAR1": "Parquet"}
+MARKS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"PAR1": "Parquet",
+    b'[{"': "JSON",
+    b'{"': "JSON",
+    b"<html": "a web page",
+    b"<!doctype": "a web page",
+}
+COMPRESSED = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -72,13 +82,20 @@ def _first_record(place: Location) -> bytes:
                 raise InputError(f"{place} has no line break in its first {LIMIT:,} bytes; it is not a CSV file")
     if not head.strip():
         raise InputError(f"{place} is empty")
+    if b"\r" in head.strip():
+        raise InputError(f"the lines of {place} end with a carriage return alone; write line feeds: tr '\\r' '\\n'")
     return head
 
 
 def _refuse_other_formats(place: Location, head: bytes) -> None:
     for mark, name in MARKS.items():
-        if head.startswith(mark):
+        if head[:16].lower().startswith(mark.lower()):
             raise InputError(f"{place} is {name}, not a CSV file in UTF-8; convert it first")
+    for mark, suffix in COMPRESSED.items():
+        if head.startswith(mark):
+            raise InputError(f"{place} is compressed; call it {place.name}{suffix}, so that it is read as such")
+    if len(head) > 3 and not head[1] and not head[3]:
+        raise InputError(f"{place} is UTF-16 without a byte order mark, not a CSV file in UTF-8; convert it first")
 
 
 def _record_end(head: bytes) -> int:
