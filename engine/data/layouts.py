@@ -94,8 +94,7 @@ def is_file_name(name: str) -> bool:
 
 
 def _open_folder(place: str, tree: Tree, options: Options, given: ClassMap | None) -> Dataset:
-    of_kind = {kind: [n for n, one in zip(tree.names, tree.kinds, strict=True) if one is kind] for kind in Kind}
-    root, files = _on_disk(place, of_kind[Kind.PARQUET], options)
+    root, files = _on_disk(place, tree.of_kind(Kind.PARQUET), options)
     if files := [file for file in files if is_image_parquet(file)]:
         return _parquet(place, parquet_splits(root, files), options, given, _beside(tree, root, files))
     if tree.counts:
@@ -103,7 +102,7 @@ def _open_folder(place: str, tree: Tree, options: Options, given: ClassMap | Non
     idx, _ = _on_disk(place, [name for name in tree.names if is_idx_name(last_name(name))], options)
     if pairs := idx_pairs(idx):
         return _idx(place, pairs, options, given)
-    if archives := of_kind[Kind.ARCHIVE]:
+    if archives := tree.of_kind(Kind.ARCHIVE):
         return _archives(place, _mounted(archives, place, options), options, given)
     raise InputError(f"{place} holds no images{tree.instead}; {WANTED}")
 

@@ -50,10 +50,13 @@ def stamps_of_source(source: Source) -> Stamps:
 
 
 def recorded_stamps(folder: Location, count: int) -> Stamps | None:
-    """Sizes and times as the store in `folder` has recorded them for its `count` images; None where it has not."""
+    """Sizes and times as the store in `folder` has recorded them for its `count` images; None where it has not.
+
+    Not taken: `to_numpy`, which imports pandas, a seventh of what an unchanged set of 100,000 images costs.
+    """
     try:
         table = read_table(folder / FILES_NAME)
-        stamps = Stamps(*(table[name].to_numpy() for name in FILES_SCHEMA.names))
+        stamps = Stamps(*(np.from_dlpack(table[name].combine_chunks()) for name in FILES_SCHEMA.names))
     except (FileNotFoundError, DamageError, KeyError):
         return None
     return stamps if len(stamps.sizes) == count else None

@@ -1,11 +1,13 @@
 """Trees as they are downloaded, copied and named by hand: what they mean, and what is said where two readings exist."""
 
+import os
 import re
 
 import pytest
 from trees import counted, grow, opened
 
 from gapscope.core.errors import InputError
+from gapscope.data.tree import folder_tree
 
 NAMES = [f"{at}.png" for at in range(6)]
 C1, C2, C3 = ({"cat": count, "dog": count} for count in (1, 2, 3))
@@ -205,3 +207,21 @@ def test_a_list_of_classes_chooses_the_inner_folders(tmp_path):
 def test_a_table_of_another_split_labels_none_of_the_folder_that_it_lies_in(tmp_path):
     root = grow(tmp_path / "set", "train/0.png", "test/1.png", "train/test.txt = 0.png cat|1.png dog")
     assert counted(opened(root)) == {"train": {None: 1}, "test": {"dog": 1}}
+
+
+def test_a_file_that_goes_while_it_is_listed_is_none_and_one_that_hides_is_said(tmp_path, monkeypatch):
+    root = grow(tmp_path / "set", "cat*3", "dog*3")
+    look = os.lstat
+
+    def lstat(path):
+        if path.endswith("cat/0.png"):
+            raise FileNotFoundError(2, "No such file or directory")
+        if path.endswith("dog/0.png"):
+            raise PermissionError(13, "Permission denied")
+        return look(path)
+
+    monkeypatch.setattr("gapscope.data.tree.os.lstat", lstat)
+    tree = folder_tree(str(root))
+    assert tree.names == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
+    assert tree.skipped == (("dog/0.png", "cannot be looked at (Permission denied)"),)
+    assert tree.stamps.sizes.tolist() == [(root / name).stat().st_size for name in tree.names]

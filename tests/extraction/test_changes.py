@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -14,7 +17,8 @@ from gapscope.core.errors import BusyError, ConfigMismatchError, InputError
 from gapscope.core.files import read_json, write_json
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
-from gapscope.extraction.changes import digests_of, stamps_of_source, suspects_of
+from gapscope.data.source import Stamps
+from gapscope.extraction.changes import digests_of, record_stamps, stamps_of_source, suspects_of
 from gapscope.jobs.extract import ExtractConfig, build
 from gapscope.store import open_store
 
@@ -53,6 +57,18 @@ def test_an_image_that_was_replaced_is_made_again_and_counted(tmp_path):
     extracted(images, tmp_path / "fresh")
     assert content_of(workspace, "pets") == content_of(tmp_path / "fresh", "pets")
     assert "nothing was left to do" in extracted(images, workspace).notes[0]
+
+
+def test_sizes_and_times_are_compared_without_pandas(tmp_path):
+    record_stamps(Location.of(tmp_path), Stamps(np.arange(3), np.arange(3)))
+    words = f"""
+        import sys
+        from gapscope.core.location import Location
+        from gapscope.extraction.changes import recorded_stamps
+        print(recorded_stamps(Location.of({str(tmp_path)!r}), 3).sizes.tolist(), "pandas" in sys.modules)
+    """
+    ran = subprocess.run([sys.executable, "-c", dedent(words)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[0, 1, 2] False"
 
 
 def test_images_that_went_or_came_are_said_in_words(tmp_path):
