@@ -1,5 +1,6 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +23,12 @@ USER_MISTAKE, INTERRUPTED = 2, 130
 EXAMPLE = "python cli.py"
 # What a user can mend about a file; any other error of the operating system is a bug.
 MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
-DISK_FULL = 28
+WAYS_OUT = {
+    errno.ENOSPC: "the disk is full; free some space, and the same command continues where it can",
+    errno.EDQUOT: "the quota of the disk is used up; free some space, and the same command continues where it can",
+    errno.EROFS: "this disk can only be read; name another --workspace",
+    errno.ENAMETOOLONG: "a name is longer than the disk allows; choose a shorter one",
+}
 # Options that take sets, as dataset/split.
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TERMINAL = Group("Terminal", sort_key=6)
@@ -59,12 +65,20 @@ def execute(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
-        if not (isinstance(error, MENDABLE) or error.errno == DISK_FULL):
+        if not isinstance(error, MENDABLE) and error.errno not in WAYS_OUT:
             raise
-        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return _complain(_of_the_system(error))
     except GapscopeError as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
     return code if isinstance(code, int) else 0
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refuses, where, and the way out if there is one that is always right."""
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in WAYS_OUT:
+        return f"{where}{WAYS_OUT[error.errno]}"
+    return f"{where}{error.strerror}" if where else str(error)
 
 
 def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:

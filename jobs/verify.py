@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 from gapscope.backbones import names_code
 from gapscope.blocks import Sentence
-from gapscope.core.errors import DamageError, GapscopeError
+from gapscope.core.errors import DamageError, GapscopeError, InputError
 from gapscope.core.files import read_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
@@ -47,8 +47,12 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
     ------
     DamageError
         Something is damaged, or still is.
+    InputError
+        There is no such workspace.
     """
     begun, workspace = time.perf_counter(), Location.of(config.workspace)
+    if not workspace.exists():
+        raise InputError(f"there is no workspace {workspace}; name the folder that other commands have as --workspace")
     result = verify_workspace(workspace, progress)
     notes: list[str] = []
     if config.repair and result.findings:
@@ -64,6 +68,9 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
 
 
 def _sentences(workspace: Location, result: Verified) -> Iterable[str]:
+    if not result.files:
+        yield f"{workspace} holds nothing that this program has written, so that nothing was verified."
+        return
     yield f"All {result.files:,} files of {workspace} that hold data are what was written."
     if result.unsealed:
         yield f"{result.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."

@@ -54,4 +54,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return InputError(f"no {kind} named {name!r}{hint} (known: {', '.join(names)})")
+    there = f"known: {', '.join(names)}" if names else "there are none"
+    return InputError(f"no {kind} named {name!r}{hint} ({there})")

@@ -1,6 +1,8 @@
 """The command line answers mistakes with one sentence and exit code 2, and tells machines in JSON what it did."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,8 @@ def run(*arguments, **options):
         (["gap", "run", "digits/test", "b"], "digits/test b is left over; sets are named by --reference or --target."),
         (["gap", "run", "b"], "gap takes RUN, and b is left over. See"),
         (["import-csv", "no-such-file.csv", "--dataset", "x", "--split", "train"], "no-such-file.csv"),
+        (["verify", "nowhere"], "there is no workspace nowhere; name the folder that"),
+        (["predict", "--model", "no-such-run", "--dataset", "digits"], "(there are none)"),
     ],
     ids=" ".join,
 )
@@ -63,6 +67,39 @@ def test_every_command_is_listed_with_what_it_does():
     assert result.returncode == 0
     for command in cli.COMMANDS:
         assert command in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "said"),
+    [
+        (errno.ENOSPC, None, "gapscope: the disk is full; free some space, and the same command continues"),
+        (errno.EDQUOT, "w/part", "gapscope: w/part: the quota of the disk is used up"),
+        (errno.EROFS, "w", "gapscope: w: this disk can only be read; name another --workspace"),
+        (errno.ENAMETOOLONG, None, "gapscope: a name is longer than the disk allows"),
+        (errno.EACCES, "w", "gapscope: w: Permission denied"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_with_a_way_out(code, file, said, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise OSError(code, os.strerror(code), file)
+
+    monkeypatch.setattr(cli, "_parser", lambda arguments: refused)
+    assert cli.execute(["runs"]) == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_any_other_error_of_the_system_is_a_bug(monkeypatch):
+    def broken(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(cli, "_parser", lambda arguments: broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        cli.execute(["runs"])
+
+
+def test_verifying_nothing_is_said_and_no_praise(tmp_path, capsys):
+    assert cli.execute(["verify", str(tmp_path)]) == 0
+    assert "holds nothing that this program has written, so that nothing was verified" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
