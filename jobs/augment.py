@@ -1,6 +1,6 @@
 """`augment`: synthetic images or embeddings for small classes, checked before anything is trained on them."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -20,8 +20,8 @@ JOB = "augment"
 OF_IMAGES = ("image_size", "weights", "backbone_args", "classes", "labels", "path_column", "label_column")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
+@options.configuration
+class AugmentConfig(options.ImageListing, options.OnWorkers, options.Made):
     """Make synthetic images for the small classes of a dataset, check them, and add those that pass as NAME+synthetic.
 
     The generator is trained on the training images of train-cnn with the same --seed and --validation: none of its
@@ -59,19 +59,8 @@ class AugmentConfig:
     backbone: options.Backbone = ""
     weights: options.Weights = ""
     backbone_args: options.BackboneArgs = ()
-    seed: options.Seed = 0
     device: options.Device = "auto"
     memory: options.Memory = "2GB"
-    scheduler: options.Scheduler = None
-    cluster: options.Cluster = ""
-    workers: options.Workers = None
-    classes: options.ClassList = None
-    labels: options.LabelFile = None
-    path_column: options.PathColumn = ""
-    label_column: options.LabelColumn = ""
-    workspace: options.Workspace = "workspace"
-    data_root: options.DataRoot = field(default_factory=options.data_root)
-    name: options.Name = ""
 
 
 def run(config: AugmentConfig, progress: Progress = SILENT) -> RunResult:

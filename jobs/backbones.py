@@ -1,7 +1,7 @@
 """`backbones`: search the names of networks, pretrained ones and those trained here."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatch
 from typing import Annotated
 
@@ -11,12 +11,12 @@ from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import MODEL, Pretrained, Workspace, option
+from gapscope.jobs.options import MODEL, Pretrained, Workspace, configuration, option
 from gapscope.networks.runs import networks_of
 from gapscope.runs.result import RunResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class BackbonesConfig:
     """Search the names of networks that `extract --backbone` takes: libraries', and those trained by `train-cnn`.
 

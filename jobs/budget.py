@@ -1,6 +1,6 @@
 """`budget`: what labels of a new set buy, in certainty about the accuracy and in points that come back."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
@@ -10,18 +10,15 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     Backbone,
-    Cluster,
     LabelRows,
     Labels,
+    Made,
     ModelName,
-    Name,
+    OnWorkers,
     Reference,
     Run,
-    Scheduler,
-    Seed,
     Target,
-    Workers,
-    Workspace,
+    configuration,
 )
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import opened
@@ -32,8 +29,8 @@ from gapscope.store.workspace import slug
 JOB = "budget"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BudgetConfig:
+@configuration
+class BudgetConfig(OnWorkers, Made):
     """Say what n labels of a new set buy: how well they measure the accuracy, and how many points they win back.
 
     From a pilot of labelled rows (stored labels, or a file): the width of the interval of n labels, plain and drawn by
@@ -49,12 +46,6 @@ class BudgetConfig:
     labels: Labels = ""
     label_rows: LabelRows = 0
     backbone: Backbone = ""
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:

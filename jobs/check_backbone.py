@@ -1,7 +1,7 @@
 """`check-backbone`: whether a network gives what the code of its authors gives, by ten small images."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ from gapscope.jobs.options import (
     Out,
     Precision,
     Weights,
+    configuration,
     option,
 )
 from gapscope.runs.result import RunResult
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 JOB = "check-backbone"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class CheckBackboneConfig:
     """Check by ten small images that a network gives the features that the code of its authors gives.
 

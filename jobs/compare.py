@@ -1,7 +1,7 @@
 """`compare`: models against each other on the same images, and against the line that models lie on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated
 
 import pyarrow as pa
@@ -13,17 +13,16 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     METHOD,
     DatasetName,
+    Made,
     Memory,
     ModelNames,
-    Name,
     PredictionFiles,
     References,
     Replicates,
     Runs,
-    Seed,
     Split,
     Targets,
-    Workspace,
+    configuration,
     option,
 )
 from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
@@ -39,8 +38,8 @@ from gapscope.store.workspace import slug
 JOB = "compare"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompareConfig:
+@configuration
+class CompareConfig(Made):
     """Test models against each other on the same images, and against the line that models lie on.
 
     One set: accuracies, the difference of each pair with a bootstrap interval, the exact McNemar test, corrected by
@@ -75,9 +74,6 @@ class CompareConfig:
     ] = ""
     replicates: Replicates = 200
     memory: Memory = "2GB"
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:

@@ -14,19 +14,7 @@ from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, open
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
 from gapscope.data.source import Listing
-from gapscope.jobs.options import (
-    DATA,
-    ClassList,
-    DataRoot,
-    DatasetName,
-    Download,
-    LabelColumn,
-    LabelFile,
-    PathColumn,
-    Seed,
-    data_root,
-    option,
-)
+from gapscope.jobs.options import DATA, DatasetName, Download, ImageListing, Seed, configuration, option
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import note_blocks
 from gapscope.schemas.results import Result
@@ -47,8 +35,8 @@ IDENTICAL, NEAR, ACROSS, CONTRADICTING = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetsConfig:
+@configuration
+class DatasetsConfig(ImageListing):
     """List the datasets that are known, where each was found, or how to get it.
 
     Lists files, 0.5 s for 100,000 with warm directory caches; sets without splits are searched for duplicates too, so
@@ -64,11 +52,6 @@ class DatasetsConfig:
     """
 
     dataset: DatasetName = field(default="", kw_only=False)
-    data_root: DataRoot = field(default_factory=data_root)
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     download: Download = False
     seed: Seed = 0
     check: Annotated[

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -11,7 +11,7 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import JOBS
-from gapscope.jobs.options import Workspace, WriteReport, data_root
+from gapscope.jobs.options import Workspace, WriteReport, configuration, data_root
 from gapscope.reports.write import REPORT, write_report
 from gapscope.runs.folder import TABLE
 from gapscope.runs.result import RunResult
@@ -33,7 +33,7 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class DemoConfig:
     """Try everything on embedded digits: features are stored, classifiers are trained on them and evaluated on clean
     and on dark images, and the gap is explained. No download.

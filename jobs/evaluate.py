@@ -1,7 +1,7 @@
 """`evaluate`: what predictions are worth, from a run or from anybody's file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 
@@ -10,18 +10,16 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     DatasetName,
-    Exclude,
     Labels,
+    Made,
     Memory,
     ModelName,
-    Name,
-    Only,
     PredictionFile,
     Replicates,
     Run,
-    Seed,
     Split,
-    Workspace,
+    Subset,
+    configuration,
 )
 from gapscope.predictions import is_array, read_predictions
 from gapscope.predictions.memory import check_predictions, predictions_bytes
@@ -37,8 +35,8 @@ from gapscope.store.workspace import slug
 JOB = "evaluate"
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+@configuration
+class EvaluateConfig(Subset, Made):
     """Measure predictions, made here or elsewhere: accuracy, agreement, calibration, ranking, selective prediction.
 
     All models and sets of a run are measured, or one file. Everything that the predictions allow is measured:
@@ -59,13 +57,8 @@ class EvaluateConfig:
     dataset: DatasetName = ""
     split: Split = ""
     labels: Labels = ""
-    only: Only = ""
-    exclude: Exclude = ""
     replicates: Replicates = 200
     memory: Memory = "2GB"
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,7 +1,7 @@
 """`explain`: what happened to the images of a set, named in words and proven by doing it to the reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from gapscope.blocks.formats import percent
@@ -12,19 +12,15 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     METHOD,
     Backbone,
-    Cluster,
     Device,
     ModelName,
-    Name,
+    OnWorkers,
     Reference,
+    Reported,
     Run,
-    Scheduler,
-    Seed,
     Target,
     Weights,
-    Workers,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -53,8 +49,8 @@ LEAST_IMAGES = 20
 LEAST_REPEATED = 0.3
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExplainConfig:
+@configuration
+class ExplainConfig(OnWorkers, Reported):
     """Name what happened to the images of a set, and prove it: the cause is applied to images of the reference, and
     the loss comes back.
 
@@ -80,13 +76,6 @@ class ExplainConfig:
     backbone: Backbone = ""
     weights: Weights = ""
     device: Device = "auto"
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 class Sides(NamedTuple):

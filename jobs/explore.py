@@ -2,7 +2,7 @@
 
 import time
 import webbrowser
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.blocks import Sentence
@@ -12,7 +12,18 @@ from gapscope.core.extras import require
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import COMPUTE, MODEL, OUTPUT, DataRoot, OptionalTexts, Runs, Workspace, data_root, option
+from gapscope.jobs.options import (
+    COMPUTE,
+    MODEL,
+    OUTPUT,
+    DataRoot,
+    OptionalTexts,
+    Runs,
+    Workspace,
+    configuration,
+    data_root,
+    option,
+)
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import MANIFEST, find_run
 
@@ -23,7 +34,7 @@ JOB = "explore"
 LAST_PORT = 65535
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class ExploreConfig:
     """Look at a map in the browser: every point, drawn anew at each zoom, with the image behind each.
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import validators
@@ -23,6 +23,7 @@ from gapscope.jobs.options import (
     Run,
     Seed,
     Workspace,
+    configuration,
     data_root,
     option,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # what it imports is loaded after `--help`
 JOB, EXPORTS, RECORD, HUB = "export", "exports", "export.json", "hub"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class ExportConfig:
     """Write a map, a run, a model or a stored set in the form of another tool, and say how it is opened.
 

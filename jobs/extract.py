@@ -26,28 +26,22 @@ from gapscope.jobs.options import (
     Backbone,
     BackboneArgs,
     BatchSize,
-    ClassList,
-    DataRoot,
     DatasetNames,
     Device,
     Download,
     DType,
+    ImageListing,
     ImageSize,
-    LabelColumn,
-    LabelFile,
     Layers,
-    Name,
+    Made,
     PartRows,
-    PathColumn,
     Pools,
     Precision,
     Scheduler,
-    Seed,
     Splits,
     VerifyBytes,
     Weights,
-    Workspace,
-    data_root,
+    configuration,
     option,
 )
 from gapscope.networks.runs import PREFIX, find_network
@@ -72,8 +66,8 @@ Attributes = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExtractConfig:
+@configuration
+class ExtractConfig(ImageListing, Made):
     """Run a backbone over images, pretrained or trained here, and store their embeddings.
 
     Without options: every dataset found under the data root, or the embedded digits when there is none. A killed run
@@ -94,7 +88,6 @@ class ExtractConfig:
 
     dataset: DatasetNames = field(default=(), kw_only=False)
     split: Splits = ()
-    name: Name = ""
     backbone: Backbone = ""
     weights: Weights = ""
     backbone_args: BackboneArgs = ()
@@ -108,16 +101,9 @@ class ExtractConfig:
     attributes: Attributes = True
     dtype: DType = "float16"
     part_rows: PartRows = 8192
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     download: Download = False
-    seed: Seed = 0
     scheduler: Scheduler = None
     verify: VerifyBytes = False
-    workspace: Workspace = "workspace"
-    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,6 +1,6 @@
 """`fit-incremental`: classifiers on stored embeddings, evaluated on every companion set."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Literal
 
 from gapscope.core.budget import parse_bytes
@@ -12,27 +12,22 @@ from gapscope.jobs.options import (
     Backbone,
     CheckpointSeconds,
     ClassWeights,
-    Cluster,
     DatasetNames,
     Device,
     Epochs,
     Evaluate,
-    Exclude,
     Holdout,
     LearningRate,
     Memory,
-    Name,
     NeighboursOrDefault,
-    Only,
+    OnWorkers,
     Probes,
-    Scheduler,
-    Seed,
+    Reported,
     Split,
+    Subset,
     Track,
     View,
-    Workers,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -43,8 +38,8 @@ from gapscope.runs.result import RunResult
 JOB = "fit-incremental"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitIncrementalConfig:
+@configuration
+class FitIncrementalConfig(Subset, OnWorkers, Reported):
     """Train classifiers on stored embeddings, evaluate them on every companion set.
 
     Several datasets are trained on as one: classes are matched by name, every set counts as much as every other,
@@ -71,8 +66,6 @@ class FitIncrementalConfig:
         bool, option("Train without each of several datasets in turn, and evaluate on the one left out.", METHOD)
     ] = False
     evaluate: Evaluate = ()
-    only: Only = ""
-    exclude: Exclude = ""
     class_weight: ClassWeights = ("none",)
     view: View = ""
     grid: Annotated[bool, option("Train the whole grid of settings from one read, and show the best.", METHOD)] = False
@@ -104,14 +97,7 @@ class FitIncrementalConfig:
     holdout: Holdout = 0.1
     device: Device = "cpu"
     memory: Memory = "2GB"
-    seed: Seed = 0
     checkpoint_seconds: CheckpointSeconds = 30.0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
     track: Track = ""
 
 

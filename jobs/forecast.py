@@ -1,7 +1,7 @@
 """`forecast`: the accuracy on sets without their labels, with a back-test where there are labels after all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.core.errors import InputError
@@ -15,20 +15,17 @@ from gapscope.jobs.options import (
     DATA,
     METHOD,
     Backbone,
-    Cluster,
+    Made,
     Memory,
     ModelNames,
-    Name,
+    OnWorkers,
     PredictionsReferences,
     PredictionsTargets,
     Reference,
     Replicates,
     Runs,
-    Scheduler,
-    Seed,
     Targets,
-    Workers,
-    Workspace,
+    configuration,
     option,
 )
 from gapscope.predictions import Predictions
@@ -50,8 +47,8 @@ JOB, ARRAY = "forecast", ".npy"
 Pair = tuple[Predictions, Predictions]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForecastConfig:
+@configuration
+class ForecastConfig(OnWorkers, Made):
     """Estimate the accuracy of models on a set without its labels: one number with its interval, and all methods.
 
     The interval holds the error of the method, which is learnt from shifts that are made of the reference; a set that
@@ -97,12 +94,6 @@ class ForecastConfig:
     replicates: Replicates = 200
     backbone: Backbone = ""
     memory: Memory = "2GB"
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,7 +1,7 @@
 """`gap`: the accuracy lost from one set to another, split into its causes."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from gapscope.core.errors import InputError, unknown_name
@@ -12,24 +12,19 @@ from gapscope.jobs.options import (
     DATA,
     METHOD,
     Backbone,
-    Cluster,
-    Exclude,
     LabelFiles,
     Memory,
     ModelName,
-    Name,
-    Only,
+    OnWorkers,
     PredictionsReference,
     PredictionsTarget,
     Reference,
     Replicates,
+    Reported,
     Run,
-    Scheduler,
-    Seed,
+    Subset,
     Target,
-    Workers,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -52,8 +47,8 @@ SIDES = ("reference", "target")
 FEWEST_REPLICATES = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class GapConfig:
+@configuration
+class GapConfig(Subset, OnWorkers, Reported):
     """Split the accuracy lost from one set to another into its causes, down to class, feature and image.
 
     With a run and two stored sets everything is computed; with two files of predictions, everything that needs no
@@ -76,8 +71,6 @@ class GapConfig:
     predictions_labels: Annotated[
         tuple[str, ...], option("For .npy files: the labels of the reference and of the target.", DATA)
     ] = ()
-    only: Only = ""
-    exclude: Exclude = ""
     labels: LabelFiles = ()
     skip: Annotated[
         tuple[Literal["domain", "features", "attributes", "reasons", "remedies", "repairs"], ...],
@@ -89,13 +82,6 @@ class GapConfig:
     replicates: Replicates = 200
     backbone: Backbone = ""
     memory: Memory = "2GB"
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,6 +1,6 @@
 """`gate`: may a new model replace the old one? For continuous integration: exit code 1 where it is worse."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 
 import pyarrow as pa
 
@@ -8,7 +8,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import ModelNames, Name, Reference, Runs, Target, Workspace
+from gapscope.jobs.options import ModelNames, Name, Reference, Runs, Target, Workspace, configuration
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
@@ -20,7 +20,7 @@ JOB = "gate"
 PAGE = "gate.md"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class GateConfig:
     """Compare a new model with the old one on the same labelled images, and end with exit code 1 where it is worse.
 

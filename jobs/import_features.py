@@ -1,7 +1,7 @@
 """`import-features`: features from files of any size into the embedding store, shuffled, in bounded memory."""
 
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,6 +27,7 @@ from gapscope.jobs.options import (
     Seed,
     Split,
     Workspace,
+    configuration,
     option,
 )
 from gapscope.runs.result import RunResult
@@ -42,7 +43,7 @@ TEXT, IMPORTED = "csv", "features"
 MEMORY = "memory"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class ImportFeaturesConfig:
     """Bring features that you have into the embedding store, from files of any size, shuffled, in bounded memory.
 

@@ -1,6 +1,6 @@
 """`label-queue`: the images of a new set that are worth a label next, in order, as files to fill in."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,17 +10,14 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     METHOD,
     Backbone,
-    Cluster,
     ImageCount,
     Labels,
+    Made,
     ModelName,
-    Name,
+    OnWorkers,
     Run,
-    Scheduler,
-    Seed,
     Target,
-    Workers,
-    Workspace,
+    configuration,
     option,
 )
 from gapscope.runs.connection import connected
@@ -31,8 +28,8 @@ from gapscope.store.workspace import slug
 JOB = "label-queue"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelQueueConfig:
+@configuration
+class LabelQueueConfig(OnWorkers, Made):
     """Write the images that are worth a label next, in order, with reasons, as CSV, Parquet and Label Studio JSON.
 
     A fair sample by default; with `--by doubt` those that the model doubts most, the predicted classes in turn. The
@@ -48,12 +45,6 @@ class LabelQueueConfig:
     by: Annotated[Literal["fair", "doubt"], option("A fair sample, or images that the model doubts.", METHOD)] = "fair"
     labels: Labels = ""
     backbone: Backbone = ""
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:

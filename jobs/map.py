@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gapscope.blocks import Sentence
@@ -19,22 +19,17 @@ from gapscope.jobs.options import (
     METHOD,
     Backbone,
     ClassPair,
-    Cluster,
     DatasetNames,
-    Exclude,
     MapMethod,
     Memory,
     ModelName,
-    Name,
     Neighbours,
-    Only,
+    OnWorkers,
+    Reported,
     Run,
-    Scheduler,
-    Seed,
     Split,
-    Workers,
-    Workspace,
-    WriteReport,
+    Subset,
+    configuration,
     data_root,
     option,
 )
@@ -62,8 +57,8 @@ HEAD, PAIR = "head", 2
 LIBRARIES = {"umap": ("umap",), "tsne": ("openTSNE",)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class MapConfig:
+@configuration
+class MapConfig(Subset, OnWorkers, Reported):
     """Two coordinates for every row of one or several stored sets, in one common space.
 
     pca, lda and head are functions of each row. umap and tsne are laid out on a sample, by class and set, in the
@@ -92,21 +87,12 @@ class MapConfig:
     classes: ClassPair = ()
     run: Run = ""
     model: ModelName = ""
-    only: Only = ""
-    exclude: Exclude = ""
     backbone: Backbone = ""
     memory: Memory = "2GB"
-    seed: Seed = 0
     no_seed: Annotated[
         bool,
         option("Lay umap out on all threads, in another way each time; with a seed it takes one thread.", COMPUTE),
     ] = False
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from gapscope.blocks import Sentence, Table
@@ -18,6 +18,7 @@ from gapscope.jobs.options import (
     KeepColumns,
     PathColumn,
     Workspace,
+    configuration,
     data_root,
     option,
 )
@@ -30,7 +31,7 @@ JOB = "measure"
 IMAGES = "pillow"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class MeasureConfig:
     """Measure attributes of the images of stored sets, or add columns from a table to them.
 

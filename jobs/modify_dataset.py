@@ -1,7 +1,7 @@
 """`modify-dataset`: a modified copy of a dataset, as class folders of PNG files."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,19 +17,7 @@ from gapscope.data.catalogue import open_dataset, opening_of
 from gapscope.data.copies import Rejected, class_folder_names, copy_source
 from gapscope.data.decode import DECODER
 from gapscope.data.modifications.modification import parse, written
-from gapscope.jobs.options import (
-    ClassList,
-    DataRoot,
-    DatasetName,
-    LabelColumn,
-    LabelFile,
-    ModifyList,
-    Out,
-    PathColumn,
-    Seed,
-    Splits,
-    data_root,
-)
+from gapscope.jobs.options import DatasetName, ImageListing, ModifyList, Out, Seed, Splits, configuration
 from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 from gapscope.schemas.results import Result
@@ -41,8 +29,8 @@ JOB = "modify-dataset"
 MANIFEST, CLASSES, REJECTED = "manifest.json", "classes.txt", "rejected-{}.parquet"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModifyDatasetConfig:
+@configuration
+class ModifyDatasetConfig(ImageListing):
     """Write a modified copy of a dataset: night, blur, fog and others, at severities from 1 to 5.
 
     The copy is a dataset of its own: split folders, class folders, PNG files. Images that cannot be read are listed in
@@ -57,12 +45,7 @@ class ModifyDatasetConfig:
     modify: ModifyList
     out: Out
     split: Splits = ()
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     seed: Seed = 0
-    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,12 +1,15 @@
 """The options that several commands have, each said once: its help, its group, its bounds and its environment variable.
 
 A configuration is a frozen dataclass whose fields have these types; an option of one command alone is declared beside
-its field by `option`. Where commands take one value or several, two types share one text.
+its field by `option`. Where commands take one value or several, two types share one text. Options that go together in
+many commands are a class here, from which their configurations are derived.
 """
 
 import os
+from dataclasses import dataclass, field, fields
+from inspect import get_annotations
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar, dataclass_transform
 
 from cyclopts import Group, Parameter, validators
 
@@ -276,3 +279,76 @@ Track: TypeAlias = Annotated[
 DType: TypeAlias = Annotated[Literal["float16", "float32"], option("Type in which embeddings are stored.", OUTPUT)]
 _OUT = option("File or folder to write.", OUTPUT)
 Out: TypeAlias = Annotated[str, _OUT]
+
+Config = TypeVar("Config")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def configuration(kind: type[Config]) -> type[Config]:
+    """A frozen dataclass with named fields: its own, then those of its bases in the order in which these are named."""
+    made = dataclass(frozen=True, kw_only=True)(kind)
+    order = dict.fromkeys([*get_annotations(kind), *(one.name for base in kind.__bases__ for one in _fields(base))])
+    made.__dataclass_fields__ = {name: made.__dataclass_fields__[name] for name in order}
+    return made
+
+
+def _fields(base: type) -> tuple:
+    return () if base is object else fields(base)
+
+
+@configuration
+class Training:
+    """How networks are trained; what is not given is the preset's."""
+
+    preset: Preset = ""
+    network: Network = None
+    image_size: ImageSize = None
+    batch_size: BatchSize = None
+    optimizer: Optimizer = None
+    learning_rate: LearningRate = None
+    weight_decay: WeightDecay = None
+    schedule: Schedule = None
+
+
+@configuration
+class ImageListing:
+    """Where images are looked for, and what decides their labels."""
+
+    classes: ClassList = None
+    labels: LabelFile = None
+    path_column: PathColumn = ""
+    label_column: LabelColumn = ""
+    data_root: DataRoot = field(default_factory=data_root)
+
+
+@configuration
+class Subset:
+    """Which rows are used."""
+
+    only: Only = ""
+    exclude: Exclude = ""
+
+
+@configuration
+class OnWorkers:
+    """Where the work is done."""
+
+    scheduler: Scheduler = None
+    cluster: Cluster = ""
+    workers: Workers = None
+
+
+@configuration
+class Made:
+    """What decides random choices, and where the run is written."""
+
+    seed: Seed = 0
+    workspace: Workspace = "workspace"
+    name: Name = ""
+
+
+@configuration
+class Reported(Made):
+    """The same of a run that has a report."""
+
+    report: WriteReport = True

@@ -1,6 +1,6 @@
 """`predict`: a saved model's predictions, of a probe for a stored set, of a network for images."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,16 @@ from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
 from gapscope.jobs.options import (
     Backbone,
-    ClassList,
-    Cluster,
     DatasetName,
     Device,
-    LabelColumn,
-    LabelFile,
+    ImageListing,
     ModelName,
     Name,
+    OnWorkers,
     OptionalDataRoot,
-    PathColumn,
-    Scheduler,
     Split,
-    Workers,
     Workspace,
+    configuration,
 )
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier, load_model
@@ -51,8 +47,8 @@ OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
 OF_NETWORKS = ("device", *LABELLING, "data_root")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictConfig:
+@configuration
+class PredictConfig(ImageListing, OnWorkers):
     """Predict the classes of a set with a saved model, and measure them where there are labels.
 
     A probe takes a stored set, any whose features were made like those that it was trained on (options --backbone,
@@ -69,14 +65,7 @@ class PredictConfig:
     split: Split = "test"
     backbone: Backbone = ""
     device: Device = "auto"
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     data_root: OptionalDataRoot = None
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
     workspace: Workspace = "workspace"
     name: Name = ""
 

@@ -18,6 +18,7 @@ from gapscope.jobs.options import (
     Settings,
     Workspace,
     WriteReport,
+    configuration,
 )
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
@@ -29,7 +30,7 @@ JOB = "refit-head"
 INHERITED = ("dataset", "split", "network", "epochs", "validation", "seed")
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class RefitHeadConfig:
     """Train the last layers of the networks of a finished run of train-cnn again (Kang et al. 2020).
 

@@ -1,6 +1,6 @@
 """`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from gapscope.core.errors import InputError
@@ -10,19 +10,15 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     DATA,
     Backbone,
-    Cluster,
     LabelRows,
     Labels,
     ModelName,
-    Name,
+    OnWorkers,
     Reference,
+    Reported,
     Run,
-    Scheduler,
-    Seed,
     Target,
-    Workers,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -39,8 +35,8 @@ from gapscope.store.workspace import slug
 JOB = "repair"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RepairConfig:
+@configuration
+class RepairConfig(OnWorkers, Reported):
     """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
 
     Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
@@ -68,13 +64,6 @@ class RepairConfig:
         option("Every class is as frequent in the target as in the reference: more is known without labels.", DATA),
     ] = False
     backbone: Backbone = ""
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,7 +1,7 @@
 """`replay-head`: stored embeddings against the backbone's own classifier."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gapscope.blocks import Sentence, Table
@@ -13,20 +13,16 @@ from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.jobs.options import (
     Backbone,
-    ClassList,
-    DataRoot,
     DatasetName,
     Device,
-    LabelColumn,
-    LabelFile,
-    PathColumn,
+    ImageListing,
     Scheduler,
     Seed,
     Splits,
     VerifyImages,
     Weights,
     Workspace,
-    data_root,
+    configuration,
 )
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
@@ -38,8 +34,8 @@ from gapscope.summaries.outcomes import Outcomes
 MODEL = "own head"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReplayHeadConfig:
+@configuration
+class ReplayHeadConfig(ImageListing):
     """Check stored embeddings against the backbone's own classifier.
 
     Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
@@ -54,14 +50,9 @@ class ReplayHeadConfig:
     verify: VerifyImages = 0
     weights: Weights = ""
     device: Device = "auto"
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
     seed: Seed = 0
     scheduler: Scheduler = None
     workspace: Workspace = "workspace"
-    data_root: DataRoot = field(default_factory=data_root)
 
 
 def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:

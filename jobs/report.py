@@ -1,14 +1,14 @@
 """`report`: one offline page about one or several runs."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gapscope.blocks import Heading
 from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, data_root
+from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, configuration, data_root
 from gapscope.reports.write import REPORT, read_report, written
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import find_run
@@ -16,7 +16,7 @@ from gapscope.runs.run import find_run
 JOB = "report"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class ReportConfig:
     """Write one offline page about one or several runs: the answer first, then the evidence.
 

@@ -1,19 +1,18 @@
 """`runs`: the runs of a workspace."""
 
 import time
-from dataclasses import dataclass
 
 from gapscope.blocks import Sentence, Table
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import Workspace
+from gapscope.jobs.options import Workspace, configuration
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import list_runs
 
 JOB = "runs"
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class RunsConfig:
     """List the runs of a workspace: their command, whether they are finished, and how accurate they are.
 

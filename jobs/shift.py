@@ -1,7 +1,6 @@
 """`shift`: how far stored sets are apart, and which features and classes moved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from gapscope.core.budget import parse_bytes
@@ -12,21 +11,16 @@ from gapscope.core.threads import processors
 from gapscope.jobs.options import (
     METHOD,
     Backbone,
-    Cluster,
-    Exclude,
     Memory,
     ModelName,
-    Name,
     Neighbours,
-    Only,
+    OnWorkers,
     Reference,
     Replicates,
-    Scheduler,
-    Seed,
+    Reported,
+    Subset,
     Targets,
-    Workers,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -52,8 +46,8 @@ JOB = "shift"
 EXACT_SHARE = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShiftConfig:
+@configuration
+class ShiftConfig(Subset, OnWorkers, Reported):
     """Measure how far apart stored sets are, and which differences matter.
 
     Each set is read once for all summaries; statistics that need ranks, neighbours or a trained classifier read
@@ -70,8 +64,6 @@ class ShiftConfig:
 
     reference: Reference
     target: Targets
-    only: Only = ""
-    exclude: Exclude = ""
     statistics: Annotated[
         tuple[Literal["moments", "marginal", "sliced", "mmd", "frechet", "prdc", "classifier"], ...],
         option("Which statistics; all when not given.", METHOD),
@@ -93,13 +85,6 @@ class ShiftConfig:
     replicates: Replicates = 200
     backbone: Backbone = ""
     memory: Memory = "2GB"
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 class Sets(NamedTuple):

@@ -1,7 +1,7 @@
 """`study-augmentation`: what helps a small, imbalanced set, and whether synthetic images are part of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
@@ -9,7 +9,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
 from gapscope.jobs import JOBS, options
-from gapscope.jobs.options import METHOD, MODEL, option
+from gapscope.jobs.options import METHOD, MODEL, ImageListing, OnWorkers, Reported, Training, configuration, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 JOB = "study-augmentation"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyAugmentationConfig:
+@configuration
+class StudyAugmentationConfig(Training, ImageListing, OnWorkers, Reported):
     """Train one network on one split in many ways, and say what helps: weights, sampling, augmentation, new images.
 
     Every training is an ordinary run of `train-cnn`, every synthetic set one of `augment`, every last layer that is
@@ -70,32 +70,12 @@ class StudyAugmentationConfig:
     split: options.Split = "train"
     test_split: options.TestSplits = ("test",)
     validation: options.Validation = 0.1
-    preset: options.Preset = ""
-    network: options.Network = None
-    image_size: options.ImageSize = None
     epochs: options.Epochs = 30
-    batch_size: options.BatchSize = None
-    optimizer: options.Optimizer = None
-    learning_rate: options.LearningRate = None
-    weight_decay: options.WeightDecay = None
-    schedule: options.Schedule = None
     keep: options.Keep = None
     seeds: options.Seeds = 5
-    seed: options.Seed = 0
     device: options.Device = "auto"
     memory: options.Memory = "2GB"
-    scheduler: options.Scheduler = None
-    cluster: options.Cluster = ""
-    workers: options.Workers = None
-    classes: options.ClassList = None
-    labels: options.LabelFile = None
-    path_column: options.PathColumn = ""
-    label_column: options.LabelColumn = ""
     out: options.Out = ""
-    workspace: options.Workspace = "workspace"
-    data_root: options.DataRoot = field(default_factory=options.data_root)
-    name: options.Name = ""
-    report: options.WriteReport = True
 
 
 # Options that its trainings have as well, and those of its runs of `augment`.

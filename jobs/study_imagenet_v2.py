@@ -1,11 +1,11 @@
 """`study-imagenet-v2`: why models lose accuracy from ImageNet to ImageNetV2, from their predictions alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DATA, MODEL, Name, Out, Replicates, Seed, Workspace, WriteReport, data_root, option
+from gapscope.jobs.options import DATA, MODEL, Out, Replicates, Reported, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
@@ -13,8 +13,8 @@ from gapscope.store.workspace import slug
 JOB, COPY, TITLE = "study-imagenet-v2", "imagenet-v2", "ImageNet against ImageNetV2"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyImagenetV2Config:
+@configuration
+class StudyImagenetV2Config(Reported):
     """Compare models on ImageNet validation and ImageNetV2: what they lose, on which images, and whether alike.
 
     It is `study-replication` of a folder with ``validation.parquet`` and ``v2-….parquet``: columns image, label, and
@@ -37,10 +37,6 @@ class StudyImagenetV2Config:
     ] = ()
     out: Out = ""
     replicates: Replicates = 500
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult:

@@ -1,7 +1,7 @@
 """`study-modifications`: train on original and on modified images, test each on all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from gapscope.core.errors import InputError, unknown_name
@@ -9,7 +9,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import LABELLING, opening_of
 from gapscope.jobs import JOBS, options
-from gapscope.jobs.options import METHOD, option
+from gapscope.jobs.options import METHOD, ImageListing, OnWorkers, Reported, Training, configuration, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 JOB = "study-modifications"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyModificationsConfig:
+@configuration
+class StudyModificationsConfig(Training, ImageListing, OnWorkers, Reported):
     """Train on original and on modified images, test each on all of them: what is lost, regained, and at what cost.
 
     Every training is an ordinary run of `train-cnn`, which `evaluate`, `compare` and `gap` read. Finished trainings are
@@ -47,34 +47,14 @@ class StudyModificationsConfig:
     rows: options.RowLimit = 0
     split: options.Split = "train"
     test_split: options.TestSplit = "test"
-    preset: options.Preset = ""
-    network: options.Network = None
     pretrained: options.Pretrained = None
     weights: options.Weights = ""
-    image_size: options.ImageSize = None
     epochs: options.EpochsOrPreset = None
-    batch_size: options.BatchSize = None
-    optimizer: options.Optimizer = None
-    learning_rate: options.LearningRate = None
-    weight_decay: options.WeightDecay = None
-    schedule: options.Schedule = None
     augment: options.AugmentOrPreset = None
     seeds: options.Seeds = 3
-    seed: options.Seed = 0
     device: options.Device = "auto"
     memory: options.Memory = "2GB"
-    scheduler: options.Scheduler = None
-    cluster: options.Cluster = ""
-    workers: options.Workers = None
-    classes: options.ClassList = None
-    labels: options.LabelFile = None
-    path_column: options.PathColumn = ""
-    label_column: options.LabelColumn = ""
     out: options.Out = ""
-    workspace: options.Workspace = "workspace"
-    data_root: options.DataRoot = field(default_factory=options.data_root)
-    name: options.Name = ""
-    report: options.WriteReport = True
 
 
 # Options that its trainings have as well.

@@ -1,6 +1,6 @@
 """`study-replication`: what many models lose from one set to others of the same classes, by their predictions."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 
 from gapscope.core.errors import InputError
@@ -8,15 +8,13 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import (
     MODEL,
-    Name,
     Out,
     References,
     Replicates,
+    Reported,
     Runs,
-    Seed,
     Targets,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -29,8 +27,8 @@ from gapscope.store.workspace import slug
 JOB = "study-replication"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyReplicationConfig:
+@configuration
+class StudyReplicationConfig(Reported):
     """Compare many models on a set and on others of the same classes: what they lose, on which images, whether alike.
 
     The sets are files of predictions: wide tables with a column of best classes for each model, or one file for each
@@ -51,10 +49,6 @@ class StudyReplicationConfig:
     ] = ()
     out: Out = ""
     replicates: Replicates = 500
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> RunResult:

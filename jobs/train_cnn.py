@@ -1,6 +1,6 @@
 """`train-cnn`: a network is trained on images and evaluated on images that it has not seen."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.cnn.presets import in_short
@@ -12,42 +12,26 @@ from gapscope.jobs.options import (
     METHOD,
     MODEL,
     AugmentOrPreset,
-    BatchSize,
-    ClassList,
     ClassWeight,
-    Cluster,
-    DataRoot,
     Device,
     EpochsOrPreset,
     Evaluate,
-    ImageSize,
+    ImageListing,
     Keep,
-    LabelColumn,
-    LabelFile,
-    LearningRate,
     Memory,
     ModifyOrPreset,
-    Name,
-    Network,
-    Optimizer,
+    OnWorkers,
     OptionalDataset,
-    PathColumn,
     Precision,
-    Preset,
     Pretrained,
-    Schedule,
-    Scheduler,
-    Seed,
+    Reported,
     Seeds,
     Split,
     Track,
+    Training,
     Validation,
-    WeightDecay,
     Weights,
-    Workers,
-    Workspace,
-    WriteReport,
-    data_root,
+    configuration,
     option,
 )
 from gapscope.reports.write import reported
@@ -61,8 +45,8 @@ if TYPE_CHECKING:
 JOB = "train-cnn"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainCnnConfig:
+@configuration
+class TrainCnnConfig(Training, ImageListing, OnWorkers, Reported):
     """Train a network on images, from scratch or from pretrained weights, and evaluate it on images it has not seen.
 
     Options that are not given come from the preset, if one is named; else there are 10 epochs of Adam with a largest
@@ -79,26 +63,18 @@ class TrainCnnConfig:
     """
 
     dataset: OptionalDataset = field(default=None, kw_only=False)
-    preset: Preset = ""
     split: Split = "train"
     evaluate: Evaluate = ()
-    network: Network = None
     pretrained: Pretrained = None
     weights: Weights = ""
     network_args: Annotated[
         tuple[str, ...] | None, option("name=value of the network, and mean, std of its input.", MODEL)
     ] = None
-    image_size: ImageSize = None
     epochs: EpochsOrPreset = None
-    batch_size: BatchSize = None
-    optimizer: Optimizer = None
-    learning_rate: LearningRate = None
     body_learning_rate: Annotated[
         float | None,
         option("Share of it for all but the head.", METHOD, name=("--body-learning-rate", "--body-lr")),
     ] = None
-    weight_decay: WeightDecay = None
-    schedule: Schedule = None
     warmup: Annotated[float | None, option("Epochs of linear rise to the largest learning rate.", METHOD)] = None
     label_smoothing: Annotated[float | None, option("Share of a label that is spread over classes.", METHOD)] = None
     class_weight: ClassWeight = None
@@ -118,22 +94,10 @@ class TrainCnnConfig:
     keep: Keep = None
     validation: Validation = None
     seeds: Seeds = 1
-    seed: Seed = 0
     processes: Annotated[int, option("Processes that train a network together, each on its share.", COMPUTE)] = 1
     device: Device = "auto"
     precision: Precision = "auto"
     memory: Memory = "2GB"
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    classes: ClassList = None
-    labels: LabelFile = None
-    path_column: PathColumn = ""
-    label_column: LabelColumn = ""
-    workspace: Workspace = "workspace"
-    data_root: DataRoot = field(default_factory=data_root)
-    name: Name = ""
-    report: WriteReport = True
     track: Track = ""
 
 

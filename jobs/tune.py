@@ -1,6 +1,6 @@
 """`tune`: the best settings of classifiers, found from one read by dropping the poor ones early."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from gapscope.core.budget import parse_bytes
@@ -9,23 +9,19 @@ from gapscope.jobs.options import (
     Backbone,
     CheckpointSeconds,
     ClassWeights,
-    Cluster,
     DatasetName,
     Device,
     Epochs,
     Evaluate,
-    Exclude,
     Holdout,
+    Made,
     Memory,
-    Name,
-    Only,
+    OnWorkers,
     Probes,
-    Scheduler,
-    Seed,
     Split,
+    Subset,
     View,
-    Workers,
-    Workspace,
+    configuration,
 )
 from gapscope.probes.options import ProbeOptions
 from gapscope.runs.result import RunResult
@@ -33,8 +29,8 @@ from gapscope.runs.result import RunResult
 JOB = "tune"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TuneConfig:
+@configuration
+class TuneConfig(Subset, OnWorkers, Made):
     """Find the best settings of a classifier, train it with them, and evaluate it on every companion set.
 
     Settings are trained side by side from one read and judged on held-out training rows alone; of softmax the poorer
@@ -52,21 +48,13 @@ class TuneConfig:
     backbone: Backbone = ""
     evaluate: Evaluate = ()
     leave_one_out: ClassVar[bool] = False
-    only: Only = ""
-    exclude: Exclude = ""
     class_weight: ClassWeights = ("none",)
     view: View = ""
     epochs: Epochs = 4
     holdout: Holdout = 0.1
     device: Device = "cpu"
     memory: Memory = "2GB"
-    seed: Seed = 0
     checkpoint_seconds: CheckpointSeconds = 30.0
-    scheduler: Scheduler = None
-    cluster: Cluster = ""
-    workers: Workers = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: TuneConfig, progress: Progress = SILENT) -> RunResult:

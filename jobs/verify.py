@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -13,7 +13,7 @@ from gapscope.core.files import read_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import ALIASES, JOBS
-from gapscope.jobs.options import OUTPUT, Workspace, option
+from gapscope.jobs.options import OUTPUT, Workspace, configuration, option
 from gapscope.runs.result import RunResult
 from gapscope.verification import Finding, Verified, verify_workspace
 from gapscope.verification.mending import mend
@@ -24,7 +24,7 @@ JOB = "verify"
 ROUNDS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@configuration
 class VerifyConfig:
     """Check all files of a workspace: stored parts page by page, and every other file by its digest.
 

@@ -1,6 +1,6 @@
 """`verify-labels`: what share of a set's labels is wrong, from a review of about 200 images."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.set_name import SetName
-from gapscope.jobs.options import ImageCount, Labels, ModelName, Name, Run, Seed, Target, Workspace
+from gapscope.jobs.options import ImageCount, Labels, Made, ModelName, Run, Target, configuration
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.repairs.review import COUNT
 from gapscope.runs.folder import RunFolder, opened
@@ -23,8 +23,8 @@ from gapscope.store.workspace import slug
 JOB = "verify-labels"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifyLabelsConfig:
+@configuration
+class VerifyLabelsConfig(Made):
     """Say what share of a set's labels is wrong, and how many points of accuracy that costs.
 
     Without labels it draws images to review, more of those whose label the model contradicts, and writes them as CSV,
@@ -40,9 +40,6 @@ class VerifyLabelsConfig:
     model: ModelName = ""
     count: ImageCount = COUNT
     labels: Labels = ""
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
 
 
 def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> RunResult:

@@ -1,6 +1,5 @@
 """`words`: which phrases fit the images of a new set more, or less, and what that costs."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -11,14 +10,12 @@ from gapscope.jobs.options import (
     MODEL,
     Backbone,
     ModelName,
-    Name,
     Reference,
+    Reported,
     Run,
-    Seed,
     Target,
     Texts,
-    Workspace,
-    WriteReport,
+    configuration,
     data_root,
     option,
 )
@@ -37,8 +34,8 @@ if TYPE_CHECKING:
 JOB = "words"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WordsConfig:
+@configuration
+class WordsConfig(Reported):
     """Say in words how the images of a new set differ from those of the reference, and what each difference costs.
 
     Four hundred phrases (light, weather, background, viewpoint, medium, number, occlusion, text, quality) and the names
@@ -66,10 +63,6 @@ class WordsConfig:
         str,
         option("Backbone of images and texts with features of the reference; a map to them is learnt.", MODEL),
     ] = ""
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
-    name: Name = ""
-    report: WriteReport = True
 
 
 def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -31,8 +31,13 @@ from gapscope.store import ArrayStore, View
 from gapscope.stream import Workers, connect, each
 
 FLOATS = (np.float32, np.float64)
+# What `ProbeOptions` calls parameters that have scikit-learn's names.
+CALLED = {"C": "c", "n_neighbors": "neighbours", "n_estimators": "trees"}
+# The fields of a class are its parameters: scikit-learn reads them from the signature, and compares by identity.
+parameters = dataclass(kw_only=True, eq=False, repr=False)
 
 
+@parameters
 class ProbeClassifier(ClassifierMixin, BaseEstimator):
     """A member of `gapscope.probes` behind scikit-learn's interface; `gapscope.estimators.classifiers` lists them.
 
@@ -64,15 +69,15 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _probe: ClassVar[str]
+    holdout: float = 0.1
+    random_state: Any = 0
+    n_jobs: int | None = None
+    scheduler: str | None = None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    @abstractmethod
-    def _options(self) -> dict[str, Any]:
-        """Fields of `ProbeOptions` that the parameters set."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ProbeClassifier":
         """Train on the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it."""
@@ -130,7 +135,11 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
     def _probe_options(self) -> ProbeOptions:
         known = self.random_state
         seed = int(known) if isinstance(known, Integral) else int(check_random_state(known).randint(2**31 - 1))
-        return ProbeOptions(**self._options(), seed=seed)
+        own = self.get_params().keys() - {field.name for field in fields(ProbeClassifier)}
+        options = {CALLED.get(name, name): getattr(self, name) for name in own}
+        if "class_weight" in options:
+            options["class_weight"] = treatment(self.class_weight)
+        return ProbeOptions(**options, seed=seed)
 
     def _workers(self, X: Any) -> AbstractContextManager[Workers]:
         """The cluster for a store, which its workers can read; threads for arrays."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
-from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier, WeighingClassifier, treatment
+from gapscope.estimators.classifier import MergingClassifier, ProbeClassifier, WeighingClassifier, parameters, treatment
 from gapscope.estimators.seen import Seen
 from gapscope.probes.model import unit_rows
 from gapscope.probes.nearest_mean import summary_of
@@ -15,6 +15,7 @@ from gapscope.store import Changed, View
 from gapscope.stream import Workers
 
 
+@parameters
 class SoftmaxClassifier(WeighingClassifier):
     """Multinomial logistic regression by preconditioned descent in a few passes: the default choice.
 
@@ -38,49 +39,17 @@ class SoftmaxClassifier(WeighingClassifier):
     """
 
     _probe: ClassVar[str] = "softmax"
-
-    def __init__(
-        self,
-        *,
-        C: float | None = None,
-        l2: float | None = None,
-        epochs: int = 2,
-        learning_rate: float | None = None,
-        batch_rows: int | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        view: str = "",
-        device: str = "cpu",
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.C = C
-        self.l2 = l2
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_rows = batch_rows
-        self.class_weight = class_weight
-        self.view = view
-        self.device = device
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "c": self.C,
-            "l2": self.l2,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "batch_rows": self.batch_rows,
-            "class_weight": treatment(self.class_weight),
-            "view": self.view,
-            "device": self.device,
-        }
+    C: float | None = None
+    l2: float | None = None
+    epochs: int = 2
+    learning_rate: float | None = None
+    batch_rows: int | None = None
+    class_weight: str | Mapping[Any, float] | None = None
+    view: str = ""
+    device: str = "cpu"
 
 
+@parameters
 class LogisticClassifier(WeighingClassifier):
     """Multinomial logistic regression brought to its optimum: scikit-learn's ``LogisticRegression`` with the same C.
 
@@ -98,40 +67,14 @@ class LogisticClassifier(WeighingClassifier):
     """
 
     _probe: ClassVar[str] = "logistic"
-
-    def __init__(
-        self,
-        *,
-        C: float | None = None,
-        l2: float | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        view: str = "",
-        device: str = "cpu",
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.C = C
-        self.l2 = l2
-        self.class_weight = class_weight
-        self.view = view
-        self.device = device
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "c": self.C,
-            "l2": self.l2,
-            "class_weight": treatment(self.class_weight),
-            "view": self.view,
-            "device": self.device,
-        }
+    C: float | None = None
+    l2: float | None = None
+    class_weight: str | Mapping[Any, float] | None = None
+    view: str = ""
+    device: str = "cpu"
 
 
+@parameters
 class RidgeProbeClassifier(MergingClassifier):
     """Ridge regression on class indicators, in closed form: scikit-learn's ``RidgeClassifier`` with the same alpha.
 
@@ -147,39 +90,17 @@ class RidgeProbeClassifier(MergingClassifier):
     """
 
     _probe: ClassVar[str] = "ridge"
-
-    def __init__(
-        self,
-        *,
-        alpha: float | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        view: str = "",
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.alpha = alpha
-        self.class_weight = class_weight
-        self.view = view
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "alpha": self.alpha,
-            "class_weight": treatment(self.class_weight),
-            "view": self.view,
-        }
+    alpha: float | None = None
+    class_weight: str | Mapping[Any, float] | None = None
+    view: str = ""
 
     def _summary(self, rows: View, workers: Workers) -> Seen:
-        if self._options()["class_weight"] != "none":
+        if treatment(self.class_weight) != "none":
             raise InputError(f"class_weight {self.class_weight} needs all rows at once; use fit, or leave it at None")
         return Seen("moments", moments_of(_seen(rows, self.view), workers, SILENT))
 
 
+@parameters
 class DiscriminantClassifier(MergingClassifier):
     """Linear discriminant analysis with a shrunk covariance, in closed form.
 
@@ -194,29 +115,8 @@ class DiscriminantClassifier(MergingClassifier):
     """
 
     _probe: ClassVar[str] = "lda"
-
-    def __init__(
-        self,
-        *,
-        shrinkage: str | float | None = None,
-        view: str = "",
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.shrinkage = shrinkage
-        self.view = view
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "shrinkage": self.shrinkage,
-            "view": self.view,
-        }
+    shrinkage: str | float | None = None
+    view: str = ""
 
     def _summary(self, rows: View, workers: Workers) -> Seen:
         if isinstance(self.shrinkage, str):
@@ -224,6 +124,7 @@ class DiscriminantClassifier(MergingClassifier):
         return Seen("moments", moments_of(_seen(rows, self.view), workers, SILENT))
 
 
+@parameters
 class NearestMeanClassifier(MergingClassifier):
     """The class whose mean is nearest: scikit-learn's ``NearestCentroid``.
 
@@ -234,31 +135,13 @@ class NearestMeanClassifier(MergingClassifier):
     """
 
     _probe: ClassVar[str] = "nearest-mean"
-
-    def __init__(
-        self,
-        *,
-        view: str = "",
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.view = view
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "view": self.view,
-        }
+    view: str = ""
 
     def _summary(self, rows: View, workers: Workers) -> Seen:
         return Seen("means", summary_of(self.view, _seen(rows, self.view), workers, SILENT, NO_CHECKPOINT, "means"))
 
 
+@parameters
 class NeighboursClassifier(ProbeClassifier):
     """The votes of the nearest training rows by cosine similarity, exactly.
 
@@ -277,27 +160,10 @@ class NeighboursClassifier(ProbeClassifier):
         """Keep the rows of ``X : (n, d)`` labelled ``y : (n,)``; a store has its labels with it."""
         return self._fit(X, y)
 
-    def __init__(
-        self,
-        *,
-        n_neighbors: int | None = None,
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "neighbours": self.n_neighbors,
-        }
+    n_neighbors: int | None = None
 
 
+@parameters
 class ForestClassifier(WeighingClassifier):
     """A random forest of scikit-learn's trees, each grown on a chunk of the rows.
 
@@ -310,29 +176,8 @@ class ForestClassifier(WeighingClassifier):
     """
 
     _probe: ClassVar[str] = "forest"
-
-    def __init__(
-        self,
-        *,
-        n_estimators: int | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        holdout: float = 0.1,
-        random_state: Any = 0,
-        n_jobs: int | None = None,
-        scheduler: str | None = None,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.class_weight = class_weight
-        self.holdout = holdout
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.scheduler = scheduler
-
-    def _options(self) -> dict[str, Any]:
-        return {
-            "trees": self.n_estimators,
-            "class_weight": treatment(self.class_weight),
-        }
+    n_estimators: int | None = None
+    class_weight: str | Mapping[Any, float] | None = None
 
 
 def _seen(rows: View, view: str) -> View:

@@ -30,6 +30,7 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
 from gapscope.remedies.fitted import FittedRemedy
 from gapscope.store import Piece, View
+from gapscope.store.rows import Viewed
 from gapscope.stream import Workers
 
 Array = np.ndarray
@@ -113,7 +114,7 @@ def chosen(model: Classifier, remedies: Sequence[FittedRemedy], head: Classifier
 
 
 @dataclass(frozen=True, eq=False)
-class Without:
+class Without(Viewed):
     """The rows of a view except a run of them, as a store; with their labels as a model's class indices.
 
     Attributes
@@ -160,10 +161,6 @@ class Without:
 
     def _read(self, part: Piece) -> Chunk:
         return self.source.store.read(Piece(self.source.start + part.start, self.source.start + part.stop))
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop`` of those that are left."""
-        return View(self, start, self.rows if stop is None else stop)
 
 
 class Fold(NamedTuple):

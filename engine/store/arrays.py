@@ -8,12 +8,12 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.store.over import Over
 from gapscope.store.plan import Piece
-from gapscope.store.rows import View
+from gapscope.store.rows import View, Viewed
 from gapscope.store.weighted import Weighted
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayStore:
+class ArrayStore(Viewed):
     """Rows in memory, which every verb reads as it reads a store on disk.
 
     The rows are taken as they stand; put them into random order first where a training depends on it.
@@ -56,10 +56,6 @@ class ArrayStore:
         rows = np.arange(piece.start, piece.stop)
         return Chunk(rows if self.sample_id is None else self.sample_id[piece.start : piece.stop], x, y)
 
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
-
 
 @dataclass(frozen=True)
 class Changed(Over):
@@ -71,10 +67,6 @@ class Changed(Over):
         """The rows of `piece`, changed."""
         chunk = self.store.read(piece, into)
         return chunk._replace(x=self.change(chunk.x))
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
 
 
 def in_memory(view: View) -> View:

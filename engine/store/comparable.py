@@ -10,6 +10,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.schemas.embeddings import Provenance
+from gapscope.store.over import Over
 from gapscope.store.plan import Piece
 from gapscope.store.rows import View
 from gapscope.store.store import EmbeddingStore
@@ -112,42 +113,25 @@ def is_numbered(names: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Relabelled:
+class Relabelled(Over):
     """A store whose labels are translated as its rows are read; picklable.
 
     Attributes
     ----------
-    store
-        The rows.
     index : (k,) int64
         New label of each old one, -1 for none.
-    class_names
-        By new label.
+    names
+        The classes by new label.
     """
 
     store: EmbeddingStore
     index: np.ndarray
-    class_names: list[str]
+    names: list[str]
 
     @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.store.rows
-
-    @property
-    def dim(self) -> int:
-        """Number of features."""
-        return self.store.dim
-
-    @property
-    def name(self) -> str:
-        """The store's own."""
-        return self.store.name
-
-    @property
-    def unseen(self) -> int | None:
-        """The store's own."""
-        return self.store.unseen
+    def class_names(self) -> list[str]:
+        """By new label."""
+        return self.names
 
     def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
         """The rows of `piece`, relabelled; rows without a label stay so."""
@@ -157,10 +141,6 @@ class Relabelled:
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`."""
         return self.store.paths(piece)
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
 
 
 def comparable_view(reference: EmbeddingStore, target: EmbeddingStore) -> View:

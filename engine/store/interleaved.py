@@ -10,13 +10,13 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store.plan import Piece
-from gapscope.store.rows import Rows, View
+from gapscope.store.rows import Rows, Viewed
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Interleaved:
+class Interleaved(Viewed):
     """The rows of `stores`, which have the same features and class indices, each store's in its own order; picklable.
 
     Row j of n of a store stands where (j + 1/2) / n of all rows have passed. So random orders make a random order, a
@@ -76,10 +76,6 @@ class Interleaved:
                 column[rows] = part
             result.weights[rows] = self.rows / (len(self.stores) * store.rows)
         return result if self.is_weighted else result._replace(weight=None)
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from gapscope.store.rows import Rows
+from gapscope.store.rows import Rows, Viewed
 
 
 @dataclass(frozen=True, eq=False)
-class Over:
+class Over(Viewed):
     """Rows of `store` that are read in another way; a subclass says which by its ``read``."""
 
     store: Rows

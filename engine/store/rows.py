@@ -46,6 +46,14 @@ class Rows(Protocol):
         """The rows ``start <= i < stop``, all by default."""
 
 
+class Viewed:
+    """What every kind of store does in the same way."""
+
+    def view(self: Rows, start: int = 0, stop: int | None = None) -> "View":
+        """The rows ``start <= i < stop``, all by default; rows are shuffled, so any run of them is a fair sample."""
+        return View(self, start, self.rows if stop is None else stop)
+
+
 @dataclass(frozen=True)
 class View:
     """The rows ``start <= i < stop`` of a store."""

@@ -10,14 +10,14 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece
-from gapscope.store.rows import View
+from gapscope.store.rows import Viewed
 from gapscope.store.selection import Choice
 from gapscope.store.store import EmbeddingStore
 from gapscope.store.write import ROW_GROUP_ROWS
 
 
 @dataclass(frozen=True)
-class Selected:
+class Selected(Viewed):
     """The rows of `store` that are kept, in its order: a random order stays one, so any run of them is a fair sample.
 
     Travels to workers as one bit a row, 160 KB for 1.28 million; as positions it would be 10 MB.
@@ -122,10 +122,6 @@ class Selected:
         rows = _positions(self.bits)[piece.start : piece.stop]
         result = [self.store.is_synthetic(span)[rows[run] - span.start] for run, span in _runs(rows)]
         return np.concatenate([np.empty(0, bool), *result])
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The kept rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
 
 
 def selected(store: EmbeddingStore, choice: Choice) -> EmbeddingStore | Selected:

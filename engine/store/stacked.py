@@ -7,11 +7,11 @@ import numpy as np
 
 from gapscope.core.chunk import Chunk
 from gapscope.store.plan import Piece, spans_of
-from gapscope.store.rows import View
+from gapscope.store.rows import View, Viewed
 
 
 @dataclass(frozen=True)
-class Stacked:
+class Stacked(Viewed):
     """The rows of `views`, which have the same features and classes, in order; picklable if they are."""
 
     views: tuple[View, ...]
@@ -48,10 +48,6 @@ class Stacked:
             return result[0]
         nothing = Chunk(np.empty(0, np.int64), np.empty((0, self.dim), np.float32), np.empty(0, np.int32))
         return Chunk.joined([nothing, *result])
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
 
     @property
     def _sizes(self) -> list[int]:

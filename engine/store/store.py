@@ -15,7 +15,7 @@ from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece, pieces_of, spans_of
 from gapscope.store.read import PartFile, read_chunk, read_footer, read_span
-from gapscope.store.rows import View
+from gapscope.store.rows import Viewed
 from gapscope.store.write import HEAD, REJECTED, check_sizes, part_files, read_manifest
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EmbeddingStore:
+class EmbeddingStore(Viewed):
     """A finished embedding store; a small value that travels to workers, who read their own rows."""
 
     folder: Location
@@ -116,10 +116,6 @@ class EmbeddingStore:
         """A column's values in each span of `piece`."""
         for span in spans_of(piece, self._part_rows):
             yield read_span(self._parts[span.part], span, [name])[name]
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``; rows are shuffled, so any run of them is a fair sample."""
-        return View(self, start, self.rows if stop is None else stop)
 
     def rejected(self) -> list[dict[str, Any]]:
         """``sample_id``, ``path``, ``reason`` and ``digest`` of each image that has no embedding.

@@ -7,7 +7,6 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.store.over import Over
 from gapscope.store.plan import Piece
-from gapscope.store.rows import View
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,3 @@ class Weighted(Over):
         """The weights ``(n,) float64`` of the rows of `piece`, which are labelled ``y : (n,)``."""
         weight = np.append(self.by_class, 0.0)[y]  # the last entry is where -1 points
         return weight if self.by_row is None else weight * self.by_row[piece.start : piece.stop]
-
-    def view(self, start: int = 0, stop: int | None = None) -> View:
-        """The rows ``start <= i < stop``."""
-        return View(self, start, self.rows if stop is None else stop)
