@@ -19,7 +19,6 @@ from gapscope.data.vocabulary import (
 
 BESIDE_SPLITS = "images outside every split"
 BESIDE_CLASSES = "images beside the class folders"
-BESIDE_IMAGES = "pictures beside the images, such as masks"
 # Class names that a sentence shows.
 SHOWN = 3
 

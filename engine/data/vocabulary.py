@@ -54,7 +54,6 @@ IMAGE_SUFFIXES = frozenset(
     "jpf jpx jpm tga icb vda vst ico cur icns pcx dcx sgi rgb rgba bw qoi dds psd ras".split()
 )
 TABLE_SUFFIXES = frozenset("csv tsv txt json jsonl ndjson lst list psv tab".split())
-SIDE_SUFFIXES = frozenset("cls".split())
 ARCHIVE_SUFFIXES = (
     *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip"),
 )

@@ -11,7 +11,6 @@ from io import BytesIO
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from PIL import Image, UnidentifiedImageError
 
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -83,11 +82,6 @@ def legend(axes: Axes, size: Size) -> None:
     axes.figure.legend(
         handles, labels, loc="outside lower left", ncols=columns, fontsize=size.letters, frameon=False, borderpad=0.1
     )
-
-
-def thousands(axis) -> None:
-    """Write the numbers of an axis with separators."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
 def png(figure: Figure) -> bytes:

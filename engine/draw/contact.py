@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gapscope.draw.canvas import GREY, VERMILION
-from gapscope.draw.thumbnails import INK
 
 LETTERS, GAP, FRAME, NAME_WIDTH = 11, 4, 3, 76
+INK = (30, 30, 30)
 ROWS = ("real", "synthetic", "nearest real")
 
 

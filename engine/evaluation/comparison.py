@@ -98,24 +98,6 @@ def _corrected(result: Sequence[Difference]) -> tuple[Difference, ...]:
     return tuple(replace(one, adjusted_p=float(p)) for one, p in zip(result, corrected, strict=True))
 
 
-def unpaired(one: Predictions, other: Predictions, *, replicates: int = REPLICATES, seed: int = 0) -> Difference:
-    """The difference of accuracies on two sets of images, or of two models on different ones; both sides are resampled
-    on their own, with keys of their own, so that rows that are only numbered are not taken for the same images.
-    """
-    mine, theirs = (accuracies([side], replicates=replicates, seed=seed + i) for i, side in enumerate((one, other)))
-    value = float(mine.value[0] - theirs.value[0])
-    low, high = interval_of(mine.replicates[:, 0] - theirs.replicates[:, 0])
-    p = _two_proportions(mine, theirs)
-    return Difference(one.model, other.model, value, low, high, p, p, 0, 0, min(mine.n, theirs.n))
-
-
-def _two_proportions(one: Accuracies, other: Accuracies) -> float:
-    """Two-sided p-value of the test of two proportions with their common variance; 1 where all rows are alike."""
-    share = (one.value[0] * one.n + other.value[0] * other.n) / (one.n + other.n)
-    error = np.sqrt(share * (1 - share) * (1 / one.n + 1 / other.n))
-    return float(2 * ndtr(-abs(one.value[0] - other.value[0]) / error)) if error > 0 else 1.0
-
-
 class Lines(NamedTuple):
     """The line that models are held against.
 

@@ -108,35 +108,3 @@ def _noise(drops: ClassDrops) -> str:
         return "a single class cannot be separated from sampling error"
     largest = 100 * float(np.nanmax(np.abs(drops.raw - drops.shrunk)))
     return f"the drops that classes only seem to have: up to {largest:.1f} points in one class, cancelling in the sum"
-
-
-def trap(drops: ClassDrops, names: tuple[str, ...]) -> str:
-    """The sentence that belongs beside every list of worst classes."""
-    if drops.tested < 2:
-        return f"{drops.tested} class has rows in both sets, so classes cannot be compared"
-    seen = f"the worst seen is {names[drops.worst]} with {100 * drops.raw[drops.worst]:.1f}"
-    return (
-        f"if all {drops.tested:,} classes had lost alike, the worst would still show a drop of about "
-        f"{100 * drops.expected_worst:.1f} points by noise alone; {seen}"
-    )
-
-
-def fallen(drops: ClassDrops, names: tuple[str, ...]) -> str:
-    """Which classes stand out, and what would have been seen."""
-    if drops.tested < 2:
-        return ""
-    worse = [index for index in np.flatnonzero(drops.flagged) if drops.raw[index] > drops.common]
-    worse.sort(key=lambda index: -drops.shrunk[index])
-    better = int(drops.flagged.sum()) - len(worse)
-    some = ", ".join(f"{names[index]} ({100 * drops.shrunk[index]:.1f})" for index in worse[:5])
-    more = ", …" if len(worse) > 5 else ""
-    stand = f"{len(worse)} of {drops.tested:,} fell by more than the others beyond doubt"
-    stand += f": {some}{more} points after shrinking" if worse else ""
-    stand += f"; {better} by less" if better else ""
-    alike = (
-        ""
-        if drops.flagged.any() or drops.homogeneity_p <= 0.05
-        else f"; the drops together are no more unequal than noise makes them (p {drops.homogeneity_p:.2g})"
-    )
-    power = f"; a lone class is named from a drop of about {100 * drops.detectable:.0f} points"
-    return f"{stand}{alike}{power}"

@@ -11,7 +11,6 @@ from gapscope.data.source import Source, Undecodable
 PEEKED = 256
 LARGEST_OWN = 96
 USUAL = (64, 64)
-MODES = {1: "L", 3: "RGB"}
 
 
 class Frame(NamedTuple):

@@ -126,12 +126,6 @@ class Regression:
         return weight, self.targets - self.origin @ weight
 
 
-def ridge_path(weighed: Weighed, alphas: Iterable[float], scale: Array | None = None) -> list[tuple[Array, Array]]:
-    """``weight (d, p)`` and ``bias (p,)`` float64 for each penalty, from one eigendecomposition."""
-    regression = Regression.of(weighed, scale)
-    return [regression.solve(alpha) for alpha in alphas]
-
-
 @dataclass(frozen=True)
 class Setting:
     """A penalty, as a number or as a share of the mean eigenvalue, on features in certain units."""

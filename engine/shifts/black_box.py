@@ -67,20 +67,6 @@ def solved(confusion: Array, predicted_target: Array) -> Blackbox:
     return Blackbox(weight, inverse, condition)
 
 
-def bbse(confusion: Array, predicted_target: Array) -> Array:
-    """How many times as frequent each class is in the target as in the source, ``(k,)``, 0 or more.
-
-    Parameters
-    ----------
-    confusion : (k, k)
-        Counts of the source, [true, predicted].
-    predicted_target : (k,)
-        Counts of predictions in the target.
-    """
-    prior = np.sum(confusion, axis=1) / np.sum(confusion)
-    return possible(solved(confusion, predicted_target).weight, prior)
-
-
 def possible(weight: Array, prior: Array) -> Array:
     """The weights without negative ones, such that the target's shares sum to 1; classes without source rows keep 1."""
     weight = np.where(prior > 0, np.maximum(weight, 0), 1.0)

@@ -161,17 +161,6 @@ def _roots(values: Array) -> Array:
     return np.sqrt(np.maximum(values, 0.0))
 
 
-def expected_by_chance(covariance: Array, n: int, m: int) -> float:
-    """Squared distance to expect of samples of `n` and `m` rows of one Gaussian with this covariance, many rows each.
-
-    To second order in the covariance's error: ``(1/n + 1/m) (tr C + 1/2 Σ_ij λ_i λ_j (1 + δ_ij) / (λ_i + λ_j))``.
-    """
-    values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
-    product, total = np.outer(values, values), values[:, None] + values
-    ratio = np.divide(product, total, out=np.zeros_like(product), where=total > 0)
-    return (1 / n + 1 / m) * float(values.sum() + (ratio.sum() + np.trace(ratio)) / 2)
-
-
 class _Bend(NamedTuple):
     """The squared distance to second order near the null, as a quadratic form in the pooled axes."""
 

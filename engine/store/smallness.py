@@ -37,10 +37,3 @@ class Smallness:
         """How many features are too small."""
         enough = self.small >= min(FEWEST, max(self.rows, 1))
         return int((enough & (self.small > self.large)).sum())
-
-
-def fits_half(x: np.ndarray) -> bool:
-    """Whether no feature of ``x : (n, d) float32`` is too small for float16."""
-    counts = Smallness(x.shape[1])
-    counts.add(np.ascontiguousarray(x, np.float32))
-    return not counts.lossy()

@@ -22,7 +22,6 @@ from gapscope.draw.points.middles import Middles
 from gapscope.draw.points.multiples import multiples
 from gapscope.draw.points.names import placed
 from gapscope.draw.points.palette import CATEGORIES, apart
-from gapscope.draw.points.pictures import CELL, chosen, pictures, thumbnail
 from gapscope.draw.points.shade import commonest, mixed, rgb, shades
 from gapscope.draw.points.shift import shift, shifted
 from gapscope.draw.points.transform import Scale, log_ratio, means, nearest
@@ -51,17 +50,12 @@ DRAW = {
     "values": lambda x, y, c, size: values(x, y, c / 3, unit="confidence", size=size),
     "shift": lambda x, y, c, size: shift((x, y), (x + 1, y), size=size),
     "multiples": lambda x, y, c, size: multiples(x, y, c, NAMES, size=size),
-    "pictures": lambda x, y, c, size: pictures(x, y, picture_of, codes=c, names=NAMES, size=size),
 }
 
 
 @pytest.fixture(params=sorted(DRAW))
 def draw(request):
     return lambda x, y, codes, size=PAGE: DRAW[request.param](x, y, codes, size)
-
-
-def picture_of(row):
-    return np.full((28, 20), row % 256, np.uint8)
 
 
 def words_of(figure):
@@ -378,40 +372,6 @@ def test_small_multiples_show_each_category_once_on_all_points(points):
     np.testing.assert_array_equal(*ground)
 
 
-def test_each_cell_shows_the_point_nearest_to_its_middle(points):
-    cloud = Cloud.of(*points[:2])
-    window = window_of(cloud, width=6 * CELL, height=4 * CELL)
-    found, corners, cells = chosen(cloud, window, most=99)
-    across, up = window.pixels(cloud.x, cloud.y)
-    assert len(found) == cells == len({tuple(corner) for corner in corners.tolist()})
-    for point, corner in zip(found, corners, strict=True):
-        inside = (across // CELL * CELL == corner[0]) & (up // CELL * CELL == corner[1])
-        far = np.hypot(across - corner[0] - CELL / 2, up - corner[1] - CELL / 2)
-        assert inside[point]
-        assert far[point] == far[inside].min()
-
-
-def test_images_lie_upright_on_the_map_and_missing_ones_are_counted(points):
-    x, y, _ = points
-    image = np.zeros((40, 40, 3), np.uint8)
-    image[:20] = 200  # bright above
-    figure = pictures(x, y, lambda row: None if row % 2 else image)
-    drawn = figure.axes[0].images[1:]
-    shown = np.asarray(drawn[0].get_array())
-    assert shown[5, 20].tolist() == [0, 0, 0]  # rows go up
-    assert shown[-5, 20].tolist() == [200, 200, 200]
-    missing = int(re.search(r"(\d+) images are missing", told(figure)).group(1))
-    assert missing + len(drawn) == chosen(Cloud.of(x, y), Window.around([Cloud.of(x, y)], 864, 605))[2]
-    assert thumbnail(np.zeros((100, 50), np.uint8)).shape == (40, 20, 3)
-
-
-def test_only_the_images_that_are_drawn_are_asked_for_by_their_rows():
-    x = np.array([np.nan, 0.0, 100.0])
-    asked = []
-    pictures(x, np.zeros(3), lambda row: asked.append(row) or picture_of(row))
-    assert sorted(asked) == [1, 2]
-
-
 @pytest.mark.parametrize(("n", "same"), [(1, True), (3, True), (3, False)])
 def test_few_and_identical_points_are_drawn(draw, rng, n, same):
     x, y = np.full((2, n), 7e5, np.float32) if same else rng.normal(size=(2, n))
@@ -459,7 +419,6 @@ def test_points_without_a_number_are_pale_and_counted(points):
         (lambda x, y, c: categories(x, y, c[1:], NAMES), "codes has the shape"),
         (lambda x, y, c: answers(x, y, c[1:] > 0), "answers has the shape"),
         (lambda x, y, c: values(x, y, np.full(N, np.nan), unit="confidence"), "has a number for confidence"),
-        (lambda x, y, c: pictures(x, y, picture_of, codes=c, names=["a"] * 21), "give at most 20"),
         (lambda x, y, c: multiples(x, y, c, []), "code 3 has no name"),
     ],
 )

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapscope.gaps.classes import class_drops
-from gapscope.gaps.sentences import fallen, trap
 
 CLASSES, ACCURACY, LOWER = 1000, 0.8996, 0.8277
 
@@ -67,9 +66,6 @@ def test_a_class_that_really_fell_is_named_and_no_other(rng):
     assert list(np.flatnonzero(drops.flagged)) == [17]
     assert drops.probability_worse[17] > 0.99
     assert drops.worst == 17
-    names = tuple(f"class {index}" for index in range(100))
-    assert "1 of 100 fell by more than the others beyond doubt: class 17" in fallen(drops, names)
-    assert "the worst seen is class 17" in trap(drops, names)
 
 
 def test_a_class_that_kept_its_accuracy_stands_out_as_well(rng):
@@ -115,7 +111,6 @@ def test_a_single_class_is_its_own_mean():
     assert drops.shrunk == pytest.approx([0.1])
     assert drops.homogeneity_p == 1
     assert not drops.flagged.any()
-    assert "classes cannot be compared" in trap(drops, ("cat",))
 
 
 def test_no_class_at_all_is_an_answer_too():

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binomtest
 
 from gapscope.core.errors import InputError
-from gapscope.evaluation.comparison import accuracies, baseline_line, paired, robustness, unpaired
+from gapscope.evaluation.comparison import accuracies, baseline_line, paired, robustness
 from gapscope.evaluation.multilabel import Share, multi_label
 from gapscope.inference import ProbitLine
 from gapscope.jobs.compare import CompareConfig, run
@@ -48,13 +48,6 @@ def test_the_paired_test_is_the_binomial_one_on_disagreements(three):
     assert found.low < found.value < found.high
 
 
-def test_a_pair_is_tighter_than_two_samples(three):
-    together, apart = paired(three[:2])[0], unpaired(*three[:2])
-    assert together.high - together.low < apart.high - apart.low
-    variance = sum(one.right.var() / ROWS for one in three[:2])
-    assert (apart.high - apart.low) / 2 == pytest.approx(1.96 * np.sqrt(variance), rel=0.2)
-
-
 def test_the_paired_interval_is_that_of_the_normal_law(three):
     found = paired(three[:2], replicates=600)[0]
     difference = three[0].right.astype(float) - three[1].right
@@ -83,11 +76,6 @@ def test_a_model_does_not_differ_from_itself(three):
 def test_other_images_are_refused_as_pairs(three):
     with pytest.raises(InputError, match="not in"):
         paired([three[0], model("two", three[1].right, ids=np.arange(ROWS) + 5)])
-
-
-def test_rows_that_are_all_alike_do_not_differ():
-    found = unpaired(model("one", np.ones(20)), model("two", np.ones(30)))
-    assert (found.value, found.p) == (0, 1)
 
 
 def share(value, rows=2000):

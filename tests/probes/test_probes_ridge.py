@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.probes.options import ProbeOptions
-from gapscope.probes.ridge import Regression, Weighed, fit, ridge_path
+from gapscope.probes.ridge import Regression, Weighed, fit
 from gapscope.probes.units import scale_of
 from gapscope.store import ArrayStore, View
 from gapscope.stream import connect
@@ -75,17 +75,18 @@ def assert_close(found, reference, rtol=1e-6):
 
 def test_the_whole_path_is_that_of_scikit_learn(rows):
     x, y = rows
-    for alpha, found in zip(ALPHAS, ridge_path(moments(x, y), ALPHAS), strict=True):
-        assert_close(found, RidgeClassifier(alpha=alpha).fit(x.astype(np.float64), y))
+    regression = Regression.of(moments(x, y))
+    for alpha in ALPHAS:
+        assert_close(regression.solve(alpha), RidgeClassifier(alpha=alpha).fit(x.astype(np.float64), y))
 
 
 def test_the_path_on_standardised_features_is_that_of_scikit_learn_behind_a_scaler(rows):
     x, y = rows
     weighed = moments(x, y)
     scaler = StandardScaler().fit(x.astype(np.float64))
-    for alpha, (weight, bias) in zip(
-        ALPHAS, ridge_path(weighed, ALPHAS, scale_of("standardised", weighed.moments)), strict=True
-    ):
+    regression = Regression.of(weighed, scale_of("standardised", weighed.moments))
+    for alpha in ALPHAS:
+        weight, bias = regression.solve(alpha)
         reference = RidgeClassifier(alpha=alpha).fit(scaler.transform(x.astype(np.float64)), y)
         assert_close((weight * scaler.scale_[:, None], bias + scaler.mean_ @ weight), reference)
 

@@ -10,7 +10,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.probes import spectrum
 from gapscope.probes.discriminant import Discriminant
 from gapscope.probes.metric import Metric, scales
-from gapscope.probes.ridge import Weighed, ridge_path
+from gapscope.probes.ridge import Regression, Weighed
 from gapscope.probes.spectrum import spectrum_of
 from gapscope.summaries import LabelledMoments
 
@@ -63,7 +63,7 @@ def test_discriminants_and_ridges_are_those_of_the_whole_matrix(moments, dense, 
         discriminant = Discriminant.of(moments, scale)
         weighed = Weighed(moments, np.ones(CLASSES), moments.total.scatter)
         shrunk = discriminant.eigenvalues + 0.1 * discriminant.eigenvalues.mean()
-        return [discriminant.solve(shrunk), *ridge_path(weighed, [0.1, 10.0], scale)]
+        return [discriminant.solve(shrunk), *map(Regression.of(weighed, scale).solve, [0.1, 10.0])]
 
     for (weight, bias), (expected, other) in zip(heads(), dense(heads), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())

@@ -77,9 +77,10 @@ def install(bin_folder, *arguments):
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = copy_of_the_project(tmp_path_factory.mktemp("source"))
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", folder]
-    output_of([sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", *options, source])
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--verbose", "--wheel-dir", folder]
+    said = output_of([sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", *options, source])
     (built,) = folder.glob("*.whl")
+    (folder / "said.txt").write_text(said)
     return built
 
 
@@ -100,6 +101,12 @@ def test_the_wheel_holds_every_file_of_the_three_folders_and_nothing_else(wheel)
     assert held == wanted
     assert {"gapscope/py.typed", "gapscope/schemas/SPEC.md"} < set(held)
     assert any(name.endswith(".html.j2") for name in held)
+
+
+def test_building_warns_of_nothing(wheel):
+    said = wheel.with_name("said.txt").read_text()
+    assert "building" in said.lower()
+    assert re.findall(r"\w*Warning: .*", said) == []
 
 
 def test_the_wheel_carries_the_licence(wheel):

@@ -8,7 +8,7 @@ from scipy.stats import chi2_contingency
 from gapscope.core.errors import InputError
 from gapscope.predictions.table import Predictions
 from gapscope.shifts.bias_corrected import bias_corrected
-from gapscope.shifts.black_box import bbse, solved
+from gapscope.shifts.black_box import possible, solved
 from gapscope.shifts.class_shares import Responsibilities, TargetRows, mlls
 from gapscope.shifts.label_shift import homogeneity_p, label_shift
 from gapscope.store import ArrayStore
@@ -29,6 +29,11 @@ def predicted_set(rng, shares, rows, start=0, sharpness=1.0, name="source"):
     top = scores.argmax(axis=1)[:, None]
     names = tuple(f"class {index}" for index in range(len(shares)))
     return Predictions("m", name, "", names, np.arange(start, start + rows), label.astype(np.int32), top, scores=scores)
+
+
+def bbse(confusion, predicted_target):
+    """How many times as frequent each class is in the target as in the source."""
+    return possible(solved(confusion, predicted_target).weight, confusion.sum(axis=1) / confusion.sum())
 
 
 def test_bbse_equals_the_worked_example():

@@ -45,11 +45,6 @@ def flat_folder(
     )
 
 
-def unused_labels(source: FileSource, labels: Mapping[str, str]) -> int:
-    """How many rows of `labels` name no file of `source`."""
-    return len(labels) - int(np.count_nonzero(source.listing.labels >= 0))
-
-
 def _texts(names: list[str], prefix: str, labels: Mapping[str, str]) -> list[str]:
     texts = []
     for name in names:
