@@ -28,9 +28,9 @@ import numpy as np
 import torch
 
 from gapscope.backbones.body import without
+from gapscope.cnn.data import pixel_statistics
 from gapscope.cnn.images import Held, open_images
 from gapscope.cnn.recipe import Recipe
-from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.hashing import digest_json

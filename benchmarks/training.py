@@ -32,9 +32,9 @@ from torchvision.transforms import v2
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from gapscope.cnn.data import pixel_statistics
 from gapscope.cnn.images import Held, open_images
 from gapscope.cnn.recipe import Recipe
-from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.errors import InputError
 from gapscope.core.threads import processors

@@ -224,8 +224,8 @@ def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | 
 def _draw(place: Location, sets: "Sets", method: str) -> None:
     """Write the figures of the map in the run folder at `place`, each as PNG and as SVG."""
     from gapscope.draw import png
+    from gapscope.draw.canvas import svg
     from gapscope.draw.points.mapped import figures
-    from gapscope.draw.vector import svg
     from gapscope.maps.page import READINGS
     from gapscope.maps.points import read_points
 

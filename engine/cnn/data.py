@@ -10,12 +10,12 @@ from gapscope.cnn.division import Division, divide
 from gapscope.cnn.images import Images
 from gapscope.cnn.modified import Modified
 from gapscope.cnn.setup import arguments
-from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.train import TrainingData
 from gapscope.cnn.training_run import TrainingRun
 from gapscope.core.errors import InputError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+LOOKED_AT, RUN, LEAST = 8192, 256, 1 / 255
 
 
 def division_of(run: TrainingRun, images: Images) -> Division:
@@ -61,3 +61,20 @@ def _precision(name: str, device: torch.device) -> str:
     if name == "bfloat16" and device.type != "cuda":
         raise InputError(f"precision {name} needs a CUDA device; on {device.type} use float32")
     return ("bfloat16" if device.type == "cuda" else "float32") if name == "auto" else name
+
+
+def pixel_statistics(images: Images, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over 8,192 of the images at `rows`, as fractions of 1.
+
+    A spread below one grey level counts as one, so that an image set of one colour divides by no zero.
+    """
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(np.int64))]
+    count, total, squares = 0, 0.0, 0.0
+    for start in range(0, len(chosen), RUN):
+        x = images.batch(chosen[start : start + RUN]).x.astype(np.float64) / 255
+        count += x[..., 0].size
+        total = total + x.sum(axis=(0, 1, 2))
+        squares = squares + (x**2).sum(axis=(0, 1, 2))
+    mean = total / count
+    std = np.maximum(np.sqrt(np.maximum(squares / count - mean**2, 0)), LEAST)
+    return tuple(mean.tolist()), tuple(std.tolist())

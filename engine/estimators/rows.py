@@ -7,6 +7,7 @@ file of ``4 n d`` bytes and read from there, so that memory does not grow with t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -17,11 +18,28 @@ from scipy.sparse import issparse
 
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
-from gapscope.estimators.sparse import SparseRows
 from gapscope.estimators.weights import Weights, of_mean_one
 from gapscope.probes.training import HOLDOUT_ROWS
 from gapscope.store import ArrayStore, View
 from gapscope.store import Rows as StoredRows
+
+
+@dataclass(frozen=True, eq=False)
+class SparseRows:
+    """A matrix in SciPy's CSR form where an array ``(n, d)`` is read by runs of rows; memory: a run of dense rows."""
+
+    matrix: Any
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return self.matrix.shape
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self.matrix[rows].toarray()
 
 
 class Rows(NamedTuple):

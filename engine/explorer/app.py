@@ -7,13 +7,12 @@ import numpy as np
 import panel as pn
 
 from gapscope.explorer import words
-from gapscope.explorer.export import as_csv, as_parquet, ids_of
+from gapscope.explorer.export import MOST, as_csv, as_parquet, frame_of, ids_of
 from gapscope.explorer.neighbours import Stores
 from gapscope.explorer.page import COLOURS, STYLE, TEMPLATE, UNTOUCHED, WIDGETS
 from gapscope.explorer.points import Points
 from gapscope.explorer.session import Session
 from gapscope.explorer.state import BESIDE, TOGETHER, TOKEN, State, sortable
-from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.wires import NOWHERE
 
 HEADING = "gapscope explorer"

@@ -6,7 +6,7 @@ FORECASTS = Registry(
     "forecast",
     {
         "average-confidence": "gapscope.forecasts.confidence:AVERAGE_CONFIDENCE",
-        "doc": "gapscope.forecasts.difference:DIFFERENCE_OF_CONFIDENCES",
+        "doc": "gapscope.forecasts.confidence:DIFFERENCE_OF_CONFIDENCES",
         "atc-mc": "gapscope.forecasts.threshold:BY_CONFIDENCE",
         "atc-ne": "gapscope.forecasts.threshold:BY_ENTROPY",
         "cot": "gapscope.forecasts.transport:TRANSPORT",

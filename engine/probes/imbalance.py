@@ -33,7 +33,7 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-# The members that can count a row as several; see `gapscope.store.weighted`.
+# The members that can count a row as several; see `gapscope.store.arrays`.
 WEIGHING = ("softmax", "logistic", "ridge", "lda", "nearest-mean", "forest", "sample-forest")
 
 

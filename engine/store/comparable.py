@@ -10,9 +10,8 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.schemas.embeddings import Provenance
-from gapscope.store.over import Over
 from gapscope.store.plan import Piece
-from gapscope.store.rows import View
+from gapscope.store.rows import Over, View
 from gapscope.store.store import EmbeddingStore
 
 MUST_AGREE = ("dim", "backbone", "backbone_args", "weights_hash", "layer", "preprocessing", "precision")

@@ -101,3 +101,35 @@ class View:
     def read(self) -> Chunk:
         """All rows at once; for views that are known to be small."""
         return self.store.read(Piece(self.start, self.stop))
+
+
+@dataclass(frozen=True, eq=False)
+class Over(Viewed):
+    """Rows of `store` that are read in another way; a subclass says which by its ``read``."""
+
+    store: Rows
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.store.rows
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return self.store.dim
+
+    @property
+    def name(self) -> str:
+        """The store's own."""
+        return self.store.name
+
+    @property
+    def class_names(self) -> list[str]:
+        """The store's own."""
+        return self.store.class_names
+
+    @property
+    def unseen(self) -> int | None:
+        """The store's own."""
+        return self.store.unseen

@@ -19,6 +19,7 @@ from conftest import child_environment
 from safetensors.numpy import load_file
 from torch import nn
 
+from gapscope.cnn.data import pixel_statistics
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import Held, Images, Streamed, even_parts, open_images
 from gapscope.cnn.parallel import (
@@ -33,7 +34,6 @@ from gapscope.cnn.parallel import (
     fit_together,
 )
 from gapscope.cnn.recipe import Recipe
-from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.team import ALONE, Team
 from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint

@@ -11,12 +11,12 @@ from torch import nn
 from torchvision.transforms import v2
 
 from gapscope.cnn.augment import CHANGES, MIXTURES, crop, cutout, flip, parse_augmentation
+from gapscope.cnn.data import pixel_statistics
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import batches, even_parts, open_images
 from gapscope.cnn.kept import DiskFullError
 from gapscope.cnn.recipe import OPTIMIZERS, Recipe
 from gapscope.cnn.schedule import rate
-from gapscope.cnn.statistics import pixel_statistics
 from gapscope.cnn.train import TrainingData, fit
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.errors import DivergedError, InputError, SchemaError

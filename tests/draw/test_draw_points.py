@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from benchmarks import raster
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.draw import COLUMN, PAGE, png
-from gapscope.draw.canvas import BLUE, PALE, VERMILION, title_of
+from gapscope.draw.canvas import BLUE, PALE, VERMILION, svg, title_of
 from gapscope.draw.points.aggregate import counts, counts_by, sums
 from gapscope.draw.points.categories import answers, categories
 from gapscope.draw.points.cloud import Cloud
@@ -27,7 +27,6 @@ from gapscope.draw.points.shift import shift, shifted
 from gapscope.draw.points.transform import Scale, log_ratio, means, nearest
 from gapscope.draw.points.values import values
 from gapscope.draw.points.window import Window
-from gapscope.draw.vector import svg
 
 N, CLASSES = 600, 4
 NAMES = ["cat", "dog", "a name that goes on for longer than any panel is wide", "costs $5 or $6"]

@@ -26,7 +26,7 @@ from gapscope.draw.points.palette import CATEGORIES
 from gapscope.explorer import words
 from gapscope.explorer.clusters import clusters_of
 from gapscope.explorer.colouring import by_class, by_confidence, by_reason
-from gapscope.explorer.export import as_csv, as_parquet, ids_of
+from gapscope.explorer.export import MOST, as_csv, as_parquet, frame_of, ids_of
 from gapscope.explorer.join import joined
 from gapscope.explorer.load import read_points
 from gapscope.explorer.neighbours import BY_FEATURES, ON_MAP, Stores, neighbours_of, stores_of
@@ -37,7 +37,6 @@ from gapscope.explorer.selecting import found_by, inside_box, inside_outline, ne
 from gapscope.explorer.session import Session
 from gapscope.explorer.shading import Frame, counted, in_window, shade
 from gapscope.explorer.state import BESIDE, State, first_state, rounded
-from gapscope.explorer.table import MOST, frame_of
 from gapscope.explorer.view import fitted
 from gapscope.schemas.embeddings import Tensor
 from gapscope.schemas.reasons import CODES, REASONS_SCHEMA
