@@ -10,7 +10,7 @@ from typing import get_args, get_origin, get_type_hints
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import extras_named
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import ALIASES, COMMANDS, JOBS
+from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 from gapscope.runs.result import RunResult
 
 # Names that are taken: by packages of gapscope, and by Python.
@@ -22,7 +22,7 @@ NAMES = {RENAMED.get(name, name.replace("-", "_")): ALIASES.get(name, name) for 
 def function(name: str) -> Callable[..., RunResult]:
     """The function `name` (``fit_incremental``, ``gap`` …), with the signature and the docstring of its command."""
     run = JOBS[NAMES[name]]
-    config_type = get_type_hints(run)["config"]
+    config_type = configuration_of(NAMES[name])
     known, hints = fields(config_type), get_type_hints(config_type)
     positional = [field.name for field in known if not field.kw_only]
 

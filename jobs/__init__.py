@@ -1,8 +1,13 @@
 """One file per command: a frozen configuration and a function that runs it."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
+from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 
 class Command(NamedTuple):
@@ -60,3 +65,13 @@ COMMANDS = {
 }
 ALIASES = {"fit": "fit-incremental", "import": "import-features", "import-csv": "import-features"}
 JOBS = Registry("command", {name: f"gapscope.jobs.{name.replace('-', '_')}:run" for name in COMMANDS})
+
+
+def configuration_of(name: str) -> type:
+    """The options of the command `name`, as a frozen dataclass."""
+    return get_type_hints(JOBS[name])["config"]
+
+
+def run_job(name: str, options: Mapping[str, Any], progress: Progress = SILENT) -> "RunResult":
+    """Run the command `name` with some options."""
+    return JOBS[name](configuration_of(name)(**options), progress)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import dedent
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
 from cyclopts.config import Yaml
@@ -16,7 +16,7 @@ from cyclopts.config import Yaml
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.program import called, set_called
-from gapscope.jobs import ALIASES, COMMANDS, JOBS
+from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 
 USER_MISTAKE, INTERRUPTED = 2, 130
 # How examples in docstrings call the program.
@@ -139,7 +139,7 @@ def _placeholder() -> None:
 def _command(name: str) -> tuple[Callable[..., int], str]:
     """The function that a command is, and its help."""
     run = JOBS[name]
-    config_type = get_type_hints(run)["config"]
+    config_type = configuration_of(name)
 
     def command(
         options: Annotated[config_type, Parameter(name="*")],

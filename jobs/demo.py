@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from gapscope.blocks import Answer, Block, Sentence, Table
 from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import JOBS
+from gapscope.jobs import configuration_of, run_job
 from gapscope.jobs.options import Workspace, WriteReport, configuration, data_root
 from gapscope.reports.write import REPORT, write_report
 from gapscope.runs.folder import TABLE
@@ -81,10 +81,9 @@ def _results(config: DemoConfig, progress: Progress) -> Iterator[RunResult]:
     for name, options in STEPS:
         filled = {option: _filled(value, made) for option, value in options.items()}
         progress.say(f"$ {as_typed(name, filled, config.workspace)}")
-        job = JOBS[name]
-        kind = get_type_hints(job)["config"]
-        manner = {"report": config.report} if "report" in {field.name for field in fields(kind)} else {}
-        result = job(kind(**filled, **manner, workspace=config.workspace), progress)
+        reports = "report" in {field.name for field in fields(configuration_of(name))}
+        manner = {"report": config.report} if reports else {}
+        result = run_job(name, {**filled, **manner, "workspace": config.workspace}, progress)
         made.setdefault(name, Path(result.run).name)
         yield result
 

@@ -297,7 +297,7 @@ def _fields(base: type) -> tuple:
 
 
 @configuration
-class Training:
+class NetworkTraining:
     """How networks are trained; what is not given is the preset's."""
 
     preset: Preset = ""

@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
-from gapscope.jobs import JOBS, options
-from gapscope.jobs.options import METHOD, MODEL, ImageListing, OnWorkers, Reported, Training, configuration, option
+from gapscope.jobs import options, run_job
+from gapscope.jobs.options import (
+    METHOD,
+    MODEL,
+    ImageListing,
+    NetworkTraining,
+    OnWorkers,
+    Reported,
+    configuration,
+    option,
+)
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -22,7 +31,7 @@ JOB = "study-augmentation"
 
 
 @configuration
-class StudyAugmentationConfig(Training, ImageListing, OnWorkers, Reported):
+class StudyAugmentationConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
     """Train one network on one split in many ways, and say what helps: weights, sampling, augmentation, new images.
 
     Every training is an ordinary run of `train-cnn`, every synthetic set one of `augment`, every last layer that is
@@ -184,19 +193,14 @@ def places(config: StudyAugmentationConfig) -> dict[str, Any]:
 
 def train(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `train-cnn` with some options; the folder of its run."""
-    return _run("train-cnn", given, progress)
+    return run_job("train-cnn", given, progress).run
 
 
 def refit(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `refit-head` with some options; the folder of its run."""
-    return _run("refit-head", given, progress)
+    return run_job("refit-head", given, progress).run
 
 
 def augment_all(several: Sequence[Mapping[str, Any]], progress: Progress = SILENT) -> list[str]:
     """Run `augment` with each of some options; the folders of the runs."""
-    return [_run("augment", given, progress) for given in several]
-
-
-def _run(name: str, given: Mapping[str, Any], progress: Progress) -> str:
-    job = JOBS[name]
-    return job(get_type_hints(job)["config"](**given), progress).run
+    return [run_job("augment", given, progress).run for given in several]

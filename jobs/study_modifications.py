@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import LABELLING, opening_of
-from gapscope.jobs import JOBS, options
-from gapscope.jobs.options import METHOD, ImageListing, OnWorkers, Reported, Training, configuration, option
+from gapscope.jobs import options, run_job
+from gapscope.jobs.options import METHOD, ImageListing, NetworkTraining, OnWorkers, Reported, configuration, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -22,7 +22,7 @@ JOB = "study-modifications"
 
 
 @configuration
-class StudyModificationsConfig(Training, ImageListing, OnWorkers, Reported):
+class StudyModificationsConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
     """Train on original and on modified images, test each on all of them: what is lost, regained, and at what cost.
 
     Every training is an ordinary run of `train-cnn`, which `evaluate`, `compare` and `gap` read. Finished trainings are
@@ -126,5 +126,4 @@ def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[
 
 def train(given: Mapping[str, Any], progress: Progress = SILENT) -> str:
     """Run `train-cnn` with some options; the folder of its run."""
-    job = JOBS["train-cnn"]
-    return job(get_type_hints(job)["config"](**given), progress).run
+    return run_job("train-cnn", given, progress).run

@@ -20,6 +20,7 @@ from gapscope.jobs.options import (
     Keep,
     Memory,
     ModifyOrPreset,
+    NetworkTraining,
     OnWorkers,
     OptionalDataset,
     Precision,
@@ -28,7 +29,6 @@ from gapscope.jobs.options import (
     Seeds,
     Split,
     Track,
-    Training,
     Validation,
     Weights,
     configuration,
@@ -46,7 +46,7 @@ JOB = "train-cnn"
 
 
 @configuration
-class TrainCnnConfig(Training, ImageListing, OnWorkers, Reported):
+class TrainCnnConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
     """Train a network on images, from scratch or from pretrained weights, and evaluate it on images it has not seen.
 
     Options that are not given come from the preset, if one is named; else there are 10 epochs of Adam with a largest

@@ -12,7 +12,7 @@ from gapscope.core.errors import DamageError, GapscopeError, InputError
 from gapscope.core.files import read_sealed
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs import ALIASES, JOBS
+from gapscope.jobs import ALIASES, JOBS, configuration_of
 from gapscope.jobs.options import OUTPUT, Workspace, configuration, option
 from gapscope.runs.result import RunResult
 from gapscope.verification import Finding, Verified, verify_workspace
@@ -129,8 +129,7 @@ def _run_again(finding: Finding, progress: Progress) -> str:
         )
     progress.say(f"running {job} again for {finding.of}")
     try:
-        job_run = JOBS[job]
-        job_run(_config(get_type_hints(job_run)["config"], finding.command["options"]), progress)
+        JOBS[job](_config(configuration_of(job), finding.command["options"]), progress)
     except (GapscopeError, TypeError) as error:
         return f"{finding.of}: `{job}` could not make it again: {error}"
     return f"{finding.of}: made again by `{job}`."

@@ -23,8 +23,9 @@ USUAL = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a training is to be, every option filled in; `settle` makes one. Names are those in a run's manifest.
+class Request(Recipe):
+    """What a training is to be, the fields of its recipe among them; `settle` makes one with every option filled in.
+    Names are those in a run's manifest.
 
     Attributes
     ----------
@@ -32,8 +33,6 @@ class Request:
         Sets to evaluate on, as dataset/split; the other splits and companion datasets where none is named.
     network_args
         ``name=value`` of the network's constructor and of its input.
-    lr, body_lr
-        Largest learning rate, and the share of it for all but the head.
     modify, modify_probability
         What training images go through by chance, and that chance.
     validation
@@ -53,28 +52,10 @@ class Request:
     weights: str
     network_args: tuple[str, ...]
     image_size: int | None
-    epochs: int
-    batch_size: int
-    optimizer: str
-    lr: float
-    body_lr: float
-    weight_decay: float
-    schedule: str
-    warmup: float
-    label_smoothing: float
-    class_weight: str
-    sampler: str
-    augment: tuple[str, ...]
     modify: str
     modify_probability: float
-    ema: float
-    freeze_epochs: int
-    freeze_norms: bool
-    patience: int
-    keep: str
     validation: float
     seeds: int
-    seed: int
     processes: int
     device: str
     precision: str
