@@ -1,6 +1,6 @@
 """The best class of every row of a view, in memory."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,16 +20,9 @@ class _Rows(NamedTuple):
     top: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _TopPrediction:
-    """Picklable, for workers."""
-
-    model: Model
-    classes: np.ndarray
-
-    def __call__(self, _index: int, chunk: Chunk) -> _Rows:
-        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
-        return _Rows(chunk.sample_id, label, best_classes(np.asarray(self.model.scores(chunk.x)), 1))
+def _of_chunk(_index: int, chunk: Chunk, model: Model, classes: np.ndarray) -> _Rows:
+    label = np.append(classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
+    return _Rows(chunk.sample_id, label, best_classes(np.asarray(model.scores(chunk.x)), 1))
 
 
 def top_predictions(
@@ -52,9 +45,8 @@ def top_predictions(
     classes : (k,)
         The model's class index for each of the view's.
     """
-    result = each(
-        view, _TopPrediction(model, classes), workers, progress=progress, description=f"predict {view.store.name}"
-    )
+    of = partial(_of_chunk, model=model, classes=classes)
+    result = each(view, of, workers, progress=progress, description=f"predict {view.store.name}")
     columns = [np.concatenate(parts) for parts in zip(*result, strict=True)]
     dataset, _, split = view.store.name.rpartition("/")
     return Predictions(title, dataset, split, class_names, *columns)

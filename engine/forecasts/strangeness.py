@@ -1,6 +1,7 @@
 """How far rows lie from those of the reference: Mahalanobis' distance from their mean, with a shrunk covariance."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,18 +43,15 @@ class Strangeness:
         return Strangeness(self.mean, self.whitening, np.zeros(0, np.int64))
 
 
-@dataclass(frozen=True)
-class _Of:
-    """Picklable: the moments of a chunk and the ids of its rows."""
+class _Seen(NamedTuple):
+    """The moments of some rows, and their ids."""
 
-    def __call__(self, chunk: Chunk) -> "_Seen":
-        return _Seen(Moments.of(chunk.x), (chunk.sample_id,))
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
     moments: Moments
     ids: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> "_Seen":
+        return cls(Moments.of(chunk.x), (chunk.sample_id,))
 
     def merge(self, other: "_Seen") -> "_Seen":
         return _Seen(self.moments.merge(other.moments), self.ids + other.ids)
@@ -62,7 +60,7 @@ class _Seen:
 def strangeness_of(view: View, workers: Workers, progress: Progress = SILENT) -> tuple[Strangeness, Moments]:
     """By the first half of the rows of a view, whose order is random; and their moments. ``O(d³)``."""
     half = View(view.store, view.start, view.start + (view.rows + 1) // 2)
-    seen = fold(half, _Of(), workers, progress=progress, description=f"moments of {view.store.name}")
+    seen = fold(half, _Seen.of, workers, progress=progress, description=f"moments of {view.store.name}")
     covariance = seen.moments.covariance(0)
     deviation = np.sqrt(np.diagonal(covariance))
     scale = np.where(deviation > 0, deviation, 1.0)

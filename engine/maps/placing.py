@@ -1,7 +1,7 @@
 """All rows of a set on a map, chunk by chunk."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,25 +36,17 @@ class Placed(NamedTuple):
     path: list[str]
 
 
-@dataclass(frozen=True, eq=False)
-class _Placing:
-    sheet: Sheet
-    store: EmbeddingStore
-    number: int
-    start: int
-
-    def __call__(self, index: int, chunk: Chunk) -> Placed:
-        first = self.start + index * CHUNK_ROWS
-        points = self.sheet.points(self.number, first, chunk.x)
-        paths = self.store.paths(Piece(first, first + len(chunk.y)))
-        return Placed(chunk.sample_id, chunk.y, points.xy, points.fitted, paths)
+def _place(index: int, chunk: Chunk, sheet: Sheet, store: EmbeddingStore, number: int, start: int) -> Placed:
+    first = start + index * CHUNK_ROWS
+    points = sheet.points(number, first, chunk.x)
+    return Placed(chunk.sample_id, chunk.y, points.xy, points.fitted, store.paths(Piece(first, first + len(chunk.y))))
 
 
 def placed(space: Space, sheet: Sheet, number: int, workers: Workers) -> Iterator[Placed]:
     """The rows of set `number`, `GATHERED` at a time, in store order; only their coordinates and names travel."""
     view = space.views[number]
     for piece in pieces_of(view.start, view.stop, GATHERED):
-        work = _Placing(sheet, view.store, number, piece.start)
+        work = partial(_place, sheet=sheet, store=view.store, number=number, start=piece.start)
         parts = each(View(view.store, piece.start, piece.stop), work, workers, description="place")
         *columns, paths = zip(*parts, strict=True)
         yield Placed(*(np.concatenate(column) for column in columns), [path for part in paths for path in part])

@@ -8,6 +8,7 @@ trained classifier) reads the two views again while comparing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -171,16 +172,9 @@ class Summaries(NamedTuple):
         return Summaries(self.moments.merge(other.moments), self.classes.merge(other.classes), kept)
 
 
-@dataclass(frozen=True, eq=False)
-class _Summarise:
-    """Picklable, for workers: all summaries of a chunk."""
-
-    keeps: tuple[Of | None, ...]
-    classes: int
-
-    def __call__(self, chunk: Chunk) -> Summaries:
-        kept = tuple(None if of is None else of(chunk) for of in self.keeps)
-        return Summaries(Moments.of(chunk.x), ClassMoments.of(chunk.x, chunk.y, self.classes), kept)
+def _summarise(chunk: Chunk, keeps: tuple[Of | None, ...], classes: int) -> Summaries:
+    kept = tuple(None if of is None else of(chunk) for of in keeps)
+    return Summaries(Moments.of(chunk.x), ClassMoments.of(chunk.x, chunk.y, classes), kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +215,8 @@ class Battery:
         for view, sample in zip(views, samples, strict=True):
             _check_finite(view, sample.sum(axis=0, dtype=np.float64))
         sample = ReferenceSample(samples, options.seed, classes)
-        summarise = _Summarise(tuple(SHIFTS[name].keeps(sample) for name in names), classes)
+        keeps = tuple(SHIFTS[name].keeps(sample) for name in names)
+        summarise = partial(_summarise, keeps=keeps, classes=classes)
         result = tuple(
             fold(view, summarise, workers, progress=progress, description=f"read {view.store.name}") for view in views
         )

@@ -7,6 +7,7 @@ Saerens, Latinne and Decaestecker (2002), "Adjusting the outputs of a classifier
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,14 +67,21 @@ class TargetRows:
     chunk_rows: int = CHUNK_ROWS
 
     def __call__(self, ratio: Array) -> Responsibilities:
-        return self._fold(_Expect(self.probabilities, ratio), "shares of the classes")
+        return self._fold(partial(_expect, probabilities=self.probabilities, ratio=ratio), "shares of the classes")
 
     def replicates(self, prior: Array, result: Array, seed: int, replicates: int) -> Array:
         """The shares ``found : (k,)`` in each bootstrap replicate, ``(replicates, k)``: one Newton step, in which
         shares that are 0 stay 0.
         """
         free = result > 1e-9
-        of = _Inform(self.probabilities, np.where(free, 1 / np.maximum(prior, 1e-300), 0), result, seed, replicates)
+        of = partial(
+            _inform,
+            probabilities=self.probabilities,
+            inverse_prior=np.where(free, 1 / np.maximum(prior, 1e-300), 0),
+            shares=result,
+            seed=seed,
+            replicates=replicates,
+        )
         fisher = self._fold(of, "errors of the shares")
         k = int(free.sum())
         system = np.ones((k + 1, k + 1))
@@ -89,33 +97,23 @@ class TargetRows:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Expect:
-    """Picklable, for workers."""
-
-    probabilities: Callable[[Array], Array]
-    ratio: Array
-
-    def __call__(self, chunk: Chunk) -> Responsibilities:
-        return Responsibilities.of(self.probabilities(chunk.x), self.ratio)
+def _expect(chunk: Chunk, probabilities: Callable[[Array], Array], ratio: Array) -> Responsibilities:
+    return Responsibilities.of(probabilities(chunk.x), ratio)
 
 
-@dataclass(frozen=True, eq=False)
-class _Inform:
-    """Picklable, for workers."""
-
-    probabilities: Callable[[Array], Array]
-    inverse_prior: Array
-    shares: Array
-    seed: int
-    replicates: int
-
-    def __call__(self, chunk: Chunk) -> _Fisher:
-        slope = np.asarray(self.probabilities(chunk.x), np.float64) * self.inverse_prior
-        likelihood = (slope @ self.shares)[:, None]
-        slope = np.divide(slope, likelihood, out=np.zeros_like(slope), where=likelihood > 0)
-        scores = resampled_sums(chunk.sample_id, slope, self.seed, self.replicates) - slope.sum(axis=0)
-        return _Fisher(slope.T @ slope, scores)
+def _inform(
+    chunk: Chunk,
+    probabilities: Callable[[Array], Array],
+    inverse_prior: Array,
+    shares: Array,
+    seed: int,
+    replicates: int,
+) -> _Fisher:
+    slope = np.asarray(probabilities(chunk.x), np.float64) * inverse_prior
+    likelihood = (slope @ shares)[:, None]
+    slope = np.divide(slope, likelihood, out=np.zeros_like(slope), where=likelihood > 0)
+    scores = resampled_sums(chunk.sample_id, slope, seed, replicates) - slope.sum(axis=0)
+    return _Fisher(slope.T @ slope, scores)
 
 
 def mlls(source_prior: Array, probabilities_target: Array | Callable[[Array], Responsibilities]) -> Array:

@@ -3,8 +3,9 @@
 Coordinates are white for all rows together, so that one penalty suits every direction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -134,32 +135,20 @@ class _Heads:
         return centred, centred @ self.weight + self.bias
 
 
-@dataclass(frozen=True, eq=False)
-class _SlopeOf:
-    """Picklable, for workers: chunk to `_Slope`, of rows that are all on one side (1 target, -1 reference)."""
-
-    heads: _Heads
-    parts: Parts
-    side: int
-
-    def __call__(self, chunk: Chunk) -> _Slope:
-        kept = ~self.parts.is_inner(chunk.sample_id)
-        trains = self.parts.fold_of(chunk.sample_id[kept])[:, None] != np.arange(self.parts.folds)
-        trains = np.repeat(trains, len(L2), axis=1).astype(np.float64)
-        centred, margin = self.heads.margins(chunk.x[kept])
-        loss = np.logaddexp(0, -self.side * margin) * trains
-        pull = -self.side * expit(-self.side * margin) * trains
-        return _Slope(loss.sum(axis=0), centred.T @ pull, pull.sum(axis=0), trains.sum(axis=0))
+def _slope_of(chunk: Chunk, heads: _Heads, parts: Parts, side: int) -> _Slope:
+    """Of rows that are all on one side: 1 target, -1 reference."""
+    kept = ~parts.is_inner(chunk.sample_id)
+    trains = parts.fold_of(chunk.sample_id[kept])[:, None] != np.arange(parts.folds)
+    trains = np.repeat(trains, len(L2), axis=1).astype(np.float64)
+    centred, margin = heads.margins(chunk.x[kept])
+    loss = np.logaddexp(0, -side * margin) * trains
+    pull = -side * expit(-side * margin) * trains
+    return _Slope(loss.sum(axis=0), centred.T @ pull, pull.sum(axis=0), trains.sum(axis=0))
 
 
-@dataclass(frozen=True, eq=False)
-class _MarginOf:
-    """Picklable, for workers: ids ``(n,)`` and margins ``(n, h) float32`` of a chunk."""
-
-    heads: _Heads
-
-    def __call__(self, _index: int, chunk: Chunk) -> tuple[Array, Array]:
-        return chunk.sample_id, self.heads.margins(chunk.x)[1].astype(np.float32)
+def _margins_of(_index: int, chunk: Chunk, heads: _Heads) -> tuple[Array, Array]:
+    """Ids ``(n,)`` and margins ``(n, h) float32``."""
+    return chunk.sample_id, heads.margins(chunk.x)[1].astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,21 +182,21 @@ class Training:
         value = 0.5 * float((penalty * np.square(point[:-1]).sum(axis=0)).sum())
         gradient = np.concatenate([penalty * point[:-1], np.zeros((1, len(penalty)))])
         for view, side in zip(self.views, (-1, 1), strict=True):
-            slope = self._slope(view, _SlopeOf(heads, self.parts, side))
+            slope = self._slope(view, partial(_slope_of, heads=heads, parts=self.parts, side=side))
             share = 0.5 / np.maximum(slope.rows, 1)
             value += float((share * slope.loss).sum())
             gradient[:-1] += self.whitening.white(share * slope.weight)
             gradient[-1] += share * slope.bias
         return value, gradient.ravel()
 
-    def _slope(self, view: View, of: _SlopeOf) -> _Slope:
+    def _slope(self, view: View, of: Callable[[Chunk], _Slope]) -> _Slope:
         return fold(
             view, of, self.workers, chunk_rows=self.chunk_rows, progress=self.progress, description="tell sets apart"
         )
 
     def margins(self, view: View, weight: Array, bias: Array) -> tuple[Array, Array]:
         """Sample ids ``(n,)`` and margins ``(n, h)`` of all rows of `view`."""
-        of = _MarginOf(_Heads(self.whitening.origin, weight, bias))
+        of = partial(_margins_of, heads=_Heads(self.whitening.origin, weight, bias))
         result = each(
             view, of, self.workers, chunk_rows=self.chunk_rows, progress=self.progress, description="domain scores"
         )

@@ -1,7 +1,7 @@
 """Shift of means, variances, marginal distributions and shadows: closed forms, SciPy, and the laws of the family."""
 
 import warnings
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from scipy import stats
 
 from gapscope.core.errors import InputError
 from gapscope.shifts import SHIFTS
-from gapscope.shifts.battery import Battery, ReferenceSample, ShiftOptions, _Summarise
+from gapscope.shifts.battery import Battery, ReferenceSample, ShiftOptions, _summarise
 from gapscope.shifts.chi_square import exceeds, squared_trace
 from gapscope.shifts.kolmogorov import p_values
 from gapscope.shifts.marginal import coarse, ks_bracket, wasserstein_distance
@@ -289,7 +289,7 @@ def test_summaries_do_not_depend_on_the_partition_or_the_order_of_merging(name, 
     x, y = np.maximum(rng.standard_normal((1500, 24)), 0).astype(np.float32), rng.integers(-1, 3, 1500)
     one = view(x, y, 3)
     sample = ReferenceSample((x[:300], x[300:600]), 0, 3)
-    summarise = _Summarise((SHIFTS[name].keeps(sample),), 3)
+    summarise = partial(_summarise, keeps=(SHIFTS[name].keeps(sample),), classes=3)
     whole = summarise(one.read())
     cuts = np.sort(rng.choice(np.arange(1, 1500), pieces - 1, replace=False))
     chunks = [one.read().rows(a, b) for a, b in zip([0, *cuts], [*cuts, 1500], strict=True)]
