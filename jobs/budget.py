@@ -8,18 +8,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    Backbone,
-    LabelRows,
-    Labels,
-    Made,
-    ModelName,
-    OnWorkers,
-    Reference,
-    Run,
-    Target,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -30,7 +20,7 @@ JOB = "budget"
 
 
 @configuration
-class BudgetConfig(OnWorkers, Made):
+class BudgetConfig(options.OnWorkers, options.Made):
     """Say what n labels of a new set buy: how well they measure the accuracy, and how many points they win back.
 
     From a pilot of labelled rows (stored labels, or a file): the width of the interval of n labels, plain and drawn by
@@ -39,13 +29,13 @@ class BudgetConfig(OnWorkers, Made):
     python cli.py budget fit-incremental-cifar10-softmax --reference cifar10/test --target night/test --label-rows 500
     """
 
-    run: Run = field(kw_only=False)
-    target: Target
-    reference: Reference
-    model: ModelName = ""
-    labels: Labels = ""
-    label_rows: LabelRows = 0
-    backbone: Backbone = ""
+    run: options.Run = field(kw_only=False)
+    target: options.Target
+    reference: options.Reference
+    model: options.ModelName = ""
+    labels: options.Labels = ""
+    label_rows: options.LabelRows = 0
+    backbone: options.Backbone = ""
 
 
 def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:

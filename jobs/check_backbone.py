@@ -10,19 +10,8 @@ from gapscope.blocks import Sentence, Table
 from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    DATA,
-    OUTPUT,
-    Backbone,
-    BackboneArgs,
-    Device,
-    ImageSize,
-    Out,
-    Precision,
-    Weights,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, OUTPUT, configuration, option
 from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
@@ -44,18 +33,18 @@ class CheckBackboneConfig:
         python cli.py check-backbone vit_small_patch14_dinov2 --against authors.npy
     """
 
-    backbone: Backbone = field(default="", kw_only=False)
-    weights: Weights = ""
-    backbone_args: BackboneArgs = ()
-    image_size: ImageSize = None
-    device: Device = "auto"
-    precision: Precision = "auto"
+    backbone: options.Backbone = field(default="", kw_only=False)
+    weights: options.Weights = ""
+    backbone_args: options.BackboneArgs = ()
+    image_size: options.ImageSize = None
+    device: options.Device = "auto"
+    precision: options.Precision = "auto"
     against: Annotated[
         str, option("Embeddings of the ten images by other code: .npy, or CSV without a header.", DATA)
     ] = ""
     source: Annotated[str, option("The code that made them, with its version; goes into a new reference.", DATA)] = ""
     write_images: Annotated[Path | None, option("Folder to write the ten images to, as PNG.", OUTPUT)] = None
-    out: Out = ""
+    out: options.Out = ""
 
 
 def run(config: CheckBackboneConfig, progress: Progress = SILENT) -> RunResult:

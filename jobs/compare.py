@@ -10,21 +10,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    METHOD,
-    DatasetName,
-    Made,
-    Memory,
-    ModelNames,
-    PredictionFiles,
-    References,
-    Replicates,
-    Runs,
-    Split,
-    Targets,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, configuration, option
 from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
 from gapscope.predictions.matched import check_same_task
 from gapscope.predictions.memory import check_predictions, predictions_bytes
@@ -39,7 +26,7 @@ JOB = "compare"
 
 
 @configuration
-class CompareConfig(Made):
+class CompareConfig(options.Made):
     """Test models against each other on the same images, and against the line that models lie on.
 
     One set: accuracies, the difference of each pair with a bootstrap interval, the exact McNemar test, corrected by
@@ -57,13 +44,13 @@ class CompareConfig(Made):
     python cli.py compare RUN RUN --reference cifar10/test --target photos/all --baseline-line line.json
     """
 
-    runs: Runs = field(default=(), kw_only=False)
-    predictions: PredictionFiles = ()
-    model: ModelNames = ()
-    dataset: DatasetName = ""
-    split: Split = ""
-    reference: References = ()
-    target: Targets = ()
+    runs: options.Runs = field(default=(), kw_only=False)
+    predictions: options.PredictionFiles = ()
+    model: options.ModelNames = ()
+    dataset: options.DatasetName = ""
+    split: options.Split = ""
+    reference: options.References = ()
+    target: options.Targets = ()
     baseline_line: Annotated[
         str,
         option(
@@ -72,8 +59,8 @@ class CompareConfig(Made):
             METHOD,
         ),
     ] = ""
-    replicates: Replicates = 200
-    memory: Memory = "2GB"
+    replicates: options.Replicates = 200
+    memory: options.Memory = "2GB"
 
 
 def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:

@@ -8,19 +8,8 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    DatasetName,
-    Labels,
-    Made,
-    Memory,
-    ModelName,
-    PredictionFile,
-    Replicates,
-    Run,
-    Split,
-    Subset,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.predictions import is_array, read_predictions
 from gapscope.predictions.memory import check_predictions, predictions_bytes
 from gapscope.predictions.run import PREDICTIONS, is_run, models_in_run, predictions_of_run, sets_in_run
@@ -36,7 +25,7 @@ JOB = "evaluate"
 
 
 @configuration
-class EvaluateConfig(Subset, Made):
+class EvaluateConfig(options.Subset, options.Made):
     """Measure predictions, made here or elsewhere: accuracy, agreement, calibration, ranking, selective prediction.
 
     All models and sets of a run are measured, or one file. Everything that the predictions allow is measured:
@@ -51,14 +40,14 @@ class EvaluateConfig(Subset, Made):
     python cli.py evaluate --predictions validation.parquet --model resnet50 --labels real.json
     """
 
-    run: Run = field(default="", kw_only=False)
-    predictions: PredictionFile = ""
-    model: ModelName = ""
-    dataset: DatasetName = ""
-    split: Split = ""
-    labels: Labels = ""
-    replicates: Replicates = 200
-    memory: Memory = "2GB"
+    run: options.Run = field(default="", kw_only=False)
+    predictions: options.PredictionFile = ""
+    model: options.ModelName = ""
+    dataset: options.DatasetName = ""
+    split: options.Split = ""
+    labels: options.Labels = ""
+    replicates: options.Replicates = 200
+    memory: options.Memory = "2GB"
 
 
 def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:

@@ -9,21 +9,8 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    METHOD,
-    Backbone,
-    Device,
-    ModelName,
-    OnWorkers,
-    Reference,
-    Reported,
-    Run,
-    Target,
-    Weights,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import CHECKPOINT, RunFolder, input_of, opened
@@ -50,7 +37,7 @@ LEAST_REPEATED = 0.3
 
 
 @configuration
-class ExplainConfig(OnWorkers, Reported):
+class ExplainConfig(options.OnWorkers, options.Reported):
     """Name what happened to the images of a set, and prove it: the cause is applied to images of the reference, and
     the loss comes back.
 
@@ -64,18 +51,18 @@ class ExplainConfig(OnWorkers, Reported):
     python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:sepia
     """
 
-    run: Run = field(default="", kw_only=False)
-    reference: Reference = ""
-    target: Target = ""
+    run: options.Run = field(default="", kw_only=False)
+    reference: options.Reference = ""
+    target: options.Target = ""
     images: Annotated[int, option("Images of each set that are looked at, of every class its share.", METHOD)] = 500
     candidates: Annotated[
         tuple[str, ...],
         option("Functions of your own beside the modifications, as module:function(image, severity, rng).", METHOD),
     ] = ()
-    model: ModelName = ""
-    backbone: Backbone = ""
-    weights: Weights = ""
-    device: Device = "auto"
+    model: options.ModelName = ""
+    backbone: options.Backbone = ""
+    weights: options.Weights = ""
+    device: options.Device = "auto"
 
 
 class Sides(NamedTuple):

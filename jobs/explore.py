@@ -12,18 +12,8 @@ from gapscope.core.extras import require
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    COMPUTE,
-    MODEL,
-    OUTPUT,
-    DataRoot,
-    OptionalTexts,
-    Runs,
-    Workspace,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import COMPUTE, MODEL, OUTPUT, configuration, data_root, option
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import MANIFEST, find_run
 
@@ -51,12 +41,12 @@ class ExploreConfig:
     map: Annotated[str, option("Map: a run of `map`, its folder, or a table with its columns.", MODEL)] = field(
         kw_only=False
     )
-    run: Runs = ()
-    texts: OptionalTexts = None
+    run: options.Runs = ()
+    texts: options.OptionalTexts = None
     port: Annotated[int, option("Where to listen; 0 takes a free one.", COMPUTE)] = 0
     no_browser: Annotated[bool, option("Do not open a browser; say the address only.", OUTPUT)] = False
-    data_root: DataRoot = field(default_factory=data_root)
-    workspace: Workspace = "workspace"
+    data_root: options.DataRoot = field(default_factory=data_root)
+    workspace: options.Workspace = "workspace"
 
 
 def run(config: ExploreConfig, progress: Progress = SILENT) -> RunResult:

@@ -13,20 +13,8 @@ from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports import EXPORTERS
-from gapscope.jobs.options import (
-    DATA,
-    OUTPUT,
-    Backbone,
-    DataRoot,
-    ModelName,
-    Out,
-    Run,
-    Seed,
-    Workspace,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, OUTPUT, configuration, data_root, option
 from gapscope.runs.result import RunResult
 from gapscope.store.workspace import slug
 
@@ -51,18 +39,18 @@ class ExportConfig:
         python cli.py export cifar10/test --to hub --push me/cifar10-features
     """
 
-    run: Run = field(kw_only=False)
+    run: options.Run = field(kw_only=False)
     to: Annotated[str, option(f"Form: {', '.join(EXPORTERS)}.", OUTPUT)]
-    model: ModelName = ""
-    backbone: Backbone = ""
+    model: options.ModelName = ""
+    backbone: options.Backbone = ""
     limit: Annotated[
         int | None, option("Rows or images at most; all when not given.", DATA, validator=validators.Number(gte=1))
     ] = None
-    out: Out = ""
+    out: options.Out = ""
     push: Annotated[str, option("Repository of a hub, as USER/NAME, to which the folder is sent.", OUTPUT)] = ""
-    data_root: DataRoot = field(default_factory=data_root)
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
+    data_root: options.DataRoot = field(default_factory=data_root)
+    seed: options.Seed = 0
+    workspace: options.Workspace = "workspace"
 
 
 def run(config: ExportConfig, progress: Progress = SILENT) -> RunResult:

@@ -20,30 +20,8 @@ from gapscope.data.patterns import has_pattern, place_of
 from gapscope.data.source import Source
 from gapscope.extraction.extraction import Outcome, extract_together, unchanged
 from gapscope.extraction.job import Extraction, together
-from gapscope.jobs.options import (
-    COMPUTE,
-    DATA,
-    Backbone,
-    BackboneArgs,
-    BatchSize,
-    DatasetNames,
-    Device,
-    Download,
-    DType,
-    ImageListing,
-    ImageSize,
-    Layers,
-    Made,
-    PartRows,
-    Pools,
-    Precision,
-    Scheduler,
-    Splits,
-    VerifyBytes,
-    Weights,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import COMPUTE, DATA, configuration, option
 from gapscope.networks.runs import PREFIX, find_network
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
@@ -67,7 +45,7 @@ Attributes = Annotated[
 
 
 @configuration
-class ExtractConfig(ImageListing, Made):
+class ExtractConfig(options.ImageListing, options.Made):
     """Run a backbone over images, pretrained or trained here, and store their embeddings.
 
     Without options: every dataset found under the data root, or the embedded digits when there is none. A killed run
@@ -86,24 +64,24 @@ class ExtractConfig(ImageListing, Made):
         python cli.py extract FOLDER --backbone vit_small_patch14_dinov2 --pool token avg token+avg
     """
 
-    dataset: DatasetNames = field(default=(), kw_only=False)
-    split: Splits = ()
-    backbone: Backbone = ""
-    weights: Weights = ""
-    backbone_args: BackboneArgs = ()
-    pool: Pools = ()
-    layer: Layers = ()
-    image_size: ImageSize = None
-    device: Device = "auto"
-    precision: Precision = "auto"
-    batch_size: BatchSize = None
+    dataset: options.DatasetNames = field(default=(), kw_only=False)
+    split: options.Splits = ()
+    backbone: options.Backbone = ""
+    weights: options.Weights = ""
+    backbone_args: options.BackboneArgs = ()
+    pool: options.Pools = ()
+    layer: options.Layers = ()
+    image_size: options.ImageSize = None
+    device: options.Device = "auto"
+    precision: options.Precision = "auto"
+    batch_size: options.BatchSize = None
     decode_workers: DecodeWorkers = None
     attributes: Attributes = True
-    dtype: DType = "float16"
-    part_rows: PartRows = 8192
-    download: Download = False
-    scheduler: Scheduler = None
-    verify: VerifyBytes = False
+    dtype: options.DType = "float16"
+    part_rows: options.PartRows = 8192
+    download: options.Download = False
+    scheduler: options.Scheduler = None
+    verify: options.VerifyBytes = False
 
 
 def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:

@@ -6,31 +6,8 @@ from typing import Annotated, Literal
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports.tracked import check_tracker, tracked
-from gapscope.jobs.options import (
-    L2,
-    METHOD,
-    Backbone,
-    CheckpointSeconds,
-    ClassWeights,
-    DatasetNames,
-    Device,
-    Epochs,
-    Evaluate,
-    Holdout,
-    LearningRate,
-    Memory,
-    NeighboursOrDefault,
-    OnWorkers,
-    Probes,
-    Reported,
-    Split,
-    Subset,
-    Track,
-    View,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, configuration, data_root, option
 from gapscope.probes.options import ProbeOptions
 from gapscope.reports.write import reported
 from gapscope.runs.result import RunResult
@@ -39,7 +16,7 @@ JOB = "fit-incremental"
 
 
 @configuration
-class FitIncrementalConfig(Subset, OnWorkers, Reported):
+class FitIncrementalConfig(options.Subset, options.OnWorkers, options.Reported):
     """Train classifiers on stored embeddings, evaluate them on every companion set.
 
     Several datasets are trained on as one: classes are matched by name, every set counts as much as every other,
@@ -58,25 +35,25 @@ class FitIncrementalConfig(Subset, OnWorkers, Reported):
         python cli.py fit-incremental --dataset imagenet --scheduler tcp://10.0.0.1:8786
     """
 
-    dataset: DatasetNames = field(kw_only=False)
-    model: Probes = ("softmax",)
-    split: Split = "train"
-    backbone: Backbone = ""
+    dataset: options.DatasetNames = field(kw_only=False)
+    model: options.Probes = ("softmax",)
+    split: options.Split = "train"
+    backbone: options.Backbone = ""
     leave_one_out: Annotated[
         bool, option("Train without each of several datasets in turn, and evaluate on the one left out.", METHOD)
     ] = False
-    evaluate: Evaluate = ()
-    class_weight: ClassWeights = ("none",)
-    view: View = ""
+    evaluate: options.Evaluate = ()
+    class_weight: options.ClassWeights = ("none",)
+    view: options.View = ""
     grid: Annotated[bool, option("Train the whole grid of settings from one read, and show the best.", METHOD)] = False
     certify: Annotated[
         bool, option("Go on until the distance to the optimum is known to be small (softmax).", METHOD)
     ] = False
-    epochs: Epochs = 2
+    epochs: options.Epochs = 2
     shrinkage: Annotated[
         float | str | None, option("Share of the identity in the covariance, 0 to 1, or ledoit-wolf (lda).", METHOD)
     ] = None
-    l2: L2 = None
+    l2: options.L2 = None
     c: Annotated[
         float | None,
         option(
@@ -86,19 +63,19 @@ class FitIncrementalConfig(Subset, OnWorkers, Reported):
         ),
     ] = None
     alpha: Annotated[float | None, option("Penalty as scikit-learn's alpha (ridge).", METHOD)] = None
-    learning_rate: LearningRate = None
-    neighbours: NeighboursOrDefault = None
+    learning_rate: options.LearningRate = None
+    neighbours: options.NeighboursOrDefault = None
     trees: Annotated[int | None, option("Number of trees (forest, sample-forest) or rounds (boosting).", METHOD)] = None
     estimator: Annotated[
         Literal["SGDClassifier", "Perceptron", "GaussianNB", "MLPClassifier"],
         option("scikit-learn's classifier with partial_fit (partial-fit).", METHOD),
     ] = "SGDClassifier"
     loss: Annotated[str, option("Loss of scikit-learn's SGDClassifier (sgd).", METHOD)] = "log_loss"
-    holdout: Holdout = 0.1
-    device: Device = "cpu"
-    memory: Memory = "2GB"
-    checkpoint_seconds: CheckpointSeconds = 30.0
-    track: Track = ""
+    holdout: options.Holdout = 0.1
+    device: options.Device = "cpu"
+    memory: options.Memory = "2GB"
+    checkpoint_seconds: options.CheckpointSeconds = 30.0
+    track: options.Track = ""
 
 
 def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:

@@ -11,23 +11,8 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
 from gapscope.forecasts import FORECASTS
-from gapscope.jobs.options import (
-    DATA,
-    METHOD,
-    Backbone,
-    Made,
-    Memory,
-    ModelNames,
-    OnWorkers,
-    PredictionsReferences,
-    PredictionsTargets,
-    Reference,
-    Replicates,
-    Runs,
-    Targets,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, METHOD, configuration, option
 from gapscope.predictions import Predictions
 from gapscope.predictions.matched import matched, with_classes_of_both
 from gapscope.predictions.memory import check_predictions, predictions_bytes
@@ -48,7 +33,7 @@ Pair = tuple[Predictions, Predictions]
 
 
 @configuration
-class ForecastConfig(OnWorkers, Made):
+class ForecastConfig(options.OnWorkers, options.Made):
     """Estimate the accuracy of models on a set without its labels: one number with its interval, and all methods.
 
     The interval holds the error of the method, which is learnt from shifts that are made of the reference; a set that
@@ -63,10 +48,10 @@ class ForecastConfig(OnWorkers, Made):
     python cli.py forecast --predictions-reference v1.parquet --predictions-target v2.parquet
     """
 
-    runs: Runs = field(default=(), kw_only=False)
-    reference: Reference = ""
-    target: Targets = ()
-    model: ModelNames = ()
+    runs: options.Runs = field(default=(), kw_only=False)
+    reference: options.Reference = ""
+    target: options.Targets = ()
+    model: options.ModelNames = ()
     methods: Annotated[
         tuple[
             Literal[
@@ -85,15 +70,15 @@ class ForecastConfig(OnWorkers, Made):
             METHOD,
         ),
     ] = 6
-    predictions_reference: PredictionsReferences = ()
-    predictions_target: PredictionsTargets = ()
+    predictions_reference: options.PredictionsReferences = ()
+    predictions_target: options.PredictionsTargets = ()
     labels_reference: Annotated[str, option("Labels of the reference, where its predictions are an array.", DATA)] = ""
     labels_target: Annotated[
         str, option("Labels of the target for the back-test, where its predictions are an array.", DATA)
     ] = ""
-    replicates: Replicates = 200
-    backbone: Backbone = ""
-    memory: Memory = "2GB"
+    replicates: options.Replicates = 200
+    backbone: options.Backbone = ""
+    memory: options.Memory = "2GB"
 
 
 def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:

@@ -8,26 +8,8 @@ from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.jobs.options import (
-    DATA,
-    METHOD,
-    Backbone,
-    LabelFiles,
-    Memory,
-    ModelName,
-    OnWorkers,
-    PredictionsReference,
-    PredictionsTarget,
-    Reference,
-    Replicates,
-    Reported,
-    Run,
-    Subset,
-    Target,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, METHOD, configuration, data_root, option
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import with_classes_of_both
 from gapscope.predictions.memory import check_predictions, predictions_bytes
@@ -48,7 +30,7 @@ FEWEST_REPLICATES = 20
 
 
 @configuration
-class GapConfig(Subset, OnWorkers, Reported):
+class GapConfig(options.Subset, options.OnWorkers, options.Reported):
     """Split the accuracy lost from one set to another into its causes, down to class, feature and image.
 
     With a run and two stored sets everything is computed; with two files of predictions, everything that needs no
@@ -62,16 +44,16 @@ class GapConfig(Subset, OnWorkers, Reported):
     python cli.py gap --predictions-reference val.csv --predictions-target v2.csv --labels real.json
     """
 
-    run: Run = field(default="", kw_only=False)
-    reference: Reference = ""
-    target: Target = ""
-    model: ModelName = ""
-    predictions_reference: PredictionsReference = ""
-    predictions_target: PredictionsTarget = ""
+    run: options.Run = field(default="", kw_only=False)
+    reference: options.Reference = ""
+    target: options.Target = ""
+    model: options.ModelName = ""
+    predictions_reference: options.PredictionsReference = ""
+    predictions_target: options.PredictionsTarget = ""
     predictions_labels: Annotated[
         tuple[str, ...], option("For .npy files: the labels of the reference and of the target.", DATA)
     ] = ()
-    labels: LabelFiles = ()
+    labels: options.LabelFiles = ()
     skip: Annotated[
         tuple[Literal["domain", "features", "attributes", "reasons", "remedies", "repairs"], ...],
         option("What to leave out; repairs is another name for remedies.", METHOD),
@@ -79,9 +61,9 @@ class GapConfig(Subset, OnWorkers, Reported):
     force: Annotated[
         bool, option("Allow a reference that the model was trained on; the gap then includes overfitting.", METHOD)
     ] = False
-    replicates: Replicates = 200
-    backbone: Backbone = ""
-    memory: Memory = "2GB"
+    replicates: options.Replicates = 200
+    backbone: options.Backbone = ""
+    memory: options.Memory = "2GB"
 
 
 def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:

@@ -13,23 +13,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.vocabulary import split_and_rest
-from gapscope.jobs.options import (
-    DATA,
-    Backbone,
-    ClassList,
-    DatasetName,
-    DType,
-    KeepColumns,
-    LabelColumn,
-    LabelFiles,
-    PartRows,
-    PathColumn,
-    Seed,
-    Split,
-    Workspace,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, configuration, option
 from gapscope.runs.result import RunResult
 from gapscope.schemas.embeddings import StoreManifest
 
@@ -61,37 +46,37 @@ class ImportFeaturesConfig:
         tuple[str, ...],
         option("Files, folders, addresses (s3://…, hf://…) or patterns, in the order of their rows.", DATA),
     ] = field(default=(), kw_only=False)
-    dataset: DatasetName = ""
-    split: Split = "train"
-    backbone: Backbone = ""
+    dataset: options.DatasetName = ""
+    split: options.Split = "train"
+    backbone: options.Backbone = ""
     companion_of: Annotated[
         str, option("Dataset whose classes these rows share and whose classifiers are evaluated on them.", DATA)
     ] = ""
-    dtype: DType = "float16"
+    dtype: options.DType = "float16"
     delimiter: Annotated[
         str | None, option("Character between fields; found among comma, semicolon and tab when not given.", DATA)
     ] = None
     no_header: Annotated[bool, option("The first line is data; columns are called 0, 1, 2, ….", DATA)] = False
-    labels: LabelFiles = ()
+    labels: options.LabelFiles = ()
     names: Annotated[
         tuple[str, ...], option("File of names beside the features, one for each row, as --labels has labels.", DATA)
     ] = ()
-    label_column: LabelColumn = ""
-    path_column: PathColumn = ""
+    label_column: options.LabelColumn = ""
+    path_column: options.PathColumn = ""
     feature_prefix: Annotated[str | None, option("What feature columns are called before their number.", DATA)] = None
     feature_columns: Annotated[
         tuple[str, ...],
         option("Name of the column or array of vectors, or names of the feature columns, in order.", DATA),
     ] = ()
-    keep: KeepColumns = ()
-    classes: ClassList = None
+    keep: options.KeepColumns = ()
+    classes: options.ClassList = None
     on_bad_row: Annotated[
         Literal["stop", "reject"],
         option("What a row that cannot be used does: stop the import, or go to rejected.parquet.", DATA),
     ] = "stop"
-    part_rows: PartRows = 16_384
-    seed: Seed = 0
-    workspace: Workspace = "workspace"
+    part_rows: options.PartRows = 16_384
+    seed: options.Seed = 0
+    workspace: options.Workspace = "workspace"
 
 
 def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:

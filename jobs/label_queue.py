@@ -7,19 +7,8 @@ import numpy as np
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    METHOD,
-    Backbone,
-    ImageCount,
-    Labels,
-    Made,
-    ModelName,
-    OnWorkers,
-    Run,
-    Target,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, configuration, option
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -29,7 +18,7 @@ JOB = "label-queue"
 
 
 @configuration
-class LabelQueueConfig(OnWorkers, Made):
+class LabelQueueConfig(options.OnWorkers, options.Made):
     """Write the images that are worth a label next, in order, with reasons, as CSV, Parquet and Label Studio JSON.
 
     A fair sample by default; with `--by doubt` those that the model doubts most, the predicted classes in turn. The
@@ -38,13 +27,13 @@ class LabelQueueConfig(OnWorkers, Made):
     python cli.py label-queue fit-incremental-cifar10-softmax --target night/test --count 200
     """
 
-    run: Run = field(kw_only=False)
-    target: Target
-    model: ModelName = ""
-    count: ImageCount = 100
+    run: options.Run = field(kw_only=False)
+    target: options.Target
+    model: options.ModelName = ""
+    count: options.ImageCount = 100
     by: Annotated[Literal["fair", "doubt"], option("A fair sample, or images that the model doubts.", METHOD)] = "fair"
-    labels: Labels = ""
-    backbone: Backbone = ""
+    labels: options.Labels = ""
+    backbone: options.Backbone = ""
 
 
 def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:

@@ -14,25 +14,8 @@ from gapscope.core.files import read_json, write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.jobs.options import (
-    COMPUTE,
-    METHOD,
-    Backbone,
-    ClassPair,
-    DatasetNames,
-    MapMethod,
-    Memory,
-    ModelName,
-    Neighbours,
-    OnWorkers,
-    Reported,
-    Run,
-    Split,
-    Subset,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import COMPUTE, METHOD, configuration, data_root, option
 from gapscope.maps import MAPS
 from gapscope.reports.write import reported
 from gapscope.runs.connection import check_worker_memory, connected
@@ -58,7 +41,7 @@ LIBRARIES = {"umap": ("umap",), "tsne": ("openTSNE",)}
 
 
 @configuration
-class MapConfig(Subset, OnWorkers, Reported):
+class MapConfig(options.Subset, options.OnWorkers, options.Reported):
     """Two coordinates for every row of one or several stored sets, in one common space.
 
     pca, lda and head are functions of each row. umap and tsne are laid out on a sample, by class and set, in the
@@ -72,10 +55,10 @@ class MapConfig(Subset, OnWorkers, Reported):
         python cli.py map cifar10 --method umap --only ids.parquet
     """
 
-    dataset: DatasetNames = field(kw_only=False)
-    split: Split = "test"
-    method: MapMethod = "umap"
-    neighbours: Neighbours = 15
+    dataset: options.DatasetNames = field(kw_only=False)
+    split: options.Split = "test"
+    method: options.MapMethod = "umap"
+    neighbours: options.Neighbours = 15
     perplexity: Annotated[float, option("Effective number of neighbours of t-SNE.", METHOD)] = 30.0
     sample: Annotated[
         int | None, option("Rows that umap and tsne lay out; 10,000 or what --memory allows when not given.", METHOD)
@@ -84,11 +67,11 @@ class MapConfig(Subset, OnWorkers, Reported):
         Literal["neighbours", "library"],
         option("How other rows are placed: fast among neighbours, or by UMAP's and openTSNE's own transform.", METHOD),
     ] = "neighbours"
-    classes: ClassPair = ()
-    run: Run = ""
-    model: ModelName = ""
-    backbone: Backbone = ""
-    memory: Memory = "2GB"
+    classes: options.ClassPair = ()
+    run: options.Run = ""
+    model: options.ModelName = ""
+    backbone: options.Backbone = ""
+    memory: options.Memory = "2GB"
     no_seed: Annotated[
         bool,
         option("Lay umap out on all threads, in another way each time; with a seed it takes one thread.", COMPUTE),

@@ -10,18 +10,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.set_name import SetName
-from gapscope.jobs.options import (
-    DATA,
-    Backbone,
-    DataRoot,
-    DatasetNames,
-    KeepColumns,
-    PathColumn,
-    Workspace,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, configuration, data_root, option
 from gapscope.runs.result import RunResult
 from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import embeddings_folder, find_store, slug
@@ -43,15 +33,15 @@ class MeasureConfig:
         python cli.py measure skin/train skin/test --table patients.csv
     """
 
-    dataset: DatasetNames = field(kw_only=False)
+    dataset: options.DatasetNames = field(kw_only=False)
     table: Annotated[
         str, option("Table of columns to add: CSV, TSV, Parquet or JSON, with a column that names the images.", DATA)
     ] = ""
-    keep: KeepColumns = ()
-    path_column: PathColumn = ""
-    backbone: Backbone = ""
-    workspace: Workspace = "workspace"
-    data_root: DataRoot = field(default_factory=data_root)
+    keep: options.KeepColumns = ()
+    path_column: options.PathColumn = ""
+    backbone: options.Backbone = ""
+    workspace: options.Workspace = "workspace"
+    data_root: options.DataRoot = field(default_factory=data_root)
 
 
 def run(config: MeasureConfig, progress: Progress = SILENT) -> RunResult:

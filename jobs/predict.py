@@ -15,19 +15,8 @@ from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_label_order
 from gapscope.data.source import Source
-from gapscope.jobs.options import (
-    Backbone,
-    DatasetName,
-    Device,
-    ImageListing,
-    ModelName,
-    Name,
-    OnWorkers,
-    OptionalDataRoot,
-    Split,
-    Workspace,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.runs.connection import connected
@@ -48,7 +37,7 @@ OF_NETWORKS = ("device", *LABELLING, "data_root")
 
 
 @configuration
-class PredictConfig(ImageListing, OnWorkers):
+class PredictConfig(options.ImageListing, options.OnWorkers):
     """Predict the classes of a set with a saved model, and measure them where there are labels.
 
     A probe takes a stored set, any whose features were made like those that it was trained on (options --backbone,
@@ -60,14 +49,14 @@ class PredictConfig(ImageListing, OnWorkers):
         python cli.py predict workspace/runs/train-cnn-cifar10-simple-cnn --dataset cifar10+night:3
     """
 
-    model: ModelName = field(kw_only=False)
-    dataset: DatasetName
-    split: Split = "test"
-    backbone: Backbone = ""
-    device: Device = "auto"
-    data_root: OptionalDataRoot = None
-    workspace: Workspace = "workspace"
-    name: Name = ""
+    model: options.ModelName = field(kw_only=False)
+    dataset: options.DatasetName
+    split: options.Split = "test"
+    backbone: options.Backbone = ""
+    device: options.Device = "auto"
+    data_root: options.OptionalDataRoot = None
+    workspace: options.Workspace = "workspace"
+    name: options.Name = ""
 
 
 def run(config: PredictConfig, progress: Progress = SILENT) -> RunResult:

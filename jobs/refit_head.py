@@ -6,20 +6,8 @@ from typing import Any
 
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    L2,
-    Balance,
-    Device,
-    Memory,
-    Name,
-    OptionalDataRoot,
-    RefitMethod,
-    Run,
-    Settings,
-    Workspace,
-    WriteReport,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -44,17 +32,17 @@ class RefitHeadConfig:
         python cli.py refit-head train-cnn-PHOTOS-resnet18 --method gaussian --balance 2x
     """
 
-    run: Run = field(kw_only=False)
-    method: RefitMethod = "none"
-    balance: Balance = "to-max"
-    settings: Settings = ()
-    l2: L2 = None
-    device: Device = "auto"
-    memory: Memory = "2GB"
-    workspace: Workspace = "workspace"
-    data_root: OptionalDataRoot = None
-    name: Name = ""
-    report: WriteReport = True
+    run: options.Run = field(kw_only=False)
+    method: options.RefitMethod = "none"
+    balance: options.Balance = "to-max"
+    settings: options.Settings = ()
+    l2: options.L2 = None
+    device: options.Device = "auto"
+    memory: options.Memory = "2GB"
+    workspace: options.Workspace = "workspace"
+    data_root: options.OptionalDataRoot = None
+    name: options.Name = ""
+    report: options.WriteReport = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,21 +7,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    DATA,
-    Backbone,
-    LabelRows,
-    Labels,
-    ModelName,
-    OnWorkers,
-    Reference,
-    Reported,
-    Run,
-    Target,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import DATA, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.connection import connected
 from gapscope.runs.folder import input_of, opened
@@ -36,7 +23,7 @@ JOB = "repair"
 
 
 @configuration
-class RepairConfig(OnWorkers, Reported):
+class RepairConfig(options.OnWorkers, options.Reported):
     """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
 
     Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
@@ -52,18 +39,18 @@ class RepairConfig(OnWorkers, Reported):
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --explain EXPLAIN-RUN
     """
 
-    run: Run = field(kw_only=False)
-    target: Target
-    reference: Reference = ""
-    model: ModelName = ""
-    labels: Labels = ""
-    label_rows: LabelRows = 0
+    run: options.Run = field(kw_only=False)
+    target: options.Target
+    reference: options.Reference = ""
+    model: options.ModelName = ""
+    labels: options.Labels = ""
+    label_rows: options.LabelRows = 0
     explain: Annotated[str, option("Run of `explain` for these sets, whose cause a head is trained on.", DATA)] = ""
     same_mix: Annotated[
         bool,
         option("Every class is as frequent in the target as in the reference: more is known without labels.", DATA),
     ] = False
-    backbone: Backbone = ""
+    backbone: options.Backbone = ""
 
 
 def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:

@@ -11,19 +11,8 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.label_order import check_class_names, check_label_order
-from gapscope.jobs.options import (
-    Backbone,
-    DatasetName,
-    Device,
-    ImageListing,
-    Scheduler,
-    Seed,
-    Splits,
-    VerifyImages,
-    Weights,
-    Workspace,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.runs.result import RunResult
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
@@ -35,7 +24,7 @@ MODEL = "own head"
 
 
 @configuration
-class ReplayHeadConfig(ImageListing):
+class ReplayHeadConfig(options.ImageListing):
     """Check stored embeddings against the backbone's own classifier.
 
     Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
@@ -44,15 +33,15 @@ class ReplayHeadConfig(ImageListing):
         python cli.py replay-head imagenet --verify 500
     """
 
-    dataset: DatasetName = field(default="imagenet", kw_only=False)
-    split: Splits = ()
-    backbone: Backbone = ""
-    verify: VerifyImages = 0
-    weights: Weights = ""
-    device: Device = "auto"
-    seed: Seed = 0
-    scheduler: Scheduler = None
-    workspace: Workspace = "workspace"
+    dataset: options.DatasetName = field(default="imagenet", kw_only=False)
+    split: options.Splits = ()
+    backbone: options.Backbone = ""
+    verify: options.VerifyImages = 0
+    weights: options.Weights = ""
+    device: options.Device = "auto"
+    seed: options.Seed = 0
+    scheduler: options.Scheduler = None
+    workspace: options.Workspace = "workspace"
 
 
 def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:

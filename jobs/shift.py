@@ -8,22 +8,8 @@ from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.jobs.options import (
-    METHOD,
-    Backbone,
-    Memory,
-    ModelName,
-    Neighbours,
-    OnWorkers,
-    Reference,
-    Replicates,
-    Reported,
-    Subset,
-    Targets,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.connection import check_worker_memory, connected
 from gapscope.runs.folder import RunFolder, input_of, opened
@@ -47,7 +33,7 @@ EXACT_SHARE = 4
 
 
 @configuration
-class ShiftConfig(Subset, OnWorkers, Reported):
+class ShiftConfig(options.Subset, options.OnWorkers, options.Reported):
     """Measure how far apart stored sets are, and which differences matter.
 
     Each set is read once for all summaries; statistics that need ranks, neighbours or a trained classifier read
@@ -62,19 +48,19 @@ class ShiftConfig(Subset, OnWorkers, Reported):
     python cli.py shift --reference cifar10/test --target photos/all --model fit-incremental-cifar10-softmax
     """
 
-    reference: Reference
-    target: Targets
+    reference: options.Reference
+    target: options.Targets
     statistics: Annotated[
         tuple[Literal["moments", "marginal", "sliced", "mmd", "frechet", "prdc", "classifier"], ...],
         option("Which statistics; all when not given.", METHOD),
     ] = ()
     exclude_slow: Annotated[bool, option("Leave out the statistics that read the sets again.", METHOD)] = False
-    model: ModelName = ""
+    model: options.ModelName = ""
     correction: Annotated[
         Literal["bh", "by", "holm", "bonferroni"],
         option("For many tests at once: Benjamini-Hochberg, Benjamini-Yekutieli, Holm or Bonferroni.", METHOD),
     ] = "bh"
-    neighbours: Neighbours = 5
+    neighbours: options.Neighbours = 5
     neighbour_rows: Annotated[
         int,
         option(
@@ -82,9 +68,9 @@ class ShiftConfig(Subset, OnWorkers, Reported):
             METHOD,
         ),
     ] = 10_000
-    replicates: Replicates = 200
-    backbone: Backbone = ""
-    memory: Memory = "2GB"
+    replicates: options.Replicates = 200
+    backbone: options.Backbone = ""
+    memory: options.Memory = "2GB"
 
 
 class Sets(NamedTuple):

@@ -9,16 +9,7 @@ from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
 from gapscope.jobs import options, run_job
-from gapscope.jobs.options import (
-    METHOD,
-    MODEL,
-    ImageListing,
-    NetworkTraining,
-    OnWorkers,
-    Reported,
-    configuration,
-    option,
-)
+from gapscope.jobs.options import METHOD, MODEL, configuration, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -31,7 +22,7 @@ JOB = "study-augmentation"
 
 
 @configuration
-class StudyAugmentationConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
+class StudyAugmentationConfig(options.NetworkTraining, options.ImageListing, options.OnWorkers, options.Reported):
     """Train one network on one split in many ways, and say what helps: weights, sampling, augmentation, new images.
 
     Every training is an ordinary run of `train-cnn`, every synthetic set one of `augment`, every last layer that is

@@ -6,18 +6,8 @@ from typing import Annotated
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    MODEL,
-    Out,
-    References,
-    Replicates,
-    Reported,
-    Runs,
-    Targets,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import MODEL, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -28,7 +18,7 @@ JOB = "study-replication"
 
 
 @configuration
-class StudyReplicationConfig(Reported):
+class StudyReplicationConfig(options.Reported):
     """Compare many models on a set and on others of the same classes: what they lose, on which images, whether alike.
 
     The sets are files of predictions: wide tables with a column of best classes for each model, or one file for each
@@ -41,14 +31,14 @@ class StudyReplicationConfig(Reported):
     python cli.py study-replication RUN RUN RUN --reference cifar10/test --target night/test
     """
 
-    runs: Runs = field(default=(), kw_only=False)
-    reference: References = ()
-    target: Targets = ()
+    runs: options.Runs = field(default=(), kw_only=False)
+    reference: options.References = ()
+    target: options.Targets = ()
     models: Annotated[
         tuple[str, ...], option("Models to study; all when not given.", MODEL, name=("--models", "--only"))
     ] = ()
-    out: Out = ""
-    replicates: Replicates = 500
+    out: options.Out = ""
+    replicates: options.Replicates = 500
 
 
 def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> RunResult:

@@ -7,33 +7,8 @@ from gapscope.cnn.presets import in_short
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports.tracked import check_tracker, tracked
-from gapscope.jobs.options import (
-    COMPUTE,
-    METHOD,
-    MODEL,
-    AugmentOrPreset,
-    ClassWeight,
-    Device,
-    EpochsOrPreset,
-    Evaluate,
-    ImageListing,
-    Keep,
-    Memory,
-    ModifyOrPreset,
-    NetworkTraining,
-    OnWorkers,
-    OptionalDataset,
-    Precision,
-    Pretrained,
-    Reported,
-    Seeds,
-    Split,
-    Track,
-    Validation,
-    Weights,
-    configuration,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import COMPUTE, METHOD, MODEL, configuration, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import opened
 from gapscope.runs.result import RunResult
@@ -46,7 +21,7 @@ JOB = "train-cnn"
 
 
 @configuration
-class TrainCnnConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
+class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWorkers, options.Reported):
     """Train a network on images, from scratch or from pretrained weights, and evaluate it on images it has not seen.
 
     Options that are not given come from the preset, if one is named; else there are 10 epochs of Adam with a largest
@@ -62,28 +37,28 @@ class TrainCnnConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
     {presets}
     """
 
-    dataset: OptionalDataset = field(default=None, kw_only=False)
-    split: Split = "train"
-    evaluate: Evaluate = ()
-    pretrained: Pretrained = None
-    weights: Weights = ""
+    dataset: options.OptionalDataset = field(default=None, kw_only=False)
+    split: options.Split = "train"
+    evaluate: options.Evaluate = ()
+    pretrained: options.Pretrained = None
+    weights: options.Weights = ""
     network_args: Annotated[
         tuple[str, ...] | None, option("name=value of the network, and mean, std of its input.", MODEL)
     ] = None
-    epochs: EpochsOrPreset = None
+    epochs: options.EpochsOrPreset = None
     body_learning_rate: Annotated[
         float | None,
         option("Share of it for all but the head.", METHOD, name=("--body-learning-rate", "--body-lr")),
     ] = None
     warmup: Annotated[float | None, option("Epochs of linear rise to the largest learning rate.", METHOD)] = None
     label_smoothing: Annotated[float | None, option("Share of a label that is spread over classes.", METHOD)] = None
-    class_weight: ClassWeight = None
+    class_weight: options.ClassWeight = None
     sampler: Annotated[
         Literal["shuffled", "balanced"] | None,
         option("shuffled: each image once an epoch; balanced: as many, every class as often.", METHOD),
     ] = None
-    augment: AugmentOrPreset = None
-    modify: ModifyOrPreset = None
+    augment: options.AugmentOrPreset = None
+    modify: options.ModifyOrPreset = None
     modify_probability: Annotated[float | None, option("Chance that a training image is modified.", METHOD)] = None
     ema: Annotated[float | None, option("Decay per step of an average of the weights, such as 0.998.", METHOD)] = None
     freeze_epochs: Annotated[int | None, option("Epochs in which the head alone is trained.", METHOD)] = None
@@ -91,14 +66,14 @@ class TrainCnnConfig(NetworkTraining, ImageListing, OnWorkers, Reported):
     patience: Annotated[
         int | None, option("Stop after so many epochs without a smaller validation loss; 0 for never.", METHOD)
     ] = None
-    keep: Keep = None
-    validation: Validation = None
-    seeds: Seeds = 1
+    keep: options.Keep = None
+    validation: options.Validation = None
+    seeds: options.Seeds = 1
     processes: Annotated[int, option("Processes that train a network together, each on its share.", COMPUTE)] = 1
-    device: Device = "auto"
-    precision: Precision = "auto"
-    memory: Memory = "2GB"
-    track: Track = ""
+    device: options.Device = "auto"
+    precision: options.Precision = "auto"
+    memory: options.Memory = "2GB"
+    track: options.Track = ""
 
 
 # What `--help` shows stands in one place, beside what it describes.

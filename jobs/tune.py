@@ -5,24 +5,8 @@ from typing import ClassVar
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    Backbone,
-    CheckpointSeconds,
-    ClassWeights,
-    DatasetName,
-    Device,
-    Epochs,
-    Evaluate,
-    Holdout,
-    Made,
-    Memory,
-    OnWorkers,
-    Probes,
-    Split,
-    Subset,
-    View,
-    configuration,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import configuration
 from gapscope.probes.options import ProbeOptions
 from gapscope.runs.result import RunResult
 
@@ -30,7 +14,7 @@ JOB = "tune"
 
 
 @configuration
-class TuneConfig(Subset, OnWorkers, Made):
+class TuneConfig(options.Subset, options.OnWorkers, options.Made):
     """Find the best settings of a classifier, train it with them, and evaluate it on every companion set.
 
     Settings are trained side by side from one read and judged on held-out training rows alone; of softmax the poorer
@@ -42,19 +26,19 @@ class TuneConfig(Subset, OnWorkers, Made):
         python cli.py tune --dataset cifar10 --class-weight none balanced
     """
 
-    dataset: DatasetName = field(kw_only=False)
-    model: Probes = ("softmax",)
-    split: Split = "train"
-    backbone: Backbone = ""
-    evaluate: Evaluate = ()
+    dataset: options.DatasetName = field(kw_only=False)
+    model: options.Probes = ("softmax",)
+    split: options.Split = "train"
+    backbone: options.Backbone = ""
+    evaluate: options.Evaluate = ()
     leave_one_out: ClassVar[bool] = False
-    class_weight: ClassWeights = ("none",)
-    view: View = ""
-    epochs: Epochs = 4
-    holdout: Holdout = 0.1
-    device: Device = "cpu"
-    memory: Memory = "2GB"
-    checkpoint_seconds: CheckpointSeconds = 30.0
+    class_weight: options.ClassWeights = ("none",)
+    view: options.View = ""
+    epochs: options.Epochs = 4
+    holdout: options.Holdout = 0.1
+    device: options.Device = "cpu"
+    memory: options.Memory = "2GB"
+    checkpoint_seconds: options.CheckpointSeconds = 30.0
 
 
 def run(config: TuneConfig, progress: Progress = SILENT) -> RunResult:

@@ -5,20 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import (
-    METHOD,
-    MODEL,
-    Backbone,
-    ModelName,
-    Reference,
-    Reported,
-    Run,
-    Target,
-    Texts,
-    configuration,
-    data_root,
-    option,
-)
+from gapscope.jobs import options
+from gapscope.jobs.options import METHOD, MODEL, configuration, data_root, option
 from gapscope.reports.write import reported
 from gapscope.runs.folder import input_of, opened
 from gapscope.runs.inputs import input_of_predictions
@@ -35,7 +23,7 @@ JOB = "words"
 
 
 @configuration
-class WordsConfig(Reported):
+class WordsConfig(options.Reported):
     """Say in words how the images of a new set differ from those of the reference, and what each difference costs.
 
     Four hundred phrases (light, weather, background, viewpoint, medium, number, occlusion, text, quality) and the names
@@ -47,18 +35,18 @@ class WordsConfig(Reported):
     python cli.py words --reference photos/test --target night/test --texts clip.texts --through CLIP-BACKBONE
     """
 
-    reference: Reference
-    target: Target
-    texts: Texts
+    reference: options.Reference
+    target: options.Target
+    texts: options.Texts
     encoder: Annotated[
         str,
         option(
             "Text tower that makes them: open_clip:MODEL/WEIGHTS, or module:function (its code is executed).", METHOD
         ),
     ] = ""
-    run: Run = ""
-    model: ModelName = ""
-    backbone: Backbone = ""
+    run: options.Run = ""
+    model: options.ModelName = ""
+    backbone: options.Backbone = ""
     through: Annotated[
         str,
         option("Backbone of images and texts with features of the reference; a map to them is learnt.", MODEL),
