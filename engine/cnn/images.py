@@ -71,6 +71,33 @@ class Changing(Images, Protocol):
 
 
 @dataclass(frozen=True)
+class OverImages:
+    """Images that hand over those of `images` in another way; a subclass says which by its ``batch``."""
+
+    images: Images
+
+    @property
+    def name(self) -> str:
+        """That of `images`."""
+        return self.images.name
+
+    @property
+    def source(self) -> Source:
+        """That of `images`."""
+        return self.images.source
+
+    @property
+    def frame(self) -> Frame:
+        """That of `images`."""
+        return self.images.frame
+
+    @property
+    def rejected(self) -> dict[int, str]:
+        """Those of `images`."""
+        return self.images.rejected
+
+
+@dataclass(frozen=True)
 class Held:
     """All images decoded once, ``pixels : (n, h, w, c) uint8``."""
 

@@ -6,16 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from gapscope.cnn.images import Batch, Images
+from gapscope.cnn.images import Batch, OverImages
 from gapscope.core.random import stream
 from gapscope.core.threads import processors
 from gapscope.data.modifications.modification import Modification
-from gapscope.data.source import Source
-from gapscope.networks.frame import Frame
 
 
 @dataclass(frozen=True)
-class Modified:
+class Modified(OverImages):
     """`images` as they are; `at` an epoch, each goes with a `probability` through one of the `modifications`, any of
     them alike.
 
@@ -30,31 +28,10 @@ class Modified:
         None for the images as they are.
     """
 
-    images: Images
     modifications: tuple[Modification, ...]
     probability: float
     seed: int
     epoch: int | None = None
-
-    @property
-    def name(self) -> str:
-        """That of `images`."""
-        return self.images.name
-
-    @property
-    def source(self) -> Source:
-        """That of `images`."""
-        return self.images.source
-
-    @property
-    def frame(self) -> Frame:
-        """That of `images`."""
-        return self.images.frame
-
-    @property
-    def rejected(self) -> dict[int, str]:
-        """Those of `images`."""
-        return self.images.rejected
 
     def at(self, epoch: int) -> "Modified":
         """The training images of an `epoch`."""

@@ -1,6 +1,5 @@
 """What a process does differently when several of them train one network."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +8,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gapscope.cnn.images import Batch, Images
+from gapscope.cnn.images import Batch, Images, OverImages
 from gapscope.core.errors import InputError
-from gapscope.data.source import Source
-from gapscope.networks.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -78,27 +75,10 @@ ALONE = Team()
 
 
 @dataclass(frozen=True)
-class _Share:
+class _Share(OverImages):
     """Images of which each batch is one process's part."""
 
-    images: Images
     team: Team
-
-    @property
-    def name(self) -> str:
-        return self.images.name
-
-    @property
-    def source(self) -> Source:
-        return self.images.source
-
-    @property
-    def frame(self) -> Frame:
-        return self.images.frame
-
-    @property
-    def rejected(self) -> Mapping[int, str]:
-        return self.images.rejected
 
     def batch(self, rows: np.ndarray) -> Batch:
         """See `Images.batch`; a process without any image would leave the others waiting, so that is an error."""

@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from gapscope.data.source import OF_FILE, Undecodable
+from gapscope.data.source import OF_FILE, FromBytes, Undecodable
 
 DECODER = f"pillow-{PIL.__version__}/exif/white"
 
@@ -231,3 +231,11 @@ def _reason(error: Exception) -> str:
     """The error in one line, without addresses in memory."""
     text = " ".join(str(error).split())
     return re.sub(r"<[^<>]* at 0x[0-9a-fA-F]+>", "the file", text) or type(error).__name__
+
+
+class Encoded(FromBytes):
+    """What sources of image files have in common."""
+
+    def decode(self, index: int, data: bytes) -> Image.Image:
+        """The image at position `index` from the bytes of its file."""
+        return decode(data)

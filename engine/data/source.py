@@ -143,6 +143,14 @@ class ByteSource(Source, Protocol):
         """Sizes and times of the files that hold the images; opens none, one `stat` a file."""
 
 
+class FromBytes:
+    """What sources have in common whose images are what `decode` makes of what `read` hands over."""
+
+    def image(self: ByteSource, index: int) -> Image.Image:
+        """The image at position `index`."""
+        return self.decode(index, self.read(index))
+
+
 def readers(source: Source) -> int:
     """How many images of `source` are best read at the same time: one a processor, and more where each is waited for
     behind a network.

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from gapscope.core.errors import InputError
 from gapscope.data.addresses import is_address, last_name
-from gapscope.data.decode import decode
+from gapscope.data.decode import Encoded
 from gapscope.data.source import Listing, Stamps, Undecodable
 from gapscope.data.sources.archive_files import (
     Opened,
@@ -30,7 +29,7 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True)
-class ArchiveSource:
+class ArchiveSource(Encoded):
     """Members of archives.
 
     Attributes
@@ -71,14 +70,6 @@ class ArchiveSource:
     def stamps(self) -> Stamps:
         """Sizes and times of the archives."""
         return archive_stamps(self.files).rows(self.which)
-
-    def decode(self, index: int, data: bytes) -> Image.Image:
-        """The image at position `index` from its bytes."""
-        return decode(data)
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))
 
 
 @dataclass(frozen=True)

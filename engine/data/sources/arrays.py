@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from gapscope.data.source import Listing, Stamps
+from gapscope.data.source import FromBytes, Listing, Stamps
 
 
 @dataclass(frozen=True)
-class ArraySource:
+class ArraySource(FromBytes):
     """Grey or colour images, ``pixels : (n, h, w) or (n, h, w, 3) uint8``."""
 
     pixels: np.ndarray
@@ -30,7 +30,3 @@ class ArraySource:
     def decode(self, index: int, data: bytes) -> Image.Image:
         """The image whose pixels are `data`."""
         return Image.fromarray(np.frombuffer(data, np.uint8).reshape(self.pixels.shape[1:])).convert("RGB")
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))

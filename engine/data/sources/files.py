@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from gapscope.data.decode import decode
+from gapscope.data.decode import Encoded
 from gapscope.data.source import Listing, Stamps, Undecodable
 
 
 @dataclass(frozen=True)
-class FileSource:
+class FileSource(Encoded):
     """The files of `listing` under the folder `root`.
 
     Attributes
@@ -55,14 +54,6 @@ class FileSource:
         pairs = [_stamp(f"{self.root}/{self.unusual.get(name, name)}") for name in self.listing.names]
         table = np.array(pairs, np.int64).reshape(-1, 2)
         return Stamps(table[:, 0].copy(), table[:, 1].copy())
-
-    def decode(self, index: int, data: bytes) -> Image.Image:
-        """The image at position `index` from its bytes."""
-        return decode(data)
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))
 
 
 def stamps_of(files: Sequence[str], counts: Sequence[int]) -> Stamps:

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 
 from gapscope.core.errors import InputError
-from gapscope.data.source import Listing, Stamps
+from gapscope.data.source import FromBytes, Listing, Stamps
 from gapscope.data.sources.files import stamps_of
 
 UNSIGNED_BYTES = 0x08
 
 
 @dataclass(frozen=True)
-class IdxSource:
+class IdxSource(FromBytes):
     """The images of an idx file, gzipped or not; decompressed whole, once per process (47 MB for 60,000 of 28 × 28)."""
 
     file: str
@@ -41,10 +41,6 @@ class IdxSource:
         """The image whose pixels are `data`."""
         shape = read_idx(Path(self.file)).shape[1:]
         return Image.fromarray(np.frombuffer(data, np.uint8).reshape(shape)).convert("RGB")
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))
 
 
 IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from gapscope.data.addresses import is_address, joined
-from gapscope.data.decode import decode
+from gapscope.data.decode import Encoded
 from gapscope.data.remote import read_bytes
 from gapscope.data.source import Listing, Stamps, Undecodable
 
@@ -15,7 +14,7 @@ MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
-class ObjectSource:
+class ObjectSource(Encoded):
     """The files of `listing`, each at its own address or below `root`.
 
     Attributes
@@ -54,11 +53,3 @@ class ObjectSource:
     def stamps(self) -> Stamps:
         """Sizes and marks of the files, from when they were listed."""
         return self.walked
-
-    def decode(self, index: int, data: bytes) -> Image.Image:
-        """The image at position `index` from its bytes."""
-        return decode(data)
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from gapscope.core.errors import InputError
 from gapscope.data.classes import ClassMap
-from gapscope.data.decode import decode
+from gapscope.data.decode import Encoded
 from gapscope.data.labels import map_labels
 from gapscope.data.matching import LABEL_COLUMNS as OTHER_LABEL_COLUMNS
 from gapscope.data.source import Listing, Stamps, Undecodable
@@ -68,7 +67,7 @@ _ROW_GROUPS = RowGroups(CACHE_BYTES)
 
 
 @dataclass(frozen=True)
-class ParquetSource:
+class ParquetSource(Encoded):
     """The rows of `files`, in order.
 
     The unit of reading is a row group: Arrow reads no less, and its pages are no smaller. A set whose image bytes fit
@@ -111,14 +110,6 @@ class ParquetSource:
     def stamps(self) -> Stamps:
         """Size and time of the file that holds each row."""
         return stamps_of(self.files, [int(ends[-1]) for ends in self.group_ends])
-
-    def decode(self, index: int, data: bytes) -> Image.Image:
-        """The image at position `index` from its bytes."""
-        return decode(data)
-
-    def image(self, index: int) -> Image.Image:
-        """The image in row `index`."""
-        return self.decode(index, self.read(index))
 
     def _locate(self, index: int) -> tuple[str, int, int]:
         at = int(np.searchsorted(self._file_ends, index, side="right"))

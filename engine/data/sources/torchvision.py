@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gapscope.data.source import Listing, Stamps, Undecodable
+from gapscope.data.source import FromBytes, Listing, Stamps, Undecodable
 from gapscope.data.sources.files import stamps_of
 
 # Where its classes keep the labels, the paths of their images, and the folder of their files.
@@ -21,7 +21,7 @@ SAMPLES = ("_samples", "samples")
 
 
 @dataclass(frozen=True)
-class TorchvisionSource:
+class TorchvisionSource(FromBytes):
     """The images of one split of a data set of torchvision; what is sent to other processes is how to open it.
 
     Attributes
@@ -59,10 +59,6 @@ class TorchvisionSource:
         """The image at position `index` from what `read` gives."""
         width, height = np.frombuffer(data[:8], "<u4").tolist()
         return Image.frombytes("RGB", (width, height), data[8:])
-
-    def image(self, index: int) -> Image.Image:
-        """The image at position `index`."""
-        return self.decode(index, self.read(index))
 
 
 @lru_cache(maxsize=8)
