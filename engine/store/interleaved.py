@@ -10,13 +10,13 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store.plan import Piece
-from gapscope.store.rows import Rows, Viewed
+from gapscope.store.rows import Named, Rows
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Interleaved(Viewed):
+class Interleaved(Named):
     """The rows of `stores`, which have the same features and class indices, each store's in its own order; picklable.
 
     Row j of n of a store stands where (j + 1/2) / n of all rows have passed. So random orders make a random order, a
@@ -36,21 +36,6 @@ class Interleaved(Viewed):
     def rows(self) -> int:
         """Number of rows."""
         return sum(self._sizes)
-
-    @property
-    def dim(self) -> int:
-        """Number of features."""
-        return self.stores[0].dim
-
-    @property
-    def name(self) -> str:
-        """``dataset/split`` with the names of all."""
-        return f"{self.provenance.dataset}/{self.provenance.split}"
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the classes, by class index."""
-        return self.provenance.class_names
 
     @property
     def unseen(self) -> int | None:

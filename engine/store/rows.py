@@ -8,6 +8,7 @@ import numpy as np
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.schemas.embeddings import Provenance
 from gapscope.store.plan import Piece, pieces_of
 
 
@@ -52,6 +53,33 @@ class Viewed:
     def view(self: Rows, start: int = 0, stop: int | None = None) -> "View":
         """The rows ``start <= i < stop``, all by default; rows are shuffled, so any run of them is a fair sample."""
         return View(self, start, self.rows if stop is None else stop)
+
+
+class Known(Protocol):
+    """Rows of which it is known how they were made."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How."""
+
+
+class Named(Viewed):
+    """What rows have in common that are named by their provenance."""
+
+    @property
+    def dim(self: Known) -> int:
+        """Numbers in an embedding."""
+        return self.provenance.dim
+
+    @property
+    def class_names(self: Known) -> list[str]:
+        """Names of the classes, by class index; of classes without rows too."""
+        return self.provenance.class_names
+
+    @property
+    def name(self: Known) -> str:
+        """``dataset/split``, for messages and tables."""
+        return f"{self.provenance.dataset}/{self.provenance.split}"
 
 
 @dataclass(frozen=True)

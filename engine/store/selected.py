@@ -10,14 +10,14 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece
-from gapscope.store.rows import Viewed
+from gapscope.store.rows import Named
 from gapscope.store.selection import Choice
 from gapscope.store.store import EmbeddingStore
 from gapscope.store.write import ROW_GROUP_ROWS
 
 
 @dataclass(frozen=True)
-class Selected(Viewed):
+class Selected(Named):
     """The rows of `store` that are kept, in its order: a random order stays one, so any run of them is a fair sample.
 
     Travels to workers as one bit a row, 160 KB for 1.28 million; as positions it would be 10 MB.
@@ -56,21 +56,6 @@ class Selected(Viewed):
     def provenance(self) -> Provenance:
         """The store's own."""
         return self.store.provenance
-
-    @property
-    def dim(self) -> int:
-        """Numbers in an embedding."""
-        return self.store.dim
-
-    @property
-    def class_names(self) -> list[str]:
-        """The store's own, of classes without rows too."""
-        return self.store.class_names
-
-    @property
-    def name(self) -> str:
-        """The store's own."""
-        return self.store.name
 
     @property
     def unseen(self) -> int | None:

@@ -15,7 +15,7 @@ from gapscope.core.location import Location
 from gapscope.schemas.embeddings import Provenance, StoreManifest
 from gapscope.store.plan import Piece, pieces_of, spans_of
 from gapscope.store.read import PartFile, read_chunk, read_footer, read_span
-from gapscope.store.rows import Viewed
+from gapscope.store.rows import Named
 from gapscope.store.write import HEAD, REJECTED, check_sizes, part_files, read_manifest
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EmbeddingStore(Viewed):
+class EmbeddingStore(Named):
     """A finished embedding store; a small value that travels to workers, who read their own rows."""
 
     folder: Location
@@ -38,21 +38,6 @@ class EmbeddingStore(Viewed):
     def rows(self) -> int:
         """Number of embeddings."""
         return self.manifest.rows
-
-    @property
-    def dim(self) -> int:
-        """Numbers in an embedding."""
-        return self.provenance.dim
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the classes, by class index."""
-        return self.provenance.class_names
-
-    @property
-    def name(self) -> str:
-        """``dataset/split``, for messages and tables."""
-        return f"{self.provenance.dataset}/{self.provenance.split}"
 
     @property
     def unseen(self) -> int | None:
