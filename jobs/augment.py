@@ -87,7 +87,7 @@ def request_of(config: AugmentConfig) -> "Request":
 
 
 def _images(config: AugmentConfig, request: "Request", workspace: Location, progress: Progress) -> RunResult:
-    from gapscope.data.catalogue import open_dataset, opening_of
+    from gapscope.data.catalogue import opened_by
     from gapscope.schemas.run import Input
     from gapscope.store.workspace import slug
     from gapscope.synthesis.make_images import make_images
@@ -95,7 +95,7 @@ def _images(config: AugmentConfig, request: "Request", workspace: Location, prog
 
     if not workspace.is_local:
         raise InputError(f"--workspace is {config.workspace}; synthetic images are written to a folder of this machine")
-    dataset = open_dataset(config.dataset, config.data_root, **opening_of(config))
+    dataset = opened_by(config)
     images = real_source(dataset, config.split).listing.fingerprint()
     record = Input(place=dataset.place, config_hash=images.hash, rows=images.count)
     with opened(workspace, JOB, _name(config, slug(dataset.name)), config, [record]) as folder:

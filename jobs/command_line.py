@@ -15,7 +15,7 @@ from cyclopts.config import Yaml
 
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.extras import extras_named
-from gapscope.core.program import called, set_called
+from gapscope.core.program import called, set_called, version_of
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 
 USER_MISTAKE, INTERRUPTED = 2, 130
@@ -87,7 +87,7 @@ def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
     name = _named(arguments)
     if not name:
         return f"There is no command {left}."
-    options = fields(get_type_hints(JOBS[name])["config"])
+    options = fields(configuration_of(name))
     plain = [one.name.upper() for one in options if not one.kw_only]
     takes = " ".join(plain) if plain else "nothing but options"
     of_sets = [f"--{one.name}" for one in options if one.name in TAKE_SETS and one.kw_only]
@@ -104,7 +104,7 @@ def _parser(arguments: Sequence[str]) -> App:
             f"Start with `{called()} demo`; `{called()} COMMAND --help` shows options and examples."
         ),
         help_format="markdown",
-        version=_version,
+        version=version_of,
         result_action="return_value",
         config=_config_file(arguments),
         default_parameter=Parameter(negative=(), consume_multiple=True, show_default=_default),
@@ -191,12 +191,6 @@ def _check_yaml(place: Path) -> None:
     named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
     if content is not None and not named:
         raise InputError(f"{place} holds no options; write each as `name: value` on a line of its own")
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("gapscope")
 
 
 def _complain(sentence: str, code: int = USER_MISTAKE) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, open_dataset, opening_of
+from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, opened_by
 from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
 from gapscope.data.source import Listing
@@ -110,7 +110,7 @@ def run(config: DatasetsConfig, progress: Progress = SILENT) -> RunResult:
 def list_datasets(config: DatasetsConfig, progress: Progress = SILENT) -> list[Entry]:
     """An entry per dataset, those that can be used first."""
     if config.dataset:
-        return [_described(config.dataset, _opened(config, config.dataset), examined=True)]
+        return [_described(config.dataset, opened_by(config), examined=True)]
     result = find_datasets(config.data_root)
     entries = []
     with progress.task("listing datasets", len(result), "datasets") as task:
@@ -160,10 +160,6 @@ def _examples(split: str, listing: Listing) -> Iterator[tuple[str, str, int, str
         yield split, listing.class_names[label] if label >= 0 else UNLABELLED, count, listing.names[row]
 
 
-def _opened(config: DatasetsConfig, name: str) -> Dataset:
-    return open_dataset(name, config.data_root, **opening_of(config))
-
-
 def _missing(recipe: Recipe) -> Entry:
     return Entry(recipe.name, "", notes=(f"to get it, {recipe.how_to_get}",))
 
@@ -172,7 +168,7 @@ def _checked(config: DatasetsConfig, start: float, progress: Progress) -> RunRes
     """The duplicates of one dataset: how many, the first of them, and what they spoil."""
     from gapscope.data.duplicates import find_copies
 
-    dataset = _opened(config, config.check)
+    dataset = opened_by(config, config.check)
     sources = {split: dataset.source(split) for split in dataset.splits}
     copies = find_copies(sources, progress)
     images = sum(len(source.listing) for source in sources.values())

@@ -13,7 +13,7 @@ from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import accounting_of, find_datasets, open_dataset, opening_of
+from gapscope.data.catalogue import accounting_of, find_datasets, opened_by
 from gapscope.data.dataset import Dataset
 from gapscope.data.hub import pinned_name
 from gapscope.data.patterns import has_pattern, place_of
@@ -158,7 +158,7 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
         notes.append(f"The embedded {EMBEDDED} are used; name images with --dataset PATH.")
     if config.name and len(names) > 1:
         raise InputError(f"--name {config.name} is for one dataset, and {len(names)} were named; extract one at a time")
-    opened = [(name, _open(config, name)) for name in names]
+    opened = [(name, opened_by(config, name)) for name in names]
     if config.name:
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
@@ -169,10 +169,6 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Datase
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.splits)}")
     return opened
-
-
-def _open(config: ExtractConfig, name: str) -> Dataset:
-    return open_dataset(name, config.data_root, **opening_of(config))
 
 
 @dataclass(frozen=True)
@@ -263,7 +259,7 @@ class _Images:
     dataset: Dataset | None
 
     def __call__(self) -> Source:
-        return (self.dataset or _open(self.config, self.config.dataset[0])).source(self.split)
+        return (self.dataset or opened_by(self.config, self.config.dataset[0])).source(self.split)
 
     def __reduce__(self) -> tuple:
         return _Images, (self.config, self.split, None)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
+from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.vocabulary import split_and_rest
 from gapscope.jobs import options
@@ -142,7 +142,7 @@ def plan(config: ImportFeaturesConfig) -> "Import":
         dtype=config.dtype,
         seed=config.seed,
         part_rows=config.part_rows,
-        code_version=_version(),
+        code_version=version_of(),
         command=_command(config),
     )
 
@@ -238,10 +238,3 @@ def _classes(config: ImportFeaturesConfig, source: "Source") -> "ClassMap | None
             f"{', '.join(sibling.names[:3])}, …; choose another --dataset, or hand over labels as names with --labels"
         )
     return sibling or own
-
-
-def _version() -> str:
-    try:
-        return version("gapscope")
-    except PackageNotFoundError:
-        return "unknown"

@@ -13,7 +13,7 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import blas_threads, processors
-from gapscope.data.catalogue import open_dataset, opening_of
+from gapscope.data.catalogue import opened_by
 from gapscope.data.copies import Rejected, class_folder_names, copy_source
 from gapscope.data.decode import DECODER
 from gapscope.data.modifications.modification import parse, written
@@ -70,7 +70,7 @@ def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
 def _sources(config: ModifyDatasetConfig) -> dict[str, "Source"]:
     """The modified source of each split that is asked for."""
     name = f"{config.dataset}+{written(parse(config.modify))}"
-    dataset = open_dataset(name, config.data_root, **opening_of(config))
+    dataset = opened_by(config, name)
     sources = {split: dataset.source(split) for split in config.split or dataset.splits}
     if not any(len(source.listing) for source in sources.values()):
         raise InputError(f"{config.dataset} holds no images in {', '.join(sources)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
+from gapscope.data.catalogue import LABELLING, opened_by
 from gapscope.jobs import options, run_job
 from gapscope.jobs.options import METHOD, MODEL, configuration, option
 from gapscope.reports.write import reported
@@ -153,7 +153,7 @@ def plan_of(config: StudyAugmentationConfig) -> "Plan":
     if config.preset and config.preset not in PRESETS:
         raise unknown_name("preset", config.preset, PRESETS)
     name = dataset_name(config.dataset, config.rows)
-    dataset = open_dataset(name, config.data_root, **opening_of(config))
+    dataset = opened_by(config, name)
     if not config.test_split or config.split in config.test_split:
         raise InputError(f"--test-split must name splits other than {config.split}, which is trained on")
     for split in (config.split, *config.test_split):

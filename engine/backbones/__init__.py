@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.tensor import Wanted, split_name
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_json
+from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
 from gapscope.networks.runs import PREFIX
@@ -142,7 +142,7 @@ class BackboneChoice:
         about = {
             "choice": {name: value for name, value in asdict(self).items() if name != "tensors" or value},
             "weights": there and [there.st_size, there.st_mtime_ns],
-            "libraries": {name: _version(name) for name in (*LIBRARIES, *MORE_LIBRARIES.get(library, ()))},
+            "libraries": {name: version_of(name, "") for name in (*LIBRARIES, *MORE_LIBRARIES.get(library, ()))},
             "gpu": Path("/proc/driver/nvidia").exists(),
         }
         return digest_json(about)[:32]
@@ -161,13 +161,6 @@ def names_code(name: str) -> bool:
     """Whether a backbone's name is ``module:function``, whose code is executed when it is loaded."""
     library, colon, _ = split_name(name)[0].partition(":")
     return bool(colon) and library not in (*BACKBONES, *TIMM_PLACES, PREFIX.removesuffix(":"))
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
 
 
 def _loader(name: str) -> "tuple[Callable[[Request], Network], str]":

@@ -6,9 +6,9 @@ from gapscope.backbones.arguments import parse_backbone_args, split_arguments
 from gapscope.cnn.division import check_labels
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.request import Request, modifications_of, recipe_of
-from gapscope.cnn.test_sets import opened_dataset
 from gapscope.cnn.weights import first_weights
 from gapscope.core.errors import InputError
+from gapscope.data.catalogue import opened_by
 from gapscope.data.dataset import Dataset
 from gapscope.data.modifications.modification import Modification
 from gapscope.data.source import Source
@@ -56,7 +56,7 @@ def set_up(request: Request) -> Setup:
         Something is not there, means nothing, or does not fit together.
     """
     recipe, modifications = recipe_of(request), modifications_of(request)
-    dataset = opened_dataset(request, request.dataset)
+    dataset = opened_by(request, request.dataset)
     source = dataset.source(request.split)
     if not len(source.listing):
         raise InputError(f"{request.dataset}/{request.split} lists no image; there is nothing to train on")

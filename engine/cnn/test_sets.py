@@ -5,16 +5,11 @@ from collections.abc import Iterator
 from gapscope.cnn.request import Request
 from gapscope.cnn.test_set import TestSet
 from gapscope.core.errors import InputError
-from gapscope.data.catalogue import companions_of, open_dataset, opening_of
+from gapscope.data.catalogue import companions_of, opened_by
 from gapscope.data.dataset import Dataset
 from gapscope.data.modified import SEPARATOR
 from gapscope.data.source import Source
 from gapscope.store.workspace import slug
-
-
-def opened_dataset(request: Request, name: str) -> Dataset:
-    """A dataset with the options that the user gives for all of them."""
-    return open_dataset(name, request.data_root, **opening_of(request))
 
 
 def test_sets(request: Request, dataset: Dataset, source: Source) -> list[TestSet]:
@@ -47,7 +42,7 @@ def _usual(request: Request, dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
     yield from ((dataset, split) for split in dataset.splits if split != request.split)
     for name in companions_of(request.dataset):
         try:
-            companion = opened_dataset(request, name)
+            companion = opened_by(request, name)
         except InputError:
             continue  # it is not on this machine
         yield from ((companion, split) for split in companion.splits)
@@ -59,7 +54,7 @@ def _asked(request: Request, dataset: Dataset, source: Source) -> Iterator[tuple
         place, _, split = name.rpartition("/")
         if not place:
             raise InputError(f"--evaluate {name} names no split; write it as dataset/split, such as {name}/test")
-        result = dataset if place in (request.dataset, dataset.name) else opened_dataset(request, place)
+        result = dataset if place in (request.dataset, dataset.name) else opened_by(request, place)
         if _plain(result) == _plain(dataset) and result.source(split).listing.fingerprint() == trained:
             raise InputError(
                 f"--evaluate {name} names the training images; name another split, such as "

@@ -129,6 +129,11 @@ def opening_of(settings: Any) -> dict[str, Any]:
     return opening | {name: Path(opening[name]) for name in LABELLING[:2] if opening.get(name)}
 
 
+def opened_by(settings: Any, name: str = "") -> Dataset:
+    """The dataset `name`, or that of the configuration of a command, with the options that it has for all."""
+    return open_dataset(name or settings.dataset, settings.data_root, **opening_of(settings))
+
+
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if name_or_path in DATASETS:
         return _open_named(DATASETS[name_or_path], data_root, options)

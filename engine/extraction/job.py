@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from gapscope.backbones import BackboneChoice
 from gapscope.backbones.tensor import split_name
 from gapscope.core.location import Location
+from gapscope.core.program import version_of
 from gapscope.data.decode import DECODER
 from gapscope.data.source import Listing, Source
 from gapscope.extraction.plan import unseen_images
@@ -74,7 +74,7 @@ def provenance_of(job: Extraction, source: Source, backbone: "Backbone") -> Prov
         tensor=backbone.tensor,
         preprocessing=backbone.preprocessing.as_dict(),
         dim=backbone.dim,
-        code_version=_version(),
+        code_version=version_of(),
     )
 
 
@@ -115,10 +115,3 @@ def _synthetic_rows(listing: Listing) -> SyntheticRows | None:
     bits = b"".join(np.packbits(which).tobytes() for which in listing.synthesis)
     made, unseen = int(listing.synthesis.made.sum()), len(unseen_images(listing))
     return SyntheticRows(made=made, unseen=unseen, hash=sha256(bits).hexdigest())
-
-
-def _version() -> str:
-    try:
-        return version("gapscope")
-    except PackageNotFoundError:
-        return "unknown"

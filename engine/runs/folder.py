@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from gapscope.core.files import read_json, write_json, write_table
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
+from gapscope.core.program import version_of
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, RUNS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
@@ -210,10 +210,4 @@ def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> t
 
 
 def _versions() -> dict[str, str]:
-    result = {}
-    for name in RECORDED:
-        try:
-            result[name] = version(name)
-        except PackageNotFoundError:
-            result[name] = "not installed"
-    return result
+    return {name: version_of(name, "not installed") for name in RECORDED}

@@ -6,7 +6,6 @@ what it is sent: it then fails in the middle, or hangs.
 
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pickle import UnpicklingError
 from typing import Any
 
@@ -14,6 +13,7 @@ from distributed import Status, Worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from gapscope.core.errors import InputError
+from gapscope.core.program import version_of
 
 PACKAGES = ("gapscope", "numpy", "dask", "distributed", "cloudpickle")
 # Topic of the scheduler under which a worker says that it is refused.
@@ -24,14 +24,7 @@ Versions = Mapping[str, str]
 def versions() -> dict[str, str]:
     """Of Python, to the minor version, and of the packages that must agree; empty where one is not installed."""
     major, minor, *_ = sys.version_info
-    return {"python": f"{major}.{minor}"} | {name: _version(name) for name in PACKAGES}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return {"python": f"{major}.{minor}"} | {name: version_of(name, "") for name in PACKAGES}
 
 
 def difference(result: Any, wanted: Versions, whose: str) -> str:

@@ -1,7 +1,6 @@
 """Synthetic rows of embeddings, step by step: train on stored rows, make new ones, check, join with the real ones."""
 
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
-from gapscope.core.program import called
+from gapscope.core.program import called, version_of
 from gapscope.core.progress import Progress
 from gapscope.data.synthetic import FOLDER as SYNTHETIC
 from gapscope.data.synthetic import finished_sets
@@ -80,7 +79,7 @@ def make_rows(work: Work, folder: RunFolder) -> RunResult:
         passed = rows_of(samples, table["kept"].to_numpy(), "those that passed the checks")
         place = store_folder(work.workspace, backbone, name, request.split)
         joint = Joint(data.store, passed, data.held.rows)
-        write_joined(place, joint, name, request.seed, _version(), progress=progress)
+        write_joined(place, joint, name, request.seed, version_of(), progress=progress)
     command = f"{called()} fit-incremental {name} --split {request.split} --backbone {backbone}"
     summary = summary_of(quality, table, data.class_names, data.counts, data.wanted, "rows") | {"next": command}
     write_json(folder.place / f"{SUMMARY}.json", summary)
@@ -104,7 +103,7 @@ def samples_of(work: Work) -> EmbeddingStore:
     checkpoint = FolderCheckpoint(place / CHECKPOINT)
     generator = method.train(data.train, data.labels, work.workers, recipe, checkpoint, work.progress)
     real = data.store.provenance
-    return write_features(target, generator, work.counts, seed, real, _version(), progress=work.progress)
+    return write_features(target, generator, work.counts, seed, real, version_of(), progress=work.progress)
 
 
 def _quality(work: Work, samples: EmbeddingStore) -> Quality:
@@ -125,10 +124,3 @@ def _named(table: pa.Table, samples: EmbeddingStore, data: TrainingRows) -> pa.T
     names = [data.class_names[label] for label in table["class"].to_pylist()]
     paths = [path for piece in samples.view().pieces(2**16) for path in samples.paths(piece)]
     return table.append_column("class_name", pa.array(names)).append_column("path", pa.array(paths))
-
-
-def _version() -> str:
-    try:
-        return version("gapscope")
-    except PackageNotFoundError:
-        return "unknown"
