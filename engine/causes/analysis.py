@@ -107,14 +107,28 @@ def _several(
     found: list[Proof] = []
     best, beside = single, firsts(search, ranking)
     while beside:
-        longer = [one for first in beside if (one := _longer(search, first, known, model))]
-        most = max(longer, key=lambda one: one.explained, default=None)
-        if most is None or most.explained < best.explanation.explained + WORTH:
+        most = max(_beside(search, beside, known, model), key=lambda one: one.explanation.explained, default=None)
+        if most is None or most.explanation.explained < best.explanation.explained + WORTH:
             break
-        found = [best] = proofs(search, [with_another_first(search, most, known, names)], model)
+        if not most.is_complete:
+            (most,) = proofs(search, [with_another_first(search, most.explanation, known, names)], model)
+        found, best = [most], most
         done = best.is_complete or best.explanation.main is None or len(best.explanation.main.steps) >= MOST
         beside = [] if done else [best.explanation]
     return found
+
+
+def _beside(
+    search: Search, firsts: Sequence[Explanation], known: Mapping[str, Cause], model: Classifier | None
+) -> list[Proof]:
+    """The proofs of each of the first causes with one more, up to the first that is complete."""
+    result: list[Proof] = []
+    for first in firsts:
+        longer = _longer(search, first, known, model)
+        result += proofs(search, [longer], model) if longer else []
+        if result and result[-1].is_complete:
+            break
+    return result
 
 
 def _longer(

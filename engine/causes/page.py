@@ -50,8 +50,13 @@ def headline(findings: Row) -> str:
     cause = named(findings)
     if cause is None:
         return _unproven(findings, between)
-    what = "The cause of" if cause["complete"] else "The main known cause of"
-    return f"{what} the shift {between} is {title(cause)}"
+    others = [spoken(one) for one in rivals(findings) if one["family"] != cause["family"]]
+    if others:
+        both = f"{spoken(cause)} as well as by {listed(others)}"
+        return f"The shift {between} is explained by {both}, and these images cannot tell which it is"
+    if cause["complete"]:
+        return f"The cause of the shift {between} is {title(cause)}"
+    return f"The known cause nearest to the shift {between} is {title(cause)}, and it is not all"
 
 
 def _unproven(findings: Row, between: str) -> str:
@@ -61,7 +66,7 @@ def _unproven(findings: Row, between: str) -> str:
     if value < LEAST:
         most = f"at most {percent(value)} of it is explained, by {best['name']}"
         return f"No known cause explains the shift {between}: {most}"
-    if best["felt"] and best["felt"]["high"] < LEAST:
+    if best["felt"] and best["felt"]["value"] < LEAST:
         return (
             f"No known cause explains the shift {between}: {best['name']} brings the looks of the images nearest, and "
             f"what the network sees of them by {percent(max(best['felt']['value'], 0.0))} only"
@@ -104,7 +109,8 @@ def why(findings: Row) -> list[str]:
         return []
     value, low, high = (min(cause["explained"][name], 1.0) for name in ("value", "low", "high"))
     share = f"{percent(value)} of the shift{in_brackets(span(low, high))}"
-    first = f"{upper(spoken(cause))} {severity(cause['versions'])} explains {share}."
+    verb = "explain" if "+" in cause["name"] else "explains"
+    first = f"{upper(spoken(cause))} {severity(cause['versions'])} {verb} {share}."
     return [first, _unnoticed(findings, cause), reproduced(cause, findings["accuracies"]), *_rest(cause)]
 
 

@@ -58,8 +58,8 @@ class Proof(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        """Whether enough of the distance is explained for the cause to be named, and the features do not deny it."""
-        denied = self.felt is not None and self.felt.high < LEAST
+        """Whether enough of the distance is explained for the cause to be named, and of that of the features too."""
+        denied = self.felt is not None and self.felt.value < LEAST
         return self.explained.value >= LEAST and self.explained.low > LEAST / 2 and not denied
 
     @property

@@ -108,7 +108,7 @@ def _named(name: str) -> dict[str, Any]:
     kinds = [KINDS.get(one) for one in name.split("+")]
     families = dict.fromkeys(kind.family if kind else OWN for kind in kinds)
     words = [kind.words if kind else "a function of your own" for kind in kinds]
-    return {"name": name, "family": listed([*families]), "words": listed(words)}
+    return {"name": name, "family": listed([*families]), "words": "; ".join(words)}
 
 
 def _version(version: Version) -> dict[str, Any]:

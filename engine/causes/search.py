@@ -12,19 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.candidates import Candidate, Cause, Step
-from gapscope.causes.distance import WORTH, Grams
+from gapscope.causes.distance import WORTH, Grams, Terms
 from gapscope.causes.features import FEW, Features
 from gapscope.causes.kernel import Kernel
 from gapscope.causes.samples import Sample
 from gapscope.core.random import stream
+from gapscope.data.modifications.modification import SEVERITIES as ALL
 
 Array = np.ndarray
 # The severities of the first round, and those of the second.
 COARSE, FINE = (2, 4), (1, 3, 5)
-# The severity at which further causes are tried first; a part of the images stands for a lower one.
-FURTHER = (3,)
-# How many causes the second round sees, how many the last one does, at how many severities there; and how many pairs.
-SECOND, LAST, SEVERITIES, PAIRS = 12, 6, 3, 3
+# How many causes the second round sees, how many the last one does, at how many severities there; how many further
+# causes are applied beside one that is known, and how many of these pairs at other severities.
+SECOND, LAST, SEVERITIES, FURTHER, PAIRS = 12, 6, 3, 8, 3
 # Beside how many first causes, of a family each, a second one is looked for.
 FIRSTS = 3
 
@@ -137,6 +137,11 @@ class Search:
         versions = [self.plain[rows], *self.made(candidates, rows)]
         return Grams.of(kernel or self.kernel, versions, self.rows[columns], self.different[rows, columns])
 
+    def terms(self, versions: Sequence[Array], rows: slice) -> Terms:
+        """Mean kernel values of versions of the images at `rows`, and of the target's first half."""
+        columns = slice(0, self.target.half)
+        return Grams.of(self.kernel, versions, self.rows[columns], self.different[rows, columns]).terms()
+
     def explain(self, name: str, candidates: Sequence[Candidate], rows: slice) -> Explanation:
         """The nearest mixture of plain images and `candidates`."""
         terms = self.grams(candidates, rows, slice(0, self.target.half)).terms()
@@ -207,11 +212,26 @@ def next_cause(search: Search, first: Explanation, known: Mapping[str, Cause]) -
     main = first.main
     families = {step.cause.kind.family for step in main.steps}
     others = {name: cause for name, cause in known.items() if cause.kind.family not in families}
-    coarse = {f"{first.name}+{name}": _with(main.steps, cause, FURTHER) for name, cause in others.items()}
-    order = search.rounds(coarse, search.few, f"a further cause beside {main}")
-    fine = {name: _around(first, others[_last(name)]) for name in order[:PAIRS]}
-    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main}")
-    return _of_half(search, order[0], fine[order[0]])
+    promising = {name: others[name] for name in _promising(search, others)[:FURTHER]}
+    coarse = {f"{first.name}+{name}": _with(main.steps, cause, COARSE) for name, cause in promising.items()}
+    order = search.rounds(coarse, search.few, f"the best {len(coarse)} beside {main}")
+    fine = {name: _with(main.steps, others[_last(name)], (*COARSE, *FINE)) for name in order[:PAIRS]}
+    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main} at all severities")
+    best = fine[order[0]] + _neighbours(first, search.ranking[order[0]].main)
+    return _of_half(search, order[0], best)
+
+
+def _promising(search: Search, others: Mapping[str, Cause]) -> list[str]:
+    """The causes, the best first, by what they would explain if causes added up: what each does to plain images, which
+    the first round has seen, is added to the rows after the first cause, and no network is asked.
+    """
+    plain, before = search.plain[search.few], search.features.plain[search.few, : search.plain.shape[1]]
+    explained = {}
+    for name, cause in others.items():
+        made = search.made(_at(cause, COARSE), search.few, f"{name} on {search.few.stop} images")
+        terms = search.terms([plain, *(plain + (one - before) for one in made)], search.few)
+        explained[name] = terms.explained(terms.best())
+    return sorted(explained, key=lambda name: -explained[name])
 
 
 def with_another_first(
@@ -250,12 +270,15 @@ def _with(steps: Sequence[Step], cause: Cause, severities: Sequence[int]) -> lis
     return [Candidate.of(*steps, Step(cause, severity)) for severity in severities]
 
 
-def _around(first: Explanation, cause: Cause) -> list[Candidate]:
-    """The cause at all severities, with that found before it at neighbouring ones."""
-    before = next(step for step in first.main.steps if step.cause.name == _last(first.name))
-    kept = [step for step in first.main.steps if step is not before]
-    near = [one for one in range(before.severity - 1, before.severity + 2) if 1 <= one <= 5]
-    return [one for s in near for one in _with([*kept, Step(before.cause, s)], cause, (*COARSE, *FINE))]
+def _neighbours(first: Explanation, best: Candidate | None) -> list[Candidate]:
+    """The best with the cause that was found before it a little weaker and a little stronger."""
+    name = _last(first.name)
+    if best is None or name not in [step.cause.name for step in best.steps]:
+        return []
+    before = next(step for step in best.steps if step.cause.name == name)
+    kept = [step for step in best.steps if step is not before]
+    near = [severity for severity in (before.severity - 1, before.severity + 1) if severity in ALL]
+    return _with(kept, before.cause, near)
 
 
 def _best_of(search: Search, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -39,12 +39,13 @@ def spoken(proof: Row) -> str:
 
 
 def title(proof: Row) -> str:
-    """A cause with its words and its family.
+    """A cause with its words and its family; of several causes, their words alone.
 
     >>> title({"name": "night", "words": "darker, with cooler colours", "family": "less light"})
     'night (less light: darker, with cooler colours)'
     """
-    return f"{spoken(proof)} ({proof['family']}: {proof['words']})"
+    family = "" if "+" in proof["name"] else f"{proof['family']}: "
+    return f"{spoken(proof)} ({family}{proof['words']})"
 
 
 def specification(proof: Row) -> str:

@@ -72,10 +72,27 @@ def test_a_complete_cause_is_named_with_what_it_explains_and_costs(tmp_path):
     assert "cannot be distinguished" not in parts["How sure"]
 
 
+def test_a_cause_of_another_family_that_explains_as_much_stands_in_the_headline(tmp_path):
+    blur = proof("blur", 0.93, family="blur", words="evenly blurred")
+    headline, _ = said(explanation(tmp_path / "run", proof(), blur, proof("low-light", 0.9)))
+    assert headline == (
+        "The shift from a/test to b/test is explained by night as well as by blur, and these images cannot tell which "
+        "it is"
+    )
+
+
+def test_several_causes_are_named_with_their_words(tmp_path):
+    both = proof("night+blur", family="less light and blur", words="darker, with cooler colours; evenly blurred")
+    headline, parts = said(explanation(tmp_path / "run", both, proof("blur", 0.7, family="blur")))
+    assert headline.endswith("is night and blur (darker, with cooler colours; evenly blurred)")
+    assert parts["Why"].startswith("Night and blur at severities 3 and 3 explain 95.0 % of the shift")
+
+
 def test_what_is_left_and_what_cannot_be_distinguished_is_said(tmp_path):
     run = explanation(tmp_path / "run", proof(auc=0.8, accuracy=0.96), proof("low-light", 0.93))
     headline, parts = said(run)
-    assert headline.startswith("The main known cause")
+    assert headline.startswith("The known cause nearest to the shift")
+    assert headline.endswith("and it is not all")
     assert "It is not all" in parts["Why"]
     assert "the cause costs 6.0 points less" in parts["Why"]
     assert "allow by chance" not in parts["Why"]

@@ -153,6 +153,43 @@ def test_night_is_cooler_and_lamp_light_warmer_than_grey():
     assert red > blue
 
 
+def test_tone_curves_and_haze_are_their_formulas():
+    image = scene(40, 50)
+    level = image / 255
+    wanted = {
+        "gamma-dark": 255 * level**2.0,
+        "gamma-bright": 255 * level**0.5,
+        "high-contrast": np.clip(127.5 + 1.9 * (image - 127.5), 0, 255),
+        "haze": 0.5 * image + 0.5 * 245,
+    }
+    for name, pixels in wanted.items():
+        assert np.abs(Modification(name, 3)(image, stream(0)).astype(float) - pixels).max() <= 0.51, name
+
+
+def test_grain_is_the_same_in_all_channels_and_has_its_deviation():
+    image = np.full((200, 200, 3), 128, np.uint8)
+    found = Modification("grain", 3)(image, stream(1)).astype(float)
+    assert (found == found[..., :1]).all()
+    assert found.std() == pytest.approx(24, rel=0.03)
+
+
+def test_red_and_blue_are_exchanged_and_a_vignette_leaves_the_centre():
+    image = scene(41, 41)
+    assert np.array_equal(Modification("swapped-channels", 5)(image, stream(0)), image[..., ::-1])
+    found = Modification("vignette", 5)(image, stream(0))
+    assert np.array_equal(found[20, 20], image[20, 20])
+    assert not found[0, 0].any()
+
+
+def test_a_frame_is_black_around_the_whole_and_a_tilted_image_has_black_corners():
+    bright = np.full((60, 80, 3), 200, np.uint8)
+    framed, tilted = (Modification(name, 3)(bright, stream(0)) for name in ("framed", "tilted"))
+    assert (framed > 0).mean() == pytest.approx(0.7**2, abs=0.01)
+    assert not framed[:8].any()
+    assert framed[30, 40].tolist() == tilted[30, 40].tolist() == [200, 200, 200]
+    assert not tilted[0, 0].any()
+
+
 def test_a_specification_names_modifications_and_severities():
     found = parse(" night, blur:1,fog:5 ")
     assert found == (Modification("night", 3), Modification("blur", 1), Modification("fog", 5))

@@ -93,10 +93,30 @@ def test_the_demo_explains_its_gap_by_inputs_and_finds_a_remedy(demo):
     assert regained["repair_coral"] > 0.5 * account["gap"]["value"]
 
 
+def test_the_demo_names_what_happened_and_proves_it(demo):
+    folder, done = demo
+    (run,) = (folder / "workspace" / "runs").glob("explain-*")
+    best = json.loads((run / "explanation.json").read_text())["proofs"][0]
+    # Digits by night have 45 % of their light, and noise that is the same in all channels.
+    assert best["name"] == "underexposed+grain"
+    assert best["complete"]
+    assert best["lost"]["low"] > 0.1
+    cures = json.loads((run / "cures.json").read_text())
+    free = max((one for one in cures if not one["labels"]), key=lambda one: one["back"]["value"])
+    shown = next(block for block in blocks("text") if "fit-incremental" in block)
+    made, told = re.search(r"falls from [\d.]+ % to ([\d.]+) %.* is ([\d.]+) % on the target", shown).groups()
+    regained = re.search(r"brings back ([\d.]+) points", shown)[1]
+    found = json.loads((run / "explanation.json").read_text())["accuracies"][1]
+    for stated, measured in ((made, best["accuracy"]), (told, found), (regained, free["back"])):
+        assert float(stated) == pytest.approx(100 * measured["value"], abs=1.1)  # two of 200 images
+    assert "is underexposed and grain" in done.stdout
+    assert "= underexposed and grain" in (folder / "workspace" / "report.html").read_text()
+
+
 def test_every_command_that_the_demo_says_can_be_typed(demo):
     _, done = demo
     said = [line.split()[3:] for line in done.stderr.splitlines() if line.startswith("$ python cli.py ")]
-    assert [words[0] for words in said] == ["extract", "fit-incremental", "gap"]
+    assert [words[0] for words in said] == ["extract", "fit-incremental", "gap", "explain"]
     for words in said:
         assert cli._parser(words).parse_args(words, exit_on_error=False, print_error=False)
 

@@ -1,12 +1,16 @@
-"""Framing: the camera stood nearer or further away."""
+"""Framing: the camera stood nearer or further away, or the picture was fitted into another frame."""
 
 import numpy as np
+from PIL import Image
 
 from gapscope.data.modifications.warp import about_centre, warped
 
 # The share of each side that is left in view, and how much wider the view is.
 CLOSE = (0.85, 0.72, 0.58, 0.45, 0.33)
 WIDE = (1.2, 1.45, 1.8, 2.3, 3.0)
+# How much longer one side gets than the other; and the share of each side that a frame leaves.
+LONGER = (1.15, 1.3, 1.5, 1.8, 2.3)
+INSIDE = (0.9, 0.8, 0.7, 0.58, 0.45)
 
 
 def close_up(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
@@ -17,3 +21,23 @@ def close_up(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.n
 def wide_view(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """The image shrunk about its centre, and mirrored around itself."""
     return warped(image, about_centre(WIDE[severity - 1] * np.eye(2), image.shape))
+
+
+def stretched(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+    """Wider than it was, as by fitting into a frame of other proportions; what no longer fits is cut off."""
+    return warped(image, about_centre(np.diag([1 / LONGER[severity - 1], 1.0]), image.shape))
+
+
+def squeezed(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+    """Taller than it was, and cut off above and below."""
+    return warped(image, about_centre(np.diag([1.0, 1 / LONGER[severity - 1]]), image.shape))
+
+
+def framed(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+    """Shrunk about its centre, with black around it."""
+    height, width = (max(1, round(INSIDE[severity - 1] * side)) for side in image.shape[:2])
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    out = np.zeros_like(image)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    out[top : top + height, left : left + width] = small
+    return out
