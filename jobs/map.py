@@ -53,6 +53,7 @@ class MapConfig(options.Subset, options.OnWorkers, options.Reported):
         python cli.py map cifar10/test cifar10+night/test --method tsne --sample 20000
         python cli.py map cifar10 --method head --classes cat dog --run fit-incremental-cifar10
         python cli.py map cifar10 --method umap --only ids.parquet
+        python cli.py map cifar10/test night/test --colour luminance sharpness
     """
 
     dataset: options.DatasetNames = field(kw_only=False)
@@ -68,6 +69,10 @@ class MapConfig(options.Subset, options.OnWorkers, options.Reported):
         option("How other rows are placed: fast among neighbours, or by UMAP's and openTSNE's own transform.", METHOD),
     ] = "neighbours"
     classes: options.ClassPair = ()
+    colour: Annotated[
+        tuple[str, ...],
+        option("Attributes of the images, or columns of your own, that further pictures are coloured by.", METHOD),
+    ] = ()
     run: options.Run = ""
     model: options.ModelName = ""
     backbone: options.Backbone = ""
@@ -80,7 +85,7 @@ class MapConfig(options.Subset, options.OnWorkers, options.Reported):
 
 def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     """Read the moments, lay out, place every row, measure the map; or find that all this was done. Then report."""
-    from gapscope.maps.beside import has_columns, names_beside
+    from gapscope.maps.beside import check_colours, has_columns, names_beside
     from gapscope.maps.memory import check_memory  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.maps.predicted import input_of_run
     from gapscope.maps.sets import read_sets
@@ -90,6 +95,7 @@ def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     workspace, chosen = Location.of(config.workspace).absolute(), Chosen.by(config)
     names = [one if "/" in one else f"{one}/{config.split}" for one in config.dataset]
     sets = read_sets(workspace, names, config.backbone, chosen)
+    check_colours(config.colour, sets.stores)
     model = find_run(workspace, config.run) if config.run else None
     threads = 1 if config.scheduler or config.cluster else processors()
     size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), threads)
@@ -98,7 +104,7 @@ def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     there = _finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
     there = there if there and has_columns(there / COORDINATES / POINTS, names_beside(sets.stores)) else None
     if there:
-        result = _shown_again(there, sets, config.method, begun)
+        result = _shown_again(there, sets, config, begun)
     else:
         with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
             check_worker_memory(workers, needed, "mapping a set")
@@ -160,7 +166,7 @@ def _mapped(
     about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names, "notes": notes}
     write_json(folder.place / COORDINATES / ABOUT, about)
     with folder.timed("draw"):
-        _draw(folder.place, sets, config.method)
+        _draw(folder.place, sets, config)
     return folder.finish(results, page=page)
 
 
@@ -204,7 +210,7 @@ def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | 
     return Border(weight[first] - weight[second], float(bias[first] - bias[second]))
 
 
-def _draw(place: Location, sets: "Sets", method: str) -> None:
+def _draw(place: Location, sets: "Sets", config: MapConfig) -> None:
     """Write the figures of the map in the run folder at `place`, each as PNG and as SVG."""
     from gapscope.draw import png
     from gapscope.draw.canvas import svg
@@ -212,8 +218,8 @@ def _draw(place: Location, sets: "Sets", method: str) -> None:
     from gapscope.maps.page import READINGS
     from gapscope.maps.points import read_points
 
-    columns = read_points(place, sets.names)
-    for name, figure in figures(columns, sets.class_names, sets.names, note=READINGS.get(method, "")):
+    columns, note = read_points(place, sets.names, config.colour), READINGS.get(config.method, "")
+    for name, figure in figures(columns, sets.class_names, sets.names, colours=config.colour, note=note):
         for kind, bytes_of in (("png", png), ("svg", svg)):
             content = bytes_of(figure)
             (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
@@ -233,19 +239,20 @@ def _finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[In
 
 
 def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide what is made."""
-    return {name: value for name, value in settings.items() if name not in MANNER}
+    """The options that decide where points lie."""
+    return {name: value for name, value in settings.items() if name not in MANNER | {"colour"}}
 
 
-def _shown_again(place: Location, sets: "Sets", method: str, begun: float) -> RunResult:
+def _shown_again(place: Location, sets: "Sets", config: MapConfig, begun: float) -> RunResult:
     """The result of the finished run at `place`, from its files; figures that it lacks are drawn.
 
     `begun` is the time, of `time.perf_counter`, from which its seconds count.
     """
-    from gapscope.maps.page import page
+    from gapscope.maps.page import BY, page
 
-    if not (place / FIGURES).names():
-        _draw(place, sets, method)
+    there = (place / FIGURES).names()
+    if not there or any(f"{BY}{slug(one)}.png" not in there for one in config.colour):
+        _draw(place, sets, config)
     run = read_run(place)
     results = [Result(**{("class_name" if key == "class" else key): row[key] for key in row}) for row in run.results]
     again = Sentence("The same map of the same rows was there already; nothing was computed.", headline=True)

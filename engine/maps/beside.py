@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.schemas.coordinates import NAME, PREDICTED_SCHEMA
 from gapscope.store import EmbeddingStore
@@ -45,6 +47,27 @@ class Beside(NamedTuple):
 def names_beside(stores: Sequence[Store]) -> set[str]:
     """The columns that these sets have beside their embeddings."""
     return {name for store in stores for name in _named(beside(store, 1)).column_names}
+
+
+def check_colours(names: Sequence[str], stores: Sequence[Store]) -> None:
+    """See that the rows of these sets have the columns that a map is to be coloured by.
+
+    Raises
+    ------
+    InputError
+        They have not, or nothing is known in one of them.
+    """
+    known = names_beside(stores) if names else set()
+    if names and not known:
+        raise InputError(f"these sets have no attributes to colour a map by {names[0]}; `measure` adds them")
+    for name in names:
+        if name not in known:
+            raise unknown_name("attribute or column", name, sorted(known))
+    tables = Beside.of(stores).tables if names else []
+    for name in names:
+        if not any(pc.any(pc.invert(pc.is_null(one[name], nan_is_null=True))).as_py()
+                   for one in tables if name in one.column_names):  # fmt: skip
+            raise InputError(f"none of these images has a known {name}; there is nothing to colour a map by")
 
 
 def has_columns(points: Location, names: set[str]) -> bool:

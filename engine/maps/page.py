@@ -32,6 +32,8 @@ READINGS = {
     "lda": "Discriminants fitted with the labels of these rows: classes look farther apart than those of new rows.",
     "head": "Across: what separates the two classes.",
 }
+# What the name of a figure begins with that is coloured by a column.
+BY = "by-"
 # What each figure shows, in the order in which they are shown; those of further sets are `shift-2`, `shift-3` and on.
 SHOWS = {
     "classes": "every point by its class",
@@ -41,6 +43,7 @@ SHOWS = {
     "confidence": "how confident the predictions are",
     "density": "how many points lie where",
     "each-class": "where each class lies among all points",
+    BY: "every point by its",
 }
 MEANINGS = {
     "trustworthiness": "how rarely points are neighbours on the map but not in the features; 1 is never, 0.5 is chance",
@@ -147,15 +150,16 @@ def _figures(run: Run, about: About) -> list[Figure]:
 
 
 def _kind(name: str) -> str:
-    """The name of a figure without its number: `shift` of ``shift-2``."""
-    return name.rstrip("0123456789").rstrip("-")
+    """The name of a figure without its number, `shift` of ``shift-2``; or without the column that colours it."""
+    return BY if name.startswith(BY) else name.rstrip("0123456789").rstrip("-")
 
 
 def _alt(name: str, about: About) -> str:
     sets, kind = about["sets"], _kind(name)
+    column = f" {name.removeprefix(BY)}" if kind == BY else ""
     if kind == "shift":
         sets = [sets[0], sets[int(name.removeprefix("shift-")) if name != kind else 1]]
-    return f"Map of {listed(sets)} by {METHODS.get(about['method'], about['method'])}: {SHOWS[kind]}"
+    return f"Map of {listed(sets)} by {METHODS.get(about['method'], about['method'])}: {SHOWS[kind]}{column}"
 
 
 def _tables(joined: pa.Table | None) -> list[Block]:

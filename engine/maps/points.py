@@ -50,14 +50,20 @@ def write_points(
     write_sealed(run / COORDINATES / POINTS, write)
 
 
-def read_points(run: Location, set_names: Sequence[str]) -> dict[str, np.ndarray]:
-    """What is drawn of each row, ``(n,)`` each: x, y, label, the number of its set, and where joined what is right."""
+def read_points(run: Location, set_names: Sequence[str], beside: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """What is drawn of each row, ``(n,)`` each: x, y, label, the number of its set, where joined what is right, and
+    the columns `beside` by name: numbers with NaN, or texts with None.
+    """
     table = read_table(run / COORDINATES / POINTS)
     columns = {name: table[name].to_numpy() for name in ("x", "y", "label")}
     columns["set"] = pc.index_in(set_of_rows(table), pa.array(set_names)).to_numpy()
     if PREDICTED_FIELDS[0].name in table.schema.names:
         columns |= {name: table[name].cast(pa.float32()).to_numpy() for name in ("right", "confidence")}
-    return columns
+    return columns | {name: _values(table[name]) for name in beside}
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy() if pa.types.is_floating(column.type) else column.cast(pa.string()).to_numpy()
 
 
 def set_of_rows(table: pa.Table) -> pa.ChunkedArray:

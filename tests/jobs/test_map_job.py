@@ -358,3 +358,23 @@ def test_attributes_and_columns_stand_beside_the_places_and_a_map_without_is_mad
     assert any("was there already" in text for text in said(mapped(workspace)))
     both = points(again).to_pandas()
     assert both[both["dataset"] == "toy-shifted"]["age"].isna().all()
+
+
+def test_a_map_is_coloured_by_a_number_and_by_texts_if_asked(workspace):
+    store = open_store(Location(str(workspace / "embeddings" / "toy" / "toy" / "val")))
+    ids = store.sample_ids()
+    nothing = np.full(len(ids), np.nan)
+    write_columns(store, pa.table({"age": ids * 2.0, "site": [f"word {one % 3}" for one in ids], "hour": nothing}))
+    plain = mapped(workspace)
+    assert not any("site" in name for name in plain.figures)
+    coloured = mapped(workspace, colour=("age", "site"))
+    assert coloured.run == plain.run
+    assert any("was there already" in text for text in said(coloured))
+    assert {"by-age", "by-site"} <= set(coloured.figures)
+    alts = [block.alt for block in coloured.blocks if isinstance(block, Figure)]
+    assert any(text.endswith("every point by its site") for text in alts)
+    for colour, sentence in (("agee", "did you mean 'age'"), ("hour", "none of these images has a known hour")):
+        with pytest.raises(InputError, match=sentence):
+            mapped(workspace, colour=(colour,))
+    with pytest.raises(InputError, match="`measure` adds them"):
+        mapped(workspace, "toy-shifted/test", colour=("age",))
