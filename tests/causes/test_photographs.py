@@ -21,6 +21,11 @@ def test_the_family_of_the_cause_is_right(bench):
     assert best.lost.value > 0
 
 
+def test_darker_mid_tones_are_less_light_and_not_fewer_levels(bench):
+    best = bench.explained("gamma", ("gamma-dark", "posterise", "underexposed", "contrast")).proofs[0]
+    assert KINDS[best.explanation.name.split("+")[0]].family in RECIPES["gamma"][1]
+
+
 def test_drawings_are_not_explained(bench):
     best = bench.explained("drawing", CAUSES).proofs[0]
     assert not best.is_named
