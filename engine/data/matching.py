@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from gapscope.core.errors import InputError
 from gapscope.data.tables import LabelTable
-from gapscope.data.vocabulary import IMAGE_SUFFIXES, plain_name, split_of, words_of
+from gapscope.data.vocabulary import IMAGE_SUFFIXES, dataset_slug, plain_name, split_of, words_of
 
 PATH_COLUMNS = (
     *(
@@ -56,6 +56,9 @@ SPLIT_COLUMNS = (
     "dataset split",
     "mode",
 )
+# Of these, those that mean nothing else: a word in them that is unknown is the name of a split.
+OWN_SPLITS = ("split", "datasplit", "partition", "subset")
+MOST_SPLITS = 12
 FLAGS = {
     "isvalid": ("train", "val"),
     "isval": ("train", "val"),
@@ -310,7 +313,26 @@ def splits_in(table: LabelTable, at: int) -> dict[str, str]:
     if name not in SPLIT_COLUMNS:
         return {}
     meant = {text: split_of(text) or _game(text) for text in texts if text}
+    if name in OWN_SPLITS and any(meant.values()):
+        return {text: split or dataset_slug(text) for text, split in meant.items()}
     return {text: split for text, split in meant.items() if split} if meant and all(meant.values()) else {}
+
+
+def refuse_unread_splits(table: LabelTable) -> None:
+    """A column that is called split, of whose few values none is known, must not be passed over.
+
+    Raises
+    ------
+    InputError
+        There is one.
+    """
+    for at, header in enumerate(table.header):
+        values = sorted(set(table.column(at)) - {""})
+        if plain_name(header) in OWN_SPLITS and 1 < len(values) <= MOST_SPLITS and not splits_in(table, at):
+            raise InputError(
+                f"{table.name} has a column {header} with the values {', '.join(values[:4])}, none of which names a "
+                "split; write train, val or test in their place, or give the column another name"
+            )
 
 
 def _game(text: str) -> str | None:

@@ -21,6 +21,7 @@ from gapscope.data.matching import (
     label_column,
     match_table,
     named_column,
+    refuse_unread_splits,
     splits_in,
     usual_column,
 )
@@ -602,10 +603,16 @@ class _Reader:
             ):
                 if "trainval" not in words_of(self.tree.names[number]) or len(tables) == 1:
                     scoped[scope] = (number, matches[number])
+        unread = [name for name, at in self._names_of_tables() if not matches[at].count and _says_splits(name)]
+        if unread:
+            self.notes.append(f"{unread[0]} may say splits, in a form that is not read")
         general = [(number, matches[number]) for number, scope in tables if scope is None and matches[number].count]
         if len(scoped) >= 2:
             return self._by_lists(section, scoped)
         return self._by_split_column(section, [*general, *scoped.values()])
+
+    def _names_of_tables(self) -> list[tuple[str, int]]:
+        return [(self.tree.names[number], number) for number in self._tables]
 
     def _match_given(self, section: Section) -> Match:
         return match_table(self._given_table(), self._names([section], None), self.options.path_column)
@@ -628,6 +635,7 @@ class _Reader:
 
     def _by_split_column(self, section: Section, candidates: Sequence[tuple[int, Match]]) -> list[Part] | None:
         for number, match in candidates:
+            refuse_unread_splits(match.table)
             columns = [at for at in range(match.table.width) if is_split_column(match.table, at)]
             meant = splits_in(match.table, columns[0]) if columns else {}
             if len(set(meant.values())) < 2:
@@ -674,6 +682,11 @@ class _Reader:
         """The labels of tables without what stands for none in them, and whole numbers without fractions."""
         labels = _whole({image: "" if text in NOT_A_LABEL else text for image, text in part.labels.items()})
         missing = sorted({text for text in part.labels.values() if text in NOT_A_LABEL})
+        if several := next((text for text in labels.values() if text.startswith("[") and "," in text), ""):
+            raise InputError(
+                f"{self.place}: an image has several labels, {several}, and one is wanted; name a column with one for "
+                "each image with --label-column"
+            )
         known = set(labels.values()) - {"", "-1"}
         missing += ["-1"] if known and "-1" in labels.values() else []
         if len(known) == 1 and "-1" in missing and known == {"1"}:
@@ -714,7 +727,7 @@ class _Reader:
             shown = ", ".join(f"{text!r} for {meant!r}" for text, meant in sorted(renamed.items())[:3])
             self.notes.append(f"classes of {part.split} are taken for those of train that are written alike: {shown}")
         others = own - trained - renamed.keys()
-        counted = all(map(is_integer, others)) and not all(map(is_integer, trained))
+        counted = not part.by_folder and all(map(is_integer, others)) and not all(map(is_integer, trained))
         if others and not counted:
             some = f"{len(others):,} of the {len(own):,} classes of {part.split}"
             self.notes.append(f"{some} {'is' if len(others) == 1 else 'are'} not in train: {_few(others, 4)}")
@@ -803,6 +816,16 @@ def _one_to_one(pairs: Iterable[tuple[str, str]]) -> bool:
     """Whether each first text goes with one second and each second with one first."""
     pairs = set(pairs)
     return len({one for one, _ in pairs}) == len(pairs) == len({other for _, other in pairs})
+
+
+def _says_splits(name: str) -> bool:
+    """Whether a table is called after several splits, or after the word itself.
+
+    >>> _says_splits("CUB/train_test_split.txt"), _says_splits("train.csv")
+    (True, False)
+    """
+    words = set(words_of(PurePosixPath(name).stem))
+    return "split" in words or "splits" in words or {"train", "test"} <= words
 
 
 def _plain_spelling(text: str) -> str:

@@ -218,13 +218,16 @@ class _Finder:
     def _train_beside(self, sections: Sequence[Section], others: Sequence[str]) -> bool:
         """Whether the folders beside a test set are those that a model is trained on: as many classes, or the same."""
         tested = {name for section in sections for name, _ in section.classes}
-        if len(others) == 1 and is_neutral(base_name(others[0])):
+        if len(others) == 1 and (is_neutral(base_name(others[0])) or self._holds_some(others[0], tested)):
             return True
         names = {base_name(folder) for folder in others}
         return not tested or bool(names & tested)
 
+    def _holds_some(self, folder: str, classes: set[str]) -> bool:
+        return bool(classes & {base_name(child) for child in self.children(folder)})
+
     def _rest_as_train(self, top: str, others: Sequence[str]) -> Section:
-        if len(others) == 1 and is_neutral(base_name(others[0])):
+        if len(others) == 1 and (is_neutral(base_name(others[0])) or self.children(others[0])):
             return self._section("train", self.unwrapped(others[0])[0])
         return Section("train", top, tuple((base_name(folder), folder) for folder in others))
 

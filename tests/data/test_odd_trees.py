@@ -105,7 +105,31 @@ READ = {
         {"train": {"animal": 4, "car": 2}, "test": {"animal": 1, "car": 1}},
         "the classes are the outer folders, though images lie in folders inside them, such as animal/cat",
     ),
+    "a training set in another language": (
+        [*both("entrainement"), *both("test", 1)],
+        {"train": C2, "test": C1},
+        "entrainement beside test is the training set",
+    ),
+    "numbers of classes for names in another split": (
+        [*both("train"), "val/0*1", "val/1*1"],
+        {"train": C2, "val": {"0": 1, "1": 1}},
+        "2 of the 2 classes of val are not in train: 0, 1",
+    ),
     # tables
+    "a split that has a name of its own": (
+        [*NAMES, "labels.csv = image,label,split|0.png,cat,train|1.png,dog,train|2.png,cat,test|3.png,dog,query"],
+        {"train": C1, "test": {"cat": 1}, "query": {"dog": 1}},
+        "the splits are those of the column split of labels.csv",
+    ),
+    "splits by number": (
+        [
+            *(f"a/{i}.png" for i in range(3)),
+            *(f"b/{i}.png" for i in range(3)),
+            "train_test_split.txt = 1 1|2 0|3 1|4 7",
+        ],
+        {"rule": {"a": 3, "b": 3}},
+        "train_test_split.txt may say splits, in a form that is not read",
+    ),
     "one table labels, another does not": (
         [
             "ISIC_Training_Input*6",
@@ -182,6 +206,14 @@ REFUSED = {
     "two columns of one name": (
         [*NAMES, table("file,label,Label", "{name},{label},x{at}")],
         "labels.csv has 2 columns called 'label', which differ; give each a name of its own",
+    ),
+    "numbers in a column of splits": (
+        [*NAMES, table("file,label,partition", "{name},{label},{at}")],
+        "a column partition with the values 0, 1, 2, 3, none of which names a split; write train, val or test",
+    ),
+    "several labels of one image": (
+        [*NAMES, table("file,labels", "{name},\"['{label}', 'pet']\"")],
+        "an image has several labels, .*'cat', 'pet'.*, and one is wanted; name a column .* --label-column",
     ),
     "1 and -1": (
         [*NAMES, table("file,label", "{name},{label}", labels=("1", "-1"))],
