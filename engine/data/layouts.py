@@ -22,7 +22,13 @@ from gapscope.data.sources.archives import archive_tree
 from gapscope.data.sources.files import FileSource, shown_names
 from gapscope.data.sources.idx import idx_pairs, idx_source, is_idx_name
 from gapscope.data.sources.objects import ObjectSource
-from gapscope.data.sources.parquet import is_image_parquet, parquet_class_map, parquet_source, parquet_splits
+from gapscope.data.sources.parquet import (
+    is_image_parquet,
+    parquet_class_map,
+    parquet_source,
+    parquet_splits,
+    refuse_damaged,
+)
 from gapscope.data.tree import Tree, folder_tree
 from gapscope.data.vocabulary import SPLIT_ORDER, Kind, dataset_slug, is_archive_name, kind_of, split_and_rest
 
@@ -94,8 +100,11 @@ def is_file_name(name: str) -> bool:
 
 
 def _open_folder(place: str, tree: Tree, options: Options, given: ClassMap | None) -> Dataset:
-    root, files = _on_disk(place, tree.of_kind(Kind.PARQUET), options)
-    if files := [file for file in files if is_image_parquet(file)]:
+    root, tabular = _on_disk(place, tree.of_kind(Kind.PARQUET), options)
+    files = [file for file in tabular if is_image_parquet(file)]
+    if files or not tree.counts:
+        refuse_damaged([file for file in tabular if file not in files])
+    if files:
         return _parquet(place, parquet_splits(root, files), options, given, _beside(tree, root, files))
     if tree.counts:
         return _dataset(place, read_tree(tree, place, options, given), options, partial(_file_source, place, tree))

@@ -140,6 +140,40 @@ def test_texts_are_numbered_over_all_splits(tmp_path):
     assert (test.class_names, test.labels.tolist()) == (["ant", "bee", "cow"], [2, 1])
 
 
+def test_a_column_of_several_splits_is_refused(tmp_path):
+    put(tmp_path / "set.parquet", {"image": images(), "label": LABELS, "split": ["train"] * 4 + ["test"] * 2})
+    with pytest.raises(InputError, match=r"several splits in its column split \(test, train\); write a file for each"):
+        counted(opened(tmp_path / "set.parquet"))
+    put(tmp_path / "set" / "test.parquet", {"image": images(), "label": LABELS, "split": ["test"] * 6})
+    assert counted(opened(tmp_path / "set")) == {"test": SIX}
+
+
+def test_a_damaged_file_among_others_is_refused_and_not_passed_over(tmp_path):
+    for number in range(2):
+        put(tmp_path / "set" / f"test-{number}.parquet", {"image": images(6 * number), "label": LABELS})
+    whole = (tmp_path / "set" / "test-1.parquet").read_bytes()
+    (tmp_path / "set" / "test-1.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"test-1.parquet cannot be read as Parquet .*; fetch it again"):
+        counted(opened(tmp_path / "set"))
+    (tmp_path / "set" / "test-0.parquet").unlink()
+    with pytest.raises(InputError, match=r"test-1.parquet cannot be read as Parquet .*; fetch it again"):
+        counted(opened(tmp_path / "set"))
+
+
+def test_columns_that_differ_are_named(tmp_path):
+    put(tmp_path / "set" / "test-0.parquet", {"image": images(), "label": LABELS})
+    put(tmp_path / "set" / "test-1.parquet", {"image": images(6), "label": ["a", "b"] * 3})
+    with pytest.raises(InputError, match=r"\(label is string, not int64\); keep sets apart"):
+        counted(opened(tmp_path / "set"))
+
+
+def test_a_file_without_rows_is_no_fault_of_the_program(tmp_path):
+    rows = pa.array([], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    put(tmp_path / "set.parquet", {"image": rows, "label": pa.array([], pa.int64())})
+    with pytest.raises(InputError, match="0 images"):
+        counted(opened(tmp_path / "set.parquet"))
+
+
 def test_a_lone_file_is_divided_by_rule(tmp_path):
     put(tmp_path / "set.parquet", {"image": images(), "label": LABELS})
     assert counted(opened(tmp_path / "set.parquet")) == R3

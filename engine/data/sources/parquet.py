@@ -20,6 +20,7 @@ from gapscope.data.classes import ClassMap
 from gapscope.data.decode import Encoded
 from gapscope.data.labels import map_labels
 from gapscope.data.matching import LABEL_COLUMNS as OTHER_LABEL_COLUMNS
+from gapscope.data.matching import OWN_SPLITS
 from gapscope.data.source import Listing, Stamps, Undecodable
 from gapscope.data.sources.files import stamps_of
 from gapscope.data.vocabulary import plain_name, split_and_rest, split_of
@@ -105,7 +106,7 @@ class ParquetSource(Encoded):
             for file, ends in zip(self.files, self.group_ends, strict=True)
             for group in range(len(ends))
         ]
-        return np.concatenate([size.to_numpy().astype(np.int64) for size in sizes])
+        return np.concatenate([np.zeros(0, np.int64), *(size.to_numpy().astype(np.int64) for size in sizes)])
 
     def stamps(self) -> Stamps:
         """Size and time of the file that holds each row."""
@@ -139,6 +140,7 @@ def parquet_source(
         Names of rows begin with the path of their file below this folder; by default with its name.
     """
     schema = _common_schema(files)
+    _refuse_split_column(files, schema)
     column = bytes_column(schema)
     if column is None:
         raise InputError(
@@ -243,6 +245,12 @@ def is_image_parquet(file: Path) -> bool:
         return False
 
 
+def refuse_damaged(files: Sequence[Path]) -> None:
+    """Refuse Parquet files whose footers cannot be read: half a data set must not pass for the whole."""
+    for file in files:
+        _read_schema(file)
+
+
 def class_names_of(file: Path) -> list[str] | None:
     """The class names that Hugging Face's metadata in `file` declare, None if there are none."""
     try:
@@ -288,8 +296,25 @@ def _common_schema(files: Sequence[Path]) -> pa.Schema:
     schemas = [_read_schema(file) for file in files]
     for file, schema in zip(files, schemas, strict=True):
         if not schema.equals(schemas[0]):
-            raise InputError(f"{file} has columns {schema.names}, {files[0]} has {schemas[0].names}; keep sets apart")
+            own, others = (dict(zip(one.names, map(str, one.types), strict=True)) for one in (schema, schemas[0]))
+            names = [name for name in others | own if own.get(name) != others.get(name)]
+            said = [f"{name} is {own.get(name, 'missing')}, not {others.get(name, 'missing')}" for name in names[:3]]
+            what = "; ".join(said) or "what is written about its columns differs"
+            raise InputError(f"{file} has other columns than {files[0]} ({what}); keep sets apart")
     return schemas[0]
+
+
+def _refuse_split_column(files: Sequence[Path], schema: pa.Schema) -> None:
+    """A file is a split, or a shard of one: a column that says several would be passed over."""
+    for name in schema.names:
+        if plain_name(name) in OWN_SPLITS and pa.types.is_string(schema.field(name).type):
+            for file in files:
+                values = pc.unique(pq.read_table(file, columns=[name])[name]).drop_null().to_pylist()
+                if len({split_of(value) for value in values} - {None}) > 1:
+                    raise InputError(
+                        f"{file} has rows of several splits in its column {name} ({', '.join(sorted(values)[:4])}); "
+                        "write a file for each split, such as train.parquet"
+                    )
 
 
 def _group_ends(file: Path) -> np.ndarray:
