@@ -364,5 +364,5 @@ def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, cluster="local", workers=2)
     assert command_of("study-augmentation", config) == (
         "gapscope study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
-        "--augment crop:2 --features --backbone tiny --rows 100 --epochs 4 --batch-size 32 --seeds 1"
+        "--augment crop:2 --features --backbone tiny --rows 100 --epochs 4 --seeds 1 --batch-size 32"
     )
