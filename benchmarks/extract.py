@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,14 +94,14 @@ def extract_rate(
     return outcome.images / (time.perf_counter() - begun), outcome.manifest.seconds
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tiny", action="store_true", help="a few images of a small network, to see that it runs")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--decode-workers", type=int, default=None)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     images, repeats = (16, 1) if options.tiny else (options.images, options.repeats)
     choice = BackboneChoice("mobilenetv3_small_050" if options.tiny else "torchvision:resnet18", "random", device="cpu")
     backbone = choice.load()

@@ -13,7 +13,6 @@ models and tables but for the clock's, and nothing may be left beside them. Flip
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,11 +28,13 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.forked import Forked, Server, forking
 from gapscope.core.location import Location
 from gapscope.store import open_store
 from gapscope.verification import verify_workspace
 
-ROOT = Path(__file__).parent.parent
+# What commands load before they write.
+LOADED = ("gapscope.jobs.extract", "gapscope.extraction.pipeline", "gapscope.backbones", "gapscope.store.csv")
 BUSY = "is being worked on by process"
 # Columns of tables, and results, that say how long something took or where it lies.
 CLOCK = ("seconds", "per_second", "memory", "rate", "path", "place")
@@ -106,16 +107,16 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
     }
 
 
-def start(command: list[str], workspace: Path) -> subprocess.Popen:
+def start(server: Server, command: list[str], workspace: Path) -> Forked:
     """The command as a process of its own."""
-    words = [sys.executable, str(ROOT / "cli.py"), *command, "--workspace", str(workspace)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    errors = workspace.parent / f"said-{time.monotonic_ns()}.txt"
+    return server.start([*command, "--workspace", str(workspace)], errors)
 
 
-def finished(command: list[str], workspace: Path) -> None:
+def finished(server: Server, command: list[str], workspace: Path) -> None:
     """Run the command to its end, which has to be a good one."""
-    process = start(command, workspace)
-    said = process.communicate()[1]
+    process = start(server, command, workspace)
+    said = process.wait()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {said}")
 
@@ -153,32 +154,38 @@ def fresh(before: Path, workspace: Path) -> None:
 
 
 def disturbed(
-    command: list[str], before: Path, workspace: Path, kills: int, seconds: float, rng: np.random.Generator
+    server: Server,
+    command: list[str],
+    before: Path,
+    workspace: Path,
+    kills: int,
+    seconds: float,
+    rng: np.random.Generator,
 ) -> dict[str, int]:
     """Kill pairs of the command, which takes so many `seconds`, until `kills` have been killed, then let it end;
     what happened, counted. Where one ended before its kill, the next ones begin anew.
     """
     counts = {"kills": 0, "rounds": 0, "refused": 0, "ended": 0}
     while counts["kills"] < kills and counts["rounds"] < 4 * kills:
-        pair = [start(command, workspace) for _ in range(2)]
+        pair = [start(server, command, workspace) for _ in range(2)]
         time.sleep(float(rng.uniform(0.2, 1)) * seconds)
         ended = counts["ended"]
         for process in pair:
             process.kill()
-            said = process.communicate()[1]
+            said = process.wait()
             counts["refused"] += BUSY in said
             counts["ended"] += process.returncode == 0
             counts["kills"] += process.returncode == -9
         counts["rounds"] += 1
         if counts["ended"] > ended:
             fresh(before, workspace)
-    finished(command, workspace)
+    finished(server, command, workspace)
     return counts
 
 
 def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: int = 0) -> Iterator[dict]:
     """A row for each command: its kills, and whether the workspace is that of an undisturbed run."""
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, forking(LOADED) as server:
         folder = Path(place)
         for name, (words, before) in commands(folder, images, rows).items():
             if only and name not in only:
@@ -186,12 +193,13 @@ def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: 
             prepared, calm, wild = (folder / f"{name}-{state}" for state in ("before", "calm", "wild"))
             prepared.mkdir()
             for command in before:
-                finished(command, prepared)
+                finished(server, command, prepared)
             fresh(prepared, calm)
             fresh(prepared, wild)
             began = time.monotonic()
-            finished(words, calm)
-            counts = disturbed(words, prepared, wild, kills, time.monotonic() - began, np.random.default_rng(seed))
+            finished(server, words, calm)
+            seconds = time.monotonic() - began
+            counts = disturbed(server, words, prepared, wild, kills, seconds, np.random.default_rng(seed))
             found = verify_workspace(Location.of(wild))
             left = [*found.leftovers, *map(str, wild.rglob(".import"))]
             same = content(wild) == content(calm)

@@ -7,6 +7,10 @@ import socket
 import warnings
 from pathlib import Path
 
+# Tests run in as many processes as there are cores; more threads would wait for one another. Before NumPy is loaded,
+# and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pyarrow as pa
 import pytest

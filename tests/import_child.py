@@ -1,17 +1,18 @@
-"""Imports that die at a chosen write, each in a process of its own, as lines of input say.
+"""Imports that die at a chosen write or after some seconds, each in a process of its own, as lines of input say.
 
-A line is the JSON list ``[configuration, write, moment]``; how its process ended is printed, 0 where it finished. They
-are forked from this one, which has loaded everything and started no thread.
+A line is the JSON list ``[configuration, write, moment, seconds]``; how its process ended is printed, 0 where it
+finished. They are forked from this one, which has loaded everything and started no thread.
 """
 
 import json
 import os
 import signal
 import sys
+import time
 
 from gapscope.core.location import Location
 from gapscope.formats import table
-from gapscope.jobs.import_features import ImportFeaturesConfig, build
+from gapscope.jobs.import_features import ImportFeaturesConfig, build, plan
 from gapscope.store.imports import segment
 
 SEGMENT_ROWS, RUN_BYTES = 150, 1200
@@ -43,8 +44,11 @@ def run(config, last_write, moment):
     build(ImportFeaturesConfig(**config))
 
 
-def forked(config, last_write, moment):
-    """How an import in a process of its own ends."""
+def forked(config, last_write, moment, seconds):
+    """How an import in a process of its own ends, which is killed from outside after so many seconds, if any."""
+    job = plan(ImportFeaturesConfig(**config))
+    if job.source.decoder == "csv":
+        next(job.source.blocks((), job.dtype)).parse()  # here, so that the compiler is loaded once
     process = os.fork()
     if not process:
         try:
@@ -53,6 +57,9 @@ def forked(config, last_write, moment):
             print(error, file=sys.stderr, flush=True)
             os._exit(1)
         os._exit(0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 

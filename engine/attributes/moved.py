@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from scipy.special import chdtrc, ndtr, ndtri
-from scipy.stats import rankdata
 
 from gapscope.attributes import ATTRIBUTES
 from gapscope.attributes.columns import Column, wording
 from gapscope.blocks.formats import percent
-from gapscope.inference import adjusted
+from gapscope.inference import adjusted, average_ranks
 
 Array = np.ndarray
 LEVEL = 0.05
@@ -154,11 +153,11 @@ def _by_effect(found: Sequence[Move]) -> list[Move]:
 
 def _moved(name: str, one: Array, other: Array) -> Moved:
     n, m = len(one), len(other)
-    ranks = rankdata(np.concatenate([one, other]))
+    ranks = average_ranks(np.concatenate([one, other]))
     above = float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
     # How often each image of one set is exceeded by, or exceeds, the other set's.
-    exceeded = 1 - (ranks[:n] - rankdata(one)) / m
-    exceeds = (ranks[n:] - rankdata(other)) / n
+    exceeded = 1 - (ranks[:n] - average_ranks(one)) / m
+    exceeds = (ranks[n:] - average_ranks(other)) / n
     error = float(np.sqrt(exceeded.var(ddof=1) / n + exceeds.var(ddof=1) / m))
     reach = float(ndtri(1 - LEVEL / 2)) * error
     p = _rank_test(above, ranks, n, m)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from gapscope.core.errors import InputError
 from gapscope.inference import adjusted
@@ -77,5 +77,5 @@ def looks(pairs: Sequence[tuple[Predictions, Predictions]]) -> list[Look]:
 def _look(old: Predictions, new: Predictions, rows: np.ndarray, class_name: str) -> Look:
     before, after = old.right[rows], new.right[rows]
     spoilt, corrected = int((before & ~after).sum()), int((after & ~before).sum())
-    p = float(binom.sf(spoilt - 1, spoilt + corrected, 0.5)) if spoilt else 1.0
+    p = float(bdtrc(spoilt - 1, spoilt + corrected, 0.5)) if spoilt else 1.0
     return Look(old.name, class_name, int(rows.sum()), float(before.mean()), float(after.mean()), spoilt, corrected, p)

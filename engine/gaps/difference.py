@@ -1,9 +1,9 @@
 """How far the difference of two observed shares may be from the truth."""
 
-from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import gammaln
 
 from gapscope.inference.interval import LEVEL
 
@@ -40,10 +40,20 @@ def two_sided(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     return np.minimum(2 * np.minimum(lower, upper), 1.0)
 
 
-def mid_p(
-    cdf: Callable[[np.ndarray], np.ndarray], pmf: Callable[[np.ndarray], np.ndarray], x: np.ndarray
-) -> np.ndarray:
-    """Two-sided mid-p-values of counts ``x`` from a discrete law: of the observed value only half counts."""
-    here = pmf(x)
-    lower = cdf(x) - here / 2
-    return two_sided(lower, 1 - lower)
+def fisher(x: np.ndarray, y: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Two-sided mid-p-values of counts ``y`` of ``m`` against ``x`` of ``n``, all ``(k,)``, given their sums: of the
+    observed value only half counts. Takes a number of memory for each that was counted.
+    """
+    both = x + y
+    least, most = np.maximum(both - n, 0), np.minimum(both, m)
+    size = most - least + 1
+    start = size.cumsum() - size
+    row = np.repeat(np.arange(len(size)), size)
+    value = np.arange(len(row)) - start[row] + least[row]
+    cells = value, m[row] - value, both[row] - value, (n - both)[row] + value
+    log = -sum(gammaln(cell + 1.0) for cell in cells)
+    law = np.exp(log - np.maximum.reduceat(log, start)[row])
+    lower, upper = (
+        np.bincount(row, law * (beyond + (value == y[row]) / 2)) for beyond in (value < y[row], value > y[row])
+    )
+    return two_sided(lower / (lower + upper), upper / (lower + upper))

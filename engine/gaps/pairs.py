@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError
-from gapscope.gaps.difference import mid_p, newcombe
+from gapscope.gaps.difference import fisher, newcombe
 from gapscope.gaps.mix import differing_classes
 from gapscope.inference import adjusted
 from gapscope.predictions import Predictions
@@ -89,7 +89,7 @@ def confusion_pairs(
     label, predicted = pair // classes, pair % classes
     points = counts[1] / max(m, 1) - counts[0] / max(n, 1)
     low, high = newcombe((counts[1], counts[0]), (np.full(len(pair), m), np.full(len(pair), n)))
-    p = _fisher(counts[0], counts[1], rows[0][label], rows[1][label])
+    p = fisher(counts[0], counts[1], rows[0][label], rows[1][label])
     corrected = adjusted(p)
     order = np.argsort(-np.abs(points), kind="stable")[:top]
     order = order[np.argsort(-points[order], kind="stable")]
@@ -111,12 +111,3 @@ def _counted(sides: list[Predictions], classes: int) -> tuple[np.ndarray, tuple[
 def _wrong(side: Predictions, classes: int) -> np.ndarray:
     wrong = ~side.right
     return side.label[wrong].astype(np.int64) * classes + side.predicted[wrong]
-
-
-def _fisher(x: np.ndarray, y: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:
-    """Mid-p of ``y`` of ``m`` against ``x`` of ``n``, given their sum; 1 where the class is missing on a side."""
-    from scipy.stats import hypergeom  # here, because it takes longer to import than `--help` may last
-
-    law = hypergeom(n + m, x + y, m)
-    p = mid_p(law.cdf, law.pmf, y)
-    return np.where((n > 0) & (m > 0), np.clip(p, 0.0, 1.0), 1.0)

@@ -5,6 +5,7 @@ from gapscope.inference.interval import clopper_pearson
 from gapscope.inference.line import ProbitLine, probit
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
+from gapscope.inference.ranks import average_ranks, kendall_tau
 from gapscope.inference.robust_line import off_line, theil_sen
 from gapscope.inference.verdict import Verdict
 
@@ -12,8 +13,10 @@ __all__ = [
     "ProbitLine",
     "Verdict",
     "adjusted",
+    "average_ranks",
     "clopper_pearson",
     "interval_of",
+    "kendall_tau",
     "mcnemar",
     "off_line",
     "poisson_weights",

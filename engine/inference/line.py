@@ -59,13 +59,16 @@ class ProbitLine:
             raise InputError("an accuracy of exactly 0 or 1 has no place on a probit axis; leave that model out")
         if len(x) < 2 or np.ptp(x) == 0:
             raise InputError(f"a line needs two models of different accuracy, there are {len(np.unique(x))}; add runs")
-        from scipy.stats import linregress  # here, because importing it takes half a second
-
-        result = linregress(x, y)
-        residual = y - result.intercept - result.slope * x
-        scatter = float(np.sqrt(residual @ residual / max(len(x) - 2, 1)))
-        errors = [float(np.nan_to_num(error)) for error in (result.stderr, result.intercept_stderr)]
-        return cls(float(result.slope), float(result.intercept), *errors, float(result.rvalue), scatter, len(x))
+        apart, height = x - x.mean(), y - y.mean()
+        spread = apart @ apart
+        slope = apart @ height / spread
+        residual = height - slope * apart
+        scatter = np.sqrt(residual @ residual / (len(x) - 2)) if len(x) > 2 else 0.0
+        error = scatter / np.sqrt(spread)
+        errors = error, error * np.sqrt(x @ x / len(x))
+        size = np.sqrt(spread * (height @ height))
+        r = float(np.clip(apart @ height / size, -1, 1)) if size else 0.0
+        return cls(float(slope), float(y.mean() - slope * x.mean()), *map(float, errors), r, float(scatter), len(x))
 
     @classmethod
     def without(cls, reference: np.ndarray, target: np.ndarray, off: np.ndarray) -> "ProbitLine":

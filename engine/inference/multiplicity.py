@@ -17,15 +17,21 @@ def _holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def _false_discovery(p: np.ndarray, method: str) -> np.ndarray:
-    from scipy.stats import false_discovery_control  # here, because importing it takes half a second
+def _false_discovery(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p, kind="stable")[::-1]
+    stepped = np.minimum.accumulate(p[order] * p.size / np.arange(p.size, 0, -1))
+    corrected = np.empty(p.size)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
 
-    return false_discovery_control(p, method=method)
+
+def _under_dependence(p: np.ndarray) -> np.ndarray:
+    return np.minimum(_false_discovery(p) * (1 / np.arange(1, p.size + 1)).sum(), 1.0)
 
 
 CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "bh": lambda p: _false_discovery(p, "bh"),
-    "by": lambda p: _false_discovery(p, "by"),
+    "bh": _false_discovery,
+    "by": _under_dependence,
     "holm": _holm,
     "bonferroni": _bonferroni,
 }

@@ -21,9 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
-from gapscope.inference import Verdict
+from gapscope.inference import Verdict, average_ranks
 from gapscope.inference.interval import LEVEL
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
 from gapscope.shifts.domain import LEAST_ROWS, DomainScores, domain_scores
@@ -116,9 +115,9 @@ def _auc(reference: Array, target: Array) -> _OfFold:
     """Area under the curve, its standard error by DeLong, its p-value by Mann and Whitney's null with ties."""
     n, m = len(reference), len(target)
     pooled = np.concatenate([reference, target])
-    ranks = rankdata(pooled)
-    below = 1 - (ranks[:n] - rankdata(reference)) / m
-    above = (ranks[n:] - rankdata(target)) / n
+    ranks = average_ranks(pooled)
+    below = 1 - (ranks[:n] - average_ranks(reference)) / m
+    above = (ranks[n:] - average_ranks(target)) / n
     error = np.sqrt(sum(placed.var(ddof=1) / len(placed) for placed in (below, above) if len(placed) > 1))
     ties = np.unique(pooled, return_counts=True)[1].astype(np.float64)
     tied = (ties**3 - ties).sum() / ((n + m) * max(n + m - 1, 1))

@@ -1,7 +1,8 @@
 """How well margins or probabilities tell two sets apart."""
 
 import numpy as np
-from scipy.stats import rankdata
+
+from gapscope.inference import average_ranks
 
 Array = np.ndarray
 BINS = 15
@@ -9,7 +10,7 @@ BINS = 15
 
 def area_under_curve(reference: Array, target: Array) -> float:
     """How often a margin of the target is above one of the reference, ties counting half."""
-    ranks = rankdata(np.concatenate([reference, target]))
+    ranks = average_ranks(np.concatenate([reference, target]))
     m = len(target)
     return float((ranks[len(reference) :].sum() - m * (m + 1) / 2) / (len(reference) * m))
 

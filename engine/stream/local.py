@@ -1,19 +1,20 @@
-"""The verbs on Dask's threaded scheduler, inside this process."""
+"""The verbs on Dask's threaded scheduler, inside this process; a task that is alone needs no scheduler."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from dask.base import compute
-from dask.delayed import Delayed, delayed
+from functools import partial as bind
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gapscope.core.threads import blas_threads
 from gapscope.stream.schedule import Rounds
 from gapscope.stream.shard import shard_chunks
 from gapscope.stream.tree import reduced
 from gapscope.stream.workers import UNNAMED, Shown
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
 
 
 @contextmanager
@@ -35,7 +36,7 @@ class LocalThreads:
         self, function: Callable[[Any], Any], items: Sequence[Any], done: Callable[[int], None], shown: Shown = UNNAMED
     ) -> list[Any]:
         """See `Workers.each`."""
-        return self._compute([_leaf(function, item, index, done) for index, item in enumerate(items)])
+        return self._compute(_tasks(function, items, done), list)
 
     def reduce(
         self,
@@ -46,12 +47,21 @@ class LocalThreads:
         shown: Shown = UNNAMED,
     ) -> Any:
         """See `Workers.reduce`."""
-        leaves = [_leaf(function, item, index, done) for index, item in enumerate(items)]
-        return self._compute([reduced(leaves, lambda run, _place: _chain(run, merge))])[0]
+        tasks = _tasks(function, items, done)
+        return self._compute(tasks, lambda leaves: [reduced(leaves, lambda run, _place: _chain(run, merge))])[0]
 
-    def _compute(self, values: list[Any]) -> list[Any]:
+    def _compute(
+        self, tasks: list[Callable[[], Any]], graph: Callable[[list["Delayed"]], list["Delayed"]]
+    ) -> list[Any]:
+        """The values of a graph over the tasks; of one task its value, as Dask takes longer than small data."""
         with blas_threads(1 if self.threads > 1 else None):
-            return list(compute(*values, scheduler="threads", num_workers=self.threads))
+            if len(tasks) == 1:
+                return [tasks[0]()]
+            from dask.base import compute  # here, because it takes longer to import than small data take
+            from dask.delayed import delayed
+
+            leaves = [delayed(task, pure=False)() for task in tasks]
+            return list(compute(*graph(leaves), scheduler="threads", num_workers=self.threads))
 
     @contextmanager
     def rounds(
@@ -73,18 +83,22 @@ def _apply(partial: Callable[[Any, Any], Any], parameters: Any, chunk: Any) -> A
     return None if chunk is None else partial(parameters, chunk)
 
 
-def _chain(run: Sequence[Delayed], merge: Callable[[list[Any]], Any]) -> Delayed:
+def _chain(run: Sequence["Delayed"], merge: Callable[[list[Any]], Any]) -> "Delayed":
     """A run of summaries as one: each is merged as soon as those before it are, so that few wait in memory."""
+    from dask.delayed import delayed
+
     total = run[0]
     for value in run[1:]:
         total = delayed(merge, pure=False)([total, value])
     return total
 
 
-def _leaf(function: Callable[[Any], Any], item: Any, index: int, done: Callable[[int], None]) -> Delayed:
-    def run() -> Any:
+def _tasks(
+    function: Callable[[Any], Any], items: Sequence[Any], done: Callable[[int], None]
+) -> list[Callable[[], Any]]:
+    def run(index: int, item: Any) -> Any:
         value = function(item)
         done(index)
         return value
 
-    return delayed(run, pure=False)()
+    return [bind(run, index, item) for index, item in enumerate(items)]

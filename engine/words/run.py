@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 from gapscope.core.errors import InputError
 from gapscope.predictions import Predictions
@@ -82,7 +82,7 @@ def _zero_shot(one: Similarities, texts: Texts) -> tuple[int, int, int] | None:
     if result is None:
         return None
     n, right, classes = result
-    if binomtest(right, n, 1 / classes, alternative="greater").pvalue > LEVEL:
+    if right == 0 or bdtrc(right - 1, n, 1 / classes) > LEVEL:
         raise InputError(
             f"the text vectors of {texts.encoder} name the class of {right:,} of {n:,} images of {one.name}, which is "
             f"chance with {classes} classes; make them with the text tower of the model that made the features"

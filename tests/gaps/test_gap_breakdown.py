@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, hypergeom
 
 from gapscope.core.errors import InputError
 from gapscope.gaps.breakdown import break_down
-from gapscope.gaps.difference import newcombe
+from gapscope.gaps.difference import fisher, newcombe
 from gapscope.gaps.labels import rescored
 from gapscope.gaps.mix import Counts, kitagawa, mix_of
 from gapscope.gaps.pairs import confusion_pairs
@@ -293,6 +293,15 @@ def test_the_p_value_of_a_pair_is_fishers_with_mid_p(rng):
         one_sided = [fisher_exact(table, side).pvalue for side in ("less", "greater")]
         here = one_sided[0] + one_sided[1] - 1
         assert found.p[index] == pytest.approx(min(1, 2 * (min(one_sided) - here / 2)), abs=1e-9)
+
+
+def test_the_p_value_of_a_pair_holds_far_out_and_at_any_size(rng):
+    n, m = rng.integers(1, [[10], [3000], [10**6]], (2, 3, 40)).reshape(2, -1)
+    x, y = (rng.binomial(side, rng.random(n.size) ** 3) for side in (n, m))
+    law = hypergeom(n + m, x + y, m)
+    tails = [tail + law.pmf(y) / 2 for tail in (law.cdf(y - 1), law.sf(y))]
+    np.testing.assert_allclose(fisher(x, y, n, m), np.minimum(2 * np.minimum(*tails), 1), rtol=1e-6, atol=1e-250)
+    assert len(fisher(*np.empty((4, 0), int))) == 0
 
 
 def test_the_pair_that_was_built_in_is_the_one_that_is_real(rng):

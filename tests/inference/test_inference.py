@@ -7,10 +7,30 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, chi2, norm, poisson
+from scipy.stats import (
+    binom,
+    binomtest,
+    chi2,
+    false_discovery_control,
+    kendalltau,
+    linregress,
+    norm,
+    poisson,
+    rankdata,
+)
 
 from gapscope.core.errors import InputError
-from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, poisson_weights, resampled_sums
+from gapscope.inference import (
+    ProbitLine,
+    adjusted,
+    average_ranks,
+    interval_of,
+    kendall_tau,
+    mcnemar,
+    poisson_weights,
+    probit,
+    resampled_sums,
+)
 from gapscope.inference.bootstrap import replicate_weights
 
 # The fifteen p-values of Benjamini and Hochberg (1995).
@@ -51,6 +71,23 @@ def test_holm_equals_its_definition_and_lies_between_raw_and_bonferroni(p):
     assert (adjusted(p, "holm") <= adjusted(p, "bonferroni") + 1e-12).all()
 
 
+@pytest.mark.parametrize("method", ["bh", "by"])
+@given(p=st.lists(st.sampled_from([0.0, 1e-300, 1e-4, 0.01, 0.04, 0.05, 0.3, 1.0]), min_size=1, max_size=20))
+def test_false_discoveries_are_controlled_as_scipy_does(method, p):
+    np.testing.assert_allclose(adjusted(p, method), false_discovery_control(p, method=method), rtol=1e-12)
+
+
+@given(st.lists(st.integers(-3, 3) | st.floats(-2, 2), max_size=30))
+def test_ranks_are_those_of_scipy(values):
+    np.testing.assert_array_equal(average_ranks(np.array(values, float)), rankdata(values))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=20))
+def test_kendalls_tau_is_that_of_scipy(pairs):
+    one, other = np.array(pairs, float).T
+    assert kendall_tau(one, other) == pytest.approx(kendalltau(one, other).statistic, abs=1e-12, nan_ok=True)
+
+
 def test_no_tests_need_no_correction():
     assert adjusted([]).size == 0
 
@@ -60,6 +97,21 @@ def test_mcnemar_is_the_exact_binomial_test(one, other):
     n, most = one + other, max(one, other)
     expected = min(1.0, 2 * binom.sf(most - 1, n, 0.5)) if n else 1.0
     assert mcnemar(one, other) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("one", "other"), [(7, 7), (1, 0), (130, 2000), (30_000, 31_000), (10**6, 10**6)])
+def test_mcnemar_is_that_of_scipy_at_any_size(one, other):
+    assert mcnemar(one, other) == mcnemar(other, one)
+    assert mcnemar(one, other) == pytest.approx(binomtest(one, one + other).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("models", [2, 3, 40])
+def test_the_line_is_that_of_scipy(rng, models):
+    reference, target = rng.uniform(0.1, 0.9, (2, models))
+    line, wanted = ProbitLine.fit(reference, target), linregress(probit(reference), probit(target))
+    found = line.slope, line.intercept, line.slope_error, line.intercept_error, line.r
+    errors = [float(np.nan_to_num(error)) for error in (wanted.stderr, wanted.intercept_stderr)]
+    assert found == pytest.approx((wanted.slope, wanted.intercept, *errors, wanted.rvalue), rel=1e-9, abs=1e-12)
 
 
 def test_multiplicities_are_poisson_and_differ_between_replicates_and_seeds():

@@ -12,17 +12,7 @@ import pytest
 from gapscope.jobs import command_line as cli
 
 ROOT = Path(__file__).parents[2]
-
-
-def run(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "cli.py", *map(str, arguments)],
-        cwd=options.pop("cwd", ROOT),
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+EXTRACT = ("extract", "--dataset", "digits", "--decode-workers", "0")
 
 
 @pytest.mark.parametrize(
@@ -63,8 +53,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path
 
 
 def test_every_command_is_listed_with_what_it_does():
-    result = run("--help")
-    assert result.returncode == 0
+    result = subprocess.run([sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     for command in cli.COMMANDS:
         assert command in result.stdout
 
@@ -113,10 +102,9 @@ def test_help_is_a_word_too(capsys):
     assert "gapscope gap" in capsys.readouterr().out
 
 
-def test_json_is_one_object_on_standard_output(tmp_path):
-    result = run("extract", "--dataset", "digits", "--split", "test", "--json", "--workspace", tmp_path)
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
+def test_json_is_one_object_on_standard_output(tmp_path, capfd):
+    assert cli.execute([*EXTRACT, "--split", "test", "--json", "--workspace", str(tmp_path)]) == 0
+    found = json.loads(capfd.readouterr().out)
     assert set(found) == {"job", "run", "seconds", "results", "page"}
     assert found["job"] == "extract"
     columns = {"dataset", "split", "model", "metric", "class", "value", "low", "high", "n"}
@@ -124,9 +112,8 @@ def test_json_is_one_object_on_standard_output(tmp_path):
 
 
 def test_options_come_from_a_file_and_the_command_line_wins(tmp_path):
-    (tmp_path / "run.yaml").write_text(f"dataset: [digits]\nsplit: [train]\nworkspace: {tmp_path}\n")
-    result = run("extract", "--config", tmp_path / "run.yaml", "--split", "test")
-    assert result.returncode == 0, result.stderr
+    (tmp_path / "run.yaml").write_text(f"dataset: [digits]\nsplit: [train]\nworkspace: {tmp_path}\ndecode-workers: 0\n")
+    assert cli.execute(["extract", "--config", str(tmp_path / "run.yaml"), "--split", "test"]) == 0
     assert [path.name for path in tmp_path.glob("embeddings/*/digits/*")] == ["test"]
 
 
@@ -139,8 +126,7 @@ def test_a_file_that_holds_no_options_is_one_sentence(content, tmp_path, capsys)
     assert said.count("\n") == 1
 
 
-def test_an_unknown_option_in_a_file_is_named(tmp_path):
+def test_an_unknown_option_in_a_file_is_named(tmp_path, capsys):
     (tmp_path / "run.yaml").write_text("batchsize: 3\n")
-    result = run("extract", "--config", tmp_path / "run.yaml")
-    assert result.returncode == 2
-    assert "batchsize" in result.stderr
+    assert cli.execute(["extract", "--config", str(tmp_path / "run.yaml")]) == 2
+    assert "batchsize" in capsys.readouterr().err

@@ -121,11 +121,10 @@ def test_every_command_that_the_demo_says_can_be_typed(demo):
         assert cli._parser(words).parse_args(words, exit_on_error=False, print_error=False)
 
 
-def test_the_demo_can_be_run_again(demo):
+def test_the_demo_can_be_run_again(demo, monkeypatch):
     folder, _ = demo
-    command = [sys.executable, str(ROOT / "cli.py"), "demo"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    assert cli.execute(["demo"]) == 0
 
 
 def test_the_python_of_the_readme_runs(demo, monkeypatch):

@@ -2,13 +2,8 @@
 
 import dataclasses
 import gzip
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -18,6 +13,7 @@ import pyarrow.dataset as ds
 import pytest
 import xxhash
 import zstandard
+from dying_imports import MOMENTS, dying_imports
 
 from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
 from gapscope.core.location import Location
@@ -28,8 +24,6 @@ from gapscope.store.csv import source
 from gapscope.store.imports import build as building
 from gapscope.store.imports import import_rows, parts, segment, spill
 from gapscope.store.imports.shuffle import BUCKETS, buckets_of, order_of, parts_of
-
-CHILD = Path(__file__).parents[1] / "csv_child.py"
 
 
 def frame_of(rng, rows, dim=5, classes=("cat", "dog", "eel")):
@@ -187,40 +181,32 @@ def test_every_row_is_equally_likely_everywhere(tmp_path, monkeypatch):
 @pytest.fixture
 def large(tmp_path, rng):
     frame_of(rng, 2000, 40).to_csv(tmp_path / "a.csv.gz", index=False)
-    config = config_of(tmp_path, tmp_path / "a.csv.gz", part_rows=300)
-    (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
-    return config
+    return config_of(tmp_path, tmp_path / "a.csv.gz", part_rows=300)
 
 
-def child(tmp_path, *arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), str(tmp_path / "config.json"), *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        **options,
-    )
+def assert_the_same_store(config, tmp_path):
+    """The store of an import that was killed has the rows of one that was not."""
+    assert_equal_rows(rows_of(config), rows_of(dataclasses.replace(config, workspace=str(tmp_path / "whole"))))
 
 
 def test_killed_at_any_write_an_import_goes_on_to_the_same_store(tmp_path, large, rng):
-    moments = ["before", "within", "after"]
-    for attempt in range(40):
-        process = child(tmp_path, rng.integers(1, 4), moments[attempt % 3])
-        process.communicate()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-    assert process.returncode == 0
+    with dying_imports() as end_of:
+        for attempt in range(40):
+            end = end_of(large, rng.integers(1, 4), MOMENTS[attempt % 3])
+            if end == 0:
+                break
+            assert end == -signal.SIGKILL
+    assert end == 0
     assert attempt > 3
     assert not list((tmp_path / "ws").rglob(".*"))
-    assert_equal_rows(rows_of(large), rows_of(dataclasses.replace(large, workspace=str(tmp_path / "whole"))))
+    assert_the_same_store(large, tmp_path)
 
 
 def test_killed_from_outside_at_random_times_too(tmp_path, large, rng):
-    for _ in range(3):
-        with child(tmp_path, 10**6, "never") as process:
-            time.sleep(rng.uniform(0.5, 2.5))
-            process.kill()
-            process.communicate()
-    assert_equal_rows(rows_of(large), rows_of(dataclasses.replace(large, workspace=str(tmp_path / "whole"))))
+    with dying_imports() as end_of:
+        for _ in range(5):
+            assert end_of(large, seconds=rng.uniform(0.02, 0.6)) in (0, -signal.SIGKILL)
+    assert_the_same_store(large, tmp_path)
 
 
 class Interrupted(Exception):

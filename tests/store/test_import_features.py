@@ -4,7 +4,6 @@ import dataclasses
 import json
 import pickle
 import signal
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 import zarr
-from conftest import child_environment
+from dying_imports import MOMENTS, dying_imports
 from feature_files import WRITERS, Made, rows_of, saved_to_disk, write
 
 import gapscope
@@ -28,7 +27,6 @@ from gapscope.jobs.import_features import ImportFeaturesConfig, build
 from gapscope.store import open_store
 from gapscope.store.beside import beside
 
-CHILD = Path(__file__).parents[1] / "import_child.py"
 UNSTABLE = "ignore:.*does not have a Zarr V3 specification"
 
 
@@ -134,19 +132,13 @@ def test_killed_at_any_write_the_import_of_every_format_goes_on_to_the_same_stor
         options = write(kind, made, tmp_path / kind)
         jobs[kind] = config_of(tmp_path / kind / "killed", **options, seed=3)
         build(dataclasses.replace(jobs[kind], workspace=str(tmp_path / kind / "whole")))
-    with subprocess.Popen(
-        [sys.executable, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_environment()
-    ) as process:
+    with dying_imports() as end_of:
         for config in jobs.values():
             ends = []
             while not ends or (ends[-1] == -signal.SIGKILL and len(ends) < 30):
-                moment = ("before", "within", "after")[len(ends) % 3]
-                process.stdin.write(json.dumps([dataclasses.asdict(config), int(rng.integers(2, 9)), moment]) + "\n")
-                process.stdin.flush()
-                ends.append(json.loads(process.stdout.readline()))
+                ends.append(end_of(config, rng.integers(2, 9), MOMENTS[len(ends) % 3]))
             assert ends[-1] == 0
             assert len(ends) > 1
-        process.stdin.close()
     for kind, config in jobs.items():
         assert not list(Path(config.workspace).rglob(".*"))
         whole = dataclasses.replace(config, workspace=str(tmp_path / kind / "whole"))

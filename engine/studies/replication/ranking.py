@@ -7,6 +7,7 @@ import numpy as np
 
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
+from gapscope.inference.ranks import kendall_tau
 from gapscope.studies.replication.predictions import SetPredictions
 
 LEVEL = 0.05
@@ -14,8 +15,6 @@ LEVEL = 0.05
 
 def ranking_section(reference: SetPredictions, target: SetPredictions) -> dict[str, Any]:
     """Neighbours in rank on the reference, tested on both sets, and all pairs of models that change places."""
-    from scipy.stats import kendalltau  # here, because it takes longer to import than `--help` may last
-
     order = np.argsort(-reference.accuracy, kind="stable")
     neighbours = list(pairwise(order))
     pairs = list(combinations(order, 2))
@@ -28,7 +27,7 @@ def ranking_section(reference: SetPredictions, target: SetPredictions) -> dict[s
         "neighbours": [(reference.models[first], reference.models[second]) for first, second in neighbours],
         "reference": tests[0],
         "target": tests[1],
-        "kendall": float(kendalltau(reference.accuracy, target.accuracy).statistic),
+        "kendall": kendall_tau(reference.accuracy, target.accuracy),
         "pairs": len(pairs),
         "turned": int(turned.sum()),
         "surely_turned": int((turned & sure[0] & sure[1]).sum()),
