@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -75,6 +76,14 @@ def store(rng, make_store):
 def workers():
     with connect(threads=2) as workers:
         yield workers
+
+
+def test_a_chunk_that_is_alone_needs_no_scheduler(store, workers, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.base", None)  # whose import fails now
+    assert fold(store.view(), Total.of, workers, chunk_rows=5000).n == 1000
+    assert each(store.view(), count, workers, chunk_rows=5000) == [(0, 1000, os.getpid())]
+    with pytest.raises(ImportError):
+        fold(store.view(), Total.of, workers, chunk_rows=97)
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 97, 256, 5000])
