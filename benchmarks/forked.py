@@ -59,7 +59,7 @@ class Forked:
 @contextmanager
 def forking(modules: Sequence[str]) -> Iterator[Server]:
     """A process that has imported `modules` and starts commands until the block ends."""
-    command = [sys.executable, "-m", __name__, *modules]
+    command = [sys.executable, "-c", f"from {__name__} import serve; serve()", *modules]
     streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=Path(__file__).parent.parent, **streams) as process:
         yield Server(process)
@@ -94,8 +94,8 @@ def _ended(pid: int, options: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if done else None
 
 
-def main() -> None:
-    """Answer the questions of `Server.ask`."""
+def serve() -> None:
+    """Answer the questions of `Server.ask`, in a process that imports the modules it was called with."""
     for module in sys.argv[1:]:
         __import__(module)
     for line in sys.stdin:
@@ -105,7 +105,3 @@ def main() -> None:
             case how, pid:
                 answer = _ended(pid, os.WNOHANG if how == "poll" else 0)
         print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    main()

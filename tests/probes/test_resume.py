@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from toy_workspace import Blobs, write_sets
 
-from benchmarks.forked import forking
 from gapscope.core.checkpoint import NO_CHECKPOINT
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
@@ -23,6 +24,7 @@ from gapscope.runs import folder as run_folder
 from gapscope.runs.folder import opened
 from gapscope.training import run as training
 
+ROOT = Path(__file__).parents[2]
 SETS = (("toy", "train", 12_000, 0.0, {}), ("toy", "val", 5_000, 0.0, {}))
 QUICK = ("softmax", "knn", "ridge")
 
@@ -44,18 +46,11 @@ def config_of(workspace, **options):
     return FitIncrementalConfig(dataset="toy", workspace=str(workspace), **options)
 
 
-@pytest.fixture(scope="module")
-def start(workspace):
-    """A function that starts the command in a process of its own."""
-    needed = ("jobs.fit_incremental", "training.run", "training.candidates", "reports.collection", "probes.softmax")
-    with forking([f"gapscope.{module}" for module in needed]) as server:
-
-        def start(model, name):
-            words = ["--dataset", "toy", "--model", model, "--name", name, "--checkpoint-seconds", "0"]
-            command = ["fit-incremental", *words, "--workspace", str(workspace)]
-            return server.start(command, workspace / "said.txt")
-
-        yield start
+def start(workspace, model, name):
+    """The command as a process of its own."""
+    words = ["--dataset", "toy", "--model", model, "--name", name, "--checkpoint-seconds", "0"]
+    command = [sys.executable, "cli.py", "fit-incremental", *words, "--workspace", str(workspace)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def seen(folder):
@@ -76,27 +71,27 @@ def kill_behind(process, folder, changes, wait):
         count += now != last
         last = now
     time.sleep(wait)
-    process.kill()
-    process.wait()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
     return process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
     "model", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(PROBES)]
 )
-def test_killed_at_random_moments_it_ends_in_the_same_model(workspace, start, model):
+def test_killed_at_random_moments_it_ends_in_the_same_model(workspace, model):
     whole = Path(run(config_of(workspace, model=(model,), name=f"whole-{model}")).run)
     folder = workspace / f"runs/fit-incremental-killed-{model}"
     draw = np.random.default_rng([5, *model.encode()])
     killed = 0
     for changes in (1, *draw.integers(2, 12, 1 if model in QUICK else 4)):
-        process = start(model, f"killed-{model}")
+        process = start(workspace, model, f"killed-{model}")
         killed += kill_behind(process, folder, changes, draw.uniform(0, 0.03))
     left = sorted(path.name for path in folder.glob("checkpoint/[!.]*"))
     trained = (folder / "model.json").exists()
     complete = json.loads((folder / "manifest.json").read_text())["status"] == "complete"
-    last = start(model, f"killed-{model}")
-    said = last.wait()
+    last = start(workspace, model, f"killed-{model}")
+    _, said = last.communicate()
     assert last.returncode == 0, said
     assert killed >= 1
     assert ("is trained already" in said) == (trained and not complete)

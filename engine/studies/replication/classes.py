@@ -16,8 +16,9 @@ from gapscope.inference.multiplicity import adjusted
 from gapscope.studies.replication.predictions import SetPredictions
 
 LEVEL = 0.05
-# So many simulated classes, which resolve p-values of one in as many.
-LEAST_SIMULATED = 200_000
+# So many simulated classes for each class, within bounds: they resolve p-values of one in as many, ten times as small
+# as any that the correction for all classes asks for.
+SIMULATED, LEAST_SIMULATED, MOST_SIMULATED = 200, 20_000, 200_000
 # Levels are kept this far from 0 and 1, and equal scores may differ by rounding.
 EDGE, SLACK = 0.01, 1e-9
 
@@ -144,7 +145,8 @@ class _Equal:
         """Two-sided p-values ``(k,)``, corrected by Benjamini-Hochberg; NaN for classes that lack images."""
         rng = stream(seed, "study", "equal classes", f"{self.gap:.12f}")
         before, after = self._levels()
-        simulations = -(-LEAST_SIMULATED // len(self.n))
+        classes = len(self.n)
+        simulations = -(-min(max(SIMULATED * classes, LEAST_SIMULATED), MOST_SIMULATED) // classes)
         null = [np.abs(self._score(*self._drawn(before, after, rng))) for _ in range(simulations)]
         null = np.sort(np.concatenate(null))
         beyond = len(null) - np.searchsorted(null, np.abs(self._score(*self.seen)) - SLACK)
