@@ -28,6 +28,7 @@ class Server:
 
     def start(self, words: Sequence[str], errors: Path) -> "Forked":
         """A command of gapscope, whose errors and progress are written to a file."""
+        errors.touch()  # because it may die before it has said anything
         return Forked(self, self.ask("start", list(words), str(errors)), errors)
 
 
