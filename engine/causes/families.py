@@ -30,7 +30,7 @@ KINDS = {
     "cool": Kind(COLOUR, LIGHT, "a cool cast, more blue and less red"),
     "green": Kind(COLOUR, LIGHT, "a green cast"),
     "magenta": Kind(COLOUR, LIGHT, "a magenta cast"),
-    "swapped-channels": Kind(COLOUR, FILE, "red and blue exchanged"),
+    "bgr-order": Kind(COLOUR, FILE, "red and blue exchanged"),
     "saturation": Kind(COLOUR, EDITING, "paler colours, or glaring ones at severity 3 and above"),
     "grayscale": Kind(COLOUR, EDITING, "less colour, down to grey"),
     "contrast": Kind(TONES, LIGHT, "less contrast"),
@@ -66,6 +66,7 @@ KINDS = {
     "tilted": Kind(GEOMETRY, FRAMING, "turned, with black corners"),
     "elastic": Kind(GEOMETRY, FRAMING, "bent"),
     "occlusion": Kind(COVERED, SCENE, "partly covered"),
+    "cutout": Kind(COVERED, EDITING, "partly blacked out"),
     "dark-mode": Kind(NEGATIVE, EDITING, "light and dark exchanged, with the same colours"),
     "invert": Kind(NEGATIVE, EDITING, "a negative"),
 }

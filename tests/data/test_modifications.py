@@ -175,7 +175,7 @@ def test_grain_is_the_same_in_all_channels_and_has_its_deviation():
 
 def test_red_and_blue_are_exchanged_and_a_vignette_leaves_the_centre():
     image = scene(41, 41)
-    assert np.array_equal(Modification("swapped-channels", 5)(image, stream(0)), image[..., ::-1])
+    assert np.array_equal(Modification("bgr-order", 5)(image, stream(0)), image[..., ::-1])
     found = Modification("vignette", 5)(image, stream(0))
     assert np.array_equal(found[20, 20], image[20, 20])
     assert not found[0, 0].any()
