@@ -41,6 +41,7 @@ class GapConfig(options.Subset, options.OnWorkers, options.Reported):
     python cli.py gap fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py gap train-cnn-cifar10-small --reference cifar10/test --target cifar10+night/test
     python cli.py gap tune-cifar10 --reference cifar10/test --target night/test --only ids.csv
+    python cli.py gap RUN --reference cifar10/test --target night/test --verified verify-labels-RUN-night
     python cli.py gap --predictions-reference val.csv --predictions-target v2.csv --labels real.json
     """
 
@@ -54,6 +55,10 @@ class GapConfig(options.Subset, options.OnWorkers, options.Reported):
         tuple[str, ...], option("For .npy files: the labels of the reference and of the target.", DATA)
     ] = ()
     labels: options.LabelFiles = ()
+    verified: Annotated[
+        tuple[str, ...],
+        option("Run of verify-labels with the reviewed labels of the target, or one for each set.", DATA),
+    ] = ()
     skip: Annotated[
         tuple[Literal["domain", "features", "attributes", "reasons", "remedies", "repairs"], ...],
         option("What to leave out; repairs is another name for remedies.", METHOD),
@@ -94,6 +99,8 @@ def _checked_parts(config: GapConfig) -> Collection[str]:
         )
     if len(config.labels) > 2 or len(config.predictions_labels) not in (0, 2):
         raise InputError("--labels takes a file or two, --predictions-labels one for each side")
+    if config.labels and config.verified:
+        raise InputError("give better labels with --labels or reviews of some with --verified, not both")
     if config.replicates < FEWEST_REPLICATES:
         raise InputError(f"--replicates {config.replicates} is too few for an interval; give 20 or more, such as 200")
     return {*PARTS} - skipped
@@ -113,6 +120,7 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.keys import keys_of_predictions
     from gapscope.gaps.page import page
+    from gapscope.gaps.reviewed import reviews_of_both
 
     places = (config.predictions_reference, config.predictions_target)
     extra = config.predictions_labels or ("", "")
@@ -131,7 +139,9 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
         with made.timed("breakdown"):
             labels = labels_of_both(config.labels, sides[0].class_names)
             keys = None if places[0] == places[1] else keys_of_predictions(*sides)
-            analysis = analyse(sides, labels=labels, keys=keys, replicates=config.replicates, seed=config.seed)
+            reviews = reviews_of_both(workspace, config.verified, sides)
+            drawn = {"replicates": config.replicates, "seed": config.seed}
+            analysis = analyse(sides, labels=labels, reviews=reviews, keys=keys, **drawn)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=notes, kept=by_class, page=page)
@@ -153,6 +163,7 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.evidence import evidence_of
     from gapscope.gaps.keys import keys_of_stores
     from gapscope.gaps.memory import check_memory
+    from gapscope.gaps.reviewed import reviews_of_both
     from gapscope.gaps.sides import predicted_side
     from gapscope.reports.cause import page_of_gap
 
@@ -176,7 +187,8 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
         with made.timed("breakdown"):
             predicted = (sides[0].predictions, sides[1].predictions)
             keys = keys_of_stores(stores, [one.sample_id for one in predicted])
-            analysis = analyse(predicted, labels=labels, evidence=evidence, keys=keys, **drawn)
+            reviews = reviews_of_both(workspace, config.verified, predicted)
+            analysis = analyse(predicted, labels=labels, reviews=reviews, evidence=evidence, keys=keys, **drawn)
         record.write(analysis, made)
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page_of_gap)

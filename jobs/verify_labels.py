@@ -93,6 +93,7 @@ def _estimate(config: VerifyLabelsConfig, predictions: Predictions, made: RunFol
     made.write_table("strata.parquet", pa.Table.from_pylist([one._asdict() for one in found.strata]))
     about: dict[str, Any] = {"set": predictions.name, "model": predictions.model, "images": predictions.n}
     about |= {"reviewed": sum(one.reviewed for one in found.strata), "left_out": found.left_out}
+    about |= {"by_class": dict(zip(predictions.class_names, found.by_class.tolist(), strict=True))}
     about |= {"errors": found.errors._asdict(), "change": found.change._asdict(), "accuracy": predictions.accuracy()}
     write_json(made.place / "about.json", about)
     named = {"dataset": predictions.dataset, "split": predictions.split, "model": predictions.model}

@@ -14,6 +14,7 @@ from gapscope.gaps.exchanged import confidence_of
 from gapscope.gaps.images import ImageEvidence
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.pairs import ConfusionPairs, confusion_pairs
+from gapscope.gaps.reviewed import NO_REVIEWS, BothReviews
 from gapscope.gaps.split import Seen
 from gapscope.gaps.trials import RemedyTrial
 from gapscope.predictions import Predictions
@@ -68,6 +69,7 @@ def analyse(
     sides: tuple[Predictions, Predictions],
     *,
     labels: BothLabels = (None, None),
+    reviews: BothReviews = NO_REVIEWS,
     evidence: Evidence = NOTHING,
     keys: Keys | None = None,
     replicates: int,
@@ -84,7 +86,8 @@ def analyse(
     if evidence.domain is not None:
         domain = (evidence.domain.reference, evidence.domain.target)
         seen = Seen(domain, evidence.mix_odds, evidence.looks, confidence_of(*sides))
-    breakdown = break_down(*sides, seen=seen, labels=labels, keys=keys, replicates=replicates, seed=seed)
+    drawn = {"replicates": replicates, "seed": seed}
+    breakdown = break_down(*sides, seen=seen, labels=labels, reviews=reviews, keys=keys, **drawn)
     return GapAnalysis(sides, breakdown, confusion_pairs(*sides), evidence)
 
 

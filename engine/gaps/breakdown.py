@@ -1,6 +1,7 @@
 """The gap breakdown: an accuracy gap as a sum of causes, each by class, each with an interval.
 
-The terms follow each other. *Label noise* is what vanishes when predictions are scored with better labels. *Exchanged
+The terms follow each other. *Label noise* is what vanishes when predictions are scored with better labels, or, by a
+review of some (`verify-labels`), would; then it is taken out of what is not told apart from it. *Exchanged
 labels* are rows that seem to have gone from one class to another by their label alone; they are put back. *Class mix*
 is Kitagawa's first part. What happens within classes, at the mean of both class mixes, is split by the features of the
 rows into X-shift on inputs that both sets have, inputs that the reference hardly has, and other labels for the same
@@ -23,6 +24,7 @@ from gapscope.gaps.exchanged import Exchange, confidence_of, exchanges, restored
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.labels import check_both_sides
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
+from gapscope.gaps.reviewed import NO_REVIEWS, BothReviews, Reviewed
 from gapscope.gaps.scored import Copies, Scored, Side
 from gapscope.gaps.sentences import Context, meaning
 from gapscope.gaps.shared_drop import mean_drop, standing_apart
@@ -36,6 +38,8 @@ from gapscope.predictions.valid_labels import ValidLabels
 Array = np.ndarray
 Interval = tuple[float, float]
 UNKNOWN = (float("nan"), float("nan"))
+# Terms that wrong labels fall into where nothing says which labels these are; the first that is known.
+HOLD_NOISE = ("y_given_x", "novel_x", "common_drop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +142,7 @@ def break_down(
     *,
     seen: Seen | None = None,
     labels: tuple[ValidLabels | None, ValidLabels | None] = (None, None),
+    reviews: BothReviews = NO_REVIEWS,
     keys: Keys | None = None,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -150,6 +155,8 @@ def break_down(
         What features say of the rows; without it, nothing is said of inputs.
     labels
         Better labels for either side.
+    reviews
+        What reviews say of the labels of either side; not with better labels.
     keys
         Of the rows of both sets, equal for the same image alone (`gapscope.gaps.keys`); the sample ids if None, which
         must then be names of images and no positions.
@@ -168,19 +175,21 @@ def break_down(
     counts = tuple(rows.counts for rows in better)
     copies = [[Copies(rows, seed, replicates) for rows in both] for both in (plain, better)]
     drops = class_drops(*counts[0], *counts[1], seed=seed)
-    found = exchanges(*better, confidence_of(reference, target))
+    found = [] if any(reviews) else exchanges(*better, confidence_of(reference, target))
     within, parts = _Within(better, copies[1], drops), []
     if found:
         parts, within = [_exchanged(found, better[1])], within.with_target(restored(better[1], found), seed)
     split = None if seen is None else split_within(within.rows, seen, replicates=replicates, seed=seed)
     terms = [*_label_noise(sides, copies), *parts, *_within(within, split)]
+    if any(reviews):
+        terms = _reviewed(reviews, terms)
     given = [rows.counts for rows in plain]
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
     same, paired = _same((reference, target), keys)
     span = _gap_interval(copies[0], paired=paired)
     context = Context(drops, list(counts), found, reference.class_names, alike=None if split is None else split.alike)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
-    notes = tuple(_notes(sides, counts, split, reference.class_names))
+    notes = (*_notes(sides, counts, split, reference.class_names), *_reviewed_notes(sides, reviews))
     return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes)
 
 
@@ -205,6 +214,40 @@ def _label_noise(sides: Sequence[Side], copies: Sequence[Sequence[Copies]]) -> l
     by_class = (shares[0][0] - shares[0][1]) - (shares[1][0] - shares[1][1])
     gaps = [one.accuracy - other.accuracy for one, other in copies]
     return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1]))]
+
+
+def _reviewed(reviews: BothReviews, terms: Sequence[Term]) -> list[Term]:
+    """The terms with that of wrong labels, taken out of the one that wrong labels fall into: labels that inputs alike
+    do not share, where inputs are separated, else all that is within classes. Its interval holds both errors.
+    """
+    zero = Reviewed(np.zeros_like(terms[0].by_class), 0.0, 0.0, 0, 0.0)
+    before, after = (one or zero for one in reviews)
+    by_class = after.by_class - before.by_class
+    value = float(by_class.sum())
+    low = value - np.hypot(after.by_class.sum() - after.low, before.high - before.by_class.sum())
+    high = value + np.hypot(after.high - after.by_class.sum(), before.by_class.sum() - before.low)
+    noise = Term.of("label_noise", by_class, (float(low), float(high)))
+    held = [one for name in HOLD_NOISE for one in terms if one.name == name]
+    from_one = next((one for one in held if np.isfinite(one.low)), held[-1])
+    left = Term.of(from_one.name, from_one.by_class - by_class, UNKNOWN)
+    reach = (
+        np.hypot(from_one.value - from_one.low, high - value),
+        np.hypot(from_one.high - from_one.value, value - low),
+    )
+    left = replace(left, low=float(left.value - reach[0]), high=float(left.value + reach[1]))
+    return [noise, *(left if one is from_one else one for one in terms)]
+
+
+def _reviewed_notes(sides: Sequence[Side], reviews: BothReviews) -> list[str]:
+    notes = [
+        f"{side.name}: about {one.errors:.1%} of the labels are wrong, by a review of {one.images:,}"
+        for side, one in zip(sides, reviews, strict=True)
+        if one
+    ]
+    if len(notes) == 1:
+        other = sides[0 if reviews[0] is None else 1]
+        notes.append(f"the labels of {other.name} were not reviewed, and count as right")
+    return notes
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ INPUTS = ("x_shift", "novel_x", "y_given_x")
 # For each term what it says when it costs accuracy, and when it wins some.
 MEANINGS = {
     "label_noise": (
-        "this much of the gap goes when predictions are scored with the better labels",
-        "scored with the better labels the gap is larger",
+        "this much of the gap goes when predictions are scored with right labels",
+        "scored with right labels the gap is larger",
     ),
     "class_mix": (
         "the target has more rows of the classes that are harder",

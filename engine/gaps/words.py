@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 CAUSES: Mapping[str, str] = {
-    "label_noise": "labels that better labels contradict",
+    "label_noise": "labels that are wrong, by better labels or a review",
     "exchanged_labels": "labels that seem exchanged between classes (Y given X)",
     "class_mix": "classes in other proportions",
     "sampling_noise": "sampling error within classes",

@@ -59,7 +59,7 @@ def _aligned(old: Old, reference: Labelled, target: Seen) -> tuple[Linear, Array
     head, share = old.rule, before
     for _ in range(ROUNDS):
         guessed = np.bincount(head.scores(target.first).argmax(axis=1), minlength=len(count))
-        last, share = share, likeliest(given, guessed, before)
+        last, share = share, likeliest(given, guessed, before, share)
         both = in_shares(reference, present, share), target.moments
         head = folded(old.rule, both[1].mean, both[0].mean - both[1].mean, factors(both) - 1)
         if np.abs(share - last).max() < TOLERANCE:

@@ -32,6 +32,9 @@ STRATA: Mapping[str, float] = {
 SURE, UNSURE = 1 / 3, 1 / 4
 COUNT, FEWEST = 200, 10
 DRAWS = 20_000
+# By how much each outcome of a review changes how many predictions are right: label right; wrong; wrong, and the
+# prediction is right; wrong, and the prediction was right before.
+CHANGE = (0, 0, 1, -1)
 # What a label may turn out to be beside a class: the image is of none of them.
 NO_CLASS = "none"
 
@@ -62,12 +65,15 @@ class Review(NamedTuple):
         Share of all labels that is wrong.
     change
         By how much the accuracy rises when labels are put right.
+    by_class : (k,)
+        The same by the class that rows are labelled as; sums to the value of `change`.
     left_out
         Reviewed images that were not drawn, and say nothing of the others.
     """
 
     errors: Share
     change: Share
+    by_class: Array
     strata: list[Stratum]
     left_out: int
 
@@ -113,7 +119,7 @@ def review(predictions: Predictions, labels: LabelFile, count: int, seed: int) -
     rows, true = asked[there], labels.label[place[there]]
     was, now = predictions.label[rows], predictions.predicted[rows]
     outcome = np.where(was == true, 0, 1 + (now == true) + 2 * (now == was))
-    table = np.zeros((len(STRATA), 4), int)  # label right; wrong; and the prediction is right; and was right before
+    table = np.zeros((len(STRATA), len(CHANGE)), int)
     np.add.at(table, (stratum[rows], outcome), 1)
     size = np.bincount(stratum, minlength=len(STRATA))
     reviewed = table.sum(axis=1)
@@ -123,10 +129,12 @@ def review(predictions: Predictions, labels: LabelFile, count: int, seed: int) -
             f"no image of the kind {missing[0]!r} is reviewed, so its labels are unknown; review the images from the "
             f"top of the list on, {len(rows):,} of {len(asked):,} are"
         )
-    errors, change = (_estimated(table, size, worth, seed) for worth in ((0, 1, 1, 1), (0, 0, 1, -1)))
+    errors, change = (_estimated(table, size, worth, seed) for worth in ((0, 1, 1, 1), CHANGE))
+    stands_for = (size / np.maximum(reviewed, 1))[stratum[rows]] / size.sum()
+    by_class = np.bincount(was, stands_for * np.array(CHANGE)[outcome], minlength=len(predictions.class_names))
     found = zip(STRATA, size, reviewed, table[:, 1:].sum(axis=1), strict=True)
     strata = [Stratum(kind, int(images), int(seen), int(wrong)) for kind, images, seen, wrong in found if images]
-    return Review(errors, change, strata, len(labels.sample_id) - len(rows))
+    return Review(errors, change, by_class, strata, len(labels.sample_id) - len(rows))
 
 
 def _estimated(table: Array, size: Array, worth: tuple[int, ...], seed: int) -> Share:

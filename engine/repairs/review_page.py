@@ -42,6 +42,8 @@ def _result(run: Run, about: dict[str, Any]) -> list[Block]:
     reviewed = counted(about["reviewed"], "reviewed image")
     parts = {
         WORTH: _worth(about, change),
+        NEXT: f"Have this as the line of wrong labels in a breakdown of a gap to or from {about['set']}: `gap` with "
+        f"`--verified {run.name}`.",
         SURE: f"From {reviewed} that stand for {about['images']:,}; the reviewer counts as right.",
     }
     rows = run.table(STRATA)
@@ -58,8 +60,8 @@ def _result(run: Run, about: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _worth(about: dict[str, Any], change: dict[str, float]) -> list[str]:
-    """The line of the breakdown: points that are no fault of the model."""
+def _worth(about: dict[str, Any], change: dict[str, float]) -> str:
+    """Points that are no fault of the model."""
     interval = span(change["low"], change["high"])
     if change["low"] <= 0 <= change["high"]:
         first = f"Wrong labels change the accuracy by nothing beyond chance ({interval} points)."
@@ -70,7 +72,4 @@ def _worth(about: dict[str, Any], change: dict[str, float]) -> list[str]:
             f"Wrong labels {verb} {points(change['value'])} of accuracy ({interval}): {about['model']} classifies "
             f"{before} as labelled and about {after} correctly."
         )
-    line = (
-        "In a breakdown of the gap to this set this is the term of wrong labels, if those of the reference are right."
-    )
-    return [first, line]
+    return first

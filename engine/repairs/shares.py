@@ -11,6 +11,7 @@ Obradovic (2001), "Classification on data with biased class distribution": the l
 """
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs.fitted import Fitted, Old
@@ -58,17 +59,20 @@ def shares(old: Old, reference: Labelled, target: Seen) -> Fitted:
     )
 
 
-def likeliest(given: Array, counts: Array, start: Array) -> Array:
+def likeliest(given: Array, counts: Array, start: Array, begin: Array | None = None) -> Array:
     """The class shares ``(p,)`` under which `counts : (k,)` of predictions are likeliest, with one more row of `start`.
 
-    ``given : (p, k)`` are the shares of the predictions for rows of each class.
+    ``given : (p, k)`` are the shares of the predictions for rows of each class. `begin` is where the search begins, as
+    there is one answer: `start` if None. A pass costs what the confusions that occur cost, few of many classes.
     """
-    share = start.copy()
+    seen = np.flatnonzero(counts)
+    confused, counts = csr_array(given[:, seen]), counts[seen]
+    back = confused.T.tocsr()
+    share = (start if begin is None else begin).copy()
     for _ in range(PASSES):
-        joint = share[:, None] * given
-        evidence = joint.sum(axis=0)
+        evidence = back @ share
         ratio = np.divide(counts, evidence, out=np.zeros(len(counts)), where=evidence > 0)
-        better = joint @ ratio + PSEUDO_ROWS * start
+        better = share * (confused @ ratio) + PSEUDO_ROWS * start
         better /= better.sum()
         done = np.abs(better - share).max() < TOLERANCE
         share = better
