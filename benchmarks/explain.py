@@ -162,7 +162,7 @@ RECIPES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...]]] =
 def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
     """Images of a set in a fixed random order, with their label."""
     if name == "cifar10":
-        yield from _rows(sorted((data / name).rglob("*test*.parquet"))[0], wanted)
+        yield from rows_of(sorted((data / name).rglob("*test*.parquet"))[0], wanted)
         return
     root = data / name / "PetImages" if name == "cats-vs-dogs" else data / name
     folders = sorted(one for one in root.iterdir() if one.is_dir())
@@ -179,7 +179,8 @@ def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[np.ndarray
             return
 
 
-def _rows(place: Path, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
+def rows_of(place: Path, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Images of a Parquet file in a fixed random order, with their label."""
     table = parquet.read_table(place)
     for index in np.random.default_rng(0).permutation(len(table))[:wanted]:
         data, label = table["image"][int(index)].as_py()["bytes"], table["label"][int(index)].as_py()

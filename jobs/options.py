@@ -170,7 +170,12 @@ Layers: TypeAlias = Annotated[
     option("Modules of the network whose output is stored, such as blocks.6 or layer3; each makes a store.", MODEL),
 ]
 Weights: TypeAlias = Annotated[
-    str, option("Weights: a .safetensors, .pth or .bin file, or `random`; the published ones when not given.", MODEL)
+    str,
+    option(
+        "Weights: a .safetensors, .pth or .bin file, or `random`; the published ones when not given. Of train-cnn also "
+        "run:NAME, to go on with a trained network.",
+        MODEL,
+    ),
 ]
 Pretrained: TypeAlias = Annotated[bool | None, option("Use the weights that the network's library publishes.", MODEL)]
 ImageSize: TypeAlias = Annotated[

@@ -28,15 +28,17 @@ class RepairConfig(options.OnWorkers, options.Reported):
 
     Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
     target's rows, 100,000 at most; 20,000 of the others judge; heads with labels are anchored on the old head, and with
-    `--explain` one is trained on the reference after the named cause. One is chosen, often none: without labels by what
-    the repairs agree on and how alike predictions are, with labels by cross-fitting. Rows that a repair
-    was fitted to are not those it is judged on. Each has its price: points on the reference, labels, seconds. The model
-    must be linear: softmax, logistic, ridge, lda, nearest-mean, or the last layer of a network.
+    `--explain` one is trained on the reference after the named cause. One is chosen, often none: without labels by how
+    much predictions say of the classes, how alike they are to the reference's, and what the repairs agree on, with
+    labels by cross-fitting. Rows that a repair was fitted to are not those it is judged on. Each has its price: points
+    on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge, lda, nearest-mean, or the
+    last layer of a network.
 
     python cli.py repair fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --label-rows 100
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --labels labels.csv
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --explain EXPLAIN-RUN
+    python cli.py repair fit-incremental-birds-softmax --target birds/val --label-rows 500 --groups background
     """
 
     run: options.Run = field(kw_only=False)
@@ -50,6 +52,14 @@ class RepairConfig(options.OnWorkers, options.Reported):
         bool,
         option("Every class is as frequent in the target as in the reference: more is known without labels.", DATA),
     ] = False
+    groups: Annotated[
+        str,
+        option(
+            "Column of the target, brought or measured, that says which group an image is of (a camera, a site): with "
+            "labels, the repair whose worst class in a group is best is chosen, and one is fitted to balanced groups.",
+            DATA,
+        ),
+    ] = ""
     backbone: options.Backbone = ""
 
 
@@ -60,6 +70,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import check_reference, training_inputs
     from gapscope.repairs.cause import reproduced
+    from gapscope.repairs.groups import Groups
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
 
@@ -74,6 +85,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     notes = check_reference(folder, model.name, reference, force=False)
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
+    groups = Groups.of(target, config.groups) if config.groups else None
     if config.same_mix:
         sets.check_same_mix()
     name = slug(config.name or f"{folder.name}-{config.target}")
@@ -83,7 +95,11 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         labels = LabelsUsed(config.labels, config.label_rows)
         results = repaired(
-            sets, labels, made, workers, progress, seed=config.seed, known_cause=known, same_mix=config.same_mix
+            *(sets, labels, made, workers, progress),
+            seed=config.seed,
+            known_cause=known,
+            same_mix=config.same_mix,
+            groups=groups,
         )
         done = made.finish(results, notes=notes, page=page)
     return reported(done, wanted=config.report, data_root=data_root())

@@ -32,6 +32,7 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
         python cli.py train-cnn fashion-mnist --network simple-cnn --epochs 10
         python cli.py train-cnn --preset fashion-mnist-cnn --seeds 3
         python cli.py train-cnn PHOTOS --network resnet18 --pretrained --freeze-epochs 1 --body-learning-rate 0.1
+        python cli.py train-cnn cifar10 --weights run:OLD-RUN --modify night:3 --interpolate 0.5 --network simple-cnn
         python cli.py train-cnn cifar10 --modify night,blur:2 --evaluate cifar10/test cifar10+night/test
 
     {presets}
@@ -42,6 +43,14 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
     evaluate: options.Evaluate = ()
     pretrained: options.Pretrained = None
     weights: options.Weights = ""
+    interpolate: Annotated[
+        float,
+        option(
+            "How far to go from the weights that training begins with to those that it ends with, such as 0.5 "
+            "(WiSE-FT), which keeps more of what the first ones could do; 1 for all the way.",
+            METHOD,
+        ),
+    ] = 1.0
     network_args: Annotated[
         tuple[str, ...] | None, option("name=value of the network, and mean, std of its input.", MODEL)
     ] = None

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gapscope.cnn.data import modified_for
+from gapscope.cnn.interpolation import go_back, interpolated_from
 from gapscope.cnn.parallel import fit_together
 from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.record import write_history
@@ -38,10 +39,11 @@ def train_seed(run: TrainingRun, data: TrainingData, seed: int) -> Trained:
     if checkpoint.folder.names():
         run.progress.say(f"continuing the training of {title} that was interrupted")
     model = design.build(recipe.seed)
-    if run.setup.state is not None:
-        load_weights(model, *run.setup.state)
+    whole = run.setup.state is not None and load_weights(model, *run.setup.state)
+    start = interpolated_from(model, run.request.interpolate, whole=whole)
     seen = modified_for(run, data, seed)
     fitted = fit_together(model, seen, recipe, checkpoint, run.progress, processes=run.request.processes)
+    go_back(fitted.model, start, run.request.interpolate)
     write_history(run, title, fitted)
     about = _about(run, data, recipe, fitted)
     names = tuple(data.images.source.listing.class_names)
@@ -64,6 +66,7 @@ def _about(run: TrainingRun, data: TrainingData, recipe: Recipe, fitted: Fitted)
         "kept_epoch": fitted.epoch,
         "stopped_early": fitted.stopped,
         "history": [row._asdict() for row in fitted.history],
+        "interpolate": run.request.interpolate,
         "weights": run.setup.state[1] if run.setup.state else f"random, seed {recipe.seed}",
         "precision": data.precision,
     }

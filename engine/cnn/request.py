@@ -33,6 +33,8 @@ class Request(Recipe):
         Sets to evaluate on, as dataset/split; the other splits and companion datasets where none is named.
     network_args
         ``name=value`` of the network's constructor and of its input.
+    interpolate
+        How far to go from the weights that training begins with to those that it ends with.
     modify, modify_probability
         What training images go through by chance, and that chance.
     validation
@@ -50,6 +52,7 @@ class Request(Recipe):
     network: str
     pretrained: bool
     weights: str
+    interpolate: float
     network_args: tuple[str, ...]
     image_size: int | None
     modify: str

@@ -1,4 +1,6 @@
-"""The weights that a training begins with: random ones, those of a file, or those that a library publishes."""
+"""The weights that a training begins with: random ones, those of a file or a run, or those that a library
+publishes.
+"""
 
 from timm.models import get_pretrained_cfg
 from torchvision.models import get_model_weights
@@ -8,13 +10,17 @@ from gapscope.backbones.request import RANDOM
 from gapscope.backbones.weights import read_weights
 from gapscope.cnn.request import Request
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 from gapscope.networks.design import Design, State
+from gapscope.networks.runs import PREFIX, find_network
 
 
 def first_weights(request: Request, design: Design) -> tuple[State, str] | None:
     """The tensors to begin with and where they are from; None for random ones."""
     if request.weights == RANDOM:
         return None
+    if request.weights.startswith(PREFIX):
+        return read_weights(str(find_network(Location.of(request.workspace), request.weights).file)), request.weights
     if request.weights:
         return read_weights(request.weights), request.weights
     if not request.pretrained:

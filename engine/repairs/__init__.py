@@ -24,5 +24,6 @@ WITH_LABELS = Registry(
         "logistic": "gapscope.repairs.labelled:anchored_logistic",
         "ridge": "gapscope.repairs.labelled:anchored_ridge",
         "interpolation": "gapscope.repairs.labelled:interpolated",
+        "balanced-groups": "gapscope.repairs.groups:balanced_groups",
     },
 )

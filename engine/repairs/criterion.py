@@ -1,5 +1,5 @@
-"""What chooses without labels: how far a head's predictions of the target are from those of the reference, and how far
-differently fitted repairs agree on them.
+"""What chooses without labels: how far a head's predictions of the target are from those of the reference, how much
+they say of the classes, and how far differently fitted repairs agree on them.
 
 The distance is the squared kernel distance (MMD, unbiased) between the probabilities that the repaired head gives to
 target rows and a mixture of those that the old head gives to each class of the reference, with the shares of the
@@ -34,7 +34,10 @@ MORE_INFORMATION, CHANCE_INFORMATION = 0.05, 5.0
 # presume that of the reference.
 JURY = ("nothing", "mean", "scale", "coral", "classes", "mixture")
 OF_ANY_MIX = ("shares", "mixture", "mixture-and-shares")
-ALIGNED = ("mean", "scale", "coral")
+ALIGNED, USUAL_ALIGNMENT = ("mean", "scale", "coral"), ("scale",)
+# Share of the information that predictions of the reference have, from which on a model is clear; and the share of
+# theirs that those of the target keep. Distances that are none; and the largest `another_mix` that is the same mix.
+CLEAR, KEPT, FITS, ADAPTED_FITS, SEEN_SAME = 0.6, 0.7, 0.002, 0.006, 0.95
 # Total variation between two class mixes that is no other mix, beside what chance gives k classes.
 SAME_MIX, CHANCE = 0.1, 0.4
 SUM_WEIGHT = 1e3
@@ -115,12 +118,23 @@ class Signs(NamedTuple):
     information
         How much its predictions say of the classes, in nats: the entropy of the mean of the probabilities less the mean
         of their entropies.
+    kept
+        The same as a share of what the old head's predictions of the reference say.
+    strength
+        What those say as a share of what could be said of so many classes.
     """
 
     distance: float
     mix: float
     agreement: float
     information: float
+    kept: float = 1.0
+    strength: float = 0.0
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether predictions say enough for another class mix to be seen in them."""
+        return self.strength >= CLEAR
 
     def is_nearer(self, other: "Signs", rows: int) -> bool:
         """Whether predictions are more like those of the reference by more than chance for so many target rows."""
@@ -151,12 +165,47 @@ def most_agreed(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
     return next(name for name, agreement in free.items() if agreement >= most - AS_AGREED)
 
 
-def most_informative(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
-    """The name whose predictions say most of the classes, of those that have the mix of the reference, for a target
-    that is known to have it; otherwise an alignment that makes up for another mix would be chosen.
+def most_informative(signs: Mapping[str, Signs], usual: str, rows: int, *, same_mix: bool) -> str:
+    """The name of the alignment whose predictions say most of the classes, where the class mix is the reference's.
+
+    Where that is not known but seen, predictions must also be as like the reference's as theirs are, and say nearly as
+    much: an alignment that makes up for another mix spreads few classes over many, and is unsure of them. Of a model
+    whose predictions say little, another alignment than that of the scales says more by chance.
     """
-    free = {name: one.information for name, one in signs.items() if name in ALIGNED and one.mix <= 1}
+    before = signs[usual]
+    free = {
+        name: one.information
+        for name, one in signs.items()
+        if name in (ALIGNED if before.is_clear else USUAL_ALIGNMENT)
+        and one.mix <= 1
+        and (same_mix or (one.kept >= KEPT and (one.is_nearer(before, rows) or one.distance <= FITS)))
+    }
     most = max(free.values(), default=0.0)
-    if most - signs[usual].information <= MORE_INFORMATION + CHANCE_INFORMATION / rows:
+    if most - before.information <= MORE_INFORMATION + CHANCE_INFORMATION / rows:
         return usual
     return next(name for name, said in free.items() if said == most)
+
+
+def has_same_mix(signs: Mapping[str, Signs]) -> bool:
+    """Whether predictions have the class mix of the reference: after an alignment, and after one that finds the mix,
+    where the latter makes them like the reference's.
+    """
+    scale, mixture = (signs.get(name) for name in ("scale", "mixture"))
+    return bool(scale and scale.mix <= SEEN_SAME and not (mixture and mixture.distance <= FITS and mixture.mix > 1))
+
+
+def in_another_mix(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
+    """The alignment in the class shares that it finds, with the scores adapted to these, where predictions are like
+    the reference's with and without adapting; else the usual.
+    """
+    mixture, adapted = (signs.get(name) for name in ("mixture", "mixture-and-shares"))
+    fits = mixture and adapted and mixture.distance <= FITS and adapted.distance <= ADAPTED_FITS
+    return "mixture-and-shares" if fits and mixture.is_nearer(signs[usual], rows) else usual
+
+
+def chosen(signs: Mapping[str, Signs], usual: str, rows: int, *, same_mix: bool) -> str:
+    """The name to choose: by what predictions say where the class mix is known or can be seen, else by agreement."""
+    if same_mix or (signs[usual].is_clear and has_same_mix(signs)):
+        return most_informative(signs, usual, rows, same_mix=same_mix)
+    find = in_another_mix if signs[usual].is_clear else most_agreed
+    return find(signs, usual, rows)

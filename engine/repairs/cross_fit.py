@@ -20,6 +20,7 @@ from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs import WITH_LABELS
 from gapscope.repairs.fit import GROUPS, NOTHING, Candidate
 from gapscope.repairs.fitted import Fitted
+from gapscope.repairs.groups import cells_of
 from gapscope.repairs.labelled import Rows
 
 Array = np.ndarray
@@ -40,16 +41,22 @@ class CrossFit(NamedTuple):
         The fold of each row.
     usual
         The column that is chosen unless another is better by more than a standard error: that without labels.
+    refused
+        Candidates that do not apply.
+    cell : (n,) int
+        The class and group of each row, where groups were named; then the worst of these decides.
     """
 
     candidates: list[Candidate]
     correct: Array
     fold: Array
     usual: int
+    refused: list[Candidate]
+    cell: Array | None = None
 
     def chosen(self) -> str:
         """The name of the candidate that all rows choose."""
-        return self.candidates[best_of(self.correct, self.usual)].name
+        return self.candidates[best_of(self.correct, self.usual, self.cell)].name
 
     def gains(self) -> Array:
         """For each row, what the choice of the other folds changes: 1 corrected, -1 spoilt, 0 neither, ``(n,)``."""
@@ -57,15 +64,26 @@ class CrossFit(NamedTuple):
         after = before.copy()
         for fold in np.unique(self.fold):
             rows = self.fold == fold
-            after[rows] = self.correct[rows, best_of(self.correct[~rows], self.usual)]
+            cell = None if self.cell is None else self.cell[~rows]
+            after[rows] = self.correct[rows, best_of(self.correct[~rows], self.usual, cell)]
         return after - before
 
 
-def best_of(correct: Array, usual: int) -> int:
-    """The column with most correct rows; the `usual` one unless that is beaten by more than a standard error."""
-    best = int(np.argmax(correct.sum(axis=0)))
-    better = int(correct[:, best].sum()) - int(correct[:, usual].sum())
-    return best if better > np.sqrt((correct[:, best] != correct[:, usual]).sum()) else usual
+def best_of(correct: Array, usual: int, cell: Array | None = None) -> int:
+    """The column with most correct rows; the `usual` one unless that is beaten by more than a standard error.
+
+    With the class and group of each row, ``cell : (n,)``, -1 for none: the column whose worst cell is best, beside the
+    worst cell of the usual one.
+    """
+    if cell is None:
+        best = int(np.argmax(correct.sum(axis=0)))
+        better = int(correct[:, best].sum()) - int(correct[:, usual].sum())
+        return best if better > np.sqrt((correct[:, best] != correct[:, usual]).sum()) else usual
+    share = np.stack([correct[cell == one].mean(axis=0) for one in np.unique(cell[cell >= 0])])
+    best, hardest = int(np.argmax(share.min(axis=0))), int(np.argmin(share[:, usual]))
+    rows = correct[cell == np.unique(cell[cell >= 0])[hardest]][:, [usual, best]]
+    wins = share[:, best].min() > share[:, usual].min() and best_of(rows, 0) == 1
+    return best if wins else usual
 
 
 def why_not(rows: Rows, rule: Linear, class_names: Sequence[str]) -> str:
@@ -87,18 +105,22 @@ def cross_fitted(temperature: float, free: Sequence[Candidate], chosen: str, row
     right = np.stack([one.head.scores(rows.z).argmax(axis=1) == rows.y for one in usable], axis=1)
     fold = np.empty(len(rows.y), int)
     fold[stream(seed, "label groups").permutation(len(rows.y))] = np.arange(len(rows.y)) % GROUPS
-    columns, added = [right], []
+    columns, added, refused = [right], [], []
     for name, fit in ((name, WITH_LABELS[name]) for name in WITH_LABELS):
-        correct, heads = np.zeros((len(rows.y), 1), bool), []
-        for group in range(GROUPS):
-            left = fold == group
-            base = usable[best_of(right[~left], usual)]
-            heads.append(fit(base.head, temperature, rows.take(~left), seed).head)
-            correct[left, 0] = heads[-1].scores(rows.z[left]).argmax(axis=1) == rows.y[left]
         base, begun = usable[best_of(right, usual)], time.perf_counter()
         fitted: Fitted = fit(base.head, temperature, rows, seed)
         seconds = time.perf_counter() - begun
+        if fitted.head is None:
+            refused.append(Candidate(name, None, fitted.note))
+            continue
+        correct, heads = np.zeros((len(rows.y), 1), bool), []
+        for group in range(GROUPS):
+            left = fold == group
+            other = usable[best_of(right[~left], usual)].head
+            heads.append(fit(other, temperature, rows.take(~left), seed).head or other)
+            correct[left, 0] = heads[-1].scores(rows.z[left]).argmax(axis=1) == rows.y[left]
         called = name if base.name == NOTHING else f"{base.name}+{name}"
         added.append(Candidate(called, fitted.head, fitted.note, tuple(heads), seconds, len(rows.y)))
         columns.append(correct)
-    return CrossFit([*usable, *added], np.concatenate(columns, axis=1), fold, usual)
+    cell = None if rows.group is None else cells_of(rows.y, rows.group)[1]
+    return CrossFit([*usable, *added], np.concatenate(columns, axis=1), fold, usual, refused, cell)

@@ -28,9 +28,8 @@ from gapscope.repairs.criterion import (
     Criterion,
     Signs,
     another_mix,
+    chosen,
     information,
-    most_agreed,
-    most_informative,
 )
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.seen import Labelled, LabelledBy, Seen, SeenBy, prepared
@@ -131,12 +130,15 @@ def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk,
     theirs = prepared(model, rows.x)
     after = {one.name: probabilities(model, one.head, theirs) for one in candidates if one.head is not None}
     agreed = sum(after[name] for name in JURY if name in after).argmax(axis=1)
+    said, most = information(before), np.log(len(np.unique(criterion.y)))
     signs = {
         name: Signs(
             criterion.distance(q),
             another_mix(before, q),
             float((q.argmax(axis=1) == agreed).mean()),
             information(q),
+            information(q) / max(said, np.finfo(float).tiny),
+            said / most,
         )
         for name, q in after.items()
     }
@@ -144,17 +146,17 @@ def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk,
 
 
 def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mix: bool = False) -> str:
-    """The repair that the others agree with most, where its predictions are nearer to the reference's than without.
+    """The repair that `criterion.chosen` names; a head of the proven cause is taken where it is nearest.
 
     An alignment presumes the class mix of the reference. Where predictions still have another one after it, the mix has
     changed too, and the alignment has made up for it; then it is not chosen. With `same_mix` the mix is known to be the
-    same, and the repair whose predictions say most is chosen. A head of the proven cause is taken where it is nearest.
+    same.
     """
     known = {one.name: one.signs for one in candidates if one.signs and one.name not in NEEDS_LABELS}
     cause = known.pop(CAUSE, None)
     if not known:
         return NOTHING
-    name = most_informative(known, NOTHING, rows) if same_mix else most_agreed(known, NOTHING, rows)
+    name = chosen(known, NOTHING, rows, same_mix=same_mix)
     if cause and cause.is_nearer(known[NOTHING], rows) and cause.distance < known[name].distance:
         return CAUSE
     return name

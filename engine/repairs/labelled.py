@@ -33,14 +33,17 @@ PASSES = 100
 
 
 class Rows(NamedTuple):
-    """Labelled target rows as the head sees them: ``z : (n, d)``, class indices ``y : (n,)``."""
+    """Labelled target rows as the head sees them: ``z : (n, d)``, class indices ``y : (n,)``, and the group of each,
+    -1 where it is not known, None where groups are not asked for.
+    """
 
     z: Array
     y: Array
+    group: Array | None = None
 
     def take(self, at: Array) -> "Rows":
         """Some of them."""
-        return Rows(self.z[at], self.y[at])
+        return Rows(self.z[at], self.y[at], None if self.group is None else self.group[at])
 
 
 Change = tuple[Array, Array]
@@ -145,7 +148,7 @@ def anchored_ridge(rule: Linear, temperature: float, rows: Rows, seed: int = 0) 
 def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The head that `fit` makes with the penalty that has the least log loss on rows that were not fitted to."""
     losses = np.zeros(len(PENALTIES))
-    for train, test in _folds(len(rows.y), seed):
+    for train, test in folds(len(rows.y), seed):
         heads = [rule, *path(fit, Problem.of(rule, temperature, rows.take(train)), PENALTIES[1:])]
         losses += [_loss(head, temperature, rows.take(test)) for head in heads]
     best = int(np.argmin(losses))
@@ -166,7 +169,7 @@ def path(fit: Fit, problem: Problem, penalties: Sequence[float]) -> Iterator[Lin
 def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The head between the old one and that of the labelled rows with the least log loss on held-out rows."""
     losses = np.zeros(len(SHARES))
-    for train, test in _folds(len(rows.y), seed):
+    for train, test in folds(len(rows.y), seed):
         problem = Problem.of(rule, temperature, rows.take(train))
         solution = logistic(problem, OWN)
         losses += [_loss(problem.changed(solution, share), temperature, rows.take(test)) for share in SHARES]
@@ -178,7 +181,7 @@ def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) ->
     return Fitted(head, f"{share:.0%} of the way from the old head to that of the labelled rows")
 
 
-def _folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:
+def folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:
     """Rows to fit to and rows to choose by, each row among the latter once; with one row, nothing to choose by."""
     order = stream(seed, "label folds").permutation(n)
     parts = [part for part in np.array_split(order, min(FOLDS, n)) if len(part)] if n > 1 else []

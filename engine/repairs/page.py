@@ -4,7 +4,7 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, upper
-from gapscope.repairs.record import FITTED_ON, REPAIRS
+from gapscope.repairs.record import CELLS, FITTED_ON, REPAIRS
 from gapscope.repairs.words import words
 from gapscope.runs.run import Row, Run
 
@@ -20,6 +20,7 @@ def page(run: Run) -> list[Block]:
         _answer(run, chosen, about),
         *run.notes,
         _table(rows),
+        *_cells(run, about),
         Heading("repairs", "What each repair rests on"),
         *(Sentence(f"{upper(words(row['name']))}: {row['note']}.") for row in rows),
         Heading("choice", "How it was chosen"),
@@ -93,6 +94,23 @@ def _sure(row: Row, about: dict[str, Any]) -> list[str]:
     return [judged, f"Leave the rows that were fitted to out of other measurements: {FITTED_ON}.parquet lists them."]
 
 
+def _cells(run: Run, about: dict[str, Any]) -> list[Block]:
+    """What the chosen repair does to every class in every group, the worst ones first."""
+    if not (about.get("groups") and about["judged"]):
+        return []
+    rows = sorted(run.table(CELLS), key=lambda row: row["after"])
+    columns = {"class": "text", about["groups"]: "text", "rows": "count", "before": "share", "after": "share"}
+    cells = [
+        [
+            *(row[name] for name in ("class", "group", "rows")),
+            estimate(row["before"]),
+            estimate(row["after"], row["low"], row["high"]),
+        ]
+        for row in rows
+    ]
+    return [Table(f"Accuracy by class and {about['groups']}, the worst first", columns, cells, headline=True)]
+
+
 def _table(rows: list[Row]) -> Table:
     columns = {"repair": "text", "points won back": "change", "points on the reference": "change", "labels": "count"}
     columns |= {"distance": "number", "agreement": "share", "seconds": "number"}
@@ -127,6 +145,8 @@ def _choice(rows: list[Row], about: dict[str, Any]) -> str:
             "predictions say most of the classes, if they have these shares."
         )
     return (
-        f"Without labels{because}, whatever the class shares: the repair that the others agree with most, if its "
-        "predictions are nearer to those of the reference than without a repair, by more than chance."
+        f"Without labels{because}, whatever the class shares: where predictions say enough of the classes to see their "
+        "shares, the alignment whose predictions say most, if they have the shares of the reference, or that in the "
+        "shares that it finds, if predictions then are like those of the reference; else the repair that the others "
+        "agree with most, if its predictions are nearer to those of the reference than without a repair."
     )

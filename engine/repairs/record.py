@@ -15,7 +15,7 @@ from gapscope.schemas.results import Result
 from gapscope.schemas.selection import SELECTION_SCHEMA
 from gapscope.store import EmbeddingStore
 
-REPAIRS, FITTED_ON = "repairs", "fitted-on"
+REPAIRS, FITTED_ON, CELLS = "repairs", "fitted-on", "groups"
 NUMBERS = ("before", "after", "value", "low", "high", "p", "n")
 REPAIRS_SCHEMA = pa.schema(
     [

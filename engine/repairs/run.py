@@ -25,6 +25,7 @@ from gapscope.repairs.fit import (
     with_signs,
     without_labels,
 )
+from gapscope.repairs.groups import Groups, table_of_cells
 from gapscope.repairs.judge import Gain, gain_of_changes, gains, gains_of_rows
 from gapscope.repairs.labelled import Rows
 from gapscope.repairs.labels import first_labelled, read_label_file, rows_with_labels
@@ -141,6 +142,7 @@ def repaired(
     seed: int,
     known_cause: Reproduced | None = None,
     same_mix: bool = False,
+    groups: Groups | None = None,
 ) -> list[Result]:
     """Fit, choose, judge, save and predict; what was found is in the tables of the run."""
     model, (reference, target) = sets.model, sets.views
@@ -159,7 +161,7 @@ def repaired(
         )
     if labels.are_used:
         with made.timed("fit to labels"):
-            choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, seed)
+            choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, groups, seed)
     with made.timed("judge"):
         trained = known_cause.rows.sample_id if known_cause else np.empty(0, int)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
@@ -167,6 +169,9 @@ def repaired(
             gains(model, choice.candidates, rows, workers, progress, seed=seed, without=without)
             for rows, without in ((judged, choice.labelled), (last, trained))
         )
+        if groups and won:
+            cells = table_of_cells(model, choice.repair.head, judged, groups, workers)
+            made.write_table(f"{record.CELLS}.parquet", cells)
     with made.timed("predict"):
         result = record.save(model, choice.repair, sets.target.name, made)
         for store in (sets.reference, sets.target):
@@ -175,6 +180,7 @@ def repaired(
     record.save_rows([(sets.target, ids), (sets.reference, trained[: None if choice.name == CAUSE else 0])], made)
     about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
     about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}
+    about |= {"groups": groups.column if groups else ""}
     about |= {"same_mix": same_mix, "judged": bool(won), "criterion": any(one.signs is not None for one in candidates)}
     write_json(made.place / f"{ABOUT}.json", about)
     won = won or choice.gains
@@ -185,14 +191,15 @@ def repaired(
     ]
 
 
-def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, seed: int) -> Choice:
+def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, groups: Groups | None, seed: int) -> Choice:
     """The choice by labelled rows, if they can choose."""
-    rows = Rows(prepared(model, chunk.x), chunk.y)
+    group = groups(chunk.sample_id) if groups else None
+    rows = Rows(prepared(model, chunk.x), chunk.y, group)
     reason = why_not(rows, model.rule, model.class_names)
     if reason:
         return choice._replace(labelled=chunk.sample_id, reason=reason)
     cross = cross_fitted(model.temperature, choice.candidates, choice.name, rows, seed)
-    refused = [one for one in choice.candidates if one.head is None]
+    refused = [*cross.refused, *(one for one in choice.candidates if one.head is None)]
     name = cross.chosen()
     found = gains_of_rows(cross.candidates, cross.correct)
     found |= {name: gain_of_changes(cross.correct[:, 0], cross.gains())}

@@ -17,6 +17,7 @@ WORDS: Mapping[str, str] = {
     "quantiles": "align the distribution of each feature",
     "logistic": "fit the head to the labels, anchored on the old one",
     "ridge": "fit the head to the labels by least squares, anchored on the old one",
+    "balanced-groups": "fit the head anew to labels, as many of every group",
     "interpolation": "go part of the way to a head of the labels",
 }
 

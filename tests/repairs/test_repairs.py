@@ -219,7 +219,8 @@ def test_every_row_is_judged_by_heads_that_were_not_fitted_to_it(model, rng):
     wide = Linear(np.zeros((CLASSES, 400), np.float32), np.zeros(CLASSES, np.float32))
     cross = cross_fitted(1.0, [Candidate("nothing", wide, "")], "nothing", rows, 0)
     assert cross.correct[:, 1:].mean() < 0.55
-    assert {one.name for one in cross.candidates} == {"nothing", *WITH_LABELS}
+    assert {one.name for one in (*cross.candidates, *cross.refused)} == {"nothing", *WITH_LABELS}
+    assert [one.name for one in cross.refused] == ["balanced-groups"]
 
 
 def test_a_repair_must_be_better_by_more_than_a_standard_error():
@@ -278,10 +279,28 @@ def test_a_repair_that_the_others_do_not_agree_with_or_that_is_no_nearer_is_not_
 
 
 def test_where_the_class_mix_is_known_to_be_the_same_the_most_informative_repair_that_has_it_is_chosen():
-    before = (0.2, 0.5, 0.9, 0.5)
-    signs = {"nothing": before, "mean": (0.3, 0.9, 0.7, 1.0), "coral": (0.0, 1.1, 0.7, 2.0)}
+    before, clear = (0.2, 0.5, 0.9, 0.5), (1.0, 0.9)
+    signs = {"nothing": (*before, *clear), "mean": (0.3, 0.9, 0.7, 1.0), "coral": (0.0, 1.1, 0.7, 2.0)}
     assert chosen_without_labels(found(**signs), 500, same_mix=True) == "mean"
     assert chosen_without_labels(found(**signs), 500) == "nothing"
+    signs |= {"nothing": before, "scale": (0.1, 0.9, 0.7, 0.9)}
+    assert chosen_without_labels(found(**signs), 500, same_mix=True) == "scale"
+
+
+@pytest.mark.parametrize(
+    ("scale", "mixture", "adapted", "name"),
+    [
+        ((0.0, 0.6, 0.7, 1.5, 0.9), (0.001, 0.8, 0.7, 1.4), (0.001, 1.0, 0.7, 1.4), "scale"),
+        ((0.0, 0.6, 0.7, 1.5, 0.5), (0.001, 0.8, 0.7, 1.4), (0.001, 1.0, 0.7, 1.4), "nothing"),
+        ((0.0, 0.6, 0.7, 1.5, 0.9), (0.001, 1.3, 0.7, 1.4), (0.001, 2.0, 0.7, 1.4), "mixture-and-shares"),
+        ((0.0, 1.6, 0.7, 1.5, 0.9), (0.001, 2.0, 0.7, 1.4), (0.001, 2.0, 0.7, 1.4), "mixture-and-shares"),
+        ((0.0, 1.6, 0.7, 1.5, 0.9), (0.02, 2.0, 0.7, 1.4), (0.02, 2.0, 0.7, 1.4), "nothing"),
+        ((0.3, 0.6, 0.7, 1.5, 0.9), (0.02, 0.8, 0.7, 1.4), (0.02, 1.0, 0.7, 1.4), "nothing"),
+    ],
+)
+def test_of_a_clear_model_the_class_mix_is_seen_in_its_predictions(scale, mixture, adapted, name):
+    signs = {"nothing": (0.2, 1.5, 0.6, 0.5, 0.5, 0.9), "scale": scale, "mixture": mixture}
+    assert chosen_without_labels(found(**signs, **{"mixture-and-shares": adapted}), 500) == name
 
 
 def test_a_head_of_the_proven_cause_is_chosen_where_it_is_nearest():
