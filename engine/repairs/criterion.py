@@ -196,11 +196,13 @@ def has_same_mix(signs: Mapping[str, Signs]) -> bool:
 
 def in_another_mix(signs: Mapping[str, Signs], usual: str, rows: int) -> str:
     """The alignment in the class shares that it finds, with the scores adapted to these, where predictions are like
-    the reference's with and without adapting; else the usual.
+    the reference's with and without adapting, and say no less than the usual's: shares can collapse onto a few classes.
     """
-    mixture, adapted = (signs.get(name) for name in ("mixture", "mixture-and-shares"))
-    fits = mixture and adapted and mixture.distance <= FITS and adapted.distance <= ADAPTED_FITS
-    return "mixture-and-shares" if fits and mixture.is_nearer(signs[usual], rows) else usual
+    before, mixture, adapted = (signs.get(name) for name in (usual, "mixture", "mixture-and-shares"))
+    if not (mixture and adapted) or mixture.information < before.information:
+        return usual
+    fits = mixture.distance <= FITS and adapted.distance <= ADAPTED_FITS
+    return "mixture-and-shares" if fits and mixture.is_nearer(before, rows) else usual
 
 
 def chosen(signs: Mapping[str, Signs], usual: str, rows: int, *, same_mix: bool) -> str:
