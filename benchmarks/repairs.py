@@ -113,13 +113,13 @@ def features(data: Path, name: str, place: Path) -> None:
     """Write the features of a set's images, and of its test images after each shift."""
     train, _, side = SIZES[name]
     pixels, label = images(data, name)
-    backbone = load_backbone("mobilenetv2_100", str(data / WEIGHTS), image_size=side, arguments=INPUT)
     if side is None:
         backbone = load_backbone("tiny")
-
+    else:
+        backbone = load_backbone("mobilenetv2_100", str(data / WEIGHTS), image_size=side, arguments=INPUT)
     found = {"train": _features(backbone, pixels[:train]), "label": label}
     for shift in (NONE, *(SHIFTS if side is None else OF_PHOTOGRAPHS), *OWN):
-        found[shift] = _features(backbone, [_change(shift)(one) for one in pixels[train:]])
+        found[shift] = _features(backbone, [shifted_by(shift)(one) for one in pixels[train:]])
     np.savez(place / f"{name}.npz", **found)
 
 
@@ -129,7 +129,8 @@ def _features(backbone: Backbone, pixels: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([backbone.features(np.stack(views[start : start + 64])) for start in starts])
 
 
-def _change(shift: str) -> Callable[[np.ndarray], np.ndarray]:
+def shifted_by(shift: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What a shift does to an image."""
     if shift == NONE:
         return np.copy
     if shift in RECIPES:

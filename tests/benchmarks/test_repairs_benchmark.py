@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 from conftest import ROOT
+from sklearn.datasets import load_digits
 
-from benchmarks.repairs import MIXES, RESULTS, choice, page, quality, trial
+from benchmarks.repairs import MIXES, RESULTS, SIZES, choice, features, page, quality, trial
 from gapscope.core.chunk import Chunk
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
@@ -34,3 +35,22 @@ def test_a_trial_repairs_a_made_shift(rng):
     middle = centres.mean(axis=0)
     result = trial(model, rows(600), rows(300, 0.2, middle), rows(300, 0.2, middle))
     assert result["accuracy"][choice(result)] >= result["accuracy"]["nothing"]
+
+
+def test_features_are_made_of_images_after_each_shift(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "digits", (60, 40, None))
+    monkeypatch.setattr("benchmarks.repairs.SHIFTS", ["night:3"])
+    monkeypatch.setattr("benchmarks.repairs.OWN", ("drawing",))
+    monkeypatch.setattr("benchmarks.repairs.load_digits", few_digits)
+    features(tmp_path, "digits", tmp_path)
+    with np.load(tmp_path / "digits.npz") as found:
+        assert set(found) == {"train", "label", "none", "night:3", "drawing"}
+        assert len(found["train"]) == 60
+        assert len(found["night:3"]) == 40
+        assert np.abs(found["night:3"] - found["none"]).max() > 0.01
+
+
+def few_digits():
+    whole = load_digits()
+    whole.images, whole.target = whole.images[:100], whole.target[:100]
+    return whole
