@@ -132,9 +132,12 @@ def _table(rows: list[Row]) -> Table:
 
 def _choice(rows: list[Row], about: dict[str, Any]) -> str:
     if about["labels"] and not about["no_labels_because"]:
+        most = (
+            f"the one whose worst class and {about['groups']} is best" if about.get("groups") else "the most accurate"
+        )
         return (
-            f"By {about['labels']:,} target labels: the most accurate on rows that it was not fitted to, if it is more "
-            "than a standard error better than none."
+            f"By {about['labels']:,} target labels: {most} on rows that it was not fitted to, if it is more than a "
+            "standard error better than the choice without labels."
         )
     because = f" ({about['no_labels_because']})" if about["no_labels_because"] else ""
     if not about["criterion"]:
