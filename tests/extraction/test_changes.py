@@ -106,7 +106,7 @@ def test_another_file_of_weights_another_version_or_another_setting_is_another_n
     assert choice.mark() in marks
     os.utime(file, (1, 1))
     marks.add(choice.mark())
-    monkeypatch.setattr(backbones, "version", lambda library: "99")
+    monkeypatch.setattr(backbones, "version_of", lambda *_: "99")
     marks.add(choice.mark())
     assert len(marks) == 5
 

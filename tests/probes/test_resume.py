@@ -185,7 +185,7 @@ def test_another_version_starts_afresh(small, monkeypatch):
     config = config_of(small, model=("lda",))
     interrupted(monkeypatch, config)
     spy = Spy(monkeypatch)
-    monkeypatch.setattr(run_folder, "version", lambda _name: "999")
+    monkeypatch.setattr(run_folder, "version_of", lambda *_: "999")
     run(config)
     assert len(spy.calls) == 1
 
