@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.chunk import Chunk
-from gapscope.gaps.breakdown import GapBreakdown, break_down
+from gapscope.gaps.breakdown import GapBreakdown, break_down, inputs_of
 from gapscope.gaps.exchanged import confidence_of, shares_as_seen
 from gapscope.gaps.keys import strangers
 from gapscope.gaps.mix import Counts, mix_of
@@ -173,13 +173,10 @@ def _verdict(account: GapBreakdown, wanted: tuple[str, ...]) -> str:
     """What the first sentence claims, against the cause."""
     if not account.significant:
         return "unknown" if wanted else "right"
-    largest, sign = account.largest, np.sign(account.gap)
-    if min(sign * largest.low, sign * largest.high) <= 0:
+    named = account.lead
+    if named is None or (named.name == "novel_x" and inputs_of(account) == "unknown"):
         return "unknown"
-    alike = account.split.alike if account.split is not None else None
-    if largest.name == "novel_x" and alike is not None and alike.refused and not alike.differ:
-        return "unknown"
-    return "right" if largest.name in wanted else "wrong"
+    return "right" if named.name in wanted else "wrong"
 
 
 def known_terms(world: World, cause: str, account: GapBreakdown) -> dict[str, float]:

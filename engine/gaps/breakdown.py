@@ -23,6 +23,7 @@ from gapscope.gaps.disde import Disde
 from gapscope.gaps.exchanged import Exchange, confidence_of, exchanges, restored
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.labels import check_both_sides
+from gapscope.gaps.lead import Stated, lead
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
 from gapscope.gaps.reviewed import NO_REVIEWS, BothReviews, Reviewed
 from gapscope.gaps.scored import Copies, Scored, Side
@@ -40,6 +41,8 @@ Interval = tuple[float, float]
 UNKNOWN = (float("nan"), float("nan"))
 # Terms that wrong labels fall into where nothing says which labels these are; the first that is known.
 HOLD_NOISE = ("y_given_x", "novel_x", "common_drop")
+# Fewer rows of a set show nothing of how much others like it would differ.
+FEWEST_ROWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +126,12 @@ class GapBreakdown:
         """The term that explains most of the gap, in its direction."""
         return max(self.terms, key=lambda term: term.value * np.sign(self.gap))
 
+    @property
+    def lead(self) -> Term | None:
+        """The largest term beyond chance for all that were looked at; None where there is none, or no gap."""
+        found = lead([Stated(one.name, one.value, one.low, one.high) for one in self.terms], self.gap)
+        return self.term(found.name) if found and self.significant else None
+
     def term(self, name: str) -> Term:
         """The term of this name."""
         return next(term for term in self.terms if term.name == name)
@@ -193,13 +202,15 @@ def break_down(
     return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes)
 
 
-def _span(drawn: Array) -> Interval:
-    return interval_of(drawn) if np.isfinite(drawn).any() else UNKNOWN
+def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:
+    """The interval of what replicates of both sides say; unknown where a side has so few rows that it has none."""
+    rows = min(len(one.rows.label) for one in copies)
+    return interval_of(drawn, rows=rows) if rows >= FEWEST_ROWS and np.isfinite(drawn).any() else UNKNOWN
 
 
 def _gap_interval(copies: Sequence[Copies], *, paired: bool) -> Interval:
-    if paired:
-        return _span(copies[0].accuracy - copies[1].accuracy)
+    if paired and len(copies[0].rows.label) >= FEWEST_ROWS:
+        return _span(copies[0].accuracy - copies[1].accuracy, copies)
     counts = [one.rows.counts for one in copies]
     right, rows = (tuple(getattr(one, which).sum() for one in counts) for which in ("right", "rows"))
     low, high = newcombe(right, rows)
@@ -213,7 +224,7 @@ def _label_noise(sides: Sequence[Side], copies: Sequence[Sequence[Copies]]) -> l
     shares = [[one.rows.counts.right / one.rows.counts.rows.sum() for one in both] for both in copies]
     by_class = (shares[0][0] - shares[0][1]) - (shares[1][0] - shares[1][1])
     gaps = [one.accuracy - other.accuracy for one, other in copies]
-    return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1]))]
+    return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1], copies[0]))]
 
 
 def _reviewed(reviews: BothReviews, terms: Sequence[Term]) -> list[Term]:
@@ -277,18 +288,16 @@ def _exchanged(found: Sequence[Exchange], target: Scored) -> Term:
 
 def _within(within: _Within, split: Disde | None) -> list[Term]:
     """Class mix, sampling noise, and what is left within classes."""
-    mix, copies, drops = (
-        mix_of(*(one.counts for one in within.rows)),
-        [one.counts for one in within.drawn],
-        within.drops,
-    )
+    mix, drops = mix_of(*(one.counts for one in within.rows)), within.drops
+    copies = [one.counts for one in within.drawn]
     drawn = mix_of(*copies)
     valid = (copies[0].rows.sum(axis=-1) > 0) & (copies[1].rows.sum(axis=-1) > 0)
     noise = np.nan_to_num(mix.weight * (drops.raw - drops.shrunk))
     apart = standing_apart(drops)
-    spans = _drawn_within(drops, drawn, copies, valid, apart)
+    sums = {"class_mix": drawn.mix.sum(axis=-1)} | _drawn_within(drops, drawn, copies, apart)
+    spans = {name: _span(np.where(valid, one, np.nan), within.drawn) for name, one in sums.items()}
     terms = [
-        Term.of("class_mix", mix.mix, _span(np.where(valid, drawn.mix.sum(axis=-1), np.nan))),
+        Term.of("class_mix", mix.mix, spans["class_mix"]),
         Term.of("sampling_noise", noise, _noise_interval(mix, drops, float(noise.sum()))),
     ]
     if split is None:
@@ -332,24 +341,21 @@ def _scaled(interval: Interval, size: float, less: float = 0.0) -> Interval:
     return size * interval[0] - less, size * interval[1] - less
 
 
-def _drawn_within(
-    drops: ClassDrops, drawn: Mix, copies: list[Counts], valid: Array, apart: Array
-) -> dict[str, Interval]:
-    """Intervals of common drop and class drops, with the shrinking and the classes set `apart` as they are."""
+def _drawn_within(drops: ClassDrops, drawn: Mix, copies: list[Counts], apart: Array) -> dict[str, Array]:
+    """Common drop and class drops of the replicates, with the shrinking and the classes set `apart` as they are."""
     tested = np.isfinite(drops.raw)
     if not tested.any():
-        return dict.fromkeys(("common_drop", "class_drop"), (0.0, 0.0))
+        return dict.fromkeys(("common_drop", "class_drop"), np.zeros(len(drawn.mix)))
     raw = copies[0].accuracy[:, tested] - copies[1].accuracy[:, tested]
     error, share, keep = drops.error[tested], drawn.weight[:, tested], drops.keep[tested]
     mean = mean_drop(raw, error, drops.spread)[:, None]
     alone = np.where(apart[tested], np.nan, raw)
     shared = mean_drop(alone, error, drops.spread)[:, None] if apart.any() else mean
     beyond = np.where(np.isfinite(raw), raw - mean, 0.0)
-    sums = {
+    return {
         "common_drop": (share * shared).sum(axis=1),
         "class_drop": (share * (mean - shared + keep * beyond)).sum(axis=1),
     }
-    return {name: _span(np.where(valid, one, np.nan)) for name, one in sums.items()}
 
 
 def _same(sides: tuple[Predictions, Predictions], keys: Keys) -> tuple[bool, bool]:

@@ -171,13 +171,16 @@ def disde(
     by_class = [_Means.of(side.by_class(k), side.total) for side in sides]
     copies = [_Means.of(side.resampled(seed, replicates)) for side in sides]
     drawn = terms(copies, copies)
+    fewest = min(len(side.rows.label) for side in sides)
+    rest = fewest if alike.refused else min(effective)
     spans = [
-        _UNKNOWN if alike.refused and name != "novel_x" else interval_of(one) for name, one in drawn._asdict().items()
+        _UNKNOWN if alike.refused and name != "novel_x" else interval_of(one, rows=rest)
+        for name, one in drawn._asdict().items()
     ]
     return Disde(
         float(whole[0].right - whole[1].right),
         *terms(by_class, whole),
-        interval_of(copies[0].right - copies[1].right),
+        interval_of(copies[0].right - copies[1].right, rows=fewest),
         *spans,
         levels=_levels(*whole),
         effective_rows=effective,

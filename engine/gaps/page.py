@@ -1,5 +1,6 @@
 """What a run of `gap` has found, as blocks: the verdict, the breakdown, remedies, classes, confusions, features."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,13 +12,16 @@ from gapscope.evaluation.measures import measure_blocks
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, is_unequal, pair_blocks, unequal_text
 from gapscope.gaps.image_page import image_blocks, slice_text
+from gapscope.gaps.lead import Stated, largest, lead
 from gapscope.gaps.sentences import INPUTS
-from gapscope.gaps.words import ADVICE, ORACLE, READINGS, UNKNOWN_INPUTS, UNSEPARATED, cause, remedy
+from gapscope.gaps.words import ADVICE, NO_CAUSE, ORACLE, READINGS, UNKNOWN_INPUTS, UNSEPARATED, cause, remedy
 from gapscope.inference import adjusted
 from gapscope.runs.run import FIGURES, Run
 
 LEVEL = 0.05
 NAMED = 3
+# A term of more than this share of the gap is most of it.
+MOST = 0.5
 
 
 class Trial(NamedTuple):
@@ -106,27 +110,48 @@ def _cause(account: Mapping[str, Any], term: Mapping[str, Any]) -> str:
     return cause(term["name"], account.get("inputs", "separated"))
 
 
+def _stated(account: Mapping[str, Any]) -> list[Stated]:
+    ends = ("low", "high")
+    return [
+        Stated(term["name"], term["value"], *(math.nan if term[end] is None else term[end] for end in ends))
+        for term in account["terms"]
+    ]
+
+
+def _term(account: Mapping[str, Any], found: Stated | None) -> Mapping[str, Any] | None:
+    return next((term for term in account["terms"] if found and term["name"] == found.name), None)
+
+
 def largest_term(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The term that moves accuracy most in the direction of the gap."""
-    sign = 1 if account["gap"]["value"] >= 0 else -1
-    same_way = [term for term in account["terms"] if sign * term["value"] > 0]
-    return max(same_way, key=lambda term: sign * term["value"]) if same_way else None
+    return _term(account, largest(_stated(account), account["gap"]["value"]))
+
+
+def lead_term(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The largest such term that is beyond chance, for all that were looked at."""
+    return _term(account, lead(_stated(account), account["gap"]["value"]))
 
 
 def _cause_text(account: Mapping[str, Any]) -> str:
-    largest, gap = largest_term(account), account["gap"]["value"]
-    if largest is None:
+    found, gap = lead_term(account), account["gap"]["value"]
+    if found is None:
+        return _no_cause_text(account)
+    part, share = points(found["value"]), found["value"] / gap
+    if share >= 1:
+        return f"{upper(_cause(account, found))}, {part}: {found['meaning']}."
+    much = "Mostly" if share > MOST else "The largest part beyond chance is"
+    return f"{much} {_cause(account, found)}, {part.split()[0]} of the {points(gap)}: {found['meaning']}."
+
+
+def _no_cause_text(account: Mapping[str, Any]) -> str:
+    most = largest_term(account)
+    if most is None:
         return ""
-    sign = 1 if gap >= 0 else -1
-    low, high = largest["low"], largest["high"]
-    if low is None or min(sign * low, sign * high) <= 0:
-        return (
-            f"No single cause stands out beyond chance; the largest is {_cause(account, largest)}, {of_gap(largest)}."
-        )
-    part, whole = points(largest["value"]), points(gap)
-    if abs(largest["value"]) >= abs(gap):
-        return f"{upper(_cause(account, largest))}, {part}: {largest['meaning']}."
-    return f"Mostly {_cause(account, largest)}, {part.split()[0]} of the {whole}: {largest['meaning']}."
+    looked_at = sum(term["low"] is not None for term in account["terms"])
+    return (
+        f"No single cause stands out beyond chance, of {looked_at} looked at; the largest is "
+        f"{_cause(account, most)}, {of_gap(most)}."
+    )
 
 
 def of_gap(term: Mapping[str, Any]) -> str:
@@ -147,12 +172,18 @@ def _classes_text(run: Run, account: Mapping[str, Any]) -> str:
 
 
 def _pair_text(run: Run) -> str:
+    """The confusion that costs most, of those that became more frequent among the rows of their class."""
+    rows = {row["class"]: (row["reference_rows"], row["target_rows"]) for row in run.table("classes")}
     pairs = [row for row in run.table("pairs") if row["flagged"] and row["points"] > 0]
-    if not pairs:
+    seen = [(row, *rows.get(row["label"], (0, 0))) for row in pairs]
+    grown = [one for one in seen if one[0]["target_count"] * one[1] > one[0]["reference_count"] * one[2]]
+    if not grown:
         return ""
-    worst = max(pairs, key=lambda row: row["points"])
-    counts = f"{worst['target_count']:,} times instead of {worst['reference_count']:,}"
-    return f"The confusion that costs most: {worst['label']} predicted as {worst['predicted']}, {counts}."
+    worst, before, after = max(grown, key=lambda one: one[0]["points"])
+    return (
+        f"The confusion that costs most: {worst['label']} predicted as {worst['predicted']}, "
+        f"{worst['target_count']:,} of {after:,} instead of {worst['reference_count']:,} of {before:,}."
+    )
 
 
 def trials(run: Run) -> list[Trial]:
@@ -183,14 +214,16 @@ def _remedies_text(run: Run) -> list[str]:
 
 
 def _advice(account: Mapping[str, Any]) -> str:
-    largest = largest_term(account)
-    if largest is None or account["gap"]["value"] <= 0:
+    found = lead_term(account)
+    if account["gap"]["value"] <= 0:
         return ""
-    if largest["name"] == "novel_x" and account.get("inputs") == "unknown":
+    if found is None:
+        return NO_CAUSE
+    if found["name"] == "novel_x" and account.get("inputs") == "unknown":
         return UNKNOWN_INPUTS
-    if largest["name"] == "common_drop" and is_unequal(account):
+    if found["name"] == "common_drop" and is_unequal(account):
         return ADVICE["class_drop"]
-    return ADVICE.get(largest["name"], "")
+    return ADVICE.get(found["name"], "")
 
 
 def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
@@ -209,7 +242,8 @@ def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:
     if account.get("same"):
         return "Both sets hold the same rows."
     if sure:
-        return f"The loss is beyond chance: its interval leaves zero out, with {rows:,} images or more on each side."
+        what = "loss" if account["gap"]["value"] > 0 else "gain"
+        return f"The {what} is beyond chance: its interval leaves zero out, with {rows:,} images or more on each side."
     return f"Sets of {rows:,} images show a difference of this size by chance."
 
 
@@ -249,10 +283,10 @@ def _held(account: Mapping[str, Any]) -> str:
 def _waterfall(run: Run, account: Mapping[str, Any]) -> list[Block]:
     if "ledger" not in run.pictures:
         return []
-    largest = largest_term(account)
+    most = largest_term(account)
     alt = f"Waterfall from {percent(account['reference']['accuracy'])} to {percent(account['target']['accuracy'])}"
-    if largest:
-        alt += f"; the largest step is {_cause(account, largest)}, {points(largest['value'])}"
+    if most:
+        alt += f"; the largest step is {_cause(account, most)}, {points(most['value'])}"
     return [Figure("ledger", run.place / FIGURES / "ledger.png", alt, f"{upper(alt)}.")]
 
 

@@ -35,6 +35,7 @@ UNKNOWN_INPUTS = (
     "Collect more labelled images of the target, or look at its most confident errors: they show labels that "
     "follow other rules."
 )
+NO_CAUSE = "Collect more labelled images of both sets: with these no single cause can be told from chance."
 ORACLE = "oracle"
 REMEDIES: Mapping[str, str] = {
     "prior": "adapt to the target's class shares",

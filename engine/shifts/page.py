@@ -1,14 +1,17 @@
 """What a run of `shift` has found, as blocks: whether the sets differ, in which statistics, features and classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+
+import numpy as np
 
 from gapscope.attributes.moved import move_of
 from gapscope.attributes.page import ABOUT, ASSOCIATION, sentences, table
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, listed, metric_words, upper
+from gapscope.inference import adjusted
 from gapscope.runs.run import Row, Run
 from gapscope.shifts.images import TABLE
 
@@ -55,22 +58,36 @@ def page(run: Run) -> list[Block]:
 
 
 def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
-    """Whether the sets differ, and by what."""
+    """Which sets differ, beyond what one of so many tests shows by chance, and by what."""
     tested = [one for one in verdicts if one["p"] is not None]
-    seen = sum(one["p"] <= LEVEL for one in tested)
+    corrected = adjusted(np.array([one["p"] for one in tested]), "holm")
+    sure = [one["target"] for one, p in zip(tested, corrected, strict=True) if p <= LEVEL]
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
-    verb = "differ from" if seen else "cannot be distinguished from" if tested else "are not tested against"
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in verdicts}
     shown = [said[name] for name in FIRST if name in said] or list(said.values())
     moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
     parts = {
         "What was seen": [*moved, *shown][:NAMED] if len(targets) == 1 else [],
-        "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if seen else "",
-        "How sure": f"{seen} of {counted(len(tested), 'test')} {'see' if seen != 1 else 'sees'} a difference at 5 %."
+        "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if sure else "",
+        "How sure": f"{len(sure)} of {counted(len(tested), 'test')} {'see' if len(sure) != 1 else 'sees'} a difference "
+        "beyond chance, corrected for their number (Holm, 5 %)."
         if tested
         else "Unknown: none of the statistics that were chosen has a test.",
     }
-    return Answer.of(f"The features of {listed(targets)} {verb} those of {verdicts[0]['reference']}", parts)
+    reference = verdicts[0]["reference"]
+    if not tested:
+        return Answer.of(f"The features of {listed(targets)} are not tested against those of {reference}", parts)
+    return Answer.of(_headline(targets, set(sure), reference), parts)
+
+
+def _headline(targets: Sequence[str], sure: Collection[str], reference: str) -> str:
+    """Which targets differ from the reference, and which cannot be distinguished from it."""
+    differ = [one for one in targets if one in sure]
+    alike = [one for one in targets if one not in sure]
+    if not differ:
+        return f"The features of {listed(alike)} cannot be distinguished from those of {reference}"
+    rest = f", those of {listed(alike)} cannot be distinguished" if alike else ""
+    return f"The features of {listed(differ)} differ from those of {reference}{rest}"
 
 
 def _images(run: Run) -> list[Block]:

@@ -15,8 +15,22 @@ def term(name, value, low, high):
     return {"name": name, "value": value, "low": low, "high": high, "meaning": f"the meaning of {name}"}
 
 
-def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagged=(), repairs=(), tables=None, **more):
-    """The parts of the answer to a gap with these terms, as texts; ``repairs`` are names with value and p."""
+def screen(
+    folder,
+    terms,
+    *,
+    gap=(0.2, 0.15, 0.25),
+    drops=(0.2, 0.2, 0.2),
+    flagged=(),
+    repairs=(),
+    tables=None,
+    pairs=(),
+    rows=None,
+    **more,
+):
+    """The parts of the answer to a gap with these terms, as texts; ``repairs`` are names with value and p, ``pairs``
+    how often cats are called dogs in target and reference, ``rows`` how many cats these have.
+    """
     sides = {
         "reference": {"set": "toy/test", "accuracy": 0.8, "rows": 100},
         "target": {"set": "night/test", "accuracy": 0.8 - gap[0], "rows": 100},
@@ -35,15 +49,25 @@ def screen(folder, terms, *, gap=(0.2, 0.15, 0.25), drops=(0.2, 0.2, 0.2), flagg
         | {"flagged": name in flagged, "probability_worse": 0.9}
         for name, drop in zip(CLASSES, drops, strict=True)
     ]
+    tables = {"classes": classes} | (tables or {})
+    if pairs:
+        classes[0] |= dict(zip(("reference_rows", "target_rows"), rows, strict=True))
+        tables["pairs"] = [
+            dict(zip(("target_count", "reference_count"), pairs, strict=True))
+            | {"label": "cat", "predicted": "dog", "points": 0.1, "low": 0.05, "high": 0.15}
+            | {"flagged": True, "adjusted_p": 0.001}
+        ]
     results = [result("accuracy", 0.8)]
     for name, value, p in repairs:
         results += [result(f"repair_{name}", value, low=value - 0.01, high=value + 0.01)]
         results += [result(f"repair_{name}_p_value", p)]
-    write_run(folder, "gap", results, files={"ledger": account}, tables={"classes": classes} | (tables or {}))
+    write_run(folder, "gap", results, files={"ledger": account}, tables=tables)
     answer = page(read_run(Location.of(str(folder))))[0]
     return answer.headline + " " + " ".join(f"{name}: {text}" for name, text in answer.parts)
 
 
+CHANCE = [term(name, 0.01, -0.1, 0.12) for name in ("x_shift", "novel_x", "y_given_x")]
+GAIN = term("class_mix", -0.2, -0.25, -0.15)
 SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01, 0.3)
 
 
@@ -52,6 +76,28 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
     [
         ([SURE], {}, "Mostly other labels for inputs that look alike", "No single cause"),
         ([UNSURE], {}, "No single cause stands out beyond chance", "Mostly"),
+        (
+            [term("class_mix", 0.15, 0.02, 0.28), *CHANCE],
+            {},
+            "No single cause stands out beyond chance, of 4",
+            "Mostly",
+        ),
+        ([term("class_mix", 0.07, 0.06, 0.08), *CHANCE], {}, "The largest part beyond chance is classes in", "Mostly"),
+        (
+            [UNSURE, term("class_mix", 0.06, 0.05, 0.07)],
+            {},
+            "The largest part beyond chance is classes in",
+            "No single",
+        ),
+        ([UNSURE], {}, "no single cause can be told from chance", "Look at the most confident errors"),
+        ([GAIN], {"gap": (-0.2, -0.25, -0.15)}, "The gain is beyond chance", "loss is beyond chance"),
+        (
+            [SURE],
+            {"pairs": (40, 12), "rows": (100, 100)},
+            "cat predicted as dog, 40 of 100 instead of 12 of 100",
+            "times",
+        ),
+        ([SURE], {"pairs": (40, 12), "rows": (50, 500)}, "meaning of y_given_x", "confusion that costs most"),
         ([SURE], {"gap": (0.1, -0.02, 0.2)}, "No loss of accuracy beyond chance", "Mostly"),
         ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "separated"}, "(novel X)", "other labels cannot be excluded"),
         ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "differ"}, "other labels cannot be excluded", "(novel X)"),
