@@ -5,7 +5,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from gapscope.blocks.formats import set_name
-from gapscope.inference import clopper_pearson
+from gapscope.inference import clopper_pearson, leaves_zero_out
 from gapscope.runs.run import Row, Run, is_of, trained_set
 
 
@@ -29,18 +29,20 @@ class Measured(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """What a model lost from `reference` to `target`; positive where accuracy fell."""
+    """What a model lost from `reference` to `target`; positive where accuracy fell, and picked from so many `tests`."""
 
     reference: Measured
     target: Measured
     value: float
     low: float | None
     high: float | None
+    tests: int = 1
 
     @property
     def sure(self) -> bool:
-        """Whether its interval leaves zero out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether its interval leaves zero out, at a level corrected for the number of tests."""
+        known = self.low is not None and self.high is not None
+        return known and leaves_zero_out(self.value, self.low, self.high, self.tests)
 
 
 def measured(run: Run) -> list[Measured]:

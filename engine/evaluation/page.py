@@ -59,7 +59,11 @@ def answer(run: Run, rows: Sequence[Measured]) -> Answer:
         return Answer(f"{counted(len(rows), 'accuracy', 'accuracies')} on training rows; no test set was measured")
     best = max(tested, key=lambda one: one.value)
     fallen = losses(one for one in tested if one.model == best.model)
-    return _of_loss(run, max(fallen, key=lambda one: one.value)) if fallen else _of_one_set(best, tested)
+    if not fallen:
+        return _of_one_set(best, tested)
+    # `evaluate` compares the set that is best with the one that is worst, of all pairs.
+    tests = len(fallen) * (len(fallen) + 1) // 2 if run.job == "evaluate" else len(fallen)
+    return _of_loss(run, max(fallen, key=lambda one: one.value)._replace(tests=tests))
 
 
 def loss_text(value: float, low: float | None, high: float | None, before: float, after: float) -> str:
@@ -100,9 +104,10 @@ def _of_loss(run: Run, one: Loss) -> Answer:
 def _certainty(one: Loss) -> str:
     if one.low is None:
         return "The results give no interval for one of the accuracies."
+    among = f", corrected for {one.tests:,} differences looked at," if one.tests > 1 else ""
     if one.sure:
-        return "The difference is beyond chance: its interval leaves zero out."
-    return "The difference may be chance: its interval holds zero."
+        return f"The difference is beyond chance: its interval{among} leaves zero out."
+    return f"The difference may be chance: its interval{among} holds zero."
 
 
 def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:

@@ -20,7 +20,7 @@ from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
 from gapscope.gaps.disde import Disde
-from gapscope.gaps.exchanged import Exchange, confidence_of, exchanges, restored
+from gapscope.gaps.exchanged import SUSPECTED, Exchange, confidence_of, exchanges, restored
 from gapscope.gaps.keys import Keys
 from gapscope.gaps.labels import check_both_sides
 from gapscope.gaps.lead import Stated, lead
@@ -98,6 +98,8 @@ class GapBreakdown:
         Whether both sides are the same images with the same labels and predictions.
     notes
         Sentences on what has to be known about the terms.
+    mix_or_labels
+        Whether a class mix may be labels that seem exchanged.
     """
 
     accuracy: tuple[float, float]
@@ -110,6 +112,7 @@ class GapBreakdown:
     split: Disde | None
     same: bool
     notes: tuple[str, ...]
+    mix_or_labels: bool = False
 
     @property
     def gap(self) -> float:
@@ -184,7 +187,9 @@ def break_down(
     counts = tuple(rows.counts for rows in better)
     copies = [[Copies(rows, seed, replicates) for rows in both] for both in (plain, better)]
     drops = class_drops(*counts[0], *counts[1], seed=seed)
-    found = [] if any(reviews) else exchanges(*better, confidence_of(reference, target))
+    sure = confidence_of(reference, target)
+    found = [] if any(reviews) else exchanges(*better, sure)
+    suspects = () if found or any(reviews) else exchanges(*better, sure, SUSPECTED)
     within, parts = _Within(better, copies[1], drops), []
     if found:
         parts, within = [_exchanged(found, better[1])], within.with_target(restored(better[1], found), seed)
@@ -196,10 +201,11 @@ def break_down(
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
     same, paired = _same((reference, target), keys)
     span = _gap_interval(copies[0], paired=paired)
-    context = Context(drops, list(counts), found, reference.class_names, alike=None if split is None else split.alike)
+    alike = None if split is None else split.alike
+    context = Context(drops, list(counts), found, reference.class_names, alike, suspects)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
     notes = (*_notes(sides, counts, split, reference.class_names), *_reviewed_notes(sides, reviews))
-    return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes)
+    return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes, bool(suspects))
 
 
 def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:

@@ -36,11 +36,17 @@ CONFUSIONS = {
 MARGINS = {"feature": "text", "margin change": "number", "adjusted p": "p", "shift within classes": "number"}
 
 
-def fell_more(run: Run) -> list[Row]:
+def fell_more(run: Run, account: Mapping[str, Any]) -> list[Row]:
     """The classes that fell by more than the others beyond chance, the worst first."""
-    tested = _tested(run)
-    mean = np.mean([row["raw"] for row in tested]) if tested else 0.0
-    return [row for row in tested if row["flagged"] and row["raw"] > mean]
+    common = _common(run, account)
+    return [row for row in _tested(run) if row["flagged"] and row["raw"] > common]
+
+
+def _common(run: Run, account: Mapping[str, Any]) -> float:
+    """The drop that classes are tested against; their mean in runs that did not keep it."""
+    known = (account.get("classes") or {}).get("common")
+    tested = [row["raw"] for row in _tested(run)]
+    return float(np.mean(tested)) if known is None and tested else known or 0.0
 
 
 def is_unequal(account: Mapping[str, Any]) -> bool:
@@ -67,7 +73,7 @@ def _tested(run: Run) -> list[Row]:
 
 def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
     """Drops by class, shrunk towards their mean, with what sampling error alone does to a list of worst classes."""
-    tested, fell = _tested(run), fell_more(run)
+    tested, fell = _tested(run), fell_more(run, account)
     if not tested:
         return []
     what = f"{counted(len(fell), 'class falls', 'classes fall')} of {len(tested):,} by more than the others"
@@ -77,13 +83,14 @@ def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
         " the observed drop is what the counts say. Verdicts hold for all classes together (false discovery rate of "
         "5 %)."
     )
+    common = _common(run, account)
     caption = some_of("Drops by class, the worst first", len(tested))
     return [
         Heading("classes", "Classes"),
         *_expected_worst(run, account, len(tested)),
         Sentence(named),
         *([Sentence(unequal_text(run, account))] if is_unequal(account) else []),
-        Table(caption, DROPS, [_drop(row) for row in tested[:CLASSES]]),
+        Table(caption, DROPS, [_drop(row, common) for row in tested[:CLASSES]]),
         Sentence(about),
         *_picture(run, tested, fell),
     ]
@@ -113,8 +120,8 @@ def _none(run: Run, classes: int) -> str:
     return f"None of the {counted(classes, 'class', 'classes')} can be distinguished from the common drop{power}."
 
 
-def _drop(row: Row) -> list[Cell]:
-    fell = "fell by more" if row["probability_worse"] > 0.5 else "fell by less"
+def _drop(row: Row, common: float) -> list[Cell]:
+    fell = "fell by more" if row["raw"] > common else "fell by less"
     return [
         row["class"],
         estimate(row["shrunk"], row["low"], row["high"]),

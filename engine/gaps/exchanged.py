@@ -17,12 +17,30 @@ from gapscope.inference.bootstrap import mixed
 from gapscope.predictions import Predictions
 
 Array = np.ndarray
-# Standard errors by which both shares must have moved, and by which the confusion must have grown; of all pairs of
-# classes, which are many, hardly one comes so far by chance.
-MOVED, GROWN = 2.0, 4.0
 # Part of the rows that changed class which the confusion must account for.
 ACCOUNTED = 0.5
-FEWEST = 5
+
+
+class Evidence(NamedTuple):
+    """What an exchange takes.
+
+    Attributes
+    ----------
+    moved, grown
+        Standard errors by which both shares must have moved, and by which the confusion must have grown.
+    fewest
+        Rows of the confusion.
+    """
+
+    moved: float
+    grown: float
+    fewest: int
+
+
+# Of all pairs of classes, which are many, hardly one comes so far by chance.
+SEEN = Evidence(2.0, 4.0, 5)
+# Of which a class mix that is seen beside it cannot be told by these rows.
+SUSPECTED = Evidence(0.0, 2.0, 3)
 
 
 class Exchange(NamedTuple):
@@ -42,8 +60,13 @@ class Exchange(NamedTuple):
     error: float
 
 
-def exchanges(reference: Scored, target: Scored, confidence: tuple[Array, Array] | None = None) -> list[Exchange]:
-    """The exchanges that stand out, the largest first.
+def exchanges(
+    reference: Scored,
+    target: Scored,
+    confidence: tuple[Array, Array] | None = None,
+    evidence: Evidence = SEEN,
+) -> list[Exchange]:
+    """The exchanges for which there is such evidence, the largest first.
 
     Parameters
     ----------
@@ -55,10 +78,10 @@ def exchanges(reference: Scored, target: Scored, confidence: tuple[Array, Array]
     before, now = (dict(zip(*_confusions(side), strict=True)) for side in (reference, target))
     result = []
     for pair, count in now.items():
-        if count < FEWEST:
+        if count < evidence.fewest:
             continue
         label, seeming = divmod(int(pair), k)
-        found = _exchange(label, seeming, (int(before.get(pair, 0)), int(count)), reference, target)
+        found = _exchange(label, seeming, (int(before.get(pair, 0)), int(count)), (reference, target), evidence)
         if found and (confidence is None or _as_sure(found, reference, target, confidence)):
             result.append(found)
     return sorted(result, key=lambda one: -one.rows)
@@ -98,11 +121,15 @@ def _confusions(side: Scored) -> tuple[Array, Array]:
     return values, counts
 
 
-def _exchange(label: int, seeming: int, counts: tuple[int, int], reference: Scored, target: Scored) -> Exchange | None:
+def _exchange(
+    label: int, seeming: int, counts: tuple[int, int], sides: tuple[Scored, Scored], evidence: Evidence
+) -> Exchange | None:
     """The exchange of a confusion that occurs `counts` times in the two sets, if the classes' shares moved with it."""
-    rows = [side.counts.rows for side in (reference, target)]
+    rows = [side.counts.rows for side in sides]
     n, m = (float(one.sum()) for one in rows)
-    if not (rows[0][label] and rows[0][seeming]):
+    # A class that is gone has no row left that could show what became of the others.
+    gone = evidence is SEEN and not rows[1][seeming]
+    if gone or not (rows[0][label] and rows[0][seeming]):
         return None
     shares = rows[0] / n
     errors = np.sqrt(m * shares * (1 - shares) * (1 + m / n))
@@ -111,11 +138,12 @@ def _exchange(label: int, seeming: int, counts: tuple[int, int], reference: Scor
     rate = (counts[0] + 0.5) / (rows[0][label] + 1)
     grown = counts[1] - rate * rows[1][label]
     error = float(np.sqrt(max(counts[1], 1) + rows[1][label] ** 2 * rate * (1 - rate) / rows[0][label]))
-    wanted = reference.counts.right[seeming] / rows[0][seeming] * min(lost, gained)
-    moved = lost > MOVED * errors[seeming] and gained > MOVED * errors[label]
-    if not moved or grown < GROWN * error or grown < ACCOUNTED * wanted:
+    wanted = sides[0].counts.right[seeming] / rows[0][seeming] * min(lost, gained)
+    moved = lost > evidence.moved * errors[seeming] and gained > evidence.moved * errors[label]
+    count = int(min(grown, lost, gained))
+    if not (moved and count) or grown < evidence.grown * error or grown < ACCOUNTED * wanted:
         return None
-    return Exchange(label, seeming, int(min(grown, lost, gained)), error)
+    return Exchange(label, seeming, count, error)
 
 
 def _as_sure(one: Exchange, reference: Scored, target: Scored, confidence: tuple[Array, Array]) -> bool:

@@ -29,8 +29,8 @@ LEAST_EFFECTIVE, LEAST_NEAR, LEAST_COMMON = 0.05, 0.1, 0.1
 # even be suspected to be that far apart.
 ALIKE, SUSPECT = 0.55, 0.65
 BOUND = float(ndtri(0.95))
-# Standard errors above chance from which the best of half a dozen classifiers is no chance. Cross-fitted scores speak of
-# each pair of rows twice, once with either in training: under the null their variance is twice that of other scores.
+# Standard errors above chance from which the best of half a dozen classifiers is no chance. Cross-fitted scores speak
+# of each pair of rows twice, once with either in training: under the null their variance is twice that of other scores.
 CERTAIN = 2.8 * float(np.sqrt(2))
 
 

@@ -14,7 +14,17 @@ from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, is
 from gapscope.gaps.image_page import image_blocks, slice_text
 from gapscope.gaps.lead import Stated, largest, lead
 from gapscope.gaps.sentences import INPUTS
-from gapscope.gaps.words import ADVICE, NO_CAUSE, ORACLE, READINGS, UNKNOWN_INPUTS, UNSEPARATED, cause, remedy
+from gapscope.gaps.words import (
+    ADVICE,
+    MIX_OR_LABELS,
+    NO_CAUSE,
+    ORACLE,
+    READINGS,
+    UNKNOWN_INPUTS,
+    UNSEPARATED,
+    cause,
+    remedy,
+)
 from gapscope.inference import adjusted
 from gapscope.runs.run import FIGURES, Run
 
@@ -107,6 +117,8 @@ def shown_terms(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _cause(account: Mapping[str, Any], term: Mapping[str, Any]) -> str:
+    if term["name"] == "class_mix" and account.get("mix_or_labels"):
+        return MIX_OR_LABELS
     return cause(term["name"], account.get("inputs", "separated"))
 
 
@@ -160,7 +172,7 @@ def of_gap(term: Mapping[str, Any]) -> str:
 
 
 def _classes_text(run: Run, account: Mapping[str, Any]) -> str:
-    fell = fell_more(run)
+    fell = fell_more(run, account)
     if not fell and is_unequal(account):
         return unequal_text(run, account)
     if not fell:
@@ -221,6 +233,8 @@ def _advice(account: Mapping[str, Any]) -> str:
         return NO_CAUSE
     if found["name"] == "novel_x" and account.get("inputs") == "unknown":
         return UNKNOWN_INPUTS
+    if found["name"] == "class_mix" and account.get("mix_or_labels"):
+        return ADVICE["exchanged_labels"]
     if found["name"] == "common_drop" and is_unequal(account):
         return ADVICE["class_drop"]
     return ADVICE.get(found["name"], "")

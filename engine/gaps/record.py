@@ -80,9 +80,11 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
             for one in breakdown.terms
         ],
         "inputs": inputs_of(breakdown),
+        "mix_or_labels": breakdown.mix_or_labels,
         "same": breakdown.same,
         "classes": {
             "spread": finite(drops.spread),
+            "common": finite(drops.common),
             "p": finite(drops.homogeneity_p),
             "apart": [names[index] for index in np.flatnonzero(standing_apart(drops))],
         },

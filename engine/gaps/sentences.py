@@ -54,6 +54,7 @@ class Context(NamedTuple):
     exchanges: Sequence[Exchange] = ()
     class_names: Sequence[str] = ()
     alike: Likeness | None = None
+    suspects: Sequence[Exchange] = ()
 
 
 class _Term(Protocol):
@@ -77,6 +78,8 @@ def meaning(term: _Term, context: Context) -> str:
         return NOTHING
     if abs(term.value) < NEGLIGIBLE:
         return "next to nothing"
+    if term.name == "class_mix":
+        return _mix(term, context)
     return MEANINGS[term.name][0 if term.value > 0 else 1]
 
 
@@ -88,6 +91,26 @@ def exchanged(found: Sequence[Exchange], names: Sequence[str]) -> str:
         f"as if {one.rows:,} images of {names[one.seeming]} were labelled {names[one.label]}: the target has fewer of "
         f"the first and more of the second, and the model takes these for {names[one.seeming]}{more}; a class mix that "
         "changed while this confusion grew would look the same, so look at these images"
+    )
+
+
+def _mix(term: _Term, context: Context) -> str:
+    """The sentence of a class mix, with what cannot be told from it."""
+    if context.suspects:
+        return _mix_or_labels(context.suspects[0], context.class_names)
+    new = int(((context.counts[0].rows == 0) & (context.counts[1].rows > 0)).sum())
+    unknown = (
+        f"; the reference has no row of {counted(new, 'class', 'classes')} of the target, so whether the class or its "
+        "images are harder cannot be known"
+    )
+    return MEANINGS["class_mix"][0 if term.value > 0 else 1] + (unknown if new else "")
+
+
+def _mix_or_labels(one: Exchange, names: Sequence[str]) -> str:
+    """The sentence of a class mix that may be labels that seem exchanged."""
+    return (
+        f"the labels name other classes more often; about {one.rows:,} of {names[one.label]} are taken for "
+        f"{names[one.seeming]}, as if labelled otherwise, which so few rows cannot tell from a class mix"
     )
 
 

@@ -18,9 +18,10 @@ UNSEPARATED: Mapping[str, str] = {
     "differ": "inputs unlike those of the reference (other labels cannot be excluded)",
     "unknown": "other inputs or other labels, which these sets cannot separate",
 }
+MIX_OR_LABELS = "classes in other proportions, or labels exchanged between classes"
 # What helps against each cause, beside the remedies that were tried.
 ADVICE: Mapping[str, str] = {
-    "class_mix": "Weight the evaluation or the classifier by the target's class shares; the model itself is sound.",
+    "class_mix": "Weight the evaluation or the classifier by the target's class shares.",
     "sampling_noise": "Collect more images of each class before acting on single classes.",
     "exchanged_labels": "Look at the images of the confusion named here: their labels may follow other rules.",
     "label_noise": "Correct the labels of the target before changing the model.",

@@ -1,7 +1,7 @@
 """What a sample says of its population: intervals, resampling, paired tests, corrections for many tests."""
 
 from gapscope.inference.bootstrap import interval_of, poisson_weights, resampled_sums
-from gapscope.inference.interval import clopper_pearson
+from gapscope.inference.interval import clopper_pearson, leaves_zero_out
 from gapscope.inference.line import ProbitLine, probit
 from gapscope.inference.multiplicity import adjusted
 from gapscope.inference.paired import mcnemar
@@ -17,6 +17,7 @@ __all__ = [
     "clopper_pearson",
     "interval_of",
     "kendall_tau",
+    "leaves_zero_out",
     "mcnemar",
     "off_line",
     "poisson_weights",

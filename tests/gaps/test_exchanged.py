@@ -73,6 +73,38 @@ def test_a_mix_with_a_confusion_of_which_the_model_is_unsure_is_none(rng):
         assert "exchanged_labels" not in names(found)
 
 
+def test_few_dogs_called_elephants_are_not_taken_for_a_class_mix(rng):
+    wrong, told = 0, 0
+    for _ in range(40):
+        reference, (label, predicted, confidence) = drawn(rng, 60), drawn(rng, 60)
+        found = account(reference, (np.where((label == 0) & (rng.random(60) < 0.7), 1, label), predicted, confidence))
+        mixed = bool(found.lead) and found.lead.name == "class_mix"
+        wrong += mixed and not found.mix_or_labels
+        told += found.mix_or_labels and "of elephant are taken for dog" in found.term("class_mix").sentence
+    assert wrong <= 1
+    assert told > 0
+
+
+def test_a_class_mix_is_seldom_suspected(rng):
+    suspected = [account(drawn(rng, 400), drawn(rng, 400, shares=(1, 8, 4, 4))).mix_or_labels for _ in range(30)]
+    assert np.mean(suspected) <= 0.1
+
+
+def test_a_target_of_one_class_that_got_harder_is_none(rng):
+    reference, target = drawn(rng, 400), drawn(rng, 400, shares=(0, 1, 0, 0), confused=(1, 0.4))
+    found = account(reference, target, sure=False)
+    assert "exchanged_labels" not in names(found)
+    assert found.mix_or_labels
+
+
+def test_classes_that_the_reference_lacks_are_not_said_to_be_harder_by_nature(rng):
+    found = account(
+        drawn(rng, 400, shares=(1, 1, 0, 0)), drawn(rng, 400, shares=(0, 0, 1, 1), accuracy=0.5), sure=False
+    )
+    assert "cannot be known" in found.term("class_mix").sentence
+    assert "cannot be known" not in account(drawn(rng, 400), drawn(rng, 400)).term("class_mix").sentence
+
+
 def test_a_class_that_vanishes_is_none(rng):
     found = account(drawn(rng, 2000), drawn(rng, 2000, shares=(0, 1, 1, 1)))
     assert "exchanged_labels" not in names(found)

@@ -115,6 +115,18 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
         ([SURE], {"repairs": [("mean", 0.05, 0.2)]}, "No remedy without labels", "without labels this regains"),
         ([SURE], {"repairs": [("oracle", 0.1, 0.001)]}, "best of several heads trained on the target", "could"),
         ([SURE], {"repairs": [("oracle", 0.1, 0.3)]}, "meaning of y_given_x", "best of several heads"),
+        (
+            [SURE],
+            {"flagged": ("cat",), "drops": (0.1, -0.3, 0.0), "classes": {"p": 0.001, "spread": 0.1, "common": 0.2}},
+            "lost unequally",
+            "falls by more",
+        ),
+        (
+            [term("class_mix", 0.2, 0.15, 0.25)],
+            {"mix_or_labels": True},
+            "or labels exchanged between classes",
+            "Weight the evaluation",
+        ),
         ([SURE], {"flagged": ("cat",), "drops": (0.5, 0.1, 0.1)}, "1 class falls by more", "No class stands out"),
     ],
 )
