@@ -42,7 +42,7 @@ UNKNOWN = (float("nan"), float("nan"))
 # Terms that wrong labels fall into where nothing says which labels these are; the first that is known.
 HOLD_NOISE = ("y_given_x", "novel_x", "common_drop")
 # Fewer rows of a set show nothing of how much others like it would differ.
-FEWEST_ROWS = 8
+FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True, eq=False)
