@@ -144,10 +144,10 @@ def _next(run: Run, findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
         return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
-    return [_best_cure(run, findings), _images_to_train_on(findings, cause)]
+    return [best_cure(run, findings), _images_to_train_on(findings, cause)]
 
 
-def _best_cure(run: Run, findings: Row) -> str:
+def best_cure(run: Run, findings: Row) -> str:
     """The remedies that bring most back beyond chance, without labels and with them; that none does; nothing where
     there are no labels to say it.
     """

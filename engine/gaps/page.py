@@ -32,6 +32,8 @@ LEVEL = 0.05
 NAMED = 3
 # A term of more than this share of the gap is most of it.
 MOST = 0.5
+# What comes before the command that looks for the cause.
+ASK_EXPLAIN = "What happened to the images, where there are some:"
 
 
 class Trial(NamedTuple):
@@ -248,7 +250,7 @@ def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
     model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
     words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
     repair, explain = (run.command(job, *words, about=explained) for job in ("repair", "explain"))
-    return f"Repair it, if it is linear: {repair}. What happened to the images, where there are some: {explain}."
+    return f"Repair it, if it is linear: {repair}. {ASK_EXPLAIN} {explain}."
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:

@@ -1,21 +1,23 @@
 """What a run of `explain` adds to the page of a gap, and to that of a forecast, of the same sets."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, percent, signed, span
-from gapscope.causes.page import expected_text, headline, named, picture_blocks, why
+from gapscope.causes.page import best_cure, expected_text, headline, named, picture_blocks, why
 from gapscope.causes.record import FINDINGS
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
+from gapscope.evaluation.page import BETWEEN, LOST, NEXT
 from gapscope.forecasts.page import page as forecast_page
-from gapscope.gaps.page import page
+from gapscope.gaps.page import ASK_EXPLAIN, page
 from gapscope.gaps.words import cause as term_words
 from gapscope.runs.run import Run, read_run
 
-JOB = "explain"
+JOB, CHANGED = "explain", "What changed"
 # What both runs have to be about.
 SAME = ("reference", "target", "model")
 # The term of a breakdown that a cause is a part of.
@@ -55,20 +57,27 @@ def page_of_gap(gap: Run) -> list[Block]:
 
 
 def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[Block]:
-    """The `blocks` of a gap with the cause behind the answer and in the breakdown: that of one of `runs`, or of a run
-    in the same folder.
-    """
+    """The `blocks` of a gap with the cause in answer and breakdown: that of one of `runs`, or of a run beside it."""
     found = _explanation(gap, [*runs, *_beside(gap)]) if gap.job == "gap" else None
     findings = found.json(FINDINGS) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
         return list(blocks)
     parts = parts_of(gap, findings)
-    sentences = [f"{headline(findings)}.", *why(findings), *_split_text(parts)]
-    text = " ".join([*filter(None, sentences), f"{found.command('report')} has the proof."])
     images = [block for block in picture_blocks(found, findings) if not isinstance(block, Heading)]
-    rest = [_with_parts(block, gap, parts) for block in blocks[places[0] :]]
-    return [*blocks[: places[0]], Sentence(text, headline=True), *images, *rest]
+    before, (answer, *rest) = blocks[: places[0] - 1], blocks[places[0] - 1 :]
+    return [*before, _answer(answer, found, findings, parts), *images, *(_with_parts(one, gap, parts) for one in rest)]
+
+
+def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapping[str, Estimate]) -> Answer:
+    """The answer of a gap with what changed in the images, and what undoes it."""
+    proof = f"{found.command('report')} has the proof."
+    changed = [f"{headline(findings)}.", *why(findings), *_split_text(parts), proof]
+    later = dict(answer.parts)
+    first = {name: later.pop(name) for name in (LOST, BETWEEN) if name in later}
+    advice = re.sub(rf"{re.escape(ASK_EXPLAIN)} `[^`]*`\.", "", later.get(NEXT, "")).strip()
+    cure = best_cure(found, findings) if named(findings) else ""
+    return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice]})
 
 
 def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:

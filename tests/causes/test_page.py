@@ -138,11 +138,19 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     explanation(tmp_path / "explain-x", proof(), config=config)
     explanation(tmp_path / "explain-y", proof("fog"), config=config | {"target": "c/test"})
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config)))
-    answer, cause, rest = with_cause(gap, [], [Answer("fell"), Sentence("rest")])
+    advice = "Repair it: `gapscope repair x`. What happened to the images, where there are some: `gapscope explain x`."
+    parts = {"What was lost": "much", "Why": "novel X", "What to do": advice}
+    answer, rest = with_cause(gap, [], [Answer.of("fell", parts), Sentence("rest")])
     assert (answer.headline, rest.text) == ("fell", "rest")
-    assert "is night (less light" in cause.text
+    assert [name for name, _ in answer.parts] == ["What was lost", "What changed", "Why", "What to do"]
+    assert "is night (less light" in dict(answer.parts)["What changed"]
+    assert dict(answer.parts)["What to do"] == "Repair it: `gapscope repair x`."
     other = read_run(Location.of(write_run(tmp_path / "gap-z", "gap", config=config | {"target": "d/test"})))
     assert with_cause(other, [], [answer]) == [answer]
+
+
+def _changed(answer):
+    return dict(answer.parts)["What changed"]
 
 
 def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
@@ -153,8 +161,8 @@ def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config, files={"ledger": account})))
     label = "inputs unlike those of the reference (novel X)"
     table = Table("Where", {"cause": "text", "points lost": "change"}, [[label, None], ["the gap, their sum", None]])
-    _, cause, breakdown = with_cause(gap, [], [Answer("fell"), table])
-    assert "Novel X 53.1 points = night 50.2 (95 % interval 48.2 to 52.2) + unexplained 2.9" in cause.text
+    answer, breakdown = with_cause(gap, [], [Answer("fell"), table])
+    assert "Novel X 53.1 points = night 50.2 (95 % interval 48.2 to 52.2) + unexplained 2.9" in _changed(answer)
     assert [row[0] for row in breakdown.rows] == [
         label, "… of these night", "… of these unexplained", "the gap, their sum"
     ]  # fmt: skip
@@ -169,9 +177,9 @@ def test_a_cause_that_costs_more_than_the_term_has_is_not_called_a_part_of_it(tm
     terms = [{"name": "novel_x", "value": 0.1, "low": 0.05, "high": 0.15, "meaning": ""}]
     account = {"terms": terms, "inputs": "separated"}
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config, files={"ledger": account})))
-    _, cause = with_cause(gap, [], [Answer("fell")])
-    assert "is night (less light" in cause.text
-    assert "unexplained" not in cause.text
+    (answer,) = with_cause(gap, [], [Answer("fell")])
+    assert "is night (less light" in _changed(answer)
+    assert "unexplained" not in _changed(answer)
 
 
 def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recommended(tmp_path):
