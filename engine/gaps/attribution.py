@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
+from gapscope.blocks.formats import percent
 from gapscope.core.errors import InputError
 from gapscope.inference import adjusted
 from gapscope.summaries import ClassMoments
@@ -101,8 +102,8 @@ class Attribution:
         if not self.length > 0:
             return f"{moved}: no class mean differs"
         where = (
-            f"{self.row_space:.0%} of the squared mean shift lies where scores can see it, "
-            f"{self.by_chance:.0%} would by chance"
+            f"{percent(self.row_space)} of the squared mean shift lies where scores can see it, "
+            f"{percent(self.by_chance)} would by chance"
         )
         return f"{moved}; {harmful} of {len(self.feature)} features lower it beyond chance (BH 5 %); {where}"
 

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from gapscope.blocks.formats import percent
+
 Array = np.ndarray
 # The least share of either set that must be effective in, or near, what both have; and the least that they may have in
 # common by the distance between the scores of any classifier.
@@ -114,14 +116,15 @@ def _by_shares(sides: Sequence[Weighted], novel: tuple[float, float]) -> Likenes
     """By the weights of the shared population alone."""
     common, effective = sum(side.astray for side in sides), [side.effective for side in sides]
     if common < LEAST_COMMON:
-        return _apart(f"a classifier of the two sets errs in {common / 2:.1%} of the rows that it has not seen")
+        return _apart(f"a classifier of the two sets errs in {percent(common / 2)} of the rows that it has not seen")
     if min(effective) < LEAST_EFFECTIVE:
         return _apart(
-            f"a population that both share would rest on {effective[0]:.1%} of the reference's and {effective[1]:.1%} "
-            "of the target's rows"
+            f"a population that both share would rest on {percent(effective[0])} of the reference's and "
+            f"{percent(effective[1])} of the target's rows"
         )
     if max(novel) > 1 - LEAST_EFFECTIVE:
-        return _apart(f"{novel[0]:.1%} of the reference and {novel[1]:.1%} of the target are unlike the other set")
+        here, there = map(percent, novel)
+        return _apart(f"{here} of the reference and {there} of the target are unlike the other set")
     return Likeness()
 
 
@@ -133,11 +136,11 @@ def _by_looks(sides: Sequence[Weighted]) -> Likeness:
     most = max(plain, key=lambda one: one.auc)
     near = [float(side.weight @ side.near / side.weight.sum()) for side in sides]
     if min(one.common for one in plain) < LEAST_COMMON:
-        return _apart(f"of pairs of a row of each, a classifier that has not seen them ranks {most.auc:.1%} right")
+        return _apart(f"of pairs of a row of each, a classifier that has not seen them ranks {percent(most.auc)} right")
     if min(near) < LEAST_NEAR:
         return _apart(
-            f"{near[0]:.1%} of the reference lies among the target's nearest neighbours, and {near[1]:.1%} of the "
-            "target among the reference's"
+            f"{percent(near[0])} of the reference lies among the target's nearest neighbours, and {percent(near[1])} "
+            "of the target among the reference's"
         )
     weighted = [ranking(*scores, *(side.weight * side.share for side in sides)) for scores in _scores(sides)]
     return _after_weighting(most, weighted, [len(side.weight) for side in sides])
@@ -149,15 +152,16 @@ def _after_weighting(plain: Ranking, weighted: Sequence[Ranking], rows: Sequence
     if left.auc > ALIKE and excess > CERTAIN:
         return Likeness(
             "The inputs of the two sets differ in what no weighting of rows undoes: of pairs of a row of each, a "
-            f"classifier ranks {plain.auc:.0%} right, and {left.auc:.0%} still among rows weighted to be alike; so "
-            "what the classes lost goes with other inputs, and what other labels may add to it cannot be separated.",
+            f"classifier ranks {percent(plain.auc)} right, and {percent(left.auc)} still among rows weighted to be "
+            "alike; so what the classes lost goes with other inputs, and what other labels may add to it cannot be "
+            "separated.",
             differ=True,
         )
     if left.high > SUSPECT or (left.auc > ALIKE and excess > BOUND):
         return Likeness(
             f"{rows[0]:,} and {rows[1]:,} rows are too few to see whether the two sets have the same inputs: of pairs "
-            f"of a row of each, a classifier ranks {left.auc:.0%} right, and may rank {left.high:.0%}; so other inputs "
-            "and other labels cannot be separated."
+            f"of a row of each, a classifier ranks {percent(left.auc)} right, and may rank {percent(left.high)}; so "
+            "other inputs and other labels cannot be separated."
         )
     return Likeness()
 

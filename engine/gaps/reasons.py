@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
@@ -388,7 +389,7 @@ class CodeShare:
     def sentence(self) -> str:
         """What came out, for people."""
         subject = "no code" if self.code == "none" else self.code
-        return f"{subject}: {self.of_errors:.1%} of the errors, {self.of_rows:.1%} of all rows"
+        return f"{subject}: {percent(self.of_errors)} of the errors, {percent(self.of_rows)} of all rows"
 
 
 def code_shares(table: pa.Table) -> tuple[CodeShare, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gapscope.blocks.formats import percent
 from gapscope.maps.member import Laid, MapOptions
 from gapscope.maps.projection import in_two
 from gapscope.maps.sample import Sample
@@ -20,7 +21,8 @@ class PrincipalMap:
         projection = in_two(space.principal)
         total = space.moments.total.variance(ddof=0).sum()
         share = projection.variance.sum() / total if total > 0 else 1.0
-        return Laid(projection, notes=(f"two principal directions hold {share:.1%} of the variance of all features",))
+        note = f"two principal directions hold {percent(share)} of the variance of all features"
+        return Laid(projection, notes=(note,))
 
 
 PCA = PrincipalMap()

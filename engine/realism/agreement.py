@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
@@ -55,8 +56,8 @@ class Agreement(NamedTuple):
         low, high = clopper_pearson(int(mine.sum()), len(mine))
         accuracy = float(real.mean()) if len(real) else float("nan")
         sentence = (
-            f"An independent classifier confirms the label of {mine.mean():.1%} of the synthetic rows; of real rows "
-            f"that it had not seen it recognises {accuracy:.1%}."
+            f"An independent classifier confirms the label of {percent(mine.mean())} of the synthetic rows; of real "
+            f"rows that it had not seen it recognises {percent(accuracy)}."
         )
         return Verdict("class_agreement", float(mine.mean()), sentence, low, high, null=accuracy, n=len(mine),
                        class_name=name)  # fmt: skip

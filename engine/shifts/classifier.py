@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from gapscope.blocks.formats import percent
 from gapscope.inference import Verdict, average_ranks
 from gapscope.inference.interval import LEVEL
 from gapscope.shifts.battery import Findings, Of, Pair, ReferenceSample
@@ -196,7 +197,7 @@ def _strongest(pair: Pair) -> Verdict:
     (n, m), kinds = found.rows, len(found.each)
     sentence = (
         f"The strongest of {kinds} classifiers ({best}), trained on most of the first {n:,} and {m:,} rows, picks the "
-        f"target's row of a pair that it has not seen in {auc:.1%} of cases, where chance gives 50 %."
+        f"target's row of a pair that it has not seen in {percent(auc)} of cases, where chance gives 50 %."
     )
     return Verdict("c2st_strongest_auc", auc, sentence, null=0.5, n=n + m)
 
@@ -256,8 +257,9 @@ def verdicts(scores: DomainScores, pair: Pair, carried: str, name: str = "c2st")
     test = TwoSampleTest.of(scores)
     n = len(scores.reference) + len(scores.target)
     sentences = {
-        "accuracy": f"A linear classifier tells rows of the two sets apart in {test.accuracy.value:.1%} of cases",
-        "auc": f"Shown one row of each set, a linear classifier picks the target's in {test.auc.value:.1%} of cases",
+        "accuracy": f"A linear classifier tells rows of the two sets apart in {percent(test.accuracy.value)} of cases",
+        "auc": f"Shown one row of each set, a linear classifier picks the target's in {percent(test.auc.value)} of "
+        "cases",
     }
     measured = {"accuracy": test.accuracy, "auc": test.auc}
     return [

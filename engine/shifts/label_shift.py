@@ -26,6 +26,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import chdtrc, ndtr
 
+from gapscope.blocks.formats import percent
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict, adjusted, interval_of, poisson_weights
 from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES
@@ -135,8 +136,8 @@ class LabelShift:
             )
         caveat = " The classifier confuses some classes so much that their shares are pulled towards no change."
         return (
-            f"If the rows of each class look alike in both sets, {self.distance:.1%} of the rows changed class share: "
-            f"{self._moves()}.{caveat if self.regularised else ''}"
+            f"If the rows of each class look alike in both sets, {percent(self.distance)} of the rows changed class "
+            f"share: {self._moves()}.{caveat if self.regularised else ''}"
         )
 
     def _moves(self) -> str:

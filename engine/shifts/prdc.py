@@ -19,6 +19,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, interval_of, resampled_sums
 from gapscope.shifts.battery import Findings, Pair, ReferenceSample
@@ -223,7 +224,8 @@ def _distance(verdicts: list[Verdict], pair: Pair) -> Verdict:
     precision, recall = by_name["precision"].value, by_name["recall"].value
     n, m = by_name["recall"].n, by_name["precision"].n
     value = 1 - 2 * precision * recall / (precision + recall) if precision + recall else 1.0
-    sentence = f"{1 - value:.1%} of the two sets, by the harmonic mean of precision and recall, lie among each other"
+    apart = percent(1 - value)
+    sentence = f"{apart} of the two sets, by the harmonic mean of precision and recall, lie among each other"
     sentence += _taken((n, m), (pair.reference.n, pair.target.n))
     return Verdict("prdc", value, sentence, effect=value, n=n + m)
 
@@ -232,7 +234,7 @@ def _sentence(name: str, value: float, null: float | None) -> str:
     chance = "" if null is None else f", where two samples of one population give {null:.3g}"
     if name == "density":
         return f"The target's rows lie in {value:.3g} times as many balls of the reference as fit evenly{chance}"
-    return f"{value:.1%} {MEANINGS[name]}{chance}"
+    return f"{percent(value)} {MEANINGS[name]}{chance}"
 
 
 def _taken(rows: tuple[int, int], there: tuple[int, int]) -> str:
