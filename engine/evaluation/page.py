@@ -12,7 +12,8 @@ from gapscope.store.workspace import slug
 
 # Metrics that stand beside accuracy where the run has them, and how they are written.
 BESIDE = {"macro_f1": ("macro F1", "number"), "log_loss": ("log loss", "number")}
-LOST, BETWEEN, WHY, NEXT, SURE = "What was lost", "Between which sets", "Why", "What to do", "How sure"
+LOST, BETWEEN, CHANGED = "What was lost", "Between which sets", "What changed"
+WHY, NEXT, SURE = "Why", "What to do", "How sure"
 
 
 def page(run: Run) -> list[Block]:

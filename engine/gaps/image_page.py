@@ -13,6 +13,8 @@ from gapscope.runs.run import Row, Run
 
 MOVED, TERMS, SLICES = "attributes", "attribute-terms", "slices"
 NAMED = 5
+# Of those, in the answer.
+ANSWERED = 2
 TERM_COLUMNS = {
     "attribute": "text",
     "more such images": "change",
@@ -35,6 +37,7 @@ TERMS_ABOUT = (
     "set has fewer than ten, which cannot be compared. Attributes go along with each other, so the lines do not add "
     "up. P-values are corrected for all attributes."
 )
+UNPROVEN = "Whether this is what costs accuracy, `explain` can prove."
 SLICES_ABOUT = (
     "Slices were looked for on one half of the images and tested on the other; what they lost is drawn towards what "
     "the other images lost, as far as noise demands, and counted against images of the same classes. At most one in "
@@ -113,6 +116,12 @@ def _slice_blocks(run: Run) -> list[Block]:
     none = [Sentence(f"The reference has hardly any images of: {'; '.join(alone)}.")] if alone else []
     caption = "Slices of the target that lost more than its other images"
     return [Table(caption, SLICE_COLUMNS, cells, headline=True), *none, Sentence(SLICES_ABOUT)]
+
+
+def moved_text(run: Run) -> str:
+    """What moved most in the images, for the answer; empty where nothing did beyond chance, or it is not known."""
+    said = sentences([move_of(row) for row in run.table(MOVED)], ANSWERED)
+    return " ".join([*said, UNPROVEN]) if said else ""
 
 
 def slice_text(run: Run) -> str:

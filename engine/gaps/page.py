@@ -9,9 +9,9 @@ import numpy as np
 from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, estimate, of_row
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
 from gapscope.evaluation.measures import measure_blocks
-from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
+from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, is_unequal, pair_blocks, unequal_text
-from gapscope.gaps.image_page import image_blocks, slice_text
+from gapscope.gaps.image_page import image_blocks, moved_text, slice_text
 from gapscope.gaps.lead import Stated, largest, lead
 from gapscope.gaps.sentences import INPUTS
 from gapscope.gaps.words import (
@@ -105,6 +105,7 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
     parts = {
         LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
         BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
+        CHANGED: moved_text(run) if sure else "",
         WHY: [_cause_text(account), _classes_text(run, account), slice_text(run), _pair_text(run)] if sure else [],
         NEXT: [*_remedies_text(run), _advice(account), _commands_text(run, account)] if sure else nothing,
         SURE: _certainty(account, sure=sure),

@@ -120,7 +120,7 @@ def _unseparated(term: _Term, alike: Likeness) -> str:
         return "cannot be separated; all that the classes lost stands together"
     if alike.differ:
         return (
-            "all that the classes lost: it goes with inputs unlike those of the reference; what other labels add to it "
+            "all that the classes lost goes with inputs unlike those of the reference, and what other labels add to it "
             "cannot be known"
         )
     return "all that the classes lost: too few rows to tell other inputs from other labels"

@@ -11,13 +11,13 @@ from gapscope.causes.page import best_cure, expected_text, headline, named, pict
 from gapscope.causes.record import FINDINGS
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
-from gapscope.evaluation.page import BETWEEN, LOST, NEXT
+from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT
 from gapscope.forecasts.page import page as forecast_page
 from gapscope.gaps.page import ASK_EXPLAIN, page
 from gapscope.gaps.words import cause as term_words
 from gapscope.runs.run import Run, read_run
 
-JOB, CHANGED = "explain", "What changed"
+JOB = "explain"
 # What both runs have to be about.
 SAME = ("reference", "target", "model")
 # The term of a breakdown that a cause is a part of.
@@ -72,11 +72,13 @@ def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[B
 def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapping[str, Estimate]) -> Answer:
     """The answer of a gap with what changed in the images, and what undoes it."""
     proof = f"{found.command('report')} has the proof."
-    changed = [f"{headline(findings)}.", *why(findings), *_split_text(parts), proof]
+    cause = named(findings)
     later = dict(answer.parts)
+    moved = later.pop(CHANGED, "")
     first = {name: later.pop(name) for name in (LOST, BETWEEN) if name in later}
     advice = re.sub(rf"{re.escape(ASK_EXPLAIN)} `[^`]*`\.", "", later.get(NEXT, "")).strip()
-    cure = best_cure(found, findings) if named(findings) else ""
+    cure = best_cure(found, findings) if cause else ""
+    changed = [f"{headline(findings)}.", *(why(findings) if cause else [moved]), *_split_text(parts), proof]
     return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice]})
 
 

@@ -139,11 +139,12 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     explanation(tmp_path / "explain-y", proof("fog"), config=config | {"target": "c/test"})
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config)))
     advice = "Repair it: `gapscope repair x`. What happened to the images, where there are some: `gapscope explain x`."
-    parts = {"What was lost": "much", "Why": "novel X", "What to do": advice}
+    parts = {"What was lost": "much", "What changed": "Some attribute.", "Why": "novel X", "What to do": advice}
     answer, rest = with_cause(gap, [], [Answer.of("fell", parts), Sentence("rest")])
     assert (answer.headline, rest.text) == ("fell", "rest")
     assert [name for name, _ in answer.parts] == ["What was lost", "What changed", "Why", "What to do"]
-    assert "is night (less light" in dict(answer.parts)["What changed"]
+    assert "is night (less light" in _changed(answer)
+    assert "attribute" not in _changed(answer)
     assert dict(answer.parts)["What to do"] == "Repair it: `gapscope repair x`."
     other = read_run(Location.of(write_run(tmp_path / "gap-z", "gap", config=config | {"target": "d/test"})))
     assert with_cause(other, [], [answer]) == [answer]

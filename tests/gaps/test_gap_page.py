@@ -3,6 +3,7 @@
 import pytest
 from toy_runs import result, write_run
 
+from gapscope.attributes.moved import Moved, table_of_moves
 from gapscope.blocks import Sentence
 from gapscope.core.location import Location
 from gapscope.gaps.page import page
@@ -164,3 +165,13 @@ def test_images_that_lost_more_are_in_the_answer_if_all_of_them_show_it(p, worst
         one.text for one in page(read_run(Location.of(str(tmp_path / "gap")))) if isinstance(one, Sentence)
     )
     assert ("No slice by up to three attributes but those of single attributes above" in page_text) is bool(said)
+
+
+def test_what_moved_in_the_images_is_in_the_answer_and_is_not_called_the_cause(tmp_path):
+    row = {"name": "luminance", "reference": 118.0, "target": 54.0, "above": 0.07, "low": 0.05, "high": 0.1, "p": 1e-9}
+    moved = table_of_moves([Moved(**row)]).to_pylist()
+    text = screen(tmp_path / "moved", [SURE], tables={"attributes": moved})
+    assert "What changed: The target is darker: luminance 54 instead of 118 grey levels" in text
+    assert "Whether this is what costs accuracy, `explain` can prove." in text
+    moved = table_of_moves([Moved(**row | {"p": 0.06})]).to_pylist()
+    assert "What changed" not in screen(tmp_path / "chance", [SURE], tables={"attributes": moved})
