@@ -61,7 +61,7 @@ def _by(x: np.ndarray, y: np.ndarray, column: np.ndarray, name: str, style: dict
     """The points by an attribute or a column."""
     if np.issubdtype(column.dtype, np.floating):
         known = ATTRIBUTES[name] if name in ATTRIBUTES else None
-        unit = f"{known.label} {known.unit}".strip() if known else name
+        unit = " in ".join(filter(None, (known.label, known.unit))) if known else name
         return values(x, y, column, unit=unit, **style)
     there = column != np.array(None)
     names, codes = np.unique(column[there].astype(str), return_inverse=True)

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
 from gapscope.draw.canvas import PAGE, PALE, Size
 from gapscope.draw.points.aggregate import counts, sums
@@ -47,7 +48,7 @@ def values(
     low, high = limits or (float(np.nanmin(mean)), float(np.nanmax(mean)))
     ticks = np.linspace(low, high, TICKS) if high > low else np.array([low])
     key = Bar(COLOURS, Scale.straight(low, high), ticks, [f"{tick:.3g}" for tick in ticks], f"mean {unit}")
-    finding = f"{unit}: {numbers.mean():.3g} on average, and on pixels from {low:.3g} to {high:.3g}"
+    finding = f"{upper(unit)}: {numbers.mean():.3g} on average, and on pixels from {low:.3g} to {high:.3g}"
     pale = f"{cloud.n - inner.n:,} without a number are pale." if inner.n < cloud.n else ""
     result = captioned(cloud.caption(), pale, told_dots(reach), scale_note(window), note)
     page = sheet(size, titled(title, finding), result, key=key.height(size))
