@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 
 def child_environment(**variables):
     """Environment of a child process that can import every test module, as this process can."""
-    folders = [ROOT / "tests", *sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())]
+    folders = [ROOT, ROOT / "tests", *sorted(path for path in (ROOT / "tests").iterdir() if path.is_dir())]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), **variables}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -286,7 +287,7 @@ def start_child(folder, script):
 def test_a_run_killed_again_and_again_ends_with_the_store_of_an_undisturbed_one(tmp_path):
     rng = np.random.default_rng(time.time_ns())
     killed = parts_seen = 0
-    for _ in range(5):
+    for _ in range(12):
         child = start_child(tmp_path / "killed", tmp_path / "child.py")
         deadline, goal = time.monotonic() + 20, parts_seen + 1 + int(rng.integers(0, 4))
         while child.poll() is None and parts_seen < goal and time.monotonic() < deadline:
@@ -298,6 +299,9 @@ def test_a_run_killed_again_and_again_ends_with_the_store_of_an_undisturbed_one(
         child.stderr.close()
         if killed == 3:
             break
+        if child.returncode == 0:  # on a busy machine it was done before anybody looked: once more from the beginning
+            shutil.rmtree(tmp_path / "killed")
+            killed = parts_seen = 0
     assert killed >= 3
     source = made(3000, bad=named(5, 1500))
     extract(job_of(tmp_path / "killed", source, part_rows=150))

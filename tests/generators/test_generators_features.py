@@ -340,7 +340,7 @@ def test_a_store_continues_where_it_was_killed_and_refuses_other_rows(tmp_path, 
     write_features(folder, counting, {2: 100}, 5, real.provenance, "test")
     assert asked == [range(40, 80)]
     assert (folder / "part-00001.parquet").read_bytes() == before
-    with pytest.raises(ConfigMismatchError, match="fingerprint"):
+    with pytest.raises(ConfigMismatchError, match="there were 100 images, now 101"):
         write_features(folder, generator, {2: 101}, 5, real.provenance, "test")
     with pytest.raises(InputError, match="no class needs"):
         write_features(folder, generator, {2: 0}, 5, real.provenance, "test")
