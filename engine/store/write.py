@@ -66,6 +66,7 @@ def _changes(result: Provenance, asked: Provenance) -> dict[str, str]:
         were, are = before["fingerprint"]["count"], now["fingerprint"]["count"]
         same = f"names or labels of its {are:,} images are others"
         changes["fingerprint"] = same if were == are else f"there were {were:,} images, now {are:,}"
+        changes.pop("synthetic", None)  # which of them are made says nothing more
     return changes
 
 
