@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -59,8 +60,13 @@ def unit_of(module):
     return next((unit for unit in FLOOR if module == unit or module.startswith(f"{unit}.")), None)
 
 
+@cache
 def imports_of(path, *, targets=True):
     """Names that a file imports, at its top or in a function, and by default also the `targets` of registries."""
+    return list(_imports(path, targets))
+
+
+def _imports(path, targets):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
