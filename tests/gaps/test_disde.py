@@ -236,5 +236,5 @@ def test_small_sets_that_features_tell_apart_perfectly_do_not_overlap(rng):
     target = Rows(np.arange(n), label, rng.random(n) < 0.5, np.full(n, 0.94))
     found = disde(reference, target, replicates=20)
     assert not found.overlap
-    assert "errs in 0.0% of the rows" in found.refused
+    assert "errs in 0.0 % of the rows" in found.refused
     assert found.novel_x.sum() == pytest.approx(right.mean() - target.right.mean())
