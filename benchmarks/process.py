@@ -54,7 +54,7 @@ def function(module: str, name: str, *arguments: str) -> Done:
 def checked(done: Done) -> Done:
     """The same, unless it failed."""
     if done.code:
-        raise RuntimeError(done.output[-3000:])
+        raise RuntimeError(f"exit code {done.code}, which is negative after a kill: {done.output[-3000:]}")
     return done
 
 

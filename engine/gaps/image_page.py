@@ -37,7 +37,7 @@ TERMS_ABOUT = (
     "set has fewer than ten, which cannot be compared. Attributes go along with each other, so the lines do not add "
     "up. P-values are corrected for all attributes."
 )
-UNPROVEN = "Whether this is what costs accuracy, `explain` can prove."
+UNPROVEN = "This alone does not prove that it changed accuracy."
 SLICES_ABOUT = (
     "Slices were looked for on one half of the images and tested on the other; what they lost is drawn towards what "
     "the other images lost, as far as noise demands, and counted against images of the same classes. At most one in "
@@ -127,11 +127,13 @@ def moved_text(run: Run) -> str:
 def slice_text(run: Run) -> str:
     """The slice that lost most images beyond the others, for the answer; empty where there is none.
 
-    Where half of the images show no slice, the attribute by which all of them lost most unequally.
+    Where half of the images show no slice, the attribute by which all of them lost most unequally, at half the level,
+    since two things were looked for.
     """
     rows = run.table(SLICES)
     if not rows:
-        unequal = sorted(filter(_is_unequal, run.table(TERMS)), key=lambda row: row["uneven_p"])
+        unequal = [row for row in run.table(TERMS) if _is_unequal(row) and row["uneven_p"] <= LEVEL / 2]
+        unequal.sort(key=lambda row: row["uneven_p"])
         return _unequal(unequal[0]) if unequal else ""
     worst = rows[0]
     more = f" ({counted(len(rows) - 1, 'more slice')} in the table)" if len(rows) > 1 else ""

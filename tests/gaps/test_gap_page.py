@@ -172,6 +172,19 @@ def test_what_moved_in_the_images_is_in_the_answer_and_is_not_called_the_cause(t
     moved = table_of_moves([Moved(**row)]).to_pylist()
     text = screen(tmp_path / "moved", [SURE], tables={"attributes": moved})
     assert "What changed: The target is darker: luminance 54 instead of 118 grey levels" in text
-    assert "Whether this is what costs accuracy, `explain` can prove." in text
+    assert "This alone does not prove that it changed accuracy." in text
+    assert "costs accuracy" not in screen(
+        tmp_path / "risen", [SURE], gap=(-0.1, -0.2, -0.05), tables={"attributes": moved}
+    )
     moved = table_of_moves([Moved(**row | {"p": 0.06})]).to_pylist()
     assert "What changed" not in screen(tmp_path / "chance", [SURE], tables={"attributes": moved})
+
+
+def test_what_all_images_show_is_in_the_answer_only_at_half_the_level(tmp_path):
+    """Slices were looked for before: with both at 5 %, one null in ten would have something in its answer."""
+    row = {"name": "site", "worst": "site south", "worst_drop": 0.08, "others_drop": 0.0, "uneven_p": 0.04}
+    row |= {f"{name}{end}": 0.0 for name in ("more", "harder", "apart") for end in ("", "_low", "_high")}
+    row |= {"more_p": 1.0, "matters_p": 1.0, "alone": 0.0}
+    assert "Images of" not in screen(tmp_path / "gap", [SURE], tables={"attribute-terms": [row]})
+    text = " ".join(one.text for one in page(read_run(Location.of(str(tmp_path / "gap")))) if isinstance(one, Sentence))
+    assert "Images of site south lost 8.0 points" in text
