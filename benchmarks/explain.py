@@ -1,174 +1,63 @@
-"""Is the right cause named? Photographs, changed by recipes that are not among the candidates.
+"""Is the right cause named? Photographs, changed by recipes that are not among the candidates, and by nothing at all.
 
-A MobileNetV2 at 128 pixels, a logistic regression on some photographs, and sets of others: as they are, after each
-recipe, and of other classes. Every line is what `explain` says of one set; `null` is how many of 100 pairs of random
-samples are said to differ.
+A MobileNetV2, a logistic regression on some photographs, and two sets of others: the reference, and a target after
+each recipe. Every line is what `explain` says of one set, all of the search included. With --nulls, pairs of sets that
+no modification made different: how often is a cause named nevertheless?
 
     python -m benchmarks.explain ../shared/data --images 200
-    python -m benchmarks.explain ../shared/data --photographs cifar10 --recipes dark box null
+    python -m benchmarks.explain ../shared/data --photographs cifar10 --images 1000 --recipes dark box --log lines.jsonl
+    python -m benchmarks.explain ../shared/data --photographs cifar10 --nulls halves labels mix classes --trials 40
 
-About ten minutes on two cores.
+Images after a candidate go through the network once; with --folder, once for all runs.
 """
 
 import argparse
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 from pyarrow import parquet
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.explain_recipes import RECIPES
 from gapscope.backbones import load_backbone
 from gapscope.causes.analysis import Analysis, analyse
-from gapscope.causes.appearance import appearance
-from gapscope.causes.candidates import causes
-from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, KINDS, NOISE, SMALL, TONES
-from gapscope.causes.features import Features
-from gapscope.causes.kernel import LEVEL, Kernel
-from gapscope.causes.samples import Images, Sample, in_halves, prepared
-from gapscope.core.location import Location
-from gapscope.core.progress import SILENT
+from gapscope.causes.candidates import Candidate, causes
+from gapscope.causes.families import KINDS
+from gapscope.causes.modified import rows_of
+from gapscope.causes.proof import Measure, Proof, correct, measured
+from gapscope.causes.samples import Sample, in_halves
+from gapscope.core.random import stream
 from gapscope.data.modified import shrunk
 
+Array = np.ndarray
 WEIGHTS = "weights/mobilenetv2_100.imagenet.safetensors"
 INPUT = {"pad_type": "same", "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-SIDE, TRAINED = 128, 300
+SIDE, TRAINED, TRIALS, SEED = 128, 300, 40, 0
 PHOTOGRAPHS = ("cats-vs-dogs", "cifar10", "objects37", "imagenet-sample")
-# Sets of one image a class: nothing can be trained on them.
+# Sets of one image a class: nothing can be trained on them. Their classes are halves of the order of ImageNet.
 WITHOUT_MODEL = ("imagenet-sample",)
-NULL, TRIALS = "null", 100
-rng = np.random.default_rng(5)
+# Clusters of a class that stand for its breeds; images without a mistake in their label; the mix of two halves of the
+# classes.
+BREEDS, CORRECT, MIX = 8, 0.7, 0.8
 
 
-def levels(values: np.ndarray) -> np.ndarray:
-    """Rounded and clipped to 8 bits."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def dark(image: np.ndarray) -> np.ndarray:
-    """A third of the light, and noise of 6 levels."""
-    return levels(0.3 * image + rng.normal(0, 6, image.shape))
-
-
-def box(image: np.ndarray) -> np.ndarray:
-    """A box blur of 7 by 7 pixels."""
-    return np.array(Image.fromarray(image).filter(ImageFilter.BoxBlur(3)))
-
-
-def webcam(image: np.ndarray) -> np.ndarray:
-    """A third of the size and back, then JPEG at quality 12."""
-    picture, file = Image.fromarray(image), BytesIO()
-    small = picture.resize([max(1, side // 3) for side in picture.size], Image.Resampling.BILINEAR)
-    small.resize(picture.size, Image.Resampling.BILINEAR).save(file, "JPEG", quality=12)
-    return np.array(Image.open(file))
-
-
-def warm(image: np.ndarray) -> np.ndarray:
-    """A quarter more red, a third less blue."""
-    return levels(image * np.array([1.25, 1.0, 0.65]))
-
-
-def crop(image: np.ndarray) -> np.ndarray:
-    """The middle 45 % of each side."""
-    height, width = (int(0.45 * side) for side in image.shape[:2])
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
-
-
-def bright(image: np.ndarray) -> np.ndarray:
-    """A fifth more light on top of a veil of 60 levels."""
-    return levels(1.2 * image + 60)
-
-
-def noise(image: np.ndarray) -> np.ndarray:
-    """Uniform noise of up to 60 levels."""
-    return levels(image + rng.uniform(-60, 60, image.shape))
-
-
-def dark_and_box(image: np.ndarray) -> np.ndarray:
-    """Blurred, then darkened."""
-    return dark(box(image))
-
-
-def warm_webcam(image: np.ndarray) -> np.ndarray:
-    """A warm cast, then a webcam."""
-    return webcam(warm(image))
-
-
-def dark_crop(image: np.ndarray) -> np.ndarray:
-    """The middle, darkened."""
-    return dark(crop(image))
-
-
-def some(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """Three images of ten changed, the others as they are."""
-    return lambda image: change(image) if rng.random() < 0.3 else image
-
-
-def turned(image: np.ndarray) -> np.ndarray:
-    """Turned by 20 to 35 degrees, with black corners."""
-    return np.array(Image.fromarray(image).rotate(rng.uniform(20, 35), Image.Resampling.BILINEAR))
-
-
-def gamma(image: np.ndarray) -> np.ndarray:
-    """Darker mid-tones, white as it was."""
-    return levels(255 * (image / 255) ** 2.2)
-
-
-def faded(image: np.ndarray) -> np.ndarray:
-    """Half of the contrast under a veil."""
-    return levels(0.45 * image + 70)
-
-
-def drawing(image: np.ndarray) -> np.ndarray:
-    """Black lines on white where the image has edges."""
-    lines = np.array(Image.fromarray(image).convert("L").filter(ImageFilter.FIND_EDGES), np.float64)
-    return np.repeat(levels(255 - 2 * lines)[..., None], 3, axis=2)
-
-
-def plain(image: np.ndarray) -> np.ndarray:
-    """As it is."""
-    return image
-
-
-# Each recipe with the families that are right; none where no known cause is.
-RECIPES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...]]] = {
-    "dark": (dark, (DARK, NOISE)),
-    "box": (box, (BLUR,)),
-    "webcam": (webcam, (SMALL, BLUR)),
-    "warm": (warm, (COLOUR,)),
-    "crop": (crop, (GEOMETRY,)),
-    "bright": (bright, (BRIGHT,)),
-    "noise": (noise, (NOISE,)),
-    "gamma": (gamma, (DARK,)),
-    "faded": (faded, (TONES,)),
-    "turned": (turned, (GEOMETRY, COVERED)),
-    "dark_and_box": (dark_and_box, (DARK, BLUR, NOISE)),
-    "warm_webcam": (warm_webcam, (COLOUR, SMALL, BLUR)),
-    "dark_crop": (dark_crop, (DARK, GEOMETRY, NOISE)),
-    "some_dark": (some(dark), (DARK, NOISE)),
-    "some_box": (some(box), (BLUR,)),
-    "some_noise": (some(noise), (NOISE,)),
-    "drawing": (drawing, ()),
-    "plain": (plain, ()),
-}
-
-
-def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
+def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[Array, int]]:
     """Images of a set in a fixed random order, with their label."""
     if name == "cifar10":
-        yield from rows_of(sorted((data / name).rglob("*test*.parquet"))[0], wanted)
+        yield from rows_from(sorted((data / name).rglob("*test*.parquet"))[0], wanted)
         return
     root = data / name / "PetImages" if name == "cats-vs-dogs" else data / name
     folders = sorted(one for one in root.iterdir() if one.is_dir())
     files = [(file, label) for label, folder in enumerate(folders) for file in sorted(folder.iterdir())]
-    order = iter(np.random.default_rng(0).permutation(len(files)))
-    for index in order:
+    for index in np.random.default_rng(0).permutation(len(files)):
         try:
             pixels = np.array(shrunk(Image.open(files[index][0]).convert("RGB")))
         except OSError:
@@ -179,7 +68,7 @@ def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[np.ndarray
             return
 
 
-def rows_of(place: Path, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
+def rows_from(place: Path, wanted: int) -> Iterator[tuple[Array, int]]:
     """Images of a Parquet file in a fixed random order, with their label."""
     table = parquet.read_table(place)
     for index in np.random.default_rng(0).permutation(len(table))[:wanted]:
@@ -187,96 +76,250 @@ def rows_of(place: Path, wanted: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.array(Image.open(BytesIO(data)).convert("RGB")), label
 
 
+class Pool:
+    """Photographs, and what the network makes of each after a candidate or a recipe, asked once."""
+
+    def __init__(self, pixels: list[Array], label: Array, backbone: object, folder: Path | None = None):
+        self.pixels, self.label, self.backbone, self.folder = pixels, label, backbone, folder
+        self.known: dict[str, dict[int, Array]] = {}
+        self.changed: set[str] = set()
+
+    def rows(self, change: Candidate | str, images: Sequence[int]) -> Array:
+        """Features, then appearance ``(n, d + b) float32``, of some images after a candidate or a recipe's name."""
+        known = self._of(str(change))
+        missing = [int(one) for one in images if int(one) not in known]
+        if missing:
+            made = rows_of(lambda place: self._image(change, missing[place]), len(missing), self.backbone, map)
+            known.update(zip(missing, np.concatenate(list(made)), strict=True))
+            self.changed.add(str(change))
+        return np.stack([known[int(one)] for one in images])
+
+    def save(self) -> None:
+        """Keep what was made, for another run."""
+        for name in self.changed if self.folder else ():
+            known = self.known[name]
+            np.savez(self.folder / f"{name}.npz", images=list(known), rows=np.stack(list(known.values())))
+        self.changed.clear()
+
+    def _of(self, name: str) -> dict[int, Array]:
+        if name not in self.known:
+            place = self.folder / f"{name}.npz" if self.folder else Path()
+            kept = np.load(place) if place.is_file() else {"images": [], "rows": []}
+            self.known[name] = dict(zip([int(one) for one in kept["images"]], kept["rows"], strict=True))
+        return self.known[name]
+
+    def _image(self, change: Candidate | str, index: int) -> Array:
+        if isinstance(change, str):
+            return RECIPES[change][0](self.pixels[index], stream(SEED, change, index))
+        return change(self.pixels[index], str(index), SEED)
+
+    def sample(self, name: str, change: str, images: Array, label: Array) -> tuple[Sample, Array]:
+        """Images after a recipe as a sample whose halves have the same classes, and its appearance."""
+        order = in_halves(label, np.random.default_rng(1))
+        rows, dim = self.rows(change, images[order]), self.backbone.dim
+        names = [str(one) for one in images[order]]
+        return Sample(name, images[order], label[order], names, rows[:, :dim]), rows[:, dim:]
+
+
+@dataclass(frozen=True, eq=False)
+class FromPool:
+    """What the search asks of the features of the reference, answered by a pool."""
+
+    pool: Pool
+    sample: Sample
+    plain: Array
+    seed: int = SEED
+
+    def of(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:
+        """Rows of the images at `rows` after each candidate."""
+        return [self.pool.rows(one, self.sample.sample_id[rows]) for one in candidates]
+
+    def check(self) -> None:
+        """They are not stored."""
+
+
 class Bench:
-    """The reference with its features, a model, and photographs to change."""
+    """A pool, a model, and the reference: the first images behind those that the model was trained on."""
 
-    def __init__(self, data: Path, images: int, folder: Location, name: str = PHOTOGRAPHS[0], trained: int = TRAINED):
-        self.backbone = load_backbone("mobilenetv2_100", str(data / WEIGHTS), image_size=SIDE, arguments=INPUT)
-        trained = 0 if name in WITHOUT_MODEL else trained
-        every = list(photographs(data, name, trained + 2 * images))
-        pixels, labels = [one for one, _ in every], np.array([label for _, label in every])
-        train, reference = slice(0, trained), slice(trained, trained + images)
-        self.rest = slice(trained + images, None)
-        self.pixels, self.labels, self.of_reference_start = pixels, labels, trained
+    def __init__(self, data: Path, images: int, folder: Path | None, name: str = PHOTOGRAPHS[0],
+                 trained: int = TRAINED, side: int = SIDE):  # fmt: skip
+        backbone = load_backbone("mobilenetv2_100", str(data / WEIGHTS), image_size=side, arguments=INPUT)
+        self.trained = 0 if name in WITHOUT_MODEL else trained
+        every = list(photographs(data, name, self.trained + 2 * images))
+        label = np.array([label for _, label in every])
+        if name in WITHOUT_MODEL:
+            label = (label >= len(set(label)) / 2).astype(int)
+        place = folder / f"{name}-{side}" if folder else None
+        if place:
+            place.mkdir(parents=True, exist_ok=True)
+        self.pool = Pool([pixels for pixels, _ in every], label, backbone, place)
+        self.images = np.arange(self.trained, len(every))
         head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
-        self.model = head.fit(self.features(pixels[train]), labels[train]) if trained else None
-        sample = self.sample("reference", pixels[reference], reference)
-        order = [(pixels[reference][int(row)], np.empty(0)) for row in sample.sample_id]
-        read = Images.of(order, self.backbone)
-        self.of_reference = Features(self.backbone, sample, read, 0, folder, f"benchmark {name}", SILENT)
-
-    def features(self, pixels: list[np.ndarray]) -> np.ndarray:
-        """Embeddings of images."""
-        views = [prepared(self.backbone, one) for one in pixels]
-        batches = range(0, len(views), 16)
-        return np.concatenate([self.backbone.features(np.stack(views[start : start + 16])) for start in batches])
-
-    def sample(self, name: str, pixels: list[np.ndarray], rows: slice) -> Sample:
-        """Images as a sample whose halves have the same classes."""
-        order = in_halves(self.labels[rows], np.random.default_rng(1))
-        names = [f"{name} {row}" for row in order]
-        return Sample(name, order, self.labels[rows][order], names, self.features(pixels)[order])
-
-    def null(self) -> int:
-        """How many of many pairs of random samples of unchanged photographs are said to differ."""
-        pixels = self.pixels[self.of_reference_start :]
-        seen = np.stack([appearance(prepared(self.backbone, one)) for one in pixels])
-        rows = np.concatenate([self.features(pixels), seen], axis=1)
-        n, dim, found = len(rows) // 2, rows.shape[1] - seen.shape[1], 0
-        for trial in range(TRIALS):
-            one, other = np.split(rows[np.random.default_rng(trial).permutation(2 * n)], 2)
-            kernel = Kernel.of(one, other, dim, np.ones((n, n), bool), np.random.default_rng(trial))
-            found += kernel.p <= LEVEL
-        return found
+        x = self.pool.rows("plain", range(self.trained))[:, : backbone.dim] if self.trained else None
+        self.model = head.fit(x, label[: self.trained]) if self.trained else None
 
     def explained(self, recipe: str, names: Sequence[str] = ()) -> Analysis:
         """What is said of the photographs after a recipe; `names` are the causes to choose from, all where empty."""
-        change = RECIPES[recipe][0]
-        changed = [change(one) for one in self.pixels[self.rest]]
-        target = self.sample(recipe, changed, self.rest)
-        seen = np.stack([appearance(prepared(self.backbone, changed[int(row)])) for row in target.sample_id])
+        reference, target = np.array_split(self.images, 2)
+        return self.between(reference, target, recipe, self.pool.label[target], names)
+
+    def between(
+        self, reference: Array, target: Array, recipe: str, label: Array, names: Sequence[str] = ()
+    ) -> Analysis:
+        """What is said of two sets of images, of which the second has been through a recipe and has such labels."""
+        sample, looks = self.pool.sample("reference", "plain", reference, self.pool.label[reference])
+        features = FromPool(self.pool, sample, np.concatenate([sample.x, looks], axis=1))
         known = {name: cause for name, cause in causes().items() if not names or name in names}
-        return analyse(self.of_reference, target, seen, known, self.model)
+        other, seen = self.pool.sample(recipe, recipe, target, label)
+        found = analyse(features, other, seen, known, self.model)
+        self.pool.save()
+        return found
+
+    def lost(self, recipe: str) -> Measure | None:
+        """What the recipe costs the target's own images."""
+        target = np.array_split(self.images, 2)[1]
+        before, after = (self.pool.rows(one, target)[:, : self.pool.backbone.dim] for one in ("plain", recipe))
+        label = self.pool.label[target]
+        return self.model and measured(correct(self.model, before, label) - correct(self.model, after, label))
 
 
-def line(recipe: str, found: Analysis) -> str:
-    """The accuracies, the cause, what it explains and reproduces, and whether its family is right."""
-    accuracies = " to ".join(f"{one.value:.1%}" for one in found.accuracies if one)
-    text = f"{recipe:13} {accuracies:15} p {found.by_chance[0].p:.3f}, {found.by_chance[-1].p:.3f}  "
+def nulls(bench: Bench, name: str, images: int, trial: int) -> Analysis:
+    """What is said of a pair of sets that no modification made different."""
+    rng, pool = np.random.default_rng([SEED, trial]), bench.pool
+    mixed = rng.permutation(bench.images)
+    recipe, label = "plain", pool.label.copy()
+    if name == "drawings":
+        recipe = "drawing"
+    if name == "labels":
+        wrong = mixed[rng.random(len(mixed)) > CORRECT]
+        label[wrong] = rng.permutation(label[wrong])
+    first = _first(bench, name, rng)[mixed]
+    some, others = (mixed, mixed) if first.all() else (mixed[first], mixed[~first])
+    reference, target = (some[:images], some[images : 2 * images]) if first.all() else (some[:images], others[:images])
+    if name == "mix":
+        share = round(MIX * images)
+        reference = np.concatenate([some[:share], others[: images - share]])
+        target = np.concatenate([some[share:images], others[images - share : images]])
+        label = np.full(len(label), -1)
+    return bench.between(reference, target, recipe, label[target])
+
+
+def _first(bench: Bench, name: str, rng: np.random.Generator) -> Array:
+    """Which images of the pool may be of the reference: half of the classes or breeds; all otherwise."""
+    label = bench.pool.label
+    if name == "breeds":
+        breed = np.zeros(len(label), int)
+        for one in np.unique(label[bench.images]):
+            own = bench.images[label[bench.images] == one]
+            x = bench.pool.rows("plain", own)[:, : bench.pool.backbone.dim]
+            breed[own] = KMeans(BREEDS, n_init=1, random_state=int(rng.integers(1e6))).fit_predict(x) + one * BREEDS
+        return np.isin(breed, _half(np.unique(breed[bench.images]), rng))
+    if name in ("classes", "mix"):
+        return np.isin(label, _half(np.unique(label), rng))
+    return np.ones(len(label), bool)
+
+
+def _half(values: Array, rng: np.random.Generator) -> Array:
+    return rng.permutation(values)[: len(values) // 2]
+
+
+NULLS = ("halves", "labels", "mix", "classes", "breeds", "drawings")
+
+
+def record(recipe: str, found: Analysis, lost: Measure | None) -> dict[str, object]:
+    """What was found, as plain values."""
     best = found.proofs[0] if found.proofs else None
-    right = RECIPES[recipe][1]
-    if best is None or not best.is_named:
-        share = (
-            f"at most {max(best.explained.value, 0):.0%} explained, by {best.explanation.name}" if best else "nothing"
-        )
-        first = KINDS[best.explanation.name.split("+")[0]].family if best else ""
-        verdict = ("nearest right" if first in right else "wrong") if right else "right"
-        return f"{text}no known cause: {share}  {verdict}"
-    versions = ", ".join(f"{one.share:.0%} {one.candidate or 'plain'}" for one in best.explanation.versions)
-    families = {KINDS[name].family for name in best.explanation.name.split("+")}
-    verdict = "right" if families <= {*right} else "wrong"
-    felt = f" ({best.felt.value:.0%} of the features)" if best.felt else ""
-    reproduced = f", accuracy {best.accuracy.value:.1%}" if best.accuracy else ""
-    auc = f"AUC {found.auc:.2f} to {best.auc:.2f}"
-    return f"{text}{versions}: {best.explained.value:.0%}{felt} explained, {auc}{reproduced}  {verdict}"
+    single = [one for one in found.proofs if "+" not in one.explanation.name]
+    return {
+        "recipe": recipe,
+        "right": RECIPES[recipe][1] if recipe in RECIPES else (),
+        "accuracies": [one and one.value for one in found.accuracies],
+        "p": [round(one.p, 4) for one in found.by_chance],
+        "beyond": bool(found.is_beyond_chance),
+        "auc": found.auc,
+        "first": [KINDS[one.explanation.name].family for one in single[:3]],
+        "lost": lost and [*lost],
+        "proofs": [told(one) for one in found.proofs[:4]],
+        "named": bool(best and best.is_named),
+    }
 
 
-def main() -> None:
-    """Print a line for every recipe."""
+def told(proof: Proof) -> dict[str, object]:
+    """A proof as plain values."""
+    return {
+        "name": proof.explanation.name,
+        "versions": [(str(one.candidate or "plain"), round(one.share, 2)) for one in proof.explanation.versions],
+        "explained": [*proof.explained],
+        "felt": proof.felt and [*proof.felt],
+        "auc": proof.auc,
+        "lost": proof.lost and [*proof.lost],
+        "accuracy": proof.accuracy and proof.accuracy.value,
+        "named": bool(proof.is_named),
+        "complete": bool(proof.is_complete),
+        "rival": bool(proof.is_rival),
+    }
+
+
+def line(found: dict) -> str:
+    """The accuracies, the cause, what it explains and reproduces, and whether its family is right."""
+    accuracies = " to ".join(f"{one:.1%}" for one in found["accuracies"] if one is not None)
+    text = f"{found['recipe']:13} {accuracies:15} p {found['p'][0]:.3f}, {found['p'][-1]:.3f}  "
+    if not found["proofs"]:
+        return f"{text}no shift"
+    best = found["proofs"][0]
+    families = {KINDS[name].family for name in best["name"].split("+")}
+    verdict = "right" if families <= {*found["right"]} else "wrong"
+    first = "yes" if found["first"][0] in found["right"] else "no"
+    three = "yes" if {*found["first"]} & {*found["right"]} else "no"
+    said = "complete" if best["complete"] else "named" if best["named"] else "not named"
+    versions = ", ".join(f"{share:.0%} {name}" for name, share in best["versions"])
+    felt = f" ({best['felt'][0]:.0%} of the features)" if best["felt"] else ""
+    lost = f", costs {best['lost'][0]:.1%} of {found['lost'][0]:.1%}" if best["lost"] and found["lost"] else ""
+    left = f"AUC {found['auc']:.2f} to {best['auc']:.2f}"
+    return (
+        f"{text}{versions}: {best['explained'][0]:.0%}{felt} explained, {left}{lost}; {said}, {verdict}; "
+        f"first {first}, three {three}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line for every recipe, or for every null that a cause is named of, and how many these are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--photographs", choices=PHOTOGRAPHS, default=PHOTOGRAPHS[0])
     parser.add_argument("--trained", type=int, default=TRAINED, help="photographs that the model is trained on")
-    parser.add_argument("--recipes", nargs="+", choices=[*RECIPES, NULL], default=[*RECIPES, NULL])
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(options.data, options.images, Location.of(folder), options.photographs, options.trained)
-        for recipe in options.recipes:
-            if recipe == NULL:
-                print(f"{bench.null()} of {TRIALS} pairs of unchanged samples are said to differ", flush=True)
-            else:
-                print(line(recipe, bench.explained(recipe)), flush=True)
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of a side that the network sees")
+    parser.add_argument("--pool", type=int, default=0, help="images that the samples of nulls are drawn from")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=[*RECIPES])
+    parser.add_argument("--nulls", nargs="+", choices=NULLS, default=[])
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--folder", type=Path, help="where features are kept for another run")
+    parser.add_argument("--log", type=Path, help="a line of JSON for every set is added to this file")
+    options = parser.parse_args(arguments)
+    held = max(options.images, options.pool // 2)
+    bench = Bench(options.data, held, options.folder, options.photographs, options.trained, options.side)
+    about = {"photographs": options.photographs, "images": options.images, "side": options.side}
+
+    def written(found: dict) -> dict:
+        if options.log:
+            with options.log.open("a") as file:
+                file.write(json.dumps(about | found) + "\n")
+        return found
+
+    for recipe in () if options.nulls else options.recipes:
+        found = bench.explained(recipe)
+        print(line(written(record(recipe, found, bench.lost(recipe)))), flush=True)
+    for name in options.nulls:
+        said = beyond = 0
+        for trial in range(options.trials):
+            found = written(record(name, nulls(bench, name, options.images, trial), None))
+            said, beyond = said + found["named"], beyond + found["beyond"]
+            if found["named"]:
+                print(line(found), flush=True)
+        print(
+            f"{name}: of {options.trials} pairs {beyond} differ beyond chance; a cause is named of {said}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -69,6 +69,15 @@ def span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
 
 
+def span_of(value: float, low: float | None, high: float | None) -> str:
+    """The interval of a difference that the sentence says without its sign.
+
+    >>> span_of(-0.02, -0.05, 0.01)
+    '95 % interval -1.0 to 5.0'
+    """
+    return span(low, high) if value >= 0 or low is None or high is None else span(-high, -low)
+
+
 def cell_text(cell: Cell, kind: Kind) -> str:
     """A cell with its interval.
 

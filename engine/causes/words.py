@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gapscope.blocks.formats import listed, percent, points
+from gapscope.blocks.formats import in_brackets, listed, percent, points, span_of
 
 Row = Mapping[str, Any]
-# Accuracies that are no further apart than so much are called the same.
-SAME = 0.03
 
 
 def severity(versions: Sequence[Row]) -> str:
@@ -56,11 +54,17 @@ def specification(proof: Row) -> str:
 
 
 def reproduced(proof: Row, accuracies: Sequence[Row | None]) -> str:
-    """The accuracies side by side, and whether the loss is the same.
+    """The accuracies side by side, what the cause costs, and how far that is from what was lost.
 
-    >>> both = [{"value": 0.975, "low": 0.95, "high": 1.0}, {"value": 0.905, "low": 0.86, "high": 0.95}]
-    >>> reproduced({"accuracy": {"value": 0.9, "low": 0.86, "high": 0.94}}, both)
-    'Accuracy falls from 97.5 % to 90.0 % on modified images of the reference, and is 90.5 % on the target.'
+    >>> both = [{"value": 0.97, "low": 0.95, "high": 0.99}, {"value": 0.9, "low": 0.86, "high": 0.94}]
+    >>> made = {"accuracy": {"value": 0.92, "low": 0.89, "high": 0.95}, "lost": {"low": 0.02, "high": 0.08}}
+    >>> text = reproduced(made, both)
+    >>> text.partition(":")[0]
+    'Accuracy falls from 97.0 % to 92.0 % on modified images of the reference, and is 90.0 % on the target'
+    >>> text.partition(": ")[2].partition(", ")[0]
+    'the cause costs 5.0 points (95 % interval 2.0 to 8.0)'
+    >>> text.partition("), ")[2]
+    '2.0 points less than what happened to the target (95 % interval -3.0 to 7.0), which may be chance.'
     """
     before, after, made = *accuracies, proof["accuracy"]
     if before is None or made is None:
@@ -70,11 +74,18 @@ def reproduced(proof: Row, accuracies: Sequence[Row | None]) -> str:
     text = f"Accuracy {verb} {change} on modified images of the reference"
     if after is None:
         return f"{text}; the target has no labels, so this is a forecast of its accuracy."
-    text = f"{text}, and is {percent(after['value'])} on the target"
+    lost = proof["lost"]["low"], proof["lost"]["high"]
+    own = before["value"] - made["value"]
+    cost = f"{'costs' if own >= 0 else 'wins'} {points(own)}{in_brackets(span_of(own, *lost))}"
+    return f"{text}, and is {percent(after['value'])} on the target: the cause {cost}, {_beside(made, after)}."
+
+
+def _beside(made: Row, after: Row) -> str:
+    """How much less or more the cause costs than what happened, with its interval: the images are of different sets."""
     apart = made["value"] - after["value"]
-    if abs(apart) <= SAME:
-        return f"{text}."
-    which = "less" if apart > 0 else "more"
     reach = sum((one["high"] - one["low"]) ** 2 for one in (made, after)) ** 0.5 / 2
-    chance = ", which these images allow by chance" if abs(apart) <= reach else ""
-    return f"{text}: the cause costs {points(apart)} {which} than what happened to the target{chance}."
+    interval = in_brackets(span_of(apart, apart - reach, apart + reach))
+    if points(apart) == points(0):
+        return f"as much as what happened to the target{interval}"
+    chance = ", which may be chance" if abs(apart) <= reach else ""
+    return f"{points(apart)} {'less' if apart > 0 else 'more'} than what happened to the target{interval}{chance}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, percent, points, set_name, span
+from gapscope.blocks.formats import counted, in_brackets, percent, points, set_name, span, span_of
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
@@ -73,8 +73,7 @@ def loss_text(value: float, low: float | None, high: float | None, before: float
     >>> loss_text(0.354, 0.3, 0.4, 0.971, 0.617)
     '35.4 points of accuracy (95 % interval 30.0 to 40.0), from 97.1 % to 61.7 %.'
     """
-    ends = (low, high) if value >= 0 or low is None or high is None else (-high, -low)
-    interval = in_brackets(span(*ends))
+    interval = in_brackets(span_of(value, low, high))
     gained = "" if value >= 0 else "Nothing; the target gained "
     return f"{gained}{points(value)} of accuracy{interval}, from {percent(before)} to {percent(after)}."
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, percent, points, upper
+from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper
 from gapscope.repairs.record import CELLS, FITTED_ON, REPAIRS
 from gapscope.repairs.words import words
 from gapscope.runs.run import Row, Run
@@ -63,8 +63,7 @@ def _price(row: Row, about: dict[str, Any]) -> str:
     if row["reference_value"] is None:
         return f"{upper(labels)}, {minutes}; {about['reference']} has no labels, so what it costs there is unknown."
     value, low, high = (row[f"reference_{name}"] for name in ("value", "low", "high"))
-    low, high = (low, high) if value > 0 else (-high, -low)  # of what is less, as its number
-    interval = in_brackets(f"95 % interval {100 * low:.1f} to {100 * high:.1f}")
+    interval = in_brackets(span_of(value, low, high))
     change = f"{points(abs(value))} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"
     return f"{upper(change)} on {about['reference']}; {labels}; {minutes}."
 

@@ -66,7 +66,8 @@ def test_a_complete_cause_is_named_with_what_it_explains_and_costs(tmp_path):
         "The cause of the shift from a/test to b/test is night (less light: darker, with cooler colours)"
     )
     assert "Night at severity 3 explains 95.0 % of the shift (95 % interval 93.0 to 97.0)." in parts["Why"]
-    assert "from 97.0 % to 90.0 % on modified images of the reference, and is 90.0 % on the target." in parts["Why"]
+    assert "from 97.0 % to 90.0 % on modified images of the reference, and is 90.0 % on the target" in parts["Why"]
+    assert "the cause costs 7.0 points (95 % interval 5.0 to 9.0), as much as" in parts["Why"]
     assert "not all" not in parts["Why"]
     assert "a+night:3" in parts["What to do"]
     assert "cannot be distinguished" not in parts["How sure"]
@@ -94,9 +95,20 @@ def test_what_is_left_and_what_cannot_be_distinguished_is_said(tmp_path):
     assert headline.startswith("The known cause nearest to the shift")
     assert headline.endswith("and it is not all")
     assert "It is not all" in parts["Why"]
-    assert "the cause costs 6.0 points less" in parts["Why"]
-    assert "allow by chance" not in parts["Why"]
+    assert "6.0 points less than what happened to the target (95 % interval 3.2 to 8.8)." in parts["Why"]
+    assert "may be chance" not in parts["Why"]
     assert "cannot be distinguished from low-light" in parts["How sure"]
+
+
+def test_points_that_remain_or_are_too_many_are_said_with_their_interval(tmp_path):
+    _, parts = said(explanation(tmp_path / "less", proof(accuracy=0.92)))
+    assert "2.0 points less than what happened to the target (95 % interval -0.8 to 4.8), which may be" in parts["Why"]
+    _, parts = said(explanation(tmp_path / "more", proof(accuracy=0.8, lost=measure(0.17))))
+    assert "the cause costs 17.0 points (95 % interval 15.0 to 19.0), 10.0 points more than" in parts["Why"]
+    assert "(95 % interval 7.2 to 12.8)." in parts["Why"]
+    _, parts = said(explanation(tmp_path / "wins", proof(accuracy=0.98, lost=measure(-0.01))))
+    assert "rises from 97.0 % to 98.0 %" in parts["Why"]
+    assert "the cause wins 1.0 points (95 % interval -1.0 to 3.0), 8.0 points less than" in parts["Why"]
 
 
 def test_below_half_no_cause_is_named_and_within_chance_nothing_is_explained(tmp_path):

@@ -25,6 +25,8 @@ NOT_ORDERED = {"saturation", "elastic"}
 # Published neighbours that come to about the same: snow 2 and 3, and at 32 pixels motion blur 3 and 4 (kernels that
 # differ in their empty ends) and pixelation 1 and 2 (30 pixels a side, and 28).
 NEARLY_EQUAL = {"snow", "motion-blur", "pixelate"}
+# Their severity is how many of the images are modified.
+OF_SOME = {"sideways", "upside-down", "mirrored"}
 SLACK = 0.97
 SHAPES = ((8, 8), (1, 1), (3, 40), (40, 3), (70, 91), (224, 224))
 
@@ -77,7 +79,8 @@ def test_the_same_stream_gives_the_same_image_also_from_a_read_only_or_strided_o
 
 @pytest.mark.parametrize("side", [224, 32])
 def test_a_severer_modification_changes_more(name, side):
-    changes = [change(name, severity, scene(side, side)) for severity in SEVERITIES]
+    repeats = 40 if name in OF_SOME else 4
+    changes = [change(name, severity, scene(side, side), repeats) for severity in SEVERITIES]
     assert changes[-1] > 0.5
     least = SLACK if name in NEARLY_EQUAL else 1.0
     steps = pairwise(changes)
@@ -188,6 +191,33 @@ def test_a_frame_is_black_around_the_whole_and_a_tilted_image_has_black_corners(
     assert not framed[:8].any()
     assert framed[30, 40].tolist() == tilted[30, 40].tolist() == [200, 200, 200]
     assert not tilted[0, 0].any()
+
+
+def test_orientations_are_exact_and_their_severity_is_how_many_images_have_them():
+    image = scene(40, 40)
+    turns = {
+        "sideways": [np.rot90(image), np.rot90(image, 3)],
+        "upside-down": [image[::-1, ::-1]],
+        "mirrored": [image[:, ::-1]],
+    }
+    for name, wanted in turns.items():
+        found = {s: [Modification(name, s)(image, stream(seed, name)) for seed in range(200)] for s in SEVERITIES}
+        assert {which_of(one, wanted) for one in found[5]} == set(range(len(wanted)))
+        same = {s: np.array([np.array_equal(one, image) for one in made]) for s, made in found.items()}
+        assert all(np.mean(~same[s]) == pytest.approx(s / 5, abs=0.1) for s in SEVERITIES)
+        assert all((same[s + 1] <= same[s]).all() for s in SEVERITIES[:-1])
+
+
+def which_of(image, wanted):
+    """The place of the one that `image` is."""
+    return next(place for place, one in enumerate(wanted) if np.array_equal(image, one))
+
+
+def test_a_wide_image_on_its_side_has_its_middle_turned():
+    image = scene(40, 60)
+    middle = image[:, 10:50]
+    found = Modification("sideways", 5)(image, stream(0, "sideways"))[:, 10:50]
+    assert which_of(found, [np.rot90(middle), np.rot90(middle, 3)]) in (0, 1)
 
 
 def test_a_specification_names_modifications_and_severities():

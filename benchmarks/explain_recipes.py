@@ -1,0 +1,146 @@
+"""What may happen to photographs beside what is registered: recipes that the search for causes has not seen."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, NOISE, SMALL, TONES
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def levels(values: np.ndarray) -> np.ndarray:
+    """Rounded and clipped to 8 bits."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def dark(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A third of the light, and noise of 6 levels."""
+    return levels(0.3 * image + rng.normal(0, 6, image.shape))
+
+
+def box(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A box blur of 7 by 7 pixels."""
+    return np.array(Image.fromarray(image).filter(ImageFilter.BoxBlur(3)))
+
+
+def webcam(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A third of the size and back, then JPEG at quality 12."""
+    picture, file = Image.fromarray(image), BytesIO()
+    small = picture.resize([max(1, side // 3) for side in picture.size], Image.Resampling.BILINEAR)
+    small.resize(picture.size, Image.Resampling.BILINEAR).save(file, "JPEG", quality=12)
+    return np.array(Image.open(file))
+
+
+def warm(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A quarter more red, a third less blue."""
+    return levels(image * np.array([1.25, 1.0, 0.65]))
+
+
+def crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The middle 45 % of each side."""
+    height, width = (int(0.45 * side) for side in image.shape[:2])
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
+
+
+def bright(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A fifth more light on top of a veil of 60 levels."""
+    return levels(1.2 * image + 60)
+
+
+def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Uniform noise of up to 60 levels."""
+    return levels(image + rng.uniform(-60, 60, image.shape))
+
+
+def dark_and_box(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blurred, then darkened."""
+    return dark(box(image, rng), rng)
+
+
+def warm_webcam(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A warm cast, then a webcam."""
+    return webcam(warm(image, rng), rng)
+
+
+def dark_crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The middle, darkened."""
+    return dark(crop(image, rng), rng)
+
+
+def some(change: Change) -> Change:
+    """Three images of ten changed, the others as they are."""
+    return lambda image, rng: change(image, rng) if rng.random() < 0.3 else image
+
+
+def turned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Turned by 20 to 35 degrees, with black corners."""
+    return np.array(Image.fromarray(image).rotate(rng.uniform(20, 35), Image.Resampling.BILINEAR))
+
+
+def gamma(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darker mid-tones, white as it was."""
+    return levels(255 * (image / 255) ** 2.2)
+
+
+def faded(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Half of the contrast under a veil."""
+    return levels(0.45 * image + 70)
+
+
+def drawing(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Black lines on white where the image has edges."""
+    lines = np.array(Image.fromarray(image).convert("L").filter(ImageFilter.FIND_EDGES), np.float64)
+    return np.repeat(levels(255 - 2 * lines)[..., None], 3, axis=2)
+
+
+def on_the_side(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """By a quarter turn to the left, as of a telephone that was held upright."""
+    return np.rot90(image).copy()
+
+
+def sepia(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brown on yellow, as old prints are."""
+    light = image @ np.array([0.299, 0.587, 0.114])
+    return levels(light[..., None] * np.array([1.07, 0.86, 0.63]))
+
+
+def old_phone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blurred by a small lens, with noise in the colours."""
+    soft = np.array(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2)))
+    chroma = rng.normal(0, 16, image.shape)
+    return levels(soft + chroma - chroma.mean(axis=2, keepdims=True))
+
+
+def plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As it is."""
+    return image
+
+
+# Each recipe with the families that are right; none where no known cause is.
+RECIPES: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "dark": (dark, (DARK, NOISE)),
+    "box": (box, (BLUR,)),
+    "webcam": (webcam, (SMALL, BLUR)),
+    "warm": (warm, (COLOUR,)),
+    "crop": (crop, (GEOMETRY,)),
+    "bright": (bright, (BRIGHT,)),
+    "noise": (noise, (NOISE,)),
+    "gamma": (gamma, (DARK,)),
+    "faded": (faded, (TONES,)),
+    "turned": (turned, (GEOMETRY, COVERED)),
+    "dark_and_box": (dark_and_box, (DARK, BLUR, NOISE)),
+    "warm_webcam": (warm_webcam, (COLOUR, SMALL, BLUR)),
+    "dark_crop": (dark_crop, (DARK, GEOMETRY, NOISE)),
+    "some_dark": (some(dark), (DARK, NOISE)),
+    "some_box": (some(box), (BLUR,)),
+    "some_noise": (some(noise), (NOISE,)),
+    "on_the_side": (on_the_side, (GEOMETRY,)),
+    "sepia": (sepia, (COLOUR,)),
+    "old_phone": (old_phone, (BLUR, NOISE)),
+    "drawing": (drawing, ()),
+    "plain": (plain, ()),
+}
