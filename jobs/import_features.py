@@ -5,8 +5,6 @@ from dataclasses import field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-
 from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location, full_path
@@ -155,7 +153,7 @@ def _source(config: ImportFeaturesConfig) -> "Source":
     from gapscope.store.imports.files import expand
 
     choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
-    kind, tables = open_tables(_several(config.files), config.split)
+    kind, tables = open_tables(_several(config.files), config.split, config.feature_columns)
     beside = {"labels": config.labels, "names": config.names}
     if kind == TEXT:
         for name, files in beside.items():
@@ -164,20 +162,13 @@ def _source(config: ImportFeaturesConfig) -> "Source":
         return open_csv(expand(_several(config.files)), choice, config.delimiter, named=not config.no_header)
     if config.no_header or config.delimiter is not None:
         raise InputError("--no-header and --delimiter are for CSV files, and these are none; leave them away")
-    if kind == MEMORY:
-        beside = {name: _values(values) for name, values in beside.items() if _is_given(values)}
-    opened = {name: open_beside(_several(files), f"the {name}") for name, files in beside.items()}
+    opened = {name: open_beside(files, name, config.split, values=kind == MEMORY) for name, files in beside.items()}
     return table_source(kind, tables, choice, **opened)
 
 
 def _several(files: Any) -> Any:
     """One name as several; rows in memory, and names in Python, as they are."""
     return (str(files),) if isinstance(files, str | Path) else files
-
-
-def _values(beside: Any) -> Any:
-    """Values beside rows in memory: those that are given, or the name of their file."""
-    return beside if isinstance(beside, str | Path) else np.asarray(beside)
 
 
 def _is_given(files: Any) -> bool:

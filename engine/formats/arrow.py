@@ -3,24 +3,27 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.formats.table import RUN_BYTES, Column, Identity, Run, Table, identity_of, readable
+from gapscope.formats.arrays import ANY, Wanted
+from gapscope.formats.table import RUN_BYTES, Column, Identity, Kind, Run, Table, identity_of, readable
 
 PARQUET, ARROW = "Parquet", "Arrow"
 # Bytes of a column that are read from the file at once, where there is one column of vectors and where there are many.
 FEW_BUFFER, MANY_BUFFER = 2**20, 2**16
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 # Rows looked at to learn how long the lists of a column are.
 LOOKED_AT = 1000
 
 
-def open_parquet(place: Location) -> Table:
+def open_parquet(place: Location, _wanted: Wanted = ANY) -> Table:
     """The rows of a Parquet file."""
     where = str(place)
     with readable(where, PARQUET), _parquet(place, FEW_BUFFER) as file:
@@ -66,7 +69,7 @@ def _first(file: Any, names: Sequence[str]) -> pa.Table:
     return file.schema_arrow.empty_table().select(list(names))
 
 
-def open_arrow(place: Location) -> Table:
+def open_arrow(place: Location, _wanted: Wanted = ANY) -> Table:
     """The rows of an Arrow file: Feather, an IPC file, or a stream such as `save_to_disk` writes."""
     where = str(place)
     with readable(where, ARROW), _batches(place) as (schema, batches):
@@ -100,7 +103,24 @@ def _batches(place: Location) -> Iterator[tuple[pa.Schema, Any]]:
         else:
             source.seek(0)
             stream = pa.ipc.open_stream(source)
-            yield stream.schema, lambda: iter(stream)
+            yield stream.schema, lambda: _ended(stream, source, str(place))
+
+
+def _ended(stream: Any, source: Any, where: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream, whose end must be marked: one that is cut between two batches reads like a whole one."""
+    yield from stream
+    source.seek(max(0, source.tell() - len(END_OF_STREAM)))
+    end = source.read()
+    if not end.startswith(END_OF_STREAM):
+        raise InputError(
+            f"{where} ends without the mark that an Arrow stream ends with; it is not fully copied, or was not closed "
+            "by its writer"
+        )
+    if behind := len(end) - len(END_OF_STREAM):
+        raise InputError(
+            f"{where} goes on for {behind:,} bytes behind the end of its stream, of which nothing is known; save each "
+            "table in a file of its own"
+        )
 
 
 def _head(schema: pa.Schema, batch: pa.RecordBatch | None, names: Sequence[str]) -> pa.Table:
@@ -142,7 +162,39 @@ def _runs(batches: Any, names: Sequence[str], skip: int, rows: int, where: str) 
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    return values.storage if isinstance(values, pa.ExtensionArray) else values
+    """`values` as lists, numbers or texts themselves, whatever they are packed in."""
+    while (inner := _inside(values.type)) is not values.type:
+        if isinstance(values, pa.ExtensionArray):
+            values = values.storage
+        elif pa.types.is_dictionary(values.type):
+            values = values.dictionary.cast(_inside(inner)).take(values.indices)
+        elif pa.types.is_run_end_encoded(values.type):
+            values = pc.run_end_decode(values)
+        elif pa.types.is_list_view(values.type) or pa.types.is_large_list_view(values.type):
+            values = _lists_of(values)
+        else:
+            values = values.cast(inner)
+    return values
+
+
+def _lists_of(views: pa.Array) -> pa.Array:
+    """Lists one after another; pyarrow 26 casts a view to a list of the wrong length."""
+    lengths = np.asarray(pc.list_value_length(views).fill_null(0), np.int64)
+    ends = pa.array(np.append(0, np.cumsum(lengths)), pa.int64())
+    return pa.LargeListArray.from_arrays(ends, views.flatten(), mask=views.is_null())
+
+
+def _inside(kind: pa.DataType) -> pa.DataType:
+    """What a type packs, one layer of it; `kind` itself where it packs nothing."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind.storage_type
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return kind.value_type
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return pa.large_list(kind.value_field)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
 def _columns(schema: pa.Schema, first: Any) -> tuple[Column, ...]:
@@ -155,16 +207,16 @@ def _columns(schema: pa.Schema, first: Any) -> tuple[Column, ...]:
     )
 
 
-def _kind(field: pa.Field, first: Any) -> tuple[Literal["vectors", "numbers", "texts", "other"], int]:
+def _kind(field: pa.Field, first: Any) -> tuple[Kind, int]:
     kind = field.type
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    while (inner := _inside(kind)) is not kind:
+        kind = inner
     if _is_number(kind):
         return "numbers", 1
-    if any(check(kind) for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "texts", 1
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "bytes", 1
     if pa.types.is_fixed_size_list(kind) and _is_number(kind.value_type):
         return "vectors", kind.list_size
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_number(kind.value_type):
@@ -179,8 +231,6 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _usual_length(column: pa.ChunkedArray) -> int:
     """How long most lists of a column are, the longer of two; 0 where there is none."""
-    import pyarrow.compute as pc
-
     lengths = np.asarray(pc.list_value_length(column).drop_null())
     values, counts = np.unique(lengths, return_counts=True)
     return int(values[len(counts) - 1 - counts[::-1].argmax()]) if len(values) else 0

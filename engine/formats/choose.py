@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gapscope.core.errors import InputError
+from gapscope.formats.arrays import Parts, beside
 from gapscope.formats.table import MOST_NUMBERS, Column, Table
 from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, exactly, find_columns, first_of, some
 
@@ -11,6 +12,10 @@ FEATURE_NAMES = (
     *("features", "embeddings", "embedding", "feature", "img_emb", "image_embeddings", "image_embedding", "feats"),
     *("x", "emb", "vectors", "vector", "arr_0", "data"),
 )
+
+
+# A row of these holds one value; bytes are a text only where a label is looked for.
+SINGLE = ("numbers", "texts", "bytes")
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,12 @@ class Chosen:
 
 def choose(table: Table, choice: Choice) -> Chosen:
     """The features, the label and the path of `table`, found by the kind of the columns and by their names."""
-    label = _beside(table, choice.label, LABEL_NAMES, ("numbers", "texts"))
-    path = _beside(table, choice.path, PATH_NAMES, ("texts",))
-    features = _features(table, choice, [name for name in (label, path) if name is not None])
+    label, path = (_asked(table, name) for name in (choice.label, choice.path))
+    features = _features(table, choice, label)
+    if not choice.label:
+        label = _called(table, (*SINGLE, "vectors"), LABEL_NAMES, features)
+    if not choice.path:
+        path = _called(table, ("texts",), PATH_NAMES, features)
     vectors = [table.column(name) for name in features if table.column(name).kind == "vectors"]
     dim = vectors[0].width if vectors else len(features)
     if not 0 < dim <= MOST_NUMBERS:
@@ -53,26 +61,49 @@ def choose(table: Table, choice: Choice) -> Chosen:
     return Chosen(features, dim, label, path, classes)
 
 
-def _beside(table: Table, wanted: str, known: Sequence[str], kinds: Sequence[str]) -> str | None:
-    """The column that is `wanted`, or one of a known name; None where there is none."""
-    if wanted:
-        name = exactly([column.name for column in table.columns], wanted, table.where)
-        if table.column(name).kind not in ("numbers", "texts"):
-            raise InputError(
-                f"column {name!r} of {table.where} holds {table.column(name).about}, not a value for each row"
-            )
-        return name
-    return first_of([column.name for column in table.columns if column.name and column.kind in kinds], known) or None
+def _asked(table: Table, wanted: str) -> str | None:
+    """The column that is asked for as label or as name; None where nothing is asked for."""
+    if not wanted:
+        return None
+    if wanted in table.apart:
+        raise InputError(_apart(table, wanted))
+    name = exactly([column.name for column in table.columns], wanted, table.where)
+    if table.column(name).kind == "other":
+        raise InputError(f"column {name!r} of {table.where} holds {table.column(name).about}, not a value for each row")
+    return name
 
 
-def _features(table: Table, choice: Choice, taken: Sequence[str]) -> tuple[str, ...]:
+def _apart(table: Table, name: str) -> str:
+    return (
+        f"{name!r} of {table.where} has {table.apart[name]:,} rows where the features have {table.rows:,}; hand over "
+        "one for each row, or name another with --label-column, --path-column, --labels or --names"
+    )
+
+
+def _called(table: Table, kinds: Sequence[str], known: Sequence[str], features: Sequence[str]) -> str | None:
+    """The column of one of `kinds`, beside the `features`, that has a `known` name; None where there is none."""
+    names = [column.name for column in table.columns if column.name and column.kind in kinds]
+    return beside([name for name in names if name not in features], known, features[0]) or None
+
+
+def refuse_apart(table: Table, chosen: Chosen, *, labelled: bool, named: bool) -> None:
+    """Refuse a file in which there are labels or names, not as many as features, unless they are told elsewhere."""
+    for told, known in ((labelled or chosen.label, LABEL_NAMES), (named or chosen.path, PATH_NAMES)):
+        other = "" if told else beside(list(table.apart), known, chosen.features[0])
+        if other:
+            raise InputError(_apart(table, other))
+
+
+def _features(table: Table, choice: Choice, label: str | None) -> tuple[str, ...]:
     names = [column.name for column in table.columns]
     if choice.features:
         return _as_asked(table, [exactly(names, name, table.where) for name in choice.features])
-    vectors = [column.name for column in table.columns if column.kind == "vectors"]
+    vectors = [column.name for column in table.columns if column.kind == "vectors" and column.name != label]
+    numbers = [column.name for column in table.columns if column.kind == "numbers" and column.name != label]
+    if len(vectors) > 1 or len(numbers) > 1:  # one-hot labels are vectors too
+        vectors = [name for name in vectors if Parts.of(name).called not in LABEL_NAMES] or vectors * (not numbers)
     if vectors and choice.prefix is None:
         return (_one_of(table, vectors),)
-    numbers = [column.name for column in table.columns if column.kind == "numbers" and column.name not in taken]
     if not numbers or numbers == [""]:
         raise InputError(f"{table.where} has no features: {_listed(table.columns)}; rows of numbers are needed")
     return _as_asked(table, list(find_columns(numbers, replace(choice, label="", path=""), table.where).features))
@@ -81,8 +112,9 @@ def _features(table: Table, choice: Choice, taken: Sequence[str]) -> tuple[str, 
 def _one_of(table: Table, vectors: Sequence[str]) -> str:
     if len(vectors) == 1:
         return vectors[0]
-    known = first_of([name.rsplit("/", 1)[-1] for name in vectors], FEATURE_NAMES)
-    fitting = [name for name in vectors if name.rsplit("/", 1)[-1] == known]
+    called = {name: Parts.of(name).called for name in vectors}
+    known = first_of(list(called.values()), FEATURE_NAMES)
+    fitting = [name for name in vectors if called[name] == known]
     if len(fitting) != 1:
         raise InputError(
             f"{table.where} has several columns of vectors ({some(vectors)}); say with --feature-columns which holds "
@@ -116,7 +148,9 @@ def one_column(table: Table, wanted: str, known: Sequence[str]) -> str:
     InputError
         There are several, or it holds no single values.
     """
-    columns = [column for column in table.columns if column.kind in ("numbers", "texts")]
+    columns = [column for column in table.columns if column.kind in SINGLE]
+    if not columns and known is LABEL_NAMES:
+        columns = [column for column in table.columns if column.kind == "vectors"]
     if len(columns) == 1 and not (wanted and columns[0].name):
         return columns[0].name
     if not columns:
@@ -137,6 +171,11 @@ def notes_of(table: Table, chosen: Chosen, *, labelled: bool, named: bool) -> It
     else:
         yield f"{chosen.dim} features" + (f", the column {chosen.features[0]}" if chosen.features[0] else "")
     if chosen.label is None and not labelled:
-        yield "no labels, so every label is -1 (unknown); name a column with --label-column, or a file with --labels"
+        unfit = _called(table, ("other",), LABEL_NAMES, chosen.features)
+        holds = f"; the column {unfit!r} holds {table.column(unfit).about}, not a label for each row" if unfit else ""
+        yield (
+            f"no labels, so every label is -1 (unknown){holds}; name a column with --label-column, or a file with "
+            "--labels"
+        )
     if chosen.path is None and not named:
         yield "no names, so rows are called by their number; name a column with --path-column, or a file with --names"

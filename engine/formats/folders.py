@@ -1,25 +1,31 @@
 """Folders whose files belong together: datasets that Hugging Face's library saved, and what clip-retrieval writes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.formats.arrays import Wanted
 from gapscope.formats.arrow import open_arrow, open_parquet
 from gapscope.formats.hub import refuse_partial
 from gapscope.formats.joined import side_by_side
 from gapscope.formats.npy import open_npy
-from gapscope.formats.table import Table, readable
+from gapscope.formats.table import Column, Run, Table, readable
 from gapscope.formats.zarr import is_zarr, open_zarr
 from gapscope.store.imports.files import natural
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 EMBEDDINGS = ("img_emb", "text_emb")
+# What a folder of partitions is called whose value is missing.
+NOTHING = "__HIVE_DEFAULT_PARTITION__"
 
 
-def open_folder(place: Location, split: str) -> tuple[str, list[Table]]:
+def open_folder(place: Location, wanted: Wanted) -> tuple[str, list[Table]]:
     """What the folder at `place` is, and its tables, whose rows follow one another.
 
     Raises
@@ -29,17 +35,17 @@ def open_folder(place: Location, split: str) -> tuple[str, list[Table]]:
     """
     names = place.names()
     if is_zarr(place):
-        return "zarr", [open_zarr(place)]
+        return "zarr", [open_zarr(place, wanted)]
     if SPLITS in names:
-        return "arrow", open_saved(_split_folder(place, names, split))
+        return "arrow", open_saved(_split_folder(place, names, wanted.split))
     if STATE in names:
         return "arrow", open_saved(place)
     if any(name in names for name in EMBEDDINGS):
         return "clip-retrieval", open_clip_retrieval(place)
-    parquet = _parquet_of(place, split)
+    parquet = _parquet_of(place, wanted.split)
     refuse_partial(parquet)
     if parquet:
-        return "parquet", [open_parquet(file) for file in parquet]
+        return "parquet", [_partitioned(open_parquet(file), file.address[len(place.address) :]) for file in parquet]
     raise InputError(
         f"{place} is a folder that is none of Zarr, a dataset of Hugging Face (save_to_disk), clip-retrieval, or "
         f"Parquet files alone; name its files, for example '{str(place).rstrip('/')}/*.npy'"
@@ -89,6 +95,13 @@ def open_clip_retrieval(place: Location) -> list[Table]:
             )
     if not first:
         raise InputError(f"{place} has no .npy file in {kinds[0]}")
+    for other in (*arrays.values(), metadata):
+        for own, theirs in zip(first, other, strict=False):
+            if natural(own.name)[1::2] != natural(theirs.name)[1::2]:
+                raise InputError(
+                    f"{place} has {own.name} where {theirs.name} stands beside; files that belong together have one "
+                    "number, so get the missing ones"
+                )
     return [_beside(place, arrays, metadata, index) for index in range(len(first))]
 
 
@@ -126,7 +139,25 @@ def _parquet_of(place: Location, split: str) -> list[Location]:
     return tables if len(tables) == len(files) else []
 
 
+def _partitioned(table: Table, inside: str) -> Table:
+    """A table with what the folders around its file say of all of its rows, as ``label=cat/part-0.parquet`` does."""
+    said = dict(folder.split("=", 1) for folder in inside.split("/")[:-1] if "=" in folder)
+    there = {column.name for column in table.columns}
+    values = {name: None if text == NOTHING else unquote(text) for name, text in said.items() if name not in there}
+    if not values:
+        return table
+
+    def read(names: Sequence[str], start: int) -> Iterator[Run]:
+        own = [name for name in names if name not in values]
+        same = {name: pa.scalar(values[name], pa.string()) for name in names if name in values}
+        for rows, columns in table.read(own, start):
+            yield rows, {**columns, **{name: pa.repeat(value, rows) for name, value in same.items()}}
+
+    columns = table.columns + tuple(Column(name, "texts", 1, "a text of its folder") for name in values)
+    return replace(table, columns=columns, read=read)
+
+
 def _is_of(inside: str, split: str) -> bool:
     """Whether a path in a dataset on the hub is of a split, as ``data/train-00000-of-00004.parquet`` is of train."""
     *folders, name = inside.strip("/").split("/")
-    return split in folders or name.startswith((f"{split}-", f"{split}_", f"{split}."))
+    return split in folders or f"split={split}" in folders or name.startswith((f"{split}-", f"{split}_", f"{split}."))

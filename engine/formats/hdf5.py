@@ -11,25 +11,26 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.location import Location
+from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import Column, Run, Table, identity_of, kind_of, readable, runs_of, said_of
 
 KIND = "HDF5"
 
 
-def open_hdf5(place: Location) -> Table:
-    """The datasets in the file at `place`, of which those with as many rows as the longest are columns."""
+def open_hdf5(place: Location, wanted: Wanted = ANY) -> Table:
+    """The datasets in the file at `place`, of which those that belong together are columns."""
     where = str(place)
     with readable(where, KIND), _file(place) as file:
         sets = _datasets(file)
         for name, one in sets.items():
             _refuse_elsewhere(one, f"{name!r} of {where}")
-        rows = max((one.shape[0] for one in sets.values()), default=0)
-        sets = {name: one for name, one in sets.items() if one.shape[0] == rows}
-        columns = tuple(_column(name, one) for name, one in sets.items())
+        shapes = {name: one.shape for name, one in sets.items()}
+        columns, apart = chosen_of({name: _column(name, one) for name, one in sets.items()}, shapes, wanted, where)
         steps = {name: one.chunks[0] if one.chunks else 1 for name, one in sets.items()}
         widths = {name: prod(one.shape[1:]) * one.dtype.itemsize for name, one in sets.items()}
     if not columns:
         raise InputError(f"{where} holds no dataset; a feature file has one of shape (rows, features)")
+    rows = shapes[columns[0].name][0]
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
         with readable(where, KIND), _file(place) as file:
@@ -39,7 +40,7 @@ def open_hdf5(place: Location) -> Table:
             for low, high in runs_of(rows, start, sum(widths[name] for name in names), step):
                 yield high - low, {name: _rows(file[name], low, high) for name in names}
 
-    return Table(where, rows, columns, read, identity_of(place))
+    return Table(where, rows, columns, read, identity_of(place), apart)
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _refuse_unwritten(one: Any, where: str) -> None:
 def _column(name: str, one: Any) -> Column:
     import h5py
 
-    if h5py.check_string_dtype(one.dtype) is not None and len(one.shape) == 1:
+    if h5py.check_string_dtype(one.dtype) is not None and prod(one.shape[1:]) == 1:
         return Column(name, "texts", 1, "texts")
     kind, width = kind_of(one.dtype, one.shape)
     return Column(name, kind, width, said_of(one.dtype, one.shape))
@@ -96,5 +97,5 @@ def _column(name: str, one: Any) -> Column:
 
 def _rows(one: Any, low: int, high: int) -> np.ndarray | pa.Array:
     if one.dtype.kind == "O":
-        return pa.array(one[low:high].tolist(), pa.binary())
+        return pa.array(one[low:high].reshape(-1).tolist(), pa.binary())
     return one[low:high]

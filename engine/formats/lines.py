@@ -1,15 +1,40 @@
-"""Labels or names beside features, as text: one on each line, or a column of a CSV file."""
+"""Labels or names beside features, as text: one on each line, a column of a CSV file, or JSON."""
 
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.formats.arrow import open_frame
 from gapscope.formats.table import Column, Run, Table, identity_of, readable
+from gapscope.store.imports.files import open_bytes
 
-ROWS = 65536
+TABLES, JSON_LINES, JSON = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".json", ".jsonl", ".ndjson")
+# Text that is no label on each line.
+STRUCTURED = (".yaml", ".yml", ".xml", ".toml", ".html", ".md")
+
+
+def open_text(place: Location) -> Table:
+    """The texts in the file at `place`, by its name: CSV, JSON, or one on each line.
+
+    Raises
+    ------
+    InputError
+        Its name says that it holds something else.
+    """
+    name = plain_name(place)
+    if name.endswith(STRUCTURED):
+        raise InputError(
+            f"{place} is none of a list of lines, CSV and JSON; save the values as one of these, or as .npy"
+        )
+    if name.endswith(JSON):
+        return open_objects(place)
+    return open_columns(place) if name.endswith(TABLES) else open_lines(place)
 
 
 def open_lines(place: Location) -> Table:
@@ -35,7 +60,7 @@ def open_lines(place: Location) -> Table:
 def _texts(place: Location) -> Iterator[list[str]]:
     """The lines, in runs."""
     rest = b""
-    with place.open_input() as stream:
+    with open_bytes(place) as (_, stream):
         while block := stream.read(2**20):
             *lines, rest = (rest + block).split(b"\n")
             yield [_text(line) for line in lines]
@@ -45,6 +70,33 @@ def _texts(place: Location) -> Iterator[list[str]]:
 
 def _text(line: bytes) -> str:
     return line.decode().removesuffix("\r").removeprefix("\ufeff")
+
+
+def open_objects(place: Location) -> Table:
+    """The values in a JSON file, or the fields of its objects, as texts; JSON lines too."""
+    where = str(place)
+    with readable(where, "JSON"), open_bytes(place) as (_, stream):
+        text = stream.read().decode()
+        lines = plain_name(place).endswith(JSON_LINES)
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()] if lines else json.loads(text)
+    if not isinstance(rows, list) or not rows:
+        raise InputError(f"{where} holds no list of values or of objects, one for each row")
+    if all(isinstance(row, dict) for row in rows):
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        table = pa.table({name: pa.array([_written(row.get(name)) for row in rows], pa.string()) for name in names})
+    else:
+        table = pa.table({"": pa.array([_written(row) for row in rows], pa.string())})
+    return replace(open_frame(table, where, ""), identity=identity_of(place))
+
+
+def _written(value: object) -> str | None:
+    """A JSON value as the text that a CSV file would hold."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def plain_name(place: Location) -> str:
+    """The name of a file in small letters, without what says that it is compressed."""
+    return place.name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def open_columns(place: Location) -> Table:
@@ -68,19 +120,21 @@ def open_columns(place: Location) -> Table:
     return Table(where, rows, columns, read, identity_of(place))
 
 
-def _reader(place: Location, names: list[str] | None) -> pc.CSVStreamingReader:
-    header = _names(place)
-    tabs = place.name.endswith(".tsv")
-    return pc.open_csv(
-        place.open_input(),
-        parse_options=pc.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True),
-        convert_options=pc.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), include_columns=names or header, strings_can_be_null=False
-        ),
+@contextmanager
+def _reader(place: Location, names: list[str] | None) -> Iterator[pc.CSVStreamingReader]:
+    header, tabs = _names(place), plain_name(place).endswith(".tsv")
+    parsing = pc.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
+    converting = pc.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.string()), include_columns=names or header, strings_can_be_null=False
     )
+    with (
+        open_bytes(place) as (_, stream),
+        pc.open_csv(stream, parse_options=parsing, convert_options=converting) as reader,
+    ):
+        yield reader
 
 
 def _names(place: Location) -> list[str]:
     from gapscope.store.csv.header import read_header  # here, because its kernel takes longer to load than it reads
 
-    return list(read_header(place, "\t" if place.name.endswith(".tsv") else ",").names)
+    return list(read_header(place, "\t" if plain_name(place).endswith(".tsv") else ",").names)

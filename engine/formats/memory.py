@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,59 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_buffers
 from gapscope.formats.arrow import open_frame
-from gapscope.formats.table import Column, Identity, Run, Table, kind_of, runs_of, said_of
+from gapscope.formats.table import Column, Identity, Run, Table, kind_of, runs_of, said_by, said_of
 
 # Above this only samples of an array are digested; below it all of it.
 WHOLE_BYTES, SAMPLES = 2**30, 16
 
 
-def in_memory(value: object) -> bool:
-    """Whether `value` is rows themselves, not the name of a file."""
-    return hasattr(value, "__array__") or hasattr(value, "__arrow_c_stream__") or hasattr(value, "__dataframe__")
+def in_memory(value: Any) -> bool:
+    """Whether `value` is rows themselves, not names of files."""
+    if isinstance(value, str | PurePath):
+        return False
+    if isinstance(value, list | tuple):
+        return bool(len(value)) and not all(isinstance(one, str | PurePath) for one in value)
+    return hasattr(value, "__len__") or hasattr(value, "shape")
 
 
 def open_memory(value: Any, name: str = "the array") -> Table:
-    """An array ``(n, d)`` or ``(n,)`` of NumPy, Dask or anything like them, or a table of columns."""
+    """An array ``(n, d)`` or ``(n,)`` of NumPy, Dask, PyTorch, SciPy or anything like them, or a table of columns."""
+    if hasattr(value, "with_format") and hasattr(value, "column_names"):  # of Hugging Face, rows chosen by indices
+        table = value.with_format("arrow")[:]
+        return _frame(table.replace_schema_metadata(value.features.arrow_schema.metadata))
     if hasattr(value, "__arrow_c_stream__") and not hasattr(value, "ndim"):
         return _frame(pa.table(value))
+    if hasattr(value, "dask"):
+        if hasattr(value, "columns"):
+            raise InputError(f"{name} is a data frame of Dask; write it with to_parquet and import the folder")
+        return _lazy(value, name)
     if hasattr(value, "__dataframe__"):
         import pandas as pd  # here, because a frame of pandas is there only where pandas is loaded
 
         return _frame(pa.Table.from_pandas(pd.DataFrame(value), preserve_index=False))
-    if hasattr(value, "dask"):
-        return _lazy(value, name)
-    array = np.asarray(value)
-    return _array(array, name)
+    return _array(_as_array(value, name), name)
+
+
+def _as_array(value: Any, name: str) -> Any:
+    """`value` as an array of NumPy, or as a sparse matrix whose rows are made dense as they are read."""
+    if hasattr(value, "tocsr"):
+        return value.tocsr()
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() and value.element_size() < 4 else value
+    if hasattr(value, "filled") and np.ma.is_masked(value):
+        if value.dtype.kind not in "iufb":
+            raise InputError(f"{name} is masked in places; fill them, for example with .filled('')")
+        return value.astype(np.result_type(value.dtype, np.float16)).filled(np.nan)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:  # of lists of other lengths, of another library's types
+        raise InputError(f"{name} is no array of rows of equal length ({said_by(error)}); hand over numbers") from error
+    if not array.dtype.hasobject:
+        return array
+    if array.ndim != 1 or not all(one is None or isinstance(one, str | bytes | int | PurePath) for one in array):
+        raise InputError(f"{name} holds Python objects; hand over numbers, such as np.stack(list_of_vectors)")
+    return np.array(["" if one is None else one.decode() if isinstance(one, bytes) else str(one) for one in array])
 
 
 def _frame(table: pa.Table) -> Table:
@@ -42,25 +73,29 @@ def _frame(table: pa.Table) -> Table:
     return open_frame(table, "the table", digest)
 
 
-def _array(array: np.ndarray, name: str) -> Table:
+def _array(array: Any, name: str) -> Table:
     if not array.ndim:
         raise InputError(f"{name} is a single value where rows are expected")
-    if array.dtype.hasobject and not (array.ndim == 1 and all(isinstance(one, str) for one in array)):
-        raise InputError(f"{name} holds Python objects; hand over numbers, such as np.stack(list_of_vectors)")
-    array = array.astype(str) if array.dtype.hasobject else array
     width = int(np.prod(array.shape[1:])) * array.dtype.itemsize
 
     def read(_names: Sequence[str], start: int) -> Iterator[Run]:
-        for low, high in runs_of(len(array), start, width):
-            yield high - low, {"": array[low:high]}
+        for low, high in runs_of(array.shape[0], start, width):
+            yield high - low, {"": _dense(array[low:high])}
 
     kind, columns = kind_of(array.dtype, array.shape)
     column = Column("", kind, columns, said_of(array.dtype, array.shape))
-    return Table(name, len(array), (column,), read, Identity(name, array.nbytes, 0, _digest(array)))
+    size = int(np.prod(array.shape)) * array.dtype.itemsize
+    return Table(name, array.shape[0], (column,), read, Identity(name, size, 0, _digest(array)))
 
 
-def _digest(array: np.ndarray) -> str:
+def _dense(rows: Any) -> np.ndarray:
+    return rows.toarray() if hasattr(rows, "toarray") else rows
+
+
+def _digest(array: Any) -> str:
     about = f"{array.dtype} {array.shape}".encode()
+    if hasattr(array, "indptr"):
+        return digest_buffers([about, array.indptr.tobytes(), array.indices.tobytes(), array.data.tobytes()])
     if array.nbytes <= WHOLE_BYTES:
         return digest_buffers([about, np.ascontiguousarray(array).reshape(-1).view(np.uint8)])
     rows = np.linspace(0, len(array) - 1, SAMPLES).astype(int)

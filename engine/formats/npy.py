@@ -10,6 +10,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.files import BLANK, seal_of
 from gapscope.core.location import Location
+from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import Column, Run, Table, Values, identity_of, kind_of, readable, runs_of, said_of
 
 # An array that stands column by column in an archive, where no row can be read alone, is read whole up to this size.
@@ -42,19 +43,14 @@ def read_header(stream: IO[bytes], where: str, size: int) -> Header:
     Raises
     ------
     InputError
-        It is none, its numbers are not all there, or it holds Python objects.
+        It is none, or its numbers are not all there.
     """
     with readable(where, KIND):
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read(stream)
         header = Header(dtype, shape, by_column and len(shape) > 1, stream.tell())
-    if dtype.hasobject:
-        raise InputError(
-            f"{where} holds Python objects (a pickle), which could run any program when read and are never read; "
-            "save numbers, for example with np.save(FILE, np.stack(list_of_vectors).astype('float32'))"
-        )
-    if header.offset + header.bytes > size:
+    if not dtype.hasobject and header.offset + header.bytes > size:
         raise InputError(
             f"{where} has {size:,} bytes, and its header speaks of {header.offset + header.bytes:,}; it is not fully "
             "copied, or was still being written"
@@ -62,11 +58,16 @@ def read_header(stream: IO[bytes], where: str, size: int) -> Header:
     return header
 
 
-def open_npy(place: Location) -> Table:
+def open_npy(place: Location, _wanted: Wanted = ANY) -> Table:
     """The array in the file at `place`: vectors, numbers or texts."""
     where, size = str(place), place.size()
     with readable(where, KIND), place.open_input() as stream:
         header = read_header(stream, where, size)
+        if header.dtype.hasobject:
+            raise InputError(
+                f"{where} holds Python objects (a pickle), which could run any program when read and are never read; "
+                "save vectors with np.save(FILE, np.stack(VECTORS)), labels with np.save(FILE, np.array(LABELS, str))"
+            )
         _refuse_more(stream, header, where, size)
 
     def read(_names: Sequence[str], start: int) -> Iterator[Run]:
@@ -132,7 +133,7 @@ def _fill(stream: IO[bytes], array: np.ndarray) -> None:
             raise EOFError("it ends early")
 
 
-def open_npz(place: Location) -> Table:
+def open_npz(place: Location, wanted: Wanted = ANY) -> Table:
     """The arrays by name in the archive at `place`, of which those with as many rows as the longest are columns."""
     where = str(place)
     with readable(where, "a NumPy archive"), place.open_input() as file, zipfile.ZipFile(file) as archive:
@@ -151,13 +152,14 @@ def open_npz(place: Location) -> Table:
             for low, high in runs_of(rows, start, sum(header.row_bytes for header in used.values())):
                 yield high - low, {name: _next(streams[name], used[name], whole[name], low, high) for name in used}
 
-    rows = max((one.shape[0] for one in headers.values() if one.shape), default=0)
-    columns = tuple(_column(name, one) for name, one in headers.items() if one.shape and one.shape[0] == rows)
-    return Table(where, rows, columns, read, identity_of(place))
+    shapes = {name: one.shape for name, one in headers.items() if one.shape}
+    columns, apart = chosen_of({name: _column(name, headers[name]) for name in shapes}, shapes, wanted, where)
+    rows = shapes[columns[0].name][0] if columns else 0
+    return Table(where, rows, columns, read, identity_of(place), apart)
 
 
 def _headers(archive: zipfile.ZipFile, where: str) -> Iterator[tuple[str, Header]]:
-    """The arrays of an archive; those of Python objects are passed over."""
+    """The arrays of an archive."""
     names = archive.namelist()
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
         raise InputError(
@@ -171,12 +173,7 @@ def _headers(archive: zipfile.ZipFile, where: str) -> Iterator[tuple[str, Header
         if names.count(info.filename) > 1:
             raise InputError(f"{where} holds the array {name!r} twice; save each under a name of its own")
         with archive.open(info) as stream:
-            try:
-                yield name, read_header(stream, f"{name!r} of {where}", info.file_size)
-            except InputError as error:
-                if "Python objects" not in str(error):
-                    raise
-                yield name, Header(np.dtype(object), (0,), by_column=False, offset=0)
+            yield name, read_header(stream, f"{name!r} of {where}", info.file_size)
 
 
 def _whole(stream: IO[bytes], header: Header, where: str) -> np.ndarray | None:

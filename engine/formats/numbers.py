@@ -36,18 +36,19 @@ class Features(NamedTuple):
 
 def features_of(values: Sequence[Values], names: Sequence[str], dim: int) -> Features:
     """The features in a column of vectors, or in columns of numbers, one for each feature."""
-    if len(values) > 1 or _is_flat(values[0]):
+    if len(values) > 1 or is_flat(values[0]):
         return _of_columns(values)
     if isinstance(values[0], pa.Array):
         return _of_lists(values[0], names[0], dim)
     return Features(as_float32(values[0]), {}, values[0], None)
 
 
-def _is_flat(values: Values) -> bool:
+def is_flat(values: Values) -> bool:
+    """Whether a row of a column holds one value, not a vector."""
     if isinstance(values, pa.Array):
         kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
         return not any(check(values.type) for check in kinds)
-    return values.ndim == 1
+    return values.ndim == 1 or values.dtype.kind not in "fiub"
 
 
 def as_float32(values: np.ndarray) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from glob import has_magic
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.registry import Registry
+from gapscope.formats.arrays import Wanted
 from gapscope.formats.folders import open_folder
 from gapscope.formats.hub import cached, reached, refuse_partial
-from gapscope.formats.lines import open_columns, open_lines
+from gapscope.formats.lines import open_text
 from gapscope.formats.memory import in_memory, open_memory
 from gapscope.formats.table import Table
 from gapscope.store.imports.files import expand, stamp
@@ -27,6 +29,7 @@ FORMATS = Registry(
     },
 )
 TEXT = "csv"
+Opened: TypeAlias = Callable[[Location, Wanted], Table]
 
 
 class Known(NamedTuple):
@@ -45,11 +48,22 @@ KNOWN = (
     Known("arrow", b"ARROW1", (".feather", ".arrow", ".ipc")),
     Known("arrow", b"\xff\xff\xff\xff", (".arrows",)),
 )
-# Files that no program should read from strangers, and how to hand over what they hold.
-REFUSED = {
-    b"\x80": "a pickle, which could run any program when read",
-    b"FEA1": "Feather of version 1, which pyarrow no longer writes",
-}
+# Files that are not read: their first bytes, how many others stand before these, and what they are.
+REFUSED = (
+    *((bytes((128, protocol)), 0, "a pickle, which could run any program when read") for protocol in range(1, 9)),
+    (b"FEA1", 0, "Feather of version 1, which pyarrow no longer writes"),
+    (b"PARE", 0, "Parquet whose footer is encrypted"),
+    (b"ORC", 0, "an ORC file"),
+    (b"SQLite format 3", 0, "a SQLite database"),
+    (b"DUCK", 8, "a DuckDB database"),
+    (b"MATLAB 5.0", 0, "a MATLAB file of version 5"),
+    (b'\0{"', 7, "a file of safetensors"),
+    (b"BZh", 0, "compressed by bzip2"),
+    (b"\xfd7zXZ", 0, "compressed by xz"),
+)
+COMPRESSED = (".gz", ".zst")
+# Bytes that stand in no text of one byte a character.
+CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 
 
 def format_of(place: Location) -> str:
@@ -64,17 +78,31 @@ def format_of(place: Location) -> str:
         head = stream.read(16)
     named = next((one for one in KNOWN if place.name.lower().endswith(one.endings)), None)
     begun = next((one for one in KNOWN if head.startswith(one.begins)), None)
+    what = _refused(place.name.lower(), head)
+    if what and begun is None:
+        raise InputError(f"{place} is {what}; save its numbers as .npy, .npz or Parquet")
     if begun is not None:
         return begun.name
-    for mark, what in REFUSED.items():
-        if head.startswith(mark) and not head.startswith(b"\x80\x00"):
-            raise InputError(f"{place} is {what}; save its numbers as .npy, .npz or Parquet")
     if named is not None:
         raise InputError(
             f"{place} is called {named.endings[0]} and begins with {head[:8]!r}, as no file of {named.name} does; it "
             "is damaged, or another file under that name"
         )
     return TEXT
+
+
+def _refused(name: str, head: bytes) -> str:
+    """What a file is that is not read; empty where it may be."""
+    for mark, before, what in REFUSED:
+        if head[before:].startswith(mark):
+            return what
+    packed = next((name.removesuffix(ending) for ending in COMPRESSED if name.endswith(ending)), "")
+    if packed:
+        return "compressed as a whole" if any(packed.endswith(one.endings) for one in KNOWN) else ""
+    is_wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or not any(head[1::2]) or not any(head[::2])  # UTF-16
+    is_binary = bool(head.translate(None, CONTROL) != head) and not is_wide
+    is_binary &= not head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))  # compressed text by another name
+    return f"no text, and begins with {head[:8]!r} as no format does that is read" if is_binary else ""
 
 
 def formats_of(places: Sequence[Location]) -> str:
@@ -95,7 +123,7 @@ def formats_of(places: Sequence[Location]) -> str:
     return next(iter(kinds.values()))
 
 
-def open_tables(files: Any, split: str) -> tuple[str, list[Table]]:
+def open_tables(files: Any, split: str, features: Sequence[str] = ()) -> tuple[str, list[Table]]:
     """The format and the tables of files, addresses, patterns or folders, or of rows in memory; text has no table."""
     if in_memory(files):
         return "memory", [open_memory(files)]
@@ -108,32 +136,33 @@ def open_tables(files: Any, split: str) -> tuple[str, list[Table]]:
         if kind == TEXT:
             return kind, []
         if kind == "folder":
-            return _folders(places, split)
-        opened: Callable[[Location], Table] = FORMATS[kind]
-        return kind, [opened(place) for place in places]
+            return _folders(places, Wanted(split, tuple(features)))
+        opened: Opened = FORMATS[kind]
+        return kind, [opened(place, Wanted(split, tuple(features))) for place in places]
 
 
-def _folders(places: Sequence[Location], split: str) -> tuple[str, list[Table]]:
-    opened = [open_folder(place, split) for place in places]
+def _folders(places: Sequence[Location], wanted: Wanted) -> tuple[str, list[Table]]:
+    opened = [open_folder(place, wanted) for place in places]
     if len({kind for kind, _ in opened}) > 1:
         raise InputError(f"{places[0]} and the folders beside it are of several kinds; import one kind at a time")
     return opened[0][0], [table for _, tables in opened for table in tables]
 
 
-def open_beside(files: Any, what: str) -> list[Table]:
-    """The tables of labels or names beside features: files, or values in memory."""
-    if files is None or (not in_memory(files) and not len(files)):
+def open_beside(files: Any, what: str, split: str = "", *, values: bool = False) -> list[Table]:
+    """The tables of labels or names beside features: files, or `values` in memory, which may be texts as well."""
+    if files is None or not len(files):
         return []
-    if in_memory(files):
-        return [open_memory(files, what)]
-    return [_beside(place) for place in expand(files)]
+    if in_memory(files) or (values and not isinstance(files, str | Path)):
+        return [open_memory(files, f"the array of {what}")]
+    files = (files,) if isinstance(files, str | Path) else files
+    return [_beside(place, Wanted(split)) for place in expand(files)]
 
 
-def _beside(place: Location) -> Table:
+def _beside(place: Location, wanted: Wanted) -> Table:
     if not stamp(place)[0]:
         raise InputError(f"{place} is empty")
     kind = format_of(place)
     if kind != TEXT:
-        opened: Callable[[Location], Table] = FORMATS[kind]
-        return opened(place)
-    return open_columns(place) if place.name.endswith((".csv", ".tsv")) else open_lines(place)
+        opened: Opened = FORMATS[kind]
+        return opened(place, wanted)
+    return open_text(place)

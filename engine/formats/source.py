@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from time import perf_counter
 from typing import Any
 
@@ -11,22 +12,34 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError
-from gapscope.formats.choose import Chosen, choose, notes_of, one_column
+from gapscope.formats.choose import Chosen, choose, notes_of, one_column, refuse_apart
 from gapscope.formats.joined import Aligned, one_under_the_other
 from gapscope.formats.numbers import features_of, refused, row_digests
 from gapscope.formats.table import Table, Values
 from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
 from gapscope.store.half import narrow
-from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice
+from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, first_of
 from gapscope.store.imports.source import Rows, counted
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A column of another file, which has a value for each row of all tables."""
+    """A column of another file, which has a value for each row of all tables.
+
+    Attributes
+    ----------
+    path
+        The column of that file that names the rows, where labels have one: the rows must be called the same.
+    """
 
     table: Table
     column: str
+    path: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Those that are read."""
+        return [self.column, *([self.path] if self.path is not None else [])]
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,13 @@ class TableSource:
         """Where the file of the labels tells them."""
         beside = self.labels.table.column(self.labels.column).class_names if self.labels else ()
         return beside or self.chosen.class_names
+
+    @property
+    def label_width(self) -> int:
+        """Numbers in a label: more than one where it is one-hot."""
+        if self.labels:
+            return self.labels.table.column(self.labels.column).width
+        return self.tables[0].column(self.chosen.label).width if self.chosen.label is not None else 1
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -121,16 +141,18 @@ class TableSource:
         """The rows from `position` on; see `Source.blocks`."""
         first, row = position or (0, 0)
         done = sum(table.rows for table in self.tables[:first]) + row
-        labels, names = (Aligned(one.table, [one.column], done) if one else None for one in (self.labels, self.names))
+        labels, names = (Aligned(one.table, one.columns, done) if one else None for one in (self.labels, self.names))
         for number, table in enumerate(self.tables[first:], first):
             start = row if number == first else 0
             for rows, values in table.read(self.chosen.names, start) if start < table.rows else ():
-                label = labels.take(rows)[self.labels.column] if labels and self.labels else None
+                said = labels.take(rows) if labels else {}
+                label = said[self.labels.column] if self.labels else None
                 name = names.take(rows)[self.names.column] if names and self.names else None
                 own = _Values(
                     [values[feature] for feature in self.chosen.features],
                     values[self.chosen.label] if label is None and self.chosen.label is not None else label,
                     values[self.chosen.path] if name is None and self.chosen.path is not None else name,
+                    said[self.labels.path] if self.labels and self.labels.path is not None else None,
                 )
                 yield TableBlock(self, table.where, dtype, own, (number, start), rows)
                 start += rows
@@ -143,6 +165,7 @@ class _Values:
     features: list[Values]
     label: Values | None
     path: Values | None
+    path_of_label: Values | None
 
 
 @dataclass(frozen=True)
@@ -187,8 +210,9 @@ class TableBlock:
         began = perf_counter()
         chosen = self.source.chosen
         features = features_of(self.values.features, chosen.features, chosen.dim)
-        label = None if self.values.label is None else labels_of(self.values.label)
+        label = None if self.values.label is None else labels_of(self.values.label, self.source.label_width)
         path = None if self.values.path is None else names_of(self.values.path)
+        self._refuse_other_names(path)
         texts = [one for one in (label, path) if one is not None]
         x, record = features.x, np.arange(self.rows, dtype=np.int32)
         small = counted(x) if self.dtype == "float16" else None
@@ -206,6 +230,21 @@ class TableBlock:
         ).without(_first_of_each(refused(features, chosen.features, self.dtype), *(one.wrong for one in texts)))
         encoded = None if parsed.label is None else parsed.label.dictionary_encode()
         return parsed._replace(label=encoded, seconds=perf_counter() - began)
+
+    def _refuse_other_names(self, path: Texts | None) -> None:
+        """Refuse labels that stand beside the names of other rows: a table in another order."""
+        if path is None or self.values.path_of_label is None or self.source.labels is None:
+            return
+        own, others = path.values, names_of(self.values.path_of_label).values
+        if own.equals(others):
+            return
+        for row, (one, other) in enumerate(zip(own.to_pylist(), others.to_pylist(), strict=True)):
+            if PurePath(one).stem != PurePath(other).stem:
+                table = self.source.labels.table.where
+                raise InputError(
+                    f"{self.where(row)} is called {one!r}, and its label in {table} is that of {other!r}; bring "
+                    "both into the same order, or hand over the labels without names"
+                )
 
 
 def _array(values: Values) -> pa.Array:
@@ -242,15 +281,18 @@ def table_source(
     chosen = choose(tables[0], own)
     for table in tables[1:]:
         _refuse_other(table, choose(table, own), tables[0], chosen)
+    for table in tables:
+        refuse_apart(table, chosen, labelled=label is not None, named=name is not None)
     rows = sum(table.rows for table in tables)
     source = TableSource(decoder, tuple(tables), chosen, label, name)
     if not rows:
         raise InputError(f"{source.origin} holds no row; nothing was imported")
     for beside, what in ((label, "labels"), (name, "names")):
         if beside and beside.table.rows != rows:
+            first = " below its header" if beside.column and beside.table.rows + 1 == rows else ""
             raise InputError(
-                f"{beside.table.where} holds {beside.table.rows:,} {what} and {source.origin} {rows:,} rows; hand over "
-                "one for each row, in the same order"
+                f"{beside.table.where} holds {beside.table.rows:,} {what}{first} and {source.origin} {rows:,} rows; "
+                "hand over one for each row, in the same order"
             )
     return source
 
@@ -259,7 +301,9 @@ def _beside(tables: Sequence[Table], wanted: str, known: Sequence[str]) -> Besid
     if not tables:
         return None
     table = one_under_the_other(tables)
-    return Beside(table, one_column(table, wanted, known))
+    column = one_column(table, wanted, known)
+    texts = [one.name for one in table.columns if one.kind == "texts" and one.name != column]
+    return Beside(table, column, (first_of(texts, PATH_NAMES) or None) if known is LABEL_NAMES else None)
 
 
 def _refuse_other(table: Table, chosen: Chosen, first: Table, wanted: Chosen) -> None:
@@ -272,4 +316,10 @@ def _refuse_other(table: Table, chosen: Chosen, first: Table, wanted: Chosen) ->
         raise InputError(
             f"{table.where} has other columns than {first.where} ({', '.join(chosen.names[:3])} instead of "
             f"{', '.join(wanted.names[:3])}); files of one import need the same"
+        )
+    if chosen.class_names != wanted.class_names:
+        theirs, ours = (", ".join(one.class_names[:3]) or "none that are told" for one in (chosen, wanted))
+        raise InputError(
+            f"{table.where} numbers its labels by the classes {theirs}, … and {first.where} by {ours}, …; hand over "
+            "labels as names, with --labels"
         )

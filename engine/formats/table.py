@@ -6,7 +6,7 @@ import struct
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,6 +36,7 @@ UNREADABLE_BY_LIBRARIES = (
     *(struct.error, tokenize.TokenError, lzma.LZMAError),
 )
 Values: TypeAlias = np.ndarray | pa.Array
+Kind: TypeAlias = Literal["vectors", "numbers", "texts", "bytes", "other"]
 Run = tuple[int, Mapping[str, Values]]
 
 
@@ -47,7 +48,8 @@ class Column(NamedTuple):
     name
         Empty where the file holds nothing but this column.
     kind
-        A row of it is a vector of numbers, a number, a text, or something that cannot be imported.
+        A row of it is a vector of numbers, a number, a text, bytes (which may be a text), or something that cannot be
+        imported.
     width
         Numbers in a row; 0 where rows may differ.
     about
@@ -57,7 +59,7 @@ class Column(NamedTuple):
     """
 
     name: str
-    kind: Literal["vectors", "numbers", "texts", "other"]
+    kind: Kind
     width: int
     about: str
     class_names: tuple[str, ...] = ()
@@ -92,6 +94,8 @@ class Table:
         columns `names`; arrays of a run have ``n`` rows, vectors ``(n, d)`` or a list column of Arrow.
     identity
         By what it is known again.
+    apart
+        Arrays of the file that have another number of rows, or are of another split, and their rows.
     """
 
     where: str
@@ -99,6 +103,7 @@ class Table:
     columns: tuple[Column, ...]
     read: Callable[[Sequence[str], int], Iterator[Run]]
     identity: Identity
+    apart: Mapping[str, int] = field(default_factory=dict)
 
     def column(self, name: str) -> Column:
         """The column of that name, which is there."""
@@ -163,10 +168,10 @@ def runs_of(rows: int, start: int, row_bytes: int, step: int = 1) -> Iterator[tu
         low = high
 
 
-def kind_of(dtype: np.dtype[Any], shape: Sequence[int]) -> tuple[Literal["vectors", "numbers", "texts", "other"], int]:
+def kind_of(dtype: np.dtype[Any], shape: Sequence[int]) -> tuple[Kind, int]:
     """What a NumPy array of that type and shape is as a column, and its width."""
     is_number = dtype.kind in "fiub" and dtype.itemsize <= 8
-    if len(shape) == 1:
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1 and not is_number):
         return ("numbers" if is_number else "texts" if dtype.kind in "US" else "other"), 1
     if len(shape) == 2 and is_number:
         return "vectors", int(shape[1])

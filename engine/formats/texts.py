@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gapscope.formats.numbers import features_of, is_flat
 from gapscope.formats.table import Values
 from gapscope.store.csv.kernel import PADDING, digest_records
 
@@ -19,9 +20,17 @@ class Texts(NamedTuple):
     wrong: Mapping[int, str]
 
 
-def labels_of(values: Values) -> Texts:
-    """Labels; a missing one is an empty text, which is no label."""
-    return _texts(values, "label")
+def labels_of(values: Values, width: int = 1) -> Texts:
+    """Labels; a missing one is an empty text, which is no label. Vectors of `width` numbers are one-hot."""
+    if is_flat(values):
+        return _texts(values, "label")
+    vectors = features_of([values], ["label"], width)
+    if width == 1:
+        return Texts(_of_numbers(vectors.exact[:, 0]), vectors.lacking)
+    hot = vectors.exact != 0
+    wrong = (hot.sum(axis=1) != 1) | (vectors.exact.max(axis=1) != 1)
+    reasons = dict.fromkeys(np.flatnonzero(wrong).tolist(), "has no label: its vector is not a 1 among zeros")
+    return Texts(_of_numbers(hot.argmax(axis=1)), {**reasons, **vectors.lacking})
 
 
 def names_of(values: Values) -> Texts:
@@ -34,6 +43,7 @@ def names_of(values: Values) -> Texts:
 def _texts(values: Values, what: str) -> Texts:
     if isinstance(values, pa.Array):
         return _of_arrow(values, what)
+    values = values.reshape(len(values))  # texts may stand in a column
     if values.dtype.kind == "S":
         return _of_bytes(pa.array(values.tolist(), pa.binary()), what)
     if values.dtype.kind == "U":
@@ -42,14 +52,14 @@ def _texts(values: Values, what: str) -> Texts:
 
 
 def _of_arrow(values: pa.Array, what: str) -> Texts:
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_string_view(values.type):
-        values = values.cast(pa.string())
     if any(check(values.type) for check in (pa.types.is_string, pa.types.is_large_string)):
         values = values.cast(pa.large_binary() if pa.types.is_large_string(values.type) else pa.binary())
     if any(check(values.type) for check in (pa.types.is_binary, pa.types.is_large_binary)):
         return _of_bytes(values, what)
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int8())
+    if pa.types.is_integer(values.type):  # as they are: double precision has not all of them
+        return Texts(values.cast(pa.string()).fill_null(""), {})
     return Texts(_of_numbers(values.cast(pa.float64()).to_numpy(zero_copy_only=False)), {})
 
 

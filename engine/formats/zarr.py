@@ -11,6 +11,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.location import Location
+from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import (
     Column,
     Run,
@@ -33,18 +34,18 @@ def is_zarr(place: Location) -> bool:
     return any(name in METADATA for name in place.names())
 
 
-def open_zarr(place: Location) -> Table:
-    """The arrays in the store at `place`, of which those with as many rows as the longest are columns."""
+def open_zarr(place: Location, wanted: Wanted = ANY) -> Table:
+    """The arrays in the store at `place`, of which those that belong together are columns."""
     where = str(place)
     files = [file for file in place.files() if not file.name.startswith(".z.")]
     with readable(where, KIND):
         _refuse_pickles(files, where)
         arrays = {name: one for name, one in _arrays(_opened(place), "") if one.shape}
-        rows = max((one.shape[0] for one in arrays.values()), default=0)
-        arrays = {name: one for name, one in arrays.items() if one.shape[0] == rows}
-        columns = tuple(_column(name, one) for name, one in arrays.items())
+        shapes = {name: one.shape for name, one in arrays.items()}
+        columns, apart = chosen_of({name: _column(name, one) for name, one in arrays.items()}, shapes, wanted, where)
     if not columns:
         raise InputError(f"{where} holds no array; a feature file has one of shape (rows, features)")
+    rows = shapes[columns[0].name][0]
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
         with readable(where, KIND):
@@ -56,7 +57,7 @@ def open_zarr(place: Location) -> Table:
             for low, high in runs_of(rows, start, row_bytes, step):
                 yield high - low, {name: _values(one[low:high]) for name, one in used.items()}
 
-    return Table(where, rows, columns, read, identity_of(place, files))
+    return Table(where, rows, columns, read, identity_of(place, files), apart)
 
 
 def _opened(place: Location) -> Any:
@@ -119,7 +120,7 @@ def _refuse_missing(one: Any, where: str) -> None:
 
 def _column(name: str, one: Any) -> Column:
     dtype = np.dtype(one.dtype) if one.dtype is not str else np.dtypes.StringDType()
-    if dtype.kind == "T" and len(one.shape) == 1:
+    if dtype.kind == "T" and prod(one.shape[1:]) == 1:
         return Column(name, "texts", 1, "texts")
     kind, width = kind_of(dtype, one.shape)
     return Column(name, kind, width, said_of(one.dtype, one.shape))
@@ -127,4 +128,4 @@ def _column(name: str, one: Any) -> Column:
 
 def _values(rows: Any) -> np.ndarray | pa.Array:
     array = np.asarray(rows)
-    return pa.array(array.astype(object).tolist(), pa.string()) if array.dtype.kind in "TO" else array
+    return pa.array(array.reshape(-1).astype(object).tolist(), pa.string()) if array.dtype.kind in "TO" else array

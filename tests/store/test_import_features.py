@@ -442,7 +442,7 @@ def malformed(made, tmp_path):
         ({"files": ["x.npy", "x.parquet"]}, "several formats, npy and parquet"),
         ({"files": ["x.npy"], "labels": ["long.npy"]}, r"long\.npy holds 601 labels and .*x\.npy 600 rows"),
         ({"files": ["x.npy"], "names": ["long.npy"]}, r"long\.npy holds 601 names and .*x\.npy 600 rows"),
-        ({"files": ["x.npy"], "labels": ["square.npy"]}, r"square\.npy has no value for each row"),
+        ({"files": ["x.npy"], "labels": ["square.npy"]}, "row 0: has no label: its vector is not a 1 among zeros"),
         ({"files": ["x.npy"], "labels": ["empty.npy"]}, "is empty"),
         ({"files": ["x.npy"], "label_column": "label"}, "no column named 'label'"),
         ({"files": ["x.npy"], "delimiter": ";"}, "--no-header and --delimiter are for CSV files"),

@@ -157,6 +157,6 @@ class LabelBook:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)  # Python reads 1_0 as 10; as a label it is a name
     except ValueError:
         return None

@@ -1,0 +1,86 @@
+"""Which arrays of a file that holds several belong together: those of one split, with as many rows as the features."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gapscope.core.errors import InputError
+from gapscope.data.vocabulary import split_and_rest, without_split
+from gapscope.formats.table import Column
+
+
+class Wanted(NamedTuple):
+    """What the user said of the arrays: the split, and the names of those that hold the features."""
+
+    split: str = ""
+    features: tuple[str, ...] = ()
+
+
+ANY = Wanted()
+
+
+class Parts(NamedTuple):
+    """What the name of an array says: the folder it is in, the split, and what it is called beside that.
+
+    >>> Parts.of("train/features"), Parts.of("y_test").called, Parts.of("deep/labels/train").called
+    (Parts(folder='train', split='train', called='features'), 'y', 'labels')
+    """
+
+    folder: str
+    split: str | None
+    called: str
+
+    @classmethod
+    def of(cls, name: str) -> "Parts":
+        """The parts of `name`, in lower case."""
+        rest = without_split(name) or name
+        return cls(name.rpartition("/")[0].lower(), split_and_rest(name)[0], rest.rpartition("/")[2].lower())
+
+
+def chosen_of(
+    columns: Mapping[str, Column], shapes: Mapping[str, Sequence[int]], wanted: Wanted, where: str
+) -> tuple[tuple[Column, ...], dict[str, int]]:
+    """The columns that belong to the wanted split or features and have as many rows; the others with their rows.
+
+    Raises
+    ------
+    InputError
+        The features are there for several splits, none of them the wanted one.
+    """
+    asked = {name.lower() for name in wanted.features}
+    first = [name for name in columns if name.lower() in asked]
+    if not first:
+        vectors = [name for name, column in columns.items() if column.kind == "vectors"]
+        first = _of_split(vectors, wanted.split, where) or list(columns)
+    rows = max((shapes[name][0] for name in first), default=0)
+    splits = {Parts.of(name).split for name in first}
+    fits = splits if len(splits) == 1 and None not in splits else set()
+    here = [name for name in columns if shapes[name][0] == rows and (not fits or Parts.of(name).split in {*fits, None})]
+    return tuple(columns[name] for name in here), {name: shapes[name][0] for name in columns if name not in here}
+
+
+def _of_split(names: list[str], split: str, where: str) -> list[str]:
+    """Those of a split, where all of them say one and they are several."""
+    splits = {name: Parts.of(name).split for name in names}
+    if None in splits.values() or len(set(splits.values())) < 2:
+        return names
+    asked = split_and_rest(split)[0] or split
+    if asked not in splits.values():
+        there = ", ".join(sorted(map(str, set(splits.values()))))
+        raise InputError(f"{where} holds the splits {there}; choose one with --split")
+    return [name for name, one in splits.items() if one == asked]
+
+
+def beside(names: Sequence[str], known: Sequence[str], array: str) -> str:
+    """The first of the `known` names that one of `names` is called, of the split of the `array` or of none, in its
+    folder, else in one above it, else where there is one alone; empty where none is.
+    """
+    parts, own = {name: Parts.of(name) for name in names}, Parts.of(array)
+    fitting = [name for name, one in parts.items() if one.split in (own.split, None)]
+    for word in known:
+        called = [name for name in fitting if parts[name].called == word]
+        same = [name for name in called if parts[name].folder == own.folder]
+        above = [name for name in called if own.folder.startswith(f"{parts[name].folder}/") or not parts[name].folder]
+        found = same or above or (called if len(called) == 1 else [])
+        if found:
+            return found[0]
+    return ""

@@ -1,0 +1,338 @@
+"""Features, labels and names as the libraries of each format write them in their usual ways."""
+
+import gzip
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+import scipy.io
+import scipy.sparse
+import torch
+import zarr
+from safetensors.numpy import save_file
+
+from gapscope.core.errors import InputError
+from gapscope.jobs.import_features import ImportFeaturesConfig, plan
+from gapscope.store.imports.labels import LabelBook
+
+RNG = np.random.default_rng(0)
+X, CODES = RNG.standard_normal((40, 6)).astype(np.float32), np.arange(40) % 3
+LABELS, NAMES = np.array(["cat", "dog", "eel"])[CODES], np.array([f"images/{row}.png" for row in range(40)])
+FIXED = pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), 6)
+LISTS, ONE_HOT = pa.array(list(X), pa.list_(pa.float32())), np.eye(3)[CODES]
+TABLE = pa.table({"embedding": FIXED, "label": LABELS})
+WIDE = pd.DataFrame(X, columns=[f"f{number}" for number in range(6)]).assign(label=LABELS)
+
+
+def source_of(files, **options):
+    return plan(ImportFeaturesConfig(files, dataset="d", dtype="float32", workspace="w", **options)).source
+
+
+def read(files, **options):
+    """Features, labels and names of all rows, and why others are none."""
+    source = source_of(files, **options)
+    rows = [block.parse() for block in source.blocks((), "float32")]
+    said = [[text for one in rows for text in (_texts(one, name))] for name in ("label", "path")]
+    return np.concatenate([one.x for one in rows]), *said, [bad.reason for one in rows for bad in one.bad]
+
+
+def _texts(rows, name):
+    column = getattr(rows, name)
+    return [] if column is None else column.to_pylist()
+
+
+def npy(place, array, name="x"):
+    np.save(place / f"{name}.npy", array)
+    return str(place / f"{name}.npy")
+
+
+def npz(place, **arrays):
+    np.savez(place / "x.npz", **arrays)
+    return str(place / "x.npz")
+
+
+def hdf5(place, **arrays):
+    with h5py.File(place / "x.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return str(place / "x.h5")
+
+
+def parquet(place, table, name="x.parquet"):
+    pq.write_table(table, place / name)
+    return str(place / name)
+
+
+def ipc(place, table, *, stream=False):
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(place / "x.arrow", table.schema) as file:
+        file.write_table(table)
+    return str(place / "x.arrow")
+
+
+def text(place, name, content):
+    (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(place / name)
+
+
+def frame_of_polars(place, form, kind):
+    frame = pl.DataFrame({"embedding": X, "label": pl.Series(LABELS.tolist(), dtype=kind)})
+    getattr(frame, f"write_{form}")(place / "x.arrow")
+    return str(place / "x.arrow")
+
+
+def hive(place, names):
+    table = TABLE.append_column("split", pa.array(np.where(np.arange(40) < 30, "train", "test")))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    ds.write_dataset(table, place / "x", format="parquet", partitioning=ds.partitioning(schema, flavor="hive"))
+    return str(place / "x")
+
+
+def written(place, write):
+    write(place)
+    return str(place)
+
+
+# What is written, further options, and the labels that its rows have: names, class indices, or none.
+LABELLED = {
+    "one-hot beside": (lambda at: npy(at, X), lambda at: {"labels": npy(at, ONE_HOT, "y")}, CODES),
+    "a column beside": (lambda at: npy(at, X), lambda at: {"labels": npy(at, CODES[:, None], "y")}, CODES),
+    "texts in a column": (lambda at: npy(at, X), lambda at: {"labels": npy(at, LABELS[:, None], "y")}, LABELS),
+    "JSON beside": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.json", json.dumps(LABELS.tolist()))},
+        LABELS,
+    ),
+    "JSON lines": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.jsonl", "".join(f'{{"label": "{one}", "n": 1}}\n' for one in LABELS))},
+        LABELS,
+    ),
+    "lines, compressed": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.txt.gz", gzip.compress("\n".join(LABELS).encode()))},
+        LABELS,
+    ),
+    "CSV, compressed": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.csv.gz", gzip.compress(("label,n\n" + ",1\n".join(LABELS) + ",1").encode()))},
+        LABELS,
+    ),
+    "npz, one-hot": (lambda at: npz(at, features=X, labels=ONE_HOT), {}, CODES),
+    "npz, a column": (lambda at: npz(at, features=X, labels=CODES[:, None]), {}, CODES),
+    "npz, splits": (
+        lambda at: npz(at, x_train=X, y_train=CODES, x_test=X[:9] + 1, y_test=CODES[:9] * 0),
+        {},
+        CODES,
+    ),
+    "npz, the other split": (
+        lambda at: npz(at, x_train=np.vstack([X, X]), y_train=np.zeros(80), x_test=X, y_test=CODES),
+        {"split": "test"},
+        CODES,
+    ),
+    "npz, an array by name": (
+        lambda at: npz(at, gallery=np.vstack([X, X]), queries=X, labels=CODES),
+        {"feature_columns": ("queries",)},
+        CODES,
+    ),
+    "HDF5, groups": (
+        lambda at: hdf5(at, **{"train/x": X, "train/y": CODES, "test/x": X + 1, "test/y": CODES * 0}),
+        {},
+        CODES,
+    ),
+    "HDF5, groups of kinds": (
+        lambda at: hdf5(
+            at, **{"features/test": X, "labels/test": CODES, "features/val": X[:5], "labels/val": CODES[:5]}
+        ),
+        {"split": "test"},
+        CODES,
+    ),
+    "HDF5, texts in a column": (lambda at: hdf5(at, x=X, label=LABELS.astype("S")[:, None]), {}, LABELS),
+    "HDF5, one-hot": (lambda at: hdf5(at, x=X, label=ONE_HOT.astype("u1")), {}, CODES),
+    "Zarr, groups": (
+        lambda at: written(at / "x.zarr", lambda to: zarr.save_group(to, **{"train/x": X, "train/label": CODES})),
+        {},
+        CODES,
+    ),
+    "Parquet, one-hot": (lambda at: parquet(at, TABLE.set_column(1, "label", pa.array(list(ONE_HOT)))), {}, CODES),
+    "Parquet, wide beside one-hot": (
+        lambda at: parquet(at, pa.Table.from_pandas(WIDE).set_column(6, "label", pa.array(list(ONE_HOT)))),
+        {},
+        CODES,
+    ),
+    "Parquet, lists of one": (
+        lambda at: parquet(at, TABLE.set_column(1, "label", pa.array([[int(one)] for one in CODES]))),
+        {},
+        CODES,
+    ),
+    "Parquet, bytes": (
+        lambda at: parquet(at, TABLE.set_column(1, "label", pa.array([one.encode() for one in LABELS]))),
+        {},
+        LABELS,
+    ),
+    "Parquet, partitions": (lambda at: hive(at, ["label"]), {}, None),
+    "Parquet, partitions of splits": (lambda at: hive(at, ["split"]), {"split": "test"}, LABELS[30:]),
+    "Parquet, an index of names": (
+        lambda at: written(at / "x.parquet", WIDE.set_index(pd.Index(NAMES, name="path")).to_parquet),
+        {},
+        LABELS,
+    ),
+    "IPC, run-end encoded": (
+        lambda at: ipc(at, TABLE.set_column(1, "label", pc.run_end_encode(pa.array(LABELS)))),
+        {},
+        LABELS,
+    ),
+    "IPC, views of lists": (
+        lambda at: ipc(at, TABLE.set_column(0, "embedding", pa.array(list(X), pa.list_view(pa.float32())))),
+        {},
+        LABELS,
+    ),
+    "Polars, categories": (lambda at: frame_of_polars(at, "ipc", pl.Categorical), {}, LABELS),
+    "Polars, an enumeration": (lambda at: frame_of_polars(at, "parquet", pl.Enum(["cat", "dog", "eel"])), {}, LABELS),
+    "Polars, a stream": (lambda at: frame_of_polars(at, "ipc_stream", pl.String), {}, LABELS),
+    "lists": (lambda at: X.tolist(), {"labels": LABELS.tolist()}, LABELS),
+    "tensors": (lambda at: torch.tensor(X, requires_grad=True), {"labels": torch.tensor(CODES)}, CODES),
+    "a sparse matrix": (lambda at: scipy.sparse.coo_array(X), {"labels": LABELS}, LABELS),
+    "objects": (lambda at: X, {"labels": LABELS.astype(object), "names": list(map(str, NAMES))}, LABELS),
+    "missing integers": (lambda at: X, {"labels": pd.array(CODES, dtype="Int64")}, CODES),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have a Zarr V3 specification")
+@pytest.mark.parametrize("kind", LABELLED)
+def test_features_and_labels_are_those_that_were_written(kind, tmp_path):
+    write, options, labels = LABELLED[kind]
+    options = options(tmp_path) if callable(options) else options
+    x, found, _, bad = read(write(tmp_path), **options)
+    if labels is None:  # rows of partitions stand in another order
+        order = np.lexsort(X.T), np.lexsort(x.T)
+        x, found, wanted, labels = x[order[1]], np.array(found)[order[1]].tolist(), X[order[0]], LABELS[order[0]]
+    else:
+        wanted = X[30:] if len(labels) == 10 else X
+    np.testing.assert_array_equal(x, wanted)
+    assert found == list(map(str, labels))
+    assert bad == []
+
+
+def named(place, names, labels):
+    """Features with names, and a table of the labels of others beside."""
+    pd.DataFrame({"path": names, "label": labels}).to_csv(place / "y.csv", index=False)
+    return {"files": npy(place, X), "names": npy(place, NAMES, "names"), "labels": str(place / "y.csv")}
+
+
+def class_labels(place, *orders):
+    """Shards that number their classes in their own orders."""
+    for number, order in enumerate(orders):
+        features = {"label": {"names": order, "_type": "ClassLabel"}}
+        about = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+        table = TABLE.set_column(1, "label", pa.array(CODES)).replace_schema_metadata(about)
+        pq.write_table(table, place / f"x-{number}.parquet")
+    return str(place / "x-*.parquet")
+
+
+def clip_retrieval(place, *numbers):
+    for folder in ("img_emb", "metadata"):
+        (place / folder).mkdir()
+    for number in (0, 1):
+        np.save(place / "img_emb" / f"img_emb_{number}.npy", X)
+    for number in numbers:
+        parquet(place / "metadata", pa.table({"image_path": NAMES}), f"metadata_{number}.parquet")
+    return str(place)
+
+
+def stream(place, *, behind=b"", close=True):
+    with pa.OSFile(str(place / "x.arrows"), "wb") as file:
+        writer = pa.ipc.new_stream(file, TABLE.schema)
+        writer.write_table(TABLE)
+        if close:
+            writer.close()
+        file.write(behind)
+    return str(place / "x.arrows")
+
+
+REFUSED = {
+    "labels of other rows": (
+        lambda at: named(at, NAMES[::-1], LABELS[::-1]),
+        r"row 0 is called 'images/0.png', and its",
+    ),
+    "an array of too few labels": (lambda at: npz(at, x=X, labels=CODES[1:]), r"'labels' of .* has 39 rows where the "),
+    "too few in HDF5": (lambda at: hdf5(at, x=X, label=CODES[1:]), r"'label' of .* has 39 rows where the features"),
+    "classes in two orders": (lambda at: class_labels(at, ["a", "b", "c"], ["c", "b", "a"]), "by the classes c, b, a"),
+    "a number that is missing": (lambda at: clip_retrieval(at, 0, 2), r"img_emb_1.npy where metadata_2.parquet"),
+    "a stream without an end": (lambda at: stream(at, close=False), "ends without the mark"),
+    "a stream behind a stream": (lambda at: stream(at, behind=b"more"), "goes on for 4 bytes behind the end"),
+    "a split that is not there": (
+        lambda at: {"files": npz(at, x_train=X, x_test=X), "split": "val"},
+        "holds the splits test, train; choose one with --split",
+    ),
+    "a header that is a label": (
+        lambda at: {"files": npy(at, X), "labels": text(at, "y.csv", "\n".join(LABELS))},
+        "39 labels below its header and",
+    ),
+    "YAML": (lambda at: {"files": npy(at, X), "labels": text(at, "y.yaml", "- cat")}, "is none of a list of lines"),
+    "JSON of something else": (
+        lambda at: {"files": npy(at, X), "labels": text(at, "y.json", "{}")},
+        "holds no list of values or of objects",
+    ),
+    "texts as objects": (
+        lambda at: {"files": npy(at, X), "labels": npy(at, LABELS.astype(object), "y")},
+        r"np\.array\(LABELS, str\)",
+    ),
+    "rows of other lengths": (lambda at: [[1.0], [1.0, 2.0]], "is no array of rows of equal length"),
+    "lists of lists of objects": (lambda at: [[{}]], "holds Python objects"),
+    "numbers without a type": (lambda at: written(at / "x.dat", X.tofile), "is no text, and begins with"),
+    "safetensors": (
+        lambda at: written(at / "x.safetensors", lambda to: save_file({"x": X}, to)),
+        "file of safetensors",
+    ),
+    "MATLAB": (lambda at: written(at / "x.mat", lambda to: scipy.io.savemat(to, {"x": X})), "MATLAB file of version 5"),
+    "a compressed array": (lambda at: text(at, "x.npy.gz", gzip.compress(b"...")), "is compressed as a whole"),
+    "SQLite": (lambda at: text(at, "x.db", b"SQLite format 3\0" + bytes(99)), "is a SQLite database"),
+    "DuckDB": (lambda at: text(at, "x.duckdb", bytes(8) + b"DUCK" + bytes(99)), "is a DuckDB database"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_would_be_read_as_something_else_is_refused(kind, tmp_path):
+    write, sentence = REFUSED[kind]
+    files = write(tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        read(**files) if isinstance(files, dict) else read(files)
+
+
+def test_vectors_that_are_not_one_hot_are_no_labels(tmp_path):
+    hot = ONE_HOT.copy()
+    hot[3], hot[5], hot[7] = 0.5, 0, 1
+    *_, bad = read(npy(tmp_path, X), labels=npy(tmp_path, hot, "y"))
+    assert bad == ["has no label: its vector is not a 1 among zeros"] * 3
+
+
+def test_a_value_that_is_masked_is_missing():
+    masked = np.ma.masked_array(X, np.arange(240).reshape(40, 6) == 20)
+    x, *_, bad = read(masked, on_bad_row="reject")
+    np.testing.assert_array_equal(x, np.delete(X, 3, axis=0))
+    assert bad == ["feature 2 is NaN"]
+
+
+def test_what_cannot_be_a_label_is_named(tmp_path):
+    files = parquet(tmp_path, TABLE.set_column(1, "label", pa.array([{"id": 1}] * 40)))
+    assert any("the column 'label' holds struct<id: int64>, not a label" in note for note in source_of(files).notes)
+    files = npz(tmp_path, features=X, labels=LABELS.astype(object))
+    assert any("the column 'labels' holds an array of object" in note for note in source_of(files).notes)
+
+
+def test_whole_numbers_beyond_double_precision_are_no_labels_but_a_reason(tmp_path):
+    files = parquet(tmp_path, TABLE.set_column(1, "label", pa.array(CODES + 2**53)))
+    assert read(files)[1][:2] == [str(2**53), str(2**53 + 1)]
+
+
+def test_underscores_do_not_make_a_number_of_a_name():
+    book = LabelBook()
+    assert [book.number(text, "row") for text in ("1_0", "10_2", "a")] == [0, 1, 2]
+    assert book.classes()[0] == ["10_2", "1_0", "a"]
