@@ -33,8 +33,14 @@ COMMANDS = {
     "forecast": ("--reference", REFERENCE, "--target", TARGET, "--heads", "0"),
     "evaluate": (),
     "compare": ("--dataset", "synthetic", "--split", "test"),
+    "repair": ("--reference", REFERENCE, "--target", TARGET, "--label-rows", "300", "--no-report"),
+    "budget": ("--reference", REFERENCE, "--target", TARGET, "--label-rows", "300"),
+    "label-queue": ("--target", TARGET),
+    "predict": ("--dataset", "synthetic", "--split", "test"),
+    "verify-labels": ("--target", TARGET),
+    "gate": ("fit-incremental-lda", "--target", TARGET),
 }
-OF_MODELS = {"gap": 1, "forecast": 1, "evaluate": 1, "compare": 2}
+OF_MODELS = dict.fromkeys(COMMANDS, 1) | {"fit-incremental": 0, "shift": 0, "map": 0, "compare": 2}
 NEEDS = re.compile(r"needs about ([\d,]+) MiB")
 
 

@@ -60,7 +60,6 @@ class AugmentConfig(options.ImageListing, options.OnWorkers, options.Made):
     weights: options.Weights = ""
     backbone_args: options.BackboneArgs = ()
     device: options.Device = "auto"
-    memory: options.Memory = "2GB"
 
 
 def run(config: AugmentConfig, progress: Progress = SILENT) -> RunResult:

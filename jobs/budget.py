@@ -48,6 +48,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.repairs.criterion import ROWS
     from gapscope.repairs.fit import chosen_without_labels, known_of, seen_of, with_signs, without_labels
     from gapscope.repairs.labelled import Rows
+    from gapscope.repairs.memory import check_memory
     from gapscope.repairs.run import LabelsUsed, Sets, first_rows, labelled_rows
     from gapscope.repairs.seen import prepared
 
@@ -60,6 +61,8 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     check_comparable(reference, target)
     notes = check_reference(folder, model.name, reference, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
+    labels = LabelsUsed(config.labels, config.label_rows)
+    check_memory("a budget of labels", sets, labels, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.target}")
     known, fitted = map(first_rows, sets.views)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
@@ -70,7 +73,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
             chosen = chosen_without_labels(free, min(fitted.rows, ROWS))
             head = next(one.head for one in free if one.name == chosen)
         with made.timed("draw"):
-            chunk = labelled_rows(LabelsUsed(config.labels, config.label_rows), sets, sets.views[1], workers)
+            chunk = labelled_rows(labels, sets, sets.views[1], workers)
             budget.check_pilot(len(chunk.y))
             rows, confidence = Rows(prepared(model, chunk.x), chunk.y), model.probabilities(chunk.x).max(axis=1)
             names = model.class_names

@@ -14,8 +14,8 @@ from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, option
 from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
 from gapscope.predictions.matched import check_same_task
-from gapscope.predictions.memory import check_predictions, predictions_bytes
-from gapscope.predictions.run import is_run, models_in_run, predictions_of_run
+from gapscope.predictions.memory import check_predictions, set_bytes
+from gapscope.predictions.run import models_in_run
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -177,13 +177,10 @@ def _check_memory(config: CompareConfig) -> None:
     needed = []
     sets = [named[0].rpartition("/")[::2] for named in (config.reference, config.target) if named and config.runs]
     for place in map(Location.of, config.runs or config.predictions or (*config.reference, *config.target)):
-        if not is_run(place):
-            needed.append(predictions_bytes(place))
-            continue
-        chosen = [name for name in models_in_run(place) or [""] if not config.model or name in config.model]
+        several = models_in_run(place)
+        chosen = [name for name in several if not config.model or name in config.model] if several else [""]
         for dataset, split in sets or [(config.dataset, config.split)]:
-            stored = [predictions_of_run(place, name, dataset or split, split if dataset else "") for name in chosen]
-            needed += [predictions_bytes(one.place) for one in stored]
+            needed += [set_bytes(place, name, dataset or split, split if dataset else "") for name in chosen]
     check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from gapscope.blocks.formats import percent
@@ -86,7 +87,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
         raise InputError("explain needs two sets; name them with --reference and --target as dataset/split")
     known = causes(config.candidates)
     workspace = Location.of(config.workspace).absolute()
-    sides = _sides(config, workspace)
+    sides = _sides(config, workspace, len(known))
     samples = _samples(config, sides)
     words = [Location.of(config.run).name] if config.run else []
     name = slug(config.name or "-".join([*words, config.reference, config.target]))
@@ -106,20 +107,26 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
     return reported(done, wanted=config.report, data_root=data_root())
 
 
-def _sides(config: ExplainConfig, workspace: Location) -> Sides:
+def _sides(config: ExplainConfig, workspace: Location, causes: int) -> Sides:
+    """The sets and the model, once it is known that so many `causes` fit into memory."""
+    from gapscope.causes.memory import check_memory
     from gapscope.evaluation.models import find_features
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.store.comparable import check_comparable
 
+    limits = {"images": config.images, "causes": causes, "threads": config.threads}
+    check = partial(check_memory, allowed=config.memory, **limits)
     if not config.run:
         reference = find_features(workspace, config.reference, config.backbone, "--reference")
         target = find_features(workspace, config.target, reference.provenance.backbone, "--target")
+        check((reference, target))
         labels = [reference.labels(), numbered(check_comparable(reference, target), target)]
         return Sides((reference, target), labels, None, [input_of(reference), input_of(target)], [])
     named = {"--reference": config.reference, "--target": config.target}
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
     folder, model, (reference, target) = both
+    check((reference, target))
     notes = check_reference(folder, model.name, reference, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
     return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])

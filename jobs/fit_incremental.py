@@ -73,7 +73,6 @@ class FitIncrementalConfig(options.Subset, options.OnWorkers, options.Reported):
     loss: Annotated[str, option("Loss of scikit-learn's SGDClassifier (sgd).", METHOD)] = "log_loss"
     holdout: options.Holdout = 0.1
     device: options.Device = "cpu"
-    memory: options.Memory = "2GB"
     checkpoint_seconds: options.CheckpointSeconds = 30.0
     track: options.Track = ""
 

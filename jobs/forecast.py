@@ -9,7 +9,6 @@ from gapscope.core.files import write_json
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.core.threads import processors
 from gapscope.forecasts import FORECASTS
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, METHOD, configuration, option
@@ -78,7 +77,6 @@ class ForecastConfig(options.OnWorkers, options.Made):
     ] = ""
     replicates: options.Replicates = 200
     backbone: options.Backbone = ""
-    memory: options.Memory = "2GB"
 
 
 def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:
@@ -123,9 +121,8 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
             check_features(one.model, store)
     notes = check_independence(candidates, reference)
     views = [store.view() for store in (reference, *targets)]
-    threads = 1 if config.scheduler or config.cluster else processors()
     models, classes = len(candidates) + config.heads * (len(candidates) == 1), len(reference.class_names)
-    check_memory(views, models, classes, allowed=config.memory, threads=threads)
+    check_memory(views, models, classes, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{run_of(candidates[0].place).name}-{'+'.join(slug(one) for one in config.target)}")
     inputs = [*(one.record for one in candidates), *map(input_of, (reference, *targets))]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

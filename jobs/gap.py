@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.core.threads import processors
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, METHOD, configuration, data_root, option
 from gapscope.predictions import models_in, read_predictions
@@ -68,7 +67,6 @@ class GapConfig(options.Subset, options.OnWorkers, options.Reported):
     ] = False
     replicates: options.Replicates = 200
     backbone: options.Backbone = ""
-    memory: options.Memory = "2GB"
 
 
 def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
@@ -174,9 +172,8 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     stores = chosen.of_stores(whole)
     check_comparable(*stores)
     notes = check_reference(folder, model.name, stores[0], force=config.force)
-    threads = 1 if config.scheduler or config.cluster else processors()
     views = [store.view() for store in stores]
-    check_memory(views, len(model.class_names), allowed=config.memory, threads=threads)
+    check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
     inputs = [*both._replace(stores=stores).inputs(), *chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

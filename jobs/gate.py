@@ -8,8 +8,10 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import ModelNames, Name, Reference, Runs, Target, Workspace, configuration
-from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.jobs.options import Memory, ModelNames, Name, Reference, Runs, Target, Workspace, configuration
+from gapscope.predictions import Predictions
+from gapscope.predictions.memory import check_predictions
+from gapscope.predictions.of_run import OfRun
 from gapscope.runs.folder import opened
 from gapscope.runs.inputs import input_of_predictions, stem
 from gapscope.runs.result import RunResult
@@ -36,6 +38,7 @@ class GateConfig:
     reference: Reference = ""
     target: Target = ""
     model: ModelNames = ()
+    memory: Memory = "2GB"
     workspace: Workspace = "workspace"
     name: Name = ""
 
@@ -57,9 +60,13 @@ def run(config: GateConfig, progress: Progress = SILENT) -> RunResult:
     places = [find_run(workspace, one) for one in config.runs]
     models = config.model if len(config.model) == 2 else (*config.model, *config.model) or ("", "")
     name = slug(config.name or "-".join(stem(one) for one in places))
+    both = list(zip(places, models, strict=True))
+    looked_at = [[OfRun.named(place, set_name, model) for place, model in both] for set_name in sets]
+    needed = [one.bytes for pair in looked_at for one in pair]
+    check_predictions(f"comparing {places[1].name} with {places[0].name}", needed, config.memory)
     inputs = [input_of_predictions(one, str(one)) for one in places]
     with opened(workspace, JOB, name, config, inputs) as made:
-        pairs = [tuple(_predictions(*one, set_name) for one in zip(places, models, strict=True)) for set_name in sets]
+        pairs = [tuple(one.read() for one in pair) for pair in looked_at]
         old, new = (_called(one, place) for one, place in zip(pairs[0], places, strict=True))
         progress.say(f"comparing {new} with {old}")
         with made.timed("test"):
@@ -69,16 +76,6 @@ def run(config: GateConfig, progress: Progress = SILENT) -> RunResult:
         (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old)))
         done = made.finish([], page=page)
     return replace(done, exit_code=int(any(one.is_worse for one in found)))
-
-
-def _predictions(place: Location, model: str, set_name: str) -> Predictions:
-    """What the only model of a run, or the one that is named, has predicted for a set."""
-    several = models_in(str(place))
-    chosen = model or (several[0] if len(several) == 1 else "")
-    dataset, _, split = set_name.rpartition("/")
-    if not dataset:
-        raise InputError(f"{set_name} names no split; write it as dataset/split")
-    return read_predictions(str(place), model=chosen, dataset=dataset, split=split)
 
 
 def _called(one: Predictions, place: Location) -> str:

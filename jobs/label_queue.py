@@ -38,9 +38,10 @@ class LabelQueueConfig(options.OnWorkers, options.Made):
 
 def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:
     """Choose the images, and write the files."""
+    from gapscope.evaluation.memory import check_memory
     from gapscope.evaluation.opened import open_model  # here, for `--help`
     from gapscope.repairs.labels import read_label_file
-    from gapscope.repairs.queue import queue_of
+    from gapscope.repairs.queue import ROW_BYTES, queue_of
     from gapscope.repairs.queue_files import table_of, write
     from gapscope.repairs.queue_page import page
 
@@ -49,6 +50,7 @@ def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
     model, store = both.model, both.stores[0]
     labelled = read_label_file(config.labels, model.class_names).sample_id if config.labels else np.empty(0, np.int64)
+    check_memory(store, len(model.class_names), ROW_BYTES, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{both.folder.name}-{config.target}")
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("choose"):

@@ -76,7 +76,6 @@ class MapConfig(options.Subset, options.OnWorkers, options.Reported):
     run: options.Run = ""
     model: options.ModelName = ""
     backbone: options.Backbone = ""
-    memory: options.Memory = "2GB"
     no_seed: Annotated[
         bool,
         option("Lay umap out on all threads, in another way each time; with a seed it takes one thread.", COMPUTE),
@@ -97,8 +96,7 @@ def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
     sets = read_sets(workspace, names, config.backbone, chosen)
     check_colours(config.colour, sets.stores)
     model = find_run(workspace, config.run) if config.run else None
-    threads = 1 if config.scheduler or config.cluster else processors()
-    size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), threads)
+    size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), config.threads)
     name = slug(config.name or "-".join([config.method, *sets.names]))
     inputs = [*map(input_of, sets.stores), *([input_of_run(model)] if model else []), *chosen.inputs]
     there = _finished(workspace / "runs", f"{JOB}-{name}", config, inputs)

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, TypeAlias, TypeVar, dataclass_transform
 
 from cyclopts import Group, Parameter, validators
 
+from gapscope.core.threads import processors
+
 DATA = Group("Data", sort_key=1)
 MODEL = Group("Model", sort_key=2)
 METHOD = Group("Method", sort_key=3)
@@ -336,11 +338,17 @@ class Subset:
 
 @configuration
 class OnWorkers:
-    """Where the work is done."""
+    """Where the work is done, and with how much memory."""
 
     scheduler: Scheduler = None
     cluster: Cluster = ""
     workers: Workers = None
+    memory: Memory = "2GB"
+
+    @property
+    def threads(self) -> int:
+        """How many of this process read and compute; one where a cluster does."""
+        return 1 if self.scheduler or self.cluster else processors()
 
 
 @configuration

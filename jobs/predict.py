@@ -32,7 +32,7 @@ from gapscope.summaries.outcomes import Outcomes
 JOB = "predict"
 REJECTED = "rejected.parquet"
 # Options that only one of the two kinds of models has a use for.
-OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
+OF_PROBES = ("backbone", "scheduler", "cluster", "workers", "memory")
 OF_NETWORKS = ("device", *LABELLING, "data_root")
 
 
@@ -41,8 +41,8 @@ class PredictConfig(options.ImageListing, options.OnWorkers):
     """Predict the classes of a set with a saved model, and measure them where there are labels.
 
     A probe takes a stored set, any whose features were made like those that it was trained on (options --backbone,
-    --scheduler, --cluster). A network of `train-cnn` takes the images themselves (options --device, --classes,
-    --labels, --data-root). Killed and called again, it continues.
+    --scheduler, --cluster, --memory). A network of `train-cnn` takes the images themselves (options --device,
+    --classes, --labels, --data-root). Killed and called again, it continues.
 
         python cli.py predict workspace/runs/fit-incremental-cifar10-softmax --dataset cifar10
         python cli.py predict workspace/runs/fit-incremental-imagenet-lda --dataset photos --split all --json
@@ -79,12 +79,14 @@ def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> Non
 
 
 def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> RunResult:
-    from gapscope.evaluation.page import page  # here, because `--help` passes this module
+    from gapscope.evaluation.memory import check_memory  # here, because `--help` passes this module
+    from gapscope.evaluation.page import page
     from gapscope.evaluation.stored import check_features, evaluate, title_of_model
 
     workspace = Location.of(config.workspace).absolute()
     store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
     check_features(model, store)
+    check_memory(store, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.dataset}-{config.split}")
     inputs = [_record(folder, model), input_of(store)]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

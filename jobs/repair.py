@@ -71,6 +71,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.evaluation.training_sets import check_reference, training_inputs
     from gapscope.repairs.cause import reproduced
     from gapscope.repairs.groups import Groups
+    from gapscope.repairs.memory import check_memory
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
 
@@ -88,12 +89,13 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     groups = Groups.of(target, config.groups) if config.groups else None
     if config.same_mix:
         sets.check_same_mix()
+    labels = LabelsUsed(config.labels, config.label_rows)
+    check_memory("a repair", sets, labels, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(training_inputs(folder) or [unknown]), *map(input_of, (reference, target))]
     known = reproduced(workspace, config.explain, model, reference.name, target.name) if config.explain else None
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
-        labels = LabelsUsed(config.labels, config.label_rows)
         results = repaired(
             *(sets, labels, made, workers, progress),
             seed=config.seed,

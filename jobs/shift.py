@@ -7,7 +7,6 @@ from gapscope.core.budget import parse_bytes
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.core.threads import processors
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, data_root, option
 from gapscope.reports.write import reported
@@ -70,7 +69,6 @@ class ShiftConfig(options.Subset, options.OnWorkers, options.Reported):
     ] = 10_000
     replicates: options.Replicates = 200
     backbone: options.Backbone = ""
-    memory: options.Memory = "2GB"
 
 
 class Sets(NamedTuple):
@@ -92,9 +90,8 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
     workspace = Location.of(config.workspace).absolute()
     sets = _sets(workspace, config)
     reference = sets.stores[0]
-    threads = 1 if config.scheduler or config.cluster else processors()
     size = ([store.rows for store in sets.stores], reference.dim, len(reference.class_names))
-    needed = check_memory(names, *size, allowed=config.memory, threads=threads)
+    needed = check_memory(names, *size, allowed=config.memory, threads=config.threads)
     name = slug(config.name or "-".join([config.reference, *config.target]))
     inputs = [*map(input_of, sets.stores), *sets.chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

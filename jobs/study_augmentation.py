@@ -74,7 +74,6 @@ class StudyAugmentationConfig(options.NetworkTraining, options.ImageListing, opt
     keep: options.Keep = None
     seeds: options.Seeds = 5
     device: options.Device = "auto"
-    memory: options.Memory = "2GB"
     out: options.Out = ""
 
 

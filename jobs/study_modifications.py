@@ -53,7 +53,6 @@ class StudyModificationsConfig(NetworkTraining, ImageListing, OnWorkers, Reporte
     augment: options.AugmentOrPreset = None
     seeds: options.Seeds = 3
     device: options.Device = "auto"
-    memory: options.Memory = "2GB"
     out: options.Out = ""
 
 

@@ -81,7 +81,6 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
     processes: Annotated[int, option("Processes that train a network together, each on its share.", COMPUTE)] = 1
     device: options.Device = "auto"
     precision: options.Precision = "auto"
-    memory: options.Memory = "2GB"
     track: options.Track = ""
 
 

@@ -37,7 +37,6 @@ class TuneConfig(options.Subset, options.OnWorkers, options.Made):
     epochs: options.Epochs = 4
     holdout: options.Holdout = 0.1
     device: options.Device = "cpu"
-    memory: options.Memory = "2GB"
     checkpoint_seconds: options.CheckpointSeconds = 30.0
 
 

@@ -9,9 +9,10 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.core.set_name import SetName
-from gapscope.jobs.options import ImageCount, Labels, Made, ModelName, Run, Target, configuration
-from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.jobs.options import ImageCount, Labels, Made, Memory, ModelName, Run, Target, configuration
+from gapscope.predictions import Predictions
+from gapscope.predictions.memory import check_predictions
+from gapscope.predictions.of_run import OfRun
 from gapscope.repairs.review import COUNT
 from gapscope.runs.folder import RunFolder, opened
 from gapscope.runs.inputs import input_of_predictions
@@ -40,6 +41,7 @@ class VerifyLabelsConfig(Made):
     model: ModelName = ""
     count: ImageCount = COUNT
     labels: Labels = ""
+    memory: Memory = "2GB"
 
 
 def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> RunResult:
@@ -63,12 +65,10 @@ def _predictions(config: VerifyLabelsConfig, place: Location) -> Predictions:
     InputError
         There are several models, or no row has a label.
     """
-    several = models_in(str(place))
-    if len(several) > 1 and not config.model:
-        raise InputError(f"{place} holds several models; choose one with --model: {', '.join(several)}")
-    dataset, split = SetName.parse(config.target, "--target")
-    model = config.model or (several[0] if several else "")
-    result = read_predictions(str(place), model=model, dataset=dataset, split=split).labelled()
+    predicted = OfRun.named(place, config.target, config.model, "--target")
+    what = f"reading what {place.name} has predicted for {config.target}"
+    check_predictions(what, [predicted.bytes], config.memory)
+    result = predicted.read().labelled()
     if not result.n:
         raise InputError(f"{config.target} has no labels, so none can be wrong; `label-queue` lists images to label")
     return result

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
@@ -16,7 +15,6 @@ from gapscope.store import EmbeddingStore
 from gapscope.store.workspace import slug
 
 if TYPE_CHECKING:
-    from gapscope.predictions import Predictions
     from gapscope.words.texts import Texts as Vectors
 
 JOB = "words"
@@ -51,6 +49,7 @@ class WordsConfig(options.Reported):
         str,
         option("Backbone of images and texts with features of the reference; a map to them is learnt.", MODEL),
     ] = ""
+    memory: options.Memory = "2GB"
 
 
 def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:
@@ -59,6 +58,8 @@ def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:
 
     from gapscope.core.files import write_json
     from gapscope.evaluation.models import find_features
+    from gapscope.predictions.of_run import OfRun
+    from gapscope.words.memory import check_memory
     from gapscope.words.page import FINDINGS, PHRASES, page
     from gapscope.words.run import compare, record
 
@@ -69,12 +70,14 @@ def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:
     texts = _texts(config, reference, progress)
     stores = [one for one in (reference, target, through) if one is not None]
     place = find_run(workspace, config.run) if config.run else None
+    predicted = OfRun.named(place, config.reference, config.model, "--reference") if place else None
+    check_memory(stores, texts, predicted.bytes if predicted else 0, allowed=config.memory)
     inputs = [*map(input_of, stores), *([input_of_predictions(place, str(place))] if place else [])]
     name = slug(config.name or f"{config.reference}-{config.target}")
     with opened(workspace, JOB, name, config, inputs) as made:
         progress.say(f"comparing {target.name} with {reference.name} in {len(texts.phrases)} phrases")
         with made.timed("compare"):
-            predictions = tuple(_predictions(config, place, one) for one in (config.reference, config.target))
+            predictions = predicted.read() if predicted else None
             compared = compare((reference, target), texts, through, predictions, config.seed)
         write_json(made.place / f"{FINDINGS}.json", record(compared, reference.name, target.name, texts))
         made.write_table(f"{PHRASES}.parquet", pa.Table.from_pylist([one._asdict() for one in compared.findings.rows]))
@@ -101,19 +104,3 @@ def _texts(config: WordsConfig, reference: EmbeddingStore, progress: Progress) -
         progress.say(f"making text vectors with {config.encoder}")
         make_texts(config.encoder, encoder_of(config.encoder), reference.class_names).save(config.texts)
     return Vectors.load(config.texts)
-
-
-def _predictions(config: WordsConfig, place: Location | None, name: str) -> "Predictions | None":
-    """What the model of a run has said of a set; None where no run is named, or it has none of the target."""
-    from gapscope.predictions import models_in, read_predictions
-
-    if place is None:
-        return None
-    several = models_in(str(place))
-    chosen = config.model or (several[0] if len(several) == 1 else "")
-    if len(several) > 1 and not chosen:
-        raise InputError(f"{place} has predictions of several models; choose one with --model: {', '.join(several)}")
-    dataset, _, split = name.rpartition("/")
-    if name == config.target:
-        return None
-    return read_predictions(str(place), model=chosen, dataset=dataset, split=split)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.forecasts.scored import KEPT
 from gapscope.store import View
-from gapscope.stream import CHUNK_ROWS
+from gapscope.stream import chunk_bytes
 
 # Bytes a row and model: its id, label, predictions and how sure they are, and copies of these on their way.
 ROW_BYTES = 300
@@ -33,8 +33,13 @@ def check_memory(views: Sequence[View], models: int, classes: int, *, allowed: s
     dim, rows = views[0].store.dim, [view.rows for view in views]
     kept = 4 * models * sum(min(KEPT, one * classes) for one in rows)
     square = 8 * (dim * dim + models * classes * classes)
-    chunk = 4 * CHUNK_ROWS * (6 * dim + 4 * classes)
-    needed = models * ROW_BYTES * sum(rows) + MADE_ROW * rows[0] + kept + (4 + 3 * threads) * square + threads * chunk
+    needed = (
+        models * ROW_BYTES * sum(rows)
+        + MADE_ROW * rows[0]
+        + kept
+        + (4 + 3 * threads) * square
+        + threads * chunk_bytes(dim, classes)
+    )
     what = f"forecasting {models} models on {sum(rows):,} rows of {dim:,} features"
     Budget(parse_bytes(allowed)).require(needed, what, "name fewer targets or models, or raise --memory")
     return needed

@@ -28,6 +28,46 @@ def rows_for(dim: int, classes: int) -> int:
     return max(min(most, MOST_NUMBERS // (dim + 4 * classes), MOST_PRODUCTS // (axes * classes)), 1)
 
 
+class Principal(NamedTuple):
+    """Rows in coordinates where their scatter is diagonal, features in units of their deviation; made once for all that
+    is regressed on them.
+
+    Attributes
+    ----------
+    origin, unit : (d,)
+        What is subtracted from the features, and what they are multiplied by then; nought for a constant one.
+    basis : (n, r)
+        Left singular vectors, without those that are rounding.
+    values : (r,)
+        Squared singular values.
+    back : (d, r)
+        From these coordinates to weights of the features.
+    """
+
+    origin: Array
+    unit: Array
+    basis: Array
+    values: Array
+    back: Array
+
+    @classmethod
+    def of(cls, x: Array) -> "Principal":
+        """Of rows ``x : (n, d)``: the eigenvectors of the smaller of their two matrices of products."""
+        origin = x.mean(axis=0, dtype=np.float64)
+        z = x - origin
+        deviation = np.sqrt(np.square(z).mean(axis=0))
+        unit = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        z *= unit
+        n, d = z.shape
+        values, vectors = eigh(z @ z.T if n <= d else z.T @ z)
+        kept = values > 1e-9 * max(values.max(initial=0), 1e-300)
+        values, vectors = values[kept], vectors[:, kept]
+        other = (z.T if n <= d else z) @ vectors
+        if n <= d:
+            return cls(origin, unit, vectors, values, unit[:, None] * other)
+        return cls(origin, unit, other / np.sqrt(values), values, unit[:, None] * vectors * np.sqrt(values))
+
+
 class TargetRidge(NamedTuple):
     """A linear head ``scores = start + (x - origin) weight + level``; picklable.
 
@@ -45,50 +85,40 @@ class TargetRidge(NamedTuple):
     hits: float
 
     @classmethod
-    def fit(cls, x: Array, y: Array, classes: int, start: Array | None = None) -> "TargetRidge":
-        """Of rows ``x : (n, d)`` with labels ``y : (n,)``, on top of the scores ``start : (n, k)`` of another model."""
-        origin = x.mean(axis=0, dtype=np.float64)
-        z = x - origin
-        scale = np.sqrt(np.square(z).mean(axis=0))
-        z = np.divide(z, scale, out=np.zeros_like(z), where=scale > 0)
+    def fit(cls, rows: Principal, y: Array, classes: int, start: Array | None = None) -> "TargetRidge":
+        """Of rows with labels ``y : (n,)``, on top of the scores ``start : (n, k)`` of another model."""
         before = np.zeros((len(y), classes)) if start is None else start
         wanted = np.eye(classes)[y] - before
         level = wanted.mean(axis=0)
-        basis, values = _principal(z)
-        along = basis.T @ (wanted - level)
-        best, hits = _penalty(basis, values, along, wanted, level, before, y)
-        weight = z.T @ (basis @ (along / (values + best)[:, None]))
-        up = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-        return cls(origin, weight * up[:, None], level, hits)
+        along = rows.basis.T @ (wanted - level)
+        best, hits = _penalty(rows, along, wanted - level, y)
+        most = float(((before + level).argmax(axis=1) == y).mean())
+        if most >= hits:
+            best, hits = float("inf"), most
+        return cls(rows.origin, rows.back @ (along / (rows.values + best)[:, None]), level, hits)
 
     def scores(self, x: Array, start: Array | float = 0.0) -> Array:
         """Scores ``(n, k)``."""
         return start + (x - self.origin) @ self.weight + self.level
 
 
-def _principal(z: Array) -> tuple[Array, Array]:
-    """Left singular vectors ``(n, r)`` and squared singular values of `z`, without those that are rounding."""
-    n, d = z.shape
-    if n <= d:
-        values, basis = eigh(z @ z.T)
-    else:
-        values, axes = eigh(z.T @ z)
-        basis = z @ axes / np.sqrt(np.maximum(values, 1e-300))
-    kept = values > 1e-9 * max(values.max(initial=0), 1e-300)
-    return basis[:, kept], values[kept]
+def _penalty(rows: Principal, along: Array, wanted: Array, y: Array) -> tuple[float, float]:
+    """The penalty under which most rows are right when left out, of equals the strongest, and their share.
 
-
-def _penalty(
-    basis: Array, values: Array, along: Array, wanted: Array, level: Array, before: Array, y: Array
-) -> tuple[float, float]:
-    """The penalty under which most rows are right when left out, of equals the strongest, and their share."""
-    best, most = float("inf"), float(((before + level).argmax(axis=1) == y).mean())
-    squares = np.square(basis)
-    for penalty in PENALTIES * (values.mean() if len(values) else 1.0):
-        kept = values / (values + penalty)
-        leverage = np.minimum(squares @ kept + 1 / len(y), 1 - 1e-9)
-        left_out = wanted - (wanted - level - basis @ (kept[:, None] * along)) / (1 - leverage)[:, None]
-        hits = float(((before + left_out).argmax(axis=1) == y).mean())
+    With the leverage ``h`` and the residual ``e`` of a row, its score without itself is ``-e / (1 - h)``, and one more
+    for its own class. What no penalty changes of both is subtracted once, so that neither loses digits.
+    """
+    at, squares = np.arange(len(y)), np.square(rows.basis)
+    apart = (wanted - rows.basis @ along).astype(np.float32)
+    alone = np.maximum(1 - 1 / len(y) - squares.sum(axis=1), 0)
+    basis = rows.basis.astype(np.float32)
+    best, most = float("inf"), -1.0
+    for penalty in PENALTIES * (rows.values.mean() if len(rows.values) else 1.0):
+        lost = penalty / (rows.values + penalty)
+        left = basis @ (lost[:, None] * along).astype(np.float32)
+        left += apart
+        left[at, y] -= np.maximum(alone + squares @ lost, 1e-9).astype(np.float32)
+        hits = float((left.argmin(axis=1) == y).mean())
         if hits > most:
             best, most = float(penalty), hits
     return best, most

@@ -24,7 +24,7 @@ from scipy.special import log_softmax
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
-from gapscope.gaps.target_ridge import TargetRidge, rows_for
+from gapscope.gaps.target_ridge import Principal, TargetRidge, rows_for
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
@@ -83,10 +83,11 @@ def _ridges(model: Classifier, rest: "Without", classes: int) -> list[RidgeOracl
     chunk = rest.view(0, min(rest.rows, rows_for(rest.dim, classes))).read()
     known = chunk.y >= 0
     x, y = chunk.x[known], chunk.y[known]
-    alone = RidgeOracle(TargetRidge.fit(x, y, classes))
+    rows = Principal.of(x)
+    alone = RidgeOracle(TargetRidge.fit(rows, y, classes))
     if not model.probabilistic:
         return [alone]
-    return [alone, RidgeOracle(TargetRidge.fit(x, y, classes, model.probabilities(x)), model)]
+    return [alone, RidgeOracle(TargetRidge.fit(rows, y, classes, model.probabilities(x)), model)]
 
 
 def _log_probabilities(scores: Array, model: Classifier) -> Array:

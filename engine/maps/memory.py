@@ -3,7 +3,7 @@
 from gapscope.core.budget import Budget
 from gapscope.maps import MAPS
 from gapscope.maps.sets import Sets
-from gapscope.stream import CHUNK_ROWS
+from gapscope.stream import chunk_bytes
 
 SAMPLE = 10_000
 # Bytes that a layout keeps for each of its rows: its neighbours, twice, with their weights.
@@ -32,7 +32,7 @@ def check_memory(method: str, sets: Sets, sample: int | None, allowed: int, thre
     """
     size = min(sets.rows, sample or max(1, min(SAMPLE, allowed // LAYOUT_SHARE // LAYOUT_ROW)))
     summary = 8 * sets.dim * (2 * sets.dim + max(1, len(sets.class_names)))
-    on_a_worker = 3 * summary + 4 * sets.dim * CHUNK_ROWS * 6 + 2**25
+    on_a_worker = 3 * summary + chunk_bytes(sets.dim) + 2**25
     layout = LAYOUT_ROW * size if MAPS[method].sampled else 0
     needed = max(threads * on_a_worker + len(sets.stores) * summary, layout + threads * on_a_worker)
     what = f"a map of {sets.dim:,} features with a sample of {size:,} rows"

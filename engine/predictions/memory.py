@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.location import Location
+from gapscope.predictions.run import is_run, predictions_of_run
 
 # Bytes a row of one model: its columns, the table that they come from, and what is counted of them.
 ROW_BYTES = 450
@@ -20,6 +21,11 @@ def predictions_bytes(place: Location) -> int:
         return sum(ROW_BYTES * _rows(place / name) for name in place.names() if name.endswith(PARQUET))
     size = place.size() if place.exists() else 0
     return max(ROW_BYTES * _rows(place), TIMES_FILE * size) if place.name.endswith(PARQUET) else TIMES_FILE * size
+
+
+def set_bytes(place: Location, model: str = "", dataset: str = "", split: str = "") -> int:
+    """The same of the predictions of one model for one set, where the place is a run."""
+    return predictions_bytes(predictions_of_run(place, model, dataset, split).place if is_run(place) else place)
 
 
 def check_predictions(what: str, needed: Sequence[int], allowed: str) -> None:

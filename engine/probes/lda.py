@@ -9,7 +9,7 @@ scikit-learn's ``shrinkage="auto"`` does so for each class by itself and average
 for a thousand classes would be a thousand matrices. It takes a second pass, for the fourth powers of the rows' lengths.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -85,15 +85,17 @@ def fit(
     computed = wanted == LEDOIT_WOLF or (wanted is None and options.grid)
     if computed:
         settings.append(Setting(LEDOIT_WOLF, ledoit_wolf(train, moments, workers, progress, checkpoint)))
-    table = list(tried(moments, settings, held))
+    scales_of = {one.view: one.scale for one in settings}
+    discriminants = {view: Discriminant.of(moments, scale(moments)) for view, scale in scales_of.items()}
+    table = list(tried(discriminants, settings, held))
     best = min(range(len(table)), key=lambda row: table[row]["log_loss"])
     setting, temperature = settings[best], table[best]["temperature"]
-    rest = with_holdout(train, holdout)
+    discriminant, rest = discriminants.pop(setting.view), with_holdout(train, holdout)
     if rest.stop > train.stop:
         tail = rest.store.view(train.stop, rest.stop)
         moments = moments.merge(moments_of(tail, workers, progress, checkpoint, "held-out-moments"))
         labels = labels_of(moments, rest)
-    discriminant = Discriminant.of(moments, setting.scale(moments))
+        discriminant = Discriminant.of(moments, setting.scale(moments))
     weight, bias = discriminant.solve(shrunk(discriminant.eigenvalues, setting.shrinkage))
     details = {
         "shrinkage": setting.shrinkage,
@@ -137,12 +139,12 @@ def settings_of(view: str, wanted: float | None, options: ProbeOptions) -> list[
     return [Setting(view, shrinkage) for view in views for shrinkage in shrinkages]
 
 
-def tried(moments: LabelledMoments, settings: Sequence[Setting], held: Holdout) -> Iterator[dict[str, Any]]:
+def tried(
+    discriminants: Mapping[str, Discriminant], settings: Sequence[Setting], held: Holdout
+) -> Iterator[dict[str, Any]]:
     """For each setting: its fields, the temperature that suits the held-out rows, and how they are then classified."""
-    for view in dict.fromkeys(setting.view for setting in settings):
-        same = [setting for setting in settings if setting.view == view]
-        discriminant = Discriminant.of(moments, same[0].scale(moments))
-        path = tempered_path(discriminant, [setting.shrinkage for setting in same], shrunk, held)
+    for view, discriminant in discriminants.items():
+        path = tempered_path(discriminant, [one.shrinkage for one in settings if one.view == view], shrunk, held)
         for shrinkage, factor, result in path:
             yield {"view": view, "shrinkage": shrinkage, "temperature": 1 / factor, **result}
 

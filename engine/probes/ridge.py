@@ -12,7 +12,7 @@ held-out rows cannot tell it, so training rows speak too, each with the scores o
 follow from the one with it (Allen 1974, "The relationship between variable selection and data augmentation").
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -183,11 +183,14 @@ def fit(
     held = Holdout.of(holdout, labels)
     held_out = held.summary(labels)
     more = _more_rows(train, labels, held, options)
-    table = list(tried(kept, settings, held, more))
+    regressions = {one: Regression.of(kept, scale_of(one, kept.moments)) for one in {one.view for one in settings}}
+    table = list(tried(regressions, float(kept.moments.total.n), settings, held, more))
     best = max(range(len(table)), key=lambda row: (table[row]["accuracy"], -table[row]["log_loss"]))
     setting = settings[best]
     labels = labels_of(everything.moments, rest)
-    regression = Regression.of(everything, scale_of(setting.view, everything.moments))
+    regression = regressions[setting.view]
+    if rest.stop > train.stop:
+        regression = Regression.of(everything, scale_of(setting.view, everything.moments))
     alpha = setting.penalty(regression)
     weight, bias = regression.solve(alpha)
     moments = everything.moments
@@ -217,21 +220,22 @@ def _more_rows(train: View, labels: Labels, held: Holdout, options: ProbeOptions
 
 
 def tried(
-    weighed: Weighed, settings: Sequence[Setting], held: Holdout, more: Holdout | None = None
+    regressions: Mapping[str, Regression],
+    mass: float,
+    settings: Sequence[Setting],
+    held: Holdout,
+    more: Holdout | None = None,
 ) -> Iterable[dict[str, Any]]:
-    """For each setting: its fields, the temperature that suits the held-out rows and `more` training rows, and how the
-    held-out rows are then classified.
+    """For each setting: its fields, the temperature that suits the held-out rows and `more` of `mass` training rows,
+    and how the held-out rows are then classified.
     """
-    regressions = {
-        view: Regression.of(weighed, scale_of(view, weighed.moments)) for view in {one.view for one in settings}
-    }
     for setting in settings:
         regression = regressions[setting.view]
         alpha = setting.penalty(regression)
         scores = held.scores(*regression.solve(alpha))
         temperature = held.temperature(scores)
         if more is not None:
-            left_out = regression.left_out(more, alpha, float(weighed.moments.total.n))
+            left_out = regression.left_out(more, alpha, mass)
             both = Holdout(held.x, np.concatenate([held.y, more.y]))
             temperature = both.temperature(np.concatenate([scores, left_out]))
         yield {

@@ -93,18 +93,18 @@ def without_labels(model: Classifier, reference: Labelled, groups: Sequence[Seen
     """Every member of `REPAIRS`, from the summaries alone."""
     old = Old(model.rule, model.temperature)
     every = reduce(Seen.merge, groups)
-    rest = (
-        [reduce(Seen.merge, [one for one in groups if one is not left]) for left in groups] if len(groups) > 1 else []
-    )
-    result = []
+    result = {}
     for name in REPAIRS:
         begun = time.perf_counter()
         fitted = REPAIRS[name](old, reference, every)
-        seconds = time.perf_counter() - begun
-        again = [] if fitted.head is None or name == NOTHING else [REPAIRS[name](old, reference, one) for one in rest]
-        heads = tuple(one.head for one in again if one.head is not None)
-        result.append(Candidate(name, fitted.head, fitted.note, heads, seconds))
-    return result
+        result[name] = Candidate(name, fitted.head, fitted.note, (), time.perf_counter() - begun)
+    for left in groups if len(groups) > 1 else ():
+        rest = reduce(Seen.merge, [one for one in groups if one is not left])
+        for name, one in result.items():
+            head = None if one.head is None or name == NOTHING else REPAIRS[name](old, reference, rest).head
+            if head is not None:
+                result[name] = replace(one, refitted=(*one.refitted, head))
+    return list(result.values())
 
 
 def probabilities(model: Classifier, head: Linear, z: Array) -> Array:

@@ -20,6 +20,8 @@ from gapscope.stream import Workers, fold
 
 Array = np.ndarray
 By = Literal["fair", "doubt"]
+# Bytes of each row of a set: its id and place, sorted, and copies of both on their way.
+ROW_BYTES = 80
 REASONS: Mapping[str, str] = {"fair": "drawn at random", "doubt": "the model doubts it: margin {margin:.3f}"}
 
 
@@ -62,11 +64,17 @@ class Worth(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _WorthOf:
-    """Picklable, for workers: of a chunk, without the rows that are labelled already."""
+    """Picklable, for workers: of a chunk, without the rows that are labelled already.
+
+    Attributes
+    ----------
+    rank
+        All sample ids, ascending, and the place of each in the fair order; None for that of doubt.
+    """
 
     model: Classifier
     most: int
-    rank: Mapping[int, int] | None
+    rank: tuple[Array, Array] | None
     labelled: Array
     name: str
 
@@ -77,7 +85,7 @@ class _WorthOf:
         two = np.sort(p, axis=1)[:, -2:]
         margin = two[:, -1] - two[:, 0] if p.shape[1] > 1 else np.ones(len(p))
         ids = chunk.sample_id
-        key = margin if self.rank is None else np.array([self.rank[int(one)] for one in ids], np.float64)
+        key = margin if self.rank is None else self.rank[1][np.searchsorted(self.rank[0], ids)].astype(np.float64)
         return Worth(self.most, key, ids, p.argmax(axis=1), two[:, -1], margin).first()
 
 
@@ -88,7 +96,8 @@ def queue_of(
     rank = None
     if by == "fair":
         ids = store.sample_ids()
-        rank = dict(zip(ids.tolist(), stream(seed, "label queue").permutation(len(ids)).tolist(), strict=True))
+        order = np.argsort(ids)
+        rank = ids[order], stream(seed, "label queue").permutation(len(ids))[order]
     wanted = count if by == "fair" else max(count, 10 * count)
     of = _WorthOf(model, wanted, rank, labelled, store.name)
     found = fold(store.view(), of, workers, description=f"label queue of {store.name}")

@@ -106,6 +106,10 @@ class LabelsUsed:
         """Whether there are any."""
         return bool(self.file or self.stored)
 
+    def count(self, class_names: tuple[str, ...]) -> int:
+        """How many there are."""
+        return len(read_label_file(self.file, class_names).label) if self.file else self.stored
+
 
 class Choice(NamedTuple):
     """All repairs and the chosen one.
@@ -226,6 +230,6 @@ def _divided(target: View) -> tuple[View, View]:
 def labelled_rows(labels: LabelsUsed, sets: Sets, fitted: View, workers: Workers) -> Chunk:
     """The target rows whose labels may be used, with them."""
     if labels.file:
-        read = read_label_file(labels.file, tuple(sets.model.class_names))
+        read = read_label_file(labels.file, sets.model.class_names)
         return rows_with_labels(sets.views[1], read, workers)
     return first_labelled(fitted, labels.stored)

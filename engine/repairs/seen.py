@@ -27,6 +27,11 @@ def prepared(model: Classifier, x: Array) -> Array:
     return unit_rows(x) if model.normalised else x
 
 
+def surest_rows(dim: int, classes: int) -> int:
+    """How many rows of each class are kept."""
+    return min(SUREST, max(1, SUREST_BYTES // (4 * classes * dim)))
+
+
 class Surest(NamedTuple):
     """Of each predicted class, the rows with the lowest entropy seen so far; those of disjoint row sets merge.
 
@@ -49,7 +54,7 @@ class Surest(NamedTuple):
         entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
         guess = p.argmax(axis=1)
         k, d = p.shape[1], z.shape[1]
-        m = min(SUREST, max(1, SUREST_BYTES // (4 * k * d)))
+        m = surest_rows(d, k)
         result = cls(np.full((k, m), np.inf), np.zeros((k, m), np.int64), np.zeros((k, m, d), z.dtype))
         order = np.lexsort((sample_id, entropy))
         for c in np.unique(guess):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.domain import MEMORY_BYTES, ROWS_A_WEIGHT, TRAINING_NUMBERS
-from gapscope.stream import CHUNK_ROWS
+from gapscope.stream import CHUNK_ROWS, chunk_bytes
 
 # Bytes a row of the classifier: margins of sixteen heads, and its scores.
 MARGINS = 160
@@ -35,7 +35,7 @@ def check_memory(
     """
     classes = max(1, classes)
     summary = 8 * dim * (dim + 2 * classes) + sum(SHIFTS[name].state_bytes(dim) for name in names)
-    on_a_worker = 3 * summary + 4 * dim * CHUNK_ROWS * 6
+    on_a_worker = 3 * summary + chunk_bytes(dim)
     what = f"comparing {len(rows)} sets of {dim:,} features and {classes:,} classes"
     way_out = "name fewer --statistics or targets, or raise --memory"
     classifier = _classifier(rows, dim, threads) if "classifier" in names else 0

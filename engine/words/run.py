@@ -31,10 +31,10 @@ def compare(
     stores: tuple[EmbeddingStore, EmbeddingStore],
     texts: Texts,
     through: EmbeddingStore | None,
-    predictions: tuple[Predictions | None, Predictions | None],
+    predictions: Predictions | None = None,
     seed: int = 0,
 ) -> Compared:
-    """Compare the reference and the target in words.
+    """Compare the reference and the target in words; `predictions` are a model's for the reference.
 
     Raises
     ------
@@ -45,8 +45,8 @@ def compare(
     index = check_comparable(reference, target)
     space = _space(reference, texts, through)
     own = np.arange(len(reference.class_names))
-    one = similarities(reference, space, texts, own, predictions[0])
-    other = similarities(target, space, texts, index, predictions[1])
+    one = similarities(reference, space, texts, own, predictions)
+    other = similarities(target, space, texts, index, None)
     carried = space.carried(len(texts.phrases) + len(texts.null))
     if not carried[: len(texts.phrases)].any():
         raise InputError(

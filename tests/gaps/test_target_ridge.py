@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge, RidgeClassifierCV
 from sklearn.model_selection import cross_val_predict
 
 from gapscope.gaps import target_ridge
-from gapscope.gaps.target_ridge import TargetRidge, rows_for
+from gapscope.gaps.target_ridge import Principal, TargetRidge, rows_for
 from gapscope.gaps.trials import try_remedies
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
@@ -20,15 +20,16 @@ def classes_of(rng, rows, dim, classes=4, apart=0.5):
     return apart * centres[y] + rng.standard_normal((rows, dim)), y
 
 
+@pytest.mark.parametrize("share", [0.3, 1e-4])
 @pytest.mark.parametrize(("rows", "dim"), [(60, 20), (30, 80)])
-def test_is_scikit_learns_ridge_with_one_penalty(rng, monkeypatch, rows, dim):
+def test_is_scikit_learns_ridge_with_one_penalty(rng, monkeypatch, rows, dim, share):
     x, y = classes_of(rng, rows, dim)
     x[:, 3] = 7.0
-    monkeypatch.setattr(target_ridge, "PENALTIES", np.array([0.3]))
-    found = TargetRidge.fit(x, y, 4)
+    monkeypatch.setattr(target_ridge, "PENALTIES", np.array([share]))
+    found = TargetRidge.fit(Principal.of(x), y, 4)
     z = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1)
     values = np.linalg.svd(z, compute_uv=False) ** 2
-    penalty = 0.3 * values[values > 1e-9 * values.max()].mean()
+    penalty = share * values[values > 1e-9 * values.max()].mean()
     known = Ridge(alpha=penalty).fit(z, np.eye(4)[y])
     np.testing.assert_allclose(found.scores(x), known.predict(z), atol=1e-8)
     left_out = [
@@ -42,7 +43,7 @@ def test_is_scikit_learns_ridge_with_one_penalty(rng, monkeypatch, rows, dim):
 def test_labels_that_say_nothing_of_the_features_leave_the_model_as_it_is(rng):
     x, y = rng.standard_normal((200, 30)), rng.integers(0, 4, 200)
     start = np.eye(4)[np.where(rng.random(200) < 0.8, y, (y + 1) % 4)]
-    found = TargetRidge.fit(x, y, 4, start)
+    found = TargetRidge.fit(Principal.of(x), y, 4, start)
     assert (found.scores(x, start).argmax(axis=1) == start.argmax(axis=1)).mean() > 0.95
 
 

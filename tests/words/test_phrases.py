@@ -67,7 +67,7 @@ def compared(made, texts, **shares):
     _, make = made
     name = "-".join(shares) or "same"
     (reference, said, _), (target, _, _) = make("reference", 5), make(name, 6, **shares)
-    return compare((reference, target), texts, None, (said, None)).findings
+    return compare((reference, target), texts, None, said).findings
 
 
 @pytest.mark.parametrize("what", list(WORDS))
@@ -112,11 +112,11 @@ def test_a_map_from_other_features_finds_the_same_and_refuses_what_it_does_not_c
     carried = space.carried(len(texts.phrases))
     places = {phrase.text: place for place, phrase in enumerate(texts.phrases)}
     assert space.r2[places[WORDS["dark"]]] > LEAST_R2
-    found = compare((here, there), texts, joint, (said, None)).findings
+    found = compare((here, there), texts, joint, said).findings
     assert any(word in found.found[0].text for word in KIN["dark"])
     assert found.refused == int((~carried).sum())
     with pytest.raises(InputError, match="no model of images and texts"):
-        compare((here, there), texts, None, (None, None))
+        compare((here, there), texts, None)
 
 
 def test_text_vectors_of_another_model_are_refused(made, towers):
@@ -128,7 +128,7 @@ def test_text_vectors_of_another_model_are_refused(made, towers):
     (reference, said, _), (target, _, _) = make("reference", 5), make("same", 6)
     for one, sentence in ((other, "which is chance"), (short, "have 8 numbers")):
         with pytest.raises(InputError, match=sentence):
-            compare((reference, target), one, None, (said, None))
+            compare((reference, target), one, None, said)
 
 
 def test_the_bank_has_four_hundred_phrases_and_its_vectors_half_a_megabyte(tmp_path):

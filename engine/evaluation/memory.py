@@ -1,0 +1,29 @@
+"""The memory that predicting a stored set takes, known before its first row is read."""
+
+from gapscope.core.budget import Budget, parse_bytes
+from gapscope.store import EmbeddingStore
+from gapscope.stream import CHUNK_ROWS, chunk_bytes
+from gapscope.summaries.scores import rank_bins
+
+# Arrays of the scores of a chunk beside those of every chunk, in float64; bytes a class of what is counted of them.
+SCORES, COUNTED = 4, 400
+
+
+def prediction_bytes(dim: int, classes: int, threads: int) -> int:
+    """A chunk with its scores, and counts so far, of a chunk, and of both, on each thread."""
+    counts = 8 * classes * classes + classes * (COUNTED + 8 * rank_bins(classes))
+    return threads * (chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
+
+
+def check_memory(store: EmbeddingStore, classes: int, kept: int = 0, *, allowed: str, threads: int) -> None:
+    """Refuse, before the first row is read, a set that cannot be predicted in so many classes, with so many bytes
+    `kept` of each row.
+
+    Raises
+    ------
+    BudgetError
+        The projected need is above what is `allowed`, such as ``2GB``.
+    """
+    what = f"predicting {store.rows:,} rows of {store.dim:,} features in {classes:,} classes"
+    needed = prediction_bytes(store.dim, classes, threads) + kept * store.rows
+    Budget(parse_bytes(allowed)).require(needed, what, "raise --memory")

@@ -1,0 +1,42 @@
+"""The predictions of one model of a run for one set, by their names: what reading them takes, and what they say."""
+
+from typing import NamedTuple
+
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.core.set_name import SetName
+from gapscope.predictions.memory import set_bytes
+from gapscope.predictions.read import models_in, read_predictions
+from gapscope.predictions.table import Predictions
+
+
+class OfRun(NamedTuple):
+    """Predictions that are not read yet."""
+
+    run: Location
+    model: str
+    dataset: str
+    split: str
+
+    @classmethod
+    def named(cls, run: Location, set_name: str, model: str = "", option: str = "") -> "OfRun":
+        """Those for ``dataset/split``, which `option` was given, of the only model or the one that is named.
+
+        Raises
+        ------
+        InputError
+            The run has several models and none is named, or the set names no split.
+        """
+        several = models_in(str(run))
+        if len(several) > 1 and not model:
+            raise InputError(f"{run} holds several models; choose one with --model: {', '.join(several)}")
+        return cls(run, model or (several[0] if several else ""), *SetName.parse(set_name, option))
+
+    @property
+    def bytes(self) -> int:
+        """What reading them takes at most."""
+        return set_bytes(*self)
+
+    def read(self) -> Predictions:
+        """What the model has said."""
+        return read_predictions(str(self.run), model=self.model, dataset=self.dataset, split=self.split)
