@@ -87,7 +87,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
         raise InputError("explain needs two sets; name them with --reference and --target as dataset/split")
     known = causes(config.candidates)
     workspace = Location.of(config.workspace).absolute()
-    sides = _sides(config, workspace, len(known))
+    sides = _sides(config, workspace)
     samples = _samples(config, sides)
     words = [Location.of(config.run).name] if config.run else []
     name = slug(config.name or "-".join([*words, config.reference, config.target]))
@@ -107,15 +107,14 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
     return reported(done, wanted=config.report, data_root=data_root())
 
 
-def _sides(config: ExplainConfig, workspace: Location, causes: int) -> Sides:
-    """The sets and the model, once it is known that so many `causes` fit into memory."""
+def _sides(config: ExplainConfig, workspace: Location) -> Sides:
     from gapscope.causes.memory import check_memory
     from gapscope.evaluation.models import find_features
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.store.comparable import check_comparable
 
-    limits = {"images": config.images, "causes": causes, "threads": config.threads}
+    limits = {"images": config.images, "own": len(config.candidates), "threads": config.threads}
     check = partial(check_memory, allowed=config.memory, **limits)
     if not config.run:
         reference = find_features(workspace, config.reference, config.backbone, "--reference")

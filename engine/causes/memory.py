@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gapscope.causes.appearance import PLACES
 from gapscope.core.budget import Budget, parse_bytes
+from gapscope.data.modifications import MODIFICATIONS
 from gapscope.data.modifications.modification import SEVERITIES
 from gapscope.data.modified import SIDE
 from gapscope.store import EmbeddingStore
@@ -20,8 +21,9 @@ ROW = 50
 PAIRS, VERSIONS = 64, 60
 
 
-def check_memory(stores: Sequence[EmbeddingStore], *, causes: int, images: int, allowed: str, threads: int) -> None:
-    """Refuse, before the first row is read, so many `images` of each set and `causes` that would not fit.
+def check_memory(stores: Sequence[EmbeddingStore], *, own: int, images: int, allowed: str, threads: int) -> None:
+    """Refuse, before the first row is read, so many `images` of each set, with all causes and so many of the user's
+    `own`, that would not fit.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def check_memory(stores: Sequence[EmbeddingStore], *, causes: int, images: int, 
         The projected need is above what is `allowed`, such as ``2GB``.
     """
     rows = ROW * sum(store.rows for store in stores)
-    versions = VERSIONS + causes * len(SEVERITIES)
+    versions = VERSIONS + (len(MODIFICATIONS) + own) * len(SEVERITIES)
     features = 4 * (stores[0].dim + len(PLACES)) * min(images, stores[0].rows) * versions
     pictures = PIXELS * sum(min(images, store.rows) for store in stores)
     needed = rows + features + pictures + 8 * PAIRS * (images // 2) ** 2 + threads * DECODED

@@ -14,7 +14,7 @@ import gapscope
 from gapscope.causes.candidates import Candidate, Step, causes
 from gapscope.causes.features import Features
 from gapscope.causes.samples import Sample
-from gapscope.core.errors import InputError
+from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
 from gapscope.jobs import explain
@@ -155,6 +155,13 @@ def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
                     dataset="set", split=split, decoder="csv", preprocessing={"features": "f"})  # fmt: skip
     with pytest.raises(InputError, match="imported as features"):
         gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), report=False)
+
+
+def test_what_does_not_fit_is_refused_before_it_begins(workspace):
+    runs = set((Path(workspace) / "runs").iterdir())
+    with pytest.raises(BudgetError, match=r"a cause in 500 images of each set needs about .*--memory allows 1 MiB"):
+        explained(workspace, "digits+fog:4/test", images=500, memory="1MB")
+    assert set((Path(workspace) / "runs").iterdir()) == runs
 
 
 def test_images_that_have_gone_are_missed_in_a_sentence(tmp_path, rng):
