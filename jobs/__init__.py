@@ -1,7 +1,11 @@
-"""One file per command: a frozen configuration and a function that runs it."""
+"""One file per command: a frozen configuration and a function that runs it.
+
+A file imports at its top what its configuration needs, and in a function what this needs: `--help` loads nothing else.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
@@ -69,7 +73,7 @@ JOBS = Registry("command", {name: f"gapscope.jobs.{name.replace('-', '_')}:run" 
 
 def configuration_of(name: str) -> type:
     """The options of the command `name`, as a frozen dataclass."""
-    return get_type_hints(JOBS[name])["config"]
+    return get_annotations(JOBS[name])["config"]
 
 
 def run_job(name: str, options: Mapping[str, Any], progress: Progress = SILENT) -> "RunResult":

@@ -4,15 +4,13 @@ from dataclasses import field, fields
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, option
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import input_of, opened
-from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
     from gapscope.synthesis.request import Request
 
 JOB = "augment"
@@ -62,8 +60,10 @@ class AugmentConfig(options.ImageListing, options.OnWorkers, options.Made):
     device: options.Device = "auto"
 
 
-def run(config: AugmentConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: AugmentConfig, progress: Progress = SILENT) -> "RunResult":
     """Check the request, then make the images or rows."""
+    from gapscope.core.location import Location
+
     request, workspace = request_of(config), Location.of(config.workspace).absolute()
     return (_rows if request.makes_rows else _images)(config, request, workspace, progress)
 
@@ -72,7 +72,7 @@ def request_of(config: AugmentConfig) -> "Request":
     """What is requested, checked."""
     from gapscope.backbones import BackboneChoice, parse_backbone_args
     from gapscope.core.budget import parse_bytes
-    from gapscope.synthesis.request import Request, recipe_for  # here, because `--help` loads no torch
+    from gapscope.synthesis.request import Request, recipe_for
 
     settings = parse_backbone_args(config.settings) | ({} if config.steps is None else {"steps": config.steps})
     arguments = tuple(parse_backbone_args(config.backbone_args).items())
@@ -85,8 +85,9 @@ def request_of(config: AugmentConfig) -> "Request":
     )
 
 
-def _images(config: AugmentConfig, request: "Request", workspace: Location, progress: Progress) -> RunResult:
+def _images(config: AugmentConfig, request: "Request", workspace: "Location", progress: Progress) -> "RunResult":
     from gapscope.data.catalogue import opened_by
+    from gapscope.runs.folder import opened
     from gapscope.schemas.run import Input
     from gapscope.store.workspace import slug
     from gapscope.synthesis.make_images import make_images
@@ -101,8 +102,10 @@ def _images(config: AugmentConfig, request: "Request", workspace: Location, prog
         return make_images(request, dataset, folder, workspace, progress)
 
 
-def _rows(config: AugmentConfig, request: "Request", workspace: Location, progress: Progress) -> RunResult:
+def _rows(config: AugmentConfig, request: "Request", workspace: "Location", progress: Progress) -> "RunResult":
     from gapscope.generators.features import FEATURE_GENERATORS
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import input_of, opened
     from gapscope.store.workspace import slug
     from gapscope.synthesis.make_rows import Work, make_rows
     from gapscope.synthesis.training_rows import training_rows

@@ -3,17 +3,14 @@
 import time
 from dataclasses import field
 from fnmatch import fnmatch
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from gapscope.backbones import search_backbones
-from gapscope.blocks import Table
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import MODEL, Pretrained, Workspace, configuration, option
-from gapscope.networks.runs import networks_of
-from gapscope.runs.result import RunResult
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 
 @configuration
@@ -32,8 +29,12 @@ class BackbonesConfig:
     workspace: Workspace = "workspace"
 
 
-def run(config: BackbonesConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: BackbonesConfig, progress: Progress = SILENT) -> "RunResult":
     """The names that match, with library and input size."""
+    from gapscope.blocks import Table
+    from gapscope.blocks.formats import counted
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     pattern = config.pattern if set(config.pattern) & set("*?[:") else f"*{config.pattern}*"
     rows = [*_trained(config.workspace, pattern), *_published(pattern, pretrained=bool(config.pretrained))]
@@ -45,12 +46,17 @@ def run(config: BackbonesConfig, progress: Progress = SILENT) -> RunResult:
 
 
 def _trained(workspace: str, pattern: str) -> list[tuple[str, str, str, int]]:
+    from gapscope.core.location import Location
+    from gapscope.networks.runs import networks_of
+
     networks = [one for one in networks_of(Location.of(workspace)) if fnmatch(one.name, pattern)]
     abouts = [(one.name, one.about()) for one in networks]
     return [(name, about["network"], "trained here", about["frame"][0]) for name, about in abouts]
 
 
 def _published(pattern: str, *, pretrained: bool) -> list[tuple[str, str, str, int]]:
+    from gapscope.backbones import search_backbones
+
     result = search_backbones(pattern.removeprefix("torchvision:"))
     return [
         (one["name"], one["library"], "pretrained" if one["pretrained"] else "no weights", one["input_size"])

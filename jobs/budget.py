@@ -1,20 +1,15 @@
 """`budget`: what labels of a new set buy, in certainty about the accuracy and in points that come back."""
 
 from dataclasses import field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
-from gapscope.store.comparable import check_comparable
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "budget"
 
@@ -38,9 +33,13 @@ class BudgetConfig(options.OnWorkers, options.Made):
     backbone: options.Backbone = ""
 
 
-def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     """Fit to draws of the pilot, and write the curves."""
-    from gapscope.evaluation.opened import open_model  # here, for `--help`
+    import pyarrow as pa
+
+    from gapscope.core.files import write_json
+    from gapscope.core.location import Location
+    from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.repairs import budget
@@ -51,6 +50,10 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.repairs.memory import check_memory
     from gapscope.repairs.run import LabelsUsed, Sets, first_rows, labelled_rows
     from gapscope.repairs.seen import prepared
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.store.comparable import check_comparable
+    from gapscope.store.workspace import slug
 
     if bool(config.labels) == bool(config.label_rows):
         raise InputError("name a pilot of labels: --labels FILE, or --label-rows for so many stored ones")

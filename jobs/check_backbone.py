@@ -5,17 +5,16 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from gapscope.backbones import BackboneChoice, parse_backbone_args
-from gapscope.blocks import Sentence, Table
-from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, OUTPUT, configuration, option
-from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
+    from gapscope.backbones import BackboneChoice
     from gapscope.backbones.backbone import Backbone as Loaded
+    from gapscope.blocks import Table
+    from gapscope.runs.result import RunResult
 
 JOB = "check-backbone"
 
@@ -47,8 +46,11 @@ class CheckBackboneConfig:
     out: options.Out = ""
 
 
-def run(config: CheckBackboneConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: CheckBackboneConfig, progress: Progress = SILENT) -> "RunResult":
     """Write the images, or compare the embeddings of a backbone."""
+    from gapscope.blocks import Sentence
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     if config.write_images is None and not config.backbone:
         raise InputError("name the network to check, or a folder for the ten images with --write-images")
@@ -65,9 +67,11 @@ def run(config: CheckBackboneConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult(JOB, config.out, time.perf_counter() - begun, blocks=blocks, exit_code=code)
 
 
-def _checked(config: CheckBackboneConfig) -> tuple[Table, list[str], int]:
+def _checked(config: CheckBackboneConfig) -> "tuple[Table, list[str], int]":
     """The cosines, what they say, and the exit code."""
     from gapscope.backbones.fingerprint import ALIKE, cosines, fingerprint, read_vectors, reference_of
+    from gapscope.blocks import Table
+    from gapscope.blocks.formats import upper
 
     backbone = _choice(config).load()
     known = None if config.against else reference_of(backbone)
@@ -108,7 +112,9 @@ def _written(config: CheckBackboneConfig, backbone: "Loaded", theirs, *, alike: 
     return f"The reference is in {path}; it belongs into the folder backbones/references of the package."
 
 
-def _choice(config: CheckBackboneConfig) -> BackboneChoice:
+def _choice(config: CheckBackboneConfig) -> "BackboneChoice":
+    from gapscope.backbones import BackboneChoice, parse_backbone_args
+
     arguments = tuple(parse_backbone_args(config.backbone_args).items())
     return BackboneChoice(
         config.backbone, config.weights, config.image_size, arguments, config.device, config.precision

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import cleandoc
 from pathlib import Path
-from textwrap import dedent
+from textwrap import wrap
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
@@ -21,6 +21,7 @@ from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 USER_MISTAKE, INTERRUPTED = 2, 130
 # How examples in docstrings call the program.
 EXAMPLE = "python cli.py"
+EXAMPLE_WIDTH = 76
 # What a user can mend about a file; any other error of the operating system is a bug.
 MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 WAYS_OUT = {
@@ -103,7 +104,7 @@ def _parser(arguments: Sequence[str]) -> App:
             "Why does an image classifier lose accuracy on new data, and what wins it back?\n\n"
             f"Start with `{called()} demo`; `{called()} COMMAND --help` shows options and examples."
         ),
-        help_format="markdown",
+        help_format="plaintext",
         version=version_of,
         result_action="return_value",
         config=_config_file(arguments),
@@ -148,7 +149,7 @@ def _command(name: str) -> tuple[Callable[..., int], str]:
         as_json: JsonOption = False,
         _config: ConfigOption = None,
     ) -> int:
-        from gapscope.jobs import terminal  # here, because drawing takes longer to import than `--help` may last
+        from gapscope.jobs import terminal
 
         result = run(options, terminal.progress())
         if as_json:
@@ -163,10 +164,21 @@ def _command(name: str) -> tuple[Callable[..., int], str]:
 
 
 def _help(docstring: str) -> str:
-    """A docstring as Markdown in which examples, the paragraphs of commands, keep their lines and call this program."""
-    paragraphs = cleandoc(docstring).split("\n\n")
-    shown = [f"```\n{dedent(one)}\n```" if one.lstrip().startswith(EXAMPLE) else one for one in paragraphs]
+    """A docstring in which a paragraph is one line, and examples, the paragraphs of commands, keep theirs, call this
+    program and can be pasted.
+    """
+    shown = []
+    for paragraph in cleandoc(docstring).split("\n\n"):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        is_example = lines[0].startswith(EXAMPLE)
+        shown.append("\n".join(map(_pasted, lines)) if is_example else " ".join(lines))
     return "\n\n".join(shown).replace(EXAMPLE, called())
+
+
+def _pasted(example: str) -> str:
+    """An example as a narrow terminal shows it: in several lines that a shell reads as one."""
+    lines = wrap(example, EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return " \\\n    ".join(lines)
 
 
 def _config_file(arguments: Sequence[str]) -> tuple[Yaml, ...]:

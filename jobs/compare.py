@@ -2,25 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import field, replace
-from typing import Annotated
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, option
-from gapscope.predictions import Predictions, left_out_note, models_in, read_predictions
-from gapscope.predictions.matched import check_same_task
-from gapscope.predictions.memory import check_predictions, set_bytes
-from gapscope.predictions.run import models_in_run
-from gapscope.runs.folder import opened
-from gapscope.runs.inputs import input_of_predictions, stem
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.predictions import Predictions
+    from gapscope.runs.result import RunResult
 
 JOB = "compare"
 
@@ -63,11 +54,20 @@ class CompareConfig(options.Made):
     memory: options.Memory = "2GB"
 
 
-def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     """Compare, and write the pairs and the line."""
-    from gapscope.evaluation import comparison_results as results_of  # here, because `--help` passes this module
+    import pyarrow as pa
+
+    from gapscope.core.files import write_json
+    from gapscope.core.location import Location
+    from gapscope.evaluation import comparison_results as results_of
     from gapscope.evaluation.comparison import baseline_line, paired, robustness
     from gapscope.evaluation.comparison_page import page
+    from gapscope.predictions import left_out_note
+    from gapscope.runs.folder import opened
+    from gapscope.runs.inputs import input_of_predictions, stem
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
 
     _check(config)
     if _of_accuracies(config):
@@ -102,7 +102,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> RunResult:
 
 def _of_accuracies(config: CompareConfig) -> bool:
     """Whether both sets are tables of models and their accuracies."""
-    from gapscope.evaluation.accuracy_tables import is_accuracy_table  # here, because `--help` passes this module
+    from gapscope.evaluation.accuracy_tables import is_accuracy_table
 
     files = (*config.reference, *config.target) if not config.runs else ()
     tables = [place for place in files if is_accuracy_table(place)]
@@ -113,12 +113,17 @@ def _of_accuracies(config: CompareConfig) -> bool:
     return bool(tables)
 
 
-def _accuracies_compared(config: CompareConfig) -> RunResult:
+def _accuracies_compared(config: CompareConfig) -> "RunResult":
     """The line through two tables of accuracies."""
-    from gapscope.evaluation import comparison_results as results_of  # here, because `--help` passes this module
+    from gapscope.core.files import write_json
+    from gapscope.core.location import Location
+    from gapscope.evaluation import comparison_results as results_of
     from gapscope.evaluation.accuracy_tables import beside_the_line, read_accuracies
     from gapscope.evaluation.comparison import baseline_line
     from gapscope.evaluation.comparison_page import page
+    from gapscope.runs.folder import opened
+    from gapscope.runs.inputs import input_of_predictions
+    from gapscope.store.workspace import slug
 
     workspace = Location.of(config.workspace).absolute()
     places = [Location.of(place) for place in (*config.reference, *config.target)]
@@ -147,8 +152,10 @@ def _check(config: CompareConfig) -> None:
         raise InputError(f"--replicates is {config.replicates}; an interval needs 2 or more, 200 are usual")
 
 
-def _sides(config: CompareConfig) -> list[list[Predictions]]:
+def _sides(config: CompareConfig) -> "list[list[Predictions]]":
     """The models on one set, or on two, in the same order."""
+    from gapscope.predictions.matched import check_same_task
+
     if not config.reference:
         return [_enough(_models(config, config.runs or config.predictions, config.dataset, config.split), config)]
     sides = []
@@ -174,6 +181,10 @@ def _sides(config: CompareConfig) -> list[list[Predictions]]:
 
 def _check_memory(config: CompareConfig) -> None:
     """Refuse predictions that would not fit together, before any of them is read."""
+    from gapscope.core.location import Location
+    from gapscope.predictions.memory import check_predictions, set_bytes
+    from gapscope.predictions.run import models_in_run
+
     needed = []
     sets = [named[0].rpartition("/")[::2] for named in (config.reference, config.target) if named and config.runs]
     for place in map(Location.of, config.runs or config.predictions or (*config.reference, *config.target)):
@@ -184,14 +195,18 @@ def _check_memory(config: CompareConfig) -> None:
     check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 
 
-def _enough(models: list[Predictions], config: CompareConfig) -> list[Predictions]:
+def _enough(models: "list[Predictions]", config: CompareConfig) -> "list[Predictions]":
     if len(models) < 2 and not config.baseline_line:
         raise InputError(f"there is only the model {models[0].model} to compare; name another run, file or model")
     return models
 
 
-def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: str) -> list[Predictions]:
+def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: str) -> "list[Predictions]":
     """All models that are requested, of all places; models of one name are distinguished by their place."""
+    from gapscope.core.location import Location
+    from gapscope.predictions import models_in, read_predictions
+    from gapscope.runs.inputs import stem
+
     models, unused = [], set(config.model)
     for place in places:
         several = models_in(place)

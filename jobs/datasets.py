@@ -5,22 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-
-from gapscope.blocks import Table
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import FoundSet, accounting_of, find_datasets, opened_by
-from gapscope.data.dataset import Dataset, Options, Recipe
 from gapscope.data.datasets import DATASETS
-from gapscope.data.source import Listing
 from gapscope.jobs.options import DATA, DatasetName, Download, ImageListing, Seed, configuration, option
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import note_blocks
-from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
+    from gapscope.data.catalogue import FoundSet
+    from gapscope.data.dataset import Dataset, Recipe
     from gapscope.data.duplicates import Copy
+    from gapscope.data.source import Listing
+    from gapscope.runs.result import RunResult
 
 JOB = "datasets"
 COLUMNS = {"dataset": "text", "found at": "text", "split": "text", "files": "count", "classes": "count"}
@@ -85,10 +80,15 @@ class Entry:
     examples: tuple[tuple[str, str, int, str], ...] = ()
 
 
-def run(config: DatasetsConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: DatasetsConfig, progress: Progress = SILENT) -> "RunResult":
     """One table of all datasets: those found under the data root, the embedded ones, and those known but not there; or
     of the duplicates in one.
     """
+    from gapscope.blocks import Table
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.run import note_blocks
+    from gapscope.schemas.results import Result
+
     start = time.perf_counter()
     if config.check:
         return _checked(config, start, progress)
@@ -109,6 +109,8 @@ def run(config: DatasetsConfig, progress: Progress = SILENT) -> RunResult:
 
 def list_datasets(config: DatasetsConfig, progress: Progress = SILENT) -> list[Entry]:
     """An entry per dataset, those that can be used first."""
+    from gapscope.data.catalogue import find_datasets, opened_by
+
     if config.dataset:
         return [_described(config.dataset, opened_by(config), examined=True)]
     result = find_datasets(config.data_root)
@@ -129,6 +131,8 @@ def _rows(entry: Entry) -> Iterator[tuple]:
 
 
 def _others(config: DatasetsConfig) -> Iterator[Entry]:
+    from gapscope.data.catalogue import FoundSet
+
     for recipe in sorted(DATASETS.values(), key=lambda recipe: not recipe.embedded):
         if recipe.embedded:
             yield _listed(FoundSet(recipe.name, config.data_root, recipe), config.seed)
@@ -136,14 +140,18 @@ def _others(config: DatasetsConfig) -> Iterator[Entry]:
             yield _missing(recipe)
 
 
-def _listed(result: FoundSet, seed: int) -> Entry:
+def _listed(result: "FoundSet", seed: int) -> Entry:
+    from gapscope.data.dataset import Options
+
     try:
         return _described(result.name, result.open(Options(seed=seed)))
     except GapscopeError as error:
         return Entry(result.name, str(result.place), notes=(f"cannot be opened: {error}",))
 
 
-def _described(name: str, dataset: Dataset, *, examined: bool = False) -> Entry:
+def _described(name: str, dataset: "Dataset", *, examined: bool = False) -> Entry:
+    from gapscope.data.catalogue import accounting_of
+
     listings = {split: dataset.source(split).listing for split in dataset.splits}
     counts = {split: len(listing) for split, listing in listings.items()}
     classes = max(len(listing.class_names) for listing in listings.values())
@@ -153,20 +161,27 @@ def _described(name: str, dataset: Dataset, *, examined: bool = False) -> Entry:
     return Entry(name, dataset.place, counts, classes, notes, examples)
 
 
-def _examples(split: str, listing: Listing) -> Iterator[tuple[str, str, int, str]]:
+def _examples(split: str, listing: "Listing") -> Iterator[tuple[str, str, int, str]]:
     """A row for each class of a split that has images, with the first of these."""
+    import numpy as np
+
     labels, first, counts = np.unique(listing.labels, return_index=True, return_counts=True)
     for label, row, count in zip(labels.tolist(), first.tolist(), counts.tolist(), strict=True):
         yield split, listing.class_names[label] if label >= 0 else UNLABELLED, count, listing.names[row]
 
 
-def _missing(recipe: Recipe) -> Entry:
+def _missing(recipe: "Recipe") -> Entry:
     return Entry(recipe.name, "", notes=(f"to get it, {recipe.how_to_get}",))
 
 
-def _checked(config: DatasetsConfig, start: float, progress: Progress) -> RunResult:
+def _checked(config: DatasetsConfig, start: float, progress: Progress) -> "RunResult":
     """The duplicates of one dataset: how many, the first of them, and what they spoil."""
+    from gapscope.blocks import Table
+    from gapscope.data.catalogue import opened_by
     from gapscope.data.duplicates import find_copies
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.run import note_blocks
+    from gapscope.schemas.results import Result
 
     dataset = opened_by(config, config.check)
     sources = {split: dataset.source(split) for split in dataset.splits}

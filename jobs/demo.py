@@ -4,17 +4,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gapscope.blocks import Answer, Block, Sentence, Table
-from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import configuration_of, run_job
 from gapscope.jobs.options import Workspace, WriteReport, configuration, data_root
-from gapscope.reports.write import REPORT, write_report
-from gapscope.runs.folder import TABLE
-from gapscope.runs.result import RunResult
+
+if TYPE_CHECKING:
+    from gapscope.blocks import Block
+    from gapscope.runs.result import RunResult
 
 # What is run, in order: a command and its options. A command in braces stands for the name of its run. The features
 # are those of a network of fixed filters: no training stands between a machine and the figures.
@@ -57,8 +56,11 @@ class DemoConfig:
     report: WriteReport = True
 
 
-def run(config: DemoConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: DemoConfig, progress: Progress = SILENT) -> "RunResult":
     """Run `STEPS` and gather what they found."""
+    from gapscope.blocks import Sentence
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     steps = list(_results(config, progress))
     results = [result for step in steps for result in step.results]
@@ -68,19 +70,27 @@ def run(config: DemoConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult("demo", config.workspace, seconds, results, blocks=blocks)
 
 
-def _gathered(steps: Sequence[RunResult]) -> list[Block]:
+def _gathered(steps: "Sequence[RunResult]") -> "list[Block]":
     """What the last two steps show first, and before it the accuracies of the classifiers."""
+    from gapscope.blocks import Table
+
     *_, fitted, gap, cause = steps
     accuracies = [block for block in fitted.blocks if isinstance(block, Table) and block.headline]
     return [*_headline(gap), *accuracies[:1], *_headline(cause)]
 
 
-def _headline(step: RunResult) -> list[Block]:
+def _headline(step: "RunResult") -> "list[Block]":
+    from gapscope.blocks import Answer
+
     return [block for block in step.blocks if isinstance(block, Answer) or getattr(block, "headline", False) is True]
 
 
-def _reported(config: DemoConfig, steps: Sequence[RunResult]) -> list[str]:
+def _reported(config: DemoConfig, steps: "Sequence[RunResult]") -> list[str]:
     """Write one page about all runs, the cause first; nothing where none is wanted."""
+    from gapscope.core.location import Location
+    from gapscope.reports.write import REPORT, write_report
+    from gapscope.runs.folder import TABLE
+
     places = [Location.of(one.run) for one in reversed(steps)]
     runs = [place for place in places if (place / TABLE).exists()]
     if not config.report:
@@ -88,7 +98,7 @@ def _reported(config: DemoConfig, steps: Sequence[RunResult]) -> list[str]:
     return [write_report(runs, Location.of(config.workspace) / REPORT, data_root=data_root()).text]
 
 
-def _results(config: DemoConfig, progress: Progress) -> Iterator[RunResult]:
+def _results(config: DemoConfig, progress: Progress) -> "Iterator[RunResult]":
     """What each of `STEPS` hands back, one after another."""
     made: dict[str, str] = {}
     for name, options in STEPS:

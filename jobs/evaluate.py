@@ -2,24 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import field, replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
-from gapscope.predictions import is_array, read_predictions
-from gapscope.predictions.memory import check_predictions, predictions_bytes
-from gapscope.predictions.run import PREDICTIONS, is_run, models_in_run, predictions_of_run, sets_in_run
-from gapscope.predictions.valid_labels import read_valid_labels
-from gapscope.runs.folder import opened
-from gapscope.runs.inputs import input_of_predictions, stem
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.runs.selection import Chosen
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
 
 JOB = "evaluate"
 
@@ -50,9 +42,12 @@ class EvaluateConfig(options.Subset, options.Made):
     memory: options.Memory = "2GB"
 
 
-def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
     """Measure, and write results and reliability."""
-    from gapscope.evaluation.measurement import (  # here, because `--help` passes this module
+    import pyarrow as pa
+
+    from gapscope.core.location import Location
+    from gapscope.evaluation.measurement import (
         RELIABILITY,
         counts_of,
         measure_label_sets,
@@ -62,6 +57,15 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
     )
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
+    from gapscope.predictions import is_array, read_predictions
+    from gapscope.predictions.memory import check_predictions, predictions_bytes
+    from gapscope.predictions.run import PREDICTIONS
+    from gapscope.predictions.valid_labels import read_valid_labels
+    from gapscope.runs.folder import opened
+    from gapscope.runs.inputs import input_of_predictions, stem
+    from gapscope.runs.run import find_run
+    from gapscope.runs.selection import Chosen
+    from gapscope.store.workspace import slug
 
     if bool(config.run) == bool(config.predictions):
         raise InputError("name either a run folder or a file with --predictions, not both and not neither")
@@ -101,15 +105,19 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> RunResult:
         return made.finish(results, notes=notes, page=page)
 
 
-def _stored(config: EvaluateConfig, source: Location, part: EvaluateConfig) -> Location:
+def _stored(config: EvaluateConfig, source: "Location", part: EvaluateConfig) -> "Location":
     """Where the predictions of one model for one set lie."""
+    from gapscope.predictions.run import predictions_of_run
+
     if not config.run:
         return source
     return predictions_of_run(source, model=part.model, dataset=part.dataset, split=part.split).place
 
 
-def _parts_of_run(config: EvaluateConfig, source: Location) -> Iterator[EvaluateConfig]:
+def _parts_of_run(config: EvaluateConfig, source: "Location") -> Iterator[EvaluateConfig]:
     """One configuration for each model and set of the run that is requested."""
+    from gapscope.predictions.run import is_run, models_in_run, sets_in_run
+
     if not is_run(source):
         raise InputError(f"{source} is no run folder with predictions; name a file with --predictions instead")
     several = models_in_run(source)

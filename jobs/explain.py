@@ -5,30 +5,24 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from gapscope.blocks.formats import percent
 from gapscope.core.errors import GapscopeError, InputError
-from gapscope.core.files import write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import CHECKPOINT, RunFolder, input_of, opened
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import FIGURES
-from gapscope.schemas.run import Input
-from gapscope.store import EmbeddingStore
-from gapscope.store.workspace import slug
 
-if TYPE_CHECKING:  # this loads SciPy and torch, and `--help` has to be instant
+if TYPE_CHECKING:
     import numpy as np
 
     from gapscope import stream
     from gapscope.causes.analysis import Analysis
     from gapscope.causes.features import Features
     from gapscope.causes.samples import Images, Sample
+    from gapscope.core.location import Location
     from gapscope.probes.model import Classifier
+    from gapscope.runs.folder import RunFolder
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.run import Input
+    from gapscope.store import EmbeddingStore
 
 JOB = "explain"
 # Fewer images of a side make no halves that say anything.
@@ -72,16 +66,22 @@ class Sides(NamedTuple):
     stores: "tuple[EmbeddingStore, EmbeddingStore]"
     labels: "list[np.ndarray]"
     model: "Classifier | None"
-    inputs: list[Input]
+    inputs: "list[Input]"
     notes: list[str]
 
 
-def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
     """Look for the cause, apply it, and write what was found."""
-    from gapscope.causes.analysis import analyse  # here, because `--help` passes this module
+    from gapscope.causes.analysis import analyse
     from gapscope.causes.candidates import causes
     from gapscope.causes.page import CURES
+    from gapscope.core.files import write_json
+    from gapscope.core.location import Location
     from gapscope.cures.trials import cures
+    from gapscope.reports.write import reported
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
 
     if not (config.reference and config.target):
         raise InputError("explain needs two sets; name them with --reference and --target as dataset/split")
@@ -107,11 +107,12 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> RunResult:
     return reported(done, wanted=config.report, data_root=data_root())
 
 
-def _sides(config: ExplainConfig, workspace: Location) -> Sides:
+def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     from gapscope.causes.memory import check_memory
     from gapscope.evaluation.models import find_features
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
+    from gapscope.runs.folder import input_of
     from gapscope.store.comparable import check_comparable
 
     limits = {"images": config.images, "own": len(config.candidates), "threads": config.threads}
@@ -131,7 +132,7 @@ def _sides(config: ExplainConfig, workspace: Location) -> Sides:
     return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])
 
 
-def _classes(model: "Classifier", store: EmbeddingStore) -> tuple["np.ndarray", str]:
+def _classes(model: "Classifier", store: "EmbeddingStore") -> tuple["np.ndarray", str]:
     """The model's class index of every row, -1 where the store has other classes, and a sentence then."""
     from gapscope.evaluation.stored import classes_of
 
@@ -141,9 +142,9 @@ def _classes(model: "Classifier", store: EmbeddingStore) -> tuple["np.ndarray", 
         return numbered((), store), f"The labels of {store.name} are not used, because {error}."
 
 
-def numbered(index: "Sequence[int] | np.ndarray", store: EmbeddingStore) -> "np.ndarray":
+def numbered(index: "Sequence[int] | np.ndarray", store: "EmbeddingStore") -> "np.ndarray":
     """The labels of a store by the class ``index : (k,)`` of each of its classes; -1 where there is none."""
-    import numpy as np  # here, because `--help` passes this module
+    import numpy as np
 
     label = store.labels()
     if not len(index):
@@ -159,7 +160,7 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
     InputError
         One of them has too few.
     """
-    import numpy as np  # here, because `--help` passes this module
+    import numpy as np
 
     from gapscope.causes.samples import sample_of
 
@@ -181,6 +182,7 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
 
 def _alike(sample: "Sample") -> str:
     """A warning where many images are near twins, which count as independent ones; nothing where few are."""
+    from gapscope.blocks.formats import percent
     from gapscope.causes.samples import repeated
 
     share = repeated(sample)
@@ -197,13 +199,14 @@ def _features(
     sides: Sides,
     reference: "Sample",
     workers: "stream.Workers",
-    made: RunFolder,
+    made: "RunFolder",
     progress: Progress,
 ) -> "Features":
     """The backbone with the reference's images in memory."""
     from gapscope.causes.features import Elsewhere, Features
     from gapscope.causes.samples import opening_of, read_images, side_of
     from gapscope.replay import choice_of
+    from gapscope.runs.folder import CHECKPOINT
 
     store = sides.stores[0]
     opening = opening_of(store, data_root())
@@ -234,13 +237,15 @@ def _target_images(
 
 
 def _finished(
-    sides: Sides, analysis: "Analysis", features: "Features", images: "Images | None", made: RunFolder
-) -> RunResult:
+    sides: Sides, analysis: "Analysis", features: "Features", images: "Images | None", made: "RunFolder"
+) -> "RunResult":
     """Write findings, attributes and images."""
     from gapscope.attributes.moved import moved_attributes
     from gapscope.causes.page import PICTURE, page
     from gapscope.causes.picture import columns
     from gapscope.causes.record import results_of, write, write_reproduced
+    from gapscope.runs.folder import CHECKPOINT
+    from gapscope.runs.run import FIGURES
 
     moved = moved_attributes(features.images.attributes, images.attributes) if images else []
     best = analysis.proofs[0] if analysis.proofs else None

@@ -5,20 +5,16 @@ import webbrowser
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
 
-from gapscope.blocks import Sentence
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
-from gapscope.core.files import read_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, MODEL, OUTPUT, configuration, data_root, option
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import MANIFEST, find_run
 
-if TYPE_CHECKING:  # these load Panel, and `--help` has to be instant
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.explorer.serve import Served
+    from gapscope.runs.result import RunResult
 
 JOB = "explore"
 LAST_PORT = 65535
@@ -49,8 +45,11 @@ class ExploreConfig:
     workspace: options.Workspace = "workspace"
 
 
-def run(config: ExploreConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ExploreConfig, progress: Progress = SILENT) -> "RunResult":
     """Serve the map until the process is interrupted."""
+    from gapscope.blocks import Sentence
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     served, ready = started(config, progress)
     progress.say(f"{ready} after {time.perf_counter() - begun:.1f} s: open {served.address} · Ctrl-C ends the explorer")
@@ -69,6 +68,10 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     InputError
         There is no map, a run is none, or the port cannot be used.
     """
+    from gapscope.blocks.formats import counted
+    from gapscope.core.location import Location
+    from gapscope.runs.run import find_run
+
     if not 0 <= config.port <= LAST_PORT:
         raise InputError(f"--port is {config.port}; give a number up to {LAST_PORT}, or 0 for a free one")
     require(JOB, "panel", "bokeh")
@@ -99,7 +102,10 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     return serve(points, stores, pictures, config.port, notes), ready
 
 
-def _inputs(place: Location) -> list[dict]:
+def _inputs(place: "Location") -> list[dict]:
     """The stores that the map's run has read; none of a table that stands alone."""
+    from gapscope.core.files import read_json
+    from gapscope.runs.run import MANIFEST
+
     manifest = place / MANIFEST
     return read_json(manifest)["inputs"] if place.is_folder() and manifest.exists() else []

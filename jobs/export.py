@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import validators
 
-from gapscope.blocks import Sentence
 from gapscope.core.errors import GapscopeError, InputError, unknown_name
-from gapscope.core.files import read_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports import EXPORTERS
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, OUTPUT, configuration, data_root, option
-from gapscope.runs.result import RunResult
-from gapscope.store.workspace import slug
 
-if TYPE_CHECKING:  # what it imports is loaded after `--help`
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.exports.subject import Written
+    from gapscope.runs.result import RunResult
 
 JOB, EXPORTS, RECORD, HUB = "export", "exports", "export.json", "hub"
 
@@ -53,8 +50,11 @@ class ExportConfig:
     workspace: options.Workspace = "workspace"
 
 
-def run(config: ExportConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ExportConfig, progress: Progress = SILENT) -> "RunResult":
     """Write the files into a folder of their own."""
+    from gapscope.blocks import Sentence
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     if config.to not in EXPORTERS:
         raise unknown_name(EXPORTERS.kind, config.to, EXPORTERS)
@@ -83,7 +83,9 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
     InputError
         There is nothing of that name, it has not what the form needs, or other files stand in the folder.
     """
-    from gapscope.exports.subject import Subject  # here, because `--help` passes this module
+    from gapscope.core.location import Location
+    from gapscope.exports.subject import Subject
+    from gapscope.store.workspace import slug
 
     export = EXPORTERS[config.to]
     workspace = Location.of(config.workspace).absolute()
@@ -102,8 +104,10 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
     return place, written
 
 
-def _clear(place: Location, record: dict[str, str]) -> None:
+def _clear(place: "Location", record: dict[str, str]) -> None:
     """Remove what the same command has written, whole or up to a kill; refuse a folder with anything else."""
+    from gapscope.core.files import read_json
+
     there = place / RECORD
     earlier = read_json(there) if there.exists() else {}
     known = earlier.pop("files", [])
@@ -113,6 +117,6 @@ def _clear(place: Location, record: dict[str, str]) -> None:
         raise InputError(f"{place} holds other files, which are not overwritten; name another folder with --out")
 
 
-def _files(place: Location) -> list[str]:
+def _files(place: "Location") -> list[str]:
     """Names of all files below a folder."""
     return [str(file).removeprefix(str(place)) for file in place.files()]

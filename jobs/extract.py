@@ -6,29 +6,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from gapscope.backbones import DEFAULT, TINY, BackboneChoice, load_default_backbone, parse_backbone_args
-from gapscope.backbones.tensor import names_of
-from gapscope.blocks import Sentence, Table
-from gapscope.blocks.formats import upper
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import accounting_of, find_datasets, opened_by
-from gapscope.data.dataset import Dataset
-from gapscope.data.hub import pinned_name
-from gapscope.data.patterns import has_pattern, place_of
-from gapscope.data.source import Source
-from gapscope.extraction.extraction import Outcome, extract_together, unchanged
-from gapscope.extraction.job import Extraction, together
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, DATA, configuration, option
-from gapscope.networks.runs import PREFIX, find_network
-from gapscope.runs.result import RunResult
-from gapscope.schemas.results import Result
-from gapscope.store.workspace import store_folder
 
 if TYPE_CHECKING:
+    from gapscope.backbones import BackboneChoice
     from gapscope.backbones.backbone import Backbone
+    from gapscope.data.dataset import Dataset
+    from gapscope.data.source import Source
+    from gapscope.extraction.extraction import Outcome
+    from gapscope.extraction.job import Extraction
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.results import Result
 
 EMBEDDED = "digits"
 DecodeWorkers = Annotated[
@@ -84,8 +75,12 @@ class ExtractConfig(options.ImageListing, options.Made):
     verify: options.VerifyBytes = False
 
 
-def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ExtractConfig, progress: Progress = SILENT) -> "RunResult":
     """Extract what the configuration asks for, one store after another."""
+    from gapscope.blocks import Sentence, Table
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+
     begun = time.perf_counter()
     notes: list[str] = []
     results, rows = [], []
@@ -103,8 +98,12 @@ def run(config: ExtractConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult("extract", place, time.perf_counter() - begun, results, blocks=blocks)
 
 
-def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] | None = None) -> Iterator[Outcome]:
+def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] | None = None) -> "Iterator[Outcome]":
     """Each store's outcome as it is finished; sentences for the user are appended to `notes`."""
+    from gapscope.backbones import DEFAULT
+    from gapscope.backbones.tensor import names_of
+    from gapscope.extraction.extraction import extract_together
+
     notes = [] if notes is None else notes
     config = _spelled_out(config)
     networks = _Networks(config, progress, notes)
@@ -122,7 +121,9 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
             yield from outcomes.values()
 
 
-def _unchanged(config: ExtractConfig, name: str, dataset: Dataset, split: str, backbone: str) -> Outcome | None:
+def _unchanged(config: ExtractConfig, name: str, dataset: "Dataset", split: str, backbone: str) -> "Outcome | None":
+    from gapscope.extraction.extraction import unchanged
+
     return None if config.verify else unchanged(_extraction(config, name, dataset, split, backbone))
 
 
@@ -134,6 +135,9 @@ def _spelled_out(config: ExtractConfig) -> ExtractConfig:
     InputError
         There is no such network, or options contradict it.
     """
+    from gapscope.core.location import Location
+    from gapscope.networks.runs import PREFIX, find_network
+
     if not config.backbone.startswith(PREFIX):
         return config
     own = {"--weights": config.weights, "--backbone-args": config.backbone_args, "--image-size": config.image_size}
@@ -144,8 +148,10 @@ def _spelled_out(config: ExtractConfig) -> ExtractConfig:
     return replace(config, backbone=result.name, weights=str(result.file))
 
 
-def _datasets(config: ExtractConfig, notes: list[str]) -> list[tuple[str, Dataset]]:
+def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Dataset]]":
     """What to open each dataset by, and the dataset."""
+    from gapscope.data.catalogue import accounting_of, find_datasets, opened_by
+
     names = list(config.dataset)
     if not names:
         names = [result.name for result in find_datasets(config.data_root)]
@@ -180,8 +186,11 @@ class _Networks:
     notes: list[str]
     loaded: dict[object, "Backbone"] = field(default_factory=dict)
 
-    def of(self, dataset: Dataset, names: list[str]) -> "Backbone":
+    def of(self, dataset: "Dataset", names: list[str]) -> "Backbone":
         """The backbone that was named, with all tensors of `names`, or the default; tiny images get the tiny one."""
+        from gapscope.blocks.formats import upper
+        from gapscope.extraction.job import together
+
         config, key = self.config, (_name(self.config, dataset), *names)
         if not config.backbone and config.weights:
             raise InputError("--weights needs the name of the backbone that they are for; add --backbone NAME")
@@ -192,27 +201,39 @@ class _Networks:
         return self.loaded[key]
 
 
-def _name(config: ExtractConfig, dataset: Dataset) -> str:
+def _name(config: ExtractConfig, dataset: "Dataset") -> str:
+    from gapscope.backbones import TINY
+
     if not config.backbone and (config.pool or config.layer):
         raise InputError("--pool and --layer need the name of the backbone that they are of; add --backbone NAME")
     return config.backbone or (TINY if dataset.place == "embedded" else "")
 
 
-def _default(choice: BackboneChoice, progress: Progress) -> "Backbone":
+def _default(choice: "BackboneChoice", progress: Progress) -> "Backbone":
+    from gapscope.backbones import load_default_backbone
+
     settings = {"image_size": choice.image_size, "arguments": dict(choice.arguments)}
     return load_default_backbone(
         progress, **settings, device=choice.device, precision=choice.precision, seed=choice.seed
     )
 
 
-def _choice(config: ExtractConfig, name: str) -> BackboneChoice:
+def _choice(config: ExtractConfig, name: str) -> "BackboneChoice":
+    from gapscope.backbones import BackboneChoice, parse_backbone_args
+
     arguments = tuple(parse_backbone_args(config.backbone_args).items())
     return BackboneChoice(
         name, config.weights, config.image_size, arguments, config.device, config.precision, config.seed
     )
 
 
-def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, backbone: str) -> Extraction:
+def _extraction(config: ExtractConfig, name: str, dataset: "Dataset", split: str, backbone: str) -> "Extraction":
+    from gapscope.core.location import Location
+    from gapscope.data.catalogue import accounting_of
+    from gapscope.data.hub import pinned_name
+    from gapscope.extraction.job import Extraction
+    from gapscope.store.workspace import store_folder
+
     choice = _choice(config, backbone)
     return Extraction(
         dataset=dataset.name,
@@ -235,6 +256,9 @@ def _extraction(config: ExtractConfig, name: str, dataset: Dataset, split: str, 
 
 def _command(config: ExtractConfig, name: str, split: str) -> dict[str, Any]:
     """What makes one store again from any folder."""
+    from gapscope.core.location import full_path
+    from gapscope.data.patterns import has_pattern, place_of
+
     own = {
         "dataset": [place_of(name) if has_pattern(name) else full_path(name)],
         "split": [split],
@@ -256,14 +280,18 @@ class _Images:
 
     config: ExtractConfig
     split: str
-    dataset: Dataset | None
+    dataset: "Dataset | None"
 
-    def __call__(self) -> Source:
+    def __call__(self) -> "Source":
+        from gapscope.data.catalogue import opened_by
+
         return (self.dataset or opened_by(self.config, self.config.dataset[0])).source(self.split)
 
     def __reduce__(self) -> tuple:
         return _Images, (self.config, self.split, None)
 
 
-def _count(made, metric: str, n: int) -> Result:
+def _count(made, metric: str, n: int) -> "Result":
+    from gapscope.schemas.results import Result
+
     return Result(dataset=made.dataset, split=made.split, model=made.backbone, metric=metric, value=n, n=n)

@@ -1,16 +1,16 @@
 """`fit-incremental`: classifiers on stored embeddings, evaluated on every companion set."""
 
 from dataclasses import field, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
-from gapscope.exports.tracked import check_tracker, tracked
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, data_root, option
 from gapscope.probes.options import ProbeOptions
-from gapscope.reports.write import reported
-from gapscope.runs.result import RunResult
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "fit-incremental"
 
@@ -77,9 +77,11 @@ class FitIncrementalConfig(options.Subset, options.OnWorkers, options.Reported):
     track: options.Track = ""
 
 
-def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: FitIncrementalConfig, progress: Progress = SILENT) -> "RunResult":
     """Train, save, predict and measure."""
-    from gapscope.training.candidates import candidates_of  # here, because `--help` passes this module
+    from gapscope.exports.tracked import check_tracker, tracked
+    from gapscope.reports.write import reported
+    from gapscope.training.candidates import candidates_of
     from gapscope.training.run import run_training
 
     check_tracker(config.track)

@@ -5,30 +5,21 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import write_json
-from gapscope.core.hashing import digest_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.forecasts import FORECASTS
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, METHOD, configuration, option
-from gapscope.predictions import Predictions
-from gapscope.predictions.matched import matched, with_classes_of_both
-from gapscope.predictions.memory import check_predictions, predictions_bytes
-from gapscope.predictions.read import read_all_models, read_predictions
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import RunFolder, input_of, opened
-from gapscope.runs.inputs import input_of_file, run_of
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.schemas.run import Input
-from gapscope.store.workspace import slug
 
-if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.forecasts.cases import Case
+    from gapscope.predictions import Predictions
+    from gapscope.runs.folder import RunFolder
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.run import Input
 
 JOB, ARRAY = "forecast", ".npy"
-Pair = tuple[Predictions, Predictions]
+Pair = tuple["Predictions", "Predictions"]
 
 
 @configuration
@@ -79,8 +70,10 @@ class ForecastConfig(options.OnWorkers, options.Made):
     backbone: options.Backbone = ""
 
 
-def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ForecastConfig, progress: Progress = SILENT) -> "RunResult":
     """Make the forecasts, and test them where there are labels."""
+    from gapscope.core.location import Location
+
     for name in config.methods:
         FORECASTS[name]  # an unknown name is refused before anything is read
     if config.replicates < 0 or config.heads < 0:
@@ -101,7 +94,7 @@ def run(config: ForecastConfig, progress: Progress = SILENT) -> RunResult:
     return _from_stores(config, workspace, progress)
 
 
-def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress) -> RunResult:
+def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progress) -> "RunResult":
     """Read the reference, then every target, with all models together."""
     from gapscope.evaluation.models import as_stored, find_features
     from gapscope.evaluation.stored import check_features, classes_of, known_classes_of
@@ -111,6 +104,11 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
     from gapscope.forecasts.panel import heads_for, panel_of
     from gapscope.forecasts.scored import score
     from gapscope.forecasts.strangeness import strangeness_of
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import input_of, opened
+    from gapscope.runs.inputs import run_of
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
 
     candidates = candidates_in([find_run(workspace, run) for run in config.runs], config.model)
     backbone = config.backbone or candidates[0].model.features.get("backbone", "")
@@ -151,10 +149,15 @@ def _from_stores(config: ForecastConfig, workspace: Location, progress: Progress
         return _finish(made, cases, notes)
 
 
-def _from_files(config: ForecastConfig, workspace: Location, progress: Progress) -> RunResult:
+def _from_files(config: ForecastConfig, workspace: "Location", progress: Progress) -> "RunResult":
     """Match the models of both sides, and make the forecasts of each."""
+    from gapscope.core.location import Location
     from gapscope.forecasts.learning import learnt_from_rows
     from gapscope.forecasts.scored import scored_predictions, temperature_of
+    from gapscope.predictions.memory import check_predictions, predictions_bytes
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
 
     places = [*config.predictions_reference, *config.predictions_target]
     needed = [predictions_bytes(Location.of(place)) for place in places]
@@ -184,7 +187,8 @@ def _case(config: ForecastConfig, source, target, learnt, place: tuple[str, str]
     return Case.of(source, target, place, config.methods, ForecastOptions(config.seed, config.replicates), learnt)
 
 
-def _finish(made: RunFolder, cases: "Sequence[Case]", notes: Sequence[str]) -> RunResult:
+def _finish(made: "RunFolder", cases: "Sequence[Case]", notes: Sequence[str]) -> "RunResult":
+    from gapscope.core.files import write_json
     from gapscope.reports.cause import page_of_forecast
 
     write_json(made.place / "forecasts.json", [one for case in cases for one in case.sentences()])
@@ -194,9 +198,12 @@ def _finish(made: RunFolder, cases: "Sequence[Case]", notes: Sequence[str]) -> R
     return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page_of_forecast)
 
 
-def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> list[Predictions]:
+def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> "list[Predictions]":
     """The predictions in all files; the first file's rows in its order. An array without labels may be `bare`."""
+    from gapscope.core.location import Location
     from gapscope.forecasts.scored import unlabelled_scores
+    from gapscope.predictions.matched import matched
+    from gapscope.predictions.read import read_all_models, read_predictions
 
     models: list[Predictions] = []
     for place in places:
@@ -209,7 +216,7 @@ def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> list[Pre
     return [models[0], *(matched(models[0], other)[1] for other in models[1:])]
 
 
-def _paired(reference: Sequence[Predictions], target: Sequence[Predictions], chosen: Sequence[str]) -> list[Pair]:
+def _paired(reference: "Sequence[Predictions]", target: "Sequence[Predictions]", chosen: Sequence[str]) -> list[Pair]:
     """Each model's predictions for both sets, by name; by position where the files name none in common.
 
     Raises
@@ -230,28 +237,36 @@ def _paired(reference: Sequence[Predictions], target: Sequence[Predictions], cho
     return [_of_one_kind(one.labelled(), other) for one, other in pairs]
 
 
-def _of_one_kind(one: Predictions, other: Predictions) -> Pair:
+def _of_one_kind(one: "Predictions", other: "Predictions") -> Pair:
     """Both with the same classes, and with scores only if both have them."""
+    from gapscope.predictions.matched import with_classes_of_both
+
     one, other = with_classes_of_both(one, other)
     if (one.scores is None) == (other.scores is None):
         return one, other
     return replace(one, scores=None, confidence=None), replace(other, scores=None, confidence=None)
 
 
-def _temperature_notes(reference: Sequence[Predictions], temperatures: Sequence[float]) -> list[str]:
+def _temperature_notes(reference: "Sequence[Predictions]", temperatures: Sequence[float]) -> list[str]:
     if all(one.scores is None for one in reference):
         return ["Confidences are used as the files have them."] * any(one.confidence is not None for one in reference)
     values = ", ".join(f"{one.model} {value:.3g}" for one, value in zip(reference, temperatures, strict=True))
     return [f"Temperatures from {reference[0].name}: {values}."]
 
 
-def _inputs(config: ForecastConfig, pair: Pair) -> list[Input]:
+def _inputs(config: ForecastConfig, pair: Pair) -> "list[Input]":
     """The records that the run reads the files, each with the rows of its side."""
+    from gapscope.core.location import Location
+
     sides = zip((config.predictions_reference, config.predictions_target), pair, strict=True)
     return [_input(Location.of(place), side.n) for places, side in sides for place in places]
 
 
-def _input(place: Location, rows: int) -> Input:
+def _input(place: "Location", rows: int) -> "Input":
+    from gapscope.core.hashing import digest_json
+    from gapscope.runs.inputs import input_of_file
+    from gapscope.schemas.run import Input
+
     if place.is_folder():
         return Input(place=str(place), config_hash=digest_json(place.names()), rows=rows)
     return input_of_file(place, place, rows)

@@ -2,26 +2,16 @@
 
 from collections.abc import Collection
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, METHOD, configuration, data_root, option
-from gapscope.predictions import models_in, read_predictions
-from gapscope.predictions.matched import with_classes_of_both
-from gapscope.predictions.memory import check_predictions, predictions_bytes
-from gapscope.predictions.run import models_in_run, sets_in_run
-from gapscope.reports.write import reported
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.runs.selection import Chosen
-from gapscope.schemas.run import Input
-from gapscope.store.comparable import check_comparable
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
 
 JOB = "gap"
 SIDES = ("reference", "target")
@@ -69,8 +59,11 @@ class GapConfig(options.Subset, options.OnWorkers, options.Reported):
     backbone: options.Backbone = ""
 
 
-def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: GapConfig, progress: Progress = SILENT) -> "RunResult":
     """Compute all that the input allows, and write it."""
+    from gapscope.core.location import Location
+    from gapscope.reports.write import reported
+
     parts = _checked_parts(config)
     workspace = Location.of(config.workspace).absolute()
     done = _from_run(config, workspace, parts, progress) if config.run else _from_files(config, workspace, progress)
@@ -79,7 +72,7 @@ def run(config: GapConfig, progress: Progress = SILENT) -> RunResult:
 
 def _checked_parts(config: GapConfig) -> Collection[str]:
     """What is to be computed, after options that do not go together have been refused."""
-    from gapscope.gaps.evidence import PARTS  # here, because `--help` passes this module
+    from gapscope.gaps.evidence import PARTS
 
     skipped = {"remedies" if part == "repairs" else part for part in config.skip}
     for part in sorted(skipped - {*PARTS}):
@@ -106,6 +99,10 @@ def _checked_parts(config: GapConfig) -> Collection[str]:
 
 def _predicted(config: GapConfig) -> str:
     """What the run has predictions for, as the end of a sentence."""
+    from gapscope.core.location import Location
+    from gapscope.predictions.run import models_in_run, sets_in_run
+    from gapscope.runs.run import find_run
+
     run = find_run(Location.of(config.workspace).absolute(), config.run)
     models = models_in_run(run)
     sets = sets_in_run(run, models[0] if models else "").values()
@@ -113,12 +110,20 @@ def _predicted(config: GapConfig) -> str:
     return f"; {run.name} has predicted {named}" if named else ""
 
 
-def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> RunResult:
+def _from_files(config: GapConfig, workspace: "Location", progress: Progress) -> "RunResult":
+    from gapscope.core.location import Location
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.keys import keys_of_predictions
     from gapscope.gaps.page import page
     from gapscope.gaps.reviewed import reviews_of_both
+    from gapscope.predictions import read_predictions
+    from gapscope.predictions.matched import with_classes_of_both
+    from gapscope.predictions.memory import check_predictions, predictions_bytes
+    from gapscope.runs.folder import opened
+    from gapscope.runs.selection import Chosen
+    from gapscope.schemas.run import Input
+    from gapscope.store.workspace import slug
 
     places = (config.predictions_reference, config.predictions_target)
     extra = config.predictions_labels or ("", "")
@@ -146,6 +151,8 @@ def _from_files(config: GapConfig, workspace: Location, progress: Progress) -> R
 
 
 def _only_model(place: str) -> str:
+    from gapscope.predictions import models_in
+
     several = models_in(place)
     if len(several) > 1:
         raise InputError(f"{place} has the predictions of {len(several)} models; choose one with --model: "
@@ -153,7 +160,7 @@ def _only_model(place: str) -> str:
     return several[0] if several else ""
 
 
-def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], progress: Progress) -> RunResult:
+def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], progress: Progress) -> "RunResult":
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.gaps import record
@@ -164,6 +171,11 @@ def _from_run(config: GapConfig, workspace: Location, parts: Collection[str], pr
     from gapscope.gaps.reviewed import reviews_of_both
     from gapscope.gaps.sides import predicted_side
     from gapscope.reports.cause import page_of_gap
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.runs.selection import Chosen
+    from gapscope.store.comparable import check_comparable
+    from gapscope.store.workspace import slug
 
     sets = {f"--{side}": getattr(config, side) for side in SIDES}
     both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone)

@@ -1,22 +1,16 @@
 """`gate`: may a new model replace the old one? For continuous integration: exit code 1 where it is worse."""
 
 from dataclasses import asdict, field, replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import Memory, ModelNames, Name, Reference, Runs, Target, Workspace, configuration
-from gapscope.predictions import Predictions
-from gapscope.predictions.memory import check_predictions
-from gapscope.predictions.of_run import OfRun
-from gapscope.runs.folder import opened
-from gapscope.runs.inputs import input_of_predictions, stem
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.predictions import Predictions
+    from gapscope.runs.result import RunResult
 
 JOB = "gate"
 PAGE = "gate.md"
@@ -43,11 +37,21 @@ class GateConfig:
     name: Name = ""
 
 
-def run(config: GateConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     """Test all looks, and say whether the new model passes."""
-    from gapscope.blocks import markdown  # here, because `--help` passes this module
+    import pyarrow as pa
+
+    from gapscope.blocks import markdown
+    from gapscope.core.files import write_json
+    from gapscope.core.location import Location
     from gapscope.evaluation.gate import looks
     from gapscope.evaluation.gate_page import LOOKS, blocks, page
+    from gapscope.predictions.memory import check_predictions
+    from gapscope.predictions.of_run import OfRun
+    from gapscope.runs.folder import opened
+    from gapscope.runs.inputs import input_of_predictions, stem
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
 
     sets = [one for one in (config.reference, config.target) if one]
     if len(config.runs) != 2:
@@ -78,5 +82,5 @@ def run(config: GateConfig, progress: Progress = SILENT) -> RunResult:
     return replace(done, exit_code=int(any(one.is_worse for one in found)))
 
 
-def _called(one: Predictions, place: Location) -> str:
+def _called(one: "Predictions", place: "Location") -> str:
     return f"{one.model} of {place.name}"

@@ -5,18 +5,17 @@ from dataclasses import field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from gapscope.blocks import Sentence
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location, full_path
 from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.vocabulary import split_and_rest
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, option
-from gapscope.runs.result import RunResult
-from gapscope.schemas.embeddings import StoreManifest
 
 if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.embeddings import StoreManifest
     from gapscope.store.imports import Import
     from gapscope.store.imports.labels import ClassMap
     from gapscope.store.imports.source import Source
@@ -77,8 +76,11 @@ class ImportFeaturesConfig:
     workspace: options.Workspace = "workspace"
 
 
-def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult":
     """Import the features and say what became of their rows."""
+    from gapscope.blocks import Sentence
+    from gapscope.runs.result import RunResult
+
     job = plan(config)
     manifest = _imported(job, config, progress)
     seconds, classes = manifest.seconds, len(manifest.provenance.class_names)
@@ -92,13 +94,13 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)
 
 
-def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> StoreManifest:
+def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "StoreManifest":
     """The manifest of the finished store."""
     return _imported(plan(config), config, progress)
 
 
-def _imported(job: "Import", config: ImportFeaturesConfig, progress: Progress) -> StoreManifest:
-    from gapscope.store import open_store  # here, because loading the compiler takes longer than `--help` may last
+def _imported(job: "Import", config: ImportFeaturesConfig, progress: Progress) -> "StoreManifest":
+    from gapscope.store import open_store
     from gapscope.store.imports import import_rows
     from gapscope.store.imports.kept import ignored, keep_columns, names_to_keep
 
@@ -177,6 +179,8 @@ def _is_given(files: Any) -> bool:
 
 def _command(config: ImportFeaturesConfig) -> dict[str, Any]:
     """What makes the store again from any folder; nothing where rows were handed over in memory."""
+    from gapscope.core.location import full_path
+
     places = {name: _several(getattr(config, name)) for name in ("files", "labels", "names")}
     if not all(
         isinstance(value, list | tuple) and all(isinstance(one, str | Path) for one in value)
@@ -204,11 +208,13 @@ def _check(config: ImportFeaturesConfig) -> None:
         raise InputError(f"--delimiter is {config.delimiter!r}; it must be one character, such as ';'")
 
 
-def _folder(config: ImportFeaturesConfig) -> Location:
+def _folder(config: ImportFeaturesConfig) -> "Location":
     return _dataset_folder(config, config.dataset) / config.split
 
 
-def _dataset_folder(config: ImportFeaturesConfig, dataset: str) -> Location:
+def _dataset_folder(config: ImportFeaturesConfig, dataset: str) -> "Location":
+    from gapscope.core.location import Location
+
     return Location.of(config.workspace) / "embeddings" / config.backbone / dataset
 
 
@@ -216,6 +222,7 @@ def _classes(config: ImportFeaturesConfig, source: "Source") -> "ClassMap | None
     """The class map that the user gave, that of another split of the dataset or of the one it is a companion of, or
     that of the files.
     """
+    from gapscope.core.location import Location
     from gapscope.store.imports.labels import ClassMap, read_class_map, sibling_class_map
 
     own = ClassMap(source.class_names, source.origin) if source.class_names else None

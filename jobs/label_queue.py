@@ -1,18 +1,14 @@
 """`label-queue`: the images of a new set that are worth a label next, in order, as files to fill in."""
 
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, option
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "label-queue"
 
@@ -36,14 +32,20 @@ class LabelQueueConfig(options.OnWorkers, options.Made):
     backbone: options.Backbone = ""
 
 
-def run(config: LabelQueueConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
     """Choose the images, and write the files."""
+    import numpy as np
+
+    from gapscope.core.location import Location
     from gapscope.evaluation.memory import check_memory
-    from gapscope.evaluation.opened import open_model  # here, for `--help`
+    from gapscope.evaluation.opened import open_model
     from gapscope.repairs.labels import read_label_file
     from gapscope.repairs.queue import ROW_BYTES, queue_of
     from gapscope.repairs.queue_files import table_of, write
     from gapscope.repairs.queue_page import page
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
 
     workspace = Location.of(config.workspace).absolute()
     named = {"--target": config.target}

@@ -6,31 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from gapscope.blocks import Sentence
 from gapscope.core.budget import parse_bytes
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import require
-from gapscope.core.files import read_json, write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, METHOD, configuration, data_root, option
 from gapscope.maps import MAPS
-from gapscope.reports.write import reported
-from gapscope.runs.connection import check_worker_memory, connected
-from gapscope.runs.folder import MANNER, RunFolder, input_of, opened
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import FIGURES, MANIFEST, MODELS, find_run, read_run
-from gapscope.runs.selection import Chosen
-from gapscope.schemas.coordinates import ABOUT, POINTS
-from gapscope.schemas.results import Result
-from gapscope.schemas.run import Input, RunManifest
-from gapscope.store.workspace import slug
 
-if TYPE_CHECKING:  # these load SciPy and numba, and `--help` has to be instant
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.maps.member import Border, MapOptions
     from gapscope.maps.sets import Sets
+    from gapscope.runs.folder import RunFolder
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.run import Input
 
 JOB, COORDINATES = "map", "coordinates"
 PLACEMENTS = ("neighbours", "library")
@@ -82,12 +73,20 @@ class MapConfig(options.Subset, options.OnWorkers, options.Reported):
     ] = False
 
 
-def run(config: MapConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the moments, lay out, place every row, measure the map; or find that all this was done. Then report."""
+    from gapscope.core.location import Location
     from gapscope.maps.beside import check_colours, has_columns, names_beside
     from gapscope.maps.memory import check_memory  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.maps.predicted import input_of_run
     from gapscope.maps.sets import read_sets
+    from gapscope.reports.write import reported
+    from gapscope.runs.connection import check_worker_memory, connected
+    from gapscope.runs.folder import input_of, opened
+    from gapscope.runs.run import find_run
+    from gapscope.runs.selection import Chosen
+    from gapscope.schemas.coordinates import POINTS
+    from gapscope.store.workspace import slug
 
     begun = time.perf_counter()
     check(config)
@@ -136,19 +135,21 @@ def check(config: MapConfig) -> None:
 def _mapped(
     config: MapConfig,
     sets: "Sets",
-    model: Location | None,
+    model: "Location | None",
     chosen: Sequence[str],
     size: int,
-    folder: RunFolder,
+    folder: "RunFolder",
     workers,
     progress: Progress,
-) -> RunResult:
+) -> "RunResult":
+    from gapscope.core.files import write_json
     from gapscope.maps.made import make_map
     from gapscope.maps.page import page
     from gapscope.maps.points import write_points
     from gapscope.maps.predicted import predicted_by
     from gapscope.maps.results import measure, notes_of
     from gapscope.maps.space import Space
+    from gapscope.schemas.coordinates import ABOUT
 
     options = _options(config, sets, model)
     predicted, missing = predicted_by(model, config.model, sets) if model else ([], [])
@@ -168,7 +169,7 @@ def _mapped(
     return folder.finish(results, page=page)
 
 
-def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOptions":
+def _options(config: MapConfig, sets: "Sets", model: "Location | None") -> "MapOptions":
     """What every kind of map is made with.
 
     Raises
@@ -178,6 +179,7 @@ def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOpt
     """
     from gapscope.maps.member import MapOptions
     from gapscope.maps.sets import class_index
+    from gapscope.runs.run import MODELS
 
     pair = tuple(class_index(name, sets.class_names) for name in config.classes) if config.method == HEAD else None
     if pair and pair[0] == pair[1]:
@@ -187,7 +189,7 @@ def _options(config: MapConfig, sets: "Sets", model: Location | None) -> "MapOpt
     return MapOptions(*chosen, processors(), config.no_seed)
 
 
-def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | None":
+def _border(folder: "Location", sets: "Sets", pair: tuple[int, int]) -> "Border | None":
     """Where the model in `folder`, if it is a linear one on features as they are stored, scores both classes alike."""
     import numpy as np
 
@@ -208,13 +210,14 @@ def _border(folder: Location, sets: "Sets", pair: tuple[int, int]) -> "Border | 
     return Border(weight[first] - weight[second], float(bias[first] - bias[second]))
 
 
-def _draw(place: Location, sets: "Sets", config: MapConfig) -> None:
+def _draw(place: "Location", sets: "Sets", config: MapConfig) -> None:
     """Write the figures of the map in the run folder at `place`, each as PNG and as SVG."""
     from gapscope.draw import png
     from gapscope.draw.canvas import svg
     from gapscope.draw.points.mapped import figures
     from gapscope.maps.page import READINGS
     from gapscope.maps.points import read_points
+    from gapscope.runs.run import FIGURES
 
     columns, note = read_points(place, sets.names, config.colour), READINGS.get(config.method, "")
     for name, figure in figures(columns, sets.class_names, sets.names, colours=config.colour, note=note):
@@ -223,8 +226,13 @@ def _draw(place: Location, sets: "Sets", config: MapConfig) -> None:
             (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
 
 
-def _finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[Input]) -> Location | None:
+def _finished(runs: "Location", start: str, config: MapConfig, inputs: "Sequence[Input]") -> "Location | None":
     """The folder of a complete run with the same options and inputs, if one below `runs` whose name begins so is."""
+    from gapscope.core.files import read_json
+    from gapscope.runs.run import MANIFEST
+    from gapscope.schemas.coordinates import POINTS
+    from gapscope.schemas.run import RunManifest
+
     wanted = _work(json.loads(json.dumps(asdict(config), default=str)))
     for name in runs.names():
         place = runs / name
@@ -238,15 +246,22 @@ def _finished(runs: Location, start: str, config: MapConfig, inputs: Sequence[In
 
 def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide where points lie."""
+    from gapscope.runs.folder import MANNER
+
     return {name: value for name, value in settings.items() if name not in MANNER | {"colour"}}
 
 
-def _shown_again(place: Location, sets: "Sets", config: MapConfig, begun: float) -> RunResult:
+def _shown_again(place: "Location", sets: "Sets", config: MapConfig, begun: float) -> "RunResult":
     """The result of the finished run at `place`, from its files; figures that it lacks are drawn.
 
     `begun` is the time, of `time.perf_counter`, from which its seconds count.
     """
+    from gapscope.blocks import Sentence
     from gapscope.maps.page import BY, page
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.run import FIGURES, read_run
+    from gapscope.schemas.results import Result
+    from gapscope.store.workspace import slug
 
     there = (place / FIGURES).names()
     if not there or any(f"{BY}{slug(one)}.png" not in there for one in config.colour):

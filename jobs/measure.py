@@ -3,18 +3,18 @@
 import time
 from collections.abc import Iterator
 from dataclasses import field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.set_name import SetName
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, data_root, option
-from gapscope.runs.result import RunResult
-from gapscope.store import EmbeddingStore
-from gapscope.store.workspace import embeddings_folder, find_store, slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.store import EmbeddingStore
 
 JOB = "measure"
 # How the decoder of stores of images is called.
@@ -44,8 +44,13 @@ class MeasureConfig:
     data_root: options.DataRoot = field(default_factory=data_root)
 
 
-def run(config: MeasureConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: MeasureConfig, progress: Progress = SILENT) -> "RunResult":
     """Measure, or join, one store after another."""
+    from gapscope.blocks import Sentence, Table
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.store.workspace import embeddings_folder
+
     begun = time.perf_counter()
     workspace = Location.of(config.workspace).absolute()
     if not config.dataset:
@@ -65,8 +70,10 @@ def run(config: MeasureConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult(JOB, str(embeddings_folder(workspace)), time.perf_counter() - begun, blocks=blocks)
 
 
-def _stores(workspace: Location, name: str, backbone: str) -> Iterator[EmbeddingStore]:
+def _stores(workspace: "Location", name: str, backbone: str) -> "Iterator[EmbeddingStore]":
     """The stores that a name means: one split of a dataset or all, by one backbone or all that have it."""
+    from gapscope.store.workspace import embeddings_folder, find_store, slug
+
     folder, parts = embeddings_folder(workspace), SetName(*name.rpartition("/")[::2])
     wanted = [backbone] if backbone else folder.names()
     stored = {one: (folder / slug(one) / slug(name)).names() for one in wanted}
@@ -79,7 +86,7 @@ def _stores(workspace: Location, name: str, backbone: str) -> Iterator[Embedding
         raise InputError(f"{name} is not stored in {workspace}; make it with `extract {name}`")
 
 
-def _measured(config: MeasureConfig, store: EmbeddingStore, progress: Progress) -> tuple[int, str]:
+def _measured(config: MeasureConfig, store: "EmbeddingStore", progress: Progress) -> tuple[int, str]:
     """How many rows have attributes now, and what has to be said of the others."""
     from gapscope.causes.samples import opening_of  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.extraction.measuring import measure_store
@@ -91,9 +98,10 @@ def _measured(config: MeasureConfig, store: EmbeddingStore, progress: Progress) 
     return measure_store(store, opening_of(store, config.data_root).source(), progress)
 
 
-def _joined(config: MeasureConfig, store: EmbeddingStore, progress: Progress) -> tuple[int, str]:
+def _joined(config: MeasureConfig, store: "EmbeddingStore", progress: Progress) -> tuple[int, str]:
     """How many rows have a row of the table, and what has to be said of the others."""
     from gapscope.attributes.join import add_columns
+    from gapscope.core.location import Location
     from gapscope.predictions.files import read_rows
 
     place = Location.of(config.table)

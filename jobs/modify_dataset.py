@@ -4,26 +4,17 @@ import time
 from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import ConfigMismatchError, InputError
-from gapscope.core.files import read_json, write_json, write_table
-from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import blas_threads, processors
-from gapscope.data.catalogue import opened_by
-from gapscope.data.copies import Rejected, class_folder_names, copy_source
-from gapscope.data.decode import DECODER
-from gapscope.data.modifications.modification import parse, written
 from gapscope.jobs.options import DatasetName, ImageListing, ModifyList, Out, Seed, Splits, configuration
-from gapscope.runs.result import RunResult
-from gapscope.schemas.embeddings import REJECTED_SCHEMA
-from gapscope.schemas.results import Result
 
 if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.data.copies import Rejected
     from gapscope.data.source import Source
+    from gapscope.runs.result import RunResult
 
 JOB = "modify-dataset"
 MANIFEST, CLASSES, REJECTED = "manifest.json", "classes.txt", "rejected-{}.parquet"
@@ -48,8 +39,10 @@ class ModifyDatasetConfig(ImageListing):
     seed: Seed = 0
 
 
-def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> "RunResult":
     """Copy one split after another; the manifest says complete when every image is written or listed."""
+    from gapscope.core.location import Location
+
     begun = time.perf_counter()
     out = Location.of(config.out)
     sources = _sources(config)
@@ -69,6 +62,9 @@ def run(config: ModifyDatasetConfig, progress: Progress = SILENT) -> RunResult:
 
 def _sources(config: ModifyDatasetConfig) -> dict[str, "Source"]:
     """The modified source of each split that is asked for."""
+    from gapscope.data.catalogue import opened_by
+    from gapscope.data.modifications.modification import parse, written
+
     name = f"{config.dataset}+{written(parse(config.modify))}"
     dataset = opened_by(config, name)
     sources = {split: dataset.source(split) for split in config.split or dataset.splits}
@@ -79,6 +75,9 @@ def _sources(config: ModifyDatasetConfig) -> dict[str, "Source"]:
 
 def _record(config: ModifyDatasetConfig, sources: dict[str, "Source"]) -> dict[str, Any]:
     """All that decides the files of a copy."""
+    from gapscope.data.decode import DECODER
+    from gapscope.data.modifications.modification import parse, written
+
     return {
         "job": JOB,
         "dataset": config.dataset,
@@ -89,7 +88,7 @@ def _record(config: ModifyDatasetConfig, sources: dict[str, "Source"]) -> dict[s
     }
 
 
-def _begin(out: Location, record: dict[str, Any]) -> None:
+def _begin(out: "Location", record: dict[str, Any]) -> None:
     """Claim an empty folder, or one that the same copy was begun in."""
     if (out / MANIFEST).exists():
         _refuse_another(out, record)
@@ -99,7 +98,9 @@ def _begin(out: Location, record: dict[str, Any]) -> None:
         _write(out / MANIFEST, record | {"status": "running"})
 
 
-def _refuse_another(out: Location, record: dict[str, Any]) -> None:
+def _refuse_another(out: "Location", record: dict[str, Any]) -> None:
+    from gapscope.core.files import read_json
+
     earlier = read_json(out / MANIFEST)
     differing = [
         f"{name} was {earlier.get(name)}, now {record[name]}" for name in record if earlier.get(name) != record[name]
@@ -110,7 +111,13 @@ def _refuse_another(out: Location, record: dict[str, Any]) -> None:
         )
 
 
-def _copied(source: "Source", out: Location, split: str, progress: Progress) -> list[Rejected]:
+def _copied(source: "Source", out: "Location", split: str, progress: Progress) -> "list[Rejected]":
+    import pyarrow as pa
+
+    from gapscope.core.files import write_table
+    from gapscope.data.copies import class_folder_names, copy_source
+    from gapscope.schemas.embeddings import REJECTED_SCHEMA
+
     with progress.task(f"modifying {split}", len(source.listing), "images") as task, blas_threads(1):
         rejected = copy_source(source, out / split, processors(), task)
     table = pa.Table.from_pylist([asdict(one) for one in rejected], REJECTED_SCHEMA)
@@ -120,11 +127,18 @@ def _copied(source: "Source", out: Location, split: str, progress: Progress) -> 
     return rejected
 
 
-def _write(place: Location, record: dict[str, Any]) -> None:
+def _write(place: "Location", record: dict[str, Any]) -> None:
+    from gapscope.core.files import write_json
+
     write_json(place, record)
 
 
-def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], seconds: float) -> RunResult:
+def _report(config: ModifyDatasetConfig, outcome: dict[str, dict[str, int]], seconds: float) -> "RunResult":
+    from gapscope.blocks import Sentence, Table
+    from gapscope.data.modifications.modification import parse, written
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.results import Result
+
     rows = [(split, *counts.values()) for split, counts in outcome.items()]
     results = [
         Result(dataset=config.dataset, split=split, model=written(parse(config.modify)), metric=metric, value=n, n=n)

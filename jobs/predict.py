@@ -2,32 +2,22 @@
 
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import read_json, write_table
-from gapscope.core.hashing import digest_file, digest_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import LABELLING, open_dataset, opening_of
-from gapscope.data.dataset import Dataset
-from gapscope.data.label_order import check_label_order
-from gapscope.data.source import Source
+from gapscope.data.vocabulary import LABELLING
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
-from gapscope.networks.runs import holds_network
-from gapscope.probes.model import MODEL, Classifier, load_model
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import MANIFEST, PREDICTIONS, input_of, opened
-from gapscope.runs.inputs import folder_of_model, input_of_file, run_of
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.schemas.embeddings import REJECTED_SCHEMA
-from gapscope.schemas.run import Input
-from gapscope.store.workspace import find_store, slug
-from gapscope.summaries.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.data.dataset import Dataset
+    from gapscope.data.source import Source
+    from gapscope.probes.model import Classifier
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.run import Input
+    from gapscope.summaries.outcomes import Outcomes
 
 JOB = "predict"
 REJECTED = "rejected.parquet"
@@ -59,8 +49,14 @@ class PredictConfig(options.ImageListing, options.OnWorkers):
     name: options.Name = ""
 
 
-def run(config: PredictConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: PredictConfig, progress: Progress = SILENT) -> "RunResult":
     """Predict, and measure where there are labels."""
+    from gapscope.core.location import Location
+    from gapscope.networks.runs import holds_network
+    from gapscope.probes.model import load_model
+    from gapscope.runs.inputs import folder_of_model
+    from gapscope.runs.run import find_run
+
     folder = folder_of_model(str(find_run(Location.of(config.workspace), config.model)))
     if holds_network(folder):
         _refuse(config, OF_PROBES, f"{folder} holds a network, which predicts images on this machine")
@@ -78,10 +74,14 @@ def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> Non
         raise InputError(f"{reason}; leave out {', '.join(given)}")
 
 
-def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progress: Progress) -> RunResult:
-    from gapscope.evaluation.memory import check_memory  # here, because `--help` passes this module
+def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", progress: Progress) -> "RunResult":
+    from gapscope.core.location import Location
+    from gapscope.evaluation.memory import check_memory
     from gapscope.evaluation.page import page
     from gapscope.evaluation.stored import check_features, evaluate, title_of_model
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import input_of, opened
+    from gapscope.store.workspace import find_store, slug
 
     workspace = Location.of(config.workspace).absolute()
     store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
@@ -97,14 +97,19 @@ def _by_probe(config: PredictConfig, folder: Location, model: Classifier, progre
         return made.finish(measured.results, notes=measured.notes, page=page)
 
 
-def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> RunResult:
+def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -> "RunResult":
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
     from gapscope.cnn.test_set import TestSet, predicted
+    from gapscope.core.location import Location
     from gapscope.evaluation import measure
     from gapscope.evaluation.page import page
     from gapscope.networks.trained import load_trained
+    from gapscope.probes.model import MODEL
+    from gapscope.runs.folder import PREDICTIONS, opened
+    from gapscope.runs.inputs import input_of_file
+    from gapscope.store.workspace import slug
 
     dataset, trained = _images(config, folder)
     model = load_trained(folder, choose_device(config.device))
@@ -126,8 +131,13 @@ def _by_network(config: PredictConfig, folder: Location, progress: Progress) -> 
         return made.finish(results, notes=[one for one in notes if one], page=page)
 
 
-def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]:
+def _images(config: PredictConfig, folder: "Location") -> "tuple[Dataset, set[str]]":
     """The dataset, divided as it was for the training, and the hashes of the listings that the training read."""
+    from gapscope.core.files import read_json
+    from gapscope.data.catalogue import open_dataset, opening_of
+    from gapscope.runs.folder import MANIFEST
+    from gapscope.runs.inputs import run_of
+
     place = run_of(folder) / MANIFEST
     manifest: dict[str, Any] = read_json(place) if place.exists() else {}
     options = manifest.get("config", {})
@@ -137,8 +147,12 @@ def _images(config: PredictConfig, folder: Location) -> tuple[Dataset, set[str]]
     return dataset, {one["config_hash"] for one in manifest.get("inputs", ())}
 
 
-def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, str], *, trained_on: bool) -> list[str]:
+def _remarks(
+    name: str, counts: "Outcomes", source: "Source", rejected: dict[int, str], *, trained_on: bool
+) -> list[str]:
     """What has to be said about the images and their labels."""
+    from gapscope.data.label_order import check_label_order
+
     result = [f"{name} is what the network was trained on; its accuracy there says little"] if trained_on else []
     if not counts.n:
         result.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
@@ -154,8 +168,13 @@ def _remarks(name: str, counts: Outcomes, source: Source, rejected: dict[int, st
     return result
 
 
-def _write_rejected(place: Location, name: str, source: Source, rejected: dict[int, str]) -> None:
+def _write_rejected(place: "Location", name: str, source: "Source", rejected: dict[int, str]) -> None:
     """The ledger of files that hold no usable image, in the form that `train-cnn` gives it."""
+    import pyarrow as pa
+
+    from gapscope.core.files import write_table
+    from gapscope.schemas.embeddings import REJECTED_SCHEMA
+
     names = source.listing.names
     rows = [
         {"split": name, "sample_id": row, "path": names[row], "reason": why} for row, why in sorted(rejected.items())
@@ -164,13 +183,19 @@ def _write_rejected(place: Location, name: str, source: Source, rejected: dict[i
     write_table(place, pa.Table.from_pylist(rows, schema))
 
 
-def _record_of_images(dataset: Dataset, source: Source) -> Input:
+def _record_of_images(dataset: "Dataset", source: "Source") -> "Input":
+    from gapscope.schemas.run import Input
+
     made = source.listing.fingerprint()
     return Input(place=dataset.place, config_hash=made.hash, rows=made.count)
 
 
-def _record(folder: Location, model: Classifier) -> Input:
+def _record(folder: "Location", model: "Classifier") -> "Input":
     """The record that a run reads the model in `folder`: a hash of all that decides its scores."""
+    from gapscope.core.hashing import digest_file, digest_json
+    from gapscope.probes.model import MODEL
+    from gapscope.schemas.run import Input
+
     with (folder / MODEL).open_input() as file:
         tensors = digest_file(file)
     decisive = [tensors, model.rule.kind, model.rule.settings(), model.temperature, model.normalised]

@@ -2,16 +2,14 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
-from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "refit-head"
 # Options of the networks' run that readers of this one look for.
@@ -58,12 +56,16 @@ class RecordedConfig(RefitHeadConfig):
     seed: int
 
 
-def run(config: RefitHeadConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: RefitHeadConfig, progress: Progress = SILENT) -> "RunResult":
     """Check all that is requested, then train the last layer of each network again and evaluate it."""
-    from gapscope.cnn.refit.method import method_of  # here, because `--help` passes this module and torch takes seconds
+    from gapscope.cnn.refit.method import method_of
     from gapscope.cnn.refit.refit_run import RefitRun
     from gapscope.cnn.refit.run import refit_and_evaluate
     from gapscope.cnn.refit.source import source_run_of, test_sets
+    from gapscope.core.location import Location
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
 
     method = method_of(config.method, config.balance, config.settings, config.l2)
     source = source_run_of(config.workspace, config.run, config.data_root)

@@ -1,23 +1,16 @@
 """`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
 
 from dataclasses import field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import read_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.connection import connected
-from gapscope.runs.folder import input_of, opened
-from gapscope.runs.inputs import run_of
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import MANIFEST
-from gapscope.schemas.run import Input
-from gapscope.store.comparable import check_comparable
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
 
 JOB = "repair"
 
@@ -63,9 +56,10 @@ class RepairConfig(options.OnWorkers, options.Reported):
     backbone: options.Backbone = ""
 
 
-def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     """Fit all repairs, choose one, judge it, and save the model."""
-    from gapscope.evaluation.models import model_folder  # here, for `--help`
+    from gapscope.core.location import Location
+    from gapscope.evaluation.models import model_folder
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import check_reference, training_inputs
@@ -74,6 +68,12 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     from gapscope.repairs.memory import check_memory
     from gapscope.repairs.page import page
     from gapscope.repairs.run import LabelsUsed, Sets, repaired
+    from gapscope.reports.write import reported
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import input_of, opened
+    from gapscope.schemas.run import Input
+    from gapscope.store.comparable import check_comparable
+    from gapscope.store.workspace import slug
 
     if config.labels and config.label_rows:
         raise InputError("give --labels FILE or --label-rows, not both")
@@ -107,7 +107,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> RunResult:
     return reported(done, wanted=config.report, data_root=data_root())
 
 
-def _reference_of(folder: Location, target: str) -> str:
+def _reference_of(folder: "Location", target: str) -> str:
     """The set that the model's run has evaluated which is of the dataset that it was trained on, other than the target.
 
     Raises
@@ -115,7 +115,10 @@ def _reference_of(folder: Location, target: str) -> str:
     InputError
         There is none, or there are several.
     """
-    from gapscope.predictions.run import sets_in_run  # here, because `--help` passes this module
+    from gapscope.core.files import read_json
+    from gapscope.predictions.run import sets_in_run
+    from gapscope.runs.inputs import run_of
+    from gapscope.runs.run import MANIFEST
 
     run = run_of(folder)
     manifest = run / MANIFEST

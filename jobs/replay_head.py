@@ -3,22 +3,19 @@
 import time
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gapscope.blocks import Sentence, Table
 from gapscope.core.errors import GapscopeError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import open_dataset, opening_of
-from gapscope.data.dataset import Dataset
-from gapscope.data.label_order import check_class_names, check_label_order
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
-from gapscope.runs.result import RunResult
-from gapscope.schemas.results import Result
-from gapscope.store import EmbeddingStore
-from gapscope.store.workspace import embeddings_folder, find_store, slug
-from gapscope.stream import connect
-from gapscope.summaries.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from gapscope.data.dataset import Dataset
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.results import Result
+    from gapscope.store import EmbeddingStore
+    from gapscope.summaries.outcomes import Outcomes
 
 MODEL = "own head"
 
@@ -44,8 +41,13 @@ class ReplayHeadConfig(options.ImageListing):
     workspace: options.Workspace = "workspace"
 
 
-def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> "RunResult":
     """Replay every split asked for."""
+    from gapscope.blocks import Sentence, Table
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.store.workspace import embeddings_folder
+
     begun = time.perf_counter()
     results: list[Result] = []
     notes: list[str] = []
@@ -61,9 +63,12 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult("replay-head", place, time.perf_counter() - begun, results, blocks=blocks)
 
 
-def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Progress) -> tuple[list[Result], list[str]]:
+def replay_store(
+    config: ReplayHeadConfig, store: "EmbeddingStore", progress: Progress
+) -> "tuple[list[Result], list[str]]":
     """Results and sentences about one store."""
-    from gapscope.replay import read_head, replay  # here, because it loads torch
+    from gapscope.replay import read_head, replay
+    from gapscope.stream import connect
 
     head = read_head(store)
     with connect(config.scheduler) as workers:
@@ -76,8 +81,9 @@ def replay_store(config: ReplayHeadConfig, store: EmbeddingStore, progress: Prog
     return results, notes
 
 
-def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> tuple[list[Result], list[str]]:
-    from gapscope.evaluation import measure  # here, because `--help` passes this module
+def _judged(store: "EmbeddingStore", outcomes: "Outcomes | None", classes: int) -> "tuple[list[Result], list[str]]":
+    from gapscope.data.label_order import check_class_names, check_label_order
+    from gapscope.evaluation import measure
 
     if outcomes is None:
         sentence = f"its {len(store.class_names)} classes are not the head's {classes}, so labels are not compared"
@@ -93,8 +99,11 @@ def _judged(store: EmbeddingStore, outcomes: Outcomes | None, classes: int) -> t
     ]
 
 
-def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: Progress) -> tuple[list[Result], str]:
+def _verified(
+    config: ReplayHeadConfig, store: "EmbeddingStore", head, progress: Progress
+) -> "tuple[list[Result], str]":
     from gapscope.replay import choice_of, verify
+    from gapscope.schemas.results import Result
 
     made = store.provenance
     backbone = choice_of(made, config.weights, config.device, typed=config.backbone).load()
@@ -110,7 +119,10 @@ def _verified(config: ReplayHeadConfig, store: EmbeddingStore, head, progress: P
     return results, sentence if result.same == result.rows else f"{sentence}; below 99.5 % something is wrong"
 
 
-def _stores(config: ReplayHeadConfig) -> list[EmbeddingStore]:
+def _stores(config: ReplayHeadConfig) -> "list[EmbeddingStore]":
+    from gapscope.core.location import Location
+    from gapscope.store.workspace import embeddings_folder, find_store, slug
+
     workspace = Location.of(config.workspace)
     name = _name(config)
     folders = (
@@ -130,7 +142,7 @@ def _name(config: ReplayHeadConfig) -> str:
         return config.dataset  # its images have gone; its embeddings may be there
 
 
-def _dataset(config: ReplayHeadConfig, store: EmbeddingStore) -> Dataset:
+def _dataset(config: ReplayHeadConfig, store: "EmbeddingStore") -> "Dataset":
     """The images of a store: by the name or path given, else where they were when they were extracted."""
     try:
         return _open(config, config.dataset, store.provenance.seed)
@@ -140,5 +152,7 @@ def _dataset(config: ReplayHeadConfig, store: EmbeddingStore) -> Dataset:
         return _open(config, store.provenance.source, store.provenance.seed)
 
 
-def _open(config: ReplayHeadConfig, name: str, seed: int = 0) -> Dataset:
+def _open(config: ReplayHeadConfig, name: str, seed: int = 0) -> "Dataset":
+    from gapscope.data.catalogue import open_dataset, opening_of
+
     return open_dataset(name, config.data_root, **{**opening_of(config), "seed": seed})

@@ -2,16 +2,14 @@
 
 import time
 from dataclasses import field
+from typing import TYPE_CHECKING
 
-from gapscope.blocks import Heading
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, configuration, data_root
-from gapscope.reports.write import REPORT, read_report, written
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "report"
 
@@ -37,8 +35,15 @@ class ReportConfig:
     seed: Seed = 0
 
 
-def run(config: ReportConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ReportConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the runs, write the page."""
+    from gapscope.blocks import Heading
+    from gapscope.blocks.formats import counted
+    from gapscope.core.location import Location
+    from gapscope.reports.write import REPORT, read_report, written
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.run import find_run
+
     begun = time.perf_counter()
     if not config.runs:
         raise InputError("no run to report on; name one or several, such as gap-night or workspace/runs/gap-night")

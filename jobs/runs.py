@@ -1,13 +1,13 @@
 """`runs`: the runs of a workspace."""
 
 import time
+from typing import TYPE_CHECKING
 
-from gapscope.blocks import Sentence, Table
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import Workspace, configuration
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import list_runs
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "runs"
 
@@ -23,8 +23,13 @@ class RunsConfig:
     workspace: Workspace = "workspace"
 
 
-def run(config: RunsConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: RunsConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the manifests."""
+    from gapscope.blocks import Sentence, Table
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.run import list_runs
+
     begun = time.perf_counter()
     workspace = Location.of(config.workspace)
     rows = [(one.name, one.job, one.status, one.seconds, one.accuracy) for one in list_runs(workspace)]

@@ -5,26 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.connection import check_worker_memory, connected
-from gapscope.runs.folder import RunFolder, input_of, opened
-from gapscope.runs.inputs import folder_of_model
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.runs.selection import Chosen
 from gapscope.shifts import SHIFTS
-from gapscope.store import EmbeddingStore, View
-from gapscope.store.comparable import comparable_view
-from gapscope.store.selected import Selected
-from gapscope.store.workspace import slug
-from gapscope.stream import Workers as Connection
 
-if TYPE_CHECKING:  # this loads much of SciPy, and `--help` has to be instant
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.probes.model import Classifier
+    from gapscope.runs.folder import RunFolder
+    from gapscope.runs.result import RunResult
+    from gapscope.runs.selection import Chosen
+    from gapscope.store import EmbeddingStore, View
+    from gapscope.store.selected import Selected
+    from gapscope.stream import Workers
+
 
 JOB = "shift"
 # Share of --memory that ranks may take, which are exact if both sets fit.
@@ -76,15 +71,20 @@ class Sets(NamedTuple):
     the model that reads them, if one was named.
     """
 
-    stores: list[EmbeddingStore | Selected]
-    views: list[View]
-    chosen: Chosen
+    stores: "list[EmbeddingStore | Selected]"
+    views: "list[View]"
+    chosen: "Chosen"
     model: "Classifier | None"
 
 
-def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: ShiftConfig, progress: Progress = SILENT) -> "RunResult":
     """Read every set once, compare each target with the reference."""
+    from gapscope.core.location import Location
+    from gapscope.reports.write import reported
+    from gapscope.runs.connection import check_worker_memory, connected
+    from gapscope.runs.folder import input_of, opened
     from gapscope.shifts.memory import check_memory
+    from gapscope.store.workspace import slug
 
     names = _statistics(config)
     workspace = Location.of(config.workspace).absolute()
@@ -102,7 +102,7 @@ def run(config: ShiftConfig, progress: Progress = SILENT) -> RunResult:
 
 def _statistics(config: ShiftConfig) -> list[str]:
     """Names in `SHIFTS`, those that read the sets again last."""
-    from gapscope.inference.multiplicity import CORRECTIONS  # here, because `--help` passes this module
+    from gapscope.inference.multiplicity import CORRECTIONS
 
     if config.correction not in CORRECTIONS:
         raise unknown_name("correction", config.correction, CORRECTIONS)
@@ -120,10 +120,14 @@ def _statistics(config: ShiftConfig) -> list[str]:
     return chosen
 
 
-def _sets(workspace: Location, config: ShiftConfig) -> Sets:
+def _sets(workspace: "Location", config: ShiftConfig) -> Sets:
     """The stores that the options name, checked to have the same kind of features and classes."""
     from gapscope.evaluation.models import as_stored, find_features, model_in
     from gapscope.evaluation.stored import check_features
+    from gapscope.runs.inputs import folder_of_model
+    from gapscope.runs.run import find_run
+    from gapscope.runs.selection import Chosen
+    from gapscope.store.comparable import comparable_view
 
     folder = str(find_run(workspace, config.model)) if config.model else ""
     model = model_in(folder_of_model(folder)) if folder else None
@@ -141,9 +145,9 @@ def _sets(workspace: Location, config: ShiftConfig) -> Sets:
 
 
 def _measured(
-    config: ShiftConfig, names: Sequence[str], sets: Sets, made: RunFolder, workers: Connection, progress: Progress
-) -> RunResult:
-    from gapscope.shifts.battery import Battery, ShiftOptions  # here, because `--help` passes this module
+    config: ShiftConfig, names: Sequence[str], sets: Sets, made: "RunFolder", workers: "Workers", progress: Progress
+) -> "RunResult":
+    from gapscope.shifts.battery import Battery, ShiftOptions
     from gapscope.shifts.images import compare_images, image_results, write_images
     from gapscope.shifts.page import page
     from gapscope.shifts.record import compare_target, results_of, write, write_matrix
@@ -174,7 +178,7 @@ def _measured(
     return made.finish(results, notes=notes, page=page)
 
 
-def _with_label_shift(config: ShiftConfig, sets: Sets, shifts: list, workers: Connection, progress: Progress):
+def _with_label_shift(config: ShiftConfig, sets: Sets, shifts: list, workers: "Workers", progress: Progress):
     """The shifts with those of the class shares; a sentence where the reference has no labels."""
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.top_predictions import top_predictions

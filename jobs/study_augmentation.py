@@ -5,16 +5,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import LABELLING, opened_by
+from gapscope.data.vocabulary import LABELLING
 from gapscope.jobs import options, run_job
 from gapscope.jobs.options import METHOD, MODEL, configuration, option
-from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
     from gapscope.studies.augmentation.plan import Plan
     from gapscope.studies.augmentation.synthetic_sets import SyntheticSet
 
@@ -88,11 +85,14 @@ OF_SETS = (
 )
 
 
-def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> "RunResult":
     """Make the synthetic sets, trainings and last layers that are not there yet, then study all of it."""
     import numpy as np
 
+    from gapscope.core.location import Location
     from gapscope.draw import png
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import opened
     from gapscope.store.workspace import slug
     from gapscope.studies.augmentation import read_predictions
     from gapscope.studies.augmentation.findings import findings
@@ -102,7 +102,7 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResu
     from gapscope.studies.augmentation.synthetic_sets import contact_sheets, make_sets, settings_of
     from gapscope.studies.augmentation.tables import results, tables
     from gapscope.studies.saved import command_of, plain, write_page, write_study
-    from gapscope.studies.trainings import Place, run_trainings  # here, because `--help` loads no torch
+    from gapscope.studies.trainings import Place, run_trainings
 
     check_remedies(config.remedies)
     methods, settings = head_methods(config.features), settings_of(config.settings)
@@ -146,6 +146,7 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> RunResu
 def plan_of(config: StudyAugmentationConfig) -> "Plan":
     """What all trainings have in common, checked; nothing is trained yet."""
     from gapscope.cnn.presets import PRESETS
+    from gapscope.data.catalogue import opened_by
     from gapscope.studies.augmentation.plan import Plan
     from gapscope.studies.trainings import dataset_name
 
@@ -177,6 +178,8 @@ def sets_of(config: StudyAugmentationConfig, plan: "Plan") -> "list[SyntheticSet
 
 def places(config: StudyAugmentationConfig) -> dict[str, Any]:
     """The folders in which all runs of the study work."""
+    from gapscope.core.location import Location
+
     workspace = str(Location.of(config.workspace).absolute())
     return {"workspace": workspace, "data_root": config.data_root.absolute()}
 

@@ -1,14 +1,13 @@
 """`study-imagenet-v2`: why models lose accuracy from ImageNet to ImageNetV2, from their predictions alone."""
 
 from dataclasses import field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import DATA, MODEL, Out, Replicates, Reported, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.result import RunResult
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB, COPY, TITLE = "study-imagenet-v2", "imagenet-v2", "ImageNet against ImageNetV2"
 
@@ -39,10 +38,13 @@ class StudyImagenetV2Config(Reported):
     replicates: Replicates = 500
 
 
-def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> RunResult:
+def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> "RunResult":
     """Read the tables, and study them."""
+    from gapscope.core.location import Location
+    from gapscope.reports.write import reported
+    from gapscope.store.workspace import slug
     from gapscope.studies.replication import read_study
-    from gapscope.studies.replication.predictions import inputs_of  # here, because `--help` loads no SciPy
+    from gapscope.studies.replication.predictions import inputs_of
     from gapscope.studies.replication.study import studied
 
     places = [Location.of(place).absolute() for place in (config.tables, *config.add)]

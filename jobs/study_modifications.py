@@ -5,16 +5,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gapscope.core.errors import InputError, unknown_name
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.catalogue import LABELLING, opening_of
+from gapscope.data.vocabulary import LABELLING
 from gapscope.jobs import options, run_job
 from gapscope.jobs.options import METHOD, ImageListing, NetworkTraining, OnWorkers, Reported, configuration, option
-from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
 
 if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
     from gapscope.studies.modifications.plan import ModifiedSet
     from gapscope.studies.trainings import Training
 
@@ -64,9 +61,12 @@ SHARED = (
 )
 
 
-def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> "RunResult":
     """Train whatever is not trained yet, study all of it, save findings, tables and pictures, and word the page."""
+    from gapscope.core.location import Location
     from gapscope.draw import png
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import opened
     from gapscope.store.workspace import slug
     from gapscope.studies.modifications.findings import STEPS, findings
     from gapscope.studies.modifications.page import page, title
@@ -74,7 +74,7 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> RunRes
     from gapscope.studies.modifications.plan import predictions_of, samples
     from gapscope.studies.modifications.tables import results, tables
     from gapscope.studies.saved import command_of, plain, write_page, write_study
-    from gapscope.studies.trainings import Place, run_trainings  # here, because `--help` loads no torch
+    from gapscope.studies.trainings import Place, run_trainings
 
     sets, trainings = planned(config)
     dataset = sets[0].dataset.name
@@ -105,6 +105,8 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> RunRes
 def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[Training]]":
     """The sets and the trainings, checked; nothing is trained yet."""
     from gapscope.cnn.presets import PRESETS
+    from gapscope.core.location import Location
+    from gapscope.data.catalogue import opening_of
     from gapscope.studies.modifications.plan import modified_sets, trainings_of
     from gapscope.studies.trainings import dataset_name
 

@@ -1,18 +1,15 @@
 """`study-replication`: what many models lose from one set to others of the same classes, by their predictions."""
 
 from dataclasses import field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import MODEL, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.inputs import input_of_predictions, stem
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "study-replication"
 
@@ -41,9 +38,14 @@ class StudyReplicationConfig(options.Reported):
     replicates: options.Replicates = 500
 
 
-def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the predictions, study them, save findings, tables and pictures, and word the page."""
-    from gapscope.studies.replication.sets import read_files, read_runs  # here, because `--help` loads no SciPy
+    from gapscope.core.location import Location
+    from gapscope.reports.write import reported
+    from gapscope.runs.inputs import input_of_predictions, stem
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
+    from gapscope.studies.replication.sets import read_files, read_runs
     from gapscope.studies.replication.study import studied
 
     if not (config.reference and config.target):

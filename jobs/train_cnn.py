@@ -4,18 +4,13 @@ from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.cnn.presets import in_short
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
-from gapscope.exports.tracked import check_tracker, tracked
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, METHOD, MODEL, configuration, option
-from gapscope.reports.write import reported
-from gapscope.runs.folder import opened
-from gapscope.runs.result import RunResult
-from gapscope.store.workspace import slug
 
 if TYPE_CHECKING:
     from gapscope.cnn.request import Request
+    from gapscope.runs.result import RunResult
 
 JOB = "train-cnn"
 
@@ -90,12 +85,17 @@ TrainCnnConfig.__doc__ = (TrainCnnConfig.__doc__ or "").replace("{presets}", in_
 RECORDED = {"evaluate": "evaluate_on", "learning_rate": "lr", "body_learning_rate": "body_lr"}
 
 
-def run(config: TrainCnnConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: TrainCnnConfig, progress: Progress = SILENT) -> "RunResult":
     """Check all that is requested, then train the network of each seed and evaluate it."""
-    from gapscope.cnn.run import train_and_evaluate  # here, because `--help` passes this module and torch takes seconds
+    from gapscope.cnn.run import train_and_evaluate
     from gapscope.cnn.setup import set_up
     from gapscope.cnn.test_sets import test_sets
     from gapscope.cnn.training_run import TrainingRun
+    from gapscope.core.location import Location
+    from gapscope.exports.tracked import check_tracker, tracked
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
 
     check_tracker(config.track)
     request = request_of(config)

@@ -1,14 +1,16 @@
 """`tune`: the best settings of classifiers, found from one read by dropping the poor ones early."""
 
 from dataclasses import field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
 from gapscope.probes.options import ProbeOptions
-from gapscope.runs.result import RunResult
+
+if TYPE_CHECKING:
+    from gapscope.runs.result import RunResult
 
 JOB = "tune"
 
@@ -40,9 +42,9 @@ class TuneConfig(options.Subset, options.OnWorkers, options.Made):
     checkpoint_seconds: options.CheckpointSeconds = 30.0
 
 
-def run(config: TuneConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: TuneConfig, progress: Progress = SILENT) -> "RunResult":
     """Train all settings, choose the best, predict and measure."""
-    from gapscope.training.candidates import candidates_of  # here, because `--help` passes this module
+    from gapscope.training.candidates import candidates_of
     from gapscope.training.run import run_training
 
     options = ProbeOptions(

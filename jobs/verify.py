@@ -4,20 +4,17 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from gapscope.backbones import names_code
-from gapscope.blocks import Sentence
 from gapscope.core.errors import DamageError, GapscopeError, InputError
-from gapscope.core.files import read_sealed
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import ALIASES, JOBS, configuration_of
 from gapscope.jobs.options import OUTPUT, Workspace, configuration, option
-from gapscope.runs.result import RunResult
-from gapscope.verification import Finding, Verified, verify_workspace
-from gapscope.verification.mending import mend
-from gapscope.verification.workspace import discard
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.verification import Finding, Verified
 
 JOB = "verify"
 # A manifest that is put back shows what its store lacks, and a store what its runs need.
@@ -40,7 +37,7 @@ class VerifyConfig:
     ] = False
 
 
-def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: VerifyConfig, progress: Progress = SILENT) -> "RunResult":
     """Verify, and repair where that is wanted.
 
     Raises
@@ -50,6 +47,11 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
     InputError
         There is no such workspace.
     """
+    from gapscope.blocks import Sentence
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.verification import verify_workspace
+
     begun, workspace = time.perf_counter(), Location.of(config.workspace)
     if not workspace.exists():
         raise InputError(f"there is no workspace {workspace}; name the folder that other commands have as --workspace")
@@ -67,7 +69,7 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> RunResult:
     return RunResult(JOB, "", time.perf_counter() - begun, blocks=blocks)
 
 
-def _sentences(workspace: Location, result: Verified) -> Iterable[str]:
+def _sentences(workspace: "Location", result: "Verified") -> Iterable[str]:
     if not result.files:
         yield f"{workspace} holds nothing that this program has written, so that nothing was verified."
         return
@@ -80,7 +82,7 @@ def _sentences(workspace: Location, result: Verified) -> Iterable[str]:
         yield f"Killed processes have left {len(result.leftovers):,} files, which the next command there removes."
 
 
-def _refusal(workspace: Location, result: Verified, *, repair: bool, notes: Iterable[str]) -> str:
+def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: Iterable[str]) -> str:
     """One paragraph that names each damaged file and what depends on it."""
     lines = []
     for finding in result.findings:
@@ -95,8 +97,11 @@ def _refusal(workspace: Location, result: Verified, *, repair: bool, notes: Iter
     )
 
 
-def _repaired(findings: Iterable[Finding], progress: Progress) -> Iterable[str]:
+def _repaired(findings: "Iterable[Finding]", progress: Progress) -> Iterable[str]:
     """Repair what was found, and say how."""
+    from gapscope.verification.mending import mend
+    from gapscope.verification.workspace import discard
+
     commands: dict[str, Finding] = {}
     for finding in findings:
         if finding.place.exists() and not _is_whole(finding.place) and mend(finding.place):
@@ -113,14 +118,18 @@ def _repaired(findings: Iterable[Finding], progress: Progress) -> Iterable[str]:
         yield _run_again(finding, progress)
 
 
-def _is_whole(place: Location) -> bool:
+def _is_whole(place: "Location") -> bool:
+    from gapscope.core.files import read_sealed
+
     try:
         return bool(read_sealed(place)) or True
     except (DamageError, OSError):
         return False
 
 
-def _run_again(finding: Finding, progress: Progress) -> str:
+def _run_again(finding: "Finding", progress: Progress) -> str:
+    from gapscope.backbones import names_code
+
     job = ALIASES.get(finding.command["job"], finding.command["job"])
     network = str(finding.command["options"].get("backbone", ""))
     if names_code(network):

@@ -1,25 +1,18 @@
 """`verify-labels`: what share of a set's labels is wrong, from a review of about 200 images."""
 
 from dataclasses import field
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from gapscope.core.errors import InputError
-from gapscope.core.files import write_json
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import ImageCount, Labels, Made, Memory, ModelName, Run, Target, configuration
-from gapscope.predictions import Predictions
-from gapscope.predictions.memory import check_predictions
-from gapscope.predictions.of_run import OfRun
-from gapscope.repairs.review import COUNT
-from gapscope.runs.folder import RunFolder, opened
-from gapscope.runs.inputs import input_of_predictions
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.schemas.results import Result
-from gapscope.store.workspace import slug
+
+if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.predictions import Predictions
+    from gapscope.runs.folder import RunFolder
+    from gapscope.runs.result import RunResult
+    from gapscope.schemas.results import Result
 
 JOB = "verify-labels"
 
@@ -39,14 +32,19 @@ class VerifyLabelsConfig(Made):
     run: Run = field(kw_only=False)
     target: Target
     model: ModelName = ""
-    count: ImageCount = COUNT
+    count: ImageCount = 200
     labels: Labels = ""
     memory: Memory = "2GB"
 
 
-def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> "RunResult":
     """Draw the images, or estimate from those reviewed."""
-    from gapscope.repairs.review_page import page  # here, because `--help` passes this module
+    from gapscope.core.location import Location
+    from gapscope.repairs.review_page import page
+    from gapscope.runs.folder import opened
+    from gapscope.runs.inputs import input_of_predictions
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
 
     workspace = Location.of(config.workspace).absolute()
     place = find_run(workspace, config.run)
@@ -57,7 +55,7 @@ def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> RunResult:
         return made.finish(results, page=page)
 
 
-def _predictions(config: VerifyLabelsConfig, place: Location) -> Predictions:
+def _predictions(config: VerifyLabelsConfig, place: "Location") -> "Predictions":
     """What the model has predicted for the rows that have a label.
 
     Raises
@@ -65,6 +63,9 @@ def _predictions(config: VerifyLabelsConfig, place: Location) -> Predictions:
     InputError
         There are several models, or no row has a label.
     """
+    from gapscope.predictions.memory import check_predictions
+    from gapscope.predictions.of_run import OfRun
+
     predicted = OfRun.named(place, config.target, config.model, "--target")
     what = f"reading what {place.name} has predicted for {config.target}"
     check_predictions(what, [predicted.bytes], config.memory)
@@ -74,8 +75,11 @@ def _predictions(config: VerifyLabelsConfig, place: Location) -> Predictions:
     return result
 
 
-def _draw(config: VerifyLabelsConfig, workspace: Location, predictions: Predictions, made: RunFolder) -> list[Result]:
-    from gapscope.repairs.queue_files import write_review  # here, because `--help` passes this module
+def _draw(
+    config: VerifyLabelsConfig, workspace: "Location", predictions: "Predictions", made: "RunFolder"
+) -> "list[Result]":
+    from gapscope.core.files import write_json
+    from gapscope.repairs.queue_files import write_review
     from gapscope.repairs.review import drawn, strata_of
 
     rows = predictions.rows(drawn(strata_of(predictions), config.count, config.seed))
@@ -84,9 +88,13 @@ def _draw(config: VerifyLabelsConfig, workspace: Location, predictions: Predicti
     return []
 
 
-def _estimate(config: VerifyLabelsConfig, predictions: Predictions, made: RunFolder) -> list[Result]:
-    from gapscope.repairs.labels import read_label_file  # here, because `--help` passes this module
+def _estimate(config: VerifyLabelsConfig, predictions: "Predictions", made: "RunFolder") -> "list[Result]":
+    import pyarrow as pa
+
+    from gapscope.core.files import write_json
+    from gapscope.repairs.labels import read_label_file
     from gapscope.repairs.review import NO_CLASS, review
+    from gapscope.schemas.results import Result
 
     labels = read_label_file(config.labels, (*predictions.class_names, NO_CLASS))
     found = review(predictions, labels, config.count, config.seed)

@@ -2,19 +2,14 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, MODEL, configuration, data_root, option
-from gapscope.reports.write import reported
-from gapscope.runs.folder import input_of, opened
-from gapscope.runs.inputs import input_of_predictions
-from gapscope.runs.result import RunResult
-from gapscope.runs.run import find_run
-from gapscope.store import EmbeddingStore
-from gapscope.store.workspace import slug
 
 if TYPE_CHECKING:
+    from gapscope.core.location import Location
+    from gapscope.runs.result import RunResult
+    from gapscope.store import EmbeddingStore
     from gapscope.words.texts import Texts as Vectors
 
 JOB = "words"
@@ -52,13 +47,19 @@ class WordsConfig(options.Reported):
     memory: options.Memory = "2GB"
 
 
-def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:
+def run(config: WordsConfig, progress: Progress = SILENT) -> "RunResult":
     """Compare the sets, and say which phrases moved."""
     import pyarrow as pa
 
     from gapscope.core.files import write_json
+    from gapscope.core.location import Location
     from gapscope.evaluation.models import find_features
     from gapscope.predictions.of_run import OfRun
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import input_of, opened
+    from gapscope.runs.inputs import input_of_predictions
+    from gapscope.runs.run import find_run
+    from gapscope.store.workspace import slug
     from gapscope.words.memory import check_memory
     from gapscope.words.page import FINDINGS, PHRASES, page
     from gapscope.words.run import compare, record
@@ -85,15 +86,15 @@ def run(config: WordsConfig, progress: Progress = SILENT) -> RunResult:
     return reported(done, wanted=config.report, data_root=data_root())
 
 
-def _only(config: WordsConfig, workspace: Location) -> str:
+def _only(config: WordsConfig, workspace: "Location") -> str:
     """The backbone that is meant where none is named: the only one beside that of --through."""
-    from gapscope.store.workspace import embeddings_folder
+    from gapscope.store.workspace import embeddings_folder, slug
 
     others = [one for one in embeddings_folder(workspace).names() if one != slug(config.through)]
     return others[0] if config.through and len(others) == 1 else ""
 
 
-def _texts(config: WordsConfig, reference: EmbeddingStore, progress: Progress) -> "Vectors":
+def _texts(config: WordsConfig, reference: "EmbeddingStore", progress: Progress) -> "Vectors":
     """The text vectors of the file, which is made where it is not there and a text tower is named."""
     from gapscope.words.texts import Texts as Vectors
     from gapscope.words.texts import make_texts

@@ -59,7 +59,7 @@ in nanoseconds since 1970; 0 where its source does not know.
 class Strict(BaseModel):
     """A frozen record that refuses fields it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Sealed(Strict):

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
 
-from gapscope.jobs import ALIASES, COMMANDS, JOBS
+from gapscope.jobs import ALIASES, COMMANDS, configuration_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 HEAD = """# All commands and options
@@ -25,7 +25,7 @@ def page():
 
 def section(name):
     """A command with its examples and a table of its options."""
-    config = get_type_hints(JOBS[name])["config"]
+    config = configuration_of(name)
     aliases = [alias for alias, of in ALIASES.items() if of == name]
     title = f"## {name} (or {', '.join(aliases)})" if aliases else f"## {name}"
     examples = [line.strip() for line in cleandoc(config.__doc__).splitlines() if "python cli.py" in line]

@@ -25,7 +25,7 @@ from gapscope.data.sources.files import FileSource
 from gapscope.data.sources.subset import Subset
 from gapscope.data.synthetic import asked_set, with_synthetic
 from gapscope.data.tree import folder_tree
-from gapscope.data.vocabulary import plain_name
+from gapscope.data.vocabulary import LABELLING, plain_name
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,6 @@ def open_dataset(
     """
     columns = path_column or None, label_column or None
     return _open(name_or_path, data_root, Options(classes, labels, seed, *columns, workspace, download))
-
-
-# What a command may be told about labels that the files do not say.
-LABELLING = ("classes", "labels", "path_column", "label_column")
 
 
 def opening_of(settings: Any) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import unicodedata
 from enum import Enum
 from functools import lru_cache
 
+# What a command may be told about labels that the files do not say.
+LABELLING = ("classes", "labels", "path_column", "label_column")
+
 # Words for each split, as people name folders, tables and shards.
 SPLIT_WORDS = {
     "train": "train training trn tr trainset traindata trainval learn learning",

@@ -30,7 +30,7 @@ STRATA: Mapping[str, float] = {
 }
 # Of the images classified wrongly, the most confident share; of the others, the least confident.
 SURE, UNSURE = 1 / 3, 1 / 4
-COUNT, FEWEST = 200, 10
+FEWEST = 10
 DRAWS = 20_000
 # By how much each outcome of a review changes how many predictions are right: label right; wrong; wrong, and the
 # prediction is right; wrong, and the prediction was right before.

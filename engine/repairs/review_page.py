@@ -5,7 +5,7 @@ from typing import Any
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, percent, points, span
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
-from gapscope.repairs.review import COUNT, NO_CLASS
+from gapscope.repairs.review import NO_CLASS
 from gapscope.runs.run import Run
 
 NEXT, WHY, WORTH, SURE = "What to do", "Why these", "What it costs", "How sure"
@@ -20,7 +20,7 @@ def page(run: Run) -> list[Block]:
 
 def _queue(run: Run, about: dict[str, Any]) -> list[Block]:
     rows, config = run.table("queue"), run.manifest.config
-    given = {"--count": config["count"] if config["count"] != COUNT else 0, "--seed": config["seed"]}
+    given = {"--count": config["count"], "--seed": config["seed"]}
     same = [word for option, value in given.items() if value for word in (option, str(value))]
     words = ["--target", about["set"], "--labels", str(run.place / CSV), *same]
     again = run.command("verify-labels", *words, about=config["run"])

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,12 @@ def test_verifying_nothing_is_said_and_no_praise(tmp_path, capsys):
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_the_help_of_every_command_has_an_example_and_explains_every_option(command, capsys):
     assert cli.execute([command, "--help"]) == 0
-    assert f"gapscope {command}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"gapscope {command}" in shown
+    examples = [line.strip() for line in cli.configuration_of(command).__doc__.splitlines() if cli.EXAMPLE in line]
+    for example in examples:
+        line = example.replace(cli.EXAMPLE, "gapscope")
+        assert re.search(rf"^{re.escape(line)} *$", re.sub(r" \\ *\n +", " ", shown), flags=re.MULTILINE), example
 
 
 def test_help_is_a_word_too(capsys):

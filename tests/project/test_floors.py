@@ -40,7 +40,7 @@ FLOORS = [
     {"gapscope.cures", "gapscope.reports"},
     {"gapscope.exports"},
     {"gapscope.jobs"},
-    {"gapscope.commands"},
+    {"gapscope.commands", "gapscope.__main__"},
 ]
 FOLDERS = {"engine": "gapscope", "jobs": "gapscope.jobs", "schemas": "gapscope.schemas"}
 FLOOR = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}

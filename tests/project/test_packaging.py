@@ -124,6 +124,7 @@ def test_the_installed_command_runs_from_any_folder(installed, tmp_path):
     bin_folder, site, _ = installed
     assert "extract" in output_of([bin_folder / "gapscope", "--help"], cwd=tmp_path)
     assert output_of([bin_folder / "gapscope", "--version"], cwd=tmp_path).strip() == PROJECT["version"]
+    assert "`gapscope demo`" in output_of([bin_folder / "python", "-m", "gapscope", "--help"], cwd=tmp_path)
     place = output_of([bin_folder / "python", "-c", "import gapscope; print(gapscope.__file__)"], cwd=tmp_path)
     assert place.strip() == str(site / "gapscope" / "__init__.py")
 

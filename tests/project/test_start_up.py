@@ -15,7 +15,7 @@ from gapscope.jobs import COMMANDS
 
 HEAVY = "torch dask distributed sklearn timm numba pandas matplotlib bokeh scipy.stats scipy.optimize pyarrow.dataset"
 # Libraries that `--help` does not need either.
-LIGHTER = "scipy.special scipy.sparse"
+LIGHTER = "scipy.special scipy.sparse pyarrow numpy pydantic PIL markdown_it"
 # Runs commands, each in a process forked from one that has loaded the command line alone; the first that one writes
 # ends its process, with a line of what was loaded until then.
 FIRST_LINES = """

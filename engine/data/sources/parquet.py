@@ -309,7 +309,7 @@ def _refuse_split_column(files: Sequence[Path], schema: pa.Schema) -> None:
     for name in schema.names:
         if plain_name(name) in OWN_SPLITS and pa.types.is_string(schema.field(name).type):
             for file in files:
-                values = pc.unique(pq.read_table(file, columns=[name])[name]).drop_null().to_pylist()
+                values = pc.unique(pq.ParquetFile(file).read([name])[name]).drop_null().to_pylist()
                 if len({split_of(value) for value in values} - {None}) > 1:
                     raise InputError(
                         f"{file} has rows of several splits in its column {name} ({', '.join(sorted(values)[:4])}); "
@@ -358,7 +358,7 @@ def _label_texts(file: Path, name: str) -> pa.Array:
     InputError
         They are no labels of one class an image.
     """
-    column = pq.read_table(file, columns=[name])[name].combine_chunks()
+    column = pq.ParquetFile(file).read([name])[name].combine_chunks()
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
