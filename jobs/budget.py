@@ -62,7 +62,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
     folder, model, (reference, target) = both
     check_comparable(reference, target)
-    notes = check_reference(folder, model.name, reference, force=False)
+    notes = check_reference(folder, model.name, reference, target, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     labels = LabelsUsed(config.labels, config.label_rows)
     check_memory("a budget of labels", sets, labels, allowed=config.memory, threads=config.threads)

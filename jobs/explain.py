@@ -127,7 +127,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
     folder, model, (reference, target) = both
     check((reference, target))
-    notes = check_reference(folder, model.name, reference, force=True)
+    notes = check_reference(folder, model.name, reference, target, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
     return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])
 

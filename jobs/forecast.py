@@ -117,7 +117,7 @@ def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progre
     for store in (reference, *targets):
         for one in candidates:
             check_features(one.model, store)
-    notes = check_independence(candidates, reference)
+    notes = check_independence(candidates, reference, targets)
     views = [store.view() for store in (reference, *targets)]
     models, classes = len(candidates) + config.heads * (len(candidates) == 1), len(reference.class_names)
     check_memory(views, models, classes, allowed=config.memory, threads=config.threads)

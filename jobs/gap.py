@@ -183,7 +183,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)
     check_comparable(*stores)
-    notes = check_reference(folder, model.name, stores[0], force=config.force)
+    notes = check_reference(folder, model.name, *stores, force=config.force)
     views = [store.view() for store in stores]
     check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")

@@ -83,7 +83,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
     model, (reference, target) = both.model, both.stores
     check_comparable(reference, target)
-    notes = check_reference(folder, model.name, reference, force=False)
+    notes = check_reference(folder, model.name, reference, target, force=False)
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
     groups = Groups.of(target, config.groups) if config.groups else None

@@ -1,6 +1,6 @@
 """What a model was trained on, and whether a stored set is that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.folder import MANIFEST
 from gapscope.runs.inputs import run_of
 from gapscope.schemas.run import Input, RunManifest
-from gapscope.store import EmbeddingStore
-from gapscope.store.selected import Selected
+from gapscope.store import EmbeddingStore, open_store
+from gapscope.store.selected import Selected, selected
 from gapscope.store.selection import Choice, read_selection
+
+# Of a reference with more than this share of training rows no gap is measured.
+MOST = 0.5
+Stores = Iterable[EmbeddingStore | Selected]
 
 
 def training_inputs(place: Location) -> tuple[Input, ...]:
@@ -40,46 +44,93 @@ def training_set(trained_on: Sequence[Input], store: EmbeddingStore | Selected) 
     return next((names[one.config_hash] for one in trained_on if one.config_hash in names), "")
 
 
-def check_reference(place: Location, title: str, store: EmbeddingStore | Selected, *, force: bool) -> list[str]:
-    """Refuse a reference with rows that the model in `place` was trained on; with `force`, a warning instead.
+def check_reference(place: Location, title: str, *stores: EmbeddingStore | Selected, force: bool) -> list[str]:
+    """Refuse a reference, the first of `stores`, most of which the model in `place` was trained on; with `force`, a
+    warning instead. Of fewer such rows, and of those of the other sets, a warning.
 
     Raises
     ------
     InputError
         See above; the message asks for another reference.
     """
-    rows = training_rows(place, store)
-    if not rows:
-        return []
-    which = "" if rows == store.rows else f"{rows:,} of the {store.rows:,} rows of "
-    reason = f"{title} was trained on {which}{store.name}"
+    reference, *others = stores
+    rows, seen = training_rows(place, reference), trained_stores(place)
+    if not mostly_seen(place, reference):
+        return seen_warnings(title, seen, stores)
+    which = "" if rows == reference.rows else f"{rows:,} of the {reference.rows:,} rows of "
+    reason = f"{title} was trained on {which}{reference.name}"
     if force:
-        return [f"warning: {reason}, so the gap includes overfitting and is larger than from a held-out set."]
+        warning = f"warning: {reason}, so the gap includes overfitting and is larger than from a held-out set."
+        return [warning, *seen_warnings(title, seen, others)]
     raise InputError(
         f"{reason}, so the gap would mix overfitting with the shift; give --reference a labelled set that was held "
         "out, such as val or test, or add --force"
     )
 
 
+def mostly_seen(place: Location, store: EmbeddingStore | Selected) -> bool:
+    """Whether the model in `place` was trained on rows of this set, or on most of these under another name."""
+    rows = training_rows(place, store)
+    return bool(rows) and (rows > store.rows * MOST or bool(training_set(training_inputs(place), store)))
+
+
 def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
     """How many rows of `store` the model in `place` was trained on, as far as its run says; held-out rows count.
 
     Where the run was limited to some images by `--only` or `--exclude`, these are looked up; files that have gone count
-    as if they had not been named.
+    as if they had not been named. Rows of other sets count where they were made from the same bytes.
     """
     if not training_set(training_inputs(place), store):
-        return 0
-    manifest = _manifest(place)
-    names = [str(manifest.config.get(name) or "") for name in ("only", "exclude")] if manifest else ["", ""]
-    if not any(names):
-        return store.rows
+        return seen_rows(trained_stores(place), store)
     try:
-        choice = Choice(*(read_selection(Location.of(name)) if name else None for name in names))
+        choice = _choice(place)
+        if not choice.files:
+            return store.rows
         ids = (store.store if isinstance(store, Selected) else store).sample_ids()
         trained = ids[choice.kept((store.provenance.dataset, store.provenance.split), ids)]
         return int(np.isin(store.sample_ids(), trained).sum())
     except (GapscopeError, OSError):
         return store.rows
+
+
+def trained_stores(place: Location) -> list[EmbeddingStore | Selected]:
+    """The rows that the model in `place` was trained on, of those stores that are still what its run has read."""
+    result = []
+    for one in training_inputs(place):
+        try:
+            store = open_store(Location.of(one.place))
+            if store.manifest.config_hash == one.config_hash:
+                result.append(selected(store, _choice(place)))
+        except (GapscopeError, OSError):  # images that a network was trained on, or a store that has gone
+            continue
+    return result
+
+
+def seen_rows(trained: Stores, store: EmbeddingStore | Selected) -> int:
+    """How many rows of `store` were made from the same bytes as a row of `trained`; 0 where that is not known."""
+    digests = store.digests()
+    known = [one for one in (other.digests() for other in trained) if one is not None]
+    if digests is None or not known:
+        return 0
+    return int(np.isin(digests, np.setdiff1d(np.concatenate(known), [0])).sum())
+
+
+def seen_warnings(title: str, trained: Stores, stores: Stores) -> list[str]:
+    """A warning for each of `stores` that shares images with those that a model was trained on."""
+    counts = [(store, seen_rows(trained, store)) for store in stores]
+    return [
+        f"warning: {count:,} of the {store.rows:,} rows of {store.name} are rows that {title} was trained on, so its "
+        "accuracy there is too high; leave them out."
+        for store, count in counts
+        if count
+    ]
+
+
+def _choice(place: Location) -> Choice:
+    """The selection that the run of the model in `place` was limited to."""
+    manifest = _manifest(place)
+    names = [str(manifest.config.get(name) or "") for name in ("only", "exclude")] if manifest else ["", ""]
+    return Choice(*(read_selection(Location.of(name)) if name else None for name in names))
 
 
 def _manifest(place: Location) -> RunManifest | None:

@@ -8,7 +8,7 @@ from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.evaluation.models import model_in
 from gapscope.evaluation.stored import title_of_model
-from gapscope.evaluation.training_sets import training_inputs, training_set
+from gapscope.evaluation.training_sets import mostly_seen, seen_warnings, trained_stores, training_inputs, training_set
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier
 from gapscope.runs.folder import MODELS
@@ -79,8 +79,10 @@ def _check_networks(candidates: Sequence[Candidate]) -> None:
         )
 
 
-def check_independence(candidates: Sequence[Candidate], reference: EmbeddingStore) -> list[str]:
-    """Refuse a reference that a model was trained on; a warning where that cannot be known.
+def check_independence(
+    candidates: Sequence[Candidate], reference: EmbeddingStore, targets: Sequence[EmbeddingStore]
+) -> list[str]:
+    """Refuse a reference that a model was trained on; a warning where that cannot be known, and of single rows of both.
 
     Raises
     ------
@@ -88,8 +90,8 @@ def check_independence(candidates: Sequence[Candidate], reference: EmbeddingStor
         See above.
     """
     for one in candidates:
-        seen = training_set(one.trained_on, reference)
-        if seen:
+        if mostly_seen(one.place, reference):
+            seen = training_set(one.trained_on, reference) or f"rows of {reference.name}"
             raise InputError(
                 f"{one.title} was trained on {seen}, where it is surer and more often correct than on new images, so "
                 "that a threshold or a temperature from there is biased; give --reference a labelled split that was "
@@ -99,4 +101,8 @@ def check_independence(candidates: Sequence[Candidate], reference: EmbeddingStor
     return [
         f"warning: the training rows of {', '.join(unknown)} are unknown; forecasts are too high if {reference.name} "
         "is among them."
-    ] * bool(unknown)
+    ] * bool(unknown) + [
+        warning
+        for one in candidates
+        for warning in seen_warnings(one.title, trained_stores(one.place), (reference, *targets))
+    ]

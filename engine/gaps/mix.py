@@ -74,7 +74,7 @@ def kitagawa(reference: Predictions, target: Predictions) -> Mix:
     sides = [Counts(*side.counts()) for side in (reference, target)]
     for side, counts in zip((reference, target), sides, strict=True):
         if not counts.rows.sum():
-            raise InputError(f"{side.name} has no labelled row, so its accuracy is unknown; give it labels")
+            raise InputError(unknown_accuracy(side.name))
     return mix_of(*sides)
 
 
@@ -87,6 +87,14 @@ def mix_of(reference: Counts, target: Counts) -> Mix:
     weight = np.where(both, (p + q) / 2, 0.0)
     mix = np.where(both, (p - q) * (a + b) / 2, p * a - q * b)
     return Mix(mix, weight * (a - b), weight)
+
+
+def unknown_accuracy(name: str, what: str = "no labelled row") -> str:
+    """The sentence that refuses a set whose accuracy cannot be measured, with what does without labels."""
+    return (
+        f"{name} has {what}, so its accuracy is unknown; give it labels (`label-queue` lists images worth one), or use "
+        "`forecast` and `explain`, which need none"
+    )
 
 
 def differing_classes(reference: Predictions, target: Predictions) -> str:

@@ -101,16 +101,26 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
     """The verdict, and what was lost, between which sets, why, what to do, and how sure that is."""
     sides, gap = (account["reference"], account["target"]), account["gap"]
     sure = is_significant(account)
-    nothing = "Nothing: there is no loss to win back."
+    advised = [*_remedies_text(run), _advice(account), _commands_text(run, account)]
     parts = {
         LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
         BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
         CHANGED: moved_text(run) if sure else "",
         WHY: [_cause_text(account), _classes_text(run, account), slice_text(run), _pair_text(run)] if sure else [],
-        NEXT: [*_remedies_text(run), _advice(account), _commands_text(run, account)] if sure else nothing,
+        NEXT: advised if sure and gap["value"] > 0 else _nothing_text(account),
         SURE: _certainty(account, sure=sure),
     }
     return Answer.of(headline(account), parts)
+
+
+def _nothing_text(account: Mapping[str, Any]) -> str:
+    """What to do where no loss was shown: which is not to say that there is none, unless the interval says so."""
+    high, rows = account["gap"]["high"], account["target"]["rows"]
+    if account.get("same") or (high is not None and high <= 0):
+        return "Nothing: there is no loss to win back."
+    size = "" if high is None else f" of up to {points(high)}"
+    seen = f"with {counted(rows, 'image')} a loss{size} cannot be excluded"
+    return f"Nothing as far as these sets show; {seen}. More labelled images of the target would tell."
 
 
 def shown_terms(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -179,7 +189,7 @@ def _classes_text(run: Run, account: Mapping[str, Any]) -> str:
     if not fell and is_unequal(account):
         return unequal_text(run, account)
     if not fell:
-        return "No class stands out from the common drop."
+        return "No class stands out from the common drop." if account["gap"]["value"] > 0 else ""
     named = [f"{row['class']} ({points(row['shrunk'])})" for row in fell[:NAMED]]
     rest = [row["class"] for row in fell[NAMED:]]
     verb = counted(len(fell), "class falls", "classes fall")

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from gapscope.core.errors import InputError
 from gapscope.gaps.labels import rescored
-from gapscope.gaps.mix import Counts
+from gapscope.gaps.mix import Counts, unknown_accuracy
 from gapscope.inference import poisson_weights
 from gapscope.inference.bootstrap import BLOCK
 from gapscope.predictions import Predictions
@@ -88,7 +88,7 @@ class Side:
         cleaned = Scored.of(one, key, again.right, again.kept)
         for rows, what in ((given, "no labelled row"), (cleaned, "no row that the better labels keep")):
             if not len(rows.label):
-                raise InputError(f"{one.name} has {what}, so its accuracy is unknown; give it labels")
+                raise InputError(unknown_accuracy(one.name, what))
         return cls(one.name, given, cleaned, again.mentioned, labels is not None)
 
 

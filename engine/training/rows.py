@@ -9,6 +9,7 @@ from gapscope.core.location import Location
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
 from gapscope.evaluation.models import find_features
+from gapscope.evaluation.training_sets import seen_warnings
 from gapscope.probes.training import HOLDOUT_ROWS
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
@@ -62,7 +63,8 @@ class TrainingRows(NamedTuple):
     @property
     def notes(self) -> list[str]:
         """What has to be said of the rows."""
-        return [*self.chosen.notes((*self.sources, *self.tests)), *_joined(self.sources, self.without)]
+        chosen = self.chosen.notes((*self.sources, *self.tests))
+        return [*chosen, *_joined(self.sources, self.without), *seen_warnings("the model", self.sources, self.tests)]
 
 
 def datasets_of(config: TrainingOptions) -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""Rows that a model was trained on are found in every set that it meets, whatever this is called."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gapscope import fit, forecast, gap, import_features, repair
+from gapscope.blocks import Warning
+from gapscope.core.errors import InputError
+
+ROWS, DIM, AGAIN = 300, 6, 24
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Training rows, new rows, some of the training rows among new ones, and a copy of all of them."""
+    folder = tmp_path_factory.mktemp("seen")
+    rng = np.random.default_rng(3)
+
+    def rows(n):
+        label = rng.integers(0, 3, n)
+        features = np.eye(3, DIM)[label] * 2 + rng.standard_normal((n, DIM))
+        return pd.DataFrame(features).add_prefix("f").assign(label=np.array(["ant", "bee", "cow"])[label])
+
+    trained, new, other = rows(ROWS), rows(ROWS), rows(ROWS)
+    mixed = pd.concat([other[AGAIN:], trained[:AGAIN]])
+    for name, split, table in (
+        ("mine", "train", trained),
+        ("mine", "test", new),
+        ("mixed", "test", mixed),
+        ("copy", "test", trained[::-1]),
+    ):
+        table.to_csv(folder / f"{name}-{split}.csv", index=False)
+        import_features(folder / f"{name}-{split}.csv", dataset=name, split=split, workspace=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(workspace):
+    return fit("mine", model="lda", evaluate=["mine/test", "mixed/test"], report=False, workspace=workspace)
+
+
+SKIPPED = {"skip": ["domain", "features", "attributes", "reasons", "remedies"], "report": False}
+SAID = f"{AGAIN} of the {ROWS} rows of mixed/test are rows that"
+
+
+def warnings_of(result):
+    return [block.text for block in result.blocks if isinstance(block, Warning)]
+
+
+def test_a_test_set_that_shares_rows_with_the_training_rows_is_named(model):
+    assert [SAID in text for text in warnings_of(model)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "reference", "target", "warned"),
+    [
+        (gap, SKIPPED, "mine/test", "mixed/test", True),
+        (gap, SKIPPED, "mixed/test", "mine/test", True),
+        (gap, SKIPPED, "mine/test", "mine/test", False),
+        (forecast, {"heads": 0}, "mine/test", "mixed/test", True),
+        (repair, {"report": False}, "mine/test", "mixed/test", True),
+    ],
+)
+def test_shared_rows_are_said_by_every_command_that_judges_a_model(
+    workspace, model, command, more, reference, target, warned
+):
+    done = command(model.run, reference=reference, target=target, workspace=workspace, **more)
+    assert any(SAID in text for text in warnings_of(done)) is warned
+
+
+@pytest.mark.parametrize(("command", "more"), [(gap, SKIPPED), (forecast, {"heads": 0}), (repair, {})])
+def test_a_copy_of_the_training_rows_is_no_reference(workspace, model, command, more):
+    with pytest.raises(InputError, match=r"was trained on .*copy/test.*held out"):
+        command(model.run, reference="copy/test", target="mixed/test", workspace=workspace, **more)
