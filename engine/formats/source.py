@@ -278,6 +278,7 @@ def table_source(
     """
     label, name = _beside(labels, choice.label, LABEL_NAMES), _beside(names, choice.path, PATH_NAMES)
     own = Choice("" if label else choice.label, "" if name else choice.path, choice.prefix, choice.features)
+    tables = [table for table in tables if table.rows] or tables[:1]  # of lists without a row, no length is known
     chosen = choose(tables[0], own)
     for table in tables[1:]:
         _refuse_other(table, choose(table, own), tables[0], chosen)

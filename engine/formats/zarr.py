@@ -25,6 +25,8 @@ from gapscope.formats.table import (
 
 KIND = "Zarr"
 METADATA = ("zarr.json", ".zarray", ".zgroup")
+# Bytes before a chunk that Blosc has compressed; the last four say how long it is with them.
+BLOSC_HEADER = 16
 # What may stand between numbers and bytes without running a program that the data bring along.
 REFUSED_CODECS = ("pickle", "dill", "cloudpickle")
 
@@ -52,6 +54,7 @@ def open_zarr(place: Location, wanted: Wanted = ANY) -> Table:
             used = {name: arrays[name] for name in names}
             for name, one in used.items():
                 _refuse_missing(one, f"{name or 'the array'} of {where}")
+                _refuse_cut(one, [file for file in files if file.address.startswith((place / name).address)])
             step = max(_step(one) for one in used.values())
             row_bytes = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in used.values())
             for low, high in runs_of(rows, start, row_bytes, step):
@@ -98,7 +101,7 @@ def _codecs(value: Any) -> Iterator[str]:
             if key in ("id", "name") and isinstance(inner, str):
                 yield inner
             yield from _codecs(inner)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for inner in value:
             yield from _codecs(inner)
 
@@ -116,6 +119,22 @@ def _refuse_missing(one: Any, where: str) -> None:
             f"{where} has {there:,} of its {wanted:,} chunks; the others would read as zeros, so copy it fully, or "
             "write it again with write_empty_chunks=True"
         )
+
+
+def _refuse_cut(one: Any, files: Sequence[Location]) -> None:
+    """Refuse chunks compressed by Blosc that are not as long as they say: its decoder reads on behind the end of them.
+    An object store has an object whole or not at all, so that only files are looked at.
+    """
+    if getattr(one, "shards", None) or "blosc" not in _codecs(one.metadata.to_dict()):
+        return
+    for file in files:
+        if file.is_local and not file.name.startswith((".z", "zarr.json")):
+            with file.open_input() as stream:
+                said = int.from_bytes(stream.read(BLOSC_HEADER)[-4:], "little")
+            if file.size() != said:
+                raise InputError(
+                    f"{file} has {file.size():,} bytes and says {said:,}; it is damaged or not fully copied"
+                )
 
 
 def _column(name: str, one: Any) -> Column:

@@ -313,6 +313,18 @@ def test_vectors_that_are_not_one_hot_are_no_labels(tmp_path):
     assert bad == ["has no label: its vector is not a 1 among zeros"] * 3
 
 
+def test_shards_without_a_row_say_nothing(tmp_path):
+    for number, part in enumerate((TABLE.slice(0, 0), TABLE, TABLE.slice(0, 0))):
+        parquet(
+            tmp_path,
+            part.set_column(0, "embedding", part["embedding"].cast(pa.list_(pa.float32()))),
+            f"{number}.parquet",
+        )
+    x, found, *_ = read(str(tmp_path))
+    np.testing.assert_array_equal(x, X)
+    assert found == LABELS.tolist()
+
+
 def test_a_value_that_is_masked_is_missing():
     masked = np.ma.masked_array(X, np.arange(240).reshape(40, 6) == 20)
     x, *_, bad = read(masked, on_bad_row="reject")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dask.array as da
 import h5py
+import numcodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -367,6 +368,22 @@ def test_chunks_that_were_never_written_are_not_read_as_zeros(made, tmp_path):
     array[:50] = 1
     with pytest.raises(InputError, match="has 5 of its 10 chunks"):
         build(config_of(tmp_path, files=(str(tmp_path / "x.zarr"),)))
+
+
+@pytest.mark.filterwarnings(UNSTABLE)
+@pytest.mark.parametrize("version", [2, 3])
+def test_chunks_that_are_cut_are_not_read_as_what_lies_behind_them(version, made, tmp_path):
+    blosc = {2: numcodecs.Blosc(), 3: zarr.codecs.BloscCodec()}[version]
+    options = {"chunks": (100, 6), "compressors": blosc, "zarr_format": version}
+    zarr.create_array(tmp_path / "x.zarr", data=made.x, **options)
+    chunk = tmp_path / "x.zarr" / {2: "1.0", 3: "c/1/0"}[version]
+    config, whole = config_of(tmp_path, files=str(tmp_path / "x.zarr")), chunk.read_bytes()
+    for damaged in (whole[:-1], whole[:500], whole[:20], whole + b"more"):
+        chunk.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"bytes and says .*; it is damaged or not fully copied"):
+            build(config)
+    chunk.write_bytes(whole)
+    assert build(config).rows == len(made.x)
 
 
 def save(place, array):
