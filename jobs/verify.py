@@ -75,7 +75,10 @@ def _sentences(workspace: "Location", result: "Verified") -> Iterable[str]:
         return
     yield f"All {result.files:,} files of {workspace} that hold data are what was written."
     if result.unsealed:
-        yield f"{result.unsealed:,} of them are of an earlier version and hold no digest; only their form was checked."
+        yield (
+            f"{result.unsealed:,} of them hold no digest, as exports and files of an earlier version do not; only "
+            "their form was checked."
+        )
     if result.others:
         yield f"{result.others:,} figures, pages and texts were not checked: they can be drawn again from the data."
     if result.leftovers:

@@ -18,6 +18,15 @@ from pyarrow import fs
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
 
+# What opens addresses, of those that an extra brings.
+LIBRARIES = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "hf": "huggingface_hub",
+}
 # The end of a file's name while it is written, which begins with a dot; one that lies there later was left by a kill.
 TEMPORARY = ".tmp"
 
@@ -34,8 +43,8 @@ def _filesystem(scheme: str) -> fs.FileSystem:
         return fs.LocalFileSystem()
     import fsspec  # only where an address has a scheme: importing it costs 0.1 s
 
-    if scheme == "s3":
-        require("an address that begins with s3://", "s3fs")
+    if scheme in LIBRARIES:
+        require(f"an address that begins with {scheme}://", LIBRARIES[scheme])
     try:
         return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme)))
     except (ImportError, ValueError) as error:

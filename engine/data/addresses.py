@@ -9,17 +9,16 @@ from gapscope.core.errors import InputError
 from gapscope.data.source import Undecodable
 
 WEB = ("http", "https")
-# By scheme: what fsspec calls it, the library that serves it, and where its credentials are looked for.
+# By scheme: what fsspec calls it, and where its credentials are looked for.
 SCHEMES = {
     "s3": (
         "s3",
-        "s3fs",
         "AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or FSSPEC_S3_ANON=true for public",
     ),
-    "gs": ("gcs", "gcsfs", "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"),
-    "gcs": ("gcs", "gcsfs", "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"),
-    "https": ("https", "aiohttp", "~/.netrc"),
-    "http": ("http", "aiohttp", "~/.netrc"),
+    "gs": ("gcs", "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"),
+    "gcs": ("gcs", "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"),
+    "https": ("https", "~/.netrc"),
+    "http": ("http", "~/.netrc"),
 }
 HUB = "hf"
 # What tells the version of a file, in lower case and without dashes, the first that there is.
@@ -152,7 +151,7 @@ def mark_of(info: dict[str, Any]) -> int:
 
 def hint(address: str) -> str:
     """Where credentials for `address` are looked for."""
-    return f"they are taken from {SCHEMES[scheme_of(address)][2]}"
+    return f"they are taken from {SCHEMES[scheme_of(address)][1]}"
 
 
 def refusal(address: str, error: Undecodable) -> InputError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
+from gapscope.core.extras import require
 from gapscope.core.text import text_of
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
@@ -91,10 +92,9 @@ def _few(names: Sequence[str], limit: int = 3) -> str:
 @cache
 def _wnids() -> tuple[str, ...]:
     # find_spec locates timm without importing it, which would load torch.
-    spec = find_spec("timm")
-    if spec is None or spec.origin is None:
-        raise InputError("timm, whose package lists ImageNet's classes, is not installed; run `pip install timm`")
-    return tuple((Path(spec.origin).parent / "data" / "_info" / "imagenet_synsets.txt").read_text().split())
+    require("to tell ImageNet's classes", "timm")
+    origin = getattr(find_spec("timm"), "origin", "")
+    return tuple((Path(origin).parent / "data" / "_info" / "imagenet_synsets.txt").read_text().split())
 
 
 def imagenet_wnids() -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
+from gapscope.core.location import LIBRARIES
 from gapscope.data.addresses import SCHEMES, WEB, Unreachable, hint, scheme_of
 from gapscope.data.source import Undecodable
 
@@ -35,8 +36,8 @@ def filesystem(address: str) -> Any:
 def _filesystem(scheme: str, process: int) -> Any:
     import fsspec  # only where an address has a scheme: importing it costs 0.1 s
 
-    protocol, library, _ = SCHEMES[scheme]
-    require(f"reading addresses that begin with {scheme}://", library)
+    protocol, _ = SCHEMES[scheme]
+    require(f"reading addresses that begin with {scheme}://", LIBRARIES[scheme])
     return fsspec.filesystem(protocol, **_options(scheme))
 
 

@@ -8,9 +8,11 @@ import pytest
 from test_floors import FILES, imports_of, module_of
 from test_packaging import PROJECT, names_in
 
+from gapscope.core import location
 from gapscope.core.errors import InputError
 from gapscope.core.extras import EXTRAS, extras_named, require
-from gapscope.data import connection
+from gapscope.core.location import Location
+from gapscope.data import classes, connection
 from gapscope.data.catalogue import open_dataset
 
 
@@ -54,5 +56,14 @@ def test_any_other_missing_import_stays_a_bug():
 def test_an_address_whose_library_is_missing_names_the_extra(monkeypatch, library, address, extra):
     monkeypatch.setitem(sys.modules, library, None)
     connection._filesystem.cache_clear()
-    with pytest.raises(InputError, match=rf'needs {library}, .* `pip install "gapscope\[{extra}\]"`'):
-        open_dataset(address, None)
+    location._filesystem.cache_clear()
+    for opened in (lambda: open_dataset(address, None), lambda: Location(address).exists()):
+        with pytest.raises(InputError, match=rf'needs {library}, .* `pip install "gapscope\[{extra}\]"`'):
+            opened()
+
+
+def test_what_only_lists_classes_names_the_extra_that_brings_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    classes._wnids.cache_clear()
+    with pytest.raises(InputError, match=r'needs timm, .* `pip install "gapscope\[images\]"`'):
+        classes.imagenet_wnids()

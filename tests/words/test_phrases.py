@@ -15,6 +15,7 @@ from gapscope.jobs.words import run as run_words
 from gapscope.predictions import Predictions
 from gapscope.schemas.embeddings import Fingerprint, Tensor
 from gapscope.words.bank import Phrase, bank, nonsense
+from gapscope.words.page import sentence
 from gapscope.words.run import compare
 from gapscope.words.space import LEAST_R2, learnt_space, own_space
 from gapscope.words.texts import Texts, make_texts, normalised
@@ -83,6 +84,12 @@ def test_what_was_done_to_the_images_is_named_first_with_its_points(made, towers
     assert len(others) <= 1
 
 
+def test_points_are_said_to_be_too_few():
+    points = {"value": -0.1, "low": -0.15, "high": -0.05, "matters": True}
+    said = sentence({"text": "a dark photo", "above": 0.7, "change": 0.2, "points": points})
+    assert said.endswith("in 70.0 % of comparisons, which costs 10.0 points (5.0 to 15.0) or more.")
+
+
 def test_the_same_images_changed_alike_have_no_words(made, towers):
     assert not compared(made, towers[3]).found
 
@@ -126,8 +133,8 @@ def test_text_vectors_of_another_model_are_refused(made, towers):
     other = replace(texts, vectors=normalised(rng.standard_normal(texts.vectors.shape)))
     short = replace(texts, vectors=texts.vectors[:, :8], null=texts.null[:, :8])
     (reference, said, _), (target, _, _) = make("reference", 5), make("same", 6)
-    for one, sentence in ((other, "which is chance"), (short, "have 8 numbers")):
-        with pytest.raises(InputError, match=sentence):
+    for one, wrong in ((other, "which is chance"), (short, "have 8 numbers")):
+        with pytest.raises(InputError, match=wrong):
             compare((reference, target), one, None, said)
 
 
