@@ -4,15 +4,14 @@ import ast
 import re
 from importlib import import_module
 
-import pytest
 from conftest import ROOT
-from test_floors import FILES
+from test_floors import FILES, tree_of
 
 BENCHMARKS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.name != "__init__.py")
 
 
 def missing_in(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("gapscope", "benchmarks"):
             module = import_module(node.module)
             for alias in node.names:
@@ -28,9 +27,8 @@ def _is_module(name):
     return True
 
 
-@pytest.mark.parametrize("path", [*FILES, *BENCHMARKS], ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_name_that_is_imported_exists(path):
-    assert not list(missing_in(path))
+def test_every_name_that_is_imported_exists():
+    assert {path: names for path in (*FILES, *BENCHMARKS) if (names := list(missing_in(path)))} == {}
 
 
 def test_the_readme_of_the_benchmarks_names_each_of_them():
@@ -53,6 +51,5 @@ def reads_pickles(tree):
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_pickle_is_read_from_disk(path):
-    assert not list(reads_pickles(ast.parse(path.read_text())))
+def test_no_pickle_is_read_from_disk():
+    assert {path: lines for path in FILES if (lines := list(reads_pickles(tree_of(path))))} == {}

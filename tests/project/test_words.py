@@ -1,6 +1,7 @@
 """The field's words: what docs/glossary.md has a standard term for is called by it, in code and in what users read."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ PHRASES = {
 }
 
 
+@cache
+def text_of(path):
+    return path.read_text()
+
+
 def test_no_file_has_a_private_name():
     assert [str(path.relative_to(ROOT)) for path in CODE if path.stem in FILES] == []
 
@@ -29,10 +35,10 @@ def test_no_file_has_a_private_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_no_class_or_function_has_a_private_name(name):
     declared = re.compile(rf"^\s*(class|def) {name}\b|^{name}\b.*=", re.MULTILINE)
-    assert [str(path.relative_to(ROOT)) for path in CODE if declared.search(path.read_text())] == []
+    assert [str(path.relative_to(ROOT)) for path in CODE if declared.search(text_of(path))] == []
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_no_private_phrase_is_read_by_users_or_in_code(phrase):
-    places = [str(path.relative_to(ROOT)) for path in (*CODE, *PAGES) if phrase in path.read_text().lower()]
+    places = [str(path.relative_to(ROOT)) for path in (*CODE, *PAGES) if phrase in text_of(path).lower()]
     assert places == [], f"{phrase!r} is called: {PHRASES[phrase]}"
