@@ -6,7 +6,7 @@ from gapscope.stream import CHUNK_ROWS, chunk_bytes
 from gapscope.summaries.scores import rank_bins
 
 # Arrays of the scores of a chunk beside those of every chunk, in float64; bytes a class of what is counted of them.
-SCORES, COUNTED = 4, 400
+SCORES, COUNTED = 6, 400
 
 
 def prediction_bytes(dim: int, classes: int, threads: int) -> int:

@@ -1,8 +1,8 @@
 """What every repair gives: a linear head in place of the old one, or the reason why there is none."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs.seen import Labelled, Seen
 
 Array = np.ndarray
+T = TypeVar("T")
 
 
 class Fitted(NamedTuple):
@@ -25,6 +26,14 @@ class Old:
 
     rule: Linear
     temperature: float
+    shared: dict[Any, tuple[Labelled, Seen, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, made: Callable[["Old", Labelled, Seen], T], reference: Labelled, target: Seen) -> T:
+        """What `made` gives, which is made once for all repairs that ask for it before other sets come."""
+        last = self.shared.get(made)
+        if last is None or last[0] is not reference or last[1] is not target:
+            self.shared[made] = reference, target, made(self, reference, target)
+        return self.shared[made][2]
 
 
 # From the old head, the reference and the target; the same summaries give the same head.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.chunk import Chunk
+from gapscope.core.hashing import digest_buffers
 from gapscope.core.progress import Progress
 from gapscope.gaps.trials import PairedCounts
 from gapscope.inference import mcnemar
@@ -41,10 +42,16 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Judge:
-    """Picklable, for workers: the counts of a chunk for the old head and several others."""
+    """Picklable, for workers: the counts of a chunk for the old head and several others.
+
+    Attributes
+    ----------
+    heads
+        By weights, each with the place and the bias of all heads that have them: many repairs change biases alone.
+    """
 
     model: Classifier
-    heads: tuple[Linear, ...]
+    heads: tuple[tuple[Array, tuple[tuple[int, Array], ...]], ...]
     seed: int
     without: Array
 
@@ -52,8 +59,11 @@ class _Judge:
         known = (chunk.y != UNLABELLED) & ~np.isin(chunk.sample_id, self.without)
         z, label = prepared(self.model, chunk.x[known]), chunk.y[known]
         before = self.model.rule.scores(z).argmax(axis=1) == label
-        after = [head.scores(z).argmax(axis=1) == label for head in self.heads]
-        table = np.stack(after, axis=1) if after else np.zeros((len(z), 0), bool)
+        table = np.zeros((len(z), sum(len(biases) for _, biases in self.heads)), bool)
+        for weight, biases in self.heads:
+            product = z @ weight.T
+            for place, bias in biases:
+                table[:, place] = (product + bias).argmax(axis=1) == label
         return PairedCounts.of(chunk.sample_id[known], before, table, self.seed, REPLICATES)
 
 
@@ -72,7 +82,7 @@ def gains(
     """
     usable = [one for one in candidates if one.head is not None]
     heads = tuple(head for one in usable for head in (one.head, *one.refitted) if head is not None)
-    judge = _Judge(model, heads, seed, without)
+    judge = _Judge(model, _by_weights(heads), seed, without)
     counts = fold(view, judge, workers, progress=progress, description=f"repairs on {view.store.name}")
     if not counts.n:
         return {}
@@ -82,6 +92,16 @@ def gains(
         result[one.name] = _gain(counts, place, again)
         place = again.stop
     return result
+
+
+def _by_weights(heads: Sequence[Linear]) -> tuple[tuple[Array, tuple[tuple[int, Array], ...]], ...]:
+    """See `_Judge`."""
+    groups: dict[str, list[int]] = {}
+    for place, head in enumerate(heads):
+        groups.setdefault(digest_buffers([np.ascontiguousarray(head.weight)]), []).append(place)
+    return tuple(
+        (heads[places[0]].weight, tuple((place, heads[place].bias) for place in places)) for places in groups.values()
+    )
 
 
 def _gain(counts: PairedCounts, place: int, again: range) -> Gain:

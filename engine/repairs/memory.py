@@ -10,9 +10,9 @@ from gapscope.repairs.run import LabelsUsed, Sets
 from gapscope.repairs.seen import FIRST, surest_rows
 from gapscope.stream import CHUNK_ROWS, chunk_bytes
 
-# Copies of a summary: of all rows, of all without a group, and of the reference; and on each thread so far, of a chunk,
-# and of both. Arrays of the features squared while a repair is fitted, and arrays of words while a bootstrap is drawn.
-COPIES, ON_A_THREAD, SQUARES, WORDS = 3, 3, 12, 5
+# Summaries of target rows while repairs are fitted: of each group, of all, of all but one, and one on its way. Those on
+# a thread: of the rows so far, of a chunk, and of both. Squares of the features in a repair, words in a bootstrap.
+SUMMARIES, ON_A_THREAD, SQUARES, WORDS = GROUPS + 3, 3, 12, 5
 # Arrays as large as the weights that a search for those of labelled rows holds; bytes of each row's id and place.
 SEARCHED, ROW = 30, 40
 
@@ -27,19 +27,18 @@ def check_memory(what: str, sets: Sets, used: LabelsUsed, *, allowed: str, threa
     """
     dim, classes = sets.target.dim, len(sets.model.class_names)
     rows, labels = max(sets.reference.rows, sets.target.rows), used.count(sets.model.class_names)
-    weights = 8 * classes * (dim + 1)
-    surest = 4 * classes * surest_rows(dim, classes) * dim
+    weights, surest = 8 * classes * (dim + 1), 4 * classes * surest_rows(dim, classes) * dim
     seen = 8 * dim * dim + weights + surest + 4 * FIRST * dim
-    reference = 3 * weights + 8 * classes * classes
-    summaries = (GROUPS + COPIES + ON_A_THREAD * threads) * seen + (1 + ON_A_THREAD * threads) * reference
+    known = seen + 3 * weights + 8 * classes * classes
     heads = (GROUPS + 1) * (len(REPAIRS) + (len(WITH_LABELS) if labels else 0)) * weights // 2
-    fitting = 8 * SQUARES * dim * dim + 6 * (surest + weights)
-    choosing = 8 * ROWS * ((len(REPAIRS) + 4) * classes + 6 * ROWS + 2 * dim)
-    axes = min(labels, dim) + 1
-    searching = 8 * labels * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes
     chunk = chunk_bytes(dim, 2 * classes) + 8 * WORDS * CHUNK_ROWS * REPLICATES
-    passing = max(threads * chunk, prediction_bytes(dim, classes, threads))
-    needed = summaries + heads + max(fitting, choosing, searching) + passing + ROW * rows
+    reading = known + threads * (chunk + ON_A_THREAD * known) + GROUPS * seen
+    fitting = known + SUMMARIES * seen + heads + 8 * SQUARES * dim * dim + 6 * (surest + weights)
+    choosing = known + heads + 8 * ROWS * ((len(REPAIRS) + 4) * classes + 6 * ROWS + 2 * dim)
+    axes = min(labels, dim) + 1
+    searching = known + heads + 8 * labels * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes
+    judging = known + heads + max(threads * chunk, prediction_bytes(dim, classes, threads))
+    needed = max(reading, fitting, choosing, searching, judging) + ROW * rows
     where = f"for {sets.target.rows:,} rows, {dim:,} features and {classes:,} classes"
     way_out = f"{'use fewer labels, or ' if labels else ''}raise --memory"
     Budget(parse_bytes(allowed)).require(needed, f"{what} {where}", way_out)

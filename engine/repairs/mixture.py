@@ -27,7 +27,7 @@ LEAST_SHARE = 1e-4
 
 def mixture(old: Old, reference: Labelled, target: Seen) -> Fitted:
     """The head for rows with the means and deviations of the reference in the target's class shares."""
-    found = _aligned(old, reference, target)
+    found = old.once(_aligned, reference, target)
     if found is None:
         return Fitted(None, "the reference has no labels, so its classes are not known")
     head, before, after = found
@@ -36,7 +36,7 @@ def mixture(old: Old, reference: Labelled, target: Seen) -> Fitted:
 
 def mixture_and_shares(old: Old, reference: Labelled, target: Seen) -> Fitted:
     """The same, with ``T log(target share / reference share)`` added to the score of each class."""
-    found = _aligned(old, reference, target)
+    found = old.once(_aligned, reference, target)
     if found is None:
         return Fitted(None, "the reference has no labels, so its classes are not known")
     head, before, after = found

@@ -342,6 +342,30 @@ def test_every_repair_has_its_words():
     assert set(WORDS) == {*REPAIRS, *WITH_LABELS, CAUSE}
 
 
+def test_heads_of_the_same_weights_are_judged_as_each_by_itself(model, rng):
+    chunk = moved(blobs(rng, model, 500))
+    old, other = model.rule, rng.standard_normal((CLASSES, DIM)).astype(np.float32)
+    heads = [Linear(weight, rng.standard_normal(CLASSES).astype(np.float32)) for weight in (old.weight, other) * 3]
+    free = [Candidate(str(place), head, "", (heads[place - 1],)) for place, head in enumerate(heads)]
+    view = ArrayStore(chunk.x, chunk.y, list(NAMES)).view()
+    with connect(threads=1) as workers:
+        found = gains(model, free, view, workers, SILENT, seed=0, without=np.empty(0, int))
+    assert [found[one.name].after for one in free] == [
+        np.mean(head.scores(chunk.x).argmax(axis=1) == chunk.y) for head in heads
+    ]
+
+
+def test_what_several_repairs_ask_for_is_made_once_for_each_target(model, rng):
+    known = LabelledBy(model)(blobs(rng, model, 300))
+    targets, old, made = [SeenBy(model)(moved(blobs(rng, model, 200))) for _ in range(2)], Old(model.rule, 1.0), []
+
+    def making(_old, reference, target):
+        made.append((reference, target))
+        return len(made)
+
+    assert [old.once(making, known, target) for target in (*targets, targets[1], targets[0])] == [1, 2, 2, 3]
+
+
 def test_the_interval_of_a_gain_holds_the_gain_on_fresh_rows(model, rng):
     """In 90 % of draws or more, for the head that was judged and for one that is fitted to other rows."""
     reference = LabelledBy(model)(blobs(rng, model, 1500))
