@@ -50,7 +50,7 @@ class Transport:
         """See `Method`; the replicates keep the prices, which is right to first order."""
         first, second = seeds(options.seed)
         shares = np.bincount(source.label, minlength=source.classes) / source.n
-        plan = transported(target.probabilities.astype(np.float64), shares)
+        plan = transported(target.probabilities, shares)
         gain = (target.probabilities - plan.prices).max(axis=1)
         ids = target.sample_id[target.kept]
         above = resampled_means(ids, gain[:, None], second, options.replicates)[:, 0]
@@ -88,19 +88,19 @@ def transported(p: np.ndarray, shares: np.ndarray) -> Plan:
 
 def _smooth(prices: np.ndarray, p: np.ndarray, q: np.ndarray, sharpness: float) -> tuple[float, np.ndarray]:
     """The dual with a soft maximum, and its gradient."""
-    given, total = _softly(p, prices, sharpness)
-    return sharpness * float(total.mean()) + float(q @ prices), q - given.mean(axis=0)
+    soft, best, total = _softly(p, prices, sharpness)
+    value = float((best + sharpness * np.log(total)).mean())
+    return value + float(q @ prices), q - ((1 / total).astype(soft.dtype) @ soft).astype(np.float64) / len(p)
 
 
-def _softly(p: np.ndarray, prices: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which share of each row goes to each class, ``(n, k)``, and the soft maxima ``(n,)`` over the sharpness."""
-    shares = (p - prices) / sharpness
-    best = shares.max(axis=1)
-    shares -= best[:, None]
-    np.exp(shares, out=shares)
-    total = shares.sum(axis=1)
-    shares /= total[:, None]
-    return shares, best + np.log(total)
+def _softly(p: np.ndarray, prices: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How much of each row goes to each class, ``(n, k)`` in the precision of `p`; the maxima ``(n,)`` and sums."""
+    soft = p - prices.astype(p.dtype)
+    best = soft.max(axis=1)
+    soft -= best[:, None]
+    soft *= p.dtype.type(1 / sharpness)
+    np.exp(soft, out=soft)
+    return soft, best.astype(np.float64), (soft @ np.ones(soft.shape[1], p.dtype)).astype(np.float64)
 
 
 def _reached(p: np.ndarray, q: np.ndarray, prices: np.ndarray, sharpness: float) -> float:
@@ -108,7 +108,8 @@ def _reached(p: np.ndarray, q: np.ndarray, prices: np.ndarray, sharpness: float)
 
     Altschuler, Weed and Rigollet (2017), "Near-linear time approximation algorithms for optimal transport".
     """
-    plan = _softly(p, prices, sharpness)[0] / len(p)
+    soft, _, total = _softly(p, prices, sharpness)
+    plan = soft / (len(p) * total[:, None])
     given = plan.sum(axis=0)
     plan *= np.minimum(1, q / np.where(given > 0, given, 1))
     rows, room = 1 / len(p) - plan.sum(axis=1), q - plan.sum(axis=0)

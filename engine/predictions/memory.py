@@ -10,6 +10,8 @@ from gapscope.predictions.run import is_run, predictions_of_run
 
 # Bytes a row of one model: its columns, the table that they come from, and what is counted of them.
 ROW_BYTES = 450
+# Whatever their number: of tables as they are read, of results and of pages.
+FIXED = 2**24
 # Text and tables of other forms, in memory as a multiple of their files.
 TIMES_FILE = 4
 PARQUET = ".parquet"
@@ -34,9 +36,9 @@ def check_predictions(what: str, needed: Sequence[int], allowed: str) -> None:
     Raises
     ------
     BudgetError
-        The sum of the `needed` bytes is above what is `allowed`, such as ``2GB``.
+        The sum of the `needed` bytes, and of what any take, is above what is `allowed`, such as ``2GB``.
     """
-    Budget(parse_bytes(allowed)).require(sum(needed), what, "choose fewer rows with --only, or raise --memory")
+    Budget(parse_bytes(allowed)).require(FIXED + sum(needed), what, "choose fewer rows with --only, or raise --memory")
 
 
 def _rows(place: Location) -> int:

@@ -108,12 +108,13 @@ def test_average_confidence_and_its_difference_are_means(sets):
     assert made(source, target, "doc").value == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
 @pytest.mark.parametrize(("n", "classes"), [(40, 3), (150, 10), (60, 1)])
-def test_the_transport_is_that_of_the_assignment_of_rows_to_labels(rng, n, classes):
-    p = softmax(2 * rng.standard_normal((n, classes)), axis=1)
+def test_the_transport_is_that_of_the_assignment_of_rows_to_labels(rng, n, classes, precision):
+    p = softmax(2 * rng.standard_normal((n, classes)), axis=1).astype(precision)
     label = rng.integers(0, classes, n)
     rows, columns = linear_sum_assignment(-p[:, label])
-    best = p[:, label][rows, columns].mean()
+    best = p[:, label][rows, columns].mean(dtype=np.float64)
     plan = transported(p, np.bincount(label, minlength=classes) / n)
     assert plan.low - 1e-9 <= best <= plan.high + 1e-9
     assert plan.high - plan.low < 1e-3
