@@ -7,6 +7,8 @@ from gapscope.summaries.scores import rank_bins
 
 # Arrays of the scores of a chunk beside those of every chunk, in float64; bytes a class of what is counted of them.
 SCORES, COUNTED = 6, 400
+# Bytes of each row's predictions, of which freed memory keeps some.
+PREDICTED = 150
 
 
 def prediction_bytes(dim: int, classes: int, threads: int) -> int:
@@ -15,7 +17,7 @@ def prediction_bytes(dim: int, classes: int, threads: int) -> int:
     return threads * (chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
 
 
-def check_memory(store: EmbeddingStore, classes: int, kept: int = 0, *, allowed: str, threads: int) -> None:
+def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, allowed: str, threads: int) -> None:
     """Refuse, before the first row is read, a set that cannot be predicted in so many classes, with so many bytes
     `kept` of each row.
 
