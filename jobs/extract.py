@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gapscope.extraction.extraction import Outcome
     from gapscope.extraction.job import Extraction
     from gapscope.runs.result import RunResult
+    from gapscope.schemas.embeddings import StoreManifest
     from gapscope.schemas.results import Result
 
 EMBEDDED = "digits"
@@ -108,6 +109,7 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
     config = _spelled_out(config)
     networks = _Networks(config, progress, notes)
     for name, dataset in _datasets(config, notes):
+        decoded: dict[str, StoreManifest] = {}
         for split in config.split or dataset.splits:
             names = names_of(_name(config, dataset) or DEFAULT, config.layer, config.pool)
             outcomes = {one: _unchanged(config, name, dataset, split, one) for one in names}
@@ -118,7 +120,27 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
                 jobs = [_extraction(config, name, dataset, split, part.name) for part in parts]
                 made = extract_together(jobs, backbone, config.scheduler, progress, verify=config.verify)
                 outcomes |= dict(zip(missing, made, strict=True))
+            decoded[split] = next(iter(outcomes.values())).manifest
             yield from outcomes.values()
+        notes += _account(config, name, dataset, decoded)
+
+
+def _account(config: ExtractConfig, name: str, dataset: "Dataset", decoded: Mapping[str, "StoreManifest"]) -> list[str]:
+    """What became of every file of a dataset, of which these stores were made."""
+    from gapscope.core.location import Location
+    from gapscope.data.catalogue import accounting_of
+    from gapscope.store import open_store
+    from gapscope.store.workspace import store_folder
+
+    account = accounting_of(dataset)
+    if account is None:
+        return []
+    rejected: dict[str, list[tuple[str, str]]] = {split: [] for split in decoded}
+    for split, made in decoded.items():
+        if made.rejected:
+            place = store_folder(Location.of(config.workspace), made.provenance.backbone, dataset.name, split)
+            rejected[split] = [(row["path"], row["reason"]) for row in open_store(place).rejected()]
+    return [f"{name}: {account.after(rejected).sentence}"]
 
 
 def _unchanged(config: ExtractConfig, name: str, dataset: "Dataset", split: str, backbone: str) -> "Outcome | None":
@@ -150,7 +172,7 @@ def _spelled_out(config: ExtractConfig) -> ExtractConfig:
 
 def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Dataset]]":
     """What to open each dataset by, and the dataset."""
-    from gapscope.data.catalogue import accounting_of, find_datasets, opened_by
+    from gapscope.data.catalogue import find_datasets, opened_by
 
     names = list(config.dataset)
     if not names:
@@ -169,11 +191,9 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
         notes += [f"{name}: {note}" for note in dataset.notes]
-        account = accounting_of(dataset)
-        notes += [f"{name}: {account.sentence}"] if account else []
-        unknown = [split for split in config.split if split not in dataset.splits]
+        unknown = [split for split in config.split if split not in dataset.choices]
         if unknown:
-            raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.splits)}")
+            raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.choices)}")
     return opened
 
 

@@ -1,7 +1,8 @@
 """What became of every file of a dataset: listed in a split, rejected, or not used, and why."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 # Names of examples in a sentence.
 EXAMPLES = 3
@@ -44,7 +45,7 @@ class Accounting:
         9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (1 debris: Thumbs.db)
         """
         listed = ", ".join(f"{split} {count:,}" for split, count in self.listed.items())
-        rejected = "; ".join(f"{_printable(name)} {_printable(reason)}" for name, reason in self.rejected[:EXAMPLES])
+        rejected = "; ".join(f"{_printable(name)}: {_printable(reason)}" for name, reason in self.rejected[:EXAMPLES])
         unused = "; ".join(
             f"{len(names):,} {reason}: {_some(names)}" for reason, names in sorted(self.unused.items()) if names
         )
@@ -52,6 +53,19 @@ class Accounting:
             f"{self.files:,} files: {sum(self.listed.values()):,} listed{_within(listed)}, "
             f"{len(self.rejected):,} rejected{_within(rejected)}, {self.not_used:,} not used{_within(unused)}"
         )
+
+    def after(self, decoded: Mapping[str, Sequence[tuple[str, str]]]) -> "Accounting":
+        """The same once images were decoded: those of a split that hold none, with the reason, are rejected as well.
+
+        >>> print(Accounting({"all": 3}).after({"train": [("a.png", "the file is empty")], "test": []}).sentence)
+        3 files: 2 listed (all 2), 1 rejected (a.png: the file is empty), 0 not used
+        """
+        known = {name for name, _ in self.rejected}
+        found = {split: [one for one in images if one[0] not in known] for split, images in decoded.items()}
+        listed = dict(self.listed)
+        for split, images in found.items():
+            listed[split if split in listed else next(iter(listed))] -= len(images)
+        return replace(self, listed=listed, rejected=(*self.rejected, *chain.from_iterable(found.values())))
 
     def as_dict(self) -> dict:
         """Counts by kind, for a manifest."""

@@ -1,9 +1,10 @@
 """A dataset that was found: its splits, and how each of them is opened."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,11 @@ from gapscope.data.sources.subset import Subset
 from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
 from gapscope.data.vocabulary import split_of
 
-BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
+ALL = "all"
+BY_RULE = (
+    "it has no splits of its own: {}, stratified by class, images that look alike kept together; "
+    f"--split {ALL} takes it as one set"
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Dataset:
         Sentences for the user.
     accounting
         What became of every file; None where that was not looked at.
+    undivided
+        Opens all images as one set, the split ``all``, where the splits were made by rule; else None.
     """
 
     name: str
@@ -47,18 +54,31 @@ class Dataset:
     companion_of: str = ""
     notes: tuple[str, ...] = ()
     accounting: Accounting | None = None
+    undivided: Callable[[], Source] | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits."""
         return tuple(self.openers)
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Names of the splits, and of the whole where it was divided by rule."""
+        return (*self.splits, *([ALL] if self.undivided else []))
+
+    def seen(self, see: Callable[[Callable[[], Source]], Callable[[], Source]], **changes: Any) -> "Dataset":
+        """The dataset with each of its openers replaced by what `see` makes of it, and other `changes`."""
+        openers = {split: see(opener) for split, opener in self.openers.items()}
+        return replace(self, openers=openers, undivided=self.undivided and see(self.undivided), **changes)
+
     def source(self, split: str) -> Source:
         """The images of a split, which may be called as its folder is, such as ``valid``."""
         if split not in self.openers and split_of(split) in self.openers:
             split = split_of(split)
+        if split == ALL and self.undivided and ALL not in self.openers:
+            return self.undivided()
         if split not in self.openers:
-            raise unknown_name(f"split of {self.name}", split, self.splits)
+            raise unknown_name(f"split of {self.name}", split, self.choices)
         return self.openers[split]()
 
 
@@ -196,9 +216,14 @@ class SplitByRule:
             )
         return Subset.of(self._source, rows)
 
-    def openers(self) -> dict[str, Callable[[], Source]]:
-        """How each split is opened."""
-        return {split: partial(self.part, split) for split in self.fractions}
+    def all_images(self) -> ByteSource:
+        """The images of all splits."""
+        return self._source
+
+    def dataset(self, name: str, place: str, notes: tuple[str, ...] = (), **more: Any) -> Dataset:
+        """The dataset `name` with the splits of this rule, which is among its notes."""
+        openers = {split: partial(self.part, split) for split in self.fractions}
+        return Dataset(name, place, openers, notes=(*notes, self.note()), undivided=self.all_images, **more)
 
     def note(self) -> str:
         """The rule in words."""

@@ -306,7 +306,7 @@ def _by_rule(
     name: str,
 ) -> Dataset:
     rule = SplitByRule(whole, options.seed, place=place, workspace=options.workspace)
-    return Dataset(name, place, rule.openers(), notes=(*notes, rule.note()), accounting=accounting)
+    return rule.dataset(name, place, notes, accounting=accounting)
 
 
 def _of_splits(

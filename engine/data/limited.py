@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -30,10 +29,9 @@ def limited(dataset: Dataset, rows: int, seed: int = 0) -> Dataset:
     """
     if rows < 1:
         raise InputError(f"{dataset.name} with {rows} images has nothing to learn from; give 1 or more")
-    openers = {split: partial(_opened, opener, rows, seed) for split, opener in dataset.openers.items()}
     name = f"{dataset.name}@{rows}"
     notes = (*dataset.notes, NOTE.format(rows, seed))
-    return replace(dataset, name=name, openers=openers, companions=(), notes=notes)
+    return dataset.seen(lambda opener: partial(_opened, opener, rows, seed), name=name, companions=(), notes=notes)
 
 
 def _opened(opener: Callable[[], ByteSource], rows: int, seed: int) -> Source:

@@ -1,7 +1,7 @@
 """A source seen through modifications: the same listing, and each image modified when it is read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -76,13 +76,11 @@ def seen_through(dataset: Dataset, specification: str, seed: int = 0) -> Dataset
         The specification cannot be understood.
     """
     modifications = parse(specification)
-    openers = {split: partial(_opened, opener, modifications, seed) for split, opener in dataset.openers.items()}
     suffix = f"{SEPARATOR}{written(modifications)}"
-    return replace(
-        dataset,
+    return dataset.seen(
+        lambda opener: partial(_opened, opener, modifications, seed),
         name=f"{dataset.name}{suffix}",
         place=dataset.place if dataset.place == EMBEDDED else f"{dataset.place}{suffix}",
-        openers=openers,
         companions=(),
         companion_of=dataset.companion_of or dataset.name,
         notes=(*dataset.notes, NOTE.format(written(modifications), seed), SHRUNK),

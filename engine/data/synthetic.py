@@ -115,6 +115,7 @@ def with_synthetic(dataset: Dataset, asked: str, workspace: Location | str) -> D
         dataset,
         name=f"{dataset.name}+{FOLDER}:{name}",
         openers={**dataset.openers, split: opened},
+        undivided=None,
         companions=(),
         notes=(*dataset.notes, note),
     )

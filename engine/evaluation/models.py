@@ -6,7 +6,7 @@ from gapscope.backbones import load_backbone
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
-from gapscope.networks.runs import PREFIX, holds_network, network_at
+from gapscope.networks.runs import holds_network, network_at
 from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.probes.rules.linear import Linear
 from gapscope.runs.run import MANIFEST, MODELS, find_run
@@ -64,19 +64,13 @@ def find_features(workspace: Location, name: str, backbone: str, option: str = "
     Raises
     ------
     InputError
-        The name has no split, or there is no such store; for the features of a network, a note has the command that
-        makes them.
+        The name has no split, or there is no such store.
     """
     dataset, _, split = name.rpartition("/")
     if not dataset:
         known = " or ".join(f"{name}/{one}" for one in splits_of(workspace, name)) or "dataset/split"
         raise InputError(f"{option} {name} names no split; write it as {known}".lstrip())
-    try:
-        return find_store(workspace, dataset, split, backbone)
-    except InputError as error:
-        if backbone.startswith(PREFIX):
-            error.add_note(f"(the features of this network: extract --dataset {dataset} --backbone {backbone})")
-        raise
+    return find_store(workspace, dataset, split, backbone)
 
 
 def _last_layer(folder: Location) -> Classifier:

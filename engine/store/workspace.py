@@ -121,12 +121,13 @@ def splits_of(workspace: Location, dataset: str) -> list[str]:
 def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> InputError:
     folder = embeddings_folder(workspace)
     datasets = {name for one in folder.names() for name in (folder / one).names()}
+    with_backbone, named = (f"{words}{backbone}" if backbone else "" for words in (" with backbone ", " --backbone "))
+    imported = f"`import-features FILE --dataset {dataset} --split {split}`"
+    making = f"make them with `extract {dataset} --split {split}{named}` or {imported}"
     if datasets and slug(dataset) not in datasets:
-        return unknown_name("stored dataset", dataset, datasets)
+        error = unknown_name("stored dataset", dataset, datasets)
+        error.add_note(f"(its features: {making})")
+        return error
     splits = {f"{one}/{dataset}/{part}" for one in folder.names() for part in (folder / one / slug(dataset)).names()}
-    with_backbone = f" with backbone {backbone}" if backbone else ""
     there = f"; there are {', '.join(sorted(splits))}" if splits else ""
-    return InputError(
-        f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; "
-        f"make them with `extract --dataset {dataset}` or `import-features FILE --dataset {dataset} --split {split}`"
-    )
+    return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")

@@ -358,7 +358,7 @@ def test_gap_without_features_says_how_to_make_them(learnt):
     sets = {"reference": "fashion-mnist/test", "target": "fashion-mnist+fog/test"}
     with pytest.raises(InputError) as error:
         gapscope.jobs.gap.run(GapConfig(run=report.run, **sets, workspace=str(workspace)))
-    assert f"extract --dataset fashion-mnist+fog --backbone {RUN}" in " ".join(error.value.__notes__)
+    assert f"extract fashion-mnist+fog --split test --backbone {RUN}" in " ".join(error.value.__notes__)
 
 
 def test_features_of_another_training_do_not_explain_a_network(learnt):

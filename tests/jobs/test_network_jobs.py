@@ -122,7 +122,7 @@ def test_images_that_the_network_has_learnt_from_are_no_reference(learnt, refere
 def test_features_that_are_missing_are_a_sentence_with_the_command(learnt, job, of):
     with pytest.raises(InputError) as error:
         job.run(of(learnt, "fashion-mnist+fog/test"))
-    assert f"extract --dataset fashion-mnist+fog --backbone {RUN}" in notes_of(error)
+    assert f"extract fashion-mnist+fog --split test --backbone {RUN}" in notes_of(error)
 
 
 @pytest.mark.parametrize(("job", "of"), [(gapscope.jobs.shift, shift_of), (gapscope.jobs.forecast, forecast_of)])

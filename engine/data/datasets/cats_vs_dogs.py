@@ -20,7 +20,7 @@ def find(folder: Path) -> Path | None:
 def open_cats_vs_dogs(place: Path, options: Options) -> Dataset:
     """The splits ``train``, ``val`` and ``test`` by rule."""
     rule = SplitByRule(partial(class_folders, place, "", ClassMap(CLASSES)), options.seed, place=str(place))
-    return Dataset("cats-vs-dogs", str(place), rule.openers(), notes=(rule.note(),))
+    return rule.dataset("cats-vs-dogs", str(place))
 
 
 CATS_VS_DOGS = Recipe(

@@ -32,7 +32,7 @@ def _columns() -> np.ndarray:
 def open_digits(place: Path, options: Options) -> Dataset:
     """The splits ``train`` and ``test`` by rule."""
     rule = SplitByRule(load, options.seed, FRACTIONS)
-    return Dataset("digits", "embedded", rule.openers(), companions=("digits-night",), notes=(rule.note(),))
+    return rule.dataset("digits", "embedded", companions=("digits-night",))
 
 
 DIGITS = Recipe(

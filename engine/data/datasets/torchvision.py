@@ -55,7 +55,7 @@ def open_torchvision(spelled: str, data_root: Path, options: Options) -> Dataset
     if len(openers) > 1:
         return Dataset(slug, place, openers)
     rule = SplitByRule(next(iter(openers.values())), options.seed, place=place, workspace=options.workspace)
-    return Dataset(slug, place, rule.openers(), notes=(rule.note(),))
+    return rule.dataset(slug, place)
 
 
 def _splits(name: str) -> dict[str, Mapping[str, Any]]:

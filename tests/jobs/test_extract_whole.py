@@ -1,0 +1,77 @@
+"""A folder of classes without splits can be taken as one set, and every file of it is accounted for once it is read."""
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.jobs.extract import ExtractConfig, run
+from gapscope.store.workspace import find_store
+
+EACH = 12
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two classes of images, and in the first a file that is empty and a link that leads nowhere."""
+    folder = tmp_path_factory.mktemp("whole") / "photos"
+    rng = np.random.default_rng(0)
+    for name in ("ant", "bee"):
+        (folder / name).mkdir(parents=True)
+        for number in range(EACH):
+            pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    (folder / "ant" / "empty.png").touch()
+    (folder / "ant" / "gone.png").symlink_to(folder / "nowhere.png")
+    return folder
+
+
+def extract(folder, *splits, suffix="", place=None):
+    place = str(place or folder.parent / "workspace")
+    config = ExtractConfig(dataset=(f"{folder}{suffix}",), split=splits, backbone="tiny", workspace=place)
+    return [block.text for block in run(config).blocks if hasattr(block, "text")]
+
+
+def account_of(texts):
+    (sentence,) = [text for text in texts if " files: " in text]
+    return sentence
+
+
+def test_images_that_cannot_be_read_are_counted_as_rejected_in_the_account(photos):
+    sentence = account_of(extract(photos))
+    assert f"{2 * EACH + 2} files: {2 * EACH} listed (all {2 * EACH}), 2 rejected (" in sentence
+    assert "ant/empty.png: the file is empty" in sentence
+    assert "ant/gone.png: is a broken link" in sentence
+
+
+def test_all_images_are_one_set_where_splits_are_made_by_rule(photos):
+    texts = extract(photos, "all")
+    assert f"{2 * EACH} listed" in account_of(texts)
+    assert any("--split all takes it as one set" in text for text in texts)
+    store = find_store(Location.of(photos.parent / "workspace"), "photos", "all", "")
+    assert np.bincount(store.labels()).tolist() == [EACH, EACH]
+
+
+@pytest.mark.parametrize(("suffix", "rows"), [("+invert:1", 2 * EACH), ("@10", 10)])
+def test_so_are_those_of_a_modified_or_limited_set(photos, suffix, rows):
+    extract(photos, "all", suffix=suffix)
+    name = next(one for one in (f"photos{suffix}", "photos+invert:1") if suffix in one)
+    assert find_store(Location.of(photos.parent / "workspace"), name, "all", "").rows == rows
+
+
+def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp_path):
+    extract(photos, "train", place=tmp_path)
+    place = Location.of(tmp_path)
+    with pytest.raises(InputError) as error:
+        find_store(place, "photos", "val", "tiny")
+    command = re.search(r"`(extract photos .*?)`", str(error.value))[1]
+    _, _, *words = shlex.split(command)
+    assert words == ["--split", "val", "--backbone", "tiny"]
+    extract(photos, "val", place=tmp_path)
+    assert find_store(place, "photos", "val", "tiny").rows > 0
+    with pytest.raises(InputError, match=r"no split 'dev'; it has train, val, test, all"):
+        extract(photos, "dev")
