@@ -102,12 +102,15 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
     sides, gap = (account["reference"], account["target"]), account["gap"]
     sure = is_significant(account)
     advised = [*_remedies_text(run), _advice(account), _commands_text(run, account)]
+    fallen = []
+    if not sure and fell_more(run, account):
+        fallen = [f"No loss was shown as a whole, but {_classes_text(run, account)}", _pair_text(run)]
     parts = {
         LOST: loss_text(gap["value"], gap["low"], gap["high"], *(side["accuracy"] for side in sides)),
         BETWEEN: between_text(account["model"], *((side["set"], side["rows"]) for side in sides)),
         CHANGED: moved_text(run) if sure else "",
-        WHY: [_cause_text(account), _classes_text(run, account), slice_text(run), _pair_text(run)] if sure else [],
-        NEXT: advised if sure and gap["value"] > 0 else _nothing_text(account),
+        WHY: [_cause_text(account), _classes_text(run, account), slice_text(run), _pair_text(run)] if sure else fallen,
+        NEXT: advised if sure and gap["value"] > 0 else ADVICE["class_drop"] if fallen else _nothing_text(account),
         SURE: _certainty(account, sure=sure),
     }
     return Answer.of(headline(account), parts)

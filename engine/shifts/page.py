@@ -50,7 +50,7 @@ def page(run: Run) -> list[Block]:
         *run.notes,
         *_images(run),
         Heading("statistics", "Statistics and what they say"),
-        *(table for target, rows in targets.items() for table in _verdicts(target, rows)),
+        *(table for target, rows in targets.items() for table in _verdicts(target, rows, _corrected(verdicts))),
         *_distances(run),
         *_features(run),
         *_classes(run),
@@ -59,11 +59,11 @@ def page(run: Run) -> list[Block]:
 
 def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     """Which sets differ, beyond what one of so many tests shows by chance, and by what."""
-    tested = [one for one in verdicts if one["p"] is not None]
-    corrected = adjusted(np.array([one["p"] for one in tested]), "holm")
-    sure = [one["target"] for one, p in zip(tested, corrected, strict=True) if p <= LEVEL]
+    corrected = _corrected(verdicts)
+    tested, sure = list(corrected), [target for (target, _), p in corrected.items() if p <= LEVEL]
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
-    said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in verdicts}
+    known = [one for one in verdicts if not _may_be_chance(one, corrected)]
+    said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in known}
     shown = [said[name] for name in FIRST if name in said] or list(said.values())
     moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
     parts = {
@@ -78,6 +78,18 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     if not tested:
         return Answer.of(f"The features of {listed(targets)} are not tested against those of {reference}", parts)
     return Answer.of(_headline(targets, set(sure), reference), parts)
+
+
+def _corrected(verdicts: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """Holm's p of each test over all of them, by target and statistic."""
+    tested = [one for one in verdicts if one["p"] is not None]
+    values = adjusted(np.array([one["p"] for one in tested]), "holm").tolist()
+    return {(one["target"], one["statistic"]): p for one, p in zip(tested, values, strict=True)}
+
+
+def _may_be_chance(one: Mapping[str, Any], corrected: Mapping[tuple[str, str], float]) -> bool:
+    """Whether a test sees a difference alone, but not among so many: its sentence says what may be chance."""
+    return one["p"] is not None and one["p"] <= LEVEL < corrected[one["target"], one["statistic"]]
 
 
 def _headline(targets: Sequence[str], sure: Collection[str], reference: str) -> str:
@@ -104,12 +116,20 @@ def _images(run: Run) -> list[Block]:
     return [Heading("images", "What is different about the images"), *blocks, *about] if rows else []
 
 
-def _verdicts(target: str, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+def _verdicts(
+    target: str, rows: Sequence[Mapping[str, Any]], corrected: Mapping[tuple[str, str], float]
+) -> list[Table]:
     """The numbers, and what they say; the statistics that are read first stand first."""
+    aside = f"which may be chance, as one of {counted(len(corrected), 'test')}"
     rank = {name: place for place, name in enumerate(FIRST)}
     order = sorted(rows, key=lambda one: rank.get(one["statistic"], len(FIRST)))
     cells: list[list[Cell]] = [[metric_words(one["statistic"]), _value(one), one["effect"], one["p"]] for one in order]
-    meanings = [[metric_words(one["statistic"]), upper(one["sentence"])] for one in order]
+    meanings = [
+        [metric_words(one["statistic"]), upper(one["sentence"])]
+        if not _may_be_chance(one, corrected)
+        else [metric_words(one["statistic"]), f"{upper(one['sentence']).rstrip('.')}; {aside}"]
+        for one in order
+    ]
     caption = f"Shift of {target} against {rows[0]['reference']}"
     return [Table(caption, VERDICTS, cells, headline=True), Table(f"{caption}: what it means", MEANINGS, meanings)]
 

@@ -105,6 +105,18 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
         ([SURE], {"gap": (0.1, None, None)}, "a loss cannot be excluded", "there is no loss"),
         ([SURE], {"gap": (0.0, 0.0, 0.0), "same": True}, "there is no loss", "cannot be excluded"),
         (
+            [SURE],
+            {"gap": (0.1, -0.02, 0.2), "flagged": ("cat",), "drops": (0.5, 0.0, -0.2)},
+            "No loss was shown as a whole, but 1 class falls by more than the others: cat (50.0 points)",
+            "Nothing as far as these sets show",
+        ),
+        (
+            [SURE],
+            {"gap": (0.1, -0.02, 0.2), "flagged": ("horse",), "drops": (0.1, 0.1, -0.5)},
+            "Nothing as far as these sets show",
+            "falls by more",
+        ),
+        (
             [GAIN],
             {"gap": (-0.2, -0.25, -0.15), "repairs": [("mean", 0.05, 0.2)]},
             "Nothing: there is no loss",

@@ -1,12 +1,14 @@
 """The first screen of a shift says that sets differ only where that is beyond what so many tests show by chance."""
 
 import numpy as np
+import pytest
 from scipy.stats import binom
 from toy_runs import write_run
 
+from gapscope.blocks import Table
 from gapscope.core.location import Location
 from gapscope.runs.run import read_run
-from gapscope.shifts.page import answer
+from gapscope.shifts.page import answer, page
 
 RUNS, TESTS = 200, 9
 
@@ -21,9 +23,13 @@ def verdicts(target, p):
     ]
 
 
-def headline(folder, found):
+def answer_of(folder, found):
     run = folder if folder.exists() else write_run(folder, "shift")
-    return answer(read_run(Location.of(str(run))), found).headline
+    return answer(read_run(Location.of(str(run))), found)
+
+
+def headline(folder, found):
+    return answer_of(folder, found).headline
 
 
 def test_one_of_several_tests_is_below_five_per_cent_by_chance(tmp_path):
@@ -48,3 +54,19 @@ def test_a_shift_that_one_test_alone_sees_is_said(tmp_path):
     p = np.full(TESTS, 0.5)
     p[3] = 1e-6
     assert "differ from" in headline(tmp_path / "run", verdicts("toy/test", p.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("p", "seen"),
+    [([0.03, 0.2, 0.6], "Test 1. Test 2."), ([0.03, 1e-6, 0.9], "Test 1. Test 2."), ([0.01, 0.02], "Test 0. Test 1.")],
+)
+def test_what_one_test_sees_is_said_only_beyond_the_chance_of_so_many(tmp_path, p, seen):
+    """Holm by hand: 3 x 0.03 and 2 x 0.03 are above 5 %, 2 x 0.01 and 0.02 below."""
+    found = [one | {"sentence": f"Test {index}"} for index, one in enumerate(verdicts("toy/test", p))]
+    parts = dict(answer_of(tmp_path / "run", found).parts)
+    assert parts["What was seen"] == seen
+    write_run(tmp_path / "page", "shift", files={"verdicts": found})
+    tables = [block for block in page(read_run(Location.of(str(tmp_path / "page")))) if isinstance(block, Table)]
+    (meaning,) = [table for table in tables if "what it means" in table.caption]
+    doubted = [row for row in meaning.rows if "may be chance" in str(row[1])]
+    assert len(doubted) == len(p) - seen.count(".")
