@@ -198,9 +198,11 @@ def _with_label_shift(config: ShiftConfig, sets: Sets, shifts: list, workers: "W
 
 def _notes(sets: Sets) -> list[str]:
     """What has to be said about the rows and their labels."""
+    from gapscope.evaluation.copies import copy_warnings
+
     nameless = [
         f"{view.store.name} has no class names, so its classes were not compared."
         for view, store in zip(sets.views, sets.stores, strict=True)
         if not view.store.class_names or not store.class_names
     ]
-    return [*sets.chosen.notes(sets.stores), *nameless]
+    return [*sets.chosen.notes(sets.stores), *nameless, *copy_warnings(sets.stores)]

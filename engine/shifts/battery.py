@@ -41,11 +41,14 @@ class ReferenceSample:
         Begins the names of random streams.
     classes
         Number of classes that the sets share.
+    labels
+        ``(m,) int`` for each set, -1 where there is none.
     """
 
     samples: tuple[np.ndarray, ...]
     seed: int
     classes: int
+    labels: tuple[np.ndarray, ...] = ()
 
     @property
     def pooled(self) -> np.ndarray:
@@ -61,12 +64,15 @@ class ReferenceSample:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of two sets that are compared: its rows, moments that all statistics share, and what this statistic kept."""
+    """One of two sets that are compared: its rows, moments that all statistics share, what this statistic kept, and its
+    part of the sample, rows and labels.
+    """
 
     view: View
     moments: Moments
     classes: ClassMoments
     kept: Any = None
+    sample: tuple[np.ndarray, ...] = ()
 
     @property
     def n(self) -> int:
@@ -211,10 +217,10 @@ class Battery:
             if view.rows < 2:
                 raise InputError(f"{view.store.name} has {view.rows} rows; a comparison needs at least two of each set")
         classes = max(1, len(views[0].store.class_names))
-        samples = tuple(_first(view, SAMPLE_ROWS) for view in views)
+        samples, labels = zip(*(_first(view, SAMPLE_ROWS) for view in views), strict=True)
         for view, sample in zip(views, samples, strict=True):
             _check_finite(view, sample.sum(axis=0, dtype=np.float64))
-        sample = ReferenceSample(samples, options.seed, classes)
+        sample = ReferenceSample(samples, options.seed, classes, labels)
         keeps = tuple(SHIFTS[name].keeps(sample) for name in names)
         summarise = partial(_summarise, keeps=keeps, classes=classes)
         result = tuple(
@@ -235,7 +241,8 @@ class Battery:
 
     def _side(self, name: str, index: int) -> Side:
         one = self.summaries[index]
-        return Side(self.views[index], one.moments, one.classes, one.kept[self.names.index(name)])
+        sample = (self.sample.samples[index], self.sample.labels[index])
+        return Side(self.views[index], one.moments, one.classes, one.kept[self.names.index(name)], sample)
 
 
 def _check_finite(view: View, totals: np.ndarray) -> None:
@@ -248,5 +255,6 @@ def _check_finite(view: View, totals: np.ndarray) -> None:
         )
 
 
-def _first(view: View, rows: int) -> np.ndarray:
-    return View(view.store, view.start, min(view.stop, view.start + rows)).read().x
+def _first(view: View, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    chunk = View(view.store, view.start, min(view.stop, view.start + rows)).read()
+    return chunk.x, np.asarray(chunk.y)

@@ -31,6 +31,8 @@ CONSTANT = 1e-9
 OWN_VARIANCE = 10
 # A kurtosis from n normal rows is as sure as a variance with n / 3 degrees of freedom: its own error is sqrt(24 / n).
 KURTOSIS_ROWS = 3
+# Rows of a class and set, at most, that say along how many directions they lie.
+CLASS_ROWS = 500
 
 
 class Powers(NamedTuple):
@@ -269,7 +271,7 @@ def _classes(pair: Pair) -> tuple[dict[str, np.ndarray], list[Verdict]]:
     own = np.maximum(one.count - 1, 0) + np.maximum(other.count - 1, 0)
     spread = (one.squares + other.squares) @ weight / np.maximum(own, 1)
     trace = np.where(own >= OWN_VARIANCE, spread, varies.sum())
-    directions = 1 / _concentration(pair, varies, within, freedom)
+    directions = 1 / _concentrations(pair, varies, within, freedom)
     mean = unit * trace
     judged_by = np.where(own >= OWN_VARIANCE, own, freedom) * directions
     p = np.where(both, fdtrc(directions, judged_by, length / mean), np.nan)
@@ -300,6 +302,27 @@ def _concentration(pair: Pair, varies: np.ndarray, within: np.ndarray, freedom: 
     correlation = total[np.ix_(varies, varies)] / freedom / np.outer(sd, sd)
     trace = max(float(np.trace(correlation)), 1e-12)
     return min(1.0, squared_trace(correlation, freedom) / trace**2)
+
+
+def _concentrations(pair: Pair, varies: np.ndarray, within: np.ndarray, freedom: int) -> np.ndarray:
+    """The concentration of each class, ``(C,)``, from its rows in the sample.
+
+    Classes whose rows lie along fewer directions than those of all classes together have means that vary more. A class
+    with few rows in the sample has the mean of the others, and none has less than what all have together.
+    """
+    classes, sd = len(pair.reference.classes.count), np.sqrt(within[varies])
+    own, known = np.zeros(classes), np.zeros(classes)
+    for index in range(classes):
+        rows = [x[y == index][:CLASS_ROWS][:, varies] / sd for x, y in (pair.reference.sample, pair.target.sample)]
+        centred = np.concatenate([x - x.mean(axis=0, dtype=np.float64) for x in rows if len(x) > 1] or [rows[0][:0]])
+        known[index] = sum(len(x) - 1 for x in rows if len(x) > 1)
+        if known[index] > 1:
+            small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+            trace = max(float(np.trace(small)) / known[index], 1e-12)
+            own[index] = squared_trace(small / known[index], known[index]) / trace**2
+    together = _concentration(pair, varies, within, freedom)
+    shared = max(together, known @ own / known.sum()) if known.any() else together
+    return np.clip(np.where(known >= OWN_VARIANCE, own, shared), shared, 1.0)
 
 
 def _within_scatter(side: Side) -> np.ndarray:

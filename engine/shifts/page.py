@@ -17,6 +17,8 @@ from gapscope.shifts.images import TABLE
 
 LEVEL = 0.05
 SAID = 5
+# What compares the rows of each class, and so sees other labels too.
+WITHIN = "class_mean_shift"
 NAMED, FEATURES, CLASSES = 3, 20, 100
 # The statistics that are read first, where the run has them.
 FIRST = ("c2st_accuracy", "mmd", "mean_shift", "class_mean_shift", "ks_max", "precision", "recall", "label_shift")
@@ -60,7 +62,7 @@ def page(run: Run) -> list[Block]:
 def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     """Which sets differ, beyond what one of so many tests shows by chance, and by what."""
     corrected = _corrected(verdicts)
-    tested, sure = list(corrected), [target for (target, _), p in corrected.items() if p <= LEVEL]
+    tested, sure = list(corrected), [one for one, p in corrected.items() if p <= LEVEL]
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
     known = [one for one in verdicts if not _may_be_chance(one, corrected)]
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in known}
@@ -77,7 +79,13 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     reference = verdicts[0]["reference"]
     if not tested:
         return Answer.of(f"The features of {listed(targets)} are not tested against those of {reference}", parts)
-    return Answer.of(_headline(targets, set(sure), reference), parts)
+    apart = {target for target, statistic in sure if statistic != WITHIN}
+    return Answer.of(_headline(targets, apart, reference) + _within({target for target, _ in sure} - apart), parts)
+
+
+def _within(targets: Collection[str]) -> str:
+    """The end of the headline for sets of which only the classes differ: their rows, or which are called so."""
+    return f", but the classes of {listed(sorted(targets))} differ: their rows, or their labels" if targets else ""
 
 
 def _corrected(verdicts: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:

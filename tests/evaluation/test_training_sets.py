@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapscope import fit, forecast, gap, import_features, repair
+from gapscope import fit, forecast, gap, import_features, repair, shift
 from gapscope.blocks import Warning
 from gapscope.core.errors import InputError
 
@@ -13,7 +13,7 @@ ROWS, DIM, AGAIN = 300, 6, 24
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """Training rows, new rows, some of the training rows among new ones, and a copy of all of them."""
+    """Training rows, new rows, some training rows among new ones, a copy of all, and new rows twice."""
     folder = tmp_path_factory.mktemp("seen")
     rng = np.random.default_rng(3)
 
@@ -29,6 +29,7 @@ def workspace(tmp_path_factory):
         ("mine", "test", new),
         ("mixed", "test", mixed),
         ("copy", "test", trained[::-1]),
+        ("twice", "test", pd.concat([other[: ROWS // 2]] * 2)),
     ):
         table.to_csv(folder / f"{name}-{split}.csv", index=False)
         import_features(folder / f"{name}-{split}.csv", dataset=name, split=split, workspace=folder)
@@ -37,7 +38,9 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(workspace):
-    return fit("mine", model="lda", evaluate=["mine/test", "mixed/test"], report=False, workspace=workspace)
+    return fit(
+        "mine", model="lda", evaluate=["mine/test", "mixed/test", "twice/test"], report=False, workspace=workspace
+    )
 
 
 SKIPPED = {"skip": ["domain", "features", "attributes", "reasons", "remedies"], "report": False}
@@ -49,7 +52,10 @@ def warnings_of(result):
 
 
 def test_a_test_set_that_shares_rows_with_the_training_rows_is_named(model):
-    assert [SAID in text for text in warnings_of(model)] == [True]
+    assert [text.split(" are ")[0] for text in warnings_of(model)] == [
+        SAID.split(" are ")[0],
+        f"{ROWS // 2} of the {ROWS} rows of twice/test",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,3 +79,15 @@ def test_shared_rows_are_said_by_every_command_that_judges_a_model(
 def test_a_copy_of_the_training_rows_is_no_reference(workspace, model, command, more):
     with pytest.raises(InputError, match=r"was trained on .*copy/test.*held out"):
         command(model.run, reference="copy/test", target="mixed/test", workspace=workspace, **more)
+
+
+@pytest.mark.parametrize(("target", "warned"), [("twice/test", True), ("mixed/test", False)])
+def test_copies_within_a_set_are_said_where_tests_and_intervals_take_rows_for_independent(
+    workspace, model, target, warned
+):
+    measured = shift(reference="mine/test", target=target, statistics=["moments"], report=False, workspace=workspace)
+    explained = gap(model.run, reference="mine/test", target=target, workspace=workspace, **SKIPPED)
+    for done in (measured, explained):
+        said = [text for text in warnings_of(done) if "copies of others" in text]
+        assert said == [text for text in said if text.startswith(f"{ROWS // 2} of the {ROWS} rows of twice/test")]
+        assert bool(said) is warned

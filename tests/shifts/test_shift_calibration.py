@@ -34,6 +34,14 @@ def wide(rng, rows):
     return rng.standard_normal((rows, 150)), rng.integers(0, 3, rows)
 
 
+def unlike(rng, rows):
+    """A tenth of the rows is of a class that lies along one direction, the others lie along all."""
+    y = rng.choice(3, rows, p=[0.1, 0.45, 0.45])
+    x = rng.standard_normal((rows, 30))
+    x[y == 0] = x[y == 0][:, :1] + 0.1 * x[y == 0]
+    return x, y
+
+
 def rejections(names, population, n, m, runs):
     """How many of `runs` pairs of samples of one population are rejected at 5 %, for each p-value of all rows together:
     those of single classes are corrected for their number, and the smallest of them is that of all.
@@ -59,6 +67,12 @@ def _typed(x, y):
 def test_a_null_pair_is_rejected_about_as_often_as_the_level_says(name):
     most = binom.isf(1e-4, FAST, LEVEL)
     for statistic, count in rejections([name], gaussian, 120, 90, FAST).items():
+        assert count <= most, statistic
+
+
+def test_classes_that_vary_along_few_directions_are_not_said_to_move():
+    most = binom.isf(1e-4, 5 * FAST, LEVEL)
+    for statistic, count in rejections(["moments"], unlike, 400, 400, 5 * FAST).items():
         assert count <= most, statistic
 
 

@@ -70,3 +70,12 @@ def test_what_one_test_sees_is_said_only_beyond_the_chance_of_so_many(tmp_path, 
     (meaning,) = [table for table in tables if "what it means" in table.caption]
     doubted = [row for row in meaning.rows if "may be chance" in str(row[1])]
     assert len(doubted) == len(p) - seen.count(".")
+
+
+@pytest.mark.parametrize(("statistic", "differ"), [("class_mean_shift", False), ("mean_shift", True)])
+def test_other_labels_are_not_called_other_features(tmp_path, statistic, differ):
+    found = verdicts("toy/test", [1e-9, 0.4, 0.6])
+    found[0]["statistic"] = statistic
+    text = headline(tmp_path / "run", found)
+    assert ("features of toy/test differ" in text) is differ
+    assert ("but the classes of toy/test differ: their rows, or their labels" in text) is not differ
