@@ -45,9 +45,14 @@ def function(name: str) -> Callable[..., RunResult]:
 
 
 def _frozen(value: object, kind: object) -> object:
-    """Lists as tuples, as configurations have them; one value where several may be given is one of these."""
-    if isinstance(value, list):
-        return tuple(value)
+    """Lists as tuples, as configurations have them; one value where several may be given is one of these; a result
+    stands for its run, and a path for its text where a text is wanted.
+    """
+    kinds = {kind, *get_args(kind), *(inner for one in get_args(kind) for inner in get_args(one))}
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(one, str if str in kinds else None) for one in value)
+    value = value.run if isinstance(value, RunResult) else value
+    value = str(value) if isinstance(value, Path) and str in kinds and Path not in kinds else value
     several = any(get_origin(one) is tuple for one in (kind, *get_args(kind)))
     return (value,) if several and isinstance(value, str | Path) else value
 

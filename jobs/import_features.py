@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gapscope.store.imports.labels import ClassMap
     from gapscope.store.imports.source import Source
 
-# What made the features, where nobody says it: text, or another file.
-TEXT, IMPORTED = "csv", "features"
 MEMORY = "memory"
 
 
@@ -126,6 +124,7 @@ def _other_split(config: ImportFeaturesConfig) -> str:
 def plan(config: ImportFeaturesConfig) -> "Import":
     """What the configuration asks for, with files and columns found."""
     from gapscope.store.imports import Import
+    from gapscope.store.workspace import IMPORTED, TEXT
 
     _check(config)
     source = _source(config)
@@ -153,6 +152,7 @@ def _source(config: ImportFeaturesConfig) -> "Source":
     from gapscope.store.csv.source import open_csv
     from gapscope.store.imports.columns import Choice
     from gapscope.store.imports.files import expand
+    from gapscope.store.workspace import TEXT
 
     choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
     kind, tables = open_tables(_several(config.files), config.split, config.feature_columns)

@@ -14,6 +14,7 @@ from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore, open_store
 from gapscope.store.selected import Selected, selected
 from gapscope.store.selection import Choice, read_selection
+from gapscope.store.workspace import embeddings_folder
 
 # Of a reference with more than this share of training rows no gap is measured.
 MOST = 0.5
@@ -94,15 +95,22 @@ def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
 
 
 def trained_stores(place: Location) -> list[EmbeddingStore | Selected]:
-    """The rows that the model in `place` was trained on, of those stores that are still what its run has read."""
+    """The rows that the model in `place` was trained on, of those stores that are still what its run has read.
+
+    Those of a workspace that was moved since are looked for in the one that the run lies in.
+    """
     result = []
     for one in training_inputs(place):
-        try:
-            store = open_store(Location.of(one.place))
-            if store.manifest.config_hash == one.config_hash:
-                result.append(selected(store, _choice(place)))
-        except (GapscopeError, OSError):  # images that a network was trained on, or a store that has gone
-            continue
+        made = Location.of(one.place)
+        here = embeddings_folder(run_of(place).parent.parent) / made.parent.parent.name / made.parent.name / made.name
+        for folder in dict.fromkeys((here, made)):
+            try:
+                store = open_store(folder)
+                if store.manifest.config_hash == one.config_hash:
+                    result.append(selected(store, _choice(place)))
+                    break
+            except (GapscopeError, OSError):  # images that a network was trained on, or a store that has gone
+                continue
     return result
 
 

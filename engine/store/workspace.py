@@ -9,6 +9,8 @@ from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
 
 SYNTHETIC = "+synthetic"
+# What made the features, where nobody says it: text, or another file.
+TEXT, IMPORTED = "csv", "features"
 
 
 def slug(name: str) -> str:
@@ -123,7 +125,8 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     datasets = {name for one in folder.names() for name in (folder / one).names()}
     with_backbone, named = (f"{words}{backbone}" if backbone else "" for words in (" with backbone ", " --backbone "))
     imported = f"`import-features FILE --dataset {dataset} --split {split}`"
-    making = f"make them with `extract {dataset} --split {split}{named}` or {imported}"
+    extracted = "" if backbone in (TEXT, IMPORTED) else f"`extract {dataset} --split {split}{named}` or "
+    making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets)
         error.add_note(f"(its features: {making})")

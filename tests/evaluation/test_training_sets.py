@@ -1,5 +1,8 @@
 """Rows that a model was trained on are found in every set that it meets, whatever this is called."""
 
+from pathlib import Path
+from shutil import copytree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +76,32 @@ def test_shared_rows_are_said_by_every_command_that_judges_a_model(
 ):
     done = command(model.run, reference=reference, target=target, workspace=workspace, **more)
     assert any(SAID in text for text in warnings_of(done)) is warned
+
+
+def test_so_they_are_after_the_workspace_was_copied_or_moved(workspace, model, tmp_path):
+    """The place that the run has recorded of its training rows is not that of the copy."""
+    copied = copytree(workspace, tmp_path / "moved")
+    away = workspace.rename(workspace.parent / "away")
+    try:
+        run = copied / "runs" / Path(model.run).name
+        done = gap(run, reference="mine/test", target="mixed/test", workspace=copied, **SKIPPED)
+    finally:
+        away.rename(workspace)
+    assert any(SAID in text for text in warnings_of(done))
+
+
+def test_features_that_were_imported_are_not_said_to_come_from_a_network(workspace, model):
+    with pytest.raises(InputError) as error:
+        gap(model.run, reference="mine/test", target="mine/val", workspace=workspace, **SKIPPED)
+    assert "`import-features FILE --dataset mine --split val`" in str(error.value)
+    assert "extract" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", [str, Path, None, lambda run: [Path(run)]])
+def test_a_run_is_named_by_its_text_its_path_or_its_result(workspace, model, form):
+    run = form(model.run) if form else model
+    done = forecast(run, reference="mine/test", target="mixed/test", workspace=workspace, heads=0)
+    assert done.run
 
 
 @pytest.mark.parametrize(("command", "more"), [(gap, SKIPPED), (forecast, {"heads": 0}), (repair, {})])
