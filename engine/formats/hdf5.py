@@ -12,6 +12,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.location import Location
 from gapscope.formats.arrays import ANY, Wanted, chosen_of
+from gapscope.formats.hdf5_heap import refuse_broken_heaps
 from gapscope.formats.table import Column, Run, Table, identity_of, kind_of, readable, runs_of, said_of
 
 KIND = "HDF5"
@@ -36,6 +37,8 @@ def open_hdf5(place: Location, wanted: Wanted = ANY) -> Table:
         with readable(where, KIND), _file(place) as file:
             for name in names:
                 _refuse_unwritten(file[name], f"{name!r} of {where}")
+                if place.is_local and file[name].dtype.kind == "O":  # texts of any length
+                    refuse_broken_heaps(file[name], f"{name!r} of {where}")
             step = max(steps[name] for name in names)
             for low, high in runs_of(rows, start, sum(widths[name] for name in names), step):
                 yield high - low, {name: _rows(file[name], low, high) for name in names}

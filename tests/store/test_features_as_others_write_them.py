@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -323,6 +324,17 @@ def test_shards_without_a_row_say_nothing(tmp_path):
     x, found, *_ = read(str(tmp_path))
     np.testing.assert_array_equal(x, X)
     assert found == LABELS.tolist()
+
+
+@pytest.mark.parametrize("wiped", [16, 64, 1000])
+def test_texts_whose_heap_was_overwritten_do_not_hold_the_reader_for_ever(wiped, tmp_path):
+    place = Path(hdf5(tmp_path, odd=np.zeros((3, 3), "S1"), x=X, label=LABELS.tolist(), path=NAMES.tolist()))
+    assert read(str(place))[2] == NAMES.tolist()
+    content = place.read_bytes()
+    heap = content.index(b"GCOL") + 16
+    place.write_bytes(content[:heap] + bytes(wiped) + content[heap + wiped :])
+    with pytest.raises(InputError, match=r"the texts of '.*' of .*x\.h5 cannot be found in it"):
+        read(str(place))
 
 
 def test_a_value_that_is_masked_is_missing():
