@@ -176,10 +176,10 @@ class Bench:
         return found
 
     def lost(self, recipe: str) -> Measure | None:
-        """What the recipe costs the target's own images."""
-        target = np.array_split(self.images, 2)[1]
-        before, after = (self.pool.rows(one, target)[:, : self.pool.backbone.dim] for one in ("plain", recipe))
-        label = self.pool.label[target]
+        """What the recipe costs the reference's own images, which is what its cause should cost."""
+        own = np.array_split(self.images, 2)[0]
+        before, after = (self.pool.rows(one, own)[:, : self.pool.backbone.dim] for one in ("plain", recipe))
+        label = self.pool.label[own]
         return self.model and measured(correct(self.model, before, label) - correct(self.model, after, label))
 
 
@@ -273,11 +273,13 @@ def line(found: dict) -> str:
     three = "yes" if {*found["first"]} & {*found["right"]} else "no"
     said = "complete" if best["complete"] else "named" if best["named"] else "not named"
     versions = ", ".join(f"{share:.0%} {name}" for name, share in best["versions"])
+    others = [one["name"] for one in found["proofs"][1:] if one["rival"] and one["named"] and "+" not in best["name"]]
+    beside = f" (as well as {', '.join(others)})" if others else ""
     felt = f" ({best['felt'][0]:.0%} of the features)" if best["felt"] else ""
     lost = f", costs {best['lost'][0]:.1%} of {found['lost'][0]:.1%}" if best["lost"] and found["lost"] else ""
     left = f"AUC {found['auc']:.2f} to {best['auc']:.2f}"
     return (
-        f"{text}{versions}: {best['explained'][0]:.0%}{felt} explained, {left}{lost}; {said}, {verdict}; "
+        f"{text}{versions}: {best['explained'][0]:.0%}{felt} explained, {left}{lost}; {said}, {verdict}{beside}; "
         f"first {first}, three {three}"
     )
 
@@ -318,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if found["named"]:
                 print(line(found), flush=True)
         print(
-            f"{name}: of {options.trials} pairs {beyond} differ beyond chance; a cause is named of {said}", flush=True
+            f"{name}: of {options.trials} pairs {beyond} differ beyond chance, a cause is named of {said}", flush=True
         )
 
 

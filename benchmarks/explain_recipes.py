@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, NOISE, SMALL, TONES
+from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, NOISE, ORIENTATION, SMALL, TONES
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -138,7 +138,7 @@ RECIPES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "some_dark": (some(dark), (DARK, NOISE)),
     "some_box": (some(box), (BLUR,)),
     "some_noise": (some(noise), (NOISE,)),
-    "on_the_side": (on_the_side, (GEOMETRY,)),
+    "on_the_side": (on_the_side, (ORIENTATION,)),
     "sepia": (sepia, (COLOUR,)),
     "old_phone": (old_phone, (BLUR, NOISE)),
     "drawing": (drawing, ()),

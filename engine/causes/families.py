@@ -6,7 +6,8 @@ from typing import NamedTuple
 FRAMING, SCENE, LIGHT, LENS, SENSOR, FILE, EDITING = range(7)
 DARK, BRIGHT, COLOUR, TONES = "less light", "more light", "colour", "contrast and tones"
 BLUR, SHARP, NOISE, WEATHER, COVERED = "blur", "sharpening", "noise", "weather", "covered parts"
-SMALL, GEOMETRY, NEGATIVE, OWN = "compression and resolution", "framing and geometry", "negative", "your own"
+SMALL, GEOMETRY, ORIENTATION = "compression and resolution", "framing and geometry", "orientation"
+NEGATIVE, OWN = "negative", "your own"
 
 
 class Kind(NamedTuple):
@@ -47,6 +48,7 @@ KINDS = {
     "zoom-blur": Kind(BLUR, LENS, "blurred by zooming"),
     "sharpened": Kind(SHARP, EDITING, "sharpened, edges exaggerated"),
     "gaussian-noise": Kind(NOISE, SENSOR, "noisier, everywhere alike"),
+    "sensor-noise": Kind(NOISE, SENSOR, "a little noisier, as by a sensor in poor light"),
     "grain": Kind(NOISE, SENSOR, "noisier, the same in all channels"),
     "shot-noise": Kind(NOISE, SENSOR, "noisier, as of few photons"),
     "impulse-noise": Kind(NOISE, SENSOR, "noisier, by defective pixels"),
@@ -64,9 +66,9 @@ KINDS = {
     "translation": Kind(GEOMETRY, FRAMING, "off the centre"),
     "rotation": Kind(GEOMETRY, FRAMING, "turned"),
     "tilted": Kind(GEOMETRY, FRAMING, "turned, with black corners"),
-    "sideways": Kind(GEOMETRY, FILE, "lying on their side"),
-    "upside-down": Kind(GEOMETRY, FILE, "upside down"),
-    "mirrored": Kind(GEOMETRY, FILE, "left and right exchanged"),
+    "sideways": Kind(ORIENTATION, FILE, "lying on their side"),
+    "upside-down": Kind(ORIENTATION, FILE, "upside down"),
+    "mirrored": Kind(ORIENTATION, FILE, "left and right exchanged"),
     "elastic": Kind(GEOMETRY, FRAMING, "bent"),
     "occlusion": Kind(COVERED, SCENE, "partly covered"),
     "cutout": Kind(COVERED, EDITING, "partly blacked out"),

@@ -1,4 +1,5 @@
-"""What undoes a cause in an image, by family, where an inverse exists: light, casts, contrast, blur, noise, framing.
+"""What undoes a cause in an image, by family, where an inverse exists: light, casts, contrast, blur, noise, framing,
+orientation.
 
 What is lost cannot be undone: clipped light, covered parts, what lies outside a crop.
 """
@@ -9,7 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gapscope.causes.families import BLUR, BRIGHT, COLOUR, DARK, GEOMETRY, NEGATIVE, NOISE, SMALL, TONES, WEATHER
+from gapscope.causes.families import (
+    BLUR,
+    BRIGHT,
+    COLOUR,
+    DARK,
+    GEOMETRY,
+    NEGATIVE,
+    NOISE,
+    ORIENTATION,
+    SMALL,
+    TONES,
+    WEATHER,
+)
 from gapscope.data.modifications.levels import look_up
 
 Array = np.ndarray
@@ -61,6 +74,16 @@ def middle(image: Array, share: float) -> Array:
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
+def turned(image: Array, quarters: float) -> Array:
+    """By so many quarters to the left."""
+    return np.ascontiguousarray(np.rot90(image, int(quarters)))
+
+
+def mirrored(image: Array, _strength: float) -> Array:
+    """Left and right exchanged."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
 def negative(image: Array, _strength: float) -> Array:
     """Light and dark exchanged."""
     return 255 - image
@@ -80,5 +103,9 @@ INVERSES: dict[str, tuple[Inverse, ...]] = {
     SMALL: (SHARPEN,),
     NOISE: (Inverse("denoise the images by a median", smoothed, (3.0, 5.0)),),
     GEOMETRY: (Inverse("crop the images to their middle", middle, (0.85, 0.7, 0.5)),),
+    ORIENTATION: (
+        Inverse("turn the images to the left by quarters", turned, (1.0, 2.0, 3.0)),
+        Inverse("mirror the images", mirrored, (1.0,)),
+    ),
     NEGATIVE: (Inverse("invert the images", negative, (1.0,)),),
 }

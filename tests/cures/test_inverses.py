@@ -5,7 +5,18 @@ import pytest
 from PIL import Image, ImageFilter
 
 from gapscope.causes.families import KINDS
-from gapscope.cures.inverses import INVERSES, balanced, middle, negative, scaled, sharpened, smoothed, stretched
+from gapscope.cures.inverses import (
+    INVERSES,
+    balanced,
+    middle,
+    mirrored,
+    negative,
+    scaled,
+    sharpened,
+    smoothed,
+    stretched,
+    turned,
+)
 
 
 @pytest.fixture
@@ -55,3 +66,9 @@ def test_blur_is_sharpened_and_noise_smoothed(image, rng):
 def test_the_middle_is_the_middle(image):
     assert middle(image, 0.5).shape == (24, 32, 3)
     assert np.array_equal(middle(image, 0.5)[0, 0], image[12, 16])
+
+
+def test_orientation_comes_back(image):
+    for quarters in (1, 2, 3):
+        assert np.array_equal(turned(np.rot90(image, -quarters), quarters), image)
+    assert np.array_equal(mirrored(image[:, ::-1], 1), image)

@@ -176,6 +176,14 @@ def test_grain_is_the_same_in_all_channels_and_has_its_deviation():
     assert found.std() == pytest.approx(24, rel=0.03)
 
 
+@pytest.mark.parametrize(("severity", "deviation"), [(1, 3), (5, 17)])
+def test_noise_of_a_sensor_is_independent_in_all_channels_and_has_its_deviation(severity, deviation):
+    image = np.full((200, 200, 3), 128, np.uint8)
+    found = Modification("sensor-noise", severity)(image, stream(1)).astype(float) - 128
+    assert found.std() == pytest.approx(deviation, rel=0.03)
+    assert np.abs(np.corrcoef(found.reshape(-1, 3).T) - np.eye(3)).max() < 0.03
+
+
 def test_red_and_blue_are_exchanged_and_a_vignette_leaves_the_centre():
     image = scene(41, 41)
     assert np.array_equal(Modification("bgr-order", 5)(image, stream(0)), image[..., ::-1])

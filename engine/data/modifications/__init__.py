@@ -13,6 +13,7 @@ MODIFICATIONS = Registry(
         "defocus-blur": "gapscope.data.modifications.defocus_blur:defocus_blur",
         "zoom-blur": "gapscope.data.modifications.zoom_blur:zoom_blur",
         "gaussian-noise": "gapscope.data.modifications.gaussian_noise:gaussian_noise",
+        "sensor-noise": "gapscope.data.modifications.gaussian_noise:sensor_noise",
         "shot-noise": "gapscope.data.modifications.shot_noise:shot_noise",
         "impulse-noise": "gapscope.data.modifications.impulse_noise:impulse_noise",
         "brightness": "gapscope.data.modifications.brightness:brightness",
