@@ -39,8 +39,8 @@ class ExplainConfig(options.OnWorkers, options.Reported):
     Candidates are all modifications at all severities, and functions of your own. They are applied to a sample of the
     reference's images, which go through the backbone of the store. Causes are ranked by the share of the distance to
     the target that they explain, chosen by one half of the images, and what they explain is said of the other. Where
-    the distance may be chance, or no cause explains half of it, it says so. A killed run continues. With 500 images
-    and a MobileNet, a few minutes on two cores.
+    the distance may be chance, or no cause explains two thirds of it, it says so. A killed run continues. With
+    500 images and a MobileNet, a few minutes on two cores.
 
     python cli.py explain fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:sepia

@@ -10,7 +10,7 @@ from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper, without_code
-from gapscope.causes.proof import LEAST
+from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
@@ -66,7 +66,7 @@ def _unproven(findings: Row, between: str) -> str:
     if value < LEAST:
         most = f"at most {percent(value)} of it is explained, by {best['name']}"
         return f"No known cause explains the shift {between}: {most}"
-    if best["felt"] and best["felt"]["value"] < LEAST:
+    if best["felt"] and best["felt"]["value"] < FELT:
         return (
             f"No known cause explains the shift {between}: {best['name']} brings the looks of the images nearest, and "
             f"what the network sees of them by {percent(max(best['felt']['value'], 0.0))} only"
@@ -298,8 +298,8 @@ def cause_blocks(run: Run, findings: Row) -> list[Block]:
         "Each cause was applied to images of the reference. Explained is the share of the distance to the target "
         "(squared MMD of features and of attributes of the images, chance taken out) that this takes away; of the "
         "features, the same without the attributes. AUC left is how well a classifier of the features still tells the "
-        "two, 0.5 for not at all. A cause is named from 50 % on, unless the features exclude that, and complete from "
-        "80 % on with an AUC of 0.6 or less."
+        "two, 0.5 for not at all. A cause is named from two thirds on, with an interval above one third, unless "
+        "the features exclude that, and complete from 80 % on with an AUC of 0.6 or less."
     )
     return [Heading("causes", "Causes, applied to the reference"), table, Sentence(about), *_tried(run)]
 
