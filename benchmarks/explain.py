@@ -271,7 +271,7 @@ def line(found: dict) -> str:
     verdict = "right" if families <= {*found["right"]} else "wrong"
     first = "yes" if found["first"][0] in found["right"] else "no"
     three = "yes" if {*found["first"]} & {*found["right"]} else "no"
-    said = "complete" if best["complete"] else "named" if best["named"] else "not named"
+    said = "not named" if not best["named"] else "complete" if best["complete"] else "named"
     versions = ", ".join(f"{share:.0%} {name}" for name, share in best["versions"])
     others = [one["name"] for one in found["proofs"][1:] if one["rival"] and one["named"] and "+" not in best["name"]]
     beside = f" (as well as {', '.join(others)})" if others else ""
