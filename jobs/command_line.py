@@ -27,6 +27,7 @@ MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectory
 WAYS_OUT = {
     errno.ENOSPC: "the disk is full; free some space, and the same command continues where it can",
     errno.EDQUOT: "the quota of the disk is used up; free some space, and the same command continues where it can",
+    errno.EACCES: "permission denied; change its rights, or name a place that you may use, such as another --workspace",
     errno.EROFS: "this disk can only be read; name another --workspace",
     errno.ENAMETOOLONG: "a name is longer than the disk allows; choose a shorter one",
 }

@@ -151,7 +151,9 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     result = {dataset.name: dataset for dataset in find_datasets(data_root)}
     if name_or_path in result:
         return result[name_or_path].open(options)
-    raise unknown_name("dataset", name_or_path, {*DATASETS, *result})
+    error = unknown_name("dataset", name_or_path, {*DATASETS, *result})
+    error.add_note("(nor is there a file or folder of that name here)")
+    raise error
 
 
 def _open_address(address: str, data_root: Path, options: Options) -> Dataset:

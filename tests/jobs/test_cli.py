@@ -66,7 +66,7 @@ def test_every_command_is_listed_with_what_it_does():
         (errno.EDQUOT, "w/part", "gapscope: w/part: the quota of the disk is used up"),
         (errno.EROFS, "w", "gapscope: w: this disk can only be read; name another --workspace"),
         (errno.ENAMETOOLONG, None, "gapscope: a name is longer than the disk allows"),
-        (errno.EACCES, "w", "gapscope: w: Permission denied"),
+        (errno.EACCES, "w", "gapscope: w: permission denied; change its rights, or name a place that you may use"),
     ],
 )
 def test_what_the_system_refuses_is_one_sentence_with_a_way_out(code, file, said, monkeypatch, capsys):

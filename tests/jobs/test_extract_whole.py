@@ -75,3 +75,10 @@ def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp
     assert find_store(place, "photos", "val", "tiny").rows > 0
     with pytest.raises(InputError, match=r"no split 'dev'; it has train, val, test, all"):
         extract(photos, "dev")
+
+
+def test_a_name_that_is_neither_a_dataset_nor_a_place_is_said_to_be_neither(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    with pytest.raises(InputError, match="no dataset named 'foto'") as error:
+        run(ExtractConfig(dataset=("foto",), workspace="workspace"))
+    assert "nor is there a file or folder of that name here" in " ".join(error.value.__notes__)
