@@ -79,6 +79,6 @@ def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp
 
 def test_a_name_that_is_neither_a_dataset_nor_a_place_is_said_to_be_neither(photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
-    with pytest.raises(InputError, match="no dataset named 'foto'") as error:
-        run(ExtractConfig(dataset=("foto",), workspace="workspace"))
+    with pytest.raises(InputError, match="no dataset named 'nowhere'") as error:
+        run(ExtractConfig(dataset=("nowhere",), workspace="workspace"))
     assert "nor is there a file or folder of that name here" in " ".join(error.value.__notes__)
