@@ -47,6 +47,7 @@ class ExportConfig:
     push: Annotated[str, option("Repository of a hub, as USER/NAME, to which the folder is sent.", OUTPUT)] = ""
     data_root: options.DataRoot = field(default_factory=data_root)
     seed: options.Seed = 0
+    memory: options.Memory = "2GB"
     workspace: options.Workspace = "workspace"
 
 
@@ -93,7 +94,8 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
     place = Location.of(config.out).absolute() if config.out else workspace / EXPORTS / f"{name}-{config.to}"
     record = {"run": config.run, "model": config.model, "to": config.to}
     _clear(place, record)
-    subject = Subject(workspace, config.run, config.model, config.backbone, config.limit, config.data_root, config.seed)
+    named = (config.run, config.model, config.backbone)
+    subject = Subject(workspace, *named, config.limit, config.data_root, config.seed, config.memory)
     (place / RECORD).write_text(json.dumps(record | {"files": None}))
     try:
         written = export(subject, place)

@@ -11,10 +11,14 @@ from gapscope.data.source import Source
 from gapscope.evaluation.best_predictions import best_predictions
 from gapscope.evaluation.models import model_folder, model_in
 from gapscope.predictions import Predictions, read_predictions
+from gapscope.predictions.memory import ROW_BYTES, check_predictions, set_bytes
 from gapscope.predictions.run import sets_in_run
 from gapscope.probes.model import Classifier
 from gapscope.reports.samples import Images
 from gapscope.runs.run import Run, find_run, read_run
+
+# Of an image: what is said of it as values, and as text of JSON.
+MADE_BYTES = 6000
 
 
 class Written(NamedTuple):
@@ -38,6 +42,8 @@ class Subject:
         Of a stored set that several networks have made features of.
     count
         Rows or images at most; None for all.
+    memory
+        How much may be used, such as ``2GB``.
     """
 
     workspace: Location
@@ -47,6 +53,7 @@ class Subject:
     count: int | None = None
     data_root: Path = Path("data")
     seed: int = 0
+    memory: str = "2GB"
 
     @property
     def run(self) -> Run:
@@ -73,6 +80,7 @@ class Subject:
             The run has predicted nothing.
         """
         run, left = self.run, self.count
+        self._check_memory(run)
         one = None
         for one in self._all(run):
             rows = one.n if left is None else min(left, one.n)
@@ -81,6 +89,23 @@ class Subject:
                 yield one if rows == one.n else one.rows(range(rows))
         if one is None:
             raise InputError(f"{run.place} holds no predictions; name a run of fit-incremental, predict or train-cnn")
+
+    def _check_memory(self, run: Run) -> None:
+        """Refuse, before a row is read, what would not fit: predictions, and what is made of each.
+
+        Raises
+        ------
+        BudgetError
+            It is more than `memory`.
+        """
+        sets: dict[tuple[str, str], int] = {}
+        for model in [self.model] if self.model else run.models or [""]:
+            for pair in sets_in_run(run.place, model).values():
+                sets[pair] = max(sets.get(pair, 0), set_bytes(run.place, model, *pair))
+        rows = sum(sets.values()) // ROW_BYTES
+        made = MADE_BYTES * (rows if self.count is None else min(rows, self.count))
+        what = f"exporting the predictions of {run.name}"
+        check_predictions(what, [*sets.values(), made], self.memory, "give a smaller --limit, or raise --memory")
 
     def _all(self, run: Run) -> Iterator[Predictions]:
         if not self.model:

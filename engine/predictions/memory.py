@@ -30,7 +30,7 @@ def set_bytes(place: Location, model: str = "", dataset: str = "", split: str = 
     return predictions_bytes(predictions_of_run(place, model, dataset, split).place if is_run(place) else place)
 
 
-def check_predictions(what: str, needed: Sequence[int], allowed: str) -> None:
+def check_predictions(what: str, needed: Sequence[int], allowed: str, way_out: str = "raise --memory") -> None:
     """Refuse, before a row is read, predictions that would not fit together.
 
     Raises
@@ -38,7 +38,7 @@ def check_predictions(what: str, needed: Sequence[int], allowed: str) -> None:
     BudgetError
         The sum of the `needed` bytes, and of what any take, is above what is `allowed`, such as ``2GB``.
     """
-    Budget(parse_bytes(allowed)).require(FIXED + sum(needed), what, "choose fewer rows with --only, or raise --memory")
+    Budget(parse_bytes(allowed)).require(FIXED + sum(needed), what, way_out)
 
 
 def _rows(place: Location) -> int:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score
 
 import gapscope
-from gapscope.core.errors import InputError
+from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.extras import EXTRAS, MissingExtraError
 from gapscope.core.location import Location
 from gapscope.exports import EXPORTERS
@@ -223,6 +223,13 @@ def test_label_studio_asks_for_the_errors_first(place, tmp_path):
     assert len(tasks) == 20
     assert all(Path(one["data"]["image"]).is_file() for one in tasks)
     assert tasks[0]["predictions"][0]["result"][0]["value"]["choices"][0] in CLASSES
+
+
+@pytest.mark.parametrize("form", ["label-studio", "fiftyone"])
+def test_predictions_that_do_not_fit_are_refused_before_they_are_read(place, form, tmp_path):
+    with pytest.raises(BudgetError, match=r"exporting the predictions of fit-.* needs about .*a smaller --limit"):
+        exported(place, place["run"], form, tmp_path / "out", memory="1MB")
+    assert not (tmp_path / "out").exists()
 
 
 # Hubs.
