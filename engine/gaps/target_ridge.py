@@ -22,10 +22,17 @@ MOST_NUMBERS, MOST_EIGENVALUES, MOST_PRODUCTS = 3 * 10**7, 2048, 5 * 10**9
 
 
 def rows_for(dim: int, classes: int) -> int:
-    """Rows that are used at most: some seconds, and 240 MB."""
+    """Rows that are used at most: some seconds, and less than a gigabyte; see `ridge_bytes`."""
     axes = min(dim, MOST_EIGENVALUES)
     most = MOST_EIGENVALUES if dim > MOST_EIGENVALUES else MOST_NUMBERS
     return max(min(most, MOST_NUMBERS // (dim + 4 * classes), MOST_PRODUCTS // (axes * classes)), 1)
+
+
+def ridge_bytes(rows: int, dim: int, classes: int) -> int:
+    """What a regression of some rows takes: them, as they are centred, along their axes, and their squares in half the
+    precision; and six arrays of their scores.
+    """
+    return min(rows, rows_for(dim, classes)) * (28 * dim + 48 * classes)
 
 
 class Principal(NamedTuple):
@@ -65,7 +72,8 @@ class Principal(NamedTuple):
         other = (z.T if n <= d else z) @ vectors
         if n <= d:
             return cls(origin, unit, vectors, values, unit[:, None] * other)
-        return cls(origin, unit, other / np.sqrt(values), values, unit[:, None] * vectors * np.sqrt(values))
+        other /= np.sqrt(values)
+        return cls(origin, unit, other, values, unit[:, None] * vectors * np.sqrt(values))
 
 
 class TargetRidge(NamedTuple):
@@ -108,16 +116,16 @@ def _penalty(rows: Principal, along: Array, wanted: Array, y: Array) -> tuple[fl
     With the leverage ``h`` and the residual ``e`` of a row, its score without itself is ``-e / (1 - h)``, and one more
     for its own class. What no penalty changes of both is subtracted once, so that neither loses digits.
     """
-    at, squares = np.arange(len(y)), np.square(rows.basis)
+    at, basis = np.arange(len(y)), rows.basis.astype(np.float32)
+    squares = np.square(basis)
     apart = (wanted - rows.basis @ along).astype(np.float32)
-    alone = np.maximum(1 - 1 / len(y) - squares.sum(axis=1), 0)
-    basis = rows.basis.astype(np.float32)
+    alone = np.maximum(1 - 1 / len(y) - np.einsum("nr,nr->n", rows.basis, rows.basis), 0)
     best, most = float("inf"), -1.0
     for penalty in PENALTIES * (rows.values.mean() if len(rows.values) else 1.0):
         lost = penalty / (rows.values + penalty)
         left = basis @ (lost[:, None] * along).astype(np.float32)
         left += apart
-        left[at, y] -= np.maximum(alone + squares @ lost, 1e-9).astype(np.float32)
+        left[at, y] -= np.maximum(alone + squares @ lost.astype(np.float32), 1e-9).astype(np.float32)
         hits = float((left.argmin(axis=1) == y).mean())
         if hits > most:
             best, most = float(penalty), hits
