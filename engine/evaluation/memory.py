@@ -7,14 +7,14 @@ from gapscope.summaries.scores import rank_bins
 
 # Arrays of the scores of a chunk beside those of every chunk, in float64; bytes a class of what is counted of them.
 SCORES, COUNTED = 6, 400
-# Bytes of each row's predictions, of which freed memory keeps some.
-PREDICTED = 150
+# Bytes of each row's predictions, of which freed memory keeps some; and of a part of them on its way to its file.
+PREDICTED, PART = 150, 2**24
 
 
 def prediction_bytes(dim: int, classes: int, threads: int) -> int:
     """A chunk with its scores, and counts so far, of a chunk, and of both, on each thread."""
     counts = 8 * classes * classes + classes * (COUNTED + 8 * rank_bins(classes))
-    return threads * (chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
+    return threads * (PART + chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
 
 
 def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, allowed: str, threads: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.forecasts.scored import KEPT
+from gapscope.predictions.memory import FIXED
 from gapscope.store import View
 from gapscope.stream import chunk_bytes
 
@@ -34,7 +35,8 @@ def check_memory(views: Sequence[View], models: int, classes: int, *, allowed: s
     kept = 4 * models * sum(min(KEPT, one * classes) for one in rows)
     square = 8 * (dim * dim + models * classes * classes)
     needed = (
-        models * ROW_BYTES * sum(rows)
+        FIXED
+        + models * ROW_BYTES * sum(rows)
         + MADE_ROW * rows[0]
         + kept
         + (4 + 3 * threads) * square

@@ -10,8 +10,8 @@ from gapscope.predictions.run import is_run, predictions_of_run
 
 # Bytes a row of one model: its columns, the table that they come from, and what is counted of them.
 ROW_BYTES = 450
-# Whatever their number: of tables as they are read, of results and of pages.
-FIXED = 2**24
+# Whatever their number: a block of a bootstrap, tables as they are read, results and pages.
+FIXED = 2**27
 # Text and tables of other forms, in memory as a multiple of their files.
 TIMES_FILE = 4
 PARQUET = ".parquet"

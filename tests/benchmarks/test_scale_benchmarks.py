@@ -96,6 +96,5 @@ def test_every_command_that_reads_predictions_or_stores_says_before_it_begins_wh
 @pytest.mark.parametrize("command", memory.COMMANDS)
 def test_a_command_takes_no_more_memory_than_it_projects(tmp_path, command):
     """Few rows are more than a chunk, so that both runs load the same libraries."""
-    (few,) = memory.measure(tmp_path / "few", [9000], Recipe(8, 3), [command])
-    (many,) = memory.measure(tmp_path / "many", [40_000], Recipe(256, 100), [command])
+    few, many = memory.measure(tmp_path, [9000, 60_000], Recipe(32, 10), [command])
     assert many.peak - few.peak <= many.projected
