@@ -81,6 +81,20 @@ def _measured(kind: str, way: str, job: str, options: Mapping, tests: Sequence[s
     return {"kind": kind, "way": way, "seed": seed, "plain": plain, "modified": modified, "seconds": round(seconds, 1)}
 
 
+SECTION = """
+`explain` names a cause that `extract`, `fit-incremental` and `train-cnn --modify` take. Of CIFAR-10, {rows:,} images a
+split (plain and after {cause}), the seeds {seeds}: heads on 1,280 features of MobileNetV2 at 64 pixels, and
+`simple-cnn` trained from scratch for {epochs} epochs, half of its training images modified. Points are those of the
+same kind trained on plain images; means, and the range over seeds. `python -m benchmarks.cause_training run` makes it.
+"""
+
+
+def section(results: Mapping) -> str:
+    """What docs/remedies.md says of it: how it was measured, and the table."""
+    seeds = " and ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in results["found"]))
+    return SECTION.lstrip().format(**{**results, "seeds": seeds}) + "\n" + table(results["found"])
+
+
 def table(rows: Sequence[Row]) -> str:
     """The means over seeds, with their ranges where there are several."""
     lines = [
@@ -123,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = {"weights": given.weights, "rows": given.rows, "cause": given.cause, "epochs": given.epochs}
         found = [row for seed in given.seeds for row in study(*given.places, seed=seed, **options)]
         given.out.write_text(json.dumps({**options, "weights": given.weights.name, "found": found}, indent=1) + "\n")
-    print(table(json.loads(given.out.read_text())["found"]), end="")
+    print(section(json.loads(given.out.read_text())), end="")
 
 
 if __name__ == "__main__":

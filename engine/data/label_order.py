@@ -37,8 +37,8 @@ class LabelOrderFinding(NamedTuple):
             else "train the model again on labels whose folders sort as numbers"
         )
         return (
-            f"accuracy is {self.accuracy:.1%}, but {self.mended_accuracy:.1%} if the {side} come from folders "
-            f"0, 1, 2, … that were sorted as texts (0, 1, 10, 100, …): {mend}"
+            f"accuracy is {100 * self.accuracy:.1f} %, but {100 * self.mended_accuracy:.1f} % if the {side} come from "
+            f"folders 0, 1, 2, … that were sorted as texts (0, 1, 10, 100, …): {mend}"
         )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gapscope.blocks.formats import percent
 from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
 from gapscope.gaps.difference import newcombe
@@ -257,7 +258,7 @@ def _reviewed(reviews: BothReviews, terms: Sequence[Term]) -> list[Term]:
 
 def _reviewed_notes(sides: Sequence[Side], reviews: BothReviews) -> list[str]:
     notes = [
-        f"{side.name}: about {one.errors:.1%} of the labels are wrong, by a review of {one.images:,}"
+        f"{side.name}: about {percent(one.errors)} of the labels are wrong, by a review of {one.images:,}"
         for side, one in zip(sides, reviews, strict=True)
         if one
     ]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gapscope.blocks.formats import percent
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, affine, moments_of_both
 from gapscope.store import View
@@ -45,8 +46,8 @@ class Coral:
         moments = moments or moments_of_both(reference, target, workers, progress)
         stretch, share = recolouring(moments)
         note = (
-            f"covariances of {moments[0].n:,} reference and {moments[1].n:,} target rows, each drawn by {share:.1%} "
-            "to a sphere"
+            f"covariances of {moments[0].n:,} reference and {moments[1].n:,} target rows, each drawn by "
+            f"{percent(share)} to a sphere"
         )
         return FittedRemedy("coral", "matching the covariance", note, affine(moments, stretch))
 

@@ -6,6 +6,7 @@ The same maps as in `gapscope.remedies`, of the rows that the head sees, folded 
 import numpy as np
 from scipy.linalg import eigh
 
+from gapscope.blocks.formats import percent
 from gapscope.remedies.coral import recolouring
 from gapscope.remedies.scale import factors
 from gapscope.repairs.fitted import Fitted, Old, folded
@@ -40,7 +41,7 @@ def coral(old: Old, reference: Labelled, target: Seen) -> Fitted:
     wanted, result = both = _both(reference, target)
     stretch, share = recolouring(both)
     head = folded(old.rule, result.mean, wanted.mean - result.mean, stretch)
-    return Fitted(head, f"{_rows('covariances', reference, target)}, each drawn by {share:.1%} to a sphere")
+    return Fitted(head, f"{_rows('covariances', reference, target)}, each drawn by {percent(share)} to a sphere")
 
 
 def directions(old: Old, reference: Labelled, target: Seen) -> Fitted:

@@ -6,6 +6,7 @@ import numpy as np
 from conftest import ROOT
 from sklearn.datasets import load_digits
 
+from benchmarks import cause_training
 from benchmarks.repairs import MIXES, RESULTS, SIZES, choice, features, page, quality, trial
 from gapscope.core.chunk import Chunk
 from gapscope.probes.model import Classifier
@@ -13,7 +14,25 @@ from gapscope.probes.rules.linear import Linear
 
 
 def test_the_page_is_made_of_the_results():
-    assert (ROOT / "docs/remedies.md").read_text() == page(json.loads(RESULTS.read_text()))
+    assert (ROOT / "docs/remedies.md").read_text() == page(
+        *(json.loads(results.read_text()) for results in (RESULTS, cause_training.RESULTS))
+    )
+
+
+def test_a_training_on_the_cause_is_set_beside_one_on_plain_images_seed_by_seed():
+    found = [
+        {"kind": "head", "way": way, "seed": seed, "plain": plain, "modified": modified}
+        for way, seed, plain, modified in [
+            (cause_training.PLAIN, 0, 0.8, 0.4),
+            (cause_training.BOTH, 1, 0.65, 0.6),
+            (cause_training.PLAIN, 1, 0.7, 0.3),
+            (cause_training.BOTH, 0, 0.79, 0.6),
+        ]
+    ]
+    assert cause_training.table(found).splitlines()[2:] == [
+        "| head | plain images | 75.0% | 35.0% | - | - |",
+        "| head | plain and modified images | 72.0% | 60.0% | +25.0 (+20.0 to +30.0) | +3.0 (+1.0 to +5.0) |",
+    ]
 
 
 def test_the_choice_without_labels_rarely_loses():
