@@ -134,10 +134,11 @@ def shifted_by(shift: str) -> Callable[[np.ndarray], np.ndarray]:
     """What a shift does to an image."""
     if shift == NONE:
         return np.copy
-    if shift in RECIPES:
-        return RECIPES[shift][0]
-    modification, _, severity = shift.partition(":")
     rng = np.random.default_rng(crc32(shift.encode()))
+    if shift in RECIPES:
+        recipe = RECIPES[shift][0]
+        return lambda image: recipe(image, rng)
+    modification, _, severity = shift.partition(":")
     return lambda image: MODIFICATIONS[modification](image, int(severity), rng)
 
 
