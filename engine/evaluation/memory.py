@@ -2,6 +2,7 @@
 
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 from gapscope.stream import CHUNK_ROWS, chunk_bytes
 from gapscope.summaries.scores import rank_bins
 
@@ -17,6 +18,11 @@ def prediction_bytes(dim: int, classes: int, threads: int) -> int:
     return threads * (PART + chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
 
 
+def predicting_bytes(store: EmbeddingStore | Selected, classes: int, threads: int, kept: int = PREDICTED) -> int:
+    """What predicting a stored set takes, with so many bytes `kept` of each row."""
+    return prediction_bytes(store.dim, classes, threads) + kept * store.rows
+
+
 def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, allowed: str, threads: int) -> None:
     """Refuse, before the first row is read, a set that cannot be predicted in so many classes, with so many bytes
     `kept` of each row.
@@ -27,5 +33,4 @@ def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, 
         The projected need is above what is `allowed`, such as ``2GB``.
     """
     what = f"predicting {store.rows:,} rows of {store.dim:,} features in {classes:,} classes"
-    needed = prediction_bytes(store.dim, classes, threads) + kept * store.rows
-    Budget(parse_bytes(allowed)).require(needed, what, "raise --memory")
+    Budget(parse_bytes(allowed)).require(predicting_bytes(store, classes, threads, kept), what, "raise --memory")

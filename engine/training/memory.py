@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gapscope.core.budget import Budget
+from gapscope.evaluation.memory import predicting_bytes
 from gapscope.probes.grid import Grid
 from gapscope.probes.lbfgs import MEMORY
 from gapscope.store import EmbeddingStore
@@ -59,8 +60,8 @@ NEEDS: Mapping[str, Callable[[Size], int]] = {
 }
 
 
-def check_memory(allowed: int, candidates: Sequence[Candidate], rows: TrainingRows) -> None:
-    """Refuse, before the first row is read, a training that would not fit.
+def check_memory(allowed: int, candidates: Sequence[Candidate], rows: TrainingRows, threads: int) -> None:
+    """Refuse, before the first row is read, a training that would not fit, or the evaluation of what it trains.
 
     Raises
     ------
@@ -68,12 +69,15 @@ def check_memory(allowed: int, candidates: Sequence[Candidate], rows: TrainingRo
         The projected need of a candidate is above ``--memory``.
     """
     budget, store = Budget(allowed), rows.store
+    classes = len(store.class_names)
+    evaluated = [predicting_bytes(one, classes, threads) for one in (*rows.sources, *rows.tests)]
     for one in candidates:
-        classes = len(store.class_names)
         size = Size(rows.held.rows, store.dim, classes, _arrays(one, classes))
         what = f"training on {size.dim:,} features and {size.classes:,} classes with {size.held:,} held-out rows"
         subject = what if len(candidates) == 1 else f"{one.title}: {what}"
-        budget.require(NEEDS.get(one.member, _chunks)(size), subject, "lower --holdout or raise --memory")
+        needed, largest = NEEDS.get(one.member, _chunks)(size), max(evaluated)
+        way_out = "lower --holdout or raise --memory" if needed > largest else "raise --memory"
+        budget.require(max(needed, largest), subject, way_out)
 
 
 def _arrays(one: Candidate, classes: int) -> int:

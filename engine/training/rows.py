@@ -39,6 +39,10 @@ class TrainingOptions(Protocol):
     workspace: str
     name: str
 
+    @property
+    def threads(self) -> int:
+        """How many work on this machine."""
+
 
 class TrainingRows(NamedTuple):
     """A training store, divided, the sets to evaluate on, and which of their rows were asked for.

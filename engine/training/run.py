@@ -68,7 +68,7 @@ def run_training(job: str, config: TrainingOptions, candidates: Sequence[Candida
     workspace = Location.of(config.workspace).absolute()
     rounds = rounds_of(workspace, config)
     for rows in rounds:
-        check_memory(parse_bytes(config.memory), candidates, rows)
+        check_memory(parse_bytes(config.memory), candidates, rows, config.threads)
     members = "+".join(dict.fromkeys(one.member for one in candidates))
     name = slug(config.name or f"{'+'.join(datasets_of(config))}-{members}")
     inputs = {str(one.folder): input_of(one) for rows in rounds for one in rows.sources}

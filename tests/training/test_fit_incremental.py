@@ -1,6 +1,8 @@
 """`fit-incremental` trains on training rows alone, evaluates every companion, and records what it did."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,13 +16,17 @@ from toy_workspace import CLASSES, DIM, Blobs, write_sets
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT
+from gapscope.evaluation.memory import PREDICTED
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.jobs.import_features import ImportFeaturesConfig
 from gapscope.jobs.import_features import run as import_csv
 from gapscope.probes.model import load_model
+from gapscope.probes.options import ProbeOptions
 from gapscope.schemas.results import RESULTS_SCHEMA
 from gapscope.schemas.run import RunManifest
 from gapscope.store import open_store
+from gapscope.training.candidates import Candidate
+from gapscope.training.memory import check_memory
 from gapscope.training.page import sentences
 
 
@@ -308,20 +314,26 @@ def test_a_worker_with_too_little_memory_is_refused(workspace, monkeypatch):
 
 
 def test_memory_is_refused_before_anything_is_read(workspace):
-    with pytest.raises(
-        BudgetError, match=r"training on 16 features .* allows 1 MiB; lower --holdout or raise --memory"
-    ):
+    with pytest.raises(BudgetError, match=r"training on 16 features .* allows 1 MiB; raise --memory"):
         fitted(workspace, memory="1MB")
     assert not (workspace / "runs").exists()
 
 
-def test_a_grid_is_projected_with_all_its_heads(tmp_path, blobs):
-    x, y = blobs(300)
-    names = [f"class {index}" for index in range(2000)]
-    write_store(tmp_path / "embeddings/toy/toy/train", x, y, class_names=names)
-    with pytest.raises(BudgetError, match="softmax: training on 16 features and 2,000 classes"):
-        fitted(tmp_path, model=("lda", "softmax"), memory="10MB", grid=True)
-    assert fitted(tmp_path, model=("lda",), memory="10MB").results
+def test_a_grid_is_projected_with_all_its_heads_and_the_evaluation_with_the_largest_set():
+    def needed(member, dim, rows, **options):
+        store = SimpleNamespace(dim=dim, rows=rows, class_names=range(1000))
+        sets = SimpleNamespace(store=store, held=SimpleNamespace(rows=300), sources=[], tests=[store])
+        with pytest.raises(BudgetError) as refused:
+            check_memory(2**20, [Candidate(member, ProbeOptions(**options))], sets, threads=1)
+        mebibytes, way_out = re.search(r"needs about ([\d,]+) MiB .*allows 1 MiB; (.*)", str(refused.value)).groups()
+        return int(mebibytes.replace(",", "")), way_out
+
+    one, grid = needed("softmax", 16384, 100), needed("softmax", 16384, 100, grid=True)
+    assert one[1] == grid[1] == "lower --holdout or raise --memory"
+    assert grid[0] - one[0] > 4 * 16384 * 1000 * 7 * 10 / 2**20
+    few, many = needed("nearest-mean", 16, 100), needed("nearest-mean", 16, 10_000_100)
+    assert many[1] == "raise --memory"
+    assert many[0] - few[0] == pytest.approx(PREDICTED * 10_000_000 / 2**20, abs=1)
 
 
 def test_two_backbones_ask_for_a_choice(workspace, blobs):
