@@ -1,16 +1,15 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
 import errno
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
+from cyclopts import App, CoercionError, CycloptsError, Group, Parameter, Token, UnusedCliTokensError, convert
 from cyclopts.config import Yaml
 
 from gapscope.core.errors import GapscopeError, InputError
@@ -48,6 +47,7 @@ ConfigOption = Annotated[
 def main() -> None:
     """Run the command that the process was called with, and exit."""
     set_called("python cli.py" if Path(sys.argv[0]).name == "cli.py" else "gapscope")
+    sys.stdout.reconfigure(errors="backslashreplace")  # names may have letters that the terminal has not
     sys.exit(execute(sys.argv[1:]))
 
 
@@ -109,7 +109,8 @@ def _parser(arguments: Sequence[str]) -> App:
         version=version_of,
         result_action="return_value",
         config=_config_file(arguments),
-        default_parameter=Parameter(negative=(), consume_multiple=True, show_default=_default),
+        default_parameter=Parameter(negative=(), consume_multiple=True, show_default=_default, converter=_converted),
+        suppress_keyboard_interrupt=False,  # `execute` answers it
     )
     app.register_install_completion_command()
     named = _named(arguments)
@@ -119,6 +120,15 @@ def _parser(arguments: Sequence[str]) -> App:
         aliases = [alias for alias, of in ALIASES.items() if of == name]
         app.command(function, name=[name, *aliases], help=about, group=groups[group])
     return app
+
+
+def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
+    """What is given for an option, as its kind; a number with a fraction is not rounded where a whole one is asked."""
+    if int in (kind, *get_args(kind)):
+        for token in tokens:
+            if "." in token.value and not token.value.rstrip("0").endswith("."):
+                raise CoercionError(token=token, target_type=int)
+    return convert(kind, tokens)
 
 
 def _default(value: object) -> str | None:
@@ -153,10 +163,7 @@ def _command(name: str) -> tuple[Callable[..., int], str]:
         from gapscope.jobs import terminal
 
         result = run(options, terminal.progress())
-        if as_json:
-            print(json.dumps(result.as_json(), allow_nan=False))
-        else:
-            terminal.show(result, everything=everything)
+        terminal.show(result, everything=everything, as_json=as_json)
         return result.exit_code
 
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
@@ -197,6 +204,8 @@ def _check_yaml(place: Path) -> None:
     """Refuse a file that holds no options, where there is one."""
     from yaml import YAMLError, safe_load  # here, because most commands are given no such file
 
+    if place.is_dir():
+        raise InputError(f"--config takes a YAML file, and {place} is a folder; name the file in it")
     try:
         content = safe_load(place.read_bytes()) if place.is_file() else {}
     except (YAMLError, ValueError) as error:

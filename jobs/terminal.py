@@ -1,9 +1,10 @@
 """How progress, tables and sentences look on a terminal; everything here goes to standard error but the report."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from rich.console import Console
@@ -107,9 +108,23 @@ def progress() -> Bars | Lines:
     return Bars(console) if console.is_terminal else Lines()
 
 
-def show(result: RunResult, *, everything: bool = False) -> None:
-    """Print what a job found on standard output: the answer first, then the first rows that matter, or everything."""
-    console = Console(width=None if sys.stdout.isatty() else 140)
+class _Output(Console):
+    """Standard output, whose reader may leave early, as `head` does: the exit code stays that of the command."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
+def show(result: RunResult, *, everything: bool = False, as_json: bool = False) -> None:
+    """Print what a job found on standard output: the answer first, then the first rows that matter, or everything; or
+    all as one JSON object.
+    """
+    console = _Output(width=None if sys.stdout.isatty() else 140)
+    if as_json:
+        console.out(json.dumps(result.as_json(), allow_nan=False), highlight=False)
+        return
     blocks.show(result.blocks, console, everything=everything)
     if result.blocks and result.run:
         blocks.line(console, f"written to {result.run}", "dim")
