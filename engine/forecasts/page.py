@@ -24,6 +24,10 @@ CAVEAT = (
     "The interval of a single method is over other samples of rows of these sizes; its own error is not in it and is "
     "often larger. That of the recommended forecast holds it."
 )
+HELD = (
+    "The interval holds 92 % of the errors on shifts made from the reference, of kinds that the forecast had not seen."
+)
+UNSEEN = "A shift that moves labels but leaves features as they are cannot be seen without labels."
 
 
 def page(run: Run) -> list[Block]:
@@ -58,13 +62,10 @@ def answer(
     known = [f"The labels of {where} say {percent(row['value'])} for {model}." for (where, model), row in truth.items()]
     low, high = (end(row["value"] for row in rows) for end in (min, max))
     span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
+    has_interval = any(one["value"] is not None for one in advised)
     parts = {
         "What was seen": [*map(_advised_text, advised[1:3]), *(ranges if len(by_set) > 1 else [span_of_all])],
-        "How sure": [
-            *known[:2],
-            "The interval holds 92 % of the errors on shifts made from the reference, of kinds that the forecast had "
-            "not seen; a shift that moves labels but leaves features as they are cannot be seen without labels.",
-        ],
+        "How sure": [*known[:2], *([HELD] if has_interval else []), UNSEEN],
     }
     if advised:
         return Answer.of(_advised_text(advised[0]).rstrip("."), parts)

@@ -9,6 +9,7 @@ from gapscope.repairs.words import words
 from gapscope.runs.run import Row, Run
 
 NOTHING = "nothing"
+KEEP = "Keep the old model until labels show a gain: more of them make the interval smaller."
 WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "How sure"
 
 
@@ -72,6 +73,8 @@ def _next(run: Run, row: Row, about: dict[str, Any]) -> list[str]:
     config = run.manifest.config
     if row["name"] == NOTHING:
         return ["Give a few target labels: `--labels FILE` or `--label-rows 100`."] if not about["labels"] else []
+    if row["target_value"] is not None and row["target_low"] <= 0:
+        return [KEEP if row["target_high"] >= 0 else "Keep the old model: this one is worse."]
     dataset, _, split = str(config["target"]).rpartition("/")
     use = run.command("predict", "--dataset", dataset, "--split", split)
     gap = run.command("gap", "--reference", about["reference"], "--target", about["target"])

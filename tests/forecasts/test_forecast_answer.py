@@ -1,0 +1,18 @@
+"""The answer of a forecast speaks of an interval only where it gives one."""
+
+import pytest
+
+from gapscope.forecasts.page import answer
+
+ROW = {"dataset": "b", "split": "test", "model": "m", "metric": "forecast_atc", "value": 0.8}
+GIVEN = {"model": "m", "set": "b/test", "value": 0.8, "low": 0.7, "high": 0.9, "reason": ""}
+REFUSED = GIVEN | {"value": None, "reason": "too few labelled rows"}
+
+
+@pytest.mark.parametrize(
+    ("advised", "says"), [([], False), ([REFUSED], False), ([GIVEN], True), ([REFUSED, GIVEN], True)]
+)
+def test_an_interval_is_described_where_there_is_one(advised, says):
+    said = dict(answer([ROW], {}, advised).parts)["How sure"]
+    assert ("The interval holds" in said) == says
+    assert "cannot be seen without labels" in said
