@@ -10,6 +10,7 @@ from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, option
 
 if TYPE_CHECKING:
+    from gapscope.core.location import Location
     from gapscope.predictions import Predictions
     from gapscope.runs.result import RunResult
 
@@ -96,8 +97,20 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
             lines, distances = robustness(*sides, given, **drawn)
             results += results_of.line_results(sides[1], distances)
             write_json(made.place / "line.json", results_of.line_json(lines, distances))
+        notes += dict.fromkeys(note for place in places if config.runs for note in _seen(place, sides, config))
         made.write_table("differences.parquet", pa.Table.from_pylist(differences, results_of.DIFFERENCES))
         return made.finish(results, notes=notes, page=page)
+
+
+def _seen(run: "Location", sides: "list[list[Predictions]]", config: CompareConfig) -> list[str]:
+    """Warnings where the models of a run were trained on rows that they are compared on."""
+    from gapscope.evaluation.training_sets import seen_by_run
+    from gapscope.predictions import models_in
+    from gapscope.store.selection import Choice
+
+    several = models_in(str(run))
+    chosen = [name for name in several if not config.model or name in config.model] if several else [""]
+    return seen_by_run(run, chosen, {(side[0].dataset, side[0].split) for side in sides}, Choice())
 
 
 def _of_accuracies(config: CompareConfig) -> bool:

@@ -57,6 +57,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
     )
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
+    from gapscope.evaluation.training_sets import seen_by_run
     from gapscope.predictions import is_array, read_predictions
     from gapscope.predictions.memory import check_predictions, predictions_bytes
     from gapscope.predictions.run import PREDICTIONS
@@ -101,6 +102,8 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
                     rows += measure_label_sets(result, read_valid_labels(config.labels, result.class_names))
             results, bars = results + rows, bars + reliability_rows(result, counts)
             notes += [*said, *notes_of(result, rows, counts)]
+        if config.run:
+            notes += seen_by_run(source, [one.model for one in parts], names, chosen.choice)
         made.write_table("reliability.parquet", pa.Table.from_pylist(bars, RELIABILITY))
         return made.finish(results, notes=notes, page=page)
 

@@ -1,6 +1,5 @@
 """`explain`: what happened to the images of a set, named in words and proven by doing it to the reference."""
 
-from collections.abc import Sequence
 from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -113,7 +112,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import check_reference
     from gapscope.runs.folder import input_of
-    from gapscope.store.comparable import check_comparable
+    from gapscope.store.comparable import check_comparable, numbered
 
     limits = {"images": config.images, "own": len(config.candidates), "threads": config.threads}
     check = partial(check_memory, allowed=config.memory, **limits)
@@ -135,21 +134,12 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
 def _classes(model: "Classifier", store: "EmbeddingStore") -> tuple["np.ndarray", str]:
     """The model's class index of every row, -1 where the store has other classes, and a sentence then."""
     from gapscope.evaluation.stored import classes_of
+    from gapscope.store.comparable import numbered
 
     try:
         return numbered(classes_of(model, store)[0], store), ""
     except InputError as error:
         return numbered((), store), f"The labels of {store.name} are not used, because {error}."
-
-
-def numbered(index: "Sequence[int] | np.ndarray", store: "EmbeddingStore") -> "np.ndarray":
-    """The labels of a store by the class ``index : (k,)`` of each of its classes; -1 where there is none."""
-    import numpy as np
-
-    label = store.labels()
-    if not len(index):
-        return np.full(len(label), -1)
-    return np.where(label >= 0, np.asarray(index)[label], -1)
 
 
 def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
@@ -253,7 +243,7 @@ def _finished(
         png = columns(features, best.explanation.main, analysis.target, images)
         (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
     title = sides.model.name if sides.model else ""
-    write(analysis, moved, title, made)
+    write(analysis, [store.rows for store in sides.stores], moved, title, made)
     cause = analysis.proofs[0].explanation.main if analysis.proofs and analysis.proofs[0].is_named else None
     if cause:
         names = sides.model.class_names if sides.model else sides.stores[0].class_names

@@ -1,6 +1,7 @@
 """`gate`: may a new model replace the old one? For continuous integration: exit code 1 where it is worse."""
 
 from dataclasses import asdict, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
@@ -46,11 +47,13 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.core.location import Location
     from gapscope.evaluation.gate import looks
     from gapscope.evaluation.gate_page import LOOKS, blocks, page
+    from gapscope.evaluation.training_sets import seen_by_run
     from gapscope.predictions.memory import check_predictions
     from gapscope.predictions.of_run import OfRun
     from gapscope.runs.folder import opened
     from gapscope.runs.inputs import input_of_predictions, stem
-    from gapscope.runs.run import find_run
+    from gapscope.runs.run import find_run, note_blocks
+    from gapscope.store.selection import Choice
     from gapscope.store.workspace import slug
 
     sets = [one for one in (config.reference, config.target) if one]
@@ -77,8 +80,11 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
             found = looks(pairs)
         made.write_table(f"{LOOKS}.parquet", pa.Table.from_pylist([asdict(one) for one in found]))
         write_json(made.place / "about.json", {"old": old, "new": new})
-        (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old)))
-        done = made.finish([], page=page)
+        named = {(one.dataset, one.split) for pair in looked_at for one in pair}
+        seen = (seen_by_run(one.run, [one.model], named, Choice()) for one in looked_at[0])
+        notes = list(dict.fromkeys(chain.from_iterable(seen)))
+        (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old, note_blocks(notes))))
+        done = made.finish([], notes=notes, page=page)
     return replace(done, exit_code=int(any(one.is_worse for one in found)))
 
 

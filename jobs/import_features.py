@@ -76,7 +76,7 @@ class ImportFeaturesConfig:
 
 def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult":
     """Import the features and say what became of their rows."""
-    from gapscope.blocks import Sentence
+    from gapscope.blocks import Sentence, Warning
     from gapscope.runs.result import RunResult
 
     job = plan(config)
@@ -89,7 +89,16 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
+    blocks += [Warning(_constant(manifest))] if manifest.constant else []
     return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)
+
+
+def _constant(manifest: "StoreManifest") -> str:
+    return (
+        f"{manifest.constant:,} of the {manifest.rows:,} rows hold one number in all {manifest.provenance.dim} "
+        "features, as rows do that were never written; every command takes them for images, so write them or leave "
+        "them out of the files."
+    )
 
 
 def build(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "StoreManifest":

@@ -151,6 +151,7 @@ def _measured(
     from gapscope.shifts.images import compare_images, image_results, write_images
     from gapscope.shifts.page import page
     from gapscope.shifts.record import compare_target, results_of, write, write_matrix
+    from gapscope.store.comparable import check_comparable, numbered
 
     exact = parse_bytes(config.memory) // EXACT_SHARE
     options = ShiftOptions(
@@ -161,6 +162,9 @@ def _measured(
     reference, *targets = sets.stores
     shifts = [compare_target(battery, index, store, made, progress) for index, store in enumerate(targets, 1)]
     notes = _notes(sets)
+    labels = [numbered(check_comparable(reference, store), store) for store in sets.stores]
+    mixes = zip(shifts, labels[1:], strict=True)
+    shifts = [one.with_class_mix(labels[0], label, reference.class_names) for one, label in mixes]
     if sets.model:
         with made.timed("label shift"):
             shifts, missing = _with_label_shift(config, sets, shifts, workers, progress)

@@ -14,16 +14,18 @@ from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
+from gapscope.inference.difference import newcombe
 from gapscope.runs.run import FIGURES, Run
 
 Row = Mapping[str, Any]
 NAMED = 3
+SHARES = ("explained", "felt")
 PICTURE, CURES = "cause", "cures"
 
 
 def page(run: Run) -> list[Block]:
     """The answer first; empty for a run that has none."""
-    findings = run.json(FINDINGS)
+    findings = read_findings(run)
     if findings is None:
         return []
     return [
@@ -34,6 +36,15 @@ def page(run: Run) -> list[Block]:
         *cause_blocks(run, findings),
         *attribute_blocks(run),
     ]
+
+
+def read_findings(run: Run) -> Row | None:
+    """What the run has found; shares explained, which are estimates and come out above 1 by chance, are 1 then."""
+    findings = run.json(FINDINGS)
+    if findings:
+        for one in findings["proofs"]:
+            one |= {name: {side: min(value, 1.0) for side, value in one[name].items()} for name in SHARES if one[name]}
+    return findings
 
 
 def named(findings: Row) -> Row | None:
@@ -97,9 +108,12 @@ def _lost(findings: Row) -> str:
     before, after = findings["accuracies"]
     if not before or not after:
         return ""
-    value = before["value"] - after["value"]
-    reach = sum((one["high"] - one["low"]) ** 2 for one in (before, after)) ** 0.5 / 2
-    return loss_text(value, value - reach, value + reach, before["value"], after["value"])
+    rows = tuple(findings.get("labelled") or findings["rows"])
+    right = tuple(round(one["value"] * n) for one, n in zip((before, after), rows, strict=True))
+    low, high = newcombe(right, rows)
+    text = loss_text(before["value"] - after["value"], float(low), float(high), before["value"], after["value"])
+    sampled = findings.get("of", findings["rows"]) != findings["rows"]
+    return f"{text} This is of a sample; `gap` measures all images." if sampled else text
 
 
 def why(findings: Row) -> list[str]:
@@ -107,7 +121,7 @@ def why(findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
         return []
-    value, low, high = (min(cause["explained"][name], 1.0) for name in ("value", "low", "high"))
+    value, low, high = (cause["explained"][name] for name in ("value", "low", "high"))
     share = f"{percent(value)} of the shift{in_brackets(span(low, high))}"
     verb = "explain" if "+" in cause["name"] else "explains"
     first = f"{upper(spoken(cause))} {severity(cause['versions'])} {verb} {share}."
@@ -297,9 +311,10 @@ def cause_blocks(run: Run, findings: Row) -> list[Block]:
     about = (
         "Each cause was applied to images of the reference. Explained is the share of the distance to the target "
         "(squared MMD of features and of attributes of the images, chance taken out) that this takes away; of the "
-        "features, the same without the attributes. AUC left is how well a classifier of the features still tells the "
-        "two, 0.5 for not at all. A cause is named from two thirds on, with an interval above one third, unless "
-        "the features exclude that, and complete from 80 % on with an AUC of 0.6 or less."
+        "features, the same without the attributes; more than 100 %, which chance gives, is written as 100 %. AUC left "
+        "is how well a classifier of the features still tells the two, 0.5 for not at all. A cause is named from two "
+        "thirds on, with an interval above one third, unless the features exclude that, and complete from 80 % on with "
+        "an AUC of 0.6 or less."
     )
     return [Heading("causes", "Causes, applied to the reference"), table, Sentence(about), *_tried(run)]
 
@@ -321,7 +336,9 @@ def _estimate(measure: Row | None) -> Estimate | None:
 
 
 def _tried(run: Run) -> list[Block]:
-    rows = [[one["name"], one["family"], estimate(one["explained"]), one["images"]] for one in run.table(CAUSES)]
+    rows = [
+        [one["name"], one["family"], estimate(min(one["explained"], 1.0)), one["images"]] for one in run.table(CAUSES)
+    ]
     columns = {"cause": "text", "family": "text", "explained": "share", "images": "count"}
     few = Sentence("Causes that could not win were dropped after few images; their shares are rough.")
     caption = f"All {counted(len(rows), 'cause')} that were tried, on the images that they were chosen by"

@@ -20,13 +20,15 @@ from gapscope.schemas.results import Result
 FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
 
 
-def write(analysis: Analysis, moved: Sequence[Moved], model: str, made: RunFolder) -> None:
-    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`."""
+def write(analysis: Analysis, of: Sequence[int], moved: Sequence[Moved], model: str, made: RunFolder) -> None:
+    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are `of` so many rows."""
     findings = {
         "reference": analysis.reference.set,
         "target": analysis.target.set,
         "model": model,
         "rows": [len(analysis.reference.x), len(analysis.target.x)],
+        "of": list(of),
+        "labelled": [int((one.label >= 0).sum()) for one in (analysis.reference, analysis.target)],
         "half": analysis.reference.half,
         "chance": analysis.chance,
         "beyond_chance": analysis.is_beyond_chance,

@@ -1,12 +1,16 @@
 """Every accuracy that a run measured, with its interval, and what was lost from the set that it is compared with."""
 
 from collections.abc import Iterable
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 from gapscope.blocks.formats import set_name
 from gapscope.inference import clopper_pearson, leaves_zero_out
+from gapscope.inference.difference import newcombe
 from gapscope.runs.run import Row, Run, is_of, trained_set
+
+# Limits nearer to each other than this are those of one method.
+SAME = 1e-9
 
 
 class Measured(NamedTuple):
@@ -101,16 +105,26 @@ def losses(rows: Iterable[Measured]) -> list[Loss]:
 def loss(reference: Measured, target: Measured) -> Loss:
     """The difference with its interval, which takes the images of the two sets as independent.
 
-    The limits of the two accuracies are combined as in Zou and Donner (2008), "Construction of confidence limits about
-    effect measures: a general approach", which is Newcombe's interval where theirs are Wilson's. For the same images
-    in two forms it is wider than it need be.
+    Of counts it is Newcombe's, as in `gap` and `explain`; other limits of the two accuracies are combined alike, as in
+    Zou and Donner (2008), "Construction of confidence limits about effect measures: a general approach". For the same
+    images in two forms it is wider than it need be.
     """
     value = reference.value - target.value
+    if None not in (right := [_right(one) for one in (reference, target)]):
+        return Loss(reference, target, value, *map(float, newcombe(tuple(right), (reference.n, target.n))))
     if None in (reference.low, reference.high, target.low, target.high):
         return Loss(reference, target, value, None, None)
     low = value - sqrt((reference.value - reference.low) ** 2 + (target.high - target.value) ** 2)
     high = value + sqrt((reference.high - reference.value) ** 2 + (target.value - target.low) ** 2)
     return Loss(reference, target, value, low, high)
+
+
+def _right(one: Measured) -> int | None:
+    """How many images were classified correctly, where the interval is that of a count; None elsewhere."""
+    right = round(one.value * one.n)
+    known = one.n and one.low is not None and one.high is not None
+    exact = clopper_pearson(right, one.n) if known else (inf, inf)
+    return right if max(abs(exact[0] - (one.low or 0)), abs(exact[1] - (one.high or 0))) < SAME else None
 
 
 def best_models(run: Run) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.store.comparable import OTHER_CLASSES, is_numbered
 
 
 def align_classes(model: Sequence[str], result: Sequence[str], where: str) -> tuple[np.ndarray, str]:
@@ -27,13 +28,9 @@ def align_classes(model: Sequence[str], result: Sequence[str], where: str) -> tu
         return np.array([index[name] for name in result], dtype=np.int64), (
             f"{where} lists its {len(result)} classes in another order or leaves some out; matched by name"
         )
-    if len(result) <= len(model) and (_numbered(model) or _numbered(result)):
+    if len(result) <= len(model) and (is_numbered(model) or is_numbered(result)):
         return np.arange(len(result)), f"{where} has no class names; its class indices are taken to be the model's"
     raise InputError(
         f"{where} has {len(unknown)} of {len(result)} classes that the model was not trained on, such as "
-        f"{unknown[0]!r}; the model knows {len(model)}, such as {model[0]!r}; make both with the same --classes file"
+        f"{unknown[0]!r}; the model knows {len(model)}, such as {model[0]!r}; {OTHER_CLASSES}"
     )
-
-
-def _numbered(names: Sequence[str]) -> bool:
-    return list(names) == [str(index) for index in range(len(names))]

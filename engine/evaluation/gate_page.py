@@ -1,5 +1,7 @@
 """The page of a gate: whether the new model may replace the old one, in one sentence and one table."""
 
+from collections.abc import Sequence
+
 from gapscope.blocks import Answer, Block, Table
 from gapscope.blocks.formats import counted, listed, percent, signed
 from gapscope.evaluation.gate import LEVEL, Look
@@ -23,14 +25,14 @@ def verdict(found: list[Look], new: str, old: str) -> str:
 def page(run: Run) -> list[Block]:
     """What a run of `gate` has found."""
     about = run.json("about")
-    return blocks([Look(**row) for row in run.table(LOOKS)], about["new"], about["old"])
+    return blocks([Look(**row) for row in run.table(LOOKS)], about["new"], about["old"], run.notes)
 
 
-def blocks(found: list[Look], new: str, old: str) -> list[Block]:
-    """The answer, and every look, the worst first."""
+def blocks(found: list[Look], new: str, old: str, notes: Sequence[Block] = ()) -> list[Block]:
+    """The answer, what has to be said of the rows, and every look, the worst first."""
     tests = f"Exact McNemar tests on the same images, corrected by Holm over {counted(len(found), 'look')}"
     sure = f"{tests}: a model that is no worse anywhere fails with a probability of {percent(LEVEL)} at most."
-    return [Answer.of(verdict(found, new, old), {SURE: sure}), table(found)]
+    return [Answer.of(verdict(found, new, old), {SURE: sure}), *notes, table(found)]
 
 
 def table(found: list[Look]) -> Table:

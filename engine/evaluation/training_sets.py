@@ -1,15 +1,18 @@
 """What a model was trained on, and whether a stored set is that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
+from gapscope.predictions.run import described, model_name
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.folder import MANIFEST
 from gapscope.runs.inputs import run_of
+from gapscope.runs.run import MODELS
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore, open_store
 from gapscope.store.selected import Selected, selected
@@ -99,19 +102,22 @@ def trained_stores(place: Location) -> list[EmbeddingStore | Selected]:
 
     Those of a workspace that was moved since are looked for in the one that the run lies in.
     """
-    result = []
-    for one in training_inputs(place):
-        made = Location.of(one.place)
-        here = embeddings_folder(run_of(place).parent.parent) / made.parent.parent.name / made.parent.name / made.name
-        for folder in dict.fromkeys((here, made)):
-            try:
-                store = open_store(folder)
-                if store.manifest.config_hash == one.config_hash:
-                    result.append(selected(store, _choice(place)))
-                    break
-            except (GapscopeError, OSError):  # images that a network was trained on, or a store that has gone
-                continue
-    return result
+    stores = [_stored(one, place) for one in training_inputs(place)]
+    return [selected(store, _choice(place)) for store in stores if store]
+
+
+def _stored(one: Input, place: Location) -> EmbeddingStore | None:
+    """The set that the run of the model in `place` has read, if it is still what it was."""
+    made = Location.of(one.place)
+    here = embeddings_folder(run_of(place).parent.parent) / made.parent.parent.name / made.parent.name / made.name
+    for folder in dict.fromkeys((here, made)):
+        try:
+            store = open_store(folder)
+            if store.manifest.config_hash == one.config_hash:
+                return store
+        except (GapscopeError, OSError):  # images that a network was trained on, or a store that has gone
+            continue
+    return None
 
 
 def seen_rows(trained: Stores, store: EmbeddingStore | Selected) -> int:
@@ -132,6 +138,34 @@ def seen_warnings(title: str, trained: Stores, stores: Stores) -> list[str]:
         for store, count in counts
         if count
     ]
+
+
+def seen_by_run(run: Location, models: Iterable[str], sets: Collection[tuple[str, str]], choice: Choice) -> list[str]:
+    """The same of the predictions that `run` holds of these `models` (of its only one: an empty name) for the `sets`
+    of these datasets and splits, limited to a `choice` of their images; nothing of predictions from elsewhere.
+    """
+    titles: dict[tuple[Location, tuple[Input, ...]], list[str]] = {}
+    for name in dict.fromkeys(models):
+        folder = run / MODELS / name if name and (run / MODELS).is_folder() else run
+        made_by = _model_of(folder)
+        titles.setdefault((made_by, training_inputs(made_by)), []).append(name or model_name(folder, described(folder)))
+    manifest = _manifest(run)
+    stores = [store for one in (manifest.inputs if manifest else ()) if (store := _stored(one, run))]
+    asked = [one for one in stores if (one.provenance.dataset, one.provenance.split) in sets]
+    return [
+        warning
+        for (made_by, _), names in titles.items()
+        for warning in seen_warnings(listed(names), trained_stores(made_by), [selected(one, choice) for one in asked])
+    ]
+
+
+def _model_of(folder: Location) -> Location:
+    """The folder of the model that made the predictions in `folder`: itself, or the one that a `predict` has read."""
+    manifest = _manifest(folder)
+    if (folder / DESCRIPTION).exists() or not (manifest and manifest.inputs):
+        return folder
+    made = Location.of(manifest.inputs[0].place)
+    return made if (made / DESCRIPTION).exists() else folder
 
 
 def _choice(place: Location) -> Choice:

@@ -19,7 +19,6 @@ import numpy as np
 from gapscope.blocks.formats import percent
 from gapscope.core.errors import InputError
 from gapscope.gaps.classes import ClassDrops, class_drops
-from gapscope.gaps.difference import newcombe
 from gapscope.gaps.disde import Disde
 from gapscope.gaps.exchanged import SUSPECTED, Exchange, confidence_of, exchanges, restored
 from gapscope.gaps.keys import Keys
@@ -33,6 +32,7 @@ from gapscope.gaps.shared_drop import mean_drop, standing_apart
 from gapscope.gaps.split import Seen, split_within
 from gapscope.inference import interval_of
 from gapscope.inference.bootstrap import REPLICATES
+from gapscope.inference.difference import newcombe
 from gapscope.inference.shrunk import NORMAL
 from gapscope.predictions import Predictions
 from gapscope.predictions.valid_labels import ValidLabels

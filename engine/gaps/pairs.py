@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError
-from gapscope.gaps.difference import fisher, newcombe
+from gapscope.gaps.difference import fisher
 from gapscope.gaps.mix import differing_classes
 from gapscope.inference import adjusted
+from gapscope.inference.difference import newcombe
 from gapscope.predictions import Predictions
 
 TOP = 50

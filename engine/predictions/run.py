@@ -75,7 +75,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     chosen = name or next(iter(sets))
     names = (dataset, split) if dataset else sets[chosen]
     said = described(folder)
-    called = model or _model_name(folder, said)
+    called = model or model_name(folder, said)
     return StoredPredictions(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
 
 
@@ -83,10 +83,11 @@ def found_by_parts(place: Location) -> StoredPredictions:
     """The same for a folder of parts that was named itself."""
     folder = place.parent.parent if place.parent.name == PREDICTIONS else place
     said = described(folder)
-    return StoredPredictions(place, _model_name(folder, said), place.name, "", _class_names(said), said)
+    return StoredPredictions(place, model_name(folder, said), place.name, "", _class_names(said), said)
 
 
-def _model_name(folder: Location, description: Mapping[str, Any]) -> str:
+def model_name(folder: Location, description: Mapping[str, Any]) -> str:
+    """What the model in `folder` is called in its description, or else by its folder."""
     return str(description.get("name") or folder.name)
 
 

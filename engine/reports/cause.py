@@ -7,8 +7,7 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, percent, signed, span
-from gapscope.causes.page import best_cure, expected_text, headline, named, picture_blocks, why
-from gapscope.causes.record import FINDINGS
+from gapscope.causes.page import best_cure, expected_text, headline, named, picture_blocks, read_findings, why
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT
@@ -35,7 +34,7 @@ def page_of_forecast(run: Run) -> list[Block]:
 
 def _forecasts(forecast: Run, explained: Run) -> list[str]:
     """Of one run of `explain`; nothing where it is about other sets or models."""
-    findings, config = explained.json(FINDINGS), forecast.manifest.config
+    findings, config = read_findings(explained), forecast.manifest.config
     models = {row["model"] for row in forecast.headline}
     if not findings or findings["reference"] != config.get("reference") or findings["model"] not in models:
         return []
@@ -59,7 +58,7 @@ def page_of_gap(gap: Run) -> list[Block]:
 def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[Block]:
     """The `blocks` of a gap with the cause in answer and breakdown: that of one of `runs`, or of a run beside it."""
     found = _explanation(gap, [*runs, *_beside(gap)]) if gap.job == "gap" else None
-    findings = found.json(FINDINGS) if found else None
+    findings = read_findings(found) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
         return list(blocks)

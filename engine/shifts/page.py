@@ -13,6 +13,7 @@ from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import counted, listed, metric_words, upper
 from gapscope.inference import adjusted
 from gapscope.runs.run import Row, Run
+from gapscope.shifts.class_mix import NAME as MIX
 from gapscope.shifts.images import TABLE
 
 LEVEL = 0.05
@@ -21,7 +22,7 @@ SAID = 5
 WITHIN = "class_mean_shift"
 NAMED, FEATURES, CLASSES = 3, 20, 100
 # The statistics that are read first, where the run has them.
-FIRST = ("c2st_accuracy", "mmd", "mean_shift", "class_mean_shift", "ks_max", "precision", "recall", "label_shift")
+FIRST = ("c2st_accuracy", "mmd", "mean_shift", "class_mean_shift", "ks_max", "precision", "recall", MIX, "label_shift")
 VERDICTS = {"statistic": "text", "value": "number", "effect": "number", "p": "p"}
 MEANINGS = {"statistic": "text", "what it says": "text"}
 FEATURE_COLUMNS = {
@@ -66,21 +67,31 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
     known = [one for one in verdicts if not _may_be_chance(one, corrected)]
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in known}
-    shown = [said[name] for name in FIRST if name in said] or list(said.values())
     moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
+    of_features = [statistic for _, statistic in tested if statistic != MIX]
+    mixed = {target for target, statistic in sure if statistic == MIX}
+    mix = [said.pop(MIX)] if mixed else []
+    shown = [said[name] for name in FIRST if name in said] or list(said.values())
     parts = {
-        "What was seen": [*moved, *shown][:NAMED] if len(targets) == 1 else [],
+        "What was seen": [*mix, *moved, *shown][:NAMED] if len(targets) == 1 else [],
         "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if sure else "",
         "How sure": f"{len(sure)} of {counted(len(tested), 'test')} {'see' if len(sure) != 1 else 'sees'} a difference "
         "beyond chance, corrected for their number (Holm, 5 %)."
-        if tested
+        if of_features
         else "Unknown: none of the statistics that were chosen has a test.",
     }
     reference = verdicts[0]["reference"]
-    if not tested:
-        return Answer.of(f"The features of {listed(targets)} are not tested against those of {reference}", parts)
-    apart = {target for target, statistic in sure if statistic != WITHIN}
-    return Answer.of(_headline(targets, apart, reference) + _within({target for target, _ in sure} - apart), parts)
+    if not of_features:
+        headline = f"The features of {listed(targets)} are not tested against those of {reference}"
+        return Answer.of(headline + _mixed(mixed), parts)
+    apart = {target for target, statistic in sure if statistic not in (WITHIN, MIX)}
+    within = {target for target, statistic in sure if statistic == WITHIN} - apart
+    return Answer.of(_headline(targets, apart, reference) + _within(within) + _mixed(mixed), parts)
+
+
+def _mixed(targets: Collection[str]) -> str:
+    """The end of the headline for sets in which the classes have other shares."""
+    return f", and the class mix of {listed(sorted(targets))} {'differ' + 's' * (len(targets) == 1)}" if targets else ""
 
 
 def _within(targets: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from gapscope.runs.result import finite
 from gapscope.schemas.results import Result
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery
+from gapscope.shifts.class_mix import class_mix
 from gapscope.shifts.label_shift import LabelShift
 from gapscope.shifts.matrix import distances
 from gapscope.store import EmbeddingStore
@@ -37,6 +38,12 @@ class TargetShift(NamedTuple):
     verdicts: list[Verdict]
     features: dict[str, np.ndarray]
     classes: dict[str, np.ndarray]
+
+    def with_class_mix(self, reference: np.ndarray, target: np.ndarray, names: Sequence[str]) -> "TargetShift":
+        """With the verdict on the shares of the classes ``(n,)`` of the rows of both sets, -1 where unknown."""
+        counts = (np.bincount(one[one >= 0], minlength=len(names)) for one in (reference, target))
+        mix = class_mix(*counts, names)
+        return self._replace(verdicts=[*self.verdicts, mix]) if mix else self
 
     def with_label_shift(self, shift: LabelShift, class_names: Sequence[str]) -> "TargetShift":
         """With the verdicts on class shares, and their columns where the model has these classes in this order."""

@@ -20,6 +20,10 @@ COLUMNS = "columns"
 # How several columns of one feature each are called in the provenance: the first, the last, a hash of all names.
 NAMED = re.compile(r" to .*, [0-9a-f]{16}$", re.DOTALL)
 UNLABELLED = -1
+OTHER_CLASSES = (
+    "call classes that are the same alike in both, leave the rows of further ones out, or make both (and the set that "
+    "a model is trained on) with a --classes file that lists the classes of both"
+)
 
 
 def check_comparable(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
@@ -101,14 +105,22 @@ def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
         return np.arange(len(result))
     raise InputError(
         f"{reference.name} and {target.name} cannot be compared: {len(unknown)} of the {len(result)} classes of the "
-        f"second, such as {unknown[0]!r}, are not among the {len(known)} of the first, such as {known[0]!r}; make both "
-        "with the same --classes file"
+        f"second, such as {unknown[0]!r}, are not among the {len(known)} of the first, such as {known[0]!r}; "
+        f"{OTHER_CLASSES}"
     )
 
 
 def is_numbered(names: Sequence[str]) -> bool:
     """Whether the names are 0, 1, 2, …, which are none."""
     return list(names) == [str(index) for index in range(len(names))]
+
+
+def numbered(index: Sequence[int] | np.ndarray, store: EmbeddingStore) -> np.ndarray:
+    """The labels of a store by the class ``index : (k,)`` of each of its classes; -1 where there is none."""
+    label = store.labels()
+    if not len(index):
+        return np.full(len(label), -1)
+    return np.where(label >= 0, np.asarray(index)[label], -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Parts, ledger and manifest of a store, written so that a killed job can continue."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ MANIFEST, REJECTED, HEAD = "manifest.json", "rejected.parquet", "head.safetensor
 NOT_HASHED = ("code_version", "source", "weights", "tensor")
 NOT_COMPARED = (*NOT_HASHED, "spec_version")
 LEDGER = "rejected-{:05d}.parquet"
+# Characters of a value in a message; of longer ones, the part that differs.
+SHOWN = 120
 
 
 def config_hash(provenance: Provenance) -> str:
@@ -58,7 +61,7 @@ def differences(result: Provenance, asked: Provenance) -> list[str]:
 def _changes(result: Provenance, asked: Provenance) -> dict[str, str]:
     before, now = result.model_dump(), asked.model_dump()
     changes = {
-        name: f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
+        name: _change(name, before.get(name), now.get(name))
         for name in before | now
         if name not in NOT_COMPARED and before.get(name) != now.get(name)
     }
@@ -70,9 +73,26 @@ def _changes(result: Provenance, asked: Provenance) -> dict[str, str]:
     return changes
 
 
-def _short(value: object, limit: int = 120) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def _change(name: str, before: Any, now: Any) -> str:
+    """What differs between two values of a field, cut down to that: the keys of tables, the first items of lists."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in before | now if before.get(key) != now.get(key)]
+        return "; ".join(_change(f"{name}.{key}", before.get(key), now.get(key)) for key in keys)
+    if isinstance(before, list) and isinstance(now, list) and len(repr([before, now])) > SHOWN:
+        at = next(i for i, (one, other) in enumerate(zip_longest(before, now)) if one != other)
+        items = (values[at] if at < len(values) else None for values in (before, now))
+        counts = f"{name} had {len(before):,} entries, now {len(now):,}; " if len(before) != len(now) else ""
+        return f"{counts}{_change(f'{name}[{at}]', *items)}"
+    texts = repr(before), repr(now)
+    apart = next((i for i, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)
+    return f"{name} was {_around(texts[0], apart)}, now {_around(texts[1], apart)}"
+
+
+def _around(text: str, place: int) -> str:
+    """The text, of a long one what stands about `place`."""
+    start = max(0, min(place - SHOWN // 4, len(text) - SHOWN))
+    begins, ends = "…" if start else "", "…" if start + SHOWN < len(text) else ""
+    return f"{begins}{text[start : start + SHOWN]}{ends}"
 
 
 def embedding_column(x: np.ndarray, dtype: str) -> pa.Array:
@@ -92,7 +112,7 @@ class StoreWriter:
     Parameters
     ----------
     about
-        Further fields of the manifest: `place`, `command`, `underflows`, `files`.
+        Further fields of the manifest: `place`, `command`, `underflows`, `constant`, `files`.
 
     Raises
     ------

@@ -1,5 +1,8 @@
 """What is said of an explanation, also where the cause is not known, not all, or not the only one."""
 
+import numpy as np
+import pytest
+from scipy.stats import binomtest
 from toy_runs import result, write_run
 
 from gapscope.blocks import Answer, Sentence, Table
@@ -34,12 +37,14 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
 
 
 def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None,
-                expected=None):  # fmt: skip
+                expected=None, of=(200, 200), causes=()):  # fmt: skip
     findings = {
         "reference": "a/test",
         "target": "b/test",
         "model": "softmax",
         "rows": [200, 200],
+        "of": list(of),
+        "labelled": [200, 100],
         "half": 100,
         "chance": 0.001 if beyond_chance else 0.4,
         "by_chance": [{"distance": 0.1, "deviation": 0.01, "p": 0.03}],
@@ -50,6 +55,8 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "expected": expected,
     }
     tables = {"attributes": list(attributes)} if attributes else {}
+    tried = [{"name": name, "family": "any", "explained": share, "images": 100} for name, share in causes]
+    tables |= {"causes": tried} if tried else {}
     files = {"explanation": findings} | ({"cures": cures} if cures else {})
     place = write_run(folder, "explain", config=config, files=files, tables=tables)
     return read_run(Location.of(place))
@@ -118,6 +125,29 @@ def test_below_half_no_cause_is_named_and_within_chance_nothing_is_explained(tmp
     headline, parts = said(explanation(tmp_path / "two", beyond_chance=False))
     assert "nothing to explain" in headline
     assert "within chance" in parts["How sure"]
+
+
+def test_shares_above_all_of_it_read_alike_in_sentence_and_tables(tmp_path):
+    best = proof(explained=1.004, named=True) | {"felt": measure(1.3)}
+    run = explanation(tmp_path / "run", best, causes=[("night", 1.02), ("blur", 0.4)])
+    assert "explains 100.0 % of the shift (95 % interval 98.4 to 100.0)" in said(run)[1]["Why"]
+    proven, tried = (t for t in page(run) if isinstance(t, Table) and "explained" in t.columns)
+    (cells,) = proven.rows
+    assert [(one.value, one.low, one.high) for one in cells[3:5]] == [
+        (1.0, pytest.approx(0.984), 1.0),
+        (1.0, 1.0, 1.0),
+    ]
+    assert [row[2].value for row in tried.rows] == [1.0, 0.4]
+
+
+@pytest.mark.parametrize("of", [(200, 200), (200, 900)])
+def test_a_loss_has_the_interval_of_newcombe_and_says_that_it_is_of_a_sample(tmp_path, of):
+    lost = said(explanation(tmp_path / "run", proof(), of=of))[1]["What was lost"]
+    sides = [binomtest(right, n).proportion_ci(method="wilson") for right, n in ((194, 200), (90, 100))]
+    low = 0.07 - np.hypot(0.97 - sides[0].low, sides[1].high - 0.9)
+    high = 0.07 + np.hypot(sides[0].high - 0.97, 0.9 - sides[1].low)
+    assert f"7.0 points of accuracy (95 % interval {low * 100:.1f} to {high * 100:.1f})" in lost
+    assert ("This is of a sample; `gap` measures all images." in lost) is (of == (200, 900))
 
 
 def test_a_share_that_may_be_anything_proves_nothing(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapscope import fit, forecast, gap, import_features, repair, shift
+from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, repair, shift
 from gapscope.blocks import Warning
 from gapscope.core.errors import InputError
 
@@ -76,6 +76,43 @@ def test_shared_rows_are_said_by_every_command_that_judges_a_model(
 ):
     done = command(model.run, reference=reference, target=target, workspace=workspace, **more)
     assert any(SAID in text for text in warnings_of(done)) is warned
+
+
+@pytest.fixture(scope="module")
+def predicted(workspace, model):
+    return predict(model.run, dataset="mixed", split="test", workspace=workspace)
+
+
+@pytest.mark.parametrize("name", ["test", "train"])
+def test_predict_says_which_rows_trained_the_model(workspace, model, name):
+    done = predict(model.run, dataset="mine", split=name, workspace=workspace, name=f"of-{name}")
+    said = [text.partition(",")[0] for text in warnings_of(done)]
+    assert said == [f"{ROWS} of the {ROWS} rows of mine/train are rows that lda was trained on"] * (name == "train")
+
+
+def test_so_do_the_commands_that_judge_predictions(workspace, model, predicted):
+    both = {"workspace": workspace, "name": "judged"}
+    sets = {"reference": "mine/test", "target": "mixed/test"}
+    assert any(SAID in text for text in warnings_of(predicted))
+    judged = {
+        "evaluate a training": evaluate(model.run, **both),
+        "evaluate": evaluate(predicted.run, **both),
+        "compare": compare([model.run, predicted.run], dataset="mixed", split="test", **both),
+        "gate": gate([model.run, model.run], **sets, **both),
+    }
+    for name, done in judged.items():
+        said = [text for text in warnings_of(done) if SAID in text]
+        assert len(said) == 1, name
+    assert SAID in (Path(judged["gate"].run) / "gate.md").read_text()
+    assert not warnings_of(gate([model.run, model.run], reference="mine/test", **both))
+    assert not [t for t in warnings_of(evaluate(model.run, dataset="mine", split="test", **both)) if "trained" in t]
+
+
+def test_rows_that_were_left_out_are_not_counted(workspace, predicted, tmp_path):
+    ids = pd.DataFrame({"dataset": "mixed", "split": "test", "sample_id": np.arange(ROWS - AGAIN)})
+    ids.to_csv(tmp_path / "new.csv", index=False)
+    done = evaluate(predicted.run, only=str(tmp_path / "new.csv"), workspace=workspace, name="left")
+    assert not [text for text in warnings_of(done) if "trained on" in text]
 
 
 def test_so_they_are_after_the_workspace_was_copied_or_moved(workspace, model, tmp_path):

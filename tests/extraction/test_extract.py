@@ -203,7 +203,7 @@ def test_a_second_run_makes_a_part_that_was_lost(tmp_path):
     [
         ({"seed": 1}, "seed was 0, now 1"),
         ({"dtype": "float32"}, "dtype was 'float16', now 'float32'"),
-        ({"backbone": replace(TINY, image_size=48)}, "preprocessing was"),
+        ({"backbone": replace(TINY, image_size=48)}, "preprocessing.size was"),
     ],
 )
 def test_another_configuration_is_refused_with_the_difference(settings, difference, tmp_path):

@@ -12,11 +12,12 @@ from scipy.stats import fisher_exact, hypergeom
 
 from gapscope.core.errors import InputError
 from gapscope.gaps.breakdown import break_down
-from gapscope.gaps.difference import fisher, newcombe
+from gapscope.gaps.difference import fisher
 from gapscope.gaps.labels import rescored
 from gapscope.gaps.mix import Counts, kitagawa, mix_of
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.gaps.split import Seen
+from gapscope.inference.difference import newcombe
 from gapscope.predictions import Predictions
 from gapscope.predictions.images import ids_of_names
 from gapscope.predictions.valid_labels import read_valid_labels

@@ -160,12 +160,20 @@ def gap_blocks(tmp_path):
 
 
 @pytest.mark.parametrize(("right", "other"), [((80, 100), (50, 100)), ((97, 300), (290, 299)), ((5, 5), (0, 7))])
-def test_the_interval_of_a_loss_combines_the_exact_ones_of_both_sets(right, other):
+def test_the_interval_of_a_loss_is_newcombe_s_of_counts_and_combines_other_ones(right, other):
     sides = []
     for hits, n in (right, other):
         exact = binomtest(hits, n).proportion_ci(method="exact")
         sides.append(Measured("run", "model", "set", hits / n, exact.low, exact.high, n, "set"))
-    (p, (l1, u1)), (q, (l2, u2)) = ((one.value, (one.low, one.high)) for one in sides)
+    for wanted, pair in (("wilson", sides), ("given", [one._replace(high=min(one.high + 0.01, 1)) for one in sides])):
+        _agrees(pair, wanted, (right, other))
+
+
+def _agrees(sides, wanted, counts):
+    limits = [(one.low, one.high) for one in sides]
+    if wanted == "wilson":
+        limits = [(one.low, one.high) for one in (binomtest(*c).proportion_ci(method="wilson") for c in counts)]
+    (p, q), ((l1, u1), (l2, u2)) = (one.value for one in sides), limits
     found = loss(*sides)
     assert found.low == pytest.approx(p - q - sqrt((p - l1) ** 2 + (u2 - q) ** 2))
     assert found.high == pytest.approx(p - q + sqrt((u1 - p) ** 2 + (q - l2) ** 2))

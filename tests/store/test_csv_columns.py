@@ -16,16 +16,23 @@ NUMBERED = {
     "x0": ["x0", "x1", "x2"],
     "X1": ["X1", "X2", "X3"],
     "v2_0": ["v2_0", "v2_1", "v2_2"],
+    "Feature 00 (pool)": ["Feature 00 (pool)", "Feature 01 (pool)", "Feature 02 (pool)"],
 }
 
 
 @pytest.mark.parametrize("features", NUMBERED.values(), ids=NUMBERED)
-@pytest.mark.parametrize("label", ["label", "Class", "TARGET", "y"])
-@pytest.mark.parametrize("path", ["path", "image_path", "FileName", "file"])
+@pytest.mark.parametrize("label", ["label", "Class", "TARGET", "y", "Class Name", "Ground Truth"])
+@pytest.mark.parametrize("path", ["path", "image_path", "FileName", "file", "File Name", "image-path"])
 def test_usual_names_are_found_in_any_order(features, label, path):
     found = find_columns([path, *reversed(features), label])
     assert found.features == tuple(features)
     assert (found.label, found.path) == (label, path)
+
+
+def test_numbers_at_the_end_count_before_those_within():
+    within = [f"q{i}_std" for i in range(5)]
+    assert find_columns(["f0", "f1", *within]).features == ("f0", "f1")
+    assert find_columns(["f0", "f1", *within], Choice(prefix="q")).features == tuple(within)
 
 
 def test_features_stand_in_the_order_of_their_numbers():
@@ -58,7 +65,7 @@ def test_the_users_word_counts_before_the_names():
         (["height", "label"], Choice(), "no feature columns found"),
         (["f0", "f1", "label"], Choice(label="lable"), "did you mean 'label'"),
         (["f0", "f1", "label", "label"], Choice(), "column 'label' of the file is there twice"),
-        (["f0", "f1"], Choice(prefix="g"), "no feature columns found"),
+        (["f0", "f1"], Choice(prefix="g"), "no column .* is called 'g' and a number .*f0, f1"),
     ],
 )
 def test_what_is_unclear_is_refused(names, choice, sentence):

@@ -242,7 +242,7 @@ def test_a_file_that_changed_in_between_is_refused(tmp_path, table, monkeypatch)
     with pytest.raises(ConfigMismatchError, match=r"a file was written to in between.*delete .*train to start anew"):
         build(config)
     (tmp_path / "a.csv").write_text(text + text.splitlines()[1].replace("1", "2") + "\n")
-    with pytest.raises(ConfigMismatchError, match="preprocessing was"):
+    with pytest.raises(ConfigMismatchError, match=r"preprocessing\.files was"):
         build(config)
 
 

@@ -196,7 +196,7 @@ def test_a_file_that_was_written_to_is_compared_and_only_its_rows_are_made_again
     assert build(config).parts == before.parts
     names[5] = "dog" if names[5] == "cat" else "cat"
     np.save(tmp_path / "in" / "label.npy", names)
-    with pytest.raises(ConfigMismatchError, match="preprocessing was"):
+    with pytest.raises(ConfigMismatchError, match=r"preprocessing\.labels was"):
         build(config)
 
 

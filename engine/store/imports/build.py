@@ -106,7 +106,8 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
         raise InputError(f"no usable row in {job.source.origin}; nothing was imported")
     fingerprint = fingerprint_of(segments, index)
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})
-    about = {"command": dict(job.command), "underflows": underflows or job.underflows}
+    constant = sum(segment.meta.get("constant", 0) for segment in segments) or None
+    about = {"command": dict(job.command), "underflows": underflows or job.underflows, "constant": constant}
     writer = StoreWriter(job.folder, provenance, about)
     writer.begin()
     parts = write_parts(job, writer, segments, index, progress, seconds)

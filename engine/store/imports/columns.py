@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from gapscope.core.errors import InputError, unknown_name
 
-LABEL_NAMES = ("label", "class", "target", "y", "labels", "class_id", "class_name", "category", "targets")
+LABEL_NAMES = (
+    *("label", "class", "target", "y", "labels", "class_id", "class_name", "category", "targets"),
+    "ground_truth",
+)
 PATH_NAMES = (
     *("path", "image_path", "filename", "file", "filepath", "file_path", "file_name", "image"),
     *("paths", "image_paths", "filenames", "names"),
@@ -62,7 +65,8 @@ class Columns:
 def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "the file") -> Columns:
     """The features, the label and the path among the columns called `names`, compared without regard to case.
 
-    Features are the longest run of names that differ in their final number alone, in the order of those numbers.
+    Features are the longest run of names that differ in their final number alone, in the order of those numbers; where
+    no name ends in one, in the last number that they hold.
     """
     label = exactly(names, choice.label, where) or first_of(names, LABEL_NAMES)
     path = exactly(names, choice.path, where) or first_of(names, PATH_NAMES)
@@ -90,20 +94,21 @@ def exactly(names: Sequence[str], wanted: str, where: str) -> str:
 
 
 def first_of(names: Sequence[str], known: Sequence[str]) -> str:
-    """The first of the `known` names that one of `names` has; empty where none has."""
-    by_lower = {name.lower(): name for name in reversed(names)}
+    """The first of the `known` names that one of `names` has, in any case, with spaces or hyphens too; empty where none
+    has.
+    """
+    by_lower = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in reversed(names)}
     return next((by_lower[name] for name in known if name in by_lower), "")
 
 
 def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...]:
-    runs: dict[str, dict[int, str]] = {}
-    for name in names:
-        match = re.fullmatch(r"(.*?)(\d+)", name)
-        if match and not match[1].lower().startswith("unnamed"):
-            runs.setdefault(match[1].lower(), {})[int(match[2])] = name
-    if prefix is not None:
-        runs = {result: run for result, run in runs.items() if result == prefix.lower()}
+    runs = _runs(names, r"(.*?)(\d+)()", prefix) or _runs(names, r"(.*?)(\d+)(\D+)", prefix)
     ranked = sorted(runs.items(), key=lambda item: -len(item[1]))
+    if not ranked and prefix is not None:
+        raise InputError(
+            f"no column of {where} is called {prefix!r} and a number ({some(names)}); correct --feature-prefix, or "
+            "list the columns with --feature-columns"
+        )
     if not ranked:
         raise InputError(
             f"no feature columns found in {where} ({some(names)}); numbered ones such as feature_0, feature_1 "
@@ -111,11 +116,23 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
             "others need --feature-prefix or --feature-columns"
         )
     if len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1]):
+        one, other = (next(iter(run.values())) for _, run in ranked[:2])
         raise InputError(
-            f"{where} has {len(ranked[0][1])} columns {ranked[0][0]}0… and as many {ranked[1][0]}0…; say with "
-            "--feature-prefix which are the features"
+            f"{where} has {len(ranked[0][1])} columns {one}, … and as many {other}, …; say with --feature-prefix which "
+            "are the features"
         )
     return tuple(name for _, name in sorted(ranked[0][1].items()))
+
+
+def _runs(names: Sequence[str], pattern: str, prefix: str | None) -> dict[str, dict[int, str]]:
+    """Names by their number, by what stands about it; of all that begin alike, or with the `prefix` alone."""
+    runs: dict[str, dict[int, str]] = {}
+    for name in names:
+        match = re.fullmatch(pattern, name)
+        if match and not match[1].lower().startswith("unnamed"):
+            if prefix is None or match[1].strip().lower() == prefix.strip().lower():
+                runs.setdefault(f"{match[1]}#{match[3]}".lower().removesuffix("#"), {})[int(match[2])] = name
+    return runs
 
 
 def _notes(features: Sequence[str], label: str, path: str) -> Iterator[str]:

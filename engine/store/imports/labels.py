@@ -57,6 +57,8 @@ class LabelBook:
     ----------
     given
         The class map to follow, if there is one.
+    rejects
+        Whether a name that the class map does not have is no label of its row, instead of the end of the import.
     texts
         Label texts by number.
     first
@@ -64,6 +66,7 @@ class LabelBook:
     """
 
     given: ClassMap | None = None
+    rejects: bool = False
     texts: list[str] = field(default_factory=list)
     first: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -95,17 +98,19 @@ class LabelBook:
             return ""
         if value is None:
             self._note("name", text, place)
-            return ""
+            return self._not_among(text) if self.given and self.rejects and text not in self._places else ""
         self._note("index", text, place)
         if value != int(value) if math.isfinite(value) else True:
             return f"has label {text!r}, which is not a whole number"
         limit = len(self.given.names) if self.given else MOST_CLASSES
         if not 0 <= value < limit:
-            wanted = (
-                f"the {limit} classes of {self.given.origin}" if self.given else f"0 to {limit - 1}, or -1 for unknown"
-            )
-            return f"has label {text!r}, which is not among {wanted}"
+            return self._not_among(text)
         return ""
+
+    def _not_among(self, text: str) -> str:
+        given = self.given
+        wanted = f"the {len(given.names)} classes of {given.origin}" if given else f"0 to {MOST_CLASSES - 1}, or -1"
+        return f"has label {text!r}, which is not among {wanted}{'' if given else ' for unknown'}"
 
     def _note(self, kind: str, text: str, place: str) -> None:
         self.first.setdefault(kind, (text, place))
@@ -135,7 +140,8 @@ class LabelBook:
             raise InputError(
                 f"{len(unknown)} class names are not among the {len(self.given.names)} of {self.given.origin}: "
                 f"{listed}; correct the labels, "
-                "or hand over all names with --classes FILE (one per line), or choose another --dataset"
+                "or hand over all names with --classes FILE (one per line), or choose another --dataset, or leave "
+                "such rows out with --on-bad-row reject"
             )
 
     def classes(self) -> tuple[list[str], np.ndarray]:

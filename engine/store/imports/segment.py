@@ -36,8 +36,8 @@ class Draft:
         ``[sample_id, path, reason, digest]`` of the rows that were refused.
     smallness
         What the blocks say of float16; empty where that is not stored.
-    rows, read_bytes
-        Rows gathered, and bytes of text they came from.
+    rows, constant, read_bytes
+        Rows gathered, those of them whose features are all one number, and bytes of text they came from.
     """
 
     sample_id: list[np.ndarray] = field(default_factory=list)
@@ -48,6 +48,7 @@ class Draft:
     smallness: list[Smallness] = field(default_factory=list)
     rejected: list[list[Any]] = field(default_factory=list)
     rows: int = 0
+    constant: int = 0
     read_bytes: int = 0
 
     def add(self, sample_id: np.ndarray, rows: Rows, number: np.ndarray, read_bytes: int) -> None:
@@ -59,6 +60,7 @@ class Draft:
         self.digest.append(rows.digest)
         self.smallness += [rows.smallness] if rows.smallness is not None else []
         self.rows += len(sample_id)
+        self.constant += constant_rows(rows.x)
         self.read_bytes += read_bytes
 
     @property
@@ -70,6 +72,14 @@ class Draft:
             or self.read_bytes >= SEGMENT_TEXT
             or len(self.rejected) >= SEGMENT_REJECTED
         )
+
+
+def constant_rows(x: np.ndarray) -> int:
+    """How many rows of ``x : (n, d)`` hold one number d times, as do those of arrays that were never written to."""
+    if x.shape[1] < 2:
+        return 0
+    candidates = x[x[:, 0] == x[:, -1]]
+    return int((candidates == candidates[:, :1]).all(axis=1).sum())
 
 
 def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, Any]) -> None:
@@ -87,7 +97,13 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
     path_ends, path_data = _sorted_paths(draft.path, order) if segment.has_path else (np.empty(0), np.empty(0))
     rows = _sorted_rows(draft.x, order, segment.dim, segment.dtype)
     arrays = [np.ascontiguousarray(one) for one in (sample_id[order], number, digest, ends, path_ends, path_data)]
-    meta = {**state, "rows": len(order), "rejected": draft.rejected, "smallness": _counts(draft.smallness)}
+    meta = {
+        **state,
+        "rows": len(order),
+        "constant": draft.constant,
+        "rejected": draft.rejected,
+        "smallness": _counts(draft.smallness),
+    }
     meta |= {"arrays": digest_buffers([rows.view(np.uint8), *arrays]), DIGEST: BLANK}
     text = sealed(json.dumps(meta).encode())
 

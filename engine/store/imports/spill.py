@@ -12,7 +12,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import read_object
 from gapscope.core.progress import Progress
 from gapscope.core.threads import processors
-from gapscope.store.imports.job import STOP, Import
+from gapscope.store.imports.job import REJECT, STOP, Import
 from gapscope.store.imports.labels import LabelBook
 from gapscope.store.imports.seconds import Seconds
 from gapscope.store.imports.segment import SEGMENT_NAME, Draft, Segment, write_segment
@@ -74,7 +74,7 @@ class Spilling:
         """What an earlier run has left, all of it whole."""
         segments = finished_segments(job)
         states = [segment.meta for segment in segments]
-        book = LabelBook(job.classes, [text for state in states for text in state["texts"]])
+        book = LabelBook(job.classes, job.on_bad_row == REJECT, [text for state in states for text in state["texts"]])
         if not states:
             return cls(job, seconds, book)
         last = states[-1]
