@@ -97,6 +97,10 @@ class Selected(Named):
         """The ``sample_id`` of every kept row, ``(n,) int64``, in order; no embedding is read."""
         return self.store.sample_ids()[_positions(self.bits)]
 
+    def labels(self) -> np.ndarray:
+        """The class index of every kept row, ``(n,) int32``, in order; no embedding is read."""
+        return self.store.labels()[_positions(self.bits)]
+
     def digests(self) -> np.ndarray | None:
         """A hash of what each kept row was made from, ``(n,) uint64``, in order; None where it is not known."""
         result = self.store.digests()
