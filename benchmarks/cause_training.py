@@ -85,7 +85,8 @@ SECTION = """
 `explain` names a cause that `extract`, `fit-incremental` and `train-cnn --modify` take. Of CIFAR-10, {rows:,} images a
 split (plain and after {cause}), the seeds {seeds}: heads on 1,280 features of MobileNetV2 at 64 pixels, and
 `simple-cnn` trained from scratch for {epochs} epochs, half of its training images modified. Points are those of the
-same kind trained on plain images; means, and the range over seeds. `python -m benchmarks.cause_training run` makes it.
+same kind trained on plain images; means, and the range over seeds; processor time is that of the training, features
+read from disk, on two cores. `python -m benchmarks.cause_training run` makes it.
 """
 
 
@@ -98,22 +99,27 @@ def section(results: Mapping) -> str:
 def table(rows: Sequence[Row]) -> str:
     """The means over seeds, with their ranges where there are several."""
     lines = [
-        "| trained | on | plain test images | modified test images | regained | paid on plain images |",
-        "|---|---|---|---|---|---|",
+        "| trained | on | plain test images | modified test images | regained | paid on plain images | processor |",
+        "|---|---|---|---|---|---|---|",
     ]
     for kind, way in dict.fromkeys((row["kind"], row["way"]) for row in rows):
         accuracy = _of(rows, kind, way)
         change = 100 * (accuracy - _of(rows, kind, PLAIN))
         cells = [f"{value:.1%}" for value in accuracy.mean(axis=0)]
+        seconds = f"{np.mean([row['seconds'] for row in _rows(rows, kind, way)]):.0f} s"
         points = ["-", "-"] if way == PLAIN else [_points(change[:, 1]), _points(-change[:, 0])]
-        lines.append(f"| {kind} | {way} | {' | '.join(cells + points)} |")
+        lines.append(f"| {kind} | {way} | {' | '.join([*cells, *points, seconds])} |")
     return "\n".join(lines) + "\n"
 
 
 def _of(rows: Sequence[Row], kind: str, way: str) -> np.ndarray:
     """Accuracy on plain and modified images, a line a seed, ascending."""
-    chosen = sorted((row for row in rows if (row["kind"], row["way"]) == (kind, way)), key=lambda row: row["seed"])
-    return np.array([[row["plain"], row["modified"]] for row in chosen])
+    return np.array([[row["plain"], row["modified"]] for row in _rows(rows, kind, way)])
+
+
+def _rows(rows: Sequence[Row], kind: str, way: str) -> list[Row]:
+    """Those of a kind and a way, by ascending seed."""
+    return sorted((row for row in rows if (row["kind"], row["way"]) == (kind, way)), key=lambda row: row["seed"])
 
 
 def _points(values: np.ndarray) -> str:

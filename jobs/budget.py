@@ -41,7 +41,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.core.location import Location
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
-    from gapscope.evaluation.training_sets import check_reference
+    from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.repairs import budget
     from gapscope.repairs.budget_page import page
     from gapscope.repairs.criterion import ROWS
@@ -62,7 +62,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
     folder, model, (reference, target) = both
     check_comparable(reference, target)
-    notes = check_reference(folder, model.name, reference, target, force=False)
+    notes = TrainingSets(folder).check_reference(model.name, reference, target, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     labels = LabelsUsed(config.labels, config.label_rows)
     check_memory("a budget of labels", sets, labels, allowed=config.memory, threads=config.threads)

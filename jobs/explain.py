@@ -110,7 +110,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     from gapscope.causes.memory import check_memory
     from gapscope.evaluation.models import find_features
     from gapscope.evaluation.opened import open_model
-    from gapscope.evaluation.training_sets import check_reference
+    from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.runs.folder import input_of
     from gapscope.store.comparable import check_comparable, numbered
 
@@ -126,7 +126,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
     folder, model, (reference, target) = both
     check((reference, target))
-    notes = check_reference(folder, model.name, reference, target, force=True)
+    notes = TrainingSets(folder).check_reference(model.name, reference, target, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
     return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])
 

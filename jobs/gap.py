@@ -163,7 +163,7 @@ def _only_model(place: str) -> str:
 def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], progress: Progress) -> "RunResult":
     from gapscope.evaluation.copies import copy_warnings
     from gapscope.evaluation.opened import open_model
-    from gapscope.evaluation.training_sets import check_reference
+    from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.evidence import evidence_of
@@ -184,7 +184,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)
     check_comparable(*stores)
-    notes = [*check_reference(folder, model.name, *stores, force=config.force), *copy_warnings(stores)]
+    notes = [*TrainingSets(folder).check_reference(model.name, *stores, force=config.force), *copy_warnings(stores)]
     views = [store.view() for store in stores]
     check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")

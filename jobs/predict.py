@@ -79,7 +79,7 @@ def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", pr
     from gapscope.evaluation.memory import check_memory
     from gapscope.evaluation.page import page
     from gapscope.evaluation.stored import check_features, evaluate, title_of_model
-    from gapscope.evaluation.training_sets import seen_warnings, trained_stores
+    from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.runs.connection import connected
     from gapscope.runs.folder import input_of, opened
     from gapscope.store.workspace import find_store, slug
@@ -95,7 +95,7 @@ def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", pr
         progress.say(f"predicting {store.rows:,} rows of {store.name} with {title}")
         with made.timed("predict"):
             measured = evaluate(model, title, store, made.place, workers, progress)
-        notes = [*measured.notes, *seen_warnings(title, trained_stores(folder), [store])]
+        notes = [*measured.notes, *TrainingSets(folder).warnings(title, [store])]
         return made.finish(measured.results, notes=notes, page=page)
 
 

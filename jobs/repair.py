@@ -62,7 +62,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.evaluation.models import model_folder
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
-    from gapscope.evaluation.training_sets import check_reference, training_inputs
+    from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.repairs.cause import reproduced
     from gapscope.repairs.groups import Groups
     from gapscope.repairs.memory import check_memory
@@ -83,7 +83,8 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
     model, (reference, target) = both.model, both.stores
     check_comparable(reference, target)
-    notes = check_reference(folder, model.name, reference, target, force=False)
+    trained = TrainingSets(folder)
+    notes = trained.check_reference(model.name, reference, target, force=False)
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
     groups = Groups.of(target, config.groups) if config.groups else None
@@ -93,7 +94,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     check_memory("a repair", sets, labels, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
-    inputs = [*(training_inputs(folder) or [unknown]), *map(input_of, (reference, target))]
+    inputs = [*(trained.inputs or [unknown]), *map(input_of, (reference, target))]
     known = reproduced(workspace, config.explain, model, reference.name, target.name) if config.explain else None
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         results = repaired(

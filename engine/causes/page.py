@@ -41,10 +41,11 @@ def page(run: Run) -> list[Block]:
 def read_findings(run: Run) -> Row | None:
     """What the run has found; shares explained, which are estimates and come out above 1 by chance, are 1 then."""
     findings = run.json(FINDINGS)
-    if findings:
-        for one in findings["proofs"]:
-            one |= {name: {side: min(value, 1.0) for side, value in one[name].items()} for name in SHARES if one[name]}
-    return findings
+    return findings and {**findings, "proofs": [{**one, **_at_most_all(one)} for one in findings["proofs"]]}
+
+
+def _at_most_all(proof: Row) -> Row:
+    return {name: {side: min(value, 1.0) for side, value in proof[name].items()} for name in SHARES if proof[name]}
 
 
 def named(findings: Row) -> Row | None:
@@ -73,7 +74,7 @@ def headline(findings: Row) -> str:
 def _unproven(findings: Row, between: str) -> str:
     """How much the best of the known causes explains, or that the images are too few to say."""
     best = max(findings["proofs"], key=lambda one: one["explained"]["value"])
-    value, low, high = (min(max(best["explained"][name], 0.0), 1.0) for name in ("value", "low", "high"))
+    value, low, high = (max(best["explained"][name], 0.0) for name in ("value", "low", "high"))
     if value < LEAST:
         most = f"at most {percent(value)} of it is explained, by {best['name']}"
         return f"No known cause explains the shift {between}: {most}"

@@ -17,10 +17,8 @@ from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
 from gapscope.data.vocabulary import split_of
 
 ALL = "all"
-BY_RULE = (
-    "it has no splits of its own: {}, stratified by class, images that look alike kept together; "
-    f"--split {ALL} takes it as one set"
-)
+BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
+UNDIVIDED = f"--split {ALL} takes the splits as one set"
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,11 @@ class Dataset:
     def choices(self) -> tuple[str, ...]:
         """Names of the splits, and of the whole where it was divided by rule."""
         return (*self.splits, *([ALL] if self.undivided else []))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The notes, and that splits made by rule can be taken as one set."""
+        return (*self.notes, *([UNDIVIDED] if self.undivided else []))
 
     def seen(self, see: Callable[[Callable[[], Source]], Callable[[], Source]], **changes: Any) -> "Dataset":
         """The dataset with each of its openers replaced by what `see` makes of it, and other `changes`."""

@@ -12,15 +12,15 @@ SCORES, COUNTED = 6, 400
 PREDICTED, PART = 150, 2**24
 
 
-def prediction_bytes(dim: int, classes: int, threads: int) -> int:
+def bytes_of_chunk(dim: int, classes: int, threads: int) -> int:
     """A chunk with its scores, and counts so far, of a chunk, and of both, on each thread."""
     counts = 8 * classes * classes + classes * (COUNTED + 8 * rank_bins(classes))
     return threads * (PART + chunk_bytes(dim, classes) + 8 * SCORES * CHUNK_ROWS * classes + 3 * counts)
 
 
-def predicting_bytes(store: EmbeddingStore | Selected, classes: int, threads: int, kept: int = PREDICTED) -> int:
+def bytes_of_set(store: EmbeddingStore | Selected, classes: int, threads: int, kept: int = PREDICTED) -> int:
     """What predicting a stored set takes, with so many bytes `kept` of each row."""
-    return prediction_bytes(store.dim, classes, threads) + kept * store.rows
+    return bytes_of_chunk(store.dim, classes, threads) + kept * store.rows
 
 
 def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, allowed: str, threads: int) -> None:
@@ -33,4 +33,4 @@ def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, 
         The projected need is above what is `allowed`, such as ``2GB``.
     """
     what = f"predicting {store.rows:,} rows of {store.dim:,} features in {classes:,} classes"
-    Budget(parse_bytes(allowed)).require(predicting_bytes(store, classes, threads, kept), what, "raise --memory")
+    Budget(parse_bytes(allowed)).require(bytes_of_set(store, classes, threads, kept), what, "raise --memory")

@@ -1,6 +1,8 @@
 """What a model was trained on, and whether a stored set is that."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,89 +23,100 @@ from gapscope.store.workspace import embeddings_folder
 
 # Of a reference with more than this share of training rows no gap is measured.
 MOST = 0.5
+# How many training rows are looked up at a time: a sort of some 20 MB.
+LOOKED_UP = 1_000_000
 Stores = Iterable[EmbeddingStore | Selected]
 
 
-def training_inputs(place: Location) -> tuple[Input, ...]:
-    """The sets that the model in `place` was trained on, as its run has recorded them; none where it has not.
+@dataclass(frozen=True)
+class TrainingSets:
+    """What the model in `place` was trained on, as its run has recorded it; read once, when it is first asked for."""
 
-    They are the first input of the run, or those whose digests the model's details list.
-    """
-    manifest = _manifest(place)
-    if not manifest:
-        return ()
-    about = read_json(place / DESCRIPTION) if (place / DESCRIPTION).exists() else {}
-    several = about.get("details", {}).get("training_sets", [])
-    return tuple(one for one in manifest.inputs if one.config_hash in several) or tuple(manifest.inputs[:1])
+    place: Location
 
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """The recorded sets; none where the run has not recorded any.
 
-def training_set(trained_on: Sequence[Input], store: EmbeddingStore | Selected) -> str:
-    """What `store` is to a model that was trained on `trained_on`: its name if they are the same rows or images, else
-    empty. A classifier was trained on stores, a network on the images of a listing.
-    """
-    names = {
-        store.manifest.config_hash: store.name,
-        store.provenance.fingerprint.hash: f"the images of {store.name}",
-    }
-    return next((names[one.config_hash] for one in trained_on if one.config_hash in names), "")
+        They are the first input of the run, or those whose digests the model's details list.
+        """
+        manifest = _manifest(self.place)
+        if not manifest:
+            return ()
+        about = read_json(self.place / DESCRIPTION) if (self.place / DESCRIPTION).exists() else {}
+        several = about.get("details", {}).get("training_sets", [])
+        return tuple(one for one in manifest.inputs if one.config_hash in several) or tuple(manifest.inputs[:1])
 
+    @cached_property
+    def stores(self) -> list[EmbeddingStore | Selected]:
+        """The training rows, of those stores that are still what the run has read.
 
-def check_reference(place: Location, title: str, *stores: EmbeddingStore | Selected, force: bool) -> list[str]:
-    """Refuse a reference, the first of `stores`, most of which the model in `place` was trained on; with `force`, a
-    warning instead. Of fewer such rows, and of those of the other sets, a warning.
+        Those of a workspace that was moved since are looked for in the one that the run lies in.
+        """
+        stores = [_stored(one, self.place) for one in self.inputs]
+        return [selected(store, _choice(self.place)) for store in stores if store]
 
-    Raises
-    ------
-    InputError
-        See above; the message asks for another reference.
-    """
-    reference, *others = stores
-    rows, seen = training_rows(place, reference), trained_stores(place)
-    if not mostly_seen(place, reference):
-        return seen_warnings(title, seen, stores)
-    which = "" if rows == reference.rows else f"{rows:,} of the {reference.rows:,} rows of "
-    reason = f"{title} was trained on {which}{reference.name}"
-    if force:
-        warning = f"warning: {reason}, so the gap includes overfitting and is larger than from a held-out set."
-        return [warning, *seen_warnings(title, seen, others)]
-    raise InputError(
-        f"{reason}, so the gap would mix overfitting with the shift; give --reference a labelled set that was held "
-        "out, such as val or test, or add --force"
-    )
+    def name_of(self, store: EmbeddingStore | Selected) -> str:
+        """The name of `store` if the model was trained on the same rows or images, else empty. A classifier was trained
+        on stores, a network on the images of a listing.
+        """
+        names = {
+            store.manifest.config_hash: store.name,
+            store.provenance.fingerprint.hash: f"the images of {store.name}",
+        }
+        return next((names[one.config_hash] for one in self.inputs if one.config_hash in names), "")
 
+    def rows_in(self, store: EmbeddingStore | Selected) -> int:
+        """How many rows of `store` the model was trained on, as far as its run says; held-out rows count.
 
-def mostly_seen(place: Location, store: EmbeddingStore | Selected) -> bool:
-    """Whether the model in `place` was trained on rows of this set, or on most of these under another name."""
-    rows = training_rows(place, store)
-    return bool(rows) and (rows > store.rows * MOST or bool(training_set(training_inputs(place), store)))
-
-
-def training_rows(place: Location, store: EmbeddingStore | Selected) -> int:
-    """How many rows of `store` the model in `place` was trained on, as far as its run says; held-out rows count.
-
-    Where the run was limited to some images by `--only` or `--exclude`, these are looked up; files that have gone count
-    as if they had not been named. Rows of other sets count where they were made from the same bytes.
-    """
-    if not training_set(training_inputs(place), store):
-        return seen_rows(trained_stores(place), store)
-    try:
-        choice = _choice(place)
-        if not choice.files:
+        Where the run was limited to some images by `--only` or `--exclude`, these are looked up; files that have gone
+        count as if they had not been named. Rows of other sets count where they were made from the same bytes.
+        """
+        if not self.name_of(store):
+            return _shared_rows(_digests_of(self.stores), store)
+        try:
+            choice = _choice(self.place)
+            if not choice.files:
+                return store.rows
+            ids = (store.store if isinstance(store, Selected) else store).sample_ids()
+            trained = ids[choice.kept((store.provenance.dataset, store.provenance.split), ids)]
+            return int(np.isin(store.sample_ids(), trained).sum())
+        except (GapscopeError, OSError):
             return store.rows
-        ids = (store.store if isinstance(store, Selected) else store).sample_ids()
-        trained = ids[choice.kept((store.provenance.dataset, store.provenance.split), ids)]
-        return int(np.isin(store.sample_ids(), trained).sum())
-    except (GapscopeError, OSError):
-        return store.rows
 
+    def has_most_of(self, store: EmbeddingStore | Selected) -> bool:
+        """Whether the model was trained on rows of this set, or on most of these under another name."""
+        return self._has_most(self.rows_in(store), store)
 
-def trained_stores(place: Location) -> list[EmbeddingStore | Selected]:
-    """The rows that the model in `place` was trained on, of those stores that are still what its run has read.
+    def _has_most(self, rows: int, store: EmbeddingStore | Selected) -> bool:
+        return bool(rows) and (rows > store.rows * MOST or bool(self.name_of(store)))
 
-    Those of a workspace that was moved since are looked for in the one that the run lies in.
-    """
-    stores = [_stored(one, place) for one in training_inputs(place)]
-    return [selected(store, _choice(place)) for store in stores if store]
+    def check_reference(self, title: str, *stores: EmbeddingStore | Selected, force: bool) -> list[str]:
+        """Refuse a reference, the first of `stores`, most of which the model was trained on; with `force`, a warning
+        instead. Of fewer such rows, and of those of the other sets, a warning.
+
+        Raises
+        ------
+        InputError
+            See above; the message asks for another reference.
+        """
+        reference, *others = stores
+        rows = self.rows_in(reference)
+        if not self._has_most(rows, reference):
+            return self.warnings(title, stores)
+        which = "" if rows == reference.rows else f"{rows:,} of the {reference.rows:,} rows of "
+        reason = f"{title} was trained on {which}{reference.name}"
+        if force:
+            warning = f"warning: {reason}, so the gap includes overfitting and is larger than from a held-out set."
+            return [warning, *self.warnings(title, others)]
+        raise InputError(
+            f"{reason}, so the gap would mix overfitting with the shift; give --reference a labelled set that was held "
+            "out, such as val or test, or add --force"
+        )
+
+    def warnings(self, title: str, stores: Stores) -> list[str]:
+        """A warning for each of `stores` that shares images with those that the model was trained on."""
+        return _warnings(title, _digests_of(self.stores), stores)
 
 
 def _stored(one: Input, place: Location) -> EmbeddingStore | None:
@@ -120,18 +133,13 @@ def _stored(one: Input, place: Location) -> EmbeddingStore | None:
     return None
 
 
-def seen_rows(trained: Stores, store: EmbeddingStore | Selected) -> int:
-    """How many rows of `store` were made from the same bytes as a row of `trained`; 0 where that is not known."""
-    digests = store.digests()
-    known = [one for one in (other.digests() for other in trained) if one is not None]
-    if digests is None or not known:
-        return 0
-    return int(np.isin(digests, np.setdiff1d(np.concatenate(known), [0])).sum())
-
-
 def seen_warnings(title: str, trained: Stores, stores: Stores) -> list[str]:
-    """A warning for each of `stores` that shares images with those that a model was trained on."""
-    counts = [(store, seen_rows(trained, store)) for store in stores]
+    """A warning for each of `stores` that shares images with the sets that a model is trained on."""
+    return _warnings(title, _digests_of(trained), stores)
+
+
+def _warnings(title: str, digests: Sequence[np.ndarray], stores: Stores) -> list[str]:
+    counts = [(store, _shared_rows(digests, store)) for store in stores]
     return [
         f"warning: {count:,} of the {store.rows:,} rows of {store.name} are rows that {title} was trained on, so its "
         "accuracy there is too high; leave them out."
@@ -140,22 +148,39 @@ def seen_warnings(title: str, trained: Stores, stores: Stores) -> list[str]:
     ]
 
 
+def _digests_of(stores: Stores) -> list[np.ndarray]:
+    """What the rows of each of `stores` were made from, as far as that is known."""
+    return [one for one in (store.digests() for store in stores) if one is not None]
+
+
+def _shared_rows(trained: Sequence[np.ndarray], store: EmbeddingStore | Selected) -> int:
+    """How many rows of `store` were made from the same bytes as a training row; 0 where that is not known."""
+    digests = store.digests() if trained else None
+    if digests is None:
+        return 0
+    known = np.unique(digests)
+    seen = np.zeros(len(known), bool)
+    for one in trained:
+        for start in range(0, len(one), LOOKED_UP):
+            seen |= np.isin(known, one[start : start + LOOKED_UP])
+    return int(np.isin(digests, known[seen & (known != 0)]).sum())  # 0: no digest is known
+
+
 def seen_by_run(run: Location, models: Iterable[str], sets: Collection[tuple[str, str]], choice: Choice) -> list[str]:
     """The same of the predictions that `run` holds of these `models` (of its only one: an empty name) for the `sets`
     of these datasets and splits, limited to a `choice` of their images; nothing of predictions from elsewhere.
     """
-    titles: dict[tuple[Location, tuple[Input, ...]], list[str]] = {}
+    titles: dict[TrainingSets, list[str]] = {}
     for name in dict.fromkeys(models):
         folder = run / MODELS / name if name and (run / MODELS).is_folder() else run
-        made_by = _model_of(folder)
-        titles.setdefault((made_by, training_inputs(made_by)), []).append(name or model_name(folder, described(folder)))
+        titles.setdefault(TrainingSets(_model_of(folder)), []).append(name or model_name(folder, described(folder)))
     manifest = _manifest(run)
     stores = [store for one in (manifest.inputs if manifest else ()) if (store := _stored(one, run))]
     asked = [one for one in stores if (one.provenance.dataset, one.provenance.split) in sets]
     return [
         warning
-        for (made_by, _), names in titles.items()
-        for warning in seen_warnings(listed(names), trained_stores(made_by), [selected(one, choice) for one in asked])
+        for training, names in titles.items()
+        for warning in training.warnings(listed(names), [selected(one, choice) for one in asked])
     ]
 
 

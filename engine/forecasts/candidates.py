@@ -8,7 +8,7 @@ from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
 from gapscope.evaluation.models import model_in
 from gapscope.evaluation.stored import title_of_model
-from gapscope.evaluation.training_sets import mostly_seen, seen_warnings, trained_stores, training_inputs, training_set
+from gapscope.evaluation.training_sets import TrainingSets
 from gapscope.networks.runs import holds_network
 from gapscope.probes.model import MODEL, Classifier
 from gapscope.runs.folder import MODELS
@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
     place: Location
     title: str
     model: Classifier
-    trained_on: tuple[Input, ...]
+    trained_on: TrainingSets
 
     @property
     def record(self) -> Input:
@@ -66,7 +66,7 @@ def _all_of(runs: Sequence[Location]) -> list[Candidate]:
         title if titles.count(title) == 1 else f"{title} ({run_of(place).name})"
         for place, title in zip(places, titles, strict=True)
     ]
-    return list(map(Candidate, places, distinct, models, map(training_inputs, places)))
+    return list(map(Candidate, places, distinct, models, map(TrainingSets, places)))
 
 
 def _check_networks(candidates: Sequence[Candidate]) -> None:
@@ -90,19 +90,17 @@ def check_independence(
         See above.
     """
     for one in candidates:
-        if mostly_seen(one.place, reference):
-            seen = training_set(one.trained_on, reference) or f"rows of {reference.name}"
+        if one.trained_on.has_most_of(reference):
+            seen = one.trained_on.name_of(reference) or f"rows of {reference.name}"
             raise InputError(
                 f"{one.title} was trained on {seen}, where it is surer and more often correct than on new images, so "
                 "that a threshold or a temperature from there is biased; give --reference a labelled split that was "
                 "held out, such as val or test"
             )
-    unknown = [one.title for one in candidates if not one.trained_on]
+    unknown = [one.title for one in candidates if not one.trained_on.inputs]
     return [
         f"warning: the training rows of {', '.join(unknown)} are unknown; forecasts are too high if {reference.name} "
         "is among them."
     ] * bool(unknown) + [
-        warning
-        for one in candidates
-        for warning in seen_warnings(one.title, trained_stores(one.place), (reference, *targets))
+        warning for one in candidates for warning in one.trained_on.warnings(one.title, (reference, *targets))
     ]

@@ -52,9 +52,9 @@ def heads_for(
         return Heads(), ""
     if holds_network(first.place):
         return Heads(), f"Heads on the features of {first.title} would share what it has learned, so none were trained."
-    if len(first.trained_on) > 1:
+    if len(first.trained_on.inputs) > 1:
         return Heads(), "The model was trained on several sets, so no heads were trained on halves of one to compare."
-    place = next((Location.of(rows.place) for rows in first.trained_on), None)
+    place = next((Location.of(rows.place) for rows in first.trained_on.inputs), None)
     if place is None or not (place / MANIFEST).exists():
         return Heads(), "The training rows are not available, so no heads were trained to compare."
     store = open_store(place)

@@ -1,7 +1,7 @@
 """The memory that repairs take, known before the first row of their sets is read."""
 
 from gapscope.core.budget import Budget, parse_bytes
-from gapscope.evaluation.memory import prediction_bytes
+from gapscope.evaluation.memory import bytes_of_chunk
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.repairs import REPAIRS, WITH_LABELS
 from gapscope.repairs.criterion import ROWS
@@ -37,7 +37,7 @@ def check_memory(what: str, sets: Sets, used: LabelsUsed, *, allowed: str, threa
     choosing = known + heads + 8 * ROWS * ((len(REPAIRS) + 4) * classes + 6 * ROWS + 2 * dim)
     axes = min(labels, dim) + 1
     searching = known + heads + 8 * labels * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes
-    judging = known + heads + max(threads * chunk, prediction_bytes(dim, classes, threads))
+    judging = known + heads + max(threads * chunk, bytes_of_chunk(dim, classes, threads))
     needed = max(reading, fitting, choosing, searching, judging) + ROW * rows
     where = f"for {sets.target.rows:,} rows, {dim:,} features and {classes:,} classes"
     way_out = f"{'use fewer labels, or ' if labels else ''}raise --memory"

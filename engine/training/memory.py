@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gapscope.core.budget import Budget
-from gapscope.evaluation.memory import predicting_bytes
+from gapscope.evaluation.memory import bytes_of_set
 from gapscope.probes.grid import Grid
 from gapscope.probes.lbfgs import MEMORY
 from gapscope.store import EmbeddingStore
@@ -70,7 +70,7 @@ def check_memory(allowed: int, candidates: Sequence[Candidate], rows: TrainingRo
     """
     budget, store = Budget(allowed), rows.store
     classes = len(store.class_names)
-    evaluated = [predicting_bytes(one, classes, threads) for one in (*rows.sources, *rows.tests)]
+    evaluated = [bytes_of_set(one, classes, threads) for one in (*rows.sources, *rows.tests)]
     for one in candidates:
         size = Size(rows.held.rows, store.dim, classes, _arrays(one, classes))
         what = f"training on {size.dim:,} features and {size.classes:,} classes with {size.held:,} held-out rows"

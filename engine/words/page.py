@@ -74,7 +74,7 @@ def _cost(points: Row | None) -> str:
     span = f"{abs(100 * points['value']):.1f}"
     low, high = sorted(abs(100 * points[name]) for name in ("low", "high"))
     verb = "costs" if points["value"] < 0 else "wins"
-    return f", which {verb} {span} points ({low:.1f} to {high:.1f}) or more"
+    return f", which {verb} {span} points ({low:.1f} to {high:.1f})"
 
 
 def _sure(findings: Row) -> list[str]:
@@ -118,7 +118,7 @@ def _found(findings: Row) -> list[Block]:
         "Each phrase is compared with what the phrases above it explain taken out; the largest change of nonsense "
         "is given as a share of its change. Accuracy is what that of the reference's images changes by when they are "
         "weighted so that the phrase fits them as it fits the target's. A phrase measures what it says with noise, so "
-        "that this is too little, and the interval may end before the true change."
+        "that this is rather too little, and the interval may end before the true change."
     )
     if not cells:
         return []

@@ -21,17 +21,17 @@ def test_the_page_is_made_of_the_results():
 
 def test_a_training_on_the_cause_is_set_beside_one_on_plain_images_seed_by_seed():
     found = [
-        {"kind": "head", "way": way, "seed": seed, "plain": plain, "modified": modified}
-        for way, seed, plain, modified in [
-            (cause_training.PLAIN, 0, 0.8, 0.4),
-            (cause_training.BOTH, 1, 0.65, 0.6),
-            (cause_training.PLAIN, 1, 0.7, 0.3),
-            (cause_training.BOTH, 0, 0.79, 0.6),
+        {"kind": "head", "way": way, "seed": seed, "plain": plain, "modified": modified, "seconds": seconds}
+        for way, seed, plain, modified, seconds in [
+            (cause_training.PLAIN, 0, 0.8, 0.4, 10),
+            (cause_training.BOTH, 1, 0.65, 0.6, 21),
+            (cause_training.PLAIN, 1, 0.7, 0.3, 12),
+            (cause_training.BOTH, 0, 0.79, 0.6, 23),
         ]
     ]
     assert cause_training.table(found).splitlines()[2:] == [
-        "| head | plain images | 75.0% | 35.0% | - | - |",
-        "| head | plain and modified images | 72.0% | 60.0% | +25.0 (+20.0 to +30.0) | +3.0 (+1.0 to +5.0) |",
+        "| head | plain images | 75.0% | 35.0% | - | - | 11 s |",
+        "| head | plain and modified images | 72.0% | 60.0% | +25.0 (+20.0 to +30.0) | +3.0 (+1.0 to +5.0) | 22 s |",
     ]
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.data.dataset import Dataset
 from gapscope.jobs.extract import ExtractConfig, run
 from gapscope.store.workspace import find_store
 
@@ -51,9 +52,13 @@ def test_images_that_cannot_be_read_are_counted_as_rejected_in_the_account(photo
 def test_all_images_are_one_set_where_splits_are_made_by_rule(photos):
     texts = extract(photos, "all")
     assert f"{2 * EACH} listed" in account_of(texts)
-    assert any("--split all takes it as one set" in text for text in texts)
+    assert any("--split all takes the splits as one set" in text for text in texts)
     store = find_store(Location.of(photos.parent / "workspace"), "photos", "all", "")
     assert np.bincount(store.labels()).tolist() == [EACH, EACH]
+
+
+def test_a_dataset_that_cannot_be_taken_as_one_set_does_not_say_so():
+    assert Dataset("photos+synthetic:blends", "photos", {}, notes=("a note",)).sentences == ("a note",)
 
 
 @pytest.mark.parametrize(("suffix", "rows"), [("+invert:1", 2 * EACH), ("@10", 10)])

@@ -9,7 +9,7 @@ from gapscope import commands
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.accuracy import measured
-from gapscope.evaluation.training_sets import training_inputs
+from gapscope.evaluation.training_sets import TrainingSets
 from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.probes.model import load_model
 from gapscope.runs.run import read_run
@@ -114,7 +114,7 @@ def test_each_set_is_left_out_in_turn_and_evaluated_on(workspace):
     assert losses["softmax without sketch", "photo, cartoon/train"] == ""
     assert losses["softmax without sketch", "sketch/train"] == "sketch/train"
     place = Location.of(report.run) / "models/softmax-without-sketch"
-    assert {one.place.split("/")[-2] for one in training_inputs(place)} == {"photo", "cartoon"}
+    assert {one.place.split("/")[-2] for one in TrainingSets(place).inputs} == {"photo", "cartoon"}
 
 
 def test_a_model_of_several_sets_is_judged_on_none_of_them(workspace):

@@ -87,7 +87,7 @@ def test_what_was_done_to_the_images_is_named_first_with_its_points(made, towers
 def test_points_are_said_to_be_too_few():
     points = {"value": -0.1, "low": -0.15, "high": -0.05, "matters": True}
     said = sentence({"text": "a dark photo", "above": 0.7, "change": 0.2, "points": points})
-    assert said.endswith("in 70.0 % of comparisons, which costs 10.0 points (5.0 to 15.0) or more.")
+    assert said.endswith("in 70.0 % of comparisons, which costs 10.0 points (5.0 to 15.0).")
 
 
 def test_the_same_images_changed_alike_have_no_words(made, towers):
