@@ -171,6 +171,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     from gapscope.gaps.memory import check_memory
     from gapscope.gaps.reviewed import reviews_of_both
     from gapscope.gaps.sides import predicted_side
+    from gapscope.probes.rules.linear import Linear
     from gapscope.reports.cause import page_of_gap
     from gapscope.runs.connection import connected
     from gapscope.runs.folder import opened
@@ -199,6 +200,6 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
             keys = keys_of_stores(stores, [one.sample_id for one in predicted])
             reviews = reviews_of_both(workspace, config.verified, predicted)
             analysis = analyse(predicted, labels=labels, reviews=reviews, evidence=evidence, keys=keys, **drawn)
-        record.write(analysis, made)
+        record.write(analysis, made, linear=isinstance(model.rule, Linear))
         results, by_class = record.headline_results(analysis), record.class_results(analysis)
         return made.finish(results, notes=[*notes, *chosen.notes(stores), *missing], kept=by_class, page=page_of_gap)

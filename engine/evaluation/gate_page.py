@@ -23,8 +23,10 @@ def verdict(found: list[Look], new: str, old: str) -> str:
 
 
 def page(run: Run) -> list[Block]:
-    """What a run of `gate` has found."""
+    """What a run of `gate` has found; nothing where it has not finished."""
     about = run.json("about")
+    if not about:
+        return []
     return blocks([Look(**row) for row in run.table(LOOKS)], about["new"], about["old"], run.notes)
 
 

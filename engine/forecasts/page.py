@@ -59,7 +59,7 @@ def answer(
         by_set.setdefault(set_name(row), []).append(row["value"])
     ranges = [f"{name}: {percent(min(values))} to {percent(max(values))}." for name, values in by_set.items()]
     methods = counted(len({row["metric"] for row in rows}), "method")
-    known = [f"The labels of {where} say {percent(row['value'])} for {model}." for (where, model), row in truth.items()]
+    known = [_truth_text(where, model, row["value"], advised) for (where, model), row in truth.items()]
     low, high = (end(row["value"] for row in rows) for end in (min, max))
     span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
     has_interval = any(one["value"] is not None for one in advised)
@@ -71,6 +71,16 @@ def answer(
         return Answer.of(_advised_text(advised[0]).rstrip("."), parts)
     headline = f"Accuracy on {listed(list(by_set))} without labels: {percent(low)} to {percent(high)} by {methods}"
     return Answer.of(headline, parts)
+
+
+def _truth_text(where: str, model: str, value: float, advised: Sequence[Mapping[str, Any]]) -> str:
+    """What the labels say, and that it is not what was expected."""
+    said = f"The labels of {where} say {percent(value)} for {model}"
+    for one in advised:
+        if (one["set"], one["model"]) == (where, model) and one["value"] is not None:
+            if not one["low"] <= value <= one["high"]:
+                return f"{said}, outside the interval: the forecast is wrong here."
+    return f"{said}."
 
 
 def _advised_text(one: Mapping[str, Any]) -> str:

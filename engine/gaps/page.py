@@ -177,7 +177,7 @@ def _no_cause_text(account: Mapping[str, Any]) -> str:
         return ""
     looked_at = sum(term["low"] is not None for term in account["terms"])
     return (
-        f"No single cause stands out beyond chance, of {looked_at} looked at; the largest is "
+        f"No single cause stands out beyond chance, corrected for the {looked_at} looked at; the largest is "
         f"{_cause(account, most)}, {of_gap(most)}."
     )
 
@@ -264,7 +264,8 @@ def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
     model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
     words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
     repair, explain = (run.command(job, *words, about=explained) for job in ("repair", "explain"))
-    return f"Repair it, if it is linear: {repair}. {ASK_EXPLAIN} {explain}."
+    first = f"Repair it: {repair}. " if account.get("linear", True) else ""
+    return f"{first}{ASK_EXPLAIN} {explain}."
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:

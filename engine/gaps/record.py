@@ -25,8 +25,8 @@ from gapscope.schemas.results import Result
 DROP_COLUMNS = ("raw", "shrunk", "low", "high", "error", "p", "adjusted_p", "flagged", "probability_worse")
 
 
-def write(analysis: GapAnalysis, made: RunFolder) -> None:
-    """Write the tables, the breakdown and the figures into the run's folder."""
+def write(analysis: GapAnalysis, made: RunFolder, *, linear: bool = False) -> None:
+    """Write the tables, the breakdown and the figures into the run's folder; `linear` models can be repaired."""
     evidence = analysis.evidence
     made.write_table("classes.parquet", _class_table(analysis))
     made.write_table("pairs.parquet", analysis.pairs.table(analysis.class_names))
@@ -40,7 +40,7 @@ def write(analysis: GapAnalysis, made: RunFolder) -> None:
         shares = [_reason_json(one) for one in code_shares(evidence.reasons)]
         write_json(made.place / "reasons.json", shares)
         write_json(made.place / "reasons-known.json", {"left_out": left_out, "precision": precision})
-    write_json(made.place / "ledger.json", _breakdown_json(analysis), allow_nan=False)
+    write_json(made.place / "ledger.json", _breakdown_json(analysis) | {"linear": linear}, allow_nan=False)
     draw(analysis, made.place)
 
 

@@ -36,9 +36,16 @@ def models_in_run(run: Location) -> list[str]:
 
 
 def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
-    """Dataset and split of each folder of predictions; the folder's name and nothing where no result names them."""
+    """Dataset and split of each folder of predictions; the folder's name and nothing where neither a result nor an
+    option of the run names them.
+    """
     folder = run / MODELS / model if model else run
     result = {name: (name, "") for name in (folder / PREDICTIONS).names()}
+    if (run / MANIFEST).exists():
+        options = read_object(run / MANIFEST).get("config", {})
+        given = [one for name in ("reference", "target") for one in _texts(options.get(name))]
+        pairs = [tuple(one.rpartition("/")[::2]) for one in given if "/" in one]
+        result |= {_slug(*pair): pair for pair in pairs if _slug(*pair) in result}
     if (run / RESULTS).exists():
         table = read_table(run / RESULTS, ["dataset", "split"])
         named = {
@@ -46,6 +53,10 @@ def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
         }
         result |= {_slug(*pair): pair for pair in named if _slug(*pair) in result}
     return result
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _slug(dataset: str, split: str) -> str:

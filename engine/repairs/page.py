@@ -14,11 +14,12 @@ WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "Ho
 
 
 def page(run: Run) -> list[Block]:
-    """What a run of `repair` has found."""
+    """What a run of `repair` has found; nothing where it has not finished."""
     rows, about = run.table(REPAIRS), run.json("about")
-    chosen = next(row for row in rows if row["chosen"])
+    if not rows:
+        return []
     return [
-        _answer(run, chosen, about),
+        _answer(run, rows, about),
         *run.notes,
         _table(rows),
         *_cells(run, about),
@@ -29,7 +30,8 @@ def page(run: Run) -> list[Block]:
     ]
 
 
-def _answer(run: Run, chosen: Row, about: dict[str, Any]) -> Answer:
+def _answer(run: Run, rows: list[Row], about: dict[str, Any]) -> Answer:
+    chosen = next(row for row in rows if row["chosen"])
     name = chosen["name"]
     if name == NOTHING:
         headline = f"No repair of {about['model']} for {about['target']} is known to be better than none"
@@ -37,7 +39,7 @@ def _answer(run: Run, chosen: Row, about: dict[str, Any]) -> Answer:
         headline = f"{upper(words(name))}: a repair of {about['model']} for {about['target']}"
     parts = {
         WON: _won(chosen, about),
-        PRICE: _price(chosen, about),
+        PRICE: _price(chosen, rows, about),
         NEXT: _next(run, chosen, about),
         SURE: _sure(chosen, about),
     }
@@ -58,11 +60,13 @@ def _won(row: Row, about: dict[str, Any]) -> str:
     return f"{verb}{points(value)} ({interval}), {change} on {counted(int(row['target_n']), 'row')}."
 
 
-def _price(row: Row, about: dict[str, Any]) -> str:
+def _price(row: Row, rows: list[Row], about: dict[str, Any]) -> str:
     labels = counted(row["labels"], "label") if row["labels"] else "no labels"
     minutes = f"{row['seconds'] / 60:.1f} minutes" if row["seconds"] >= 60 else f"{row['seconds']:.1f} s"
     if row["reference_value"] is None:
-        return f"{upper(labels)}, {minutes}; {about['reference']} has no labels, so what it costs there is unknown."
+        others, name = any(one["reference_value"] is not None for one in rows), about["reference"]
+        because = f"its head has seen every image of {name}" if others else f"{name} has no labels"
+        return f"{upper(labels)}, {minutes}; {because}, so what it costs there is unknown."
     value, low, high = (row[f"reference_{name}"] for name in ("value", "low", "high"))
     interval = in_brackets(span_of(value, low, high))
     change = f"{points(abs(value))} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"

@@ -1,5 +1,6 @@
 """A run of `repair`: fit on some rows of the target, choose by them, judge on the others, and save the chosen model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -169,10 +170,8 @@ def repaired(
     with made.timed("judge"):
         trained = known_cause.rows.sample_id if known_cause else np.empty(0, int)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
-        won, price = (
-            gains(model, choice.candidates, rows, workers, progress, seed=seed, without=without)
-            for rows, without in ((judged, choice.labelled), (last, trained))
-        )
+        won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=choice.labelled)
+        price = _costs(model, choice.candidates, last, trained, workers, progress, seed)
         if groups and won:
             cells = table_of_cells(model, choice.repair.head, judged, groups, workers)
             made.write_table(f"{record.CELLS}.parquet", cells)
@@ -193,6 +192,26 @@ def repaired(
         *record.results_of(won, model, sets.target, "regained"),
         *record.results_of(price, model, sets.reference, "change_on_reference"),
     ]
+
+
+def _costs(
+    model: Classifier,
+    candidates: Sequence[Candidate],
+    reference: View,
+    trained: np.ndarray,
+    workers: Workers,
+    progress: Progress,
+    seed: int,
+) -> dict[str, Gain]:
+    """What each repair changes on the reference. That of the cause is learnt from the images of the rows `trained`, and
+    a head that is fitted to labels may be that one changed: these are judged on the other rows.
+    """
+    by_images = [one.name for one in candidates if len(trained) and (one.name == CAUSE or one.labels)]
+    result = {}
+    for without in (np.empty(0, int), trained) if by_images else (trained,):
+        some = [one for one in candidates if (one.name in by_images) == (len(without) > 0)]
+        result |= gains(model, some, reference, workers, progress, seed=seed, without=without)
+    return result
 
 
 def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, groups: Groups | None, seed: int) -> Choice:

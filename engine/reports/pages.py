@@ -16,6 +16,9 @@ PAGES = {
     "study-replication": "gapscope.studies.replication.page:page",
     "study-imagenet-v2": "gapscope.studies.replication.page:page",
     "compare": "gapscope.evaluation.comparison_page:page",
+    "gate": "gapscope.evaluation.gate_page:page",
+    "repair": "gapscope.repairs.page:page",
+    "budget": "gapscope.repairs.budget_page:page",
     "fit-incremental": TRAINING,
     "tune": TRAINING,
     "train-cnn": CNN,
@@ -26,6 +29,9 @@ PAGES = {
     "shift": "gapscope.shifts.page:page",
     "forecast": "gapscope.reports.cause:page_of_forecast",
     "map": "gapscope.maps.page:page",
+    "words": "gapscope.words.page:page",
+    "label-queue": "gapscope.repairs.queue_page:page",
+    "verify-labels": "gapscope.repairs.review_page:page",
     "augment": "gapscope.synthesis.page:page",
 }
 

@@ -10,6 +10,16 @@ REFUSED = GIVEN | {"value": None, "reason": "too few labelled rows"}
 
 
 @pytest.mark.parametrize(
+    ("value", "advised", "wrong"),
+    [(0.75, [GIVEN], False), (0.65, [GIVEN], True), (0.95, [GIVEN], True), (0.65, [REFUSED], False), (0.65, [], False)],
+)
+def test_labels_that_contradict_a_forecast_say_so(value, advised, wrong):
+    said = dict(answer([ROW], {("b/test", "m"): {"value": value}}, advised).parts)["How sure"]
+    assert f"The labels of b/test say {100 * value:.1f} % for m" in said
+    assert ("the forecast is wrong here" in said) == wrong
+
+
+@pytest.mark.parametrize(
     ("advised", "says"), [([], False), ([REFUSED], False), ([GIVEN], True), ([REFUSED, GIVEN], True)]
 )
 def test_an_interval_is_described_where_there_is_one(advised, says):

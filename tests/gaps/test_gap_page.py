@@ -80,7 +80,7 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
         (
             [term("class_mix", 0.15, 0.02, 0.28), *CHANCE],
             {},
-            "No single cause stands out beyond chance, of 4",
+            "No single cause stands out beyond chance, corrected for the 4",
             "Mostly",
         ),
         ([term("class_mix", 0.07, 0.06, 0.08), *CHANCE], {}, "The largest part beyond chance is classes in", "Mostly"),

@@ -25,16 +25,17 @@ def workspace(tmp_path_factory):
     x, y = blobs(1200)
     write_store(place / "embeddings/toy/mirror/test", -x, y, part_rows=512, dataset="mirror", split="test")
     val = gapscope_rows(place, "toy/val")
-    columns = {
-        "sample_id": pa.array(val.sample_id[:ROWS]),
-        "class": pa.array([f"class {one}" for one in val.y[:ROWS]]),
-        "embedding": pa.FixedSizeListArray.from_arrays(pa.array(-val.x[:ROWS].ravel()), x.shape[1]),
-    }
     about = {"reference": "toy/val", "target": "mirror/test", "cause": "mirror:3"}
-    folder = place / "runs/explain-toy"
-    folder.mkdir(parents=True)
-    write_table(Location.of(folder / f"{REPRODUCED}.parquet"), pa.table(columns).replace_schema_metadata(about))
-    (folder / "manifest.json").write_text("{}")
+    for name, rows in (("toy", ROWS), ("all", len(val.y))):
+        columns = {
+            "sample_id": pa.array(val.sample_id[:rows]),
+            "class": pa.array([f"class {one}" for one in val.y[:rows]]),
+            "embedding": pa.FixedSizeListArray.from_arrays(pa.array(-val.x[:rows].ravel()), x.shape[1]),
+        }
+        folder = place / f"runs/explain-{name}"
+        folder.mkdir(parents=True)
+        write_table(Location.of(folder / f"{REPRODUCED}.parquet"), pa.table(columns).replace_schema_metadata(about))
+        (folder / "manifest.json").write_text("{}")
     return place
 
 
@@ -60,9 +61,19 @@ def test_a_head_of_the_reproduced_cause_wins_back_what_no_alignment_does_and_say
     assert rows["cause"]["labels"] == 0
     assert rows["cause"]["target_value"] > 0.5
     assert rows["cause"]["reference_n"] == 600 - ROWS
+    assert rows["mean"]["reference_n"] == 600
     assert rows["cause"]["chosen"]
     fitted = pd.read_parquet(f"{result.run}/fitted-on.parquet")
     assert (fitted["dataset"] == "toy").sum() == ROWS
+
+
+def test_a_price_is_unknown_only_of_a_head_that_has_seen_every_image_of_the_reference(workspace, model):
+    result = repair(workspace, model, "mirror", explain="explain-all")
+    rows = {row["name"]: row for row in pq.read_table(f"{result.run}/repairs.parquet").to_pylist()}
+    assert rows["cause"]["reference_n"] is None
+    assert rows["mean"]["reference_n"] == 600
+    price = dict(result.blocks[0].parts)["What it costs"]
+    assert "its head has seen every image of toy/val, so what it costs there is unknown" in price
 
 
 def test_the_cause_of_other_sets_is_refused(workspace, model):

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from importlib import import_module
-from inspect import signature
+from inspect import getsource, signature
 from math import sqrt
 from pathlib import Path
 
@@ -420,6 +420,12 @@ def test_a_report_that_cannot_be_written_loses_nothing(tmp_path):
     blocks = reported(made, wanted=True, data_root=tmp_path).blocks
     assert blocks[0].text == "done"
     assert blocks[1].text.startswith("No report could be written:")
+
+
+@pytest.mark.parametrize("job", sorted(COMMANDS))
+def test_a_command_that_finishes_with_a_page_has_it_in_reports_too(job):
+    source = getsource(import_module(f"gapscope.jobs.{job.replace('-', '_')}"))
+    assert not re.search(r"finish\(.*page=", source) or job in PAGES
 
 
 @pytest.mark.parametrize("job", sorted(PAGES))
