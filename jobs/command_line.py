@@ -30,8 +30,9 @@ WAYS_OUT = {
     errno.EROFS: "this disk can only be read; name another --workspace",
     errno.ENAMETOOLONG: "a name is longer than the disk allows; choose a shorter one",
 }
-# Options that take sets, as dataset/split.
+# Options that take sets, as dataset/split, and those that take files of predictions.
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
+TAKE_FILES = ("predictions", "predictions_reference", "predictions_target")
 TERMINAL = Group("Terminal", sort_key=6)
 JsonOption = Annotated[
     bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
@@ -93,7 +94,9 @@ def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
     plain = [one.name.upper() for one in options if not one.kw_only]
     takes = " ".join(plain) if plain else "nothing but options"
     of_sets = [f"--{one.name}" for one in options if one.name in TAKE_SETS and one.kw_only]
+    of_files = [f"--{one.name.replace('_', '-')}" for one in options if one.name in TAKE_FILES]
     hint = f"; sets are named by {' or '.join(of_sets)}" if "/" in left and of_sets else ""
+    hint = f"; files of predictions are named by {' and '.join(of_files)}" if "." in left and of_files else hint
     return f"{name} takes {takes}, and {left} is left over{hint}."
 
 

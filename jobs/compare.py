@@ -74,7 +74,16 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     if _of_accuracies(config):
         return _accuracies_compared(config)
     workspace = Location.of(config.workspace).absolute()
-    runs = tuple(str(find_run(workspace, one)) for one in config.runs)
+    places = [find_run(workspace, one) for one in config.runs]
+    files = [place for place in places if not place.is_folder()]
+    if files and (config.reference or len(files) < len(places)):
+        raise InputError(
+            f"{files[0]} is a file, which holds one set; compare files with --predictions on one set, or with "
+            "--reference and --target on two"
+        )
+    if files:
+        config = replace(config, predictions=config.runs, runs=())
+    runs = tuple(str(place) for place in places) if config.runs else ()
     config = replace(config, runs=runs)
     _check_memory(config)
     sides = _sides(config)
@@ -182,12 +191,12 @@ def _sides(config: CompareConfig) -> "list[list[Predictions]]":
     check_same_task(reference[0], target[0])
     other = {one.model: one for one in target}
     common = [one for one in reference if one.model in other]
-    if not config.runs and len(reference) == len(target) == 1:
-        return [reference, target]
+    if not config.runs and not common and len(reference) == len(target):
+        return [reference, [replace(other, model=one.model) for one, other in zip(reference, target, strict=True)]]
     if not common:
         raise InputError(
             f"no model is in both sets: {', '.join(sorted({one.model for one in reference}))} and "
-            f"{', '.join(sorted(other))}; use the same names"
+            f"{', '.join(sorted(other))}; use the same names, or as many files for both sets, in the same order"
         )
     return [_enough(common, config), [other[one.model] for one in common]]
 
@@ -215,7 +224,9 @@ def _enough(models: "list[Predictions]", config: CompareConfig) -> "list[Predict
 
 
 def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: str) -> "list[Predictions]":
-    """All models that are requested, of all places; models of one name are distinguished by their place."""
+    """All models that are requested, of all places; models of one name are distinguished by their place, and files
+    are of the set of the first.
+    """
     from gapscope.core.location import Location
     from gapscope.predictions import models_in, read_predictions
     from gapscope.runs.inputs import stem
@@ -236,8 +247,20 @@ def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: s
     if config.runs and len({one.name for _, one in models}) > 1:
         sets = ", ".join(sorted({one.name for _, one in models}))
         raise InputError(f"the runs predicted different sets, {sets}; name one with --dataset and --split")
-    names = [one.model for _, one in models]
+    names, stems = [one.model for _, one in models], {place: stem(Location.of(place)) for place in places}
+    called = stems if len(set(stems.values())) == len(stems) else {place: place for place in places}
+    first = models[0][1]
     return [
-        replace(one, model=f"{stem(Location.of(place))}: {one.model}") if names.count(one.model) > 1 else one
+        replace(
+            one,
+            model=one.model if names.count(one.model) == 1 else _told_apart(called[place], one.model, stems[place]),
+            dataset=first.dataset,
+            split=first.split,
+        )
         for place, one in models
     ]
+
+
+def _told_apart(place: str, model: str, stem: str) -> str:
+    """The name of a model behind that of its place, or this alone where the file has given the model its name."""
+    return place if model == stem else f"{place}: {model}"

@@ -9,8 +9,6 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs.options import Memory, ModelNames, Name, Reference, Runs, Target, Workspace, configuration
 
 if TYPE_CHECKING:
-    from gapscope.core.location import Location
-    from gapscope.predictions import Predictions
     from gapscope.runs.result import RunResult
 
 JOB = "gate"
@@ -24,7 +22,7 @@ class GateConfig:
     The first run is the old model, the second the new one. Each set as a whole and each of its classes with 10 images
     or more is one look: an exact McNemar test. Holm's correction over all looks keeps false alarms at 5 %. The table
     also lies in the run as gate.md, for a comment on a change. --model names one model of runs that have several, or
-    the old and the new one.
+    the old and the new one. Two files of predictions of one set are compared too, and need no name of the set.
 
     python cli.py gate OLD-RUN NEW-RUN --reference cifar10/test --target night/test
     """
@@ -59,22 +57,29 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     sets = [one for one in (config.reference, config.target) if one]
     if len(config.runs) != 2:
         raise InputError(f"gate compares an old run with a new one; {len(config.runs)} are named")
-    if not sets:
-        raise InputError("name the sets to compare on: --reference dataset/split, --target dataset/split, or both")
     if len(config.model) > 2:
         raise InputError("--model takes one name for both runs, or that of the old and that of the new model")
     workspace = Location.of(config.workspace).absolute()
     places = [find_run(workspace, one) for one in config.runs]
+    files = [one for one in places if not one.is_folder()]
+    if files and len(sets) > 1:
+        raise InputError(f"{files[0]} is a file, which holds one set; name one set, and call gate once for each")
+    if not sets and len(files) < 2:
+        raise InputError("name the sets to compare on: --reference dataset/split, --target dataset/split, or both")
     models = config.model if len(config.model) == 2 else (*config.model, *config.model) or ("", "")
     name = slug(config.name or "-".join(stem(one) for one in places))
     both = list(zip(places, models, strict=True))
-    looked_at = [[OfRun.named(place, set_name, model) for place, model in both] for set_name in sets]
+    looked_at = [
+        [OfRun.named(place, set_name, model) for place, model in both] for set_name in sets or [stem(files[0])]
+    ]
     needed = [one.bytes for pair in looked_at for one in pair]
     check_predictions(f"comparing {places[1].name} with {places[0].name}", needed, config.memory)
     inputs = [input_of_predictions(one, str(one)) for one in places]
     with opened(workspace, JOB, name, config, inputs) as made:
         pairs = [tuple(one.read() for one in pair) for pair in looked_at]
-        old, new = (_called(one, place) for one, place in zip(pairs[0], places, strict=True))
+        alike = places[0].name == places[1].name
+        called = config.runs if alike else [one.name for one in places]
+        old, new = (f"{one.model} of {place}" for one, place in zip(pairs[0], called, strict=True))
         progress.say(f"comparing {new} with {old}")
         with made.timed("test"):
             found = looks(pairs)
@@ -86,7 +91,3 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
         (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old, note_blocks(notes))))
         done = made.finish([], notes=notes, page=page)
     return replace(done, exit_code=int(any(one.is_worse for one in found)))
-
-
-def _called(one: "Predictions", place: "Location") -> str:
-    return f"{one.model} of {place.name}"

@@ -27,6 +27,11 @@ CAVEAT = (
 HELD = (
     "The interval holds 92 % of the errors on shifts made from the reference, of kinds that the forecast had not seen."
 )
+NONE = "No method can forecast the accuracy from what these predictions hold"
+MORE = (
+    "Give the predictions of both sets with a probability or score of each class or with a confidence, those of more "
+    "models, or all --methods: the notes say what each lacks."
+)
 UNSEEN = "A shift that moves labels but leaves features as they are cannot be seen without labels."
 
 
@@ -35,7 +40,7 @@ def page(run: Run) -> list[Block]:
     rows = [row for row in run.headline if _is_forecast(row["metric"]) and row["value"] is not None]
     rows = [row for row in rows if row["metric"] != RECOMMENDED]
     if not rows:
-        return []
+        return [Answer.of(NONE, {"What to do": MORE}), *run.notes]
     truth = {(set_name(row), row["model"]): row for row in run.of_metric("accuracy")}
     advised = run.json("recommended") or []
     return [

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.predictions.cells import chosen_class, is_list, is_number, is_text, known_share
+from gapscope.predictions.table import UNLABELLED
 
 # The first name of each is this project's; the others are what other programs write.
 LABELS = ("label", "labels", "y_true", "true_label", "true_class", "true", "truth", "ground_truth", "gt", "gt_label",
@@ -19,8 +21,9 @@ IDS = ("sample_id", "image", "path", "id", "image_path", "image_id", "image_name
 PREDICTED = ("predicted", "pred", "preds", "prediction", "predictions", "y_pred", "yhat", "y_hat", "predicted_label",
              "predicted_class", "pred_label", "pred_class", "answer")  # fmt: skip
 TOP = ("top", "top5", "top_5", "topk", "top_k")
-SCORES = ("probabilities", "logits", "scores", "probs", "softmax")
-PROBABILITIES = ("probabilities", "probs", "softmax")
+PROBABILITIES = ("probabilities", "probs", "softmax", "probas", "proba", "y_prob", "y_proba", "y_probs",
+                 "predict_proba")  # fmt: skip
+SCORES = (*PROBABILITIES, "logits", "scores", "y_score", "y_scores", "decision_function")
 CONFIDENCES = ("confidence", "conf", "max_prob", "max_probability")
 LIKELIHOODS = ("log_likelihood",)
 NUMBERED = re.compile(r"(?:probability|prob|p|logit|score)_(.+)|(\d+)")
@@ -163,6 +166,10 @@ def columns_of(table: pa.Table, where: str, model: str, class_names: Sequence[st
     top, scores, confidence, likelihood = (
         next(iter(found(table.schema, kind)), "") for kind in (TOP, SCORES, CONFIDENCES, LIKELIHOODS)
     )
+    if scores and (predicted or top) and is_number(table.schema.field(scores).type):
+        scores = ""  # of one class of two, or of the best
+    if predicted and not scores and _holds_scores(table[predicted]):
+        predicted, scores = "", predicted
     by_class = () if scores else _by_class(table, class_names)
     if not (scores or by_class or predicted or top):
         raise InputError(
@@ -170,6 +177,14 @@ def columns_of(table: pa.Table, where: str, model: str, class_names: Sequence[st
             f"column for each class, and no column of a model; it has {', '.join(names[:12])}"
         )
     return Columns(identity, label, "", predicted, top, scores, by_class, confidence, likelihood)
+
+
+def _holds_scores(column: pa.ChunkedArray) -> bool:
+    """Whether a column called a prediction has a score for each class, as networks give them, and no classes."""
+    if not is_list(column.type) or not pa.types.is_floating(column.type.value_type):
+        return False
+    values = pc.list_flatten(column).to_numpy()
+    return bool((values != np.trunc(values)).any())
 
 
 def _label(table: pa.Schema) -> str:
@@ -213,10 +228,19 @@ def _by_class(table: pa.Table, class_names: Sequence[str]) -> tuple[str, ...]:
     if class_names and set(class_names) <= set(result):
         return tuple(result[name] for name in class_names)
     if len(result) > 1 and all(name.isdigit() for name in result):
-        if sorted(map(int, result)) == list(range(len(result))):
+        if sorted(map(int, result)) == list(range(len(result))) or _are_codes(result, table):
             return tuple(result[name] for name in sorted(result, key=int))
         return ()
     return tuple(result.values()) if len(result) > 1 else ()
+
+
+def _are_codes(numbers: Iterable[str], table: pa.Table) -> bool:
+    """Whether numbers in the names of columns are those that the labels have: classes with numbers for names."""
+    column = table[_label(table.schema)].drop_null()
+    if is_text(column.type):
+        return set(_words(table)) <= set(numbers)
+    labels = chosen_class(column)
+    return labels is not None and set(labels.tolist()) - {UNLABELLED} <= set(map(int, numbers))
 
 
 def _words(table: pa.Table) -> tuple[str, ...]:

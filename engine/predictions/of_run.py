@@ -20,7 +20,8 @@ class OfRun(NamedTuple):
 
     @classmethod
     def named(cls, run: Location, set_name: str, model: str = "", option: str = "") -> "OfRun":
-        """Those for ``dataset/split``, which `option` was given, of the only model or the one that is named.
+        """Those for ``dataset/split``, which `option` was given, of the only model or the one that is named; a file has
+        one set, which any name may be given.
 
         Raises
         ------
@@ -30,7 +31,9 @@ class OfRun(NamedTuple):
         several = models_in(str(run))
         if len(several) > 1 and not model:
             raise InputError(f"{run} holds several models; choose one with --model: {', '.join(several)}")
-        return cls(run, model or (several[0] if several else ""), *SetName.parse(set_name, option))
+        is_name = "/" not in set_name and not run.is_folder()
+        named = SetName(set_name, "") if is_name else SetName.parse(set_name, option)
+        return cls(run, model or (several[0] if several else ""), *named)
 
     @property
     def bytes(self) -> int:

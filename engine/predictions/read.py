@@ -155,7 +155,7 @@ def _from_table(
     if columns.top:
         table = _with_lists(table, columns.top)
     names = names or _spelled(table, columns, scores)
-    label = classes_of_labels(table[columns.label], names, where, columns.label)
+    label = classes_of_labels(_by_name(table[columns.label], columns, names), names, where, columns.label)
     common = (*called, names, _ids(table, columns, where), label.astype(np.int32))
     more = {"is_synthetic": _synthetic(table, where), "image": _image(table, columns)}
     if scores is not None:
@@ -205,7 +205,8 @@ def _with_lists(table: pa.Table, name: str) -> pa.Table:
 def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None) -> tuple[str, ...]:
     """The classes that occur, where nobody names them: words, those of all models of a wide table, or numbers."""
     if columns.by_class:
-        return names_in(columns.by_class)
+        words = names_in(columns.by_class)
+        return tuple(str(int(word)) for word in words) if _are_codes(words, table[columns.label]) else words
     if scores is not None:
         return words_in([table[columns.label]]) or numbered(scores.shape[1])
     models = models_of(table).names if columns.model and is_text(table[columns.label].type) else ()
@@ -214,6 +215,19 @@ def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None) -> tu
     if words and not all(word.strip().lstrip("-").isdigit() for word in words):
         return words
     return numbered(1 + max(map(_largest, (given[columns.label], given[columns.answers]))))
+
+
+def _are_codes(words: Sequence[str], label: pa.ChunkedArray) -> bool:
+    return not is_text(label.type) and all(word.isdigit() for word in words)
+
+
+def _by_name(label: pa.ChunkedArray, columns: Columns, names: Sequence[str]) -> pa.ChunkedArray:
+    """The true classes as words where columns of scores are called by the numbers that the classes are called."""
+    given = names_in(columns.by_class)
+    if not given or are_numbers(names) or not _are_codes(given, label) or [str(int(n)) for n in given] != list(names):
+        return label
+    whole = pc.fill_null(label.cast(pa.int64()), UNLABELLED)
+    return pc.if_else(pc.equal(whole, UNLABELLED), "", whole.cast(pa.string()))
 
 
 def _largest(column: pa.ChunkedArray) -> int:

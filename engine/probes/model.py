@@ -143,6 +143,11 @@ def load_model(folder: Location) -> Classifier:
     SchemaError
         The files are not there or not what they should be.
     """
+    if folder.exists() and not folder.is_folder():
+        raise SchemaError(
+            f"{folder} is a file, and no folder of a trained model; `evaluate`, `compare`, `gate`, `gap` and "
+            "`forecast` measure files of predictions without a model"
+        )
     try:
         tensors = read_tensors(folder / MODEL)
         about = read_json(folder / DESCRIPTION)

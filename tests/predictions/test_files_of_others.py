@@ -264,3 +264,46 @@ def test_a_class_that_one_side_lacks_is_matched_by_name(tmp_path):
     assert one.class_names == other.class_names == tuple(words)
     assert set(other.label.tolist()) == {0, 2}
     assert other.accuracy() == sides[1].accuracy()
+
+
+ANSWERS = {  # what sklearn, torch and keras users save: the arrays of a .npz file, of labels and probabilities
+    "unsigned labels and logits": lambda y, p: {"labels": y.astype(np.uint8), "logits": np.log(p)},
+    "unsigned labels and answers": lambda y, p: {"label": y.astype(np.uint16), "pred": p.argmax(1).astype(np.uint64)},
+    "predict_proba of sklearn": lambda y, p: {"y_true": y, "y_prob": p.astype(np.float32)},
+    "decision_function of sklearn": lambda y, p: {"y_true": y, "y_score": np.log(p)},
+    "predict of keras": lambda y, p: {"y_true": y, "y_pred": p.astype(np.float16)},
+    "a score of the best class beside": lambda y, p: {"y_true": y, "y_pred": p.argmax(1), "y_prob": p.max(1)},
+}
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+def test_arrays_are_read_by_the_names_that_libraries_give(form, rng, tmp_path):
+    label, p = rng.integers(0, CLASSES, ROWS), rng.dirichlet(np.ones(CLASSES), ROWS)
+    columns = ANSWERS[form](label, p)
+    np.savez(tmp_path / "x.npz", **columns)
+    found = read_predictions(str(tmp_path / "x.npz"))
+    assert found.accuracy() == pytest.approx((p.argmax(1) == label).mean(), abs=0.002)  # half precision has ties
+    assert (found.scores is None) == (columns.get("pred", columns.get("y_pred", p)).ndim == 1)
+
+
+@pytest.mark.parametrize("kind", [int, str])
+@pytest.mark.parametrize("heading", ["p_{}", "{}", "probability_{}"])
+def test_probabilities_of_classes_that_are_called_by_numbers_are_read(kind, heading, rng, tmp_path):
+    codes = np.array([100, 20, 3, 47, 909])
+    label, p = rng.integers(0, 5, 300), rng.dirichlet(np.ones(5), 300)
+    table = pd.DataFrame({"image": [f"{i}.png" for i in range(300)], "label": codes[label].astype(kind)})
+    table["predicted"] = codes[p.argmax(1)].astype(kind)
+    for place, code in enumerate(codes):
+        table[heading.format(code)] = p[:, place]
+    table.to_parquet(tmp_path / "x.parquet")
+    found = read_predictions(str(tmp_path / "x.parquet"))
+    assert sorted(found.class_names) == sorted(map(str, codes))
+    assert found.accuracy() == pytest.approx((p.argmax(1) == label).mean())
+    assert found.log_likelihood == pytest.approx(np.log(p[np.arange(300), label]), abs=1e-5)
+
+
+def test_numbered_columns_that_the_labels_do_not_name_are_no_classes(frame, tmp_path, rng):
+    frame.assign(score_1=rng.random(ROWS), score_2=rng.random(ROWS)).to_csv(tmp_path / "x.csv")
+    found = read_predictions(str(tmp_path / "x.csv"))
+    assert found.scores is None
+    assert found.accuracy() == pytest.approx(accuracy(frame))
