@@ -1,8 +1,8 @@
 """`evaluate`: what predictions are worth, from a run or from anybody's file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
@@ -57,6 +57,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
     )
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
+    from gapscope.evaluation.stored import untrained
     from gapscope.evaluation.training_sets import seen_by_run
     from gapscope.predictions import is_array, read_predictions
     from gapscope.predictions.memory import check_predictions, predictions_bytes
@@ -101,7 +102,9 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
                 if config.labels and not array:
                     rows += measure_label_sets(result, read_valid_labels(config.labels, result.class_names))
             results, bars = results + rows, bars + reliability_rows(result, counts)
-            notes += [*said, *notes_of(result, rows, counts)]
+            about = _description(config, source, one).get("details", {})
+            strangers = untrained(about, result.class_names, result.name, counts)
+            notes += [*said, *notes_of(result, rows, counts), *filter(None, [strangers])]
         if config.run:
             notes += seen_by_run(source, [one.model for one in parts], names, chosen.choice)
         made.write_table("reliability.parquet", pa.Table.from_pylist(bars, RELIABILITY))
@@ -115,6 +118,15 @@ def _stored(config: EvaluateConfig, source: "Location", part: EvaluateConfig) ->
     if not config.run:
         return source
     return predictions_of_run(source, model=part.model, dataset=part.dataset, split=part.split).place
+
+
+def _description(config: EvaluateConfig, source: "Location", part: EvaluateConfig) -> "Mapping[str, Any]":
+    """What is known of the model that predicted; nothing for a file of predictions."""
+    from gapscope.predictions.run import predictions_of_run
+
+    if not config.run:
+        return {}
+    return predictions_of_run(source, model=part.model, dataset=part.dataset, split=part.split).description
 
 
 def _parts_of_run(config: EvaluateConfig, source: "Location") -> Iterator[EvaluateConfig]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
     from gapscope.schemas.embeddings import StoreManifest
     from gapscope.schemas.results import Result
+    from gapscope.store import EmbeddingStore
 
 EMBEDDED = "digits"
 DecodeWorkers = Annotated[
@@ -122,15 +123,12 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
                 outcomes |= dict(zip(missing, made, strict=True))
             decoded[split] = next(iter(outcomes.values())).manifest
             yield from outcomes.values()
-        notes += _account(config, name, dataset, decoded)
+        notes += [*_account(config, name, dataset, decoded), *_untrained(config, name, dataset, decoded.get("train"))]
 
 
 def _account(config: ExtractConfig, name: str, dataset: "Dataset", decoded: Mapping[str, "StoreManifest"]) -> list[str]:
     """What became of every file of a dataset, of which these stores were made."""
-    from gapscope.core.location import Location
     from gapscope.data.catalogue import accounting_of
-    from gapscope.store import open_store
-    from gapscope.store.workspace import store_folder
 
     account = accounting_of(dataset)
     if account is None:
@@ -138,9 +136,29 @@ def _account(config: ExtractConfig, name: str, dataset: "Dataset", decoded: Mapp
     rejected: dict[str, list[tuple[str, str]]] = {split: [] for split in decoded}
     for split, made in decoded.items():
         if made.rejected:
-            place = store_folder(Location.of(config.workspace), made.provenance.backbone, dataset.name, split)
-            rejected[split] = [(row["path"], row["reason"]) for row in open_store(place).rejected()]
+            rejected[split] = [(row["path"], row["reason"]) for row in _stored(config, dataset, split, made).rejected()]
     return [f"{name}: {account.after(rejected).sentence}"]
+
+
+def _stored(config: ExtractConfig, dataset: "Dataset", split: str, made: "StoreManifest") -> "EmbeddingStore":
+    from gapscope.core.location import Location
+    from gapscope.store import open_store
+    from gapscope.store.workspace import store_folder
+
+    return open_store(store_folder(Location.of(config.workspace), made.provenance.backbone, dataset.name, split))
+
+
+def _untrained(config: ExtractConfig, name: str, dataset: "Dataset", made: "StoreManifest | None") -> list[str]:
+    """Which classes the training split has no image of: nothing that is trained on it predicts them."""
+    from gapscope.blocks.formats import listed
+
+    if made is None or not made.rows:
+        return []
+    store = _stored(config, dataset, "train", made)
+    there = {store.class_names[label] for label in set(store.labels().tolist()) if label >= 0}
+    missing = [one for one in store.class_names if one not in there] if there else []
+    some = listed([*missing[:5], *([f"{len(missing) - 5:,} more classes"] if len(missing) > 5 else [])])
+    return [f"{name}/train has no image of {some}; nothing that is trained on it predicts them"] if missing else []
 
 
 def _unchanged(config: ExtractConfig, name: str, dataset: "Dataset", split: str, backbone: str) -> "Outcome | None":

@@ -250,11 +250,26 @@ def match_table(table: LabelTable, names: Names, wanted: str | None = None) -> M
 
 
 def _matched(table: LabelTable, find: Callable[[str], int], column: int | None) -> Match:
-    if column is None:
-        tried = table.rows[:: max(1, len(table.rows) // TRIED)]
-        counts = [sum(find(row[at]) != -1 for row in tried) for at in range(table.width)]
-        column = max(range(table.width), key=lambda at: (counts[at], -_rank(table, at, PATH_COLUMNS), -at))
+    column = _path_column(table, find) if column is None else column
     return Match(table, column, [find(text) for text in table.column(column)])
+
+
+def _path_column(table: LabelTable, find: Callable[[str], int]) -> int:
+    """The column that names images. Labels that are numbers name some too, ``0`` is 0.png: of the columns that name at
+    least half as many images as the best, one of file names, else the one that names most, with the most usual name.
+    """
+    tried = table.rows[:: max(1, len(table.rows) // TRIED)]
+    columns = [[row[at] for row in tried] for at in range(table.width)]
+    files = [2 * sum(map(_has_image_suffix, texts)) > len(texts) for texts in columns]
+    named = []
+    for at, texts in enumerate(columns):
+        few = any(files) and 2 * len(set(texts)) < len(texts)
+        labels = _rank(table, at, LABEL_COLUMNS) < len(LABEL_COLUMNS)
+        none = not files[at] and (few or labels)
+        named.append(0 if none else len({text for text in texts if find(text) != -1}))
+    most = max(named)
+    ranks = [_rank(table, at, PATH_COLUMNS) for at in range(table.width)]
+    return max(range(table.width), key=lambda at: (2 * named[at] >= most, files[at], named[at], -ranks[at], -at))
 
 
 def named_column(table: LabelTable, wanted: str, kind: str) -> int:

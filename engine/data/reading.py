@@ -131,19 +131,20 @@ class _Reader:
         divided = self._divided_by_tables(sections[0]) if len(sections) == 1 and sections[0].split is None else None
         parts = divided or [self._part(section) for section in self._trained_first(sections)]
         order = [section.split or ALL for section in sections]
+        unlabelled = {part.split: sum(not text for text in part.labels.values()) for part in parts}
         parts = [part if part.by_folder else replace(part, labels=self._known_labels(part)) for part in parts]
         parts = self._in_one_spelling(parts)
         parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
         self._refuse_columns_of_no_table()
         classes, indices = self._classes(parts)
         for part in parts:
+            missing = unlabelled[part.split]
+            of = f" of {part.split}" if len(parts) > 1 or part.split != ALL else ""
             if not part.labelled:
-                what = f"the images of {part.split}" if len(parts) > 1 or part.split != ALL else "the images"
-                self.notes.append(
-                    f"{what} have no labels; hand over a CSV of paths and labels to give them some"
-                    if len(parts) == 1
-                    else f"{what} have no labels"
-                )
+                way_out = "; hand over a CSV of paths and labels to give them some" if len(parts) == 1 else ""
+                self.notes.append(f"the images{of} have no labels{way_out}")
+            elif missing:
+                self.notes.append(f"{missing:,} of the {len(part.labels):,} images{of} have no label")
         return Reading(tuple(parts), classes, indices, self._accounting(parts), (*classes.notes, *self.notes))
 
     @staticmethod
@@ -458,11 +459,13 @@ class _Reader:
     def _say_unmatched(self, match: Match) -> None:
         missing = sum(image == -1 for image in match.images)
         if missing:
-            self.notes.append(f"{missing:,} rows of {base_name(match.table.name)} name no file in the folder")
+            rows = f"{missing:,} rows of" if missing > 1 else "1 row of"
+            names = "name" if missing > 1 else "names"
+            self.notes.append(f"{rows} {base_name(match.table.name)} {names} no file in the folder")
 
     def _which_column(self, match: Match) -> InputError:
         header = match.table.header
-        columns = ", ".join(header) if header else f"{match.table.width} without names"
+        columns = ", ".join(header) if header else f"{match.table.width} without names, which have numbers from 1"
         return InputError(
             f"{match.table.name} has no label column that can be told: its columns are {columns}; "
             "say which one it is with --label-column, and with --path-column which one names the images"
@@ -527,9 +530,7 @@ class _Reader:
             self._offer_fields(beside)
             return None
         self.used |= beside.used
-        missing = len(folders) - len(beside.labels)
-        without = f"; {missing:,} images have none there" if missing else ""
-        self.notes.append(f"the labels are those of the {beside.kind} beside the images{without}")
+        self.notes.append(f"the labels are those of the {beside.kind} beside the images")
         return dict.fromkeys(folders, "") | beside.labels
 
     def _offer_fields(self, beside: Beside) -> None:

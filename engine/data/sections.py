@@ -236,7 +236,14 @@ class _Finder:
         divided = [
             [c for c in self.children(folder) if split_of(base_name(c)) and self.children(c)] for folder in inner
         ]
-        if len(inner) > 1 and all(len(splits) > 1 for splits in divided):
+        sets = [folder for folder, splits in zip(inner, divided, strict=True) if len(splits) > 1]
+        if sets and len(sets) < len(inner):
+            beside = _few([folder for folder in inner if folder not in sets])
+            raise InputError(
+                f"{self.place}: {_few(sets)} holds splits with class folders in them and lies beside {beside}, so that "
+                f"its splits would be mixed as one class; name it alone, as {self.place}/{sets[0]}, or move the others"
+            )
+        if len(inner) > 1 and sets:
             raise InputError(
                 f"{self.place}: {_few(inner)} each hold splits with class folders in them, so that each is a data set "
                 f"of its own; name one, such as {self.place}/{inner[0]}"

@@ -1,6 +1,6 @@
 """What a trained model says of a stored set, as predictions, results, and sentences about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,9 +77,8 @@ def evaluate(
     names = model.class_names
     counts = predict(model, names, store.view(), classes, target, workers, synthetic=flags, progress=progress)
     results = measure(counts, made.dataset, made.split, title, names) if counts.n else []
-    return Evaluation(
-        results, [one for one in (note, *_remarks(store, counts), _untrained(model, store.name, counts)) if one]
-    )
+    strangers = untrained(model.details, names, store.name, counts)
+    return Evaluation(results, [one for one in (note, *_remarks(store, counts), strangers) if one])
 
 
 def classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:
@@ -114,14 +113,15 @@ def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
     return [f"warning: {store.name}: {finding.sentence}" if finding else "", some if counts.unlabelled else ""]
 
 
-def _untrained(model: Classifier, name: str, counts: Outcomes) -> str:
-    """Which classes of a set the model had no training rows of; empty where there are none."""
+def untrained(details: Mapping[str, Any], class_names: Sequence[str], name: str, counts: Outcomes) -> str:
+    """Which classes of the set `name` a model with these `details` had no training rows of; empty where there are none
+    or that is not known.
+    """
     rows = counts.confusion.sum(axis=1)
-    strangers = [
-        index for index, trained in enumerate(model.details.get("class_rows", ())) if not trained and rows[index]
-    ]
+    strangers = [index for index, trained in enumerate(details.get("class_rows", ())) if not trained and rows[index]]
     if not strangers:
         return ""
-    total, names = int(rows[strangers].sum()), ", ".join(model.class_names[index] for index in strangers[:5])
+    total, names = int(rows[strangers].sum()), ", ".join(class_names[index] for index in strangers[:5])
     more = f" and {len(strangers) - 5:,} more classes" if len(strangers) > 5 else ""
-    return f"{name}: the model had no training rows of {names}{more}, so its {total:,} rows of them are all wrong"
+    never = f"the model had no training rows of {names}{more}"
+    return f"warning: {name}: {never}, so its {total:,} rows of them are all wrong"

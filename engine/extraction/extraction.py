@@ -344,7 +344,8 @@ class Work:
         old = manifest.provenance.spec_version < SPEC_VERSION
         notes = [
             moved,
-            f"nothing was left to do: all of the {manifest.rows:,} rows are there, and no image was written to since",
+            f"nothing was left to do: all of the {manifest.rows:,} rows are there, and no image has another size "
+            "or time of writing since",
             f"the bytes of {changes.compared:,} images were compared and are those that were extracted"
             if changes.compared
             else "",

@@ -219,7 +219,7 @@ def test_integer_labels_stay_what_they_are_and_missing_ones_are_unknown(tmp_path
 def test_label_rows_without_a_file_are_counted(tmp_path):
     root = data_layouts.flat_csv(tmp_path / "set")
     (root / "ant-00.png").unlink()
-    assert "1 rows of labels.csv name no file in the folder" in open_dataset(str(root), tmp_path).notes
+    assert "1 row of labels.csv names no file in the folder" in open_dataset(str(root), tmp_path).notes
 
 
 def test_images_without_labels_are_one_split(tmp_path):

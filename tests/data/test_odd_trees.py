@@ -179,6 +179,35 @@ READ = {
         {"rule": {"0": 2, "1": 2, None: 2}},
         "2 images have the label NaN",
     ),
+    # labels that are numbers, which images have as names too
+    "a row of an image that has gone": (
+        ["train*4", "test*4", "train.csv = image,label|0.png,0|1.png,1|2.png,0|3.png,1|7.png,1"],
+        {"train": {"0": 2, "1": 2}, "test": {None: 4}},
+        "1 row of train.csv names no file in the folder",
+    ),
+    "the same without a heading": (
+        [
+            *("train/n01440764/images*3", "train/n01443537/images*3", "val/images*4"),
+            "val/val_annotations.txt = "
+            + "|".join(
+                f"{at}.png\t{wnid}\t0\t0\t1\t1"
+                for at, wnid in enumerate(("n01440764", "n01440764", "n01443537", "n01443537", *["n01443537"] * 6))
+                if at not in range(4, 9)
+            ),
+        ],
+        {"train": {"n01440764": 3, "n01443537": 3}, "val": {"n01440764": 2, "n01443537": 2}},
+        "1 row of val_annotations.txt names no file in the folder",
+    ),
+    "the same by numbers alone": (
+        ["train*4", "test*4", "train.csv = image,label|0,0|1,1|2,0|3,1|7,1"],
+        {"train": {"0": 2, "1": 2}, "test": {None: 4}},
+        "1 row of train.csv names no file in the folder",
+    ),
+    "a table of some": (
+        ["train/cat*2", "train/dog*2", "test*4", "test.csv = image,label|0.png,cat|3.png,dog"],
+        {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1, None: 2}},
+        "2 of the 4 images of test have no label",
+    ),
     "-1 among others": (
         [*NAMES, table("file,label", "{name},{label}", labels=("0", "1", "-1"))],
         {"rule": {"0": 2, "1": 2, None: 2}},
@@ -202,6 +231,14 @@ REFUSED = {
     "several data sets": (
         [f"{kind}/{part}" for kind in ("bottle", "cable") for part in ("train/good*2", "test/good*1", "test/broken*1")],
         "bottle, cable each hold splits with class folders in them.*name one, such as .*/bottle$",
+    ),
+    "a data set beside samples": (
+        ["inner/train/cat*2", "inner/train/dog*2", "inner/test/cat*1", "inner/test/dog*1", "samples*2"],
+        "inner holds splits with class folders in them and lies beside samples.*name it alone, as .*/inner",
+    ),
+    "labels that are names where no name fits": (
+        ["train*2", "train.csv = image,label|70.png,0|71.png,1"],
+        "train.csv: none of its 2 rows names an image .*the first: '70.png'",
     ),
     "two columns of one name": (
         [*NAMES, table("file,label,Label", "{name},{label},x{at}")],

@@ -157,3 +157,23 @@ def test_copies_within_a_set_are_said_where_tests_and_intervals_take_rows_for_in
         said = [text for text in warnings_of(done) if "copies of others" in text]
         assert said == [text for text in said if text.startswith(f"{ROWS // 2} of the {ROWS} rows of twice/test")]
         assert bool(said) is warned
+
+
+def test_classes_that_a_model_was_not_trained_on_are_named_by_every_command_that_measures_it(workspace, tmp_path):
+    for name, split, kept in (("few", "train", ["ant", "bee"]), ("few", "test", ["ant", "bee", "cow"])):
+        table = pd.read_csv(workspace / f"mine-{split}.csv")
+        table[table["label"].isin(kept)].to_csv(tmp_path / f"{split}.csv", index=False)
+        import_features(
+            tmp_path / f"{split}.csv", dataset=name, split=split, workspace=tmp_path, classes=_class_list(tmp_path)
+        )
+    fitted = fit("few", model="lda", report=False, workspace=tmp_path)
+    cows = (pd.read_csv(tmp_path / "test.csv")["label"] == "cow").sum()
+    wanted = f"few/test: the model had no training rows of cow, so its {cows} rows of them are all wrong"
+    again = predict(fitted.run, dataset="few", split="test", workspace=tmp_path)
+    for result in (fitted, evaluate(fitted.run, workspace=tmp_path), again, evaluate(again.run, workspace=tmp_path)):
+        assert wanted in warnings_of(result)
+
+
+def _class_list(folder):
+    (folder / "classes.txt").write_text("ant\nbee\ncow\n")
+    return folder / "classes.txt"

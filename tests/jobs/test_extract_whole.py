@@ -57,6 +57,20 @@ def test_all_images_are_one_set_where_splits_are_made_by_rule(photos):
     assert np.bincount(store.labels()).tolist() == [EACH, EACH]
 
 
+@pytest.mark.parametrize(("few", "said"), [(1, True), (EACH, False)])
+def test_classes_without_a_training_image_are_said(tmp_path, few, said):
+    rng = np.random.default_rng(1)
+    for name, count in (("ant", EACH), ("bee", few)):
+        (tmp_path / "lonely/train" / name).mkdir(parents=True)
+        (tmp_path / "lonely/test" / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+            split = "test" if (few == 1 and name == "bee") or number == 0 else "train"
+            Image.fromarray(pixels).save(tmp_path / "lonely" / split / name / f"{number}.png")
+    texts = extract(tmp_path / "lonely", "train", "test", place=tmp_path)
+    assert any("/train has no image of bee; nothing that is trained on it" in text for text in texts) == said
+
+
 def test_a_dataset_that_cannot_be_taken_as_one_set_does_not_say_so():
     assert Dataset("photos+synthetic:blends", "photos", {}, notes=("a note",)).sentences == ("a note",)
 
