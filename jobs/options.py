@@ -54,7 +54,7 @@ _DATA_ROOT = option("Folder in which datasets are looked for; GAPSCOPE_DATA sets
 DataRoot: TypeAlias = Annotated[Path, _DATA_ROOT]
 # Of commands that go on from a run: that of the run when not given.
 OptionalDataRoot: TypeAlias = Annotated[Path | None, _DATA_ROOT]
-_CLASSES = option("File with one class name per line, in class order; of `map`, the two that head separates.", DATA)
+_CLASSES = option("File with one class name per line, in class order. Of `map`: the two that head separates.", DATA)
 ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
 ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
 _LABELS = option(

@@ -32,6 +32,10 @@ LONG, WIDE = 40, 14
 DASH, MINUS = "–", "−"
 # What `gapscope.draw.png` writes near the beginning of a picture that shows no photograph.
 DRAWN, HEAD = b"tEXtDrawn", 4096
+# Where a PNG says how many pixels wide it is, and from how many on a narrow screen shows a part of it at a time.
+WIDTH_IN_PNG, LETTERED = slice(16, 20), 640
+# Rows from which on a table scrolls within its frame, and columns from which on it is set more closely.
+TALL, MANY = 25, 5
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 
 
@@ -118,7 +122,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"written": written, "interval": interval, "order": order, "code": parts_of}
-    environment.globals |= {"axis_of": axis_of, "bar": bar, "width_of": width_of, "picture": picture}
+    environment.globals |= {
+        "axis_of": axis_of,
+        "bar": bar,
+        "tall": TALL,
+        "many": MANY,
+        "width_of": width_of,
+        "picture": picture,
+    }
     return environment
 
 
@@ -195,10 +206,13 @@ def _along(value: float, axis: tuple[float, float]) -> float:
     return round(MARGIN + (WIDTH - 2 * MARGIN) * (value - axis[0]) / (axis[1] - axis[0]), 1)
 
 
-def picture(figure: Figure) -> tuple[str, bool]:
-    """A figure as a ``data:`` address, and whether dark pages may show it with light and dark exchanged."""
+def picture(figure: Figure) -> tuple[str, str]:
+    """A figure as a ``data:`` address, and its classes: `drawn` where dark pages may exchange its light and dark,
+    `lettered` where a narrow screen must not make its letters smaller.
+    """
     png = figure.png()
-    return data_address(png, "png"), DRAWN in png[:HEAD]
+    classes = ["drawn"] * (DRAWN in png[:HEAD]) + ["lettered"] * (int.from_bytes(png[WIDTH_IN_PNG]) > LETTERED)
+    return data_address(png, "png"), " ".join(classes)
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -11,7 +11,8 @@ from gapscope.causes.features import Features
 from gapscope.causes.samples import Images, Sample
 
 Array = np.ndarray
-ROWS, SIDE, GAP, HEAD = 5, 128, 6, 22
+ROWS, SIDE, GAP, HEAD, LETTERS = 5, 128, 6, 26, 15
+INK = "#7A7A7A"
 TITLES = ("reference", "under the cause", "target", "nearest target")
 
 
@@ -48,10 +49,11 @@ def _of_class(label: Array, wanted: int, turn: int) -> int:
 
 def _png(lines: Sequence[Sequence[Array]]) -> bytes:
     size = (len(TITLES) * (SIDE + GAP) + GAP, len(lines) * (SIDE + GAP) + HEAD + GAP)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    # Clear paper and letters of a middle grey, which suit a light page and a dark one.
+    sheet = Image.new("RGBA", size)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(LETTERS)
     for column, title in enumerate(TITLES):
-        draw.text((GAP + column * (SIDE + GAP), GAP), title, fill="black", font=font)
+        draw.text((GAP + column * (SIDE + GAP), GAP), title, fill=INK, font=font)
         for row, line in enumerate(lines):
             small = _thumbnail(line[column])
             corner = (GAP + column * (SIDE + GAP), HEAD + row * (SIDE + GAP))

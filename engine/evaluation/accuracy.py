@@ -5,6 +5,8 @@ from math import inf, sqrt
 from typing import NamedTuple
 
 from gapscope.blocks.formats import set_name
+from gapscope.data.synthetic import real_name
+from gapscope.data.vocabulary import split_of
 from gapscope.inference import clopper_pearson, leaves_zero_out
 from gapscope.inference.difference import newcombe
 from gapscope.runs.run import Row, Run, is_of, trained_set
@@ -19,7 +21,7 @@ class Measured(NamedTuple):
     Attributes
     ----------
     against
-        The set that it is compared with; its own name for that set itself, empty where the model was trained on it.
+        The set that it is compared with; its own name where that is itself, empty where the model was trained on it.
     """
 
     run: str
@@ -51,9 +53,11 @@ class Loss(NamedTuple):
 
 def measured(run: Run) -> list[Measured]:
     """The accuracies of a run, with the set that each is compared with: the reference that its options name, else the
-    first set that a model was not trained on, of the same dataset where there is one.
+    first set that a model was not trained on, of a dataset that it was trained on where there is one, a test split
+    before others.
 
-    Of `evaluate`, which orders its sets by name, it is the set with the highest accuracy.
+    Of `evaluate`, which orders its sets by name, it is the set with the highest accuracy. Where no reference is named,
+    a split of a dataset that the model was trained on is compared with none but itself.
     """
     rows = [row for row in run.of_metric("accuracy") if row["value"] is not None]
     if run.job == "evaluate":
@@ -61,22 +65,33 @@ def measured(run: Run) -> list[Measured]:
     trained = {row["model"]: trained_set(run, row["model"]) for row in rows}
     named = run.manifest.config.get("reference")
     tested = [row for row in rows if not is_of(set_name(row), trained[row["model"]])]
-    tested.sort(key=lambda row: row["dataset"] != trained[row["model"]].rpartition("/")[0])
-    against = {row["model"]: set_name(row) for row in reversed(tested)}
-    if isinstance(named, str) and named:
-        against = dict.fromkeys(against, named)
+    tested.sort(key=lambda row: (row["dataset"] not in _datasets(trained[row["model"]]), not is_test(set_name(row))))
+    first = {row["model"]: set_name(row) for row in reversed(tested)}
+
+    def against(row: Row) -> str:
+        name, of = set_name(row), trained[row["model"]]
+        if is_of(name, of):
+            return ""
+        if isinstance(named, str) and named:
+            return named
+        is_part = row["dataset"] in _datasets(of) and split_of(row["split"]) is not None
+        return name if is_part else first[row["model"]]
+
     return [
-        Measured(
-            run.name,
-            row["model"],
-            set_name(row),
-            row["value"],
-            *_interval(row),
-            row["n"],
-            "" if is_of(set_name(row), trained[row["model"]]) else against.get(row["model"], ""),
-        )
+        Measured(run.name, row["model"], set_name(row), row["value"], *_interval(row), row["n"], against(row))
         for row in rows
     ]
+
+
+def is_test(name: str) -> bool:
+    """Whether the split of a set is called one to test on."""
+    return split_of(name.rpartition("/")[2]) == "test"
+
+
+def _datasets(trained: str) -> list[str]:
+    """Those that a training set of `trained_set` is made of, with and without their synthetic rows."""
+    names = trained.rpartition("/")[0].split(", ")
+    return [*names, *map(real_name, names)]
 
 
 def _interval(row: Row) -> tuple[float | None, float | None]:

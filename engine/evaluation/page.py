@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, set_name, span, span_of
-from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
+from gapscope.evaluation.accuracy import Loss, Measured, is_test, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
 from gapscope.runs.run import Run
@@ -58,7 +58,9 @@ def answer(run: Run, rows: Sequence[Measured]) -> Answer:
     tested = [one for one in rows if one.against and one.n]
     if not tested:
         return Answer(f"{counted(len(rows), 'accuracy', 'accuracies')} on training rows; no test set was measured")
-    best = max(tested, key=lambda one: one.value)
+    # Models are compared on the set that losses are counted from.
+    home = min((one.set for one in tested if one.against == one.set), key=lambda name: not is_test(name), default="")
+    best = max((one for one in tested if home in ("", one.set)), key=lambda one: one.value)
     fallen = losses(one for one in tested if one.model == best.model)
     if not fallen:
         return _of_one_set(best, tested)
@@ -117,7 +119,7 @@ def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
     return Answer.of(
         f"{best.model} classifies {percent(best.value)} of {best.set} correctly{among}",
         {
-            NEXT: "Measure a second set, then run `gap` to explain the difference.",
+            NEXT: "Extract new data, then run `gap` to see what is lost on them, and why.",
             SURE: f"{interval}, for images like these {images}; other images may differ." if interval else "",
         },
     )

@@ -130,7 +130,7 @@ def test_dark_pages_change_no_photograph(figure, tmp_path):
     shown = gallery({"wrong": [Tile(np.zeros((8, 8, 3), np.uint8), "dog", "cat", 0.5)]}, title="Images")
     (tmp_path / "photograph.png").write_bytes(png(shown))
     photograph = Figure("photograph", Location.of(tmp_path / "photograph.png"), alt="A cat")
-    assert "class" not in Page(fragment([photograph])).all("img")[0]
+    assert "drawn" not in Page(fragment([photograph])).all("img")[0].get("class", "")
 
 
 def test_sections_of_a_notebook_are_open_where_a_headline_stands():
@@ -181,7 +181,9 @@ def browser():
     if program is None:
         pytest.skip("needs the program chromium")
     with api.sync_playwright() as playwright:
-        shown = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        shown = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"], ignore_default_args=["--hide-scrollbars"]
+        )
         yield shown
         shown.close()
 
@@ -262,6 +264,45 @@ def test_no_width_makes_the_page_scroll_sideways(opened, figure, width, scheme):
         page = opened(whole_page(figure, name), width=width, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [420, 1400])
+def test_a_short_table_is_whole_and_one_that_is_wider_than_the_page_has_a_scroll_bar(opened, width):
+    long = "what a remedy does to the target, in a sentence of some length"
+    rows = [[f"remedy {place}", Estimate(0.1, 0.05, 0.2), long, 0.085] for place in range(20)]
+    some = {"remedy": "text", "points regained": "change", "what it does": "text", "log loss": "number"}
+    wide = some | {f"images of class {place}": "count" for place in range(16)}
+    page = opened(
+        document("run", [Table("short", some, rows), Table("wide", wide, [[*row, *[9_999] * 16] for row in rows])])
+    )
+
+    def hidden(name):
+        table = page.get_by_role("region", name=name, exact=True)
+        return table.evaluate(
+            "one => [one.scrollWidth - one.clientWidth, one.scrollHeight - one.clientHeight, "
+            "one.offsetHeight - one.clientHeight]"
+        )
+
+    across, below, _ = hidden("short")
+    assert below == 0
+    assert across == 0 or width == 420
+    across, below, bar = hidden("wide")
+    assert below == 0
+    assert across > 0
+    assert bar > 8
+
+
+def test_letters_of_a_figure_stay_readable_on_a_narrow_screen(opened, figure, tmp_path):
+    """Drawn 880 pixels wide with letters of 13 pixels, which are to stay above 10; a small picture is shown whole."""
+    Image.new("RGB", (880, 300)).save(tmp_path / "large.png")
+    Image.new("RGB", (540, 300)).save(tmp_path / "small.png")
+    figures = [Figure(name, Location.of(tmp_path / f"{name}.png"), alt=name) for name in ("large", "small")]
+    page = opened(document("run", figures), width=420)
+    large, small = page.locator(".picture img").evaluate_all("all => all.map(one => one.clientWidth)")
+    assert large / 880 * 13 > 10
+    assert small < 400
+    frame = page.locator(".picture").first.evaluate("one => [one.scrollWidth, one.clientWidth]")
+    assert frame[0] > frame[1] > small
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", range(250, 256)), ("dark", range(15, 45))])

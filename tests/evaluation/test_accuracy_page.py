@@ -32,3 +32,43 @@ def test_a_set_that_lost_is_named_among_others(tmp_path, job):
     text = headline(tmp_path / "run", [*[ACCURACY] * 8, 0.5], job)
     assert "softmax loses 30.0 points from " in text
     assert text.endswith("to set8/test")
+
+
+def of_training(folder, sets, dataset="photos", **config):
+    """The page of a training on `dataset`/train that measured `sets`, a list of names with accuracies."""
+    trained = dataset if isinstance(dataset, str) else ", ".join(dataset)
+    rows = [
+        result("accuracy", value, n=ROWS, dataset=place.partition("/")[0], split=place.partition("/")[2])
+        for place, value in [(f"{trained}/train", 1.0), *sets]
+    ]
+    write_run(folder, "fit-incremental", rows, config={"epochs": 3, "dataset": dataset, **config})
+    return page(read_run(Location.of(str(folder))))
+
+
+def test_a_training_says_the_accuracy_of_its_test_set_and_no_loss_towards_other_splits_of_its_data(tmp_path):
+    for place, sets in enumerate(
+        ([("photos/test", 0.8), ("photos/val", 0.9)], [("photos/val", 0.9), ("photos/test", 0.8)])
+    ):
+        answer, table, *_ = of_training(tmp_path / str(place), sets)
+        assert answer.headline == "softmax classifies 80.0 % of photos/test correctly"
+        assert "points lost" not in table.columns
+
+
+def test_a_training_says_what_was_lost_towards_sets_of_other_data_from_its_own_test_set(tmp_path):
+    sets = [("dark/all", 0.5), ("photos/test", 0.8), ("photos/val", 0.3)]
+    assert of_training(tmp_path / "a", sets)[0].headline == "softmax loses 30.0 points from photos/test to dark/all"
+    odd = [("photos/test", 0.8), ("photos/night", 0.5)]
+    assert of_training(tmp_path / "b", odd)[0].headline == "softmax loses 30.0 points from photos/test to photos/night"
+
+
+def test_of_several_training_sets_none_is_the_loss_of_another(tmp_path):
+    sets = [("a/test", 0.9), ("b/test", 0.5)]
+    answer, table, *_ = of_training(tmp_path / "a", sets, dataset=("a", "b"))
+    assert answer.headline == "softmax classifies 90.0 % of a/test correctly"
+    assert "points lost" not in table.columns
+
+
+def test_the_test_set_of_a_set_with_synthetic_rows_is_that_of_the_real_one(tmp_path):
+    sets = [("photos/val", 0.9), ("photos/test", 0.8)]
+    answer, *_ = of_training(tmp_path / "a", sets, dataset="photos+synthetic:smote-to-max")
+    assert answer.headline == "softmax classifies 80.0 % of photos/test correctly"

@@ -58,6 +58,8 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     answer = result.blocks[0]
     assert answer.headline.startswith("The cause of the shift from digits/test to digits+fog:4/test is fog (weather")
     assert "cause" in result.figures
+    with Image.open(Path(result.run) / "figures" / "cause.png") as picture:
+        assert picture.getchannel("A").getextrema() == (0, 255), "a frame of its own would stand out on a dark page"
     assert "fog" in (Path(result.run) / "report.html").read_text()
     cures = {one["name"]: one for one in json.loads((Path(result.run) / "cures.json").read_text())}
     assert cures["nothing"]["back"]["value"] == cures["nothing"]["cost"]["value"] == 0
