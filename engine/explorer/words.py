@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from gapscope.attributes.columns import wording
+from gapscope.blocks.formats import percent
 from gapscope.explorer.colouring import NOT_KNOWN, NOT_PREDICTED, Colouring
 from gapscope.explorer.points import Points
 
@@ -58,7 +59,7 @@ def facts(points: Points, point: int, *, numbers: bool = False) -> list[tuple[st
     result = [(one.title, one.names[one.code[point]]) for one in _told(points) if one.values is None]
     known = [(title, name) for title, name in result if name not in UNTOLD]
     if points.confidence is not None and np.isfinite(points.confidence[point]):
-        known.append(("confidence", f"{points.confidence[point]:.1%}"))
+        known.append(("confidence", f"{percent(points.confidence[point])}"))
     one = points.sets[points.member[point]]
     known += list(_numbers(points, point)) if numbers else []
     return [*known, ("set", one.name), ("id", str(points.sample_id[point])), ("path", points.path[point].as_py())]
@@ -141,8 +142,8 @@ def _composition(points: Points, chosen: Array) -> list[str]:
     right = next((one for key, one in points.colourings.items() if key.startswith("right")), None)
     if right:
         counts = np.bincount(right.code[chosen], minlength=2)[:2]
-        result += [f"{counts[0] / counts.sum():.1%} right"] if counts.sum() else []
+        result += [f"{percent(counts[0] / counts.sum())} right"] if counts.sum() else []
     first = next(iter(points.colourings.values()))
     counts = np.bincount(first.code[chosen], minlength=len(first.names))
     most = [index for index in np.argsort(-counts, kind="stable")[:MOST_NAMED] if counts[index]]
-    return [*result, ", ".join(f"{first.names[index]} {counts[index] / len(chosen):.0%}" for index in most)]
+    return [*result, ", ".join(f"{first.names[index]} {percent(counts[index] / len(chosen))}" for index in most)]

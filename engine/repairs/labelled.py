@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from gapscope.blocks.formats import percent
 from gapscope.core.random import stream
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs.fitted import Fitted
@@ -178,7 +179,7 @@ def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) ->
     if share:
         problem = Problem.of(rule, temperature, rows)
         head = problem.changed(logistic(problem, OWN), share)
-    return Fitted(head, f"{share:.0%} of the way from the old head to that of the labelled rows")
+    return Fitted(head, f"{percent(share)} of the way from the old head to that of the labelled rows")
 
 
 def folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:

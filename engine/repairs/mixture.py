@@ -12,6 +12,7 @@ class shares together.
 
 import numpy as np
 
+from gapscope.blocks.formats import percent
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.remedies.scale import factors
 from gapscope.repairs.fitted import Fitted, Old, folded
@@ -86,4 +87,4 @@ def in_shares(reference: Labelled, present: Array, share: Array) -> Moments:
 
 
 def _mix(before: Array, after: Array) -> str:
-    return f"class shares that are {0.5 * np.abs(after - before).sum():.0%} others than those of the reference"
+    return f"class shares that are {percent(0.5 * np.abs(after - before).sum())} others than those of the reference"

@@ -24,7 +24,11 @@ def page(run: Run) -> list[Block]:
         _table(rows),
         *_cells(run, about),
         Heading("repairs", "What each repair rests on"),
-        *(Sentence(f"{upper(words(row['name']))}: {row['note']}.") for row in rows),
+        Table(
+            "What each repair rests on",
+            {"repair": "text", "rests on": "text"},
+            [[words(row["name"]), row["note"]] for row in rows],
+        ),
         Heading("choice", "How it was chosen"),
         Sentence(_choice(rows, about)),
     ]

@@ -13,6 +13,7 @@ Obradovic (2001), "Classification on data with biased class distribution": the l
 import numpy as np
 from scipy.sparse import csr_array
 
+from gapscope.blocks.formats import percent
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs.fitted import Fitted, Old
 from gapscope.repairs.seen import Labelled, Seen
@@ -43,7 +44,7 @@ def shares(old: Old, reference: Labelled, target: Seen) -> Fitted:
     if explained < LEAST_EXPLAINED:
         return Fitted(
             None,
-            f"class shares explain {max(explained, 0):.0%} of how the features moved: the classes look different",
+            f"class shares explain {percent(max(explained, 0))} of how the features moved: the classes look different",
         )
     if abs(spread) > MOST_SPREAD:
         return Fitted(
@@ -55,7 +56,7 @@ def shares(old: Old, reference: Labelled, target: Seen) -> Fitted:
     bias = np.where(old.rule.bias > NEVER, old.rule.bias + weight, NEVER)
     return Fitted(
         Linear(old.rule.weight, bias.astype(np.float32)),
-        f"class shares, which explain {explained:.0%} of how the mean moved",
+        f"class shares, which explain {percent(explained)} of how the mean moved",
     )
 
 

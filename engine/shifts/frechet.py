@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
 from gapscope.core.random import stream
 from gapscope.inference import Verdict
@@ -281,7 +282,9 @@ def _parts(terms: Terms, n: int) -> list[Verdict]:
     meanings = {"mean": "the means", "trace": "the size of the spread", "rotation": "the directions of the spread"}
     total = terms.total or 1.0
     return [
-        Verdict(f"frechet_{name}", value, f"{value / total:.0%} of the squared Fréchet distance is in {what}.", n=n)
+        Verdict(
+            f"frechet_{name}", value, f"{percent(value / total)} of the squared Fréchet distance is in {what}.", n=n
+        )
         for (name, what), value in zip(meanings.items(), terms, strict=True)
     ]
 

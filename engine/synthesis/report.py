@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gapscope.blocks.formats import percent
 from gapscope.inference import Verdict
 from gapscope.runs.result import finite
 from gapscope.schemas.results import Result
@@ -70,6 +71,6 @@ def warnings_of(quality: Quality) -> list[str]:
     if accuracy >= TRUSTED:
         return []
     return [
-        f"warning: by features of {quality.backbone} only {accuracy:.0%} of the real rows are recognised, so that "
+        f"warning: by features of {quality.backbone} only {percent(accuracy)} of the real rows are recognised, so that "
         "little is known of the new ones; name a better --backbone"
     ]

@@ -248,7 +248,7 @@ def test_predictions_and_reasons_are_joined_by_sample_id(tmp_path, points, rng):
         at = points.find("pets", "test", int(one))
         assert answer.names[answer.code[at]] == ("right" if good else "wrong")
         assert sure.names[sure.code[at]] == "80-90 %"
-        assert ("confidence", "85.0%") in words.facts(more, at)
+        assert ("confidence", "85.0 %") in words.facts(more, at)
         assert reason.names[reason.code[at]] == (
             "right" if good else "near boundary" if one % 2 == 0 else "wrong, no code"
         )
@@ -537,7 +537,7 @@ def test_names_are_escaped_wherever_they_are_written(points):
 
 def test_a_selection_is_told_by_its_size_and_its_classes(points):
     chosen = np.flatnonzero(points.colourings["label"].code == 0)
-    assert f"<b>{len(chosen):,}</b> of 400 points · cat 100%" in words.selection(points, chosen, "")
+    assert f"<b>{len(chosen):,}</b> of 400 points · cat 100.0 %" in words.selection(points, chosen, "")
     assert words.EMPTY_SELECTION in words.selection(points, None, "")
 
 

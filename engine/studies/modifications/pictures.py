@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from gapscope.blocks.formats import counted
+from gapscope.blocks.formats import counted, percent
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.modification_matrix import numbers, strip
 from gapscope.studies.modifications.findings import LEVEL, ORIGINAL
@@ -72,10 +72,11 @@ def _accuracy_title(findings: Findings) -> str:
     test = findings["tests"][worst]
     if not lost["adjusted_p"][worst] <= LEVEL or lost["value"][worst] <= 0:
         return "Accuracy: what the modifications take from the original training may be chance"
-    most = f"{test} takes most: {value[ORIGINAL, ORIGINAL]:.1%} become {value[ORIGINAL, worst]:.1%}"
+    most = f"{test} takes most: {percent(value[ORIGINAL, ORIGINAL])} become {percent(value[ORIGINAL, worst])}"
     if test not in findings["trainings"]:
         return f"Accuracy: {most}"
-    return f"Accuracy: {most}; after training on {test} they are {value[findings['trainings'].index(test), worst]:.1%}"
+    after = percent(value[findings["trainings"].index(test), worst])
+    return f"Accuracy: {most}; after training on {test} they are {after}"
 
 
 def _gains(findings: Findings, size: Size) -> Figure:
