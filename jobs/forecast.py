@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
     from gapscope.schemas.run import Input
 
-JOB, ARRAY = "forecast", ".npy"
+JOB = "forecast"
 Pair = tuple["Predictions", "Predictions"]
 
 
@@ -199,20 +199,11 @@ def _finish(made: "RunFolder", cases: "Sequence[Case]", notes: Sequence[str]) ->
 
 
 def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> "list[Predictions]":
-    """The predictions in all files; the first file's rows in its order. An array without labels may be `bare`."""
-    from gapscope.core.location import Location
-    from gapscope.forecasts.scored import unlabelled_scores
+    """The predictions in all files; the first file's rows in its order. Files that may be `bare` need no labels."""
     from gapscope.predictions.matched import matched
-    from gapscope.predictions.read import read_all_models, read_predictions
+    from gapscope.predictions.read import read_all_models
 
-    models: list[Predictions] = []
-    for place in places:
-        if not place.endswith(ARRAY):
-            models += read_all_models(place)
-        elif labels or not bare:
-            models.append(read_predictions(place, labels=labels))
-        else:
-            models.append(unlabelled_scores(Location.of(place)))
+    models = [one for place in places for one in read_all_models(place, labels=labels, bare=bare)]
     return [models[0], *(matched(models[0], other)[1] for other in models[1:])]
 
 

@@ -25,6 +25,7 @@ class GateConfig:
     the old and the new one. Two files of predictions of one set are compared too, and need no name of the set.
 
     python cli.py gate OLD-RUN NEW-RUN --reference cifar10/test --target night/test
+    python cli.py gate old.csv new.csv
     """
 
     runs: Runs = field(kw_only=False)

@@ -14,6 +14,8 @@ from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 from gapscope.store.workspace import find_store, splits_of
 
+PREDICT = "predict"
+
 
 def model_folder(workspace: Location, run: str, model: str = "") -> Location:
     """The folder of a model: the run's own, one below its models/, or the one that a run of `predict` read.
@@ -32,7 +34,8 @@ def model_folder(workspace: Location, run: str, model: str = "") -> Location:
     if several:
         return folder / MODELS / (model or several[0])
     if not (folder / MODEL).exists() and (folder / MANIFEST).exists():
-        read = read_json(folder / MANIFEST)["config"].get("model")
+        made = read_json(folder / MANIFEST)
+        read = made["config"].get("model") if made["job"] == PREDICT else ""
         return find_run(workspace, read) if isinstance(read, str) and read else folder
     return folder
 

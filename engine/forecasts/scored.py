@@ -16,12 +16,8 @@ from scipy.special import entr, softmax
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
 from gapscope.predictions import Predictions
-from gapscope.predictions.files import read_array
-from gapscope.predictions.names import numbered
-from gapscope.predictions.scores import answers_of, as_logarithms
 from gapscope.predictions.table import UNLABELLED
 from gapscope.probes.model import Classifier
 from gapscope.probes.training import TEMPERATURE_SCORES, best_temperature
@@ -379,16 +375,6 @@ def _sure(one: Predictions, temperature: float) -> dict[str, np.ndarray]:
         "probabilities": np.concatenate(vectors),
         "kept": np.flatnonzero(np.concatenate(kept)),
     }
-
-
-def unlabelled_scores(place: Location) -> Predictions:
-    """Predictions from an ``.npy`` file of scores or probabilities ``(n, k)`` whose rows nobody has labelled."""
-    where, array = str(place), read_array(place)
-    scores = as_logarithms(array, where)
-    label = np.full(len(array), UNLABELLED, np.int32)
-    stem = place.name.rpartition(".")[0]
-    names, rows = numbered(scores.shape[1]), np.arange(len(array), dtype=np.int64)
-    return Predictions(stem, stem, "", names, rows, label, *answers_of(scores, label), scores)
 
 
 def probabilities_of(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -24,9 +24,9 @@ def is_array(place: Location) -> bool:
 
 
 def predictions_of_array(
-    place: Location, called: tuple[str, str, str], class_names: Sequence[str], labels: str
+    place: Location, called: tuple[str, str, str], class_names: Sequence[str], labels: str, *, bare: bool = False
 ) -> Predictions:
-    """The predictions in the array at `place`, of a model on a dataset's split as `called`.
+    """The predictions in the array at `place`, of a model on a dataset's split as `called`; `bare` ones need no labels.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def predictions_of_array(
     """
     where = str(place)
     array = _array(place)
-    if not labels:
+    if not labels and not bare:
         raise InputError(f"{where} has no labels; name an .npy or text file with the class of each row as its labels")
-    given = read_labels_of_rows(Location.of(labels))
+    given = read_labels_of_rows(Location.of(labels)) if labels else unlabelled(len(array))
     if len(given) != len(array):
         raise InputError(f"{where} has {len(array):,} rows but {labels} has {len(given):,} labels; they must be equal")
     if not len(array):
@@ -58,6 +58,11 @@ def predictions_of_array(
         raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
     label = classes_of_labels(given, names, labels, "labels")
     return Predictions(*called, names, rows, label.astype(np.int32), *answers_of(scores, label), scores)
+
+
+def unlabelled(rows: int) -> pa.ChunkedArray:
+    """A column of labels that nobody has given."""
+    return pa.chunked_array([pa.nulls(rows, pa.int64())])
 
 
 def _array(place: Location) -> np.ndarray:
@@ -93,7 +98,7 @@ def _column(array: np.ndarray) -> pa.ChunkedArray:
 
 def _classes(label: pa.ChunkedArray, answers: np.ndarray) -> int:
     """One more than the largest class number."""
-    numbers = label.to_numpy() if not is_text(label.type) else np.zeros(1)
+    numbers = label.drop_null().to_numpy() if not is_text(label.type) else np.zeros(1)
     return 1 + int(max(np.nanmax(numbers, initial=0), answers.max(initial=0)))
 
 

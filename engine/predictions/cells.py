@@ -95,7 +95,7 @@ def _indices(column: pa.ChunkedArray, names: Sequence[str], where: str, name: st
         column = column.cast(column.type.value_type)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    if pa.types.is_integer(column.type):  # signed, so that a missing one may become -1
+    if pa.types.is_integer(column.type) or pa.types.is_null(column.type):  # signed, so that a missing one may become -1
         column = column.cast(pa.int64(), safe=False)
     if is_number(column.type):
         return _whole(pc.fill_null(column, UNLABELLED).to_numpy(), where, name)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.predictions.cells import chosen_class, is_list, is_number, is_text, known_share
+from gapscope.predictions.scores import are_probabilities
 from gapscope.predictions.table import UNLABELLED
 
 # The first name of each is this project's; the others are what other programs write.
@@ -219,19 +220,49 @@ def _single(table: pa.Table, class_names: Sequence[str]) -> bool:
 
 
 def _by_class(table: pa.Table, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Columns with a number for each class: named as the classes, or numbered, or ``probability_`` before either."""
+    """Columns with a number for each class: named as the classes, or numbered, or ``probability_`` before either; in
+    the order of `class_names`, or of their own names where there are none.
+    """
     numbers = [field.name for field in table.schema if is_number(field.type) and plain(field.name) not in KNOWN]
     words = tuple(class_names) or _words(table)
     if len(words) > 1 and set(words) <= set(numbers):
-        return words
+        return words if class_names else _with_unlabelled(table, words, numbers)
     result = {(match[1] or match[2]): name for name in numbers if (match := NUMBERED.fullmatch(name))}
     if class_names and set(class_names) <= set(result):
         return tuple(result[name] for name in class_names)
-    if len(result) > 1 and all(name.isdigit() for name in result):
-        if sorted(map(int, result)) == list(range(len(result))) or _are_codes(result, table):
-            return tuple(result[name] for name in sorted(result, key=int))
+    if len(result) < 2:
         return ()
-    return tuple(result.values()) if len(result) > 1 else ()
+    if not all(name.isdigit() for name in result):
+        return tuple(result[name] for name in sorted(result))
+    if sorted(map(int, result)) == list(range(len(result))) or _are_codes(result, table):
+        return tuple(result[name] for name in sorted(result, key=int))
+    return ()
+
+
+def _with_unlabelled(table: pa.Table, words: tuple[str, ...], numbers: Sequence[str]) -> tuple[str, ...]:
+    """The columns of `words`, and those of classes that no row is labelled with: without these a row that belongs to
+    them would have another answer.
+
+    Raises
+    ------
+    InputError
+        Scores do not say which columns are classes.
+    """
+    others = tuple(name for name in numbers if name not in words and not OTHER.fullmatch(plain(name)))
+    every = tuple(sorted({*words, *others}))
+    if _sum_to_one(table, every):
+        return every
+    if not others or _sum_to_one(table, words):
+        return words
+    raise InputError(
+        f"the columns of {len(words)} classes, such as {words[0]!r}, are no probabilities without others, and "
+        f"{others[0]!r} may be a class without labels or no class; put a classes.json with all names beside the file, "
+        f"or call the columns of classes logit_{words[0]} and so on"
+    )
+
+
+def _sum_to_one(table: pa.Table, names: Sequence[str]) -> bool:
+    return are_probabilities(np.column_stack([table[name].to_numpy() for name in names]))
 
 
 def _are_codes(numbers: Iterable[str], table: pa.Table) -> bool:
@@ -244,11 +275,10 @@ def _are_codes(numbers: Iterable[str], table: pa.Table) -> bool:
 
 
 def _words(table: pa.Table) -> tuple[str, ...]:
-    """The words that labels are, sorted; none where they are numbers."""
-    label = _label(table.schema)
-    if not label or not is_text(table.schema.field(label).type):
-        return ()
-    return tuple(sorted({word for word in table[label].unique().cast(pa.string()).to_pylist() if word}))
+    """The words that labels and answers are, sorted; none where they are numbers."""
+    names = [_label(table.schema), *found(table.schema, PREDICTED)]
+    columns = [table[name] for name in names if name and is_text(table.schema.field(name).type)]
+    return tuple(sorted({word for one in columns for word in one.unique().cast(pa.string()).to_pylist() if word}))
 
 
 def names_in(by_class: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.predictions.arrays import is_array, predictions_of_array
+from gapscope.predictions.arrays import is_array, predictions_of_array, unlabelled
 from gapscope.predictions.cells import (
     classes_of_answers,
     classes_of_labels,
@@ -18,11 +18,13 @@ from gapscope.predictions.cells import (
     numbers_of,
 )
 from gapscope.predictions.columns import (
+    LABELS,
     PROBABILITIES,
     SYNTHETIC,
     Columns,
     Models,
     columns_of,
+    found,
     models_of,
     names_in,
     plain,
@@ -45,6 +47,7 @@ def read_predictions(
     split: str = "",
     class_names: Sequence[str] = (),
     labels: str = "",
+    bare: bool = False,
 ) -> Predictions:
     """One model's predictions for one set.
 
@@ -63,6 +66,8 @@ def read_predictions(
         By class index; from the file or its neighbour ``classes.json`` when not given, numbers where there is none.
     labels
         For an array: an ``.npy`` or text file with the class of each row, by number or name, -1 where unknown.
+    bare
+        Whether a file may say nothing of labels.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def read_predictions(
     """
     source = Location.of(place)
     if is_array(source):
-        return predictions_of_array(source, _called(source, model, dataset, split), class_names, labels)
+        return predictions_of_array(source, _called(source, model, dataset, split), class_names, labels, bare=bare)
     if source.is_folder():
         result = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
         names = tuple(class_names) or result.class_names
@@ -79,22 +84,29 @@ def read_predictions(
         check_origin(table, result.place, result.description)
         called = (model or result.model, dataset or result.dataset, split or result.split)
         return _from_table(table, result.place, "", called, names)
-    table = read_rows(source)
+    table = _rows_of(source, bare=bare)
     return _from_file(table, source, model, _called(source, model, dataset, split), class_names)
 
 
 def read_all_models(
-    place: str, *, dataset: str = "", split: str = "", class_names: Sequence[str] = ()
+    place: str,
+    *,
+    dataset: str = "",
+    split: str = "",
+    class_names: Sequence[str] = (),
+    labels: str = "",
+    bare: bool = False,
 ) -> list[Predictions]:
     """The predictions of all models of a wide table or of a run with several; of the only one elsewhere."""
     source = Location.of(place)
-    models = models_in(place)
+    models, called = models_in(place), {"dataset": dataset, "split": split}
     if source.is_folder() or not models:
         names = models if source.is_folder() and models_in_run(source) else [""]
         return [
-            read_predictions(place, model=name, dataset=dataset, split=split, class_names=class_names) for name in names
+            read_predictions(place, model=name, **called, class_names=class_names, labels=labels, bare=bare)
+            for name in names
         ]
-    table = read_rows(source)
+    table = _rows_of(source, bare=bare)
     return [_from_file(table, source, name, _called(source, name, dataset, split), class_names) for name in models]
 
 
@@ -104,6 +116,14 @@ def models_in(place: str) -> list[str]:
     if source.is_folder():
         return models_in_run(source)
     return list(_models(source).names)
+
+
+def _rows_of(source: Location, *, bare: bool) -> pa.Table:
+    """The table of a file; one that may be `bare` gets a column of labels that are unknown, where it has none."""
+    table = read_rows(source)
+    if bare and not found(table.schema, LABELS):
+        table = table.append_column(LABELS[0], unlabelled(len(table)))
+    return table
 
 
 def left_out_note(place: str) -> str:
@@ -135,14 +155,12 @@ def _from_file(
 ) -> Predictions:
     """Predictions of anybody's file, whose class numbers are checked where nobody names the classes."""
     result = _from_table(table, place, column, called, class_names)
-    _refuse_strays(table, columns_of(table, str(place), column), str(place))
-    if result.scores is None and are_numbers(result.class_names) and not (class_names or _named(place, table)):
-        check_numbering(result.label, result.top, str(place), column or columns_of(table, str(place), column).answers)
+    named = tuple(class_names) or names_beside(place, table.schema.metadata)
+    columns = columns_of(table, str(place), column, named)
+    _refuse_strays(table, columns, str(place))
+    if result.scores is None and are_numbers(result.class_names) and not named:
+        check_numbering(result.label, result.top, str(place), column or columns.answers)
     return result
-
-
-def _named(place: Location, table: pa.Table) -> bool:
-    return bool(names_beside(place, table.schema.metadata))
 
 
 def _from_table(
@@ -161,7 +179,12 @@ def _from_table(
     if scores is not None:
         if scores.shape[1] != len(names):
             raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
-        return Predictions(*common, *answers_of(scores, label), scores, **more)
+        said = answers_of(scores, label)
+        if columns.predicted:
+            given = _by_name(table[columns.predicted], columns, names)
+            answers = classes_of_answers(given, names, where, columns.predicted)[:, 0]
+            said = said._replace(top=_agreeing(said.top, answers, scores, where, columns.predicted))
+        return Predictions(*common, *said, scores, **more)
     top = classes_of_answers(table[columns.answers], names, where, columns.answers)
     confidence, likelihood = (numbers_of(table, name, where) for name in (columns.confidence, columns.log_likelihood))
     _refuse_gaps(confidence, where, columns.confidence)
@@ -170,6 +193,27 @@ def _from_table(
     if likelihood is not None and (np.isnan(likelihood) & (label != UNLABELLED)).any():
         likelihood = None
     return Predictions(*common, top, confidence, likelihood, **more)
+
+
+def _agreeing(top: np.ndarray, answers: np.ndarray, scores: np.ndarray, where: str, name: str) -> np.ndarray:
+    """The best classes by `scores`, of equals first the one that the file calls the answer.
+
+    Raises
+    ------
+    InputError
+        An answer is not the best class.
+    """
+    rows = np.arange(len(top))
+    wrong = scores[rows, answers] < scores[rows, top[:, 0]]
+    if wrong.any():
+        raise InputError(
+            f"{where}: {name} is not the class with the best score in {int(wrong.sum()):,} of {len(top):,} rows, such "
+            f"as row {int(np.argmax(wrong))}; put the scores in the order of the classes, or leave out {name} or the "
+            "scores, whichever the model does not answer by"
+        )
+    first = answers[:, None]
+    others = np.take_along_axis(top, np.argsort(top == first, axis=1, kind="stable"), axis=1)
+    return np.hstack([first, others[:, : top.shape[1] - 1]]).astype(top.dtype)
 
 
 def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:

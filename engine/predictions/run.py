@@ -91,7 +91,15 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
 
 
 def found_by_parts(place: Location) -> StoredPredictions:
-    """The same for a folder of parts that was named itself."""
+    """The same for a folder of parts that was named itself.
+
+    Raises
+    ------
+    InputError
+        It is the folder of a run that keeps no predictions.
+    """
+    if (place / MANIFEST).exists():
+        raise InputError(f"the run {place} keeps no predictions; name the run, or the file, whose predictions it read")
     folder = place.parent.parent if place.parent.name == PREDICTIONS else place
     said = described(folder)
     return StoredPredictions(place, model_name(folder, said), place.name, "", _class_names(said), said)
@@ -118,4 +126,5 @@ def _predicted_by(folder: Location) -> Location | None:
     if not (folder / MANIFEST).exists():
         return None
     manifest = read_object(folder / MANIFEST)
-    return Location.of(manifest["config"]["model"]) if manifest.get("config", {}).get("model") else None
+    model = manifest.get("config", {}).get("model")
+    return Location.of(model) if isinstance(model, str) and model else None

@@ -8,7 +8,9 @@ from gapscope.core.errors import InputError
 from gapscope.core.ranking import best_classes
 
 ROWS = 4096
-TOLERANCE = 1e-3
+# How far from 1 the probabilities of a row may sum: those of ten classes do where they have two decimals.
+TOLERANCE, ROUNDED = 1e-3, 0.005
+FURTHEST = 0.05
 
 
 class TopPredictions(NamedTuple):
@@ -22,7 +24,7 @@ class TopPredictions(NamedTuple):
 def as_logarithms(scores: np.ndarray, where: str, *, probabilities: bool | None = None) -> np.ndarray:
     """Logarithms of probabilities up to a constant for each row: those of probabilities, or `scores` as they are.
 
-    Where nobody says, rows are probabilities if none is negative and all sum to 1 within 0.001.
+    Where nobody says, `are_probabilities` does.
 
     Raises
     ------
@@ -31,17 +33,22 @@ def as_logarithms(scores: np.ndarray, where: str, *, probabilities: bool | None 
     """
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(f"{where} must have a row for each image and a column for each class, it is {scores.shape}")
-    are = True
     for start in range(0, len(scores), ROWS):
-        rows = np.asarray(scores[start : start + ROWS], np.float64)
-        _check_finite(rows, start, where)
-        are = are and bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= TOLERANCE).all())
+        _check_finite(np.asarray(scores[start : start + ROWS], np.float64), start, where)
+    are = are_probabilities(scores)
     if probabilities and not are:
         raise InputError(f"{where} is said to hold probabilities but its rows are negative or do not sum to 1")
     if (are if probabilities is None else probabilities) and len(scores):
         tiny = np.finfo(np.float32).tiny  # so that a probability of 0 has a finite logarithm, -87
         return np.log(np.maximum(np.asarray(scores, np.float32), tiny))
     return scores
+
+
+def are_probabilities(scores: np.ndarray) -> bool:
+    """Whether no score is negative and those of each row sum to 1, but for the rounding of two decimals."""
+    tolerance = min(max(TOLERANCE, ROUNDED * scores.shape[1]), FURTHEST)
+    blocks = (np.asarray(scores[start : start + ROWS], np.float64) for start in range(0, len(scores), ROWS))
+    return all((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all() for rows in blocks)
 
 
 def _check_finite(rows: np.ndarray, start: int, where: str) -> None:

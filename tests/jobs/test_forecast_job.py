@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -260,6 +261,45 @@ def test_arrays_of_scores_are_forecast_with_or_without_target_labels(tmp_path, r
     assert made.items() <= {r.metric: r.value for r in tested.results}.items()
     errors = [r.value for r in tested.results if r.metric.endswith("_error")]
     assert np.abs(errors).max() < 0.08
+
+
+@pytest.mark.parametrize("form", ["named.csv", "numbered.parquet", "scores.npz", "empty.csv"])
+def test_a_table_that_says_no_labels_is_forecast(form, tmp_path, rng):
+    """The same forecast as that of the table with its labels, which nothing but the test of the forecast looks at."""
+    words, label = np.array(["ant", "bee", "cat", "dog"]), rng.integers(0, 4, 600)
+    scores = 2 * rng.standard_normal((600, 4)) + 3 * np.eye(4)[label]
+    scores = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    by_name = form.startswith("named")
+    columns = list(words) if by_name else [f"prob_{index}" for index in range(4)]
+    whole = pd.DataFrame(scores, columns=columns).assign(
+        label=words[label] if by_name else label,
+        predicted=words[scores.argmax(axis=1)] if by_name else scores.argmax(axis=1),
+    )
+    bare = whole.assign(label=None) if form == "empty.csv" else whole.drop(columns="label")
+    for name, table in (("v1", whole[:300]), ("v2", bare[300:]), ("v2labelled", whole[300:])):
+        place = tmp_path / f"{name}.{form.split('.')[1]}"
+        if form == "scores.npz":
+            known = {"labels": table["label"].to_numpy()} if "label" in table else {}
+            np.savez(place, probabilities=table[columns].to_numpy(), **known)
+        else:
+            (table.to_parquet if form.endswith("parquet") else table.to_csv)(place, index=False)
+
+    def forecast(target):
+        end = form.split(".")[1]
+        config = ForecastConfig(
+            predictions_reference=(str(tmp_path / f"v1.{end}"),),
+            predictions_target=(str(tmp_path / f"{target}.{end}"),),
+            replicates=20,
+            workspace=str(tmp_path),
+        )
+        return {
+            r.metric: r.value
+            for r in run(config).results
+            if r.metric.startswith("forecast_") and "error" not in r.metric
+        }
+
+    found = forecast("v2")
+    assert found["forecast_recommended"] == pytest.approx(forecast("v2labelled")["forecast_recommended"])
 
 
 def test_files_without_a_common_model_are_refused(tmp_path, rng):

@@ -1,19 +1,25 @@
 """Files that other programs write are read as they come; what may mean two things is refused with its row."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from gapscope.blocks import Sentence
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.location import Location
+from gapscope.evaluation.models import model_folder
 from gapscope.jobs.compare import CompareConfig
 from gapscope.jobs.compare import run as compare
 from gapscope.jobs.evaluate import EvaluateConfig
 from gapscope.jobs.evaluate import run as evaluate
 from gapscope.jobs.gap import GapConfig
 from gapscope.jobs.gap import run as gap
+from gapscope.jobs.gate import GateConfig
+from gapscope.jobs.gate import run as gate
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import check_same_task, with_classes_of_both
 
@@ -307,3 +313,112 @@ def test_numbered_columns_that_the_labels_do_not_name_are_no_classes(frame, tmp_
     found = read_predictions(str(tmp_path / "x.csv"))
     assert found.scores is None
     assert found.accuracy() == pytest.approx(accuracy(frame))
+
+
+def probabilities(frame):
+    """Of every class, the best 0.4, the same in each row: a model's that the columns of few classes would belie."""
+    return np.where(np.eye(CLASSES)[frame["pred"]] > 0, 0.4, 0.6 / (CLASSES - 1)) * np.ones((len(frame), 1))
+
+
+def with_scores(frame, names, scores=None):
+    scores = probabilities(frame) if scores is None else scores
+    return frame.assign(**{name: scores[:, index] for index, name in enumerate(names)})
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "uint64", "int8"])
+def test_labels_of_any_whole_numbers_are_read(kind, frame, tmp_path):
+    columns = {"y_true": frame["label"].astype(kind), "y_pred": frame["pred"].astype(kind)}
+    np.savez(tmp_path / "x.npz", **columns)
+    np.save(tmp_path / "x.npy", probabilities(frame))
+    np.save(tmp_path / "labels.npy", columns["y_true"])
+    pd.DataFrame(columns).to_parquet(tmp_path / "x.parquet")
+    for name, labels in (("x.npz", ""), ("x.parquet", ""), ("x.npy", str(tmp_path / "labels.npy"))):
+        assert read_predictions(str(tmp_path / name), labels=labels).accuracy() == pytest.approx(accuracy(frame))
+
+
+@pytest.mark.parametrize("prefix", ["", "prob_"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_classes_without_labels_keep_their_scores(prefix, answered, frame, tmp_path):
+    table = with_scores(frame, [prefix + name for name in reversed(NAMES)], probabilities(frame)[:, ::-1])
+    table = table.assign(label=words(frame["label"]), pred=words(frame["pred"]))
+    table = table if answered else table.drop(columns="pred")
+    some = frame["label"] < 3
+    table[some].to_csv(tmp_path / "x.csv", index=False)
+    found = read_predictions(str(tmp_path / "x.csv"))
+    assert found.accuracy() == pytest.approx(accuracy(frame[some]))
+    assert found.class_names == tuple(NAMES)
+    assert found.confidence == pytest.approx(0.4)
+
+
+def test_logits_of_which_some_may_be_no_classes_are_asked_about(frame, tmp_path):
+    table = with_scores(frame, NAMES, np.log(probabilities(frame))).assign(label=words(frame["label"]))
+    table = table.drop(columns="pred")[frame["label"] < 3]
+    table.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InputError, match="'class3' may be a class without labels or no class"):
+        read_predictions(str(tmp_path / "x.csv"))
+    (tmp_path / "classes.json").write_text(json.dumps(NAMES))
+    assert read_predictions(str(tmp_path / "x.csv")).accuracy() == pytest.approx(accuracy(frame[frame["label"] < 3]))
+
+
+def test_columns_beside_probabilities_are_no_classes(frame, tmp_path):
+    table = with_scores(frame, NAMES).assign(label=words(frame["label"]), pred=words(frame["pred"]), loss=3.5)
+    table.to_csv(tmp_path / "x.csv", index=False)
+    assert read_predictions(str(tmp_path / "x.csv")).class_names == tuple(NAMES)
+
+
+@pytest.mark.parametrize("prefix", ["", "logit_"])
+@pytest.mark.parametrize("kind", ["int64", "float64", "str"])
+def test_numbers_that_are_names_are_the_names_of_their_columns(prefix, kind, frame, tmp_path):
+    names = np.array([10, 20, 30, 5, 7, 100, 200, 3, 1, 0])
+    table = with_scores(frame, [f"{prefix}{name}" for name in names]).assign(
+        label=names[frame["label"]].astype(kind), pred=names[frame["pred"]].astype(kind)
+    )
+    table.to_parquet(tmp_path / "x.parquet")
+    found = read_predictions(str(tmp_path / "x.parquet"))
+    assert found.accuracy() == pytest.approx(accuracy(frame))
+    assert sorted(found.class_names, key=int) == [str(name) for name in sorted(names)]
+    assert found.confidence == pytest.approx(0.4)
+
+
+def test_probabilities_with_two_decimals_are_probabilities(frame, tmp_path):
+    with_scores(frame, [f"p_{index}" for index in range(CLASSES)]).round(2).to_csv(tmp_path / "x.csv", index=False)
+    found = read_predictions(str(tmp_path / "x.csv"))
+    assert found.confidence == pytest.approx(0.4 / (0.4 + 9 * 0.07))
+
+
+def test_answers_that_are_not_the_best_by_their_scores_are_refused(frame, tmp_path):
+    scores = probabilities(frame)
+    names = [f"p_{index}" for index in range(CLASSES)]
+    with_scores(frame, names, np.roll(scores, 1, axis=1)).to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InputError, match="pred is not the class with the best score in 1,000 of 1,000 rows"):
+        read_predictions(str(tmp_path / "x.csv"))
+    with_scores(frame, names, np.full_like(scores, 0.1)).to_csv(tmp_path / "x.csv", index=False)
+    found = read_predictions(str(tmp_path / "x.csv"))
+    assert found.accuracy() == pytest.approx(accuracy(frame))
+    assert all(len(set(row)) == len(row) for row in found.top.tolist())
+
+
+def test_two_files_are_gated_without_naming_their_set(frame, tmp_path, rng):
+    worse = frame.assign(pred=np.where(rng.random(ROWS) < 0.1, (frame["label"] + 1) % CLASSES, frame["pred"]))
+    places = [str(tmp_path / "old.csv"), str(tmp_path / "new.csv")]
+    for table, place in zip((frame, worse.sample(frac=1, random_state=0)), places, strict=True):
+        table.to_csv(place, index=False)
+    done = gate(GateConfig(runs=tuple(places), workspace=str(tmp_path)))
+    found = pd.read_parquet(Path(done.run) / "looks.parquet").iloc[0]
+    before, after = (side["label"] == side["pred"] for side in (frame, worse))
+    spoilt, corrected = int((before & ~after).sum()), int((after & ~before).sum())
+    assert (found["spoilt"], found["corrected"]) == (spoilt, corrected)
+    assert found["p"] == pytest.approx(binomtest(spoilt, spoilt + corrected, alternative="greater").pvalue)
+    assert done.exit_code == 1
+    with pytest.raises(InputError, match=r"old\.csv is a file, which holds one set"):
+        gate(GateConfig(runs=tuple(places), reference="a/b", target="c/d", workspace=str(tmp_path)))
+
+
+def test_a_run_that_only_measures_has_no_predictions_and_no_model(frame, tmp_path):
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    config = EvaluateConfig(predictions=str(tmp_path / "x.csv"), model="mine", workspace=str(tmp_path), replicates=2)
+    made = str(evaluate(config).run)
+    for names in ((made, made), (made, str(tmp_path / "x.csv"))):
+        with pytest.raises(InputError, match="keeps no predictions; name the run, or the file, whose predictions"):
+            gate(GateConfig(runs=names, reference="mine/test", workspace=str(tmp_path)))
+    assert str(model_folder(Location(str(tmp_path)), made)) == made
