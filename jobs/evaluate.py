@@ -131,12 +131,14 @@ def _description(config: EvaluateConfig, source: "Location", part: EvaluateConfi
 
 def _parts_of_run(config: EvaluateConfig, source: "Location") -> Iterator[EvaluateConfig]:
     """One configuration for each model and set of the run that is requested."""
-    from gapscope.predictions.run import is_run, models_in_run, sets_in_run
+    from gapscope.predictions.run import is_run, models_in_run, predictions_of_run, sets_in_run
 
     if not is_run(source):
         raise InputError(f"{source} is no run folder with predictions; name a file with --predictions instead")
     several = models_in_run(source)
     for model in [config.model] if config.model else several or [""]:
         sets = sets_in_run(source, model if several else "").values()
-        for dataset, split in [(config.dataset, config.split)] if config.dataset else sets:
+        if config.dataset:
+            sets = [predictions_of_run(source, model, config.dataset, config.split)[2:4]]
+        for dataset, split in sets:
             yield replace(config, model=model, dataset=dataset, split=split)

@@ -82,13 +82,14 @@ def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", pr
     from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.runs.connection import connected
     from gapscope.runs.folder import input_of, opened
-    from gapscope.store.workspace import find_store, slug
+    from gapscope.store.workspace import find_store, named_set, slug
 
     workspace = Location.of(config.workspace).absolute()
-    store = find_store(workspace, config.dataset, config.split, config.backbone or model.features.get("backbone", ""))
+    dataset, split = named_set(workspace, config.dataset, config.split)
+    store = find_store(workspace, dataset, split, config.backbone or model.features.get("backbone", ""))
     check_features(model, store)
     check_memory(store, len(model.class_names), allowed=config.memory, threads=config.threads)
-    name = slug(config.name or f"{folder.name}-{config.dataset}-{config.split}")
+    name = slug(config.name or f"{folder.name}-{dataset}-{split}")
     inputs = [_record(folder, model), input_of(store)]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         title = title_of_model(model)

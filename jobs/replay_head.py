@@ -121,9 +121,12 @@ def _verified(
 
 def _stores(config: ReplayHeadConfig) -> "list[EmbeddingStore]":
     from gapscope.core.location import Location
-    from gapscope.store.workspace import embeddings_folder, find_store, slug
+    from gapscope.store.workspace import embeddings_folder, find_store, named_set, slug
 
     workspace = Location.of(config.workspace)
+    given = named_set(workspace, config.dataset)
+    if given.split:
+        return [find_store(workspace, *given, config.backbone)]
     name = _name(config)
     folders = (
         [embeddings_folder(workspace) / slug(config.backbone)]

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def read_weights(path: str) -> State:
 
 def _reason(path: str, error: Exception) -> str:
     """What keeps a file from being read, in words of our own where PyTorch's are about its options."""
+    if kind := _program(path):
+        return (
+            f"it is {kind}, which holds code; save the tensors alone, with torch.save(model.state_dict(), FILE) or "
+            "safetensors, or the network with torch.onnx.export, for --backbone onnx:FILE"
+        )
     if named := CLASS.search(str(error)):
         return (
             f"it holds a {named[1]}, which may run code when it is opened; save its tensors alone, with "
@@ -55,6 +61,17 @@ def _reason(path: str, error: Exception) -> str:
     return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
 
 
+def _program(path: str) -> str:
+    """What kind of program of PyTorch a file is; empty where it is none."""
+    if not zipfile.is_zipfile(path):
+        return ""
+    with zipfile.ZipFile(path) as file:
+        names = {Path(name).name for name in file.namelist()}
+    kinds = {"constants.pkl": "a network of TorchScript", "archive_format": "a program of torch.export"}
+    kinds["serialized_exported_program.json"] = kinds["archive_format"]
+    return next((kind for name, kind in kinds.items() if name in names), "")
+
+
 def _tensors(path: str) -> State:
     """The tensors of a file, mapped into memory; of one that gapscope has sealed, read and checked."""
     with Path(path).open("rb") as file:
@@ -63,14 +80,19 @@ def _tensors(path: str) -> State:
 
 
 def _checkpoint(path: str) -> State:
+    if _program(path):  # PyTorch would hand it to another reader, with a warning
+        raise ValueError
     torch.serialization.add_safe_globals(list(PLAIN))
     content = torch.load(path, map_location="cpu", weights_only=True)
-    for name in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"it holds a {type(content).__name__}, not tensors by name")
+    named = [content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)]
+    states = [value for value in content.values() if isinstance(value, Mapping) and _tensors_of(value)]
+    content = named[0] if named else states[0] if len(states) == 1 and not _tensors_of(content) else content
+    return _tensors_of(content)
+
+
+def _tensors_of(content: Mapping) -> State:
     return {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
 
 

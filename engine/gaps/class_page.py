@@ -117,6 +117,8 @@ def _expected_worst(run: Run, account: Mapping[str, Any], classes: int) -> list[
 def _none(run: Run, classes: int) -> str:
     detectable = _measure(run, "class_drop_detectable")
     power = f"; a single class would stand out from a drop of about {points(detectable)}" if detectable else ""
+    if detectable and detectable > 1:  # more than a class can lose
+        power = "; with so few images not even a class that lost everything would usually stand out"
     return f"None of the {counted(classes, 'class', 'classes')} can be distinguished from the common drop{power}."
 
 

@@ -82,7 +82,8 @@ def read_predictions(
         names = tuple(class_names) or result.class_names
         table = read_table(result.place)
         check_origin(table, result.place, result.description)
-        called = (model or result.model, dataset or result.dataset, split or result.split)
+        named = (dataset or result.dataset, split or result.split) if not is_run(source) else result[2:4]
+        called = (model or result.model, *named)
         return _from_table(table, result.place, "", called, names)
     table = _rows_of(source, bare=bare)
     return _from_file(table, source, model, _called(source, model, dataset, split), class_names)

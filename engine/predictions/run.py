@@ -84,7 +84,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     if not name and len(sets) != 1:
         raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(sets) or 'none'}")
     chosen = name or next(iter(sets))
-    names = (dataset, split) if dataset else sets[chosen]
+    names = (dataset, split) if split else sets[chosen]
     said = described(folder)
     called = model or model_name(folder, said)
     return StoredPredictions(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)

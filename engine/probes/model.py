@@ -145,8 +145,8 @@ def load_model(folder: Location) -> Classifier:
     """
     if folder.exists() and not folder.is_folder():
         raise SchemaError(
-            f"{folder} is a file, and no folder of a trained model; `evaluate`, `compare`, `gate`, `gap` and "
-            "`forecast` measure files of predictions without a model"
+            f"{folder} is a file, and no folder of a trained model; weights are for `extract --weights`, and "
+            "`evaluate`, `compare`, `gate`, `gap` and `forecast` measure files of predictions without a model"
         )
     try:
         tensors = read_tensors(folder / MODEL)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
+from gapscope.core.set_name import SetName
 from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
 
@@ -55,6 +56,14 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
     if not result:
         raise _not_found(workspace, dataset, split, backbone)
     return open_store(store_folder(workspace, backbones[0], names[0], split))
+
+
+def named_set(workspace: Location, dataset: str, split: str = "") -> SetName:
+    """`dataset` and `split`, or those that `dataset` names as dataset/split where nothing else is stored under it."""
+    parts = SetName(*dataset.rpartition("/")[::2])
+    if not splits_of(workspace, dataset) and parts.split in splits_of(workspace, parts.dataset):
+        return parts
+    return SetName(dataset, split)
 
 
 def holds_set(workspace: Location, dataset: str, split: str, backbone: str = "") -> bool:
@@ -129,7 +138,7 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets)
-        error.add_note(f"(its features: {making})")
+        error.add_note(f"(or {making})")
         return error
     splits = {f"{one}/{dataset}/{part}" for one in folder.names() for part in (folder / one / slug(dataset)).names()}
     there = f"; there are {', '.join(sorted(splits))}" if splits else ""

@@ -3,6 +3,7 @@
 import argparse
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -181,6 +182,29 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path, capsys):
     with pytest.raises(InputError, match=r"can be read safely: it holds a [\w.]*print, which may run code"):
         load_backbone("resnet18", str(tmp_path / "evil.pth"), device="cpu")
     assert "must not run" not in capsys.readouterr().out
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("kind", ["a network of TorchScript", "a program of torch.export"])
+def test_a_program_in_place_of_weights_is_called_so_with_a_way_out(kind, tmp_path):
+    made = Doubled()
+    if "Script" in kind:
+        with warnings.catch_warnings(action="ignore"):  # newer versions call it deprecated
+            torch.jit.script(made).save(tmp_path / "w.pt")
+    else:
+        torch.export.save(torch.export.export(made, (torch.zeros(2),)), tmp_path / "w.pt")
+    with pytest.raises(InputError, match=rf"it is {kind}, which holds code; .*state_dict.*onnx:FILE"):
+        load_backbone("resnet18", str(tmp_path / "w.pt"), device="cpu")
+
+
+def test_the_only_tensors_of_a_checkpoint_are_found_under_any_name(tmp_path):
+    made = load_backbone("resnet18", "random", device="cpu").network.model.state_dict()
+    torch.save({"net": made, "acc": 93.2, "optimizer": {"state": {}, "param_groups": []}}, tmp_path / "w.pth")
+    assert load_backbone("resnet18", str(tmp_path / "w.pth"), device="cpu").head.weight.shape == (1000, 512)
 
 
 def test_a_page_in_place_of_a_checkpoint_is_named_by_how_it_begins(tmp_path):

@@ -1,10 +1,13 @@
 """Class drops: noise is not taken for a finding, a class that really fell is named, and the numbers fit together."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapscope.gaps.class_page import _none
 from gapscope.gaps.classes import class_drops
 
 CLASSES, ACCURACY, LOWER = 1000, 0.8996, 0.8277
@@ -130,3 +133,12 @@ def test_any_counts_give_finite_numbers(counts):
     for name in ("raw", "shrunk", "low", "high", "p", "adjusted_p", "probability_worse"):
         assert np.isfinite(getattr(drops, name)[both]).all()
     assert ((0 < drops.p[both]) & (drops.p[both] <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("detectable", "said"), [(0.57, "a drop of about 57.0 points"), (1.41, "even a class that lost")]
+)
+def test_a_class_is_not_said_to_stand_out_from_a_drop_that_cannot_be(detectable, said):
+    run = SimpleNamespace(of_metric=lambda metric: [{"value": {"class_drop_detectable": detectable}[metric]}])
+    assert said in _none(run, 37)
+    assert "141" not in _none(run, 37)

@@ -72,7 +72,7 @@ def test_a_file_is_not_read_as_two_sets(files):
 
 
 def test_a_file_where_a_model_is_wanted_is_said_to_be_one(files):
-    with pytest.raises(GapscopeError, match="is a file, and no folder of a trained model; `evaluate`, "):
+    with pytest.raises(GapscopeError, match=r"is a file, and no folder of a trained model; .*`evaluate`, "):
         load_model(Location.of("good-test.csv"))
 
 

@@ -13,6 +13,10 @@ from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import _kept, origin_in, predict
 from gapscope.jobs import command_line as cli
+from gapscope.jobs.compare import CompareConfig
+from gapscope.jobs.compare import run as compare
+from gapscope.jobs.evaluate import EvaluateConfig
+from gapscope.jobs.evaluate import run as evaluate
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit
 from gapscope.jobs.predict import PredictConfig, run
@@ -56,6 +60,16 @@ def test_a_set_that_is_no_companion_is_predicted_row_by_row_as_the_model_says(wo
     assert report.run.endswith("predict-fit-incremental-toy-lda-stranger-test")
     assert (table["predicted"].to_numpy() == load_model(Location.of(model)).predict(rows.x)).all()
     assert (table["sample_id"].to_numpy() == rows.sample_id).all()
+
+
+@pytest.mark.parametrize("given", [{"dataset": "toy/val"}, {"dataset": "toy", "split": "val"}])
+def test_a_stored_set_may_be_named_in_one_word_everywhere(workspace, model, given):
+    report = predicted(workspace, model, **given)
+    assert {(one.dataset, one.split) for one in report.results} == {("toy", "val")}
+    measured = evaluate(EvaluateConfig(run=report.run, workspace=str(workspace), **given))
+    assert {(one.dataset, one.split) for one in measured.results} == {("toy", "val")}
+    both = compare(CompareConfig(runs=(report.run, model), workspace=str(workspace), **given))
+    assert {(one.dataset, one.split) for one in both.results} == {("toy", "val")}
 
 
 def test_the_record_names_the_model_and_the_set(workspace, model):
