@@ -11,7 +11,7 @@ from gapscope.causes.distance import WORTH
 from gapscope.causes.features import Features
 from gapscope.causes.forecast import Expected, expected_accuracy
 from gapscope.causes.kernel import LEVEL
-from gapscope.causes.proof import Measure, Proof, correct, measured, proofs
+from gapscope.causes.proof import Measure, Proof, correct, proofs, share_of
 from gapscope.causes.samples import Sample
 from gapscope.causes.search import LAST, Explanation, Search, first_cause, firsts, next_cause, with_another_first
 from gapscope.causes.separability import separability
@@ -148,4 +148,4 @@ def _longer(
 
 def _accuracy(model: Classifier | None, sample: Sample) -> Measure | None:
     known = sample.label >= 0
-    return measured(correct(model, sample.x, sample.label)[known]) if model and known.any() else None
+    return share_of(correct(model, sample.x, sample.label)[known]) if model and known.any() else None

@@ -13,8 +13,8 @@ from gapscope.blocks.formats import counted, in_brackets, listed, p_value, perce
 from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
+from gapscope.evaluation.accuracy import Measured, losses
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
-from gapscope.inference.difference import newcombe
 from gapscope.runs.run import FIGURES, Run
 
 Row = Mapping[str, Any]
@@ -92,7 +92,7 @@ def _unproven(findings: Row, between: str) -> str:
 def answer(run: Run, findings: Row) -> Answer:
     """The cause, what was lost, what proves it, what to do, and how sure that is."""
     parts = {
-        LOST: _lost(findings),
+        LOST: _lost(run, findings),
         BETWEEN: between_text(findings["model"] or "no model", *_sizes(findings)) if findings["model"] else "",
         WHY: [*why(findings), *(f"{one.sentence}." for one in _telling(attributes(run)))],
         NEXT: _next(run, findings),
@@ -105,14 +105,15 @@ def _sizes(findings: Row) -> list[tuple[str, int]]:
     return list(zip((findings["reference"], findings["target"]), findings["rows"], strict=True))
 
 
-def _lost(findings: Row) -> str:
+def _lost(run: Run, findings: Row) -> str:
     before, after = findings["accuracies"]
     if not before or not after:
         return ""
-    rows = tuple(findings.get("labelled") or findings["rows"])
-    right = tuple(round(one["value"] * n) for one, n in zip((before, after), rows, strict=True))
-    low, high = newcombe(right, rows)
-    text = loss_text(before["value"] - after["value"], float(low), float(high), before["value"], after["value"])
+    sets, rows = (findings["reference"], findings["target"]), findings.get("labelled") or findings["rows"]
+    counted_images = zip(sets, (before["value"], after["value"]), rows, strict=True)
+    sides = [Measured.of_count(findings["model"], *one, against=sets[0]) for one in counted_images]
+    (lost,) = losses(sides, run.beside)
+    text = loss_text(lost.value, lost.low, lost.high, before["value"], after["value"])
     sampled = findings.get("of", findings["rows"]) != findings["rows"]
     return f"{text} This is of a sample; `gap` measures all images." if sampled else text
 

@@ -10,6 +10,7 @@ from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
 from gapscope.core.random import stream
+from gapscope.inference import clopper_pearson
 from gapscope.inference.bootstrap import interval_of
 from gapscope.probes.model import Classifier
 
@@ -154,7 +155,7 @@ def _accuracies(search: Search, explanation: Explanation, model: Classifier) -> 
     if not known.any():
         return None, None
     mixed = np.tensordot(_shares(explanation), np.stack(versions)[:, known], 1)
-    return measured(mixed), measured(right[known] - mixed)
+    return share_of(mixed), measured(right[known] - mixed)
 
 
 def correct(model: Classifier, x: Array, label: Array) -> Array:
@@ -162,8 +163,17 @@ def correct(model: Classifier, x: Array, label: Array) -> Array:
     return (model.predict(x) == label).astype(np.float64)
 
 
+def share_of(right: Array) -> Measure:
+    """The mean of ``right : (n,)``, each from 0 to 1, with Clopper and Pearson's interval; it is wider than it need be
+    where some lie between, for no numbers of that mean vary more than zeros and ones.
+    """
+    n = len(right)
+    whole = min(float(right.sum()), n)
+    return Measure(whole / n, *clopper_pearson(whole, n))
+
+
 def measured(values: Array) -> Measure:
-    """The mean of ``values : (n,)`` with a normal interval."""
+    """The mean of differences ``values : (n,)`` of shares with a normal interval."""
     mean = float(values.mean())
     reach = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return Measure(mean, mean - reach, mean + reach)
+    return Measure(mean, float(np.maximum(mean - reach, -1)), float(np.minimum(mean + reach, 1)))

@@ -64,7 +64,7 @@ def write_reproduced(
 def results_of(analysis: Analysis, model: str) -> list[Result]:
     """The rows of the results table: accuracies, and what the best cause explains and reproduces."""
     rows = [
-        _result(sample.set, model, "accuracy", measure, len(sample.x))
+        _result(sample.set, model, "accuracy", measure, int((sample.label >= 0).sum()))
         for sample, measure in zip((analysis.reference, analysis.target), analysis.accuracies, strict=True)
         if measure
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import inf, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gapscope.blocks.formats import set_name
 from gapscope.data.synthetic import real_name
@@ -13,6 +13,10 @@ from gapscope.runs.run import Row, Run, is_of, trained_set
 
 # Limits nearer to each other than this are those of one method.
 SAME = 1e-9
+# Where `gap` keeps what it has found, and the digits by which its accuracies are known again.
+GAP, BREAKDOWN, DIGITS = "gap", "ledger", 9
+PAIRED = "Both sets hold the same images, and the interval compares these one by one."
+INDEPENDENT = "The interval takes the images of the two sets as independent."
 
 
 class Measured(NamedTuple):
@@ -33,9 +37,17 @@ class Measured(NamedTuple):
     n: int
     against: str
 
+    @classmethod
+    def of_count(cls, model: str, name: str, value: float, n: int, *, against: str, run: str = "") -> "Measured":
+        """An accuracy of so many counted images of the set `name`, with Clopper and Pearson's interval."""
+        return cls(run, model, name, value, *clopper_pearson(round(value * n), n), n, against)
+
 
 class Loss(NamedTuple):
-    """What a model lost from `reference` to `target`; positive where accuracy fell, and picked from so many `tests`."""
+    """What a model lost from `reference` to `target`; positive where accuracy fell, and picked from so many `tests`.
+
+    `paired` says that the interval compares the same images one by one.
+    """
 
     reference: Measured
     target: Measured
@@ -43,6 +55,12 @@ class Loss(NamedTuple):
     low: float | None
     high: float | None
     tests: int = 1
+    paired: bool = False
+
+    @property
+    def assumption(self) -> str:
+        """What the interval takes the images of the two sets for."""
+        return PAIRED if self.paired else INDEPENDENT
 
     @property
     def sure(self) -> bool:
@@ -102,10 +120,11 @@ def _interval(row: Row) -> tuple[float | None, float | None]:
     return clopper_pearson(round(correct), row["n"])
 
 
-def losses(rows: Iterable[Measured]) -> list[Loss]:
+def losses(rows: Iterable[Measured], runs: Iterable[Run] = ()) -> list[Loss]:
     """What each model lost from its reference to every other set that it was not trained on.
 
-    The reference is that of the same run, else of another run with a model of the same name.
+    The reference is that of the same run, else of another run with a model of the same name. Where one of `runs` is a
+    `gap` of the same accuracies, the interval is the one that it has found, so that a loss has one interval.
     """
     result = list(rows)
     anywhere = {(one.model, one.set): one for one in reversed(result)}
@@ -114,7 +133,26 @@ def losses(rows: Iterable[Measured]) -> list[Loss]:
     references = [
         here.get((one.run, one.model, one.against), anywhere.get((one.model, one.against))) for one in targets
     ]
-    return [loss(first, one) for first, one in zip(references, targets, strict=True) if first is not None]
+    found = [loss(first, one) for first, one in zip(references, targets, strict=True) if first is not None]
+    known = _of_gaps(runs) if found else {}
+    return [one._replace(**known.get(_key(one), {})) for one in found]
+
+
+def _of_gaps(runs: Iterable[Run]) -> dict[tuple, dict[str, Any]]:
+    """The intervals of the losses that runs of `gap` are about."""
+    known = {}
+    for account in (run.json(BREAKDOWN) for run in runs if run.job == GAP):
+        if account and account["gap"]["low"] is not None:
+            sides = ((one["set"], one["accuracy"], one["rows"]) for one in (account["reference"], account["target"]))
+            first, second = (Measured("", account["model"], *one[:2], None, None, one[2], "") for one in sides)
+            one = Loss(first, second, **account["gap"], paired=account.get("paired", False))
+            known.setdefault(_key(one), {"low": one.low, "high": one.high, "paired": one.paired})
+    return known
+
+
+def _key(one: Loss) -> tuple:
+    """By what a loss of another run is known as the same: model, sets, accuracies and numbers of images."""
+    return one.target.model, *((side.set, round(side.value, DIGITS), side.n) for side in (one.reference, one.target))
 
 
 def loss(reference: Measured, target: Measured) -> Loss:

@@ -37,7 +37,7 @@ def accuracy_blocks(run: Run) -> list[Block]:
 
 def accuracy_table(run: Run, rows: Sequence[Measured]) -> Table:
     """Every model on every set."""
-    lost = {(one.target.model, one.target.set): one for one in losses(rows)}
+    lost = {(one.target.model, one.target.set): one for one in losses(rows, run.beside)}
     beside = {metric: {(r["model"], set_name(r)): r["value"] for r in run.of_metric(metric)} for metric in BESIDE}
     shown = [metric for metric, values in beside.items() if values]
     columns = {"model": "text", "set": "text", "images": "count", "accuracy": "share"}
@@ -61,7 +61,7 @@ def answer(run: Run, rows: Sequence[Measured]) -> Answer:
     # Models are compared on the set that losses are counted from.
     home = min((one.set for one in tested if one.against == one.set), key=lambda name: not is_test(name), default="")
     best = max((one for one in tested if home in ("", one.set)), key=lambda one: one.value)
-    fallen = losses(one for one in tested if one.model == best.model)
+    fallen = losses((one for one in tested if one.model == best.model), run.beside)
     if not fallen:
         return _of_one_set(best, tested)
     # `evaluate` compares the set that is best with the one that is worst, of all pairs.
@@ -98,7 +98,7 @@ def _of_loss(run: Run, one: Loss) -> Answer:
         LOST: loss_text(one.value, one.low, one.high, before.value, after.value),
         BETWEEN: between_text(model, *((side.set, side.n) for side in (before, after))),
         NEXT: f"Split the loss into its causes: {command}" if explained else "",
-        SURE: [_certainty(one), "The interval takes the images of the two sets as independent."],
+        SURE: [_certainty(one), one.assumption],
     }
     return Answer.of(headline, parts)
 

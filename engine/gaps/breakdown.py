@@ -97,6 +97,8 @@ class GapBreakdown:
         DISDE's account, where features were given.
     same
         Whether both sides are the same images with the same labels and predictions.
+    paired
+        Whether at least the images are the same, so that the interval of the gap compares them one by one.
     notes
         Sentences on what has to be known about the terms.
     mix_or_labels
@@ -114,6 +116,7 @@ class GapBreakdown:
     same: bool
     notes: tuple[str, ...]
     mix_or_labels: bool = False
+    paired: bool = False
 
     @property
     def gap(self) -> float:
@@ -201,12 +204,13 @@ def break_down(
     given = [rows.counts for rows in plain]
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
     same, paired = _same((reference, target), keys)
+    paired = paired and len(plain[0].label) >= FEWEST_ROWS
     span = _gap_interval(copies[0], paired=paired)
     alike = None if split is None else split.alike
     context = Context(drops, list(counts), found, reference.class_names, alike, suspects)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
     notes = (*_notes(sides, counts, split, reference.class_names), *_reviewed_notes(sides, reviews))
-    return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes, bool(suspects))
+    return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes, bool(suspects), paired)
 
 
 def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:
@@ -216,7 +220,7 @@ def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:
 
 
 def _gap_interval(copies: Sequence[Copies], *, paired: bool) -> Interval:
-    if paired and len(copies[0].rows.label) >= FEWEST_ROWS:
+    if paired:
         return _span(copies[0].accuracy - copies[1].accuracy, copies)
     counts = [one.rows.counts for one in copies]
     right, rows = (tuple(getattr(one, which).sum() for one in counts) for which in ("right", "rows"))

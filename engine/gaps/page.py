@@ -8,6 +8,7 @@ import numpy as np
 
 from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, estimate, of_row
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.evaluation.accuracy import PAIRED
 from gapscope.evaluation.measures import measure_blocks
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.gaps.class_page import class_blocks, feature_blocks, fell_more, is_unequal, pair_blocks, unequal_text
@@ -111,7 +112,7 @@ def answer(run: Run, account: Mapping[str, Any]) -> Answer:
         CHANGED: moved_text(run) if sure else "",
         WHY: [_cause_text(account), _classes_text(run, account), slice_text(run), _pair_text(run)] if sure else fallen,
         NEXT: advised if sure and gap["value"] > 0 else ADVICE["class_drop"] if fallen else _nothing_text(account),
-        SURE: _certainty(account, sure=sure),
+        SURE: [_certainty(account, sure=sure), PAIRED if account.get("paired") and not account.get("same") else ""],
     }
     return Answer.of(headline(account), parts)
 

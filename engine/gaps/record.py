@@ -82,6 +82,7 @@ def _breakdown_json(analysis: GapAnalysis) -> dict[str, Any]:
         "inputs": inputs_of(breakdown),
         "mix_or_labels": breakdown.mix_or_labels,
         "same": breakdown.same,
+        "paired": breakdown.paired,
         "classes": {
             "spread": finite(drops.spread),
             "common": finite(drops.common),

@@ -5,7 +5,7 @@ from scipy.special import betaincinv, ndtri
 LEVEL = 0.95
 
 
-def clopper_pearson(right: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def clopper_pearson(right: float, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval that holds the true share with probability `level` or more, for `right` successes in `n` trials.
 
     Without trials it is ``(0, 1)``. Equal to ``scipy.stats.binomtest(right, n).proportion_ci(level, "exact")``.

@@ -16,18 +16,19 @@ COLUMNS = {
     "images": "count",
     "run": "text",
 }
+PAIRED = ", or compares them one by one where `gap` has found the same images in both"
 # A study has an accuracy for each training and test set, shown by its own page.
 SHOWN = 200
 ABOUT = (
     "The interval of an accuracy covers the true one with 95 % probability; points are percentage points, positive "
-    "where accuracy was lost, and the interval of a loss takes the images of the two sets as independent."
+    "where accuracy was lost. The interval of a loss takes the images of the two sets as independent"
 )
 
 
 def accuracy_blocks(runs: Sequence[Run]) -> list[Block]:
     """A section with the accuracy of all models on all sets; a row that several runs repeat stands there once."""
     every = [one for run in runs for one in measured(run)]
-    lost = {(one.target.run, one.target.model, one.target.set): one for one in losses(every)}
+    lost = {(one.target.run, one.target.model, one.target.set): one for one in losses(every, runs)}
     rows = list(_once(every))
     columns = {name: kind for name, kind in COLUMNS.items() if lost or name != "lost"}
     if all(one.against for one in rows) and not lost:
@@ -36,7 +37,8 @@ def accuracy_blocks(runs: Sequence[Run]) -> list[Block]:
     shown = [_row(one, lost.get((one.run, one.model, one.set)), columns) for one in rows[:SHOWN]]
     table = Table("Accuracy of every model on every set", columns, shown)
     heading = Heading("accuracy", "Accuracy in all runs")
-    return [heading, Sentence(ABOUT), *(cut if len(rows) > SHOWN else []), table] if rows else []
+    about = f"{ABOUT}{PAIRED if any(one.paired for one in lost.values()) else ''}."
+    return [heading, Sentence(about), *(cut if len(rows) > SHOWN else []), table] if rows else []
 
 
 def _once(rows: Iterable[Measured]) -> Iterable[Measured]:

@@ -1,6 +1,7 @@
 """What a report of one or several runs is made of: the answer and its evidence, then the other runs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gapscope.blocks import Block, Figure, Gallery, Heading, Sentence, Warning
@@ -39,6 +40,7 @@ def collected(runs: Sequence[Run], images: Images) -> Report:
     """
     if not runs:
         raise InputError("no run to report on; name one or several folders below runs/")
+    runs = [replace(run, beside=tuple(runs)) for run in runs]
     first, *others = sorted(runs, key=rank_of)
     budget = Budget(PICTURE_BYTES)
     blocks = list(budget.spent(with_cause(first, others, findings(first, images))))

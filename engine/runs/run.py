@@ -30,10 +30,13 @@ class Run:
         Its folder.
     manifest
         What was asked for, with what, and what it cost.
+    beside
+        The runs of the same report, which may know more about its sets.
     """
 
     place: Location
     manifest: RunManifest
+    beside: tuple["Run", ...] = ()
 
     @property
     def name(self) -> str:

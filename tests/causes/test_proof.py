@@ -1,8 +1,10 @@
 """When a cause is named, and when it is complete."""
 
+import numpy as np
 import pytest
+from scipy.stats import beta, binomtest
 
-from gapscope.causes.proof import Measure, Proof
+from gapscope.causes.proof import Measure, Proof, measured, share_of
 from gapscope.causes.search import Explanation
 
 
@@ -30,3 +32,23 @@ def test_a_cause_that_leaves_something_is_not_complete():
     assert proof(0.9, 0.9).is_complete
     assert not proof(0.9, 0.9, auc=0.7).is_complete
     assert not proof(0.7, 0.9).is_complete
+
+
+@pytest.mark.parametrize("right", [198, 200, 0, 113])
+def test_the_interval_of_an_accuracy_is_exact_and_ends_at_all_and_nothing(right):
+    exact = binomtest(right, 200).proportion_ci(method="exact")
+    assert share_of(np.arange(200) < right) == pytest.approx((right / 200, exact.low, exact.high))
+
+
+def test_the_interval_of_a_mixture_is_that_of_as_many_hits_and_covers_its_mean(rng):
+    mixed = 0.3 * (np.arange(120) < 80) + 0.7 * (np.arange(120) < 101)
+    low, high = beta.ppf([0.025, 0.975], [mixed.sum(), mixed.sum() + 1], [121 - mixed.sum(), 120 - mixed.sum()])
+    assert share_of(mixed) == pytest.approx((mixed.mean(), low, high))
+    drawn = rng.random((400, 2, 60)) < np.array([0.95, 0.85])[:, None]
+    held = [one.low <= 0.9 <= one.high for one in (share_of(pair.mean(axis=0)) for pair in drawn)]
+    assert np.mean(held) >= 0.95
+
+
+def test_a_difference_of_shares_is_no_larger_than_all():
+    assert measured(np.array([1.0] * 99 + [0.0])).high == 1.0
+    assert measured(np.array([-1.0] * 99 + [0.0])).low == -1.0

@@ -63,7 +63,7 @@ def term(name, value, low, high):
     return {"name": name, "value": value, "low": low, "high": high, "meaning": f"the meaning of {name}"}
 
 
-def gap_run(folder, value=0.3, low=0.2, high=0.4):
+def gap_run(folder, value=0.3, low=0.2, high=0.4, *, paired=False):
     """A gap by hand: 80 % become 50 %, mostly by Y given X."""
     account = {
         "model": "softmax",
@@ -72,6 +72,7 @@ def gap_run(folder, value=0.3, low=0.2, high=0.4):
         "gap": {"value": value, "low": low, "high": high},
         "terms": [term("class_mix", value / 3, -0.02, 0.12), term("y_given_x", 2 * value / 3, 0.1, 0.3)],
         "answer": "told",
+        "paired": paired,
         "notes": ["Little overlap."],
     }
     drops = [(0.5, True), (0.3, False), (0.1, True)]
@@ -192,6 +193,27 @@ def test_the_interval_of_a_loss_covers_the_truth_as_often_as_it_says(rng):
         one = loss(*sides)
         held += one.low <= truths[0] - truths[1] <= one.high
     assert held >= 0.94 * 400
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_loss_has_the_interval_that_a_gap_among_the_runs_has_found_on_every_page(tmp_path, paired):
+    config = {"reference": "toy/test", "target": "toy-night/test"}
+    results = [result("accuracy", 0.8), result("accuracy", 0.5, dataset="toy-night")]
+    fit = write_run(tmp_path / "fit", "evaluate", results, config=config)
+    sample = [result("accuracy", 0.8, n=50), result("accuracy", 0.5, n=50, dataset="toy-night")]
+    few = write_run(tmp_path / "few", "evaluate", sample, config=config)
+    found = collected_of(gap_run(tmp_path / "gap", 0.3, 0.21, 0.43, paired=paired), fit, few)
+    (table,) = section_of(found.blocks, "accuracy", Table)
+    own = next(one for one in found.parts[0].blocks if isinstance(one, Table) and "points lost" in one.columns)
+    (night,) = [row for row in table.rows if row[1] == "toy-night/test" and row[5] == 100]
+    for cell in (night[3], own.rows[1][4]):
+        assert (cell.low, cell.high) == (0.21, 0.43)
+    alone = [binomtest(*count).proportion_ci(method="wilson") for count in ((40, 50), (25, 50))]
+    (other,) = [row for row in table.rows if row[1] == "toy-night/test" and row[5] == 50]
+    assert other[3].low == pytest.approx(0.3 - sqrt((0.8 - alone[0].low) ** 2 + (alone[1].high - 0.5) ** 2))
+    assert ("the same images" in part_of(found.blocks, "How sure")) is paired
+    assert ("one by one" in part_of(found.parts[0].blocks, "How sure")) is paired
+    assert ("one by one" in " ".join(texts_of(found.blocks))) is paired
 
 
 def test_without_a_gap_the_largest_loss_of_the_best_model_is_the_answer(tmp_path):
