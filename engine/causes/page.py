@@ -114,20 +114,29 @@ def _lost(run: Run, findings: Row) -> str:
     sides = [Measured.of_count(findings["model"], *one, against=sets[0]) for one in counted_images]
     (lost,) = losses(sides, run.beside)
     text = loss_text(lost.value, lost.low, lost.high, before["value"], after["value"])
-    sampled = findings.get("of", findings["rows"]) != findings["rows"]
-    return f"{text} This is of a sample; `gap` measures all images." if sampled else text
+    return f"{text} This is of a sample; `gap` measures all images." if _sampled(findings) else text
 
 
-def why(findings: Row) -> list[str]:
-    """What the cause explains, what it does to accuracy, and what it leaves; empty where none is named."""
+def _sampled(findings: Row) -> bool:
+    """Whether it saw a part of the images alone."""
+    return bool(findings.get("of", findings["rows"]) != findings["rows"])
+
+
+def why(findings: Row, *, within: bool = False, compared: bool = True) -> list[str]:
+    """What the cause explains, what it does to accuracy, and what it leaves; empty where none is named.
+
+    `within` the answer of another run, the size of the sample is said; `compared` sets the cost beside what was lost.
+    """
     cause = named(findings)
     if cause is None:
         return []
     value, low, high = (cause["explained"][name] for name in ("value", "low", "high"))
-    share = f"{percent(value)} of the shift{in_brackets(span(low, high))}"
+    share = f"{percent(value)} of the distance between the sets{in_brackets(span(low, high))}"
     verb = "explain" if "+" in cause["name"] else "explains"
-    first = f"{upper(spoken(cause))} {severity(cause['versions'])} {verb} {share}."
-    return [first, _unnoticed(findings, cause), reproduced(cause, findings["accuracies"]), *_rest(cause)]
+    first = f"{upper(spoken(cause))} {severity(cause['versions'])} {verb} {share}, by features and looks, not accuracy."
+    sample = "on a sample of {:,} and {:,} images, ".format(*findings["rows"]) if within and _sampled(findings) else ""
+    made = reproduced(cause, findings["accuracies"], sample, compared=compared)
+    return [first, _unnoticed(findings, cause), made, *_rest(cause)]
 
 
 def _unnoticed(findings: Row, cause: Row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gapscope.blocks.formats import in_brackets, listed, percent, points, span_of
+from gapscope.blocks.formats import in_brackets, listed, percent, points, span_of, upper
 
 Row = Mapping[str, Any]
 
@@ -53,8 +53,9 @@ def specification(proof: Row) -> str:
     return "" if any(":" in name for name, _ in main) else ",".join(f"{name}:{level}" for name, level in main)
 
 
-def reproduced(proof: Row, accuracies: Sequence[Row | None]) -> str:
-    """The accuracies side by side, what the cause costs, and how far that is from what was lost.
+def reproduced(proof: Row, accuracies: Sequence[Row | None], sample: str = "", *, compared: bool = True) -> str:
+    """The accuracies side by side, of which `sample` they are, what the cause costs, and, where it is `compared`, how
+    far that is from what was lost.
 
     >>> both = [{"value": 0.97, "low": 0.95, "high": 0.99}, {"value": 0.9, "low": 0.86, "high": 0.94}]
     >>> made = {"accuracy": {"value": 0.92, "low": 0.89, "high": 0.95}, "lost": {"low": 0.02, "high": 0.08}}
@@ -71,13 +72,14 @@ def reproduced(proof: Row, accuracies: Sequence[Row | None]) -> str:
         return ""
     verb = "falls" if made["value"] < before["value"] else "rises" if made["value"] > before["value"] else "goes"
     change = f"from {percent(before['value'])} to {percent(made['value'])}"
-    text = f"Accuracy {verb} {change} on modified images of the reference"
+    text = upper(f"{sample}accuracy {verb} {change} on modified images of the reference")
     if after is None:
         return f"{text}; the target has no labels, so this is a forecast of its accuracy."
     lost = proof["lost"]["low"], proof["lost"]["high"]
     own = before["value"] - made["value"]
     cost = f"{'costs' if own >= 0 else 'wins'} {points(own)}{in_brackets(span_of(own, *lost))}"
-    return f"{text}, and is {percent(after['value'])} on the target: the cause {cost}, {_beside(made, after)}."
+    beside = f", {_beside(made, after)}" if compared else ""
+    return f"{text}, and is {percent(after['value'])} on the target: the cause {cost}{beside}."
 
 
 def _beside(made: Row, after: Row) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import in_brackets, percent, signed, span
+from gapscope.blocks.formats import in_brackets, percent, signed, span, upper
 from gapscope.causes.page import best_cure, expected_text, headline, named, picture_blocks, read_findings, why
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
@@ -65,7 +65,7 @@ def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[B
     parts = parts_of(gap, findings)
     images = [block for block in picture_blocks(found, findings) if not isinstance(block, Heading)]
     before, (answer, *rest) = blocks[: places[0] - 1], blocks[places[0] - 1 :]
-    return [*before, _answer(answer, found, findings, parts), *images, *(_with_parts(one, gap, parts) for one in rest)]
+    return [*before, _answer(answer, found, findings, parts), *images, *(_with_parts(one, parts) for one in rest)]
 
 
 def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapping[str, Estimate]) -> Answer:
@@ -77,13 +77,14 @@ def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapp
     first = {name: later.pop(name) for name in (LOST, BETWEEN) if name in later}
     advice = re.sub(rf"{re.escape(ASK_EXPLAIN)} `[^`]*`\.", "", later.get(NEXT, "")).strip()
     cure = best_cure(found, findings) if cause else ""
-    changed = [f"{headline(findings)}.", *(why(findings) if cause else [moved]), *_split_text(parts), proof]
+    caused = why(findings, within=True, compared=not parts) if cause else [moved]
+    changed = [f"{headline(findings)}.", *caused, *_split_text(parts), proof]
     return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice]})
 
 
 def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:
-    """What novel X is made of: itself, what the cause reproduces, and what it leaves; empty where nothing is named, or
-    where the breakdown has no such term or one that is smaller than the cause.
+    """What novel X is made of: itself by its name in the tables, what the cause reproduces, and what it leaves; empty
+    where nothing is named, or where the breakdown has no such term or one that is smaller than the cause.
 
     The interval of what is left takes the other two for independent, which makes it wider rather than narrower.
     """
@@ -97,19 +98,21 @@ def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:
     left = whole["value"] - lost["value"]
     reach = sum((one["high"] - one["low"]) ** 2 for one in (whole, lost)) ** 0.5 / 2
     return {
-        "novel X": estimate(whole["value"], whole["low"], whole["high"]),
+        term_words(TERM, account.get("inputs", "separated")): estimate(whole["value"], whole["low"], whole["high"]),
         spoken(best): estimate(lost["value"], lost["low"], lost["high"]),
         "unexplained": estimate(left, left - reach, left + reach),
     }
 
 
 def _split_text(parts: Mapping[str, Estimate]) -> list[str]:
-    """Such as ``Novel X 53.1 points = night 50.2 (48.0 to 52.4) + unexplained 2.9 (-1.0 to 6.8).``"""
+    """Such as ``Inputs unlike those of the reference (novel X), 53.1 points = night 50.2 (48.0 to 52.4) + unexplained
+    2.9 (-1.0 to 6.8).``
+    """
     if not parts:
         return []
     (whole, total), *others = parts.items()
     terms = [f"{name} {_plain(one)}{in_brackets(span(one.low, one.high))}" for name, one in others]
-    return [f"{whole[0].upper()}{whole[1:]} {_plain(total)} points = {' + '.join(terms)}."]
+    return [f"{upper(whole)}, {_plain(total)} points = {' + '.join(terms)}."]
 
 
 def _plain(one: Estimate) -> str:
@@ -117,12 +120,12 @@ def _plain(one: Estimate) -> str:
     return signed(one.value or 0.0).split()[0].lstrip("+")
 
 
-def _with_parts(block: Block, gap: Run, parts: Mapping[str, Estimate]) -> Block:
+def _with_parts(block: Block, parts: Mapping[str, Estimate]) -> Block:
     """The breakdown with the parts of novel X below it; any other block as it is."""
     if not parts or not isinstance(block, Table) or list(block.columns) != ["cause", "points lost"]:
         return block
-    label = term_words(TERM, (gap.json("ledger") or {}).get("inputs", "separated"))
-    below = [[f"… of these {name}", one] for name, one in list(parts.items())[1:]]
+    label, *rest = parts
+    below = [[f"… of these {name}", parts[name]] for name in rest]
     rows = [row for one in block.rows for row in ([one, *below] if one[0] == label else [one])]
     return replace(block, rows=rows)
 

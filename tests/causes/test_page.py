@@ -1,5 +1,7 @@
 """What is said of an explanation, also where the cause is not known, not all, or not the only one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -72,7 +74,7 @@ def test_a_complete_cause_is_named_with_what_it_explains_and_costs(tmp_path):
     assert headline == (
         "The cause of the shift from a/test to b/test is night (less light: darker, with cooler colours)"
     )
-    assert "Night at severity 3 explains 95.0 % of the shift (95 % interval 93.0 to 97.0)." in parts["Why"]
+    assert "Night at severity 3 explains 95.0 % of the distance between the sets (95 % interval 93.0 to 97.0), by features and looks, not accuracy." in parts["Why"]
     assert "from 97.0 % to 90.0 % on modified images of the reference, and is 90.0 % on the target" in parts["Why"]
     assert "the cause costs 7.0 points (95 % interval 5.0 to 9.0), as much as" in parts["Why"]
     assert "not all" not in parts["Why"]
@@ -93,7 +95,7 @@ def test_several_causes_are_named_with_their_words(tmp_path):
     both = proof("night+blur", family="less light and blur", words="darker, with cooler colours; evenly blurred")
     headline, parts = said(explanation(tmp_path / "run", both, proof("blur", 0.7, family="blur")))
     assert headline.endswith("is night and blur (darker, with cooler colours; evenly blurred)")
-    assert parts["Why"].startswith("Night and blur at severities 3 and 3 explain 95.0 % of the shift")
+    assert parts["Why"].startswith("Night and blur at severities 3 and 3 explain 95.0 % of the distance")
 
 
 def test_what_is_left_and_what_cannot_be_distinguished_is_said(tmp_path):
@@ -130,7 +132,7 @@ def test_below_half_no_cause_is_named_and_within_chance_nothing_is_explained(tmp
 def test_shares_above_all_of_it_read_alike_in_sentence_and_tables(tmp_path):
     best = proof(explained=1.004, named=True) | {"felt": measure(1.3)}
     run = explanation(tmp_path / "run", best, causes=[("night", 1.02), ("blur", 0.4)])
-    assert "explains 100.0 % of the shift (95 % interval 98.4 to 100.0)" in said(run)[1]["Why"]
+    assert "explains 100.0 % of the distance between the sets (95 % interval 98.4 to 100.0)" in said(run)[1]["Why"]
     proven, tried = (t for t in page(run) if isinstance(t, Table) and "explained" in t.columns)
     (cells,) = proven.rows
     assert [(one.value, one.low, one.high) for one in cells[3:5]] == [
@@ -138,6 +140,16 @@ def test_shares_above_all_of_it_read_alike_in_sentence_and_tables(tmp_path):
         (1.0, 1.0, 1.0),
     ]
     assert [row[2].value for row in tried.rows] == [1.0, 0.4]
+
+
+def test_the_loss_of_all_images_has_the_interval_of_a_gap_in_the_same_report(tmp_path):
+    run = explanation(tmp_path / "explain", proof())
+    sides = [("reference", "a/test", 0.97, 200), ("target", "b/test", 0.9, 100)]
+    account = {name: {"set": of, "accuracy": accuracy, "rows": rows} for name, of, accuracy, rows in sides}
+    account |= {"model": "softmax", "gap": {"value": 0.07, "low": 0.011, "high": 0.123}, "paired": True}
+    gap = read_run(Location.of(write_run(tmp_path / "gap", "gap", files={"ledger": account})))
+    assert "(95 % interval 1.1 to 12.3)" in said(replace(run, beside=(run, gap)))[1]["What was lost"]
+    assert "(95 % interval 1.1 to 12.3)" not in said(run)[1]["What was lost"]
 
 
 @pytest.mark.parametrize("of", [(200, 200), (200, 900)])
@@ -196,16 +208,20 @@ def _changed(answer):
     return dict(answer.parts)["What changed"]
 
 
-def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path):
-    config = {"reference": "a/test", "target": "b/test", "model": ""}
-    explanation(tmp_path / "explain-x", proof() | {"lost": measure(0.502)}, config=config)
+@pytest.mark.parametrize("sampled", [True, False])
+def test_the_breakdown_of_a_gap_reads_as_the_cause_and_what_it_leaves(tmp_path, sampled):
+    config, of = {"reference": "a/test", "target": "b/test", "model": ""}, (900, 900) if sampled else (200, 200)
+    explanation(tmp_path / "explain-x", proof(accuracy=0.92) | {"lost": measure(0.502)}, config=config, of=of)
     terms = [{"name": "novel_x", "value": 0.531, "low": 0.5, "high": 0.56, "meaning": ""}]
     account = {"terms": terms, "inputs": "separated"}
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config, files={"ledger": account})))
     label = "inputs unlike those of the reference (novel X)"
     table = Table("Where", {"cause": "text", "points lost": "change"}, [[label, None], ["the gap, their sum", None]])
     answer, breakdown = with_cause(gap, [], [Answer("fell"), table])
-    assert "Novel X 53.1 points = night 50.2 (95 % interval 48.2 to 52.2) + unexplained 2.9" in _changed(answer)
+    fall = "accuracy falls from 97.0 % to 92.0 % on modified images"
+    assert (f"On a sample of 200 and 200 images, {fall}" if sampled else f"A{fall[1:]}") in _changed(answer)
+    assert "than what happened to the target" not in _changed(answer)
+    assert f"{label[0].upper()}{label[1:]}, 53.1 points = night 50.2 (95 % interval 48.2 to 52.2) + unexplained 2.9" in _changed(answer)
     assert [row[0] for row in breakdown.rows] == [
         label, "… of these night", "… of these unexplained", "the gap, their sum"
     ]  # fmt: skip
@@ -223,6 +239,7 @@ def test_a_cause_that_costs_more_than_the_term_has_is_not_called_a_part_of_it(tm
     (answer,) = with_cause(gap, [], [Answer("fell")])
     assert "is night (less light" in _changed(answer)
     assert "unexplained" not in _changed(answer)
+    assert "as much as what happened to the target" in _changed(answer)
 
 
 def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recommended(tmp_path):

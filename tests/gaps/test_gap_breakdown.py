@@ -178,6 +178,14 @@ def test_a_set_and_itself_have_no_gap(rng):
     assert found.low == found.high == 0
 
 
+def test_it_is_known_whether_the_interval_compares_the_same_images(rng):
+    one = drawn(rng, 300, [1, 1, 1, 1], [0.8] * 4)
+    again = predictions(one.label, np.where(np.arange(300) < 9, 0, one.predicted), one.sample_id)
+    strangers = predictions(one.label, again.predicted, one.sample_id + 1000)
+    assert [break_down(one, other).paired for other in (again, strangers)] == [True, False]
+    assert not break_down(*(side.rows(np.arange(15)) for side in (one, again))).paired
+
+
 def test_two_halves_of_one_set_have_no_significant_gap_as_often_as_they_should(rng):
     pairs = [[drawn(rng, 400, [1, 1, 1, 1], [0.8] * 4, first) for first in (0, 1000)] for _ in range(60)]
     wrong = np.mean([break_down(*pair, replicates=20).significant for pair in pairs])
