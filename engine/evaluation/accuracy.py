@@ -15,7 +15,7 @@ from gapscope.runs.run import Row, Run, is_of, trained_set
 SAME = 1e-9
 # Where `gap` keeps what it has found, and the digits by which its accuracies are known again.
 GAP, BREAKDOWN, DIGITS = "gap", "ledger", 9
-PAIRED = "Both sets hold the same images, and the interval compares these one by one."
+PAIRED = "The images of both sets are paired by their names or bytes, and the interval compares them one by one."
 INDEPENDENT = "The interval takes the images of the two sets as independent."
 
 

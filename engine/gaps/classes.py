@@ -277,7 +277,7 @@ def _posterior(raw: Array, error: Array) -> _Posterior:
     """Posterior of each drop, as a share of the way from the mean drop to that seen."""
     if raw.size == 1:
         half = NORMAL * error
-        return _Posterior(raw, raw - half, raw + half, np.full(1, 0.5), np.ones(1), float(raw[0]), 0.0)
+        return _Posterior(raw, *_within(raw, half), np.full(1, 0.5), np.ones(1), float(raw[0]), 0.0)
     known = by_spread(raw, error)
     centre, keep = float(known.weight @ known.mean), known.weight @ known.keep
     shrunk = centre + keep * (raw - centre)
@@ -285,7 +285,12 @@ def _posterior(raw: Array, error: Array) -> _Posterior:
     doubt = np.sqrt(known.own + known.keep**2 * known.doubt[:, None])
     away = np.divide(known.apart, doubt, out=np.zeros_like(doubt), where=doubt > 0)
     worse = known.weight @ np.where(doubt > 0, ndtr(away), 0.5)
-    return _Posterior(shrunk, shrunk - half, shrunk + half, worse, keep, centre, known.median)
+    return _Posterior(shrunk, *_within(shrunk, half), worse, keep, centre, known.median)
+
+
+def _within(drop: Array, half: Array) -> tuple[Array, Array]:
+    """The interval of drops, which cannot be more than all."""
+    return np.maximum(drop - half, -1.0), np.minimum(drop + half, 1.0)
 
 
 def _widened(column: Array, where: Array) -> Array:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from gapscope.blocks.formats import points
 from gapscope.core.location import Location
 from gapscope.gaps.analysis import GapAnalysis
-from gapscope.gaps.breakdown import inputs_of
+from gapscope.gaps.breakdown import GapBreakdown, inputs_of
 from gapscope.gaps.sentences import INPUTS
 from gapscope.gaps.words import cause
 from gapscope.runs.run import FIGURES
@@ -12,19 +13,19 @@ from gapscope.runs.run import FIGURES
 CLASSES = 20
 
 
-def draw(analysis: GapAnalysis, place: Location) -> None:
-    """Write ``figures/ledger.png`` and ``figures/classes.png`` into the run folder at `place`; nothing where both sets
-    are the same.
+def draw(analysis: GapAnalysis, verdict: str, place: Location) -> None:
+    """Write ``figures/ledger.png``, whose title begins with the `verdict`, and ``figures/classes.png`` into the run
+    folder at `place`; nothing where both sets are the same.
     """
     if analysis.breakdown.same:
         return
     from gapscope.draw.canvas import png  # here, because Matplotlib takes longer to load than `--help` may last
 
-    for name, figure in (("ledger", _breakdown(analysis)), ("classes", _classes(analysis))):
+    for name, figure in (("ledger", _breakdown(analysis, verdict)), ("classes", _classes(analysis))):
         (place / FIGURES / f"{name}.png").write_atomically(lambda file, figure=figure: file.write(png(figure)))
 
 
-def _breakdown(analysis: GapAnalysis):
+def _breakdown(analysis: GapAnalysis, verdict: str):
     from gapscope.draw.waterfall import waterfall
 
     breakdown = analysis.breakdown
@@ -37,9 +38,17 @@ def _breakdown(analysis: GapAnalysis):
         [cause(term.name, inputs) for term in terms],
         np.array([term.value for term in terms]),
         target,
-        title=f"Where {analysis.sides[0].model} lost accuracy, in points lost with 95 % intervals",
+        title=f"{verdict}{_lead(breakdown, inputs)}",
+        told=False,
+        unit=f"accuracy of {analysis.sides[0].model}, %; numbers are points lost, lines their 95 % intervals",
         intervals=(bounds[0], bounds[1]),
     )
+
+
+def _lead(breakdown: GapBreakdown, inputs: str) -> str:
+    """The cause that the answer names too; nothing where none is beyond chance."""
+    found = breakdown.lead
+    return f"; {cause(found.name, inputs)}: {points(found.value)}" if found else ""
 
 
 def _classes(analysis: GapAnalysis):
@@ -55,7 +64,8 @@ def _classes(analysis: GapAnalysis):
     return dots(
         [f"{analysis.class_names[index]}{' *' if drops.flagged[index] else ''}" for index in worst],
         shown,
-        title=f"The classes that lost most, of {np.isfinite(drops.shrunk).sum():,}",
-        unit="accuracy lost, points, with 95 % intervals; the line is the mean drop; * differs from it beyond chance",
+        title=f"Drops by class, the worst of {np.isfinite(drops.shrunk).sum():,} first",
+        unit="accuracy lost, points, with 95 % intervals; the line is the mean of the drops, in which the better known "
+        "ones count more; * differs from the common drop beyond chance",
         zero=100 * drops.mean,
     )

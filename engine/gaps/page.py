@@ -315,10 +315,11 @@ def _held(account: Mapping[str, Any]) -> str:
 def _waterfall(run: Run, account: Mapping[str, Any]) -> list[Block]:
     if "ledger" not in run.pictures:
         return []
-    most = largest_term(account)
-    alt = f"Waterfall from {percent(account['reference']['accuracy'])} to {percent(account['target']['accuracy'])}"
-    if most:
-        alt += f"; the largest step is {_cause(account, most)}, {points(most['value'])}"
+    sure = is_significant(account)
+    most = lead_term(account) if sure else None
+    alt = f"Waterfall from {percent(account['reference']['accuracy'])} to {percent(account['target']['accuracy'])}; "
+    none = f"no {'step' if sure else 'loss'} stands out beyond chance"
+    alt += f"the largest step beyond chance is {_cause(account, most)}, {points(most['value'])}" if most else none
     return [Figure("ledger", run.place / FIGURES / "ledger.png", alt, f"{upper(alt)}.")]
 
 

@@ -40,8 +40,9 @@ def write(analysis: GapAnalysis, made: RunFolder, *, linear: bool = False) -> No
         shares = [_reason_json(one) for one in code_shares(evidence.reasons)]
         write_json(made.place / "reasons.json", shares)
         write_json(made.place / "reasons-known.json", {"left_out": left_out, "precision": precision})
-    write_json(made.place / "ledger.json", _breakdown_json(analysis) | {"linear": linear}, allow_nan=False)
-    draw(analysis, made.place)
+    account = _breakdown_json(analysis) | {"linear": linear}
+    write_json(made.place / "ledger.json", account, allow_nan=False)
+    draw(analysis, account["answer"], made.place)
 
 
 def _write_images(images: ImageEvidence, made: RunFolder) -> None:

@@ -114,7 +114,7 @@ def _gain(counts: PairedCounts, place: int, again: range) -> Gain:
     value, half = float(change[place]), NORMAL * float(np.sqrt(sampled + refitted))
     p = mcnemar(int(counts.corrected[place]), int(counts.spoilt[place]))
     before, after = counts.before / counts.n, int(counts.after[place]) / counts.n
-    return Gain(before, after, value, value - half, value + half, p, counts.n)
+    return Gain(before, after, value, *_within(value, half), p, counts.n)
 
 
 def gains_of_rows(candidates: Sequence[Candidate], correct: Array) -> dict[str, Gain]:
@@ -131,4 +131,9 @@ def gain_of_changes(before: Array, change: Array) -> Gain:
     half = NORMAL * float(change.std()) / np.sqrt(max(n - 1, 1))
     p = mcnemar(int((change > 0).sum()), int((change < 0).sum()))
     share = float(before.mean())
-    return Gain(share, share + value, value, value - half, value + half, p, n)
+    return Gain(share, share + value, value, *_within(value, half), p, n)
+
+
+def _within(value: float, half: float) -> tuple[float, float]:
+    """The interval of a gain, which cannot be more than all."""
+    return max(value - half, -1.0), min(value + half, 1.0)

@@ -16,7 +16,7 @@ COLUMNS = {
     "images": "count",
     "run": "text",
 }
-PAIRED = ", or compares them one by one where `gap` has found the same images in both"
+PAIRED = ", or compares them one by one where `gap` has paired them by their names or bytes"
 # A study has an accuracy for each training and test set, shown by its own page.
 SHOWN = 200
 ABOUT = (

@@ -134,6 +134,25 @@ def test_a_waterfall_says_which_step_takes_most_of_the_way():
     assert title(0.0, 0.0, 0.0) == "Lost"
 
 
+def test_a_waterfall_whose_steps_are_not_told_has_its_title_alone():
+    figure = waterfall(("a", 0.8), NAMES, np.array([0.05, -0.01, 0.02]), "b", title="Nothing lost", told=False)
+    assert figure.get_label() == "Nothing lost"
+
+
+def test_intervals_end_at_all_and_nothing_and_hold_the_end_of_their_step():
+    terms = np.array([0.005, -0.015, 0.03])
+    intervals = (terms - np.array([0.06, 0.001, 0.02]), terms + np.array([0.06, 0.001, 0.99]))
+    (axes,) = waterfall(("a", 0.99), NAMES, terms, "b", title="t", intervals=intervals).axes
+    (lines,) = [
+        one for one in axes.collections if len(one.get_segments()) == 3 and np.ptp(one.get_segments()[0][:, 1]) == 0
+    ]
+    for segment, level in zip(lines.get_segments(), (98.5, 100.0, 97.0), strict=True):
+        assert 0 <= segment[:, 0].min() <= level + 1e-9
+        assert level - 1e-9 <= segment[:, 0].max() <= 100 + 1e-9
+    assert axes.get_xlim()[0] >= 0
+    assert axes.get_xlim()[1] <= 100 + 1e-9
+
+
 def test_no_state_is_shared_through_pyplot():
     import sys
 

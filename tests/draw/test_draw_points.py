@@ -325,6 +325,18 @@ def test_the_three_panels_of_a_shift_show_the_same_extent(points):
     assert re.search(r"\d+% of target \(\d+% to \d+%\) lies where it is at least twice as dense", told(figure))
 
 
+def test_what_may_be_chance_has_no_colour_and_no_cell_is_too_small_for_one(rng):
+    clouds = [rng.normal(0, 1, (2, n)) for n in (120, 12)]
+    figure = shift(*clouds)
+    assert "No more of target than chance gives" in told(figure)
+    assert "all neutral, for it may be chance" in told(figure)
+    assert len(colours_of(raster_of(figure, 2))) == 2  # the paper and the middle of the scale
+    assert len(colours_of(raster_of(shift(clouds[0], clouds[0] + 3), 2))) > 2
+    both = [Cloud.of(*one) for one in clouds]
+    seen = shifted(*both, window_of(*both))
+    assert seen.target[seen.reference + seen.target >= 8].sum() >= 6
+
+
 @pytest.mark.parametrize(("n", "m"), [(100_000, 4000), (4000, 4000), (20_000, 200), (150, 120)])
 def test_two_samples_of_one_population_are_nowhere_denser_than_by_chance(n, m):
     said = 0

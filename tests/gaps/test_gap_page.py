@@ -4,7 +4,7 @@ import pytest
 from toy_runs import result, write_run
 
 from gapscope.attributes.moved import Moved, table_of_moves
-from gapscope.blocks import Sentence
+from gapscope.blocks import Figure, Sentence
 from gapscope.core.location import Location
 from gapscope.gaps.page import page
 from gapscope.runs.run import read_run
@@ -210,3 +210,15 @@ def test_what_all_images_show_is_in_the_answer_only_at_half_the_level(tmp_path):
     assert "Images of" not in screen(tmp_path / "gap", [SURE], tables={"attribute-terms": [row]})
     text = " ".join(one.text for one in page(read_run(Location.of(str(tmp_path / "gap")))) if isinstance(one, Sentence))
     assert "Images of site south lost 8.0 points" in text
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [((0.2, 0.15, 0.25), "the largest step beyond chance is"), ((0.02, -0.1, 0.14), "no loss stands out")],
+)
+def test_the_words_for_the_breakdown_name_a_step_only_beyond_chance(tmp_path, gap, said):
+    screen(tmp_path / "run", [SURE], gap=gap)
+    (tmp_path / "run" / "figures").mkdir()
+    (tmp_path / "run" / "figures" / "ledger.png").write_bytes(b"")
+    (figure,) = [one for one in page(read_run(Location.of(tmp_path / "run"))) if isinstance(one, Figure)]
+    assert said in figure.alt

@@ -26,6 +26,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import open_dataset
 from gapscope.draw import png
+from gapscope.draw.canvas import title_of
 from gapscope.draw.dots import dots
 from gapscope.evaluation.accuracy import Measured, loss
 from gapscope.jobs import COMMANDS
@@ -211,7 +212,7 @@ def test_a_loss_has_the_interval_that_a_gap_among_the_runs_has_found_on_every_pa
     alone = [binomtest(*count).proportion_ci(method="wilson") for count in ((40, 50), (25, 50))]
     (other,) = [row for row in table.rows if row[1] == "toy-night/test" and row[5] == 50]
     assert other[3].low == pytest.approx(0.3 - sqrt((0.8 - alone[0].low) ** 2 + (alone[1].high - 0.5) ** 2))
-    assert ("the same images" in part_of(found.blocks, "How sure")) is paired
+    assert ("one by one" in part_of(found.blocks, "How sure")) is paired
     assert ("one by one" in part_of(found.parts[0].blocks, "How sure")) is paired
     assert ("one by one" in " ".join(texts_of(found.blocks))) is paired
 
@@ -429,6 +430,8 @@ def test_jobs_end_with_a_report_unless_it_is_not_wanted(tmp_path, rng):
     loud = gap(GapConfig(run=fitted.run, workspace=str(workspace), **sets))
     assert loud.run == silent.run
     assert "from toy/val to toy-shifted/test" in (Path(loud.run) / REPORT).read_text()
+    verdict = json.loads((Path(loud.run) / "ledger.json").read_text())["answer"]
+    assert title_of((Path(loud.run) / "figures" / "ledger.png").read_bytes()).startswith(verdict)
 
 
 def test_whether_a_report_is_written_makes_no_other_run():

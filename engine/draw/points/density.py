@@ -27,7 +27,7 @@ def density(
     scale
         log, or equalised: the same number of pixels in any two equal parts of the scale.
     title
-        The finding; in which share of the occupied pixels half of the points lie when not given.
+        The finding; how many points there are when not given.
     note
         What the reader should know of the map itself, for the caption.
     """
@@ -38,7 +38,7 @@ def density(
     counted = counts(cloud, window)
     key = bar(counted, SCALES[scale](counted))
     result = captioned(cloud.caption(), told_dots(reach), scale_note(window), note)
-    page = sheet(size, titled(title, _finding(cloud.n, counted)), result, key=key.height(size))
+    page = sheet(size, titled(title, f"{cloud.n:,} point{'s' * (cloud.n != 1)}"), result, key=key.height(size))
     page.show(page.panels[0], window, dotted(ramp(key.scale(occupied(counted)), COLOURS), counted > 0, reach))
     key.draw(page)
     return page.figure
@@ -48,11 +48,3 @@ def bar(counted: np.ndarray, scale: Scale) -> Bar:
     """The key to counts."""
     ticks = counted_ticks(int(counted.max()))
     return Bar(COLOURS, scale, ticks, [f"{tick:,}" for tick in ticks], "points on a pixel")
-
-
-def _finding(n: int, counted: np.ndarray) -> str:
-    """In how many of the pixels that have points half of them lie."""
-    there = np.sort(counted[counted > 0])[::-1]
-    half = int(np.searchsorted(np.cumsum(there), n / 2)) + 1
-    share = half / len(there)
-    return f"{n:,} point{'s' * (n != 1)}" + (f": half of them lie on {share:.0%} of the area" if n > 1 else "")

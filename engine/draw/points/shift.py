@@ -18,7 +18,7 @@ from gapscope.draw.points.window import Window
 # Grey in its middle, where both sets are equally dense: Moreland (2009), "Diverging color maps".
 DENSITY, RATIO = "viridis_r", "coolwarm"
 # Sides of a cell in pixels: the smallest in which half of the points of the smaller set share theirs with so many, or
-# with an eighth of that set where it is small.
+# with an eighth of that set where it is small, but with as many as a colour takes, or an eighth of both sets.
 SIDES, TOGETHER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128), 20
 PARTS = 8
 # With fewer points of both sets a cell is neutral; the scale goes to so many doublings at most.
@@ -65,7 +65,8 @@ def shifted(reference: Cloud, target: Cloud, window: Window) -> Shifted:
         cells = window.sized(max(1, window.width // side), max(1, window.height // side))
         both = [counts(cloud, cells) for cloud in (reference, target)]
         smaller = min(both, key=np.sum)
-        together = min(TOGETHER, smaller.sum() // PARTS)
+        total = int(sum(one.sum() for one in both))
+        together = min(max(FEWEST, min(TOGETHER, smaller.sum() // PARTS)), total // PARTS)
         if smaller[both[0].astype(np.int64) + both[1] >= together].sum() * 2 >= smaller.sum():
             break
     return Shifted(*both, log_ratio(both[1], both[0], FEWEST), cells, side)
@@ -83,26 +84,34 @@ def shift(
     """Three panels of two sets, each ``(x, y)`` of one map: shares of the one, of the other, and how they differ.
 
     Both densities have one scale; the ratio has one with equal ends, on which cells with fewer than eight points of
-    both together are neutral.
+    both together are neutral, and all cells where no more lies in dense ones than by chance.
     """
     clouds, width = [Cloud.of(*one) for one in (reference, target)], across(size, 3)
     window = Window.around(clouds, width, width)
     result = shifted(*clouds, window)
     shares = [100 * one / one.sum() for one in (result.reference, result.target)]
     dense, ratio = _density_bar(shares, width), _ratio_bar(result.limit, names, width)
-    finding = told_denser(result.denser, names)
+    found = result.denser
+    seen = result.ratio if found.beyond else np.where(np.isfinite(result.ratio), 0.0, np.nan)
+    few = f"neutral with fewer than {FEWEST} points of both" if found.beyond else "all neutral, for it may be chance"
     caption = captioned(
         *(f"{name}: {cloud.caption()}" for name, cloud in zip(names, clouds, strict=True)),
-        f"Cells of {result.side} x {result.side} pixels; neutral with fewer than {FEWEST} points of both.",
+        f"Cells of {result.side} x {result.side} pixels; the ratio is {few}.",
         scale_note(window),
         note,
     )
     page = sheet(
-        size, titled(title, finding), caption, key=dense.height(size), heads=[*names, "ratio"], columns=3, tall=1.0
+        size,
+        titled(title, told_denser(found, names)),
+        caption,
+        key=dense.height(size),
+        heads=[*names, "ratio"],
+        columns=3,
+        tall=1.0,
     )
     for panel, share in zip(page.panels, shares, strict=False):
         page.show(panel, result.window, ramp(dense.scale(np.where(share > 0, share, np.nan)), DENSITY))
-    page.show(page.panels[2], result.window, ramp(ratio.scale(result.ratio), RATIO))
+    page.show(page.panels[2], result.window, ramp(ratio.scale(seen), RATIO))
     dense.draw(page)
     ratio.draw(page)
     return page.figure
@@ -123,7 +132,7 @@ def _density_bar(shares: list[np.ndarray], width: int) -> Bar:
     there = np.concatenate([share[share > 0] for share in shares])
     low, high = float(there.min()), float(there.max())
     powers = [10.0**power for power in range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)]
-    ticks = powers or [low, high]
+    ticks = powers if len(powers) > 1 else sorted({low, *powers, high})
     return Bar(DENSITY, Scale.log(low, high), ticks, [f"{tick:.2g}" for tick in ticks], "% of a set in a cell",
                wide=round(0.9 * width))  # fmt: skip
 
