@@ -1,15 +1,27 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
 import errno
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
-from cyclopts import App, CoercionError, CycloptsError, Group, Parameter, Token, UnusedCliTokensError, convert
+from cyclopts import (
+    App,
+    Argument,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnusedCliTokensError,
+    convert,
+)
 from cyclopts.config import Yaml
 
 from gapscope.core.errors import GapscopeError, InputError
@@ -21,6 +33,8 @@ USER_MISTAKE, INTERRUPTED = 2, 130
 # How examples in docstrings call the program.
 EXAMPLE = "python cli.py"
 EXAMPLE_WIDTH = 76
+# How a sentence in an option's help begins that holds for some of its commands.
+OF_COMMANDS = re.compile(r"(?:Of (?P<of>`[^:]+`): )?(?P<text>.*)", re.DOTALL)
 # What a user can mend about a file; any other error of the operating system is a bug.
 MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 WAYS_OUT = {
@@ -63,8 +77,7 @@ def execute(arguments: Sequence[str]) -> int:
             code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(filter(None, (called(), _named(arguments))))
-        unused = _left_over(error, arguments) if isinstance(error, UnusedCliTokensError) else str(error)
-        return _complain(f"{' '.join(unused.split())} See `{command} --help`.")
+        return _complain(f"{' '.join(_mistake(error, arguments).split())} See `{command} --help`.")
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
@@ -82,6 +95,29 @@ def _of_the_system(error: OSError) -> str:
     if error.errno in WAYS_OUT:
         return f"{where}{WAYS_OUT[error.errno]}"
     return f"{where}{error.strerror}" if where else str(error)
+
+
+def _mistake(error: CycloptsError, arguments: Sequence[str]) -> str:
+    """What is wrong with the arguments, as a sentence."""
+    match error:
+        case UnusedCliTokensError():
+            return _left_over(error, arguments)
+        case MissingArgumentError(argument=Argument()):
+            return _missing(error.argument, error.keyword, _named(arguments))
+    return str(error)
+
+
+def _missing(argument: Argument, typed: str | None, command: str) -> str:
+    """What a command cannot do without or what was `typed` without a value, what that is, and an example."""
+    config = configuration_of(command)
+    option = next(one for one in fields(config) if one.name == argument.field_info.name)
+    name = argument.name if option.kw_only else option.name.upper()
+    about = re.split(r"[:;.](?: |$)", _of_command(argument.parameter.help or "", command))[0]
+    what = f" ({about[:1].lower()}{about[1:]})" if " " in about else ""
+    examples = [line for line in map(str.strip, (config.__doc__ or "").splitlines()) if line.startswith(EXAMPLE)]
+    shown = next((one for one in examples if not option.kw_only or f" {argument.name} " in one), "")
+    instance = f"; for instance `{shown.replace(EXAMPLE, called())}`" if shown else ""
+    return f"{typed} has no value{what}{instance}." if typed else f"{command} needs {name}{what}{instance}."
 
 
 def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
@@ -117,9 +153,10 @@ def _parser(arguments: Sequence[str]) -> App:
     )
     app.register_install_completion_command()
     named = _named(arguments)
+    asks_help = bool({"--help", "-h"} & set(arguments))
     groups = {group: Group(group, sort_key=place) for place, (group, _) in enumerate(COMMANDS.values())}
     for name, (group, summary) in COMMANDS.items():
-        function, about = _command(name) if name == named else (_placeholder, summary)
+        function, about = _command(name, is_help=asks_help) if name == named else (_placeholder, summary)
         aliases = [alias for alias, of in ALIASES.items() if of == name]
         app.command(function, name=[name, *aliases], help=about, group=groups[group])
     return app
@@ -151,10 +188,10 @@ def _placeholder() -> None:
     """Stand for a command that was not named."""
 
 
-def _command(name: str) -> tuple[Callable[..., int], str]:
+def _command(name: str, *, is_help: bool) -> tuple[Callable[..., int], str]:
     """The function that a command is, and its help."""
     run = JOBS[name]
-    config_type = configuration_of(name)
+    config_type = _for_help(name) if is_help else configuration_of(name)
 
     def command(
         options: Annotated[config_type, Parameter(name="*")],
@@ -172,6 +209,35 @@ def _command(name: str) -> tuple[Callable[..., int], str]:
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
         command.__defaults__ = (config_type(),)
     return command, _help(config_type.__doc__.split("    Attributes\n")[0])
+
+
+def _for_help(command: str) -> type:
+    """A configuration like that of a command, whose options say what holds for the command alone."""
+    config = configuration_of(command)
+    hints = get_type_hints(config, include_extras=True)
+    told = {one.name: _told(hints[one.name], command) for one in fields(config)}
+    return type(config.__name__, (config,), {"__doc__": config.__doc__, "__annotations__": told})
+
+
+def _told(hint: Any, command: str) -> Any:
+    kind, *extras = get_args(hint)
+    return Annotated[
+        (kind, *(Parameter.combine(one, Parameter(help=_of_command(one.help or "", command))) for one in extras))
+    ]
+
+
+def _of_command(text: str, command: str) -> str:
+    """The sentences of an option's help that begin with the command's name; where none does, those with no such name.
+
+    >>> _of_command("File. Of `map` and `gap`: names of classes. As text.", "gap")
+    'Names of classes.'
+    >>> _of_command("File. Of `map` and `gap`: names of classes. As text.", "fit")
+    'File. As text.'
+    """
+    parts = [OF_COMMANDS.match(one) for one in re.split(r"(?<=\.) (?=[A-Z])", text)]
+    own = [part["text"] for part in parts if part and f"`{command}`" in (part["of"] or "")]
+    plain = [part["text"] for part in parts if part and not part["of"]]
+    return " ".join([one[:1].upper() + one[1:] for one in own] or plain)
 
 
 def _help(docstring: str) -> str:

@@ -157,7 +157,7 @@ def _described(name: str, dataset: "Dataset", *, examined: bool = False) -> Entr
     classes = max(len(listing.class_names) for listing in listings.values())
     account = accounting_of(dataset) if examined else None
     examples = tuple(row for split, listing in listings.items() for row in _examples(split, listing))
-    notes = (*dataset.sentences, account.sentence) if account else dataset.sentences
+    notes = (*dataset.sentences(), account.sentence) if account else dataset.sentences()
     return Entry(name, dataset.place, counts, classes, notes, examples)
 
 

@@ -99,7 +99,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
         sides.notes.extend([note, *map(_alike, samples)])
         if sides.model and images:
             with made.timed("remedies"):
-                progress.say("remedies on the sample")
+                progress.say("trying remedies on the sample")
                 helps = cures(analysis, features, images, sides.model)
             write_json(made.place / f"{CURES}.json", [one.as_json() for one in helps])
         done = _finished(sides, analysis, features, images, made)

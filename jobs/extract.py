@@ -208,7 +208,7 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
     if config.name:
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     for name, dataset in opened:
-        notes += [f"{name}: {note}" for note in dataset.sentences]
+        notes += [f"{name}: {note}" for note in dataset.sentences(config.split)]
         unknown = [split for split in config.split if split not in dataset.choices]
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.choices)}")

@@ -25,13 +25,13 @@ class FitIncrementalConfig(options.Subset, options.OnWorkers, options.Reported):
     chosen on held-out training rows. On two cores, 1.28 million rows of 1024 features and 1000 classes take minutes.
     Killed and called again, it continues.
 
-        python cli.py fit-incremental --dataset imagenet
-        python cli.py fit-incremental --dataset cifar10 --model softmax lda knn
-        python cli.py fit-incremental --dataset cifar10 --class-weight none balanced logit-adjustment
-        python cli.py fit-incremental --dataset cifar10 --model logistic --c 1
-        python cli.py fit-incremental --dataset cifar10 --exclude ids.parquet
-        python cli.py fit-incremental --dataset cifar10 cifar10+night:3 --evaluate night/test
-        python cli.py fit-incremental --dataset photo cartoon art sketch --leave-one-out
+        python cli.py fit imagenet
+        python cli.py fit cifar10 --model softmax lda knn
+        python cli.py fit cifar10 --class-weight none balanced logit-adjustment
+        python cli.py fit cifar10 --model logistic --c 1
+        python cli.py fit cifar10 --exclude ids.parquet
+        python cli.py fit cifar10 cifar10+night:3 --evaluate night/test
+        python cli.py fit photo cartoon art sketch --leave-one-out
         python cli.py fit-incremental --dataset imagenet --scheduler tcp://10.0.0.1:8786
     """
 

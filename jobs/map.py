@@ -79,7 +79,7 @@ def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.maps.beside import check_colours, has_columns, names_beside
     from gapscope.maps.memory import check_memory  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.maps.predicted import input_of_run
-    from gapscope.maps.sets import read_sets
+    from gapscope.maps.sets import alone, read_sets
     from gapscope.reports.write import reported
     from gapscope.runs.connection import check_worker_memory, connected
     from gapscope.runs.folder import input_of, opened
@@ -94,6 +94,9 @@ def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     names = [one if "/" in one else f"{one}/{config.split}" for one in config.dataset]
     sets = read_sets(workspace, names, config.backbone, chosen)
     check_colours(config.colour, sets.stores)
+    parts = alone(workspace, config.dataset, sets.stores)
+    for one in parts:
+        progress.say(one.removesuffix("."))
     model = find_run(workspace, config.run) if config.run else None
     size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), config.threads)
     name = slug(config.name or "-".join([config.method, *sets.names]))
@@ -105,7 +108,8 @@ def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     else:
         with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as folder:
             check_worker_memory(workers, needed, "mapping a set")
-            result = _mapped(config, sets, model, chosen.notes(sets.stores), size, folder, workers, progress)
+            notes = [*parts, *chosen.notes(sets.stores)]
+            result = _mapped(config, sets, model, notes, size, folder, workers, progress)
     return reported(result, wanted=config.report, data_root=data_root())
 
 
@@ -136,7 +140,7 @@ def _mapped(
     config: MapConfig,
     sets: "Sets",
     model: "Location | None",
-    chosen: Sequence[str],
+    said: Sequence[str],
     size: int,
     folder: "RunFolder",
     workers,
@@ -161,7 +165,7 @@ def _mapped(
         write_points(folder.place, sets, space, sheet, predicted, workers, progress)
     with folder.timed("judge"):
         results = measure(config.method, options, sets, space, sheet)
-    notes = [*chosen, *notes_of(options, sets, sheet), *missing]
+    notes = [*said, *notes_of(options, sets, sheet), *missing]
     about = {"method": config.method, "sets": sets.names, "class_names": sets.class_names, "notes": notes}
     write_json(folder.place / COORDINATES / ABOUT, about)
     with folder.timed("draw"):

@@ -54,14 +54,16 @@ _DATA_ROOT = option("Folder in which datasets are looked for; GAPSCOPE_DATA sets
 DataRoot: TypeAlias = Annotated[Path, _DATA_ROOT]
 # Of commands that go on from a run: that of the run when not given.
 OptionalDataRoot: TypeAlias = Annotated[Path | None, _DATA_ROOT]
-_CLASSES = option("File with one class name per line, in class order. Of `map`: the two that head separates.", DATA)
+_CLASSES = option(
+    "File with one class name per line, in class order. Of `map`: the two classes that head separates.", DATA
+)
 ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
 ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]
 _LABELS = option(
     "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
-    "an image may have several (a table with the columns image and labels, or JSON). Of `repair`, those of target "
-    "images: a table with the columns sample_id and label. Of `import-features`: .npy, lines of text, CSV, Parquet, "
-    "one label for each row, in their order.",
+    "an image may have several (a table with the columns image and labels, or JSON). Of `repair`: file of labels of "
+    "target images, a table with the columns sample_id and label. Of `import-features`: file of labels (.npy, lines of "
+    "text, CSV, Parquet), one for each row, in their order.",
     DATA,
 )
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
@@ -100,7 +102,8 @@ Targets: TypeAlias = Annotated[tuple[str, ...], _TARGET]
 Evaluate: TypeAlias = Annotated[
     tuple[str, ...],
     option(
-        "Sets to evaluate on, as dataset/split, such as cifar10+night:3/test; `train-cnn` then leaves others out.",
+        "Sets to evaluate on, as dataset/split, such as cifar10+night:3/test. Of `train-cnn`: the only sets to "
+        "evaluate on, as dataset/split, such as cifar10+night:3/test.",
         DATA,
         name=("--evaluate", "--evaluate-on"),
     ),
@@ -158,7 +161,8 @@ BackboneArgs: TypeAlias = Annotated[
     option("name=value of the network (pad_type=same), and mean, std, crop_pct, interpolation of its input.", MODEL),
 ]
 _TEXTS = option(
-    "File of text vectors that `words --encoder` makes; in `explore`, ~a phrase in the search field finds its images.",
+    "File of text vectors that `words --encoder` makes. Of `explore`: file of text vectors that `words --encoder` "
+    "makes, with which ~a phrase in the search field finds its images.",
     MODEL,
 )
 Texts: TypeAlias = Annotated[Path, _TEXTS]
@@ -222,9 +226,10 @@ Balance: TypeAlias = Annotated[
     str, option("Size that classes are filled up to: to-max, to-median, a number, or a factor such as 2x.", METHOD)
 ]
 _METHOD = option(
-    "How it is made. `map`: pca, umap, tsne, lda (the two best discriminants) or head (what separates two classes). "
-    "`augment`: images by diffusion, gan, finetune-diffusion (trained), mixup-pixels, cutmix or augment-only; rows of "
-    "features by smote, gaussian or feature-diffusion. `refit-head`: those rows, none (the control) or class-balanced.",
+    "How it is made. Of `map`: by pca, umap, tsne, lda (the two best discriminants) or head (what separates classes). "
+    "Of `augment`: images by diffusion, gan, finetune-diffusion (trained), mixup-pixels, cutmix or augment-only, or "
+    "rows of features by smote, gaussian or feature-diffusion. Of `refit-head`: rows of features by smote, gaussian or "
+    "feature-diffusion, none (the control) or class-balanced.",
     METHOD,
 )
 MapMethod: TypeAlias = Annotated[Literal["pca", "umap", "tsne", "lda", "head"], _METHOD]
@@ -241,8 +246,8 @@ RowLimit: TypeAlias = Annotated[
 ]
 
 _VERIFY = option(
-    "Check what is stored. `extract`: read the bytes of all images and stored parts again. `replay-head`: on so many "
-    "images the whole network is run as well.",
+    "Check what is stored. Of `extract`: read the bytes of all images and stored parts again. Of `replay-head`: run "
+    "the whole network as well, on so many images.",
     DATA,
 )
 VerifyBytes: TypeAlias = Annotated[bool, _VERIFY]
@@ -261,7 +266,8 @@ Scheduler: TypeAlias = Annotated[
     str | None, option("Address of a Dask scheduler whose workers do the work, such as tcp://10.0.0.1:8786.", COMPUTE)
 ]
 Cluster: TypeAlias = Annotated[
-    Literal["", "local"], option("local starts a Dask cluster on this machine for this run.", COMPUTE)
+    Literal["", "local"],
+    option("local starts a Dask cluster on this machine for this run.", COMPUTE, show_choices=False),
 ]
 Workers: TypeAlias = Annotated[int | None, option("Number of worker processes of that cluster.", COMPUTE)]
 CheckpointSeconds: TypeAlias = Annotated[
@@ -281,7 +287,11 @@ WriteReport: TypeAlias = Annotated[
 ]
 Track: TypeAlias = Annotated[
     Literal["", "tensorboard", "mlflow"],
-    option("Hand losses, accuracies and results to this tool when the training has ended.", OUTPUT),
+    option(
+        "Hand losses, accuracies and results to tensorboard or mlflow when the training has ended.",
+        OUTPUT,
+        show_choices=False,
+    ),
 ]
 DType: TypeAlias = Annotated[Literal["float16", "float32"], option("Type in which embeddings are stored.", OUTPUT)]
 _OUT = option("File or folder to write.", OUTPUT)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from gapscope.attributes import ATTRIBUTES
 from gapscope.attributes.attribute import Attribute
 from gapscope.attributes.photograph import Photograph
-from gapscope.blocks.formats import number
+from gapscope.blocks.formats import number, percent
 
 Array = np.ndarray
 # A user's column of so few different numbers is one of values, as sites and scanners are often numbered.
@@ -68,6 +68,15 @@ def wording(name: str) -> Attribute:
     if name in ATTRIBUTES:
         return ATTRIBUTES[name]
     return Attribute(name, "", f"higher in {name}", f"lower in {name}", _nothing, number)
+
+
+def than(word: str, share: float) -> str:
+    """How much of the reference has less of an attribute, or more.
+
+    >>> than("darker", 0.93), than("darker", 1.0)
+    ('darker than 93.0 % of the reference', 'darker than all of the reference')
+    """
+    return f"{word} than {'all' if share >= 1 else percent(share)} of the reference"
 
 
 def kind_of(name: str) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from scipy.special import chdtrc, ndtr, ndtri
 
 from gapscope.attributes import ATTRIBUTES
-from gapscope.attributes.columns import Column, wording
+from gapscope.attributes.columns import Column, than, wording
 from gapscope.blocks.formats import percent
 from gapscope.inference import adjusted, average_ranks
 
@@ -59,7 +59,7 @@ class Moved(NamedTuple):
         column = wording(self.name)
         word, share = (column.more, self.above) if self.above > 0.5 else (column.less, 1 - self.above)
         values = f"{column.label} {column.show(self.target)} instead of {column.show(self.reference)} {column.unit}"
-        return f"The target is {word}: {values.rstrip()}, {word} than {percent(share)} of the reference"
+        return f"The target is {word}: {values.rstrip()}, {than(word, share)}"
 
 
 class Changed(NamedTuple):

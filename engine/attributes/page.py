@@ -44,6 +44,8 @@ def _row(one: Move) -> list[Cell]:
     if isinstance(one, Changed):
         shares = (f"{one.value} {percent(share)}" for share in (one.reference, one.target))
         return [column.label, *shares, estimate(one.effect), one.p]
-    effect = estimate(one.effect, 2 * one.low - 1, 2 * one.high - 1)
+    low, high = 2 * one.low - 1, 2 * one.high - 1
+    # Where every image is beyond every other, resampling cannot say how sure that is.
+    effect = estimate(one.effect, low, high) if low < high else estimate(one.effect)
     medians = (f"{column.show(value)} {column.unit}".rstrip() for value in (one.reference, one.target))
     return [column.label, *medians, effect, one.p]

@@ -9,7 +9,8 @@ from rich.text import Text
 from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
 from gapscope.blocks.formats import cell_text, counted, without_code
 
-ROWS = 5
+# Rows of a table that are shown at first; so many more are not worth hiding.
+ROWS, FEW = 5, 2
 
 
 def show(blocks: Sequence[Block], console: Console, *, everything: bool = False) -> None:
@@ -50,7 +51,7 @@ def _table(table: Table, console: Console, most: int | None) -> int:
     """Print a table's first rows, and count the others."""
     if not table.rows:
         return 0
-    shown = table.rows if most is None else table.rows[:most]
+    shown = table.rows if most is None or len(table.rows) <= most + FEW else table.rows[:most]
     drawn = RichTable(title=Text(table.caption), title_justify="left", title_style="bold")
     for name, kind in table.columns.items():
         drawn.add_column(Text(name), justify="left" if kind == "text" else "right", overflow="fold")

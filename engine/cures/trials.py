@@ -165,7 +165,11 @@ def _trained(sides: Sides, main: Candidate) -> Fitted | None:
     (after,) = sides.features.of([main], rows)
     x = np.concatenate([sample.x[rows][known], after[known, : sample.x.shape[1]]])
     y = np.tile(sample.label[rows][known], 2)
-    return _anchored(sides.model, x, y), f"train on images of the reference after {main} too", 0
+    return (
+        _anchored(sides.model, x, y),
+        f"train on images of the reference after {','.join(map(str, main.steps))} too",
+        0,
+    )
 
 
 def _labelled(sides: Sides) -> Fitted | None:

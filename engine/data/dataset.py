@@ -1,6 +1,6 @@
 """A dataset that was found: its splits, and how each of them is opened."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,8 +17,10 @@ from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
 from gapscope.data.vocabulary import split_of
 
 ALL = "all"
-BY_RULE = "it has no splits of its own: {}, stratified by class, images that look alike kept together"
+WITHOUT_SPLITS = "it has no splits of its own"
+BY_RULE = f"{WITHOUT_SPLITS}: {{}}, stratified by class, images that look alike kept together"
 UNDIVIDED = f"--split {ALL} takes the splits as one set"
+AS_ONE = f"{WITHOUT_SPLITS} and is taken as one set"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,13 @@ class Dataset:
         """Names of the splits, and of the whole where it was divided by rule."""
         return (*self.splits, *([ALL] if self.undivided else []))
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """The notes, and that splits made by rule can be taken as one set."""
-        return (*self.notes, *([UNDIVIDED] if self.undivided else []))
+    def sentences(self, asked: Collection[str] = ()) -> tuple[str, ...]:
+        """The notes, and that splits made by rule can be taken as one set, or are where that is all that is `asked`."""
+        if not self.undivided:
+            return self.notes
+        if set(asked) == {ALL}:
+            return (*(note for note in self.notes if not note.startswith(WITHOUT_SPLITS)), AS_ONE)
+        return (*self.notes, UNDIVIDED)
 
     def seen(self, see: Callable[[Callable[[], Source]], Callable[[], Source]], **changes: Any) -> "Dataset":
         """The dataset with each of its openers replaced by what `see` makes of it, and other `changes`."""

@@ -76,7 +76,7 @@ def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
     tested, fell = _tested(run), fell_more(run, account)
     if not tested:
         return []
-    what = f"{counted(len(fell), 'class falls', 'classes fall')} of {len(tested):,} by more than the others"
+    what = f"{len(fell):,} of {len(tested):,} classes {'falls' if len(fell) == 1 else 'fall'} by more than the others"
     named = f"{what}: {listed([row['class'] for row in fell])}." if fell else _none(run, len(tested))
     about = (
         "The drop of a class is drawn towards that of all classes as far as its few images demand, with 95 % intervals;"

@@ -20,7 +20,7 @@ TERM_COLUMNS = {
     "more such images": "change",
     "such images got harder": "change",
     "no such images in both": "change",
-    "p, more": "p",
+    "p, more such images": "p",
     "p, unequally harder": "p",
 }
 SLICE_COLUMNS = {

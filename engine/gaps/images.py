@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gapscope.attributes.columns import Column, columns_of
+from gapscope.attributes.columns import Column, columns_of, kind_of, than
 from gapscope.attributes.moved import Move, corrected, moved_columns
-from gapscope.blocks.formats import percent
 from gapscope.core.errors import InputError
 from gapscope.gaps.image_terms import ImageTerms, Rows, image_terms
 from gapscope.gaps.keys import keys_of_stores
@@ -101,15 +100,16 @@ def unusual_images(columns: Sequence[Column], images: int) -> tuple[Array, list[
     unusual = lowest.min(axis=0) < limit
     said: list[str | None] = [None] * images
     for row in np.flatnonzero(unusual).tolist():
-        far = [at for at in np.argsort(lowest[:, row], kind="stable")[:NAMED] if lowest[at, row] < limit]
+        order = [at for at in np.argsort(lowest[:, row], kind="stable") if lowest[at, row] < limit]
+        far = list({kind_of(numbers[at].name): at for at in reversed(order)}.values())[::-1][:NAMED]
         said[row] = ", ".join(_in_words(numbers[at], below[at, row], above[at, row]) for at in far)
     return unusual, said
 
 
 def _in_words(column: Column, below: float, above: float) -> str:
-    """Such as "darker than 99.9 % of the reference"."""
+    """How far out an image is, to one side."""
     word, share = (column.wording.less, 1 - below) if below < above else (column.wording.more, 1 - above)
-    return f"{word} than {percent(share)} of the reference"
+    return than(word, share)
 
 
 def _tails(column: Column) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

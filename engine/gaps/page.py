@@ -24,6 +24,7 @@ from gapscope.gaps.words import (
     UNKNOWN_INPUTS,
     UNSEPARATED,
     cause,
+    reason,
     remedy,
 )
 from gapscope.inference import adjusted
@@ -349,7 +350,7 @@ def reason_blocks(run: Run) -> list[Block]:
     """Reason codes of the target's images, by their share of the errors."""
     rows: Sequence[Mapping[str, Any]] = run.json("reasons") or []
     cells = [
-        [one["code"].replace("_", " "), one["errors"], _share(one["of_errors"]), one["rows"], _share(one["of_rows"])]
+        [reason(one["code"]), one["errors"], _share(one["of_errors"]), one["rows"], _share(one["of_rows"])]
         for one in rows
     ]
     columns = {"reason": "text", "errors": "count", "of errors": "share", "images": "count", "of images": "share"}
@@ -374,7 +375,7 @@ def _precision_text(precision: float | None) -> list[str]:
 
 def _left_out_texts(left_out: Mapping[str, str]) -> list[str]:
     """Which reasons are not given, and why."""
-    return [f"{upper(code.replace('_', ' '))} is not given: {why}." for code, why in left_out.items()]
+    return [f'Left out is the reason "{reason(code)}": {why}.' for code, why in left_out.items()]
 
 
 def _share(value: float | None) -> Any:

@@ -60,6 +60,20 @@ READINGS: Mapping[str, str] = {
     "class_drop_flagged": "classes that differ from the common drop beyond chance",
     "confusion_pairs_flagged": "confusions that moved beyond chance",
 }
+# Reason codes whose names do not say what they mean.
+REASONS: Mapping[str, str] = {
+    "near_boundary": "near the boundary to another class",
+    "confusable_pair": "of two classes that are often confused",
+    "far_from_training": "less typical than 95 % of the reference",
+    "very_far_from_training": "less typical than 99 % of the reference",
+    "domain_direction": "more like the target than 95 % of the reference",
+    "hard_slice": "in a slice that lost more than the others",
+}
+
+
+def reason(code: str) -> str:
+    """A reason code in plain words."""
+    return REASONS.get(code, code.replace("_", " "))
 
 
 def cause(name: str, inputs: str = "separated") -> str:

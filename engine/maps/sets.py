@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gapscope.blocks.formats import counted
 from gapscope.core.errors import unknown_name
 from gapscope.core.location import Location
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
 from gapscope.store.selected import Selected
-from gapscope.store.workspace import find_store
+from gapscope.store.workspace import find_store, splits_of
 
 
 class Sets(NamedTuple):
@@ -52,6 +53,22 @@ def read_sets(workspace: Location, names: Sequence[str], backbone: str, chosen: 
     whole += [_find(workspace, name, whole[0].provenance.backbone) for name in others]
     stores = chosen.of_stores(whole)
     return Sets(stores, [stores[0].view(), *(comparable_view(stores[0], store) for store in stores[1:])])
+
+
+def alone(workspace: Location, named: Sequence[str], stores: Sequence[EmbeddingStore | Selected]) -> list[str]:
+    """A note for each dataset that was `named` without a split and has others in the workspace than the one taken."""
+    taken = [store for store in stores if store.provenance.dataset in named]
+    others = [
+        [one for one in splits_of(workspace, store.provenance.dataset) if one != store.provenance.split]
+        for store in taken
+    ]
+    return [
+        f"Of {store.provenance.dataset} only the split {store.provenance.split} is on the map "
+        f"({counted(store.rows, 'image')}); name another as "
+        f"{' or '.join(f'{store.provenance.dataset}/{one}' for one in rest)}."
+        for store, rest in zip(taken, others, strict=True)
+        if rest
+    ]
 
 
 def _find(workspace: Location, name: str, backbone: str) -> EmbeddingStore:

@@ -132,7 +132,7 @@ def _table(rows: list[Row]) -> Table:
             row["labels"],
             row["distance"],
             estimate(row["agreement"]),
-            row["seconds"],
+            round(row["seconds"], 1),
         ]
         for row in sorted(rows, key=lambda row: not row["applies"])
         if row["applies"]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
+from gapscope.evaluation.settings import HELD_OUT
 from gapscope.runs.run import Run
 
 COLUMNS = {
@@ -48,13 +49,18 @@ def _once(rows: Iterable[Measured]) -> Iterable[Measured]:
     return first.values()
 
 
+def _use(one: Measured) -> str:
+    """What a model has used a set for; nothing for one that it has not met."""
+    return "" if one.against else "chosen by these" if one.set.endswith(HELD_OUT.format("")) else "trained on these"
+
+
 def _row(one: Measured, fall: Loss | None, columns: Iterable[str]) -> list[Cell]:
     cells = {
         "model": one.model,
         "set": one.set,
         "accuracy": estimate(one.value, one.low, one.high),
         "lost": estimate(fall.value, fall.low, fall.high) if fall else None,
-        "compared with": fall.reference.set if fall else "" if one.against else "trained on these",
+        "compared with": fall.reference.set if fall else _use(one),
         "images": one.n,
         "run": one.run,
     }

@@ -17,6 +17,7 @@ from gapscope.data.source import Source
 from gapscope.evaluation.best_predictions import best_predictions
 from gapscope.evaluation.classes import align_classes
 from gapscope.evaluation.picks import LEAST, MOST, RIGHT, WRONG, telling_rows
+from gapscope.gaps.words import reason
 from gapscope.predictions import Predictions
 from gapscope.reports.thumbnail import thumbnail
 from gapscope.runs.run import FIGURES, MANIFEST, Run
@@ -165,7 +166,7 @@ def _reasons(run: Run) -> dict[tuple[str, int], tuple[str, ...]]:
 
 def _of_row(row: Mapping) -> tuple[str, ...]:
     """The codes of a row, and what its attributes say."""
-    codes = [code.replace("_", " ") for code in CODES if row.get(code)]
+    codes = [reason(code) for code in CODES if row.get(code)]
     return (*codes, row["image_reason"]) if row.get("image_reason") else tuple(codes)
 
 

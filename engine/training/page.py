@@ -29,6 +29,7 @@ CHOICES = (
     ),
     *("trees", "batch_rows", "passes", "holdout_rows", "unlabelled"),
 )
+WORDS = {"c": "scikit-learn's C", "l2": "L2 penalty"}
 
 
 def page(run: Run) -> list[Block]:
@@ -54,7 +55,7 @@ def models_of(run: Run) -> dict[str, Mapping[str, Any]]:
 def sentences(title: str, details: Mapping[str, Any]) -> list[str]:
     """One sentence on what was chosen on the held-out rows, and one on the distance to the optimum, where known."""
     chosen = {name: details[name] for name in CHOICES if details.get(name) not in (None, "")}
-    settings = ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in chosen.items())
+    settings = ", ".join(f"{WORDS.get(name, name.replace('_', ' '))} {plain(value)}" for name, value in chosen.items())
     certificate = details.get("certificate")
     return [f"{title}: {settings}."] * bool(settings) + ([f"{title}: {certified(certificate)}."] if certificate else [])
 

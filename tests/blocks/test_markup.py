@@ -69,3 +69,12 @@ def test_a_notebook_shows_names_as_they_are(name):
     shown = RunResult("gap", "", 0.0, blocks=blocks_of(name))._repr_html_()
     text = html.unescape(re.sub(r"<style>.*?</style>|</?[a-z][^>]*>", "", shown, flags=re.S))
     assert text.count(name) >= 8
+
+
+@pytest.mark.parametrize(("rows", "seen"), [(5, 5), (7, 7), (8, 5), (30, 5)])
+def test_a_terminal_hides_no_row_or_two(rows, seen):
+    console = Console(file=io.StringIO(), width=100)
+    show([Table("Rows", {"row": "text"}, [[f"row{place}."] for place in range(rows)], headline=True)], console)
+    text = console.file.getvalue()
+    assert len(re.findall(r"row\d+\.", text)) == seen
+    assert ("--all" in text) == (seen < rows)

@@ -175,9 +175,20 @@ def test_unusual_images_are_as_many_as_in_the_reference_and_are_said_to_be(rng):
     columns[0].target[0] = 3
     unusual, said = unusual_images(columns, 2000)
     assert unusual.mean() == pytest.approx(0.05, abs=0.02)
-    assert said[0].startswith("darker than 100.0 % of the reference")
+    assert said[0].startswith("darker than all of the reference")
     assert all((text is not None) == flag for text, flag in zip(said, unusual, strict=True))
     assert not unusual_images([], 3)[0].any()
+
+
+def test_an_unusual_image_is_said_to_be_so_by_one_attribute_of_a_kind(rng):
+    light = rng.normal(100, 10, 2000)
+    names = ("luminance", "luminance-high", "width")
+    columns = [Column(name, light + rng.normal(0, 1, 2000), light.copy()) for name in names]
+    for column in columns:
+        column.target[0] = 1
+    (text,) = unusual_images(columns, 2000)[1][:1]
+    assert text.count(" than ") == 2
+    assert ("in the highlights" in text) != text.startswith("darker than")
 
 
 def test_values_that_the_target_alone_has_take_nothing_from_those_that_both_have(rng):

@@ -21,7 +21,12 @@ EXTRACT = ("extract", "--dataset", "digits", "--decode-workers", "0")
     [
         (["fit-incremental", "--datset", "digits"], "--datset"),
         (["fit-incremental", "--dataset", "digits", "--epochs", "many"], "many"),
-        (["fit-incremental"], "dataset"),
+        (["fit"], "fit-incremental needs DATASET; for instance `gapscope fit imagenet`."),
+        (["repair"], "repair needs RUN; for instance `gapscope repair "),
+        (["repair", "run", "--reference", "a/b"], "repair needs --target (new set, as dataset/split); for instance"),
+        (["repair", "run", "--target"], "--target has no value (new set, as dataset/split); for instance"),
+        (["explore"], "explore needs MAP; for instance `gapscope explore map-umap-cifar10-test`. See `"),
+        (["export", "run"], "export needs --to; for instance `gapscope export map-umap-cifar10-test --to"),
         (["exract"], "exract"),
         (["extract", "--config", "no-such-file.yaml"], "no-such-file.yaml"),
         (["extract", "--dataset", "no-such-dataset"], "no-such-dataset"),
@@ -32,7 +37,7 @@ EXTRACT = ("extract", "--dataset", "digits", "--decode-workers", "0")
         (["fit-incremental", "--dataset", "digits", "--model", "softmax", "rigde"], "did you mean 'ridge'"),
         (["tune", "--dataset", "digits", "--model", "softmx"], "did you mean 'softmax'"),
         (["predict", "--model", "no-such-run", "--dataset", "digits"], "no run in workspace/runs named 'no-such-run'"),
-        (["predict", "--dataset", "digits"], "model"),
+        (["predict", "--dataset", "digits"], "predict needs MODEL; for instance"),
         (["evaluate", "run", "digits/test"], "evaluate takes RUN, and digits/test is left over; sets are named by --"),
         (["gap", "run", "digits/test", "b"], "digits/test b is left over; sets are named by --reference or --target."),
         (["gap", "run", "b"], "gap takes RUN, and b is left over. See"),
@@ -101,6 +106,31 @@ def test_the_help_of_every_command_has_an_example_and_explains_every_option(comm
     for example in examples:
         line = example.replace(cli.EXAMPLE, "gapscope")
         assert re.search(rf"^{re.escape(line)} *$", re.sub(r" \\ *\n +", " ", shown), flags=re.MULTILINE), example
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_says_of_a_command_what_holds_for_it_and_shows_no_empty_choice(command, capsys):
+    assert cli.execute([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert re.findall(r"\bOf `[\w-]+`", shown) == []
+    assert "[choices: ," not in shown
+    assert "--empty-" not in shown
+
+
+def test_what_an_option_means_for_one_command_is_said_in_its_help_alone(capsys):
+    said = {}
+    for command in ("repair", "extract", "map", "replay-head"):
+        cli.execute([command, "--help"])
+        said[command] = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for text, command in {
+        "labels of target images, a table with the columns sample_id": "repair",
+        "labels: for images that lie flat": "extract",
+        "The two classes that head separates": "map",
+        "Run the whole network as well": "replay-head",
+    }.items():
+        holders = {name for name, shown in said.items() if text in shown}
+        assert command in holders, text
+        assert holders - {command, "replay-head"} == set(), text
 
 
 def test_help_is_a_word_too(capsys):

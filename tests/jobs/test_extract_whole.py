@@ -52,7 +52,8 @@ def test_images_that_cannot_be_read_are_counted_as_rejected_in_the_account(photo
 def test_all_images_are_one_set_where_splits_are_made_by_rule(photos):
     texts = extract(photos, "all")
     assert f"{2 * EACH} listed" in account_of(texts)
-    assert any("--split all takes the splits as one set" in text for text in texts)
+    assert f"{photos}: it has no splits of its own and is taken as one set" in texts
+    assert not any("takes the splits as one set" in text or "train 80%" in text for text in texts)
     store = find_store(Location.of(photos.parent / "workspace"), "photos", "all", "")
     assert np.bincount(store.labels()).tolist() == [EACH, EACH]
 
@@ -72,7 +73,7 @@ def test_classes_without_a_training_image_are_said(tmp_path, few, said):
 
 
 def test_a_dataset_that_cannot_be_taken_as_one_set_does_not_say_so():
-    assert Dataset("photos+synthetic:blends", "photos", {}, notes=("a note",)).sentences == ("a note",)
+    assert Dataset("photos+synthetic:blends", "photos", {}, notes=("a note",)).sentences() == ("a note",)
 
 
 @pytest.mark.parametrize(("suffix", "rows"), [("+invert:1", 2 * EACH), ("@10", 10)])

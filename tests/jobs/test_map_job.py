@@ -1,6 +1,7 @@
 """`map`: a table with a place for every row, joined with what is known of it, and made once."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -378,3 +379,10 @@ def test_a_map_is_coloured_by_a_number_and_by_texts_if_asked(workspace):
             mapped(workspace, colour=(colour,))
     with pytest.raises(InputError, match="`measure` adds them"):
         mapped(workspace, "toy-shifted/test", colour=("age",))
+
+
+def test_a_dataset_without_a_split_says_which_part_of_it_is_on_the_map(workspace):
+    report = mapped(workspace, "toy", split="val")
+    (note,) = [text for text in said(report) if text.startswith("Of toy")]
+    assert re.fullmatch(r"Of toy only the split val is on the map \([\d,]+ images\); name another as toy/train\.", note)
+    assert not any(text.startswith("Of toy") for text in said(mapped(workspace, "toy/val")))

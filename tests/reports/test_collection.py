@@ -231,6 +231,7 @@ def test_without_a_gap_the_largest_loss_of_the_best_model_is_the_answer(tmp_path
 def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
     results = [
         result("accuracy", 1.0, split="train", low=0.99, high=1.0),
+        result("accuracy", 0.9, split="train (held out)", low=0.8, high=0.95),
         result("accuracy", 0.7, low=0.6, high=0.8),
         result("accuracy", 0.68, dataset="night", low=0.58, high=0.78),
     ]
@@ -240,6 +241,7 @@ def test_what_a_model_was_trained_on_is_no_reference(tmp_path):
     (table,) = section_of(blocks, "accuracy", Table)
     rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert rows["toy/train"]["compared with"] == "trained on these"
+    assert rows["toy/train (held out)"]["compared with"] == "chosen by these"
     assert rows["night/test"]["lost"].value == pytest.approx(0.02)
     assert "nothing beyond chance from toy/test" in answer_of(blocks).headline
 

@@ -6,9 +6,10 @@ import pytest
 from conftest import write_store
 
 from gapscope.attributes.attribute import Measured
-from gapscope.attributes.columns import columns_of
+from gapscope.attributes.columns import Column, columns_of
 from gapscope.attributes.moved import Changed, beyond_chance, corrected, move_of, moved_columns
 from gapscope.attributes.page import sentences
+from gapscope.attributes.page import table as table_of_moves
 from gapscope.attributes.table import NAMES, table_of
 from gapscope.blocks import Sentence
 from gapscope.jobs.shift import ShiftConfig, run
@@ -124,3 +125,12 @@ def test_sets_that_share_no_value_are_said_to(rng):
 def test_few_images_and_unknown_values_say_nothing(rng):
     one = pa.table({"sample_id": range(40), "age": [None] * 31 + list(range(9)), "site": [None] * 40})
     assert moved_columns(columns_of(one, one)) == []
+
+
+def test_the_effect_of_sets_that_do_not_overlap_has_no_interval_of_no_width(rng):
+    apart = [rng.normal(mean, 1, 50) for mean in (0, 100)]
+    near = [rng.normal(mean, 1, 50) for mean in (0, 1)]
+    columns = [Column(name, *sides) for name, sides in (("luminance", apart), ("width", near))]
+    effects = {row[0]: row[3] for row in table_of_moves("Moved", moved_columns(columns)).rows}
+    assert effects["luminance"] == (1.0, None, None)
+    assert -1 < effects["width"].low < effects["width"].value < effects["width"].high < 1

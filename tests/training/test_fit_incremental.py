@@ -280,7 +280,7 @@ def test_options_that_do_not_fit_together_are_refused_before_anything_runs(works
 def test_the_certificate_is_a_sentence():
     found = {"loss": 0.69314, "gradient_norm": 1.2e-5, "bound": 1e-4, "relative_bound": 0.0002, "evaluations": 7}
     assert sentences("softmax", {"l2": 0.01, "certificate": found}) == [
-        "softmax: l2 0.01.",
+        "softmax: L2 penalty 0.01.",
         "softmax: certificate: loss 0.6931, gradient norm 1.2e-05, at most 0.02 % above the optimum.",
     ]
     assert "no bound" in sentences("logistic", {"certificate": found | {"relative_bound": None}})[0]
