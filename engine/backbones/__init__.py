@@ -188,6 +188,11 @@ def find_library(name: str) -> tuple[str, str]:
     for candidate in libraries:
         if BACKBONES[candidate].is_known(model):
             return candidate, model
+    if Path(name).is_file():
+        raise InputError(
+            f"{name} is a file and no name of a network; name the network with --backbone, such as "
+            f"torchvision:resnet18, and its file with --weights {name}"
+        )
     known = {model for candidate in libraries for model in BACKBONES[candidate].names("*")}
     close = get_close_matches(model, sorted(known), n=3)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

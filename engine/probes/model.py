@@ -148,6 +148,8 @@ def load_model(folder: Location) -> Classifier:
             f"{folder} is a file, and no folder of a trained model; weights are for `extract --weights`, and "
             "`evaluate`, `compare`, `gate`, `gap` and `forecast` measure files of predictions without a model"
         )
+    if not (folder / MODEL).exists() and not (folder / DESCRIPTION).exists():
+        raise SchemaError(f"{folder} holds no model; name a run that trained one, such as one of `fit-incremental`")
     try:
         tensors = read_tensors(folder / MODEL)
         about = read_json(folder / DESCRIPTION)

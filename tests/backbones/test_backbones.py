@@ -207,6 +207,13 @@ def test_the_only_tensors_of_a_checkpoint_are_found_under_any_name(tmp_path):
     assert load_backbone("resnet18", str(tmp_path / "w.pth"), device="cpu").head.weight.shape == (1000, 512)
 
 
+def test_a_file_in_place_of_a_name_of_a_network_says_where_it_belongs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, "mine.pt")
+    with pytest.raises(InputError, match=r"and its file with --weights mine\.pt"):
+        load_backbone("mine.pt", device="cpu")
+
+
 def test_a_page_in_place_of_a_checkpoint_is_named_by_how_it_begins(tmp_path):
     (tmp_path / "w.pth").write_text("<html>404</html>")
     with pytest.raises(InputError, match=r"it is no checkpoint of PyTorch, it begins with b'<html>404</h'"):

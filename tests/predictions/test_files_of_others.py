@@ -22,6 +22,7 @@ from gapscope.jobs.gate import GateConfig
 from gapscope.jobs.gate import run as gate
 from gapscope.predictions import models_in, read_predictions
 from gapscope.predictions.matched import check_same_task, with_classes_of_both
+from gapscope.probes.model import load_model
 
 ROWS, CLASSES = 1000, 10
 NAMES = [f"class{i}" for i in range(CLASSES)]
@@ -422,3 +423,5 @@ def test_a_run_that_only_measures_has_no_predictions_and_no_model(frame, tmp_pat
         with pytest.raises(InputError, match="keeps no predictions; name the run, or the file, whose predictions"):
             gate(GateConfig(runs=names, reference="mine/test", workspace=str(tmp_path)))
     assert str(model_folder(Location(str(tmp_path)), made)) == made
+    with pytest.raises(GapscopeError, match="holds no model; name a run that trained one, such as one of `fit-incr"):
+        load_model(Location(made))
