@@ -13,7 +13,7 @@ from gapscope.blocks.formats import counted, in_brackets, listed, p_value, perce
 from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
-from gapscope.evaluation.accuracy import Measured, losses
+from gapscope.evaluation.accuracy import Measured, loss, losses
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.runs.run import FIGURES, Run
 
@@ -112,7 +112,7 @@ def _lost(run: Run, findings: Row) -> str:
     sets, rows = (findings["reference"], findings["target"]), findings.get("labelled") or findings["rows"]
     counted_images = zip(sets, (before["value"], after["value"]), rows, strict=True)
     sides = [Measured.of_count(findings["model"], *one, against=sets[0]) for one in counted_images]
-    (lost,) = losses(sides, run.beside)
+    lost = next(iter(losses(sides, run.beside)), loss(*sides))  # none of a set and itself
     text = loss_text(lost.value, lost.low, lost.high, before["value"], after["value"])
     return f"{text} This is of a sample; `gap` measures all images." if _sampled(findings) else text
 

@@ -363,7 +363,7 @@ def test_a_classifier_that_does_not_know_the_real_images_is_told():
         filtered = SimpleNamespace(agreement=agreed)
         return warnings_of(SimpleNamespace(verdicts=[], backbone="tiny", filtered=filtered))
 
-    assert "only 25% of the real rows are recognised" in notes([True, False, False, False])[0]
+    assert "only 25.0 % of the real rows are recognised" in notes([True, False, False, False])[0]
     assert not any("recognised" in note for note in notes([True, True, False, True]))
 
 
