@@ -96,7 +96,7 @@ def measured(run: Run) -> list[Measured]:
         return name if is_part else first[row["model"]]
 
     return [
-        Measured(run.name, row["model"], set_name(row), row["value"], *_interval(row), row["n"], against(row))
+        Measured(run.name, row["model"], set_name(row), row["value"], *accuracy_interval(row), row["n"], against(row))
         for row in rows
     ]
 
@@ -112,7 +112,7 @@ def _datasets(trained: str) -> list[str]:
     return [*names, *map(real_name, names)]
 
 
-def _interval(row: Row) -> tuple[float | None, float | None]:
+def accuracy_interval(row: Row) -> tuple[float | None, float | None]:
     """The interval in the results; Clopper and Pearson's where a count was left without one."""
     correct = row["value"] * row["n"]
     if row["low"] is not None or not row["n"] or abs(correct - round(correct)) > 1e-6 * row["n"]:

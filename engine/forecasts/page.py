@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, listed, percent, set_name, upper
+from gapscope.blocks.formats import counted, in_brackets, listed, percent, set_name, span, upper
+from gapscope.evaluation.accuracy import accuracy_interval
 from gapscope.runs.run import Row, Run
 
 PREFIX, ERROR, RECOMMENDED = "forecast_", "_error", "forecast_recommended"
@@ -64,7 +65,7 @@ def answer(
         by_set.setdefault(set_name(row), []).append(row["value"])
     ranges = [f"{name}: {percent(min(values))} to {percent(max(values))}." for name, values in by_set.items()]
     methods = counted(len({row["metric"] for row in rows}), "method")
-    known = [_truth_text(where, model, row["value"], advised) for (where, model), row in truth.items()]
+    known = [_truth_text(where, model, row, advised) for (where, model), row in truth.items()]
     low, high = (end(row["value"] for row in rows) for end in (min, max))
     span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
     has_interval = any(one["value"] is not None for one in advised)
@@ -78,13 +79,17 @@ def answer(
     return Answer.of(headline, parts)
 
 
-def _truth_text(where: str, model: str, value: float, advised: Sequence[Mapping[str, Any]]) -> str:
-    """What the labels say, and that it is not what was expected."""
-    said = f"The labels of {where} say {percent(value)} for {model}"
+def _truth_text(where: str, model: str, truth: Row, advised: Sequence[Mapping[str, Any]]) -> str:
+    """What the labels say, and whether it is not what was expected, beyond chance or within it."""
+    value, (low, high) = truth["value"], accuracy_interval(truth)
+    said = f"The labels of {where} say {percent(value)}{in_brackets(span(low, high))} for {model}"
+    low, high = (value, value) if low is None or high is None else (low, high)
     for one in advised:
         if (one["set"], one["model"]) == (where, model) and one["value"] is not None:
-            if not one["low"] <= value <= one["high"]:
+            if high < one["low"] or one["high"] < low:
                 return f"{said}, outside the interval: the forecast is wrong here."
+            if not one["low"] <= value <= one["high"]:
+                return f"{said}, outside the interval by what chance may do to so few labels."
     return f"{said}."
 
 

@@ -8,10 +8,8 @@ MEASURE, REGAIN, SURE = "To measure", "To regain", "How sure"
 
 
 def page(run: Run) -> list[Block]:
-    """What a run of `budget` has found; nothing where it has not finished."""
+    """What a run of `budget` has found."""
     rows, about = run.table("budget"), run.json("about")
-    if not about:
-        return []
     free, spent = rows[0], rows[1:]
     regained = [row for row in spent if row["draws"]]
     parts = {

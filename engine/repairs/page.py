@@ -14,10 +14,8 @@ WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "Ho
 
 
 def page(run: Run) -> list[Block]:
-    """What a run of `repair` has found; nothing where it has not finished."""
+    """What a run of `repair` has found."""
     rows, about = run.table(REPAIRS), run.json("about")
-    if not rows:
-        return []
     return [
         _answer(run, rows, about),
         *run.notes,

@@ -13,10 +13,8 @@ STRATA = "strata"
 
 
 def page(run: Run) -> list[Block]:
-    """What a run of `verify-labels` has found; nothing where it has not finished."""
+    """What a run of `verify-labels` has found."""
     about = run.json("about")
-    if not about:
-        return []
     return _result(run, about) if about["reviewed"] else _queue(run, about)
 
 

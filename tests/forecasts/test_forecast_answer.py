@@ -1,6 +1,7 @@
 """The answer of a forecast speaks of an interval only where it gives one."""
 
 import pytest
+from scipy.stats import binomtest
 
 from gapscope.forecasts.page import answer
 
@@ -9,14 +10,27 @@ GIVEN = {"model": "m", "set": "b/test", "value": 0.8, "low": 0.7, "high": 0.9, "
 REFUSED = GIVEN | {"value": None, "reason": "too few labelled rows"}
 
 
+WRONG, CHANCE = "the forecast is wrong here", "by what chance may do to so few labels"
+
+
 @pytest.mark.parametrize(
-    ("value", "advised", "wrong"),
-    [(0.75, [GIVEN], False), (0.65, [GIVEN], True), (0.95, [GIVEN], True), (0.65, [REFUSED], False), (0.65, [], False)],
+    ("right", "n", "advised", "says"),
+    [
+        (75, 100, [GIVEN], ""),
+        (550, 1000, [GIVEN], WRONG),
+        (980, 1000, [GIVEN], WRONG),
+        (6, 10, [GIVEN], CHANCE),
+        (10, 10, [GIVEN], CHANCE),
+        (550, 1000, [REFUSED], ""),
+        (550, 1000, [], ""),
+    ],
 )
-def test_labels_that_contradict_a_forecast_say_so(value, advised, wrong):
-    said = dict(answer([ROW], {("b/test", "m"): {"value": value}}, advised).parts)["How sure"]
-    assert f"The labels of b/test say {100 * value:.1f} % for m" in said
-    assert ("the forecast is wrong here" in said) == wrong
+def test_labels_that_contradict_a_forecast_say_so_unless_they_are_too_few(right, n, advised, says):
+    truth = {"value": right / n, "low": None, "high": None, "n": n}
+    said = dict(answer([ROW], {("b/test", "m"): truth}, advised).parts)["How sure"]
+    low, high = binomtest(right, n).proportion_ci(method="exact")
+    assert f"say {100 * right / n:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f}) for m" in said
+    assert [text for text in (WRONG, CHANCE) if text in said] == ([says] if says else [])
 
 
 @pytest.mark.parametrize(
