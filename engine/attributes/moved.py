@@ -10,7 +10,7 @@ from scipy.special import chdtrc, ndtr, ndtri
 from gapscope.attributes import ATTRIBUTES
 from gapscope.attributes.columns import Column, than, wording
 from gapscope.blocks.formats import percent
-from gapscope.inference import adjusted, average_ranks
+from gapscope.inference import adjusted, average_ranks, interval_of_exceedance
 
 Array = np.ndarray
 LEVEL = 0.05
@@ -31,7 +31,7 @@ class Moved(NamedTuple):
         Medians.
     above
         How often an image of the target has more of it than one of the reference, ties counting half; with its 95 %
-        interval `low` to `high` (DeLong et al. 1988). One half where nothing moved.
+        interval `low` to `high`, that of DeLong et al. (1988) and Newcombe's together. One half where nothing moved.
     p
         Of the rank test by Mann and Whitney, corrected for all columns (Holm).
     """
@@ -160,9 +160,10 @@ def _moved(name: str, one: Array, other: Array) -> Moved:
     exceeds = (ranks[n:] - average_ranks(other)) / n
     error = float(np.sqrt(exceeded.var(ddof=1) / n + exceeds.var(ddof=1) / m))
     reach = float(ndtri(1 - LEVEL / 2)) * error
+    low, high = interval_of_exceedance(above, n, m)
+    low, high = max(min(low, above - reach), 0.0), min(max(high, above + reach), 1.0)
     p = _rank_test(above, ranks, n, m)
-    return Moved(name, float(np.median(one)), float(np.median(other)), above, max(above - reach, 0.0),
-                 min(above + reach, 1.0), p)  # fmt: skip
+    return Moved(name, float(np.median(one)), float(np.median(other)), above, low, high, p)
 
 
 def _rank_test(above: float, ranks: Array, n: int, m: int) -> float:

@@ -10,8 +10,7 @@ from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
 from gapscope.core.random import stream
-from gapscope.inference import clopper_pearson
-from gapscope.inference.bootstrap import interval_of
+from gapscope.inference import clopper_pearson, interval_of, paired_interval
 from gapscope.probes.model import Classifier
 
 Array = np.ndarray
@@ -173,7 +172,5 @@ def share_of(right: Array) -> Measure:
 
 
 def measured(values: Array) -> Measure:
-    """The mean of differences ``values : (n,)`` of shares with a normal interval."""
-    mean = float(values.mean())
-    reach = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return Measure(mean, float(np.maximum(mean - reach, -1)), float(np.minimum(mean + reach, 1)))
+    """The mean of what changed in each image, ``values : (n,)`` from -1 to 1, with its interval."""
+    return Measure(float(values.mean()), *paired_interval(values))

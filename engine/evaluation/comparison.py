@@ -11,7 +11,17 @@ from scipy.special import ndtr
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.inference import ProbitLine, adjusted, interval_of, mcnemar, off_line, probit, resampled_sums, theil_sen
+from gapscope.inference import (
+    ProbitLine,
+    adjusted,
+    interval_of,
+    mcnemar,
+    off_line,
+    paired_interval_of_counts,
+    probit,
+    resampled_sums,
+    theil_sen,
+)
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.predictions import Predictions, matched
 from gapscope.predictions.files import read_table, suffix_of
@@ -88,6 +98,8 @@ def paired(models: Sequence[Predictions], *, replicates: int = REPLICATES, seed:
     for i, j in combinations(range(len(models)), 2):
         only = int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum())
         low, high = interval_of(drawn.replicates[:, i] - drawn.replicates[:, j])
+        if not np.array_equal(models[i].predicted, models[j].predicted):
+            low, high = paired_interval_of_counts(*only, first.n, (low, high))
         value, p = (only[0] - only[1]) / first.n, mcnemar(*only)
         result.append(Difference(models[i].model, models[j].model, value, low, high, p, p, *only, first.n))
     return _corrected(result)

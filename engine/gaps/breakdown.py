@@ -30,7 +30,7 @@ from gapscope.gaps.scored import Copies, Scored, Side
 from gapscope.gaps.sentences import Context, meaning
 from gapscope.gaps.shared_drop import mean_drop, standing_apart
 from gapscope.gaps.split import Seen, split_within
-from gapscope.inference import interval_of
+from gapscope.inference import interval_of, paired_interval
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.inference.difference import newcombe
 from gapscope.inference.shrunk import NORMAL
@@ -203,9 +203,9 @@ def break_down(
         terms = _reviewed(reviews, terms)
     given = [rows.counts for rows in plain]
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
-    same, paired = _same((reference, target), keys)
-    paired = paired and len(plain[0].label) >= FEWEST_ROWS
-    span = _gap_interval(copies[0], paired=paired)
+    same, change = _changes((reference, target), keys)
+    paired = change is not None and len(change) >= FEWEST_ROWS
+    span = _gap_interval(copies[0], change if paired else None, same=same)
     alike = None if split is None else split.alike
     context = Context(drops, list(counts), found, reference.class_names, alike, suspects)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
@@ -219,9 +219,11 @@ def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:
     return interval_of(drawn, rows=rows) if rows >= FEWEST_ROWS and np.isfinite(drawn).any() else UNKNOWN
 
 
-def _gap_interval(copies: Sequence[Copies], *, paired: bool) -> Interval:
-    if paired:
-        return _span(copies[0].accuracy - copies[1].accuracy, copies)
+def _gap_interval(copies: Sequence[Copies], change: Array | None, *, same: bool) -> Interval:
+    """See `GapBreakdown`; `change` is that of the answer to each image, where both sets are the same ones."""
+    if change is not None:
+        span = _span(copies[0].accuracy - copies[1].accuracy, copies)
+        return span if same else paired_interval(change, span)
     counts = [one.rows.counts for one in copies]
     right, rows = (tuple(getattr(one, which).sum() for one in counts) for which in ("right", "rows"))
     low, high = newcombe(right, rows)
@@ -369,15 +371,21 @@ def _drawn_within(drops: ClassDrops, drawn: Mix, copies: list[Counts], apart: Ar
     }
 
 
-def _same(sides: tuple[Predictions, Predictions], keys: Keys) -> tuple[bool, bool]:
-    """Whether both are the same images with the same predictions; and whether at least the images are the same ones."""
+def _changes(sides: tuple[Predictions, Predictions], keys: Keys) -> tuple[bool, Array | None]:
+    """Whether both are the same images with the same predictions; and, if at least the images are the same ones, which
+    are right in the reference only (1) and which in the target only (-1), ``(n,)``.
+    """
     if sides[0].n != sides[1].n:
-        return False, False
+        return False, None
     order = [np.argsort(one, kind="stable") for one in keys]
     triples = zip(sides, keys, order, strict=True)
     columns = [(key[by], one.label[by], one.predicted[by]) for one, key, by in triples]
     alike = [np.array_equal(a, b) for a, b in zip(*columns, strict=True)]
-    return all(alike), alike[0] and alike[1]
+    if not (alike[0] and alike[1]):
+        return False, None
+    known = columns[0][1] >= 0
+    right = [(label == predicted)[known] for _, label, predicted in columns]
+    return all(alike), right[0].astype(np.int8) - right[1]
 
 
 def _notes(sides: Sequence[Side], counts: Sequence[Counts], split: Disde | None, names: tuple[str, ...]) -> list[str]:

@@ -34,6 +34,8 @@ LEVEL = 0.05
 NAMED = 3
 # A term of more than this share of the gap is most of it.
 MOST = 0.5
+# Labels that a repair is tried with where none without labels helps.
+FEW_LABELS = 100
 # What comes before the command that looks for the cause.
 ASK_EXPLAIN = "What happened to the images, where there are some:"
 
@@ -48,9 +50,14 @@ class Trial(NamedTuple):
     adjusted_p: float
 
     @property
+    def above_chance(self) -> bool:
+        """Whether it regains something beyond chance."""
+        return self.value > 0 and self.adjusted_p <= LEVEL
+
+    @property
     def works(self) -> bool:
-        """Whether it regains something beyond chance, without labels."""
-        return self.name != ORACLE and self.value > 0 and self.adjusted_p <= LEVEL
+        """Whether it does so without labels."""
+        return self.name != ORACLE and self.above_chance
 
     @property
     def verdict(self) -> str:
@@ -229,17 +236,19 @@ def trials(run: Run) -> list[Trial]:
 
 def _remedies_text(run: Run) -> list[str]:
     tried = trials(run)
-    working = [one for one in tried if one.works]
+    without, working = [one for one in tried if one.name != ORACLE], [one for one in tried if one.works]
     sentences = []
     if working:
         best = max(working, key=lambda one: one.value)
         interval = in_brackets(span(best.low, best.high))
         sentences.append(f"{upper(remedy(best.name))}: without labels this regains {points(best.value)}{interval}.")
-    elif tried:
-        sentences.append("No remedy without labels regains anything beyond chance.")
-    bound = next((one for one in tried if one.name == ORACLE and one.value > 0 and one.adjusted_p <= LEVEL), None)
-    if bound:
+    elif without:
+        sentences.append("None of the remedies tried here regains anything beyond chance without labels.")
+    bound = next((one for one in tried if one.name == ORACLE), None)
+    if bound and bound.above_chance:
         sentences.append(f"The best of several heads trained on the target's own labels regains {points(bound.value)}.")
+    elif bound and without and not working:
+        sentences.append("Neither does the best of several heads trained on the target's own labels.")
     return sentences
 
 
@@ -265,9 +274,20 @@ def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
         return ""
     model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
     words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
-    repair, explain = (run.command(job, *words, about=explained) for job in ("repair", "explain"))
-    first = f"Repair it: {repair}. " if account.get("linear", True) else ""
-    return f"{first}{ASK_EXPLAIN} {explain}."
+    repair = _repair_text(run, account, explained, words) if account.get("linear", True) else ""
+    return f"{repair}{ASK_EXPLAIN} {run.command('explain', *words, about=explained)}."
+
+
+def _repair_text(run: Run, account: Mapping[str, Any], explained: str, words: Sequence[str]) -> str:
+    """The command that repairs; with labels where nothing helps without, none where no head helps even with all."""
+    tried = trials(run)
+    if not tried or any(one.works for one in tried):
+        return f"Repair it: {run.command('repair', *words, about=explained)}. "
+    if any(one.name == ORACLE and not one.above_chance for one in tried):
+        return ""
+    rows = min(FEW_LABELS, account["target"]["rows"] // 2)
+    repair = run.command("repair", *words, "--label-rows", str(rows), about=explained)
+    return f"Whether {counted(rows, 'label')} of the target would help: {repair}. "
 
 
 def _certainty(account: Mapping[str, Any], *, sure: bool) -> str:

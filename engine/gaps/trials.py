@@ -18,7 +18,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.gaps.refits import refit_errors
 from gapscope.gaps.upper_bound import FOLDS, PROBE, Fold, Oracle, RidgeOracle, oracles
-from gapscope.inference import adjusted, interval_of, mcnemar, resampled_sums
+from gapscope.inference import adjusted, interval_of, mcnemar, paired_interval_of_counts, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.inference.shrunk import NORMAL
 from gapscope.probes.model import Classifier
@@ -122,7 +122,8 @@ class PairedCounts(NamedTuple):
     def interval(self, candidate: int) -> tuple[float, float]:
         """95 % interval of the accuracy that a candidate regains."""
         rows, change = self.resampled[:, 0], self.resampled[:, 1 + candidate]
-        return interval_of(np.divide(change, rows, out=np.full(len(rows), np.nan), where=rows > 0))
+        drawn = interval_of(np.divide(change, rows, out=np.full(len(rows), np.nan), where=rows > 0))
+        return paired_interval_of_counts(int(self.corrected[candidate]), int(self.spoilt[candidate]), self.n, drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,8 +285,6 @@ def _bound(counts: PairedCounts, parts: Sequence[Fold], lost: float) -> RemedyTr
 def _sentence(trial: RemedyTrial, subject: str, p: float) -> str:
     """What a trial says, given the p-value that counts."""
     interval = f"(95 % interval {_points(trial.low)} to {_points(trial.high)} points, p = {p:.2g})"
-    if trial.regained == 0 and trial.p == 1 and trial.low == trial.high == 0:
-        return f"{subject} regains nothing: every prediction stays correct or wrong as it was"
     if p > LEVEL:
         return f"{subject} regains nothing beyond chance: {_points(trial.regained)} points {interval}"
     if trial.regained < 0:

@@ -26,7 +26,7 @@ ADVICE: Mapping[str, str] = {
     "exchanged_labels": "Look at the images of the confusion named here: their labels may follow other rules.",
     "label_noise": "Correct the labels of the target before changing the model.",
     "x_shift": "Train on more of the inputs that are hard in both sets.",
-    "novel_x": "Train on images like the target's: collect some, or imitate them with `train-cnn --modify`.",
+    "novel_x": "Train on images like the target's: collect some, or make some by the change that is found in them.",
     "y_given_x": "Look at the most confident errors: either the labels follow other rules, or the features miss "
     "what differs.",
     "common_drop": "Look for what changed in all images: resolution, compression, light, preprocessing.",

@@ -4,8 +4,8 @@ from gapscope.inference.bootstrap import interval_of, poisson_weights, resampled
 from gapscope.inference.interval import clopper_pearson, leaves_zero_out
 from gapscope.inference.line import ProbitLine, probit
 from gapscope.inference.multiplicity import adjusted
-from gapscope.inference.paired import mcnemar
-from gapscope.inference.ranks import average_ranks, kendall_tau
+from gapscope.inference.paired import mcnemar, paired_interval, paired_interval_of_counts
+from gapscope.inference.ranks import average_ranks, interval_of_exceedance, kendall_tau
 from gapscope.inference.robust_line import off_line, theil_sen
 from gapscope.inference.verdict import Verdict
 
@@ -16,10 +16,13 @@ __all__ = [
     "average_ranks",
     "clopper_pearson",
     "interval_of",
+    "interval_of_exceedance",
     "kendall_tau",
     "leaves_zero_out",
     "mcnemar",
     "off_line",
+    "paired_interval",
+    "paired_interval_of_counts",
     "poisson_weights",
     "probit",
     "resampled_sums",

@@ -10,11 +10,11 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.hashing import digest_buffers
 from gapscope.core.progress import Progress
 from gapscope.gaps.trials import PairedCounts
-from gapscope.inference import mcnemar
+from gapscope.inference import mcnemar, paired_interval, paired_interval_of_counts
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
-from gapscope.repairs.fit import Candidate
+from gapscope.repairs.fit import NOTHING, Candidate
 from gapscope.repairs.seen import prepared
 from gapscope.store import View
 from gapscope.stream import Workers, fold
@@ -38,6 +38,11 @@ class Gain(NamedTuple):
     high: float
     p: float
     n: int
+
+    @classmethod
+    def none(cls, accuracy: float, n: int) -> "Gain":
+        """That of doing nothing, which changes no answer of any image."""
+        return cls(accuracy, accuracy, 0.0, 0.0, 0.0, 1.0, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +94,8 @@ def gains(
     result, place = {}, 0
     for one in usable:
         again = range(place + 1, place + 1 + len(one.refitted))
-        result[one.name] = _gain(counts, place, again)
+        done = one.name != NOTHING
+        result[one.name] = _gain(counts, place, again) if done else Gain.none(counts.before / counts.n, counts.n)
         place = again.stop
     return result
 
@@ -112,15 +118,19 @@ def _gain(counts: PairedCounts, place: int, again: range) -> Gain:
     groups = len(again)
     refitted = float(np.var(change[again.start : again.stop])) * (groups - 1) if groups > 1 else 0.0
     value, half = float(change[place]), NORMAL * float(np.sqrt(sampled + refitted))
-    p = mcnemar(int(counts.corrected[place]), int(counts.spoilt[place]))
+    changed = int(counts.corrected[place]), int(counts.spoilt[place])
+    span = paired_interval_of_counts(*changed, counts.n, (value - half, value + half))
     before, after = counts.before / counts.n, int(counts.after[place]) / counts.n
-    return Gain(before, after, value, *_within(value, half), p, counts.n)
+    return Gain(before, after, value, *span, mcnemar(*changed), counts.n)
 
 
 def gains_of_rows(candidates: Sequence[Candidate], correct: Array) -> dict[str, Gain]:
     """The gain of each candidate on labelled rows that it was not fitted to, ``correct : (n, c)``."""
+    before = correct[:, 0]
     return {
-        one.name: gain_of_changes(correct[:, 0], correct[:, column].astype(int) - correct[:, 0])
+        one.name: gain_of_changes(before, correct[:, column].astype(int) - before)
+        if one.name != NOTHING
+        else Gain.none(float(before.mean()), len(before))
         for column, one in enumerate(candidates)
     }
 
@@ -128,12 +138,6 @@ def gains_of_rows(candidates: Sequence[Candidate], correct: Array) -> dict[str, 
 def gain_of_changes(before: Array, change: Array) -> Gain:
     """Of rows ``before : (n,) bool`` whose correctness changes by ``change : (n,)``."""
     n, value = len(change), float(change.mean())
-    half = NORMAL * float(change.std()) / np.sqrt(max(n - 1, 1))
     p = mcnemar(int((change > 0).sum()), int((change < 0).sum()))
     share = float(before.mean())
-    return Gain(share, share + value, value, *_within(value, half), p, n)
-
-
-def _within(value: float, half: float) -> tuple[float, float]:
-    """The interval of a gain, which cannot be more than all."""
-    return max(value - half, -1.0), min(value + half, 1.0)
+    return Gain(share, share + value, value, *paired_interval(change), p, n)

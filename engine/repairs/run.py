@@ -19,6 +19,7 @@ from gapscope.repairs.criterion import ROWS, mixes_apart
 from gapscope.repairs.cross_fit import cross_fitted, why_not
 from gapscope.repairs.fit import (
     CAUSE,
+    NOTHING,
     Candidate,
     chosen_without_labels,
     known_of,
@@ -225,7 +226,8 @@ def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, groups: Groups
     refused = [*cross.refused, *(one for one in choice.candidates if one.head is None)]
     name = cross.chosen()
     found = gains_of_rows(cross.candidates, cross.correct)
-    found |= {name: gain_of_changes(cross.correct[:, 0], cross.gains())}
+    if name != NOTHING:
+        found[name] = gain_of_changes(cross.correct[:, 0], cross.gains())
     return Choice([*cross.candidates, *refused], name, chunk.sample_id, found)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from gapscope.inference import clopper_pearson, mcnemar
+from gapscope.inference import clopper_pearson, mcnemar, paired_interval
 from gapscope.inference.interval import LEVEL
 
 
@@ -93,4 +93,5 @@ def paired(one: np.ndarray, other: np.ndarray) -> Estimate:
     estimate = within(estimated(float(change.mean()), change), -1.0)
     if one.shape[1] > 1:
         return estimate
-    return estimate._replace(p=mcnemar(int((one & ~other).sum()), int((other & ~one).sum())))
+    low, high = paired_interval(change[:, 0], (estimate.low, estimate.high))
+    return estimate._replace(low=low, high=high, p=mcnemar(int((one & ~other).sum()), int((other & ~one).sum())))

@@ -186,6 +186,16 @@ def test_it_is_known_whether_the_interval_compares_the_same_images(rng):
     assert not break_down(*(side.rows(np.arange(15)) for side in (one, again))).paired
 
 
+def test_images_of_which_none_is_answered_otherwise_may_still_lose_something(rng):
+    one = drawn(rng, 100, [1, 1, 1, 1], [0.8] * 4)
+    wrong = np.flatnonzero(one.predicted != one.label)[0]
+    third = min({0, 1, 2, 3} - {one.label[wrong], one.predicted[wrong]})
+    again = predictions(one.label, np.where(np.arange(100) == wrong, third, one.predicted), one.sample_id)
+    found = break_down(one, again)
+    assert (found.gap, found.paired, found.same) == (0, True, False)
+    assert found.low < -0.02 < 0.02 < found.high
+
+
 def test_two_halves_of_one_set_have_no_significant_gap_as_often_as_they_should(rng):
     pairs = [[drawn(rng, 400, [1, 1, 1, 1], [0.8] * 4, first) for first in (0, 1000)] for _ in range(60)]
     wrong = np.mean([break_down(*pair, replicates=20).significant for pair in pairs])

@@ -27,6 +27,7 @@ def screen(
     tables=None,
     pairs=(),
     rows=None,
+    about=None,
     **more,
 ):
     """The parts of the answer to a gap with these terms, as texts; ``repairs`` are names with value and p, ``pairs``
@@ -62,7 +63,7 @@ def screen(
     for name, value, p in repairs:
         results += [result(f"repair_{name}", value, low=value - 0.01, high=value + 0.01)]
         results += [result(f"repair_{name}_p_value", p)]
-    write_run(folder, "gap", results, files={"ledger": account}, tables=tables)
+    write_run(folder, "gap", results, files={"ledger": account}, tables=tables, config=about)
     answer = page(read_run(Location.of(str(folder))))[0]
     return answer.headline + " " + " ".join(f"{name}: {text}" for name, text in answer.parts)
 
@@ -124,7 +125,12 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
         ),
         ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "separated"}, "(novel X)", "other labels cannot be excluded"),
         ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "differ"}, "other labels cannot be excluded", "(novel X)"),
-        ([term("novel_x", 0.2, 0.15, 0.25)], {"inputs": "unknown"}, "which these sets cannot separate", "imitate them"),
+        (
+            [term("novel_x", 0.2, 0.15, 0.25)],
+            {"inputs": "unknown"},
+            "which these sets cannot separate",
+            "make some by the change",
+        ),
         ([SURE], {"classes": {"p": 0.3, "spread": 0.01, "apart": []}}, "No class stands out", "lost unequally"),
         ([SURE], {"classes": {"p": 0.001, "spread": 0.06, "apart": []}}, "lost unequally", "No class stands out"),
         ([term("common_drop", 0.2, 0.15, 0.25)], {}, "what changed in all images", "Look at the classes"),
@@ -134,8 +140,9 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
             "Look at the classes",
             "what changed in all images",
         ),
-        ([SURE], {"repairs": [("mean", 0.05, 0.001)]}, "without labels this regains 5.0", "No remedy without labels"),
-        ([SURE], {"repairs": [("mean", 0.05, 0.2)]}, "No remedy without labels", "without labels this regains"),
+        ([SURE], {"repairs": [("mean", 0.05, 0.001)]}, "without labels this regains 5.0", "None of the remedies"),
+        ([SURE], {"repairs": [("mean", 0.05, 0.2)]}, "None of the remedies", "without labels this regains"),
+        ([SURE], {"repairs": [("mean", 0.05, 0.2), ("oracle", 0.1, 0.2)]}, "Neither does the best of", "regains 10.0"),
         ([SURE], {"repairs": [("oracle", 0.1, 0.001)]}, "best of several heads trained on the target", "could"),
         ([SURE], {"repairs": [("oracle", 0.1, 0.3)]}, "meaning of y_given_x", "best of several heads"),
         (
@@ -157,6 +164,25 @@ def test_a_sentence_is_said_where_it_holds_and_not_where_it_does_not(tmp_path, t
     text = screen(tmp_path / "gap", terms, **more)
     assert said in text
     assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    ("repairs", "linear", "said"),
+    [
+        ([], True, "Repair it: `"),
+        ([("mean", 0.05, 0.001)], True, "Repair it: `"),
+        ([("mean", 0.05, 0.2), ("oracle", 0.1, 0.001)], True, "Whether 50 labels of the target would help: `"),
+        ([("mean", 0.05, 0.2)], True, "Whether 50 labels of the target would help: `"),
+        ([("mean", 0.05, 0.2), ("oracle", 0.1, 0.2)], True, ""),
+        ([], False, ""),
+    ],
+)
+def test_a_repair_is_offered_where_what_was_tried_does_not_deny_it(tmp_path, repairs, linear, said):
+    text = screen(tmp_path / "gap", [SURE], repairs=repairs, linear=linear, about={"run": "fit"})
+    offered = [sentence for sentence in ("Repair it: `", "Whether 50 labels") if sentence in text]
+    assert offered == ([said[: len(offered[0])]] if said else [])
+    assert (" --label-rows 50" in text) is said.startswith("Whether")
+    assert " explain fit --reference toy/test" in text
 
 
 def test_terms_that_are_not_separated_have_no_row(tmp_path):
