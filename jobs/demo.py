@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +71,15 @@ def run(config: DemoConfig, progress: Progress = SILENT) -> "RunResult":
 
 
 def _gathered(steps: "Sequence[RunResult]") -> "list[Block]":
-    """What the last two steps show first, and before it the accuracies of the classifiers."""
-    from gapscope.blocks import Table
+    """What the last two steps show first, between them the accuracies of the classifiers, with intervals as in gap."""
+    from gapscope.core.location import Location
+    from gapscope.evaluation.accuracy import measured
+    from gapscope.evaluation.page import accuracy_table
+    from gapscope.runs.run import read_run
 
     *_, fitted, gap, cause = steps
-    accuracies = [block for block in fitted.blocks if isinstance(block, Table) and block.headline]
-    return [*_headline(gap), *accuracies[:1], *_headline(cause)]
+    first, second = (read_run(Location.of(step.run)) for step in (fitted, gap))
+    return [*_headline(gap), accuracy_table(replace(first, beside=(second,)), measured(first)), *_headline(cause)]
 
 
 def _headline(step: "RunResult") -> "list[Block]":

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from gapscope.summaries.outcomes import Outcomes
 
 MODEL = "own head"
+MEASURES = {
+    "accuracy": "accuracy of stored features, all labelled images",
+    "top5_accuracy": "the same, class among the five best",
+    "same_class_as_whole_network": "same class as the whole network",
+    "accuracy_of_verified": "accuracy of stored features, the verified images",
+    "accuracy_of_whole_network": "accuracy of the whole network, the same images",
+}
 
 
 @configuration
@@ -55,8 +62,8 @@ def run(config: ReplayHeadConfig, progress: Progress = SILENT) -> "RunResult":
         result, sentences = replay_store(config, store, progress)
         results += result
         notes += [f"{store.name}: {sentence}" for sentence in sentences]
-    rows = [(f"{r.dataset}/{r.split}", r.metric, r.value, r.n) for r in results]
-    columns = {"dataset": "text", "metric": "text", "value": "number", "images": "count"}
+    rows = [(f"{r.dataset}/{r.split}", MEASURES.get(r.metric, r.metric), r.value, r.n) for r in results]
+    columns = {"set": "text", "measure": "text", "share": "share", "images": "count"}
     table = Table("The network's own classifier on stored features", columns, rows, headline=True)
     blocks = [table, *(Sentence(note, headline=True) for note in notes)]
     place = str(embeddings_folder(Location.of(config.workspace)))
@@ -73,7 +80,7 @@ def replay_store(
     head = read_head(store)
     with connect(config.scheduler) as workers:
         outcomes = replay(store, head, workers, progress)
-    results, notes = _judged(store, outcomes, head.classes)
+    results, notes = _judged(store, outcomes, head.classes, hint=not config.verify)
     if config.verify > 0:
         verified, sentence = _verified(config, store, head, progress)
         results += verified
@@ -81,15 +88,18 @@ def replay_store(
     return results, notes
 
 
-def _judged(store: "EmbeddingStore", outcomes: "Outcomes | None", classes: int) -> "tuple[list[Result], list[str]]":
+def _judged(
+    store: "EmbeddingStore", outcomes: "Outcomes | None", classes: int, *, hint: bool
+) -> "tuple[list[Result], list[str]]":
     from gapscope.data.label_order import check_class_names, check_label_order
     from gapscope.evaluation import measure
 
-    if outcomes is None:
-        sentence = f"its {len(store.class_names)} classes are not the head's {classes}, so labels are not compared"
-        return [], [f"{sentence}; --verify N compares with the whole network"]
-    if not outcomes.n:
-        return [], ["it has no labels to compare with; --verify N compares with the whole network"]
+    if outcomes is None or not outcomes.n:
+        other = (
+            f"its {len(store.class_names):,} classes are not the {classes:,} of the head, so labels are not compared"
+        )
+        sentence = other if outcomes is None else "it has no labels to compare with"
+        return [], [f"{sentence}{'; --verify N compares with the whole network' if hint else ''}"]
     findings = measure(outcomes, store.provenance.dataset, store.provenance.split, MODEL, store.class_names)
     finding = check_label_order(outcomes.confusion)
     notes = [finding.sentence if finding else "", check_class_names(store.class_names) or ""]

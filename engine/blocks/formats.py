@@ -8,6 +8,9 @@ from typing import Any
 from gapscope.blocks.blocks import Cell, Estimate, Kind
 
 NONE = "-"
+# Words of metrics and methods that the field writes in capitals, and otherwise.
+ABBREVIATIONS = frozenset("ece mcc f1 auroc aurc augrc auc mmd c2st ks psi atc mc ne cot gde".split())
+SHORT = {"doc": "DoC", "aline": "ALine", "frechet": "Fréchet", "wasserstein": "Wasserstein"}
 # Below this a p-value is only said to be small.
 SMALLEST_P = 1e-4
 # A command in a sentence: between backticks that no letter touches from outside.
@@ -174,8 +177,9 @@ def metric_words(metric: str) -> str:
     """A metric in words.
 
     >>> metric_words("macro_f1"), metric_words("mmd_p_value")
-    ('macro F1', 'mmd, p-value')
+    ('macro F1', 'MMD, p-value')
     """
-    words = metric.replace("_p_value", ", p-value").replace("_", " ")
-    short = {"ece": "ECE", "mcc": "MCC", "f1": "F1", "auroc": "AUROC", "aurc": "AURC", "augrc": "AUGRC", "auc": "AUC"}
-    return " ".join(short.get(word, word) for word in words.split(" "))
+    name, tested, _ = metric.partition("_p_value")
+    words = name.replace("_", " ").split(" ")
+    shown = " ".join(SHORT.get(word, word.upper() if word in ABBREVIATIONS else word) for word in words)
+    return f"{shown}, p-value" if tested else shown

@@ -278,8 +278,9 @@ def expected_text(findings: Row) -> str:
     if not one:
         return ""
     return (
-        f"Its distance alone lets expect an accuracy of {percent(one['value'])} on {findings['target']} "
-        f"({percent(one['low'])} to {percent(one['high'])}), learnt from {one['sets']} modified sets of the reference."
+        f"The distance of the two sets alone lets {findings['model']} be expected to classify {percent(one['value'])} "
+        f"({span(one['low'], one['high'])}) of {findings['target']} correctly, learnt from {one['sets']} modified sets "
+        "of the reference."
     )
 
 

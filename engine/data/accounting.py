@@ -41,13 +41,13 @@ class Accounting:
     def sentence(self) -> str:
         """One line for people.
 
-        >>> print(Accounting({"train": 6, "test": 2}, unused={"debris": ("Thumbs.db",)}).sentence)
-        9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (1 debris: Thumbs.db)
+        >>> print(Accounting({"train": 6, "test": 2}, unused={"tables": ("labels.csv",)}).sentence)
+        9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (tables: labels.csv)
         """
         listed = ", ".join(f"{split} {count:,}" for split, count in self.listed.items())
-        rejected = "; ".join(f"{_printable(name)}: {_printable(reason)}" for name, reason in self.rejected[:EXAMPLES])
+        rejected = _some([f"{_printable(name)}: {_printable(reason)}" for name, reason in self.rejected], "; ")
         unused = "; ".join(
-            f"{len(names):,} {reason}: {_some(names)}" for reason, names in sorted(self.unused.items()) if names
+            f"{reason}: {_some([*map(_printable, names)])}" for reason, names in sorted(self.unused.items()) if names
         )
         return (
             f"{self.files:,} files: {sum(self.listed.values()):,} listed{_within(listed)}, "
@@ -90,6 +90,11 @@ def _printable(name: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
-def _some(names: tuple[str, ...]) -> str:
-    shown = [_printable(name) for name in names[:EXAMPLES]]
-    return ", ".join(shown) + (", …" if len(names) > EXAMPLES else "")
+def _some(texts: Sequence[str], between: str = ", ") -> str:
+    """The first of them, and how many more there are.
+
+    >>> _some(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    rest = len(texts) - EXAMPLES
+    return between.join(texts[:EXAMPLES]) + (f" and {rest:,} more" if rest > 0 else "")

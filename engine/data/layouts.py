@@ -262,7 +262,7 @@ def _beside(tree: Tree, root: Path, files: Sequence[Path]) -> dict[str, tuple[st
     result: dict[str, list[str]] = {}
     for name, kind in zip(tree.names, tree.kinds, strict=True):
         if str(root / name) not in used:
-            result.setdefault("debris" if kind is Kind.DEBRIS else "files beside the Parquet files", []).append(name)
+            result.setdefault(kind.value if kind is Kind.DEBRIS else "files beside the Parquet files", []).append(name)
     return {reason: tuple(names) for reason, names in result.items()}
 
 

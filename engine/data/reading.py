@@ -32,7 +32,6 @@ from gapscope.data.tree import Tree
 from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, is_neutral, split_and_rest, words_of
 
 ALL = "all"
-DEBRIS, TABLES, OTHERS = "debris", "tables", "other files"
 # Tables that hold labels for all splits, the first of several.
 USUAL_TABLES = ("labels", "annotations", "metadata", "train")
 # Dummy labels of a competition are no labels.
@@ -774,7 +773,7 @@ class _Reader:
             return "tables of labels"
         if kind is Kind.IMAGE:
             return BESIDE_SPLITS if len(self.found.sections) > 1 else BESIDE_CLASSES
-        return {Kind.DEBRIS: DEBRIS, Kind.TABLE: TABLES}.get(kind, OTHERS)
+        return (kind if kind in (Kind.DEBRIS, Kind.TABLE) else Kind.OTHER).value
 
 
 def _few(names: set[str], most: int = 12) -> str:

@@ -69,15 +69,15 @@ _OTHER_SUFFIXES = frozenset(
 
 
 class Kind(Enum):
-    """What a file is, by its name alone."""
+    """What a file is, by its name alone; the values are what sentences call several."""
 
-    IMAGE = "image"
-    UNKNOWN = "unknown"  # no suffix, or one that says nothing: its first bytes decide
-    TABLE = "table"
-    ARCHIVE = "archive"
-    PARQUET = "Parquet file"
-    OTHER = "other file"
-    DEBRIS = "debris"
+    IMAGE = "images"
+    UNKNOWN = "files of an unknown kind"  # no suffix, or one that says nothing: its first bytes decide
+    TABLE = "tables"
+    ARCHIVE = "archives"
+    PARQUET = "Parquet files"
+    OTHER = "other files"
+    DEBRIS = "hidden or system files"
 
 
 def is_debris(folder: str) -> bool:
@@ -88,8 +88,8 @@ def is_debris(folder: str) -> bool:
 def kind_of(file: str) -> Kind:
     """What a file of this name is.
 
-    >>> kind_of("a.JPG").value, kind_of("._a.jpg").value, kind_of("0001").value, kind_of("labels.csv").value
-    ('image', 'debris', 'unknown', 'table')
+    >>> kind_of("a.JPG").name, kind_of("._a.jpg").name, kind_of("0001").name, kind_of("labels.csv").name
+    ('IMAGE', 'DEBRIS', 'UNKNOWN', 'TABLE')
     """
     _, dot, suffix = file.rpartition(".")
     suffix = suffix.lower()

@@ -13,6 +13,16 @@ HELD_OUT = "{} (held out)"
 MEASURED = ("log_loss", "accuracy")
 # Columns that say how far a setting came and not what it is.
 REACHED = ("rung", "rows", "steps", "temperature", "seconds")
+# Names of settings and details that are not those of the field.
+WORDS = {
+    "c": "scikit-learn's C",
+    "l2": "L2 penalty",
+    "passes": "readings of the rows",
+    "evaluations": "evaluations of the loss",
+    "holdout_rows": "held-out rows",
+    "rung": "round",
+    "unlabelled": "rows without a label",
+}
 BEST = 10
 WORST = float("inf")
 
@@ -75,13 +85,13 @@ def settings_table(title: str, details: Mapping[str, Any]) -> list[Table]:
     best = ranked(settings)[:BEST]
     names = list(dict.fromkeys(name for setting in best for name in setting if name not in MEASURED))
     numeric = {name: all(_is_number(one.get(name)) for one in best) for name in names}
-    columns = {name: "number" if numeric[name] else "text" for name in names} | {"log_loss": "number"}
+    columns = {worded(name): "number" if numeric[name] else "text" for name in names}
     cells = [
         [*(one.get(name) if numeric[name] else _text(one.get(name)) for name in names), *map(one.get, MEASURED)]
         for one in best
     ]
     caption = f"{title}: the best {len(best)} of {len(settings)} settings, on {rows:,} held-out rows"
-    return [Table(caption, columns | {"accuracy": "share"}, cells)]
+    return [Table(caption, columns | {"log loss": "number", "accuracy": "share"}, cells)]
 
 
 def ranked(settings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -100,6 +110,15 @@ def _is_number(value: Any) -> bool:
 
 def _text(value: Any) -> str | None:
     return None if value is None else plain(value)
+
+
+def worded(name: str) -> str:
+    """What a setting or a detail is called on a page.
+
+    >>> worded("l2"), worded("learning_rate")
+    ('L2 penalty', 'learning rate')
+    """
+    return WORDS.get(name, name.replace("_", " "))
 
 
 def plain(value: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from gapscope.blocks.formats import number
 from gapscope.draw.points.shade import shades
 from gapscope.explorer.palette import RIGHT, RISING, UNEXPLAINED, UNKNOWN, WRONG, colours_of
+from gapscope.gaps.words import reason
 from gapscope.schemas.reasons import CODES
 
 Array = np.ndarray
@@ -152,7 +153,7 @@ def by_reason(title: str, flags: Array, right: Array, known: Array) -> Colouring
     ranked = flags[:, [CODES.index(code) for code in RANKED]]
     first = np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(RANKED))
     code = np.where(known, np.where(right, len(RANKED) + 1, first), len(RANKED) + 2).astype(np.int32)
-    names = (*(one.replace("_", " ") for one in RANKED), "wrong, no code", "right", NOT_KNOWN)
+    names = (*map(reason, RANKED), "wrong, no reason", "right", NOT_KNOWN)
     taken = (RIGHT, UNEXPLAINED, UNKNOWN)
     of_codes = [one for one in colours_of(len(RANKED) + len(taken)) if one not in taken][: len(RANKED)]
     return _trimmed(Colouring(title, code, names, (*of_codes, UNEXPLAINED, RIGHT, UNKNOWN)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, set_name, span, upper
+from gapscope.blocks.formats import counted, in_brackets, listed, metric_words, percent, set_name, span, upper
 from gapscope.evaluation.accuracy import accuracy_interval
 from gapscope.runs.run import Row, Run
 
@@ -69,12 +69,13 @@ def answer(
     low, high = (end(row["value"] for row in rows) for end in (min, max))
     span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
     has_interval = any(one["value"] is not None for one in advised)
+    said = _advised_texts(advised)
     parts = {
-        "What was seen": [*map(_advised_text, advised[1:3]), *(ranges if len(by_set) > 1 else [span_of_all])],
-        "How sure": [*known[:2], *([HELD] if has_interval else []), UNSEEN],
+        "What was seen": [*said[1:3], *(ranges if len(by_set) > 1 else [span_of_all])],
+        "How sure": [*known[:3], *([HELD] if has_interval else []), UNSEEN],
     }
-    if advised:
-        return Answer.of(_advised_text(advised[0]).rstrip("."), parts)
+    if said:
+        return Answer.of(said[0].rstrip("."), parts)
     headline = f"Accuracy on {listed(list(by_set))} without labels: {percent(low)} to {percent(high)} by {methods}"
     return Answer.of(headline, parts)
 
@@ -93,12 +94,23 @@ def _truth_text(where: str, model: str, truth: Row, advised: Sequence[Mapping[st
     return f"{said}."
 
 
-def _advised_text(one: Mapping[str, Any]) -> str:
-    """One recommendation as a sentence."""
-    if one["value"] is None:
-        return f"The accuracy of {one['model']} on {one['set']} cannot be forecast: {one['reason']}."
-    between = f"between {percent(one['low'])} and {percent(one['high'])}"
-    return f"{one['model']} is expected to classify {percent(one['value'])} of {one['set']} correctly, {between}."
+def _advised_texts(advised: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The recommendations as sentences; models that have none of a set for the same reason share one."""
+    sentences: dict[tuple, list[str]] = {}
+    for one in advised:
+        if one["value"] is None:
+            key, text = (one["set"], one["reason"]), one["model"]
+        else:
+            between = f"between {percent(one['low'])} and {percent(one['high'])}"
+            key = (one["set"], one["model"], one["value"])
+            text = (
+                f"{one['model']} is expected to classify {percent(one['value'])} of {one['set']} correctly, {between}."
+            )
+        sentences.setdefault(key, []).append(text)
+    return [
+        texts[0] if len(key) > 2 else f"The accuracy of {listed(texts)} on {key[0]} cannot be forecast: {key[1]}."
+        for key, texts in sentences.items()
+    ]
 
 
 def _advice(advised: Sequence[Mapping[str, Any]], truth: Mapping[tuple[str, str], Row]) -> list[Block]:
@@ -151,4 +163,4 @@ def _is_forecast(metric: str) -> bool:
 
 def _key(row: Row) -> tuple[str, str, str]:
     method = row["metric"].removeprefix(PREFIX).removesuffix(ERROR)
-    return set_name(row), row["model"], method.replace("_", " ")
+    return set_name(row), row["model"], metric_words(method)

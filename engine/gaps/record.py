@@ -154,7 +154,7 @@ def _measures(analysis: GapAnalysis) -> Iterator[Result]:
         "class_drop_flagged": float(drops.flagged.sum()),
         "confusion_pairs_flagged": float(analysis.pairs.flagged.sum()),
     }
-    if breakdown.split is not None:
+    if breakdown.split is not None and breakdown.split.overlap:
         for side, share in zip(("reference", "target"), breakdown.split.effective_share, strict=True):
             measures[f"gap_effective_share_{side}"] = share
     if domain is not None:

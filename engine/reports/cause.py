@@ -28,8 +28,13 @@ def page_of_forecast(run: Run) -> list[Block]:
     distance.
     """
     blocks = forecast_page(run)
-    texts = [text for other in _beside(run) for text in _forecasts(run, other)]
-    return [*blocks[:1], *(Sentence(text, headline=True) for text in dict.fromkeys(texts)), *blocks[1:]]
+    about: dict[tuple, list[str]] = {}
+    for other in _most_images_first(_beside(run)):
+        said, findings = _forecasts(run, other), read_findings(other)
+        if said and findings:
+            about.setdefault((findings["model"], findings["target"]), said)
+    texts = [text for said in about.values() for text in said]
+    return [*blocks[:1], *(Sentence(text, headline=True) for text in texts), *blocks[1:]]
 
 
 def _forecasts(forecast: Run, explained: Run) -> list[str]:
@@ -38,6 +43,8 @@ def _forecasts(forecast: Run, explained: Run) -> list[str]:
     models = {row["model"] for row in forecast.headline}
     if not findings or findings["reference"] != config.get("reference") or findings["model"] not in models:
         return []
+    if not _is_of_the_same(forecast, explained):
+        return []
     if findings["target"] not in (config.get("target") or ()):
         return []
     best = named(findings)
@@ -45,7 +52,8 @@ def _forecasts(forecast: Run, explained: Run) -> list[str]:
         return [expected_text(findings)] if findings.get("expected") else []
     value, interval = best["accuracy"]["value"], span(best["accuracy"]["low"], best["accuracy"]["high"])
     made = (
-        f"By reproduction: {findings['reference']} after {spoken(best)} gives {percent(value)}{in_brackets(interval)}."
+        f"By reproduction: {findings['model']} classifies {percent(value)}{in_brackets(interval)} of "
+        f"{findings['reference']} after {spoken(best)} correctly."
     )
     return [made, *filter(None, [expected_text(findings)])]
 
@@ -57,7 +65,7 @@ def page_of_gap(gap: Run) -> list[Block]:
 
 def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[Block]:
     """The `blocks` of a gap with the cause in answer and breakdown: that of one of `runs`, or of a run beside it."""
-    found = _explanation(gap, [*runs, *_beside(gap)]) if gap.job == "gap" else None
+    found = _explanation(gap, [*runs, *_most_images_first(_beside(gap))]) if gap.job == "gap" else None
     findings = read_findings(found) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
@@ -134,7 +142,17 @@ def _explanation(gap: Run, runs: Sequence[Run]) -> Run | None:
     """The first that explains the same two sets for the same model."""
     wanted = [gap.manifest.config.get(name) for name in SAME]
     alike = (run for run in runs if [run.manifest.config.get(name) for name in SAME] == wanted)
-    return next((run for run in alike if run.job == JOB), None)
+    return next((run for run in alike if run.job == JOB and _is_of_the_same(gap, run)), None)
+
+
+def _is_of_the_same(run: Run, explained: Run) -> bool:
+    """Whether what was explained, model and sets, is what `run` has read: another training may bear the same name."""
+    known = {one.place: one.config_hash for one in run.manifest.inputs}
+    return all(one.place in known and one.config_hash in ("", known[one.place]) for one in explained.manifest.inputs)
+
+
+def _most_images_first(runs: Sequence[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: -sum((read_findings(run) or {}).get("rows", ())))
 
 
 def _beside(run: Run) -> list[Run]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gapscope.blocks import Block, Heading, Sentence
 from gapscope.evaluation.page import accuracy_blocks
-from gapscope.evaluation.settings import plain, settings_table
+from gapscope.evaluation.settings import plain, settings_table, worded
 from gapscope.evaluation.stored import title_of_details
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.run import MODELS, Run
@@ -29,7 +29,6 @@ CHOICES = (
     ),
     *("trees", "batch_rows", "passes", "holdout_rows", "unlabelled"),
 )
-WORDS = {"c": "scikit-learn's C", "l2": "L2 penalty"}
 
 
 def page(run: Run) -> list[Block]:
@@ -54,8 +53,8 @@ def models_of(run: Run) -> dict[str, Mapping[str, Any]]:
 
 def sentences(title: str, details: Mapping[str, Any]) -> list[str]:
     """One sentence on what was chosen on the held-out rows, and one on the distance to the optimum, where known."""
-    chosen = {name: details[name] for name in CHOICES if details.get(name) not in (None, "")}
-    settings = ", ".join(f"{WORDS.get(name, name.replace('_', ' '))} {plain(value)}" for name, value in chosen.items())
+    said = [name for name in CHOICES if details.get(name) not in (None, "") and (details[name] or name != "unlabelled")]
+    settings = ", ".join(f"{worded(name)} {plain(details[name])}" for name in said)
     certificate = details.get("certificate")
     return [f"{title}: {settings}."] * bool(settings) + ([f"{title}: {certified(certificate)}."] if certificate else [])
 

@@ -39,12 +39,12 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
 
 
 def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None,
-                expected=None, of=(200, 200), causes=()):  # fmt: skip
+                expected=None, of=(200, 200), causes=(), rows=(200, 200), inputs=()):  # fmt: skip
     findings = {
         "reference": "a/test",
         "target": "b/test",
         "model": "softmax",
-        "rows": [200, 200],
+        "rows": list(rows),
         "of": list(of),
         "labelled": [200, 100],
         "half": 100,
@@ -60,7 +60,7 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
     tried = [{"name": name, "family": "any", "explained": share, "images": 100} for name, share in causes]
     tables |= {"causes": tried} if tried else {}
     files = {"explanation": findings} | ({"cures": cures} if cures else {})
-    place = write_run(folder, "explain", config=config, files=files, tables=tables)
+    place = write_run(folder, "explain", config=config, files=files, tables=tables, inputs=inputs)
     return read_run(Location.of(place))
 
 
@@ -205,6 +205,25 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     assert with_cause(other, [], [answer]) == [answer]
 
 
+def test_of_several_causes_beside_a_gap_that_of_the_same_model_and_of_most_images_is_taken(tmp_path):
+    config = {"reference": "a/test", "target": "b/test", "model": ""}
+    own, other = ({"place": f"/runs/{name}", "config_hash": "", "rows": 1} for name in ("fit-x", "fit-y"))
+    explanation(tmp_path / "explain-a", proof(accuracy=0.93), config=config, inputs=[own])
+    explanation(tmp_path / "explain-b", proof(accuracy=0.92), config=config, inputs=[own], rows=(900, 900))
+    explanation(tmp_path / "explain-c", proof(accuracy=0.91), config=config, inputs=[other], rows=(9000, 9000))
+    for given, wanted in ((own, "to 92.0 %"), (other, "to 91.0 %")):
+        folder = write_run(tmp_path / f"gap-{wanted[3:5]}", "gap", config=config, inputs=[given])
+        (answer,) = with_cause(read_run(Location.of(folder)), [], [Answer("fell")])
+        assert wanted in _changed(answer)
+        rows = [result("forecast_doc", 0.9, dataset="b")]
+        sets = {"reference": "a/test", "target": ["b/test"]}
+        folder = write_run(tmp_path / f"forecast-{wanted[3:5]}", "forecast", rows, config=sets, inputs=[given])
+        texts = [block.text for block in page_of_forecast(read_run(Location.of(folder))) if isinstance(block, Sentence)]
+        said = [text for text in texts if text.startswith("By reproduction")]
+        assert len(said) == 1
+        assert wanted[3:] in said[0]
+
+
 def _changed(answer):
     return dict(answer.parts)["What changed"]
 
@@ -264,8 +283,8 @@ def test_a_forecast_of_the_same_sets_has_what_was_reproduced_and_what_the_distan
     rows = [result("forecast_doc", 0.9, dataset="b")]
     forecast = read_run(Location.of(write_run(tmp_path / "forecast-x", "forecast", rows, config=config)))
     texts = [block.text for block in page_of_forecast(forecast) if isinstance(block, Sentence)]
-    assert texts[0].startswith("By reproduction: a/test after night gives 90.0 %")
-    assert "an accuracy of 88.0 % on b/test (80.0 % to 95.0 %), learnt from 74 modified sets" in texts[1]
+    assert texts[0].startswith("By reproduction: softmax classifies 90.0 %")
+    assert "classify 88.0 % (95 % interval 80.0 to 95.0) of b/test correctly, learnt from 74 modified sets" in texts[1]
     other = {"reference": "a/test", "target": ["c/test"]}
     forecast = read_run(Location.of(write_run(tmp_path / "forecast-y", "forecast", rows, config=other)))
     assert not any(

@@ -243,13 +243,13 @@ def test_the_manifest_and_the_last_sentence_account_for_every_file(tmp_path):
     texts = [block.text for block in report.blocks if isinstance(block, Sentence)]
     sentence = next(text for text in texts if "39 files" in text)
     assert "36 listed (train 24, val 12), 1 rejected (train/ant/gone.png: is a broken link to" in sentence
-    assert "2 not used (1 debris: Thumbs.db; 1 tables: notes.txt)" in sentence
+    assert "2 not used (hidden or system files: Thumbs.db; tables: notes.txt)" in sentence
     manifest = open_store(Location.of(tmp_path / "workspace" / "embeddings" / "tiny" / "set" / "train")).manifest
     assert manifest.files == {
         "files": 39,
         "listed": {"train": 24, "val": 12},
         "rejected": 1,
-        "unused": {"debris": 1, "tables": 1},
+        "unused": {"hidden or system files": 1, "tables": 1},
     }
     assert (manifest.rows, manifest.rejected) == (24, 1)
 

@@ -250,7 +250,7 @@ def test_predictions_and_reasons_are_joined_by_sample_id(tmp_path, points, rng):
         assert sure.names[sure.code[at]] == "80-90 %"
         assert ("confidence", "85.0 %") in words.facts(more, at)
         assert reason.names[reason.code[at]] == (
-            "right" if good else "near boundary" if one % 2 == 0 else "wrong, no code"
+            "right" if good else "near the boundary to another class" if one % 2 == 0 else "wrong, no reason"
         )
     assert set(np.array(reason.names)[reason.code[points.member == 0]]) == {"not known"}
 

@@ -93,6 +93,7 @@ def test_verification_agrees_and_reports_both_accuracies(settings, extracted):
     assert found["same_class_as_whole_network"] >= 0.975
     assert abs(found["accuracy_of_verified"] - found["accuracy_of_whole_network"]) <= 1 / 40
     assert any("agree on" in note for note in report.sentences)
+    assert not any("_" in row[1] for row in report.tables[0].rows)
 
 
 def test_wrong_preprocessing_shows_as_lost_accuracy(settings, extracted, tmp_path):

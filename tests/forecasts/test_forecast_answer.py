@@ -40,3 +40,12 @@ def test_an_interval_is_described_where_there_is_one(advised, says):
     said = dict(answer([ROW], {}, advised).parts)["How sure"]
     assert ("The interval holds" in said) == says
     assert "cannot be seen without labels" in said
+
+
+def test_models_whose_accuracy_cannot_be_forecast_for_the_same_reason_share_a_sentence():
+    advised = [REFUSED | {"model": name} for name in ("lda", "sgd")] + [GIVEN | {"model": "softmax"}]
+    found = answer([ROW], {}, advised)
+    assert found.headline == "The accuracy of lda and sgd on b/test cannot be forecast: too few labelled rows"
+    seen = dict(found.parts)["What was seen"]
+    assert "softmax is expected to classify 80.0 % of b/test correctly, between 70.0 % and 90.0 %." in seen
+    assert "lda" not in seen

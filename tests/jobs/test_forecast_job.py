@@ -131,7 +131,7 @@ def test_the_models_of_a_run_are_compared_with_each_other(workspace, several):
     for r in report.results:
         made[r.metric].append(r.value)
     expected = 100 * np.mean(np.abs(made["forecast_gde_error"]))
-    assert next(row[3] for row in errors.rows if row[0] == "gde") == pytest.approx(expected)
+    assert next(row[3] for row in errors.rows if row[0] == "GDE") == pytest.approx(expected)
 
 
 def test_models_of_several_runs_are_compared_and_some_can_be_chosen(workspace, model, several):

@@ -84,6 +84,8 @@ def test_everything_is_computed_written_and_told(shifted):
     written = json.loads(Path(f"{shifted.run}/ledger.json").read_text())
     assert [term["name"] for term in written["terms"]] == list(TERMS)
     assert written["answer"] == shifted.blocks[0].headline
+    assert written["inputs"] == "differ"
+    assert "gap_effective_share_target" not in found  # a share of inputs that both sets have
 
 
 def test_every_row_with_reasons_names_its_image(workspace, shifted):
@@ -116,6 +118,7 @@ def test_changed_labels_are_other_answers_to_the_same_inputs(workspace, model):
     report = gap(workspace, model, "relabelled/test", "even/test", skip=("reasons", "repairs"))
     check_sums(report)
     found = values(report)
+    assert found["gap_effective_share_target"] > 0.5
     assert found["gap_y_given_x"] == max(found[f"gap_{term}"] for term in TERMS)
     rows = pq.read_table(f"{report.run}/classes.parquet").to_pylist()
     assert [row["class"] for row in rows if row["flagged"] and row["shrunk"] > 0.05] == ["class 3"]

@@ -95,7 +95,7 @@ def test_the_page_shows_verdicts_features_and_classes(workspace):
     report = shifted(workspace, "toy-shifted/test")
     assert report.blocks[0].headline == "The features of toy-shifted/test differ from those of toy/train"
     (verdicts,) = [table for table in tables(report, "Shift of") if table.headline]
-    assert [row[0] for row in verdicts.rows][:3] == ["mean shift", "class mean shift", "ks max"]
+    assert [row[0] for row in verdicts.rows][:3] == ["mean shift", "class mean shift", "KS max"]
     (features,) = tables(report, "features whose means moved most")
     (classes,) = tables(report, "Classes")
     assert len(features.rows) == 16
@@ -105,7 +105,7 @@ def test_the_page_shows_verdicts_features_and_classes(workspace):
 def test_several_targets_give_a_matrix_and_a_tree(workspace):
     report = shifted(workspace, "toy/val", "toy-shifted/test")
     matrix = tables(report, "Distances")
-    assert [table.caption.split(": ")[1] for table in matrix] == ["mean shift", "ks mean", "sliced energy"]
+    assert [table.caption.split(": ")[1] for table in matrix] == ["mean shift", "KS mean", "sliced energy"]
     assert list(matrix[0].columns) == ["set", "toy/train", "toy/val", "toy-shifted/test"]
     assert [row[1 + place] for place, row in enumerate(matrix[0].rows)] == [0, 0, 0]
     assert pq.read_table(f"{report.run}/distances.parquet").num_rows == 9

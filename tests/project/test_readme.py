@@ -45,6 +45,12 @@ def test_the_demo_ends_with_the_answer_and_says_where_everything_is(demo):
     for text in ("Accuracy falls by", "softmax", "lda", "sgd", "digits-night/test", "workspace/runs", "95 % interval"):
         assert text in done.stdout
     assert "Traceback" not in done.stderr
+    (fall, reach), *_ = re.findall(
+        r"What was lost: ([\d.]+) points of accuracy \(95 % interval ([\d. to]+)\)", done.stdout
+    )
+    low, high = reach.split(" to ")
+    row = next(line for line in done.stdout.splitlines() if re.match(r"\W*softmax\W+digits-night/test", line))
+    assert f"+{fall} (+{low} to +{high})" in row  # one loss, one interval
     models = folder / "workspace" / "runs" / "fit-incremental-digits-softmax+lda+sgd" / "models"
     assert (models / "softmax" / "model.safetensors").exists()
 

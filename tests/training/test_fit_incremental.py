@@ -234,7 +234,8 @@ def test_the_table_of_all_settings_is_kept_and_shown_when_a_grid_is_asked_for(wo
     assert {r.split for r in report.results} == {"val", "test", "train", "train (held out)"}
     best = tables_of(report)[1]
     assert len(best.rows) <= 10
-    losses = [row[list(best.columns).index("log_loss")] for row in best.rows]
+    assert not any("_" in name for name in best.columns)
+    losses = [row[list(best.columns).index("log loss")] for row in best.rows]
     assert losses == sorted(losses)
     assert losses[0] == min(setting["log_loss"] for setting in tried)
 
