@@ -31,10 +31,11 @@ from gapscope.backbones import load_backbone
 from gapscope.causes.analysis import Analysis, analyse
 from gapscope.causes.candidates import Candidate, causes
 from gapscope.causes.families import KINDS
-from gapscope.causes.modified import rows_of
+from gapscope.causes.modified import Made, rows_of
 from gapscope.causes.proof import Measure, Proof, correct, measured
 from gapscope.causes.samples import Sample, in_halves
 from gapscope.core.random import stream
+from gapscope.core.threads import processors
 from gapscope.data.modified import shrunk
 
 Array = np.ndarray
@@ -89,8 +90,8 @@ class Pool:
         known = self._of(str(change))
         missing = [int(one) for one in images if int(one) not in known]
         if missing:
-            made = rows_of(lambda place: self._image(change, missing[place]), len(missing), self.backbone, map)
-            known.update(zip(missing, np.concatenate(list(made)), strict=True))
+            wanted = Made(lambda place: self._image(change, missing[place]), len(missing))
+            known.update(zip(missing, next(rows_of([wanted], self.backbone, processors())), strict=True))
             self.changed.add(str(change))
         return np.stack([known[int(one)] for one in images])
 

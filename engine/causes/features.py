@@ -3,7 +3,6 @@ is killed.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gapscope.causes.candidates import Candidate
-from gapscope.causes.modified import Mapping, rows_after
+from gapscope.causes.modified import Made, rows_of
 from gapscope.causes.samples import Images, Opening, Sample, prepared
 from gapscope.causes.worker import Task, make_rows
 from gapscope.core.errors import InputError
@@ -35,8 +34,6 @@ FEW = 64
 CHECKED = 8
 # Share of the spread of the features by which they may differ, by rounding and because large images are shrunk.
 SAME = 0.25
-# Numbers of an image that is handed from thread to thread; of fewer, threads wait for each other.
-LITTLE = 64 * 64 * 3
 # Arrays that workers make before the next are sent.
 TOGETHER = 32
 
@@ -104,17 +101,14 @@ class Features:
             compute(missing, lambda one: task.advance(missing[one][1][1] - missing[one][1][0]))
 
     def _here(self, missing: Sequence[tuple[Candidate, Block]], done: Callable[[int], None]) -> None:
-        """Image after image; they are modified ahead in threads, unless they are so small that this takes longer."""
-        with ThreadPoolExecutor(processors()) as pool:
-            mapping = map if self.images.pixels[0].size < LITTLE else pool.map
-            for index, (one, block) in enumerate(missing):
-                self._keep(one, block, self._computed(one, block, mapping))
-                done(index)
+        made = rows_of([self._made(*one) for one in missing], self.backbone, processors())
+        for index, x in enumerate(made):
+            self._keep(*missing[index], x)
+            done(index)
 
-    def _computed(self, candidate: Candidate, block: Block, mapping: Mapping) -> Array:
+    def _made(self, candidate: Candidate, block: Block) -> Made:
         rows = slice(*block)
-        pixels, names = self.images.pixels[rows], self.sample.names[rows]
-        return np.concatenate(list(rows_after(candidate, pixels, names, self.seed, self.backbone, mapping)))
+        return Made.after(candidate, self.images.pixels[rows], self.sample.names[rows], self.seed)
 
     def _on_workers(self, missing: Sequence[tuple[Candidate, Block]], done: Callable[[int], None]) -> None:
         """Some at a time, so that a run that is killed has what was finished."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from gapscope.backbones import BackboneChoice
 from gapscope.causes.candidates import Candidate, Step, causes
-from gapscope.causes.modified import rows_after
+from gapscope.causes.modified import Made, rows_of
 from gapscope.causes.samples import Opening, read_image
 from gapscope.data.source import Source
 
@@ -53,7 +53,7 @@ def make_rows(task: Task) -> Array:
     pixels = [_pixels(source, task.opening, index, task.side) for index in task.images]
     known = causes(task.own)
     candidate = Candidate.of(*(Step(known[name], severity) for name, severity in task.steps))
-    return np.concatenate(list(rows_after(candidate, pixels, task.names, task.seed, backbone, map)))
+    return next(rows_of([Made.after(candidate, pixels, task.names, task.seed)], backbone, 1))
 
 
 @lru_cache(maxsize=1)

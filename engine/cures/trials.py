@@ -112,8 +112,8 @@ def _undone(sides: Sides, main: Candidate) -> Iterator[Cure]:
 
     def after(sample: Sample) -> Array:
         rows = sample.halves[1]
-        x = rows_undone(sides.features, pixels[sample.set][rows], best)[:, : sample.x.shape[1]]
-        return correct(sides.model, x, sample.label[rows])
+        (x,) = rows_undone(sides.features, pixels[sample.set][rows], [best])
+        return correct(sides.model, x[:, : sample.x.shape[1]], sample.label[rows])
 
     seconds = time.perf_counter() - begun
     text = f"{best.inverse.words} before the model sees them, strength {best.strength:g}"

@@ -1,7 +1,6 @@
 """The target's images with the cause undone, at the strength that brings them nearest to the reference."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from gapscope.causes.distance import Grams
 from gapscope.causes.features import Features
 from gapscope.causes.kernel import Kernel
-from gapscope.causes.modified import rows_of
+from gapscope.causes.modified import Made, rows_of
 from gapscope.causes.samples import Images, Sample
 from gapscope.core.random import stream
 from gapscope.core.threads import processors
@@ -41,7 +40,7 @@ def undoing(features: Features, target: Sample, images: Images, families: Sequen
         return None
     rows, half = np.concatenate([target.x, images.seen], axis=1), slice(0, target.half)
     changes = [Undone(one, strength, 0.0) for one, strength in tried]
-    versions = [rows[half], *(rows_undone(features, images.pixels[half], one) for one in changes)]
+    versions = [rows[half], *rows_undone(features, images.pixels[half], changes)]
     different = np.array([[one != other for other in features.sample.names] for one in target.names])
     rng = stream(features.seed, "explain", "undo")
     kernel = Kernel.of(rows, features.plain, target.x.shape[1], different, rng)
@@ -51,7 +50,9 @@ def undoing(features: Features, target: Sample, images: Images, families: Sequen
     return changes[best]._replace(explained=explained[best]) if explained[best] > 0 else None
 
 
-def rows_undone(features: Features, pixels: Sequence[Array], change: Callable[[Array], Array]) -> Array:
-    """Rows ``(n, d + b) float32`` of images after a change, as `Features` has them."""
-    with ThreadPoolExecutor(processors()) as pool:
-        return np.concatenate(list(rows_of(lambda row: change(pixels[row]), len(pixels), features.backbone, pool.map)))
+def rows_undone(
+    features: Features, pixels: Sequence[Array], changes: Sequence[Callable[[Array], Array]]
+) -> Iterator[Array]:
+    """Rows ``(n, d + b) float32`` of images after each change, as `Features` has them."""
+    made = [Made(lambda row, change=change: change(pixels[row]), len(pixels)) for change in changes]
+    return rows_of(made, features.backbone, processors())

@@ -317,7 +317,17 @@ def test_a_crop_larger_than_the_resized_image_is_refused():
         Preprocessing((224, 224), (200, 200))
 
 
-@pytest.mark.parametrize("name", ["torchvision:resnet18", "resnet18", "torchvision:mobilenet_v2", "resnet10t"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torchvision:resnet18",
+        "resnet18",
+        "torchvision:mobilenet_v2",
+        "resnet10t",
+        "mobilenetv2_050",
+        "tf_mobilenetv3_small_075",
+    ],
+)
 def test_folding_batch_norms_changes_nothing_but_rounding(name, rng):
     from gapscope.backbones.folding import folded
 
@@ -328,8 +338,27 @@ def test_folding_batch_norms_changes_nothing_but_rounding(name, rng):
             module.running_var.uniform_(0.5, 2)
     short = folded(model, torch.device("cpu"))
     assert short is not model
-    assert not any(type(module) is torch.nn.BatchNorm2d for module in short.modules())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in short.modules())
     pixels = torch.from_numpy(rng.standard_normal((2, 3, 64, 64)).astype(np.float32))
     with torch.inference_mode():
         expected, found = model(pixels), short(pixels)
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_a_convolution_that_changes_its_weights_while_it_computes_is_not_folded(rng):
+    from gapscope.backbones.folding import folded
+
+    class Standardised(torch.nn.Conv2d):
+        def forward(self, x):
+            return torch.nn.functional.conv2d(x, self.weight / self.weight.std(), self.bias, padding=1)
+
+    layers = [Standardised(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 4, 1), torch.nn.BatchNorm2d(4)]
+    for norm in layers[1::2]:
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    model = torch.nn.Sequential(*layers).eval()
+    short = folded(model, torch.device("cpu"))
+    assert [type(one).__name__ for one in short] == ["Standardised", "BatchNorm2d", "Conv2d", "Sequential"]
+    pixels = torch.from_numpy(rng.standard_normal((2, 3, 9, 9)).astype(np.float32))
+    with torch.inference_mode():
+        torch.testing.assert_close(short(pixels), model(pixels))

@@ -82,15 +82,15 @@ def test_attributes_say_what_moved(workspace):
 
 def test_a_run_that_was_killed_goes_on_and_says_the_same(workspace, monkeypatch):
     target = "digits+fog:4/test"
-    compute, made, kills = Features._computed, [], [True]
+    keep, made, kills = Features._keep, [], [True]
 
     def dies(self, *arguments):
         made.append(arguments)
         if len(made) == 60 and kills:
             raise KeyboardInterrupt(kills.pop())
-        return compute(self, *arguments)
+        return keep(self, *arguments)
 
-    monkeypatch.setattr(Features, "_computed", dies)
+    monkeypatch.setattr(Features, "_keep", dies)
     with pytest.raises(KeyboardInterrupt):
         explained(workspace, target, name="killed")
     finished = {(str(one), block) for one, block in _calls(made[:-1])}
@@ -103,7 +103,7 @@ def test_a_run_that_was_killed_goes_on_and_says_the_same(workspace, monkeypatch)
 
 
 def _calls(made):
-    """Candidate and block of every array that was begun."""
+    """Candidate and block of every array that was made."""
     return [arguments[:2] for arguments in made]
 
 
