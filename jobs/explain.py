@@ -38,8 +38,9 @@ class ExplainConfig(options.OnWorkers, options.Reported):
     Candidates are all modifications at all severities, and functions of your own. They are applied to a sample of the
     reference's images, which go through the backbone of the store. Causes are ranked by the share of the distance to
     the target that they explain, chosen by one half of the images, and what they explain is said of the other. Where
-    the distance may be chance, or no cause explains two thirds of it, it says so. A killed run continues. With
-    500 images and a MobileNet, a few minutes on two cores.
+    the distance may be chance, or no cause explains two thirds of it, it says so. A killed run continues. Of imported
+    features, which have no images, it says what happened to the features. With 500 images and a MobileNet, a few
+    minutes on two cores.
 
     python cli.py explain fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:sepia
@@ -90,6 +91,8 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
     samples = _samples(config, sides)
     words = [Location.of(config.run).name] if config.run else []
     name = slug(config.name or "-".join([*words, config.reference, config.target]))
+    if sides.stores[0].provenance.is_imported:
+        return _of_features(config, sides, samples, workspace, name, progress)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, sides.inputs) as made:
         with made.timed("images"):
             features = _features(config, sides, samples[0], workers, made, progress)
@@ -103,6 +106,49 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
                 helps = cures(analysis, features, images, sides.model)
             write_json(made.place / f"{CURES}.json", [one.as_json() for one in helps])
         done = _finished(sides, analysis, features, images, made)
+    return reported(done, wanted=config.report, data_root=data_root())
+
+
+def _of_features(
+    config: ExplainConfig,
+    sides: Sides,
+    samples: "tuple[Sample, Sample]",
+    workspace: "Location",
+    name: str,
+    progress: Progress,
+) -> "RunResult":
+    """What happened to features that were imported, without images.
+
+    Raises
+    ------
+    InputError
+        There are functions of images among the candidates.
+    """
+    from gapscope.causes.feature_analysis import analyse_features
+    from gapscope.causes.feature_page import page
+    from gapscope.causes.feature_record import results_of, write
+    from gapscope.causes.record import write_reproduced
+    from gapscope.probes.rules.linear import Linear
+    from gapscope.reports.write import reported
+    from gapscope.runs.folder import opened
+
+    if config.candidates:
+        raise InputError(
+            f"{sides.stores[0].name} was imported as features, and --candidates are functions of images; leave them "
+            "out, or `extract` the images"
+        )
+    title = sides.model.name if sides.model else ""
+    with opened(workspace, JOB, name, config, sides.inputs) as made:
+        with made.timed("causes"):
+            analysis = analyse_features(*samples, sides.model, config.seed, progress)
+        linear = sides.model is not None and isinstance(sides.model.rule, Linear)
+        write(analysis, [store.rows for store in sides.stores], title, made, linear=linear)
+        if analysis.named and analysis.after is not None:
+            names = sides.model.class_names if sides.model else sides.stores[0].class_names
+            target = analysis.target.set
+            write_reproduced(analysis.reference, target, analysis.after, analysis.named.name, names, made)
+        notes = [note for note in (*sides.notes, *map(_alike, samples)) if note]
+        done = made.finish(results_of(analysis, title), notes=notes, page=page)
     return reported(done, wanted=config.report, data_root=data_root())
 
 
@@ -248,6 +294,6 @@ def _finished(
     if cause:
         names = sides.model.class_names if sides.model else sides.stores[0].class_names
         x = features.of([cause], slice(0, len(analysis.reference.x)))[0][:, : analysis.reference.x.shape[1]]
-        write_reproduced(analysis, x, str(cause), names, made)
+        write_reproduced(analysis.reference, analysis.target.set, x, str(cause), names, made)
     (made.place / CHECKPOINT).delete_folder()
     return made.finish(results_of(analysis, title), notes=[note for note in sides.notes if note], page=page)

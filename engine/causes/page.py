@@ -92,8 +92,8 @@ def _unproven(findings: Row, between: str) -> str:
 def answer(run: Run, findings: Row) -> Answer:
     """The cause, what was lost, what proves it, what to do, and how sure that is."""
     parts = {
-        LOST: _lost(run, findings),
-        BETWEEN: between_text(findings["model"] or "no model", *_sizes(findings)) if findings["model"] else "",
+        LOST: lost_text(run, findings),
+        BETWEEN: between_text(findings["model"], *sizes(findings)) if findings["model"] else "",
         WHY: [*why(findings), *(f"{one.sentence}." for one in _telling(attributes(run)))],
         NEXT: _next(run, findings),
         SURE: _sure(findings),
@@ -101,11 +101,13 @@ def answer(run: Run, findings: Row) -> Answer:
     return Answer.of(headline(findings), parts)
 
 
-def _sizes(findings: Row) -> list[tuple[str, int]]:
+def sizes(findings: Row) -> list[tuple[str, int]]:
+    """The two sets, with how many images of each were looked at."""
     return list(zip((findings["reference"], findings["target"]), findings["rows"], strict=True))
 
 
-def _lost(run: Run, findings: Row) -> str:
+def lost_text(run: Run, findings: Row) -> str:
+    """How much accuracy fell; nothing without labels of both sets."""
     before, after = findings["accuracies"]
     if not before or not after:
         return ""
@@ -231,7 +233,7 @@ def cure_blocks(run: Run, findings: Row) -> list[Block]:
 
 
 def _cure(run: Run, findings: Row, one: Row) -> list[Cell]:
-    measures = [_estimate(one[name]) for name in ("back", "cost")]
+    measures = [estimate_of(one[name]) for name in ("back", "cost")]
     command = without_code(_command(run, findings, one))
     return [one["words"], *measures, one["labels"], round(one["seconds"], 1), command]
 
@@ -254,7 +256,7 @@ def _command(run: Run, findings: Row, one: Row) -> str:
 def _sure(findings: Row) -> list[str]:
     """By which images it was chosen and proven, and what else it may be."""
     which = "beyond" if findings["beyond_chance"] else "within"
-    p = f"The distance of the two sets is {which} chance (p {_p(findings)})."
+    p = f"The distance of the two sets is {which} chance (p {p_text(findings)})."
     if not findings["proofs"]:
         return [p]
     chosen, rows = findings["half"], findings["rows"][0]
@@ -284,7 +286,8 @@ def expected_text(findings: Row) -> str:
     )
 
 
-def _p(findings: Row) -> str:
+def p_text(findings: Row) -> str:
+    """How probable so large a distance is by chance."""
     return p_value(findings["chance"]) if findings["chance"] > 0.001 else "< 0.001"
 
 
@@ -336,14 +339,15 @@ def _proof(one: Row) -> list[Cell]:
         spoken(one),
         one["family"],
         severity(one["versions"]).removeprefix("at ").removeprefix("severity "),
-        _estimate(one["explained"]),
-        _estimate(one["felt"]),
+        estimate_of(one["explained"]),
+        estimate_of(one["felt"]),
         round(one["auc"], 2),
-        _estimate(one["accuracy"]),
+        estimate_of(one["accuracy"]),
     ]
 
 
-def _estimate(measure: Row | None) -> Estimate | None:
+def estimate_of(measure: Row | None) -> Estimate | None:
+    """A measure of the findings as a cell."""
     return estimate(measure["value"], measure["low"], measure["high"]) if measure else None
 
 

@@ -91,7 +91,7 @@ def _proof(search: Search, explanation: Explanation, best: tuple[float, Array], 
         Measure(value, *interval_of(replicates)),
         _felt(search, explanation),
         _separability(search, explanation),
-        _inseparable(search),
+        inseparable(*(one.stop - one.start for one in (search.reference.halves[1], search.target.halves[1]))),
         accuracy,
         lost,
         Measure(best[0] - value, *interval_of(best[1] - replicates)),
@@ -138,9 +138,10 @@ def _separability(search: Search, explanation: Explanation) -> float:
     return separability(mixed, search.target.x[columns], *names)
 
 
-def _inseparable(search: Search) -> float:
-    """By the standard error of the area where nothing differs (Mann and Whitney 1947)."""
-    n, m = (one.stop - one.start for one in (search.reference.halves[1], search.target.halves[1]))
+def inseparable(n: int, m: int) -> float:
+    """Up to which area under the curve so many rows of two sets are not distinguished: `INSEPARABLE`, or what chance
+    gives, by the standard error of the area where nothing differs (Mann and Whitney 1947).
+    """
     return max(INSEPARABLE, 0.5 + 1.96 * float(np.sqrt((n + m + 1) / (12 * n * m))))
 
 

@@ -12,6 +12,7 @@ from gapscope.causes.analysis import Analysis
 from gapscope.causes.families import KINDS, OWN
 from gapscope.causes.forecast import Expected
 from gapscope.causes.proof import Measure, Proof
+from gapscope.causes.samples import Sample
 from gapscope.causes.search import Explanation, Version
 from gapscope.core.files import write_json
 from gapscope.runs.folder import RunFolder
@@ -47,37 +48,37 @@ def write(analysis: Analysis, of: Sequence[int], moved: Sequence[Moved], model: 
 
 
 def write_reproduced(
-    analysis: Analysis, x: np.ndarray, cause: str, class_names: Sequence[str], made: RunFolder
+    sample: Sample, target: str, x: np.ndarray, cause: str, class_names: Sequence[str], made: RunFolder
 ) -> None:
     """Write the features ``x : (n, d)`` of the reference's images after the cause, for `repair` to train on."""
-    sample = analysis.reference
     known = np.flatnonzero(sample.label >= 0)
     columns = {
         "sample_id": pa.array(sample.sample_id[known], pa.int64()),
         "class": pa.array([class_names[label] for label in sample.label[known]], pa.string()),
         "embedding": pa.FixedSizeListArray.from_arrays(pa.array(x[known].ravel(), pa.float32()), x.shape[1]),
     }
-    about = {"reference": sample.set, "target": analysis.target.set, "cause": cause}
+    about = {"reference": sample.set, "target": target, "cause": cause}
     made.write_table(f"{REPRODUCED}.parquet", pa.table(columns).replace_schema_metadata(about))
 
 
 def results_of(analysis: Analysis, model: str) -> list[Result]:
     """The rows of the results table: accuracies, and what the best cause explains and reproduces."""
     rows = [
-        _result(sample.set, model, "accuracy", measure, int((sample.label >= 0).sum()))
+        result_of(sample.set, model, "accuracy", measure, int((sample.label >= 0).sum()))
         for sample, measure in zip((analysis.reference, analysis.target), analysis.accuracies, strict=True)
         if measure
     ]
     if analysis.proofs:
         best, n = analysis.proofs[0], len(analysis.reference.x)
-        rows.append(_result(analysis.target.set, model, "explained_share", best.explained, n // 2))
-        rows.append(_result(analysis.target.set, model, "explained_auc", Measure(best.auc, None, None), n // 2))
+        rows.append(result_of(analysis.target.set, model, "explained_share", best.explained, n // 2))
+        rows.append(result_of(analysis.target.set, model, "explained_auc", Measure(best.auc, None, None), n // 2))
         if best.accuracy:
-            rows.append(_result(analysis.target.set, model, "accuracy_reproduced", best.accuracy, n))
+            rows.append(result_of(analysis.target.set, model, "accuracy_reproduced", best.accuracy, n))
     return rows
 
 
-def _result(where: str, model: str, metric: str, measure: Measure, n: int) -> Result:
+def result_of(where: str, model: str, metric: str, measure: Measure, n: int) -> Result:
+    """A row of the results table about the set `where`."""
     dataset, _, split = where.rpartition("/")
     return Result(dataset=dataset, split=split, model=model, metric=metric, value=measure.value, low=measure.low,
                   high=measure.high, n=n)  # fmt: skip

@@ -53,9 +53,16 @@ def specification(proof: Row) -> str:
     return "" if any(":" in name for name, _ in main) else ",".join(f"{name}:{level}" for name, level in main)
 
 
-def reproduced(proof: Row, accuracies: Sequence[Row | None], sample: str = "", *, compared: bool = True) -> str:
-    """The accuracies side by side, of which `sample` they are, what the cause costs, and, where it is `compared`, how
-    far that is from what was lost.
+def reproduced(
+    proof: Row,
+    accuracies: Sequence[Row | None],
+    sample: str = "",
+    *,
+    compared: bool = True,
+    what: str = "modified images of the reference",
+) -> str:
+    """The accuracies side by side, of which `sample` they are and on `what`, what the cause costs, and, where it is
+    `compared`, how far that is from what was lost.
 
     >>> both = [{"value": 0.97, "low": 0.95, "high": 0.99}, {"value": 0.9, "low": 0.86, "high": 0.94}]
     >>> made = {"accuracy": {"value": 0.92, "low": 0.89, "high": 0.95}, "lost": {"low": 0.02, "high": 0.08}}
@@ -72,7 +79,7 @@ def reproduced(proof: Row, accuracies: Sequence[Row | None], sample: str = "", *
         return ""
     verb = "falls" if made["value"] < before["value"] else "rises" if made["value"] > before["value"] else "goes"
     change = f"from {percent(before['value'])} to {percent(made['value'])}"
-    text = upper(f"{sample}accuracy {verb} {change} on modified images of the reference")
+    text = upper(f"{sample}accuracy {verb} {change} on {what}")
     if after is None:
         return f"{text}; the target has no labels, so this is a forecast of its accuracy."
     lost = proof["lost"]["low"], proof["lost"]["high"]

@@ -37,7 +37,7 @@ MOST = 0.5
 # Labels that a repair is tried with where none without labels helps.
 FEW_LABELS = 100
 # What comes before the command that looks for the cause.
-ASK_EXPLAIN = "What happened to the images, where there are some:"
+ASK_EXPLAIN = "What happened to the images, or else to their features:"
 
 
 class Trial(NamedTuple):

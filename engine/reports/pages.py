@@ -25,7 +25,7 @@ PAGES = {
     "refit-head": CNN,
     "evaluate": EVALUATION,
     "predict": EVALUATION,
-    "explain": "gapscope.causes.page:page",
+    "explain": "gapscope.causes.feature_page:page",
     "shift": "gapscope.shifts.page:page",
     "forecast": "gapscope.reports.cause:page_of_forecast",
     "map": "gapscope.maps.page:page",

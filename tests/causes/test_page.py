@@ -193,7 +193,9 @@ def test_the_report_of_a_gap_names_the_cause_that_lies_beside_it(tmp_path):
     explanation(tmp_path / "explain-x", proof(), config=config)
     explanation(tmp_path / "explain-y", proof("fog"), config=config | {"target": "c/test"})
     gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config)))
-    advice = "Repair it: `gapscope repair x`. What happened to the images, where there are some: `gapscope explain x`."
+    advice = (
+        "Repair it: `gapscope repair x`. What happened to the images, or else to their features: `gapscope explain x`."
+    )
     parts = {"What was lost": "much", "What changed": "Some attribute.", "Why": "novel X", "What to do": advice}
     answer, rest = with_cause(gap, [], [Answer.of("fell", parts), Sentence("rest")])
     assert (answer.headline, rest.text) == ("fell", "rest")

@@ -155,8 +155,8 @@ def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
     for split in ("a", "b"):
         write_store(place / "set" / split, rng.standard_normal((60, 8)).astype(np.float32), rng.integers(0, 2, 60),
                     dataset="set", split=split, decoder="csv", preprocessing={"features": "f"})  # fmt: skip
-    with pytest.raises(InputError, match="imported as features"):
-        gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), report=False)
+    with pytest.raises(InputError, match="imported as features, and --candidates are functions of images"):
+        gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), candidates=("rules:sepia",))
 
 
 def test_what_does_not_fit_is_refused_before_it_begins(workspace):
