@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -207,12 +207,25 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
     opened = [(name, opened_by(config, name)) for name in names]
     if config.name:
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
+    _told_apart(dataset for _, dataset in opened)
     for name, dataset in opened:
         notes += [f"{name}: {note}" for note in dataset.sentences(config.split)]
         unknown = [split for split in config.split if split not in dataset.choices]
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.choices)}")
     return opened
+
+
+def _told_apart(datasets: "Iterable[Dataset]") -> None:
+    """Refuse two places of one name before any work."""
+    places: dict[str, str] = {}
+    for dataset in datasets:
+        other = places.setdefault(dataset.name, dataset.place)
+        if other != dataset.place:
+            raise InputError(
+                f"{other} and {dataset.place} are both called {dataset.name}; extract them one at a time, and give one "
+                "a name of its own with --name"
+            )
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ DataRoot: TypeAlias = Annotated[Path, _DATA_ROOT]
 # Of commands that go on from a run: that of the run when not given.
 OptionalDataRoot: TypeAlias = Annotated[Path | None, _DATA_ROOT]
 _CLASSES = option(
-    "File with one class name per line, in class order. Of `map`: the two classes that head separates.", DATA
+    "File of the class names in class order: lines, JSON, or a table with their indices. Of `map`: the two classes "
+    "that head separates.",
+    DATA,
 )
 ClassList: TypeAlias = Annotated[Path | None, _CLASSES]
 ClassPair: TypeAlias = Annotated[tuple[str, ...], _CLASSES]

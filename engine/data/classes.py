@@ -8,19 +8,28 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from gapscope.core.class_list import read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
-from gapscope.core.text import text_of
+from gapscope.core.location import Location
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
-FOLLOWS_LIST = "class indices are the line numbers in {}, counted from 0"
+FOLLOWS_LIST = "class indices are those of {}, counted from 0"
 
 
 class ClassMap(NamedTuple):
-    """Class names by index, and a sentence for the user where the order is not plain sorting."""
+    """Class names by index, a sentence for the user where the order is not plain sorting, and the lines of a list that
+    the names were cut from.
+    """
 
     names: list[str]
     notes: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """All texts that may be names of these classes."""
+        return frozenset((*self.names, *self.lines))
 
     def indices(self) -> dict[str, int]:
         """Class index by class name."""
@@ -45,20 +54,9 @@ def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMa
 
 
 def read_classes(path: Path) -> ClassMap:
-    """The classes that a text file lists one per line, such as ``imagenet-classes.txt``; empty lines are skipped."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"the class list {path} cannot be read ({error.strerror})") from error
-    lines = [line.strip() for line in text_of(f"the class list {path}", data).splitlines() if line.strip()]
-    # "n01440764 tench, Tinca tinca": the wnid is the name, what follows describes it.
-    words = [line.split()[0] for line in lines]
-    names = words if all(re.fullmatch(r"n\d{8}", word) for word in words) else lines
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated or not names:
-        what = f"lists {repeated[0]!r} more than once" if repeated else "is empty"
-        raise InputError(f"the class list {path} {what}; write each class name on one line of its own, in class order")
-    return ClassMap(names, (FOLLOWS_LIST.format(path.name),))
+    """The classes that a file such as ``imagenet-classes.txt`` lists; see `class_list` for its forms."""
+    found = read_class_list(Location.of(path))
+    return ClassMap(found.names, (FOLLOWS_LIST.format(path.name),), tuple(found.lines))
 
 
 def is_integer(name: str) -> bool:
@@ -77,6 +75,8 @@ def is_number(name: str) -> bool:
 
 def _within(names: set[str], given: ClassMap) -> ClassMap:
     unknown = sorted(names - set(given.names))
+    if unknown and names <= set(given.lines):
+        return given._replace(names=list(given.lines))
     if unknown:
         raise InputError(
             f"{len(unknown)} of {len(names)} classes found are not in the class list, the first is {unknown[0]!r} "

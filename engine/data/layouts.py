@@ -30,7 +30,15 @@ from gapscope.data.sources.parquet import (
     refuse_damaged,
 )
 from gapscope.data.tree import Tree, folder_tree
-from gapscope.data.vocabulary import SPLIT_ORDER, Kind, dataset_slug, is_archive_name, kind_of, split_and_rest
+from gapscope.data.vocabulary import (
+    SPLIT_ORDER,
+    Kind,
+    dataset_slug,
+    is_archive_name,
+    is_severity,
+    kind_of,
+    split_and_rest,
+)
 
 WANTED = "wanted images, folders of images, archives or Parquet files of images"
 UNDIVIDED = {"val", "test", "holdout", "pred", "unlabelled"}
@@ -124,19 +132,20 @@ def _on_disk(root: str, names: Sequence[str], options: Options) -> tuple[Path, l
 
 
 def dataset_name(place: Path | str) -> str:
-    """A folder name for the dataset at a path or an address: its own; a number is told apart by the folder around it.
+    """A folder name for the dataset at a path or an address: its own; a number, of a severity or a fold, is told apart
+    by the folder around it.
 
-    >>> dataset_name(Path("Some Set.tar.gz")), dataset_name(Path("fog/3")), dataset_name("s3://bucket/c/fog/3")
-    ('some-set', 'fog-3', 'fog-3')
+    >>> dataset_name(Path("Some Set.tar.gz")), dataset_name(Path("fog/3")), dataset_name("s3://bucket/c/fog/severity_3")
+    ('some-set', 'fog-3', 'fog-severity_3')
     """
     place = str(place)
     whole = PurePosixPath(path_in(place) if is_address(place) else os.path.abspath(place))  # noqa: PTH100, links stay
-    parts = [whole.name]
-    while parts[0].isdigit() and whole.parent.name:
+    suffix = r"(\.tar\.(gz|bz2|xz|zst)|\.(tgz|tbz2?|txz|tzst|tar|zip|parquet|csv|tsv|jsonl|ndjson))$"
+    parts = [re.sub(suffix, "", whole.name, flags=re.IGNORECASE)]
+    while is_severity(parts[0]) and whole.parent.name:
         whole = whole.parent
         parts.insert(0, whole.name)
-    suffix = r"(\.tar\.(gz|bz2|xz|zst)|\.(tgz|tbz2?|txz|tzst|tar|zip|parquet|csv|tsv|jsonl|ndjson))$"
-    return dataset_slug(re.sub(suffix, "", "-".join(parts), flags=re.IGNORECASE))
+    return dataset_slug("-".join(parts))
 
 
 def _open_file(place: str, options: Options, given: ClassMap | None) -> Dataset:

@@ -108,7 +108,7 @@ def read_tree(tree: Tree, place: str, options: Options, given: ClassMap | None =
         raise InputError(
             f"{place} holds no images{tree.instead}; wanted images, folders of images or Parquet files of images"
         )
-    known = frozenset(given.names if given else ())
+    known = given.known if given else frozenset()
     return _Reader(tree, place, options, given, find_sections(tree, place, known)).read()
 
 
@@ -330,9 +330,8 @@ class _Reader:
     @cached_property
     def _known(self) -> frozenset[str]:
         """Names of classes that folders or the user's list say."""
-        return frozenset(name for section in self.found.sections for name, _ in section.classes) | frozenset(
-            self.given.names if self.given else ()
-        )
+        folders = frozenset(name for section in self.found.sections for name, _ in section.classes)
+        return folders | self.given.known if self.given else folders
 
     def _by_tables(self, section: Section, folders: Mapping[int, str]) -> dict[int, str] | None:
         """Labels from the tables of this split, else from those of all splits; None where folders know better."""

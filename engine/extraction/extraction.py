@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import DamageError, GapscopeError, InputError, SchemaError
 from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.lease import Lease
@@ -31,7 +32,7 @@ from gapscope.extraction.job import Extraction, columns_of, of_images, provenanc
 from gapscope.extraction.plan import part_count, part_indices, part_size, stored_order, unseen_images
 from gapscope.extraction.smallness import TooSmall
 from gapscope.schemas import SPEC_VERSION
-from gapscope.schemas.embeddings import StoreManifest
+from gapscope.schemas.embeddings import PART_NAME, StoreManifest
 from gapscope.store import StoreWriter, open_store
 from gapscope.store.write import HEAD, MANIFEST, config_hash, read_manifest, stored_dtype
 from gapscope.stream import connect
@@ -190,10 +191,13 @@ def unchanged(job: Extraction) -> Outcome | None:
 
 
 class Todo(NamedTuple):
-    """What a store lacks: missing parts, and what has changed of its images; or the outcome, where it lacks nothing."""
+    """What a store lacks: missing parts, what has changed of its images, and which of its files are not those that it
+    was finished with; or the outcome, where it lacks nothing.
+    """
 
     missing: list[int]
     changes: Changes
+    damaged: list[str]
     outcome: Outcome | None = None
 
 
@@ -244,8 +248,9 @@ class Work:
         """Compare what is there with the images, and remove what has to be made again."""
         stamps, moved = stamps_of_source(self.source), self._moved(progress)
         self.writer.begin()
-        _write_head(self.job.folder, self.backbone)
         unfinished = self._unfinished(verify=verify)
+        damaged = self._damaged(unfinished, verify=verify)
+        _write_head(self.job.folder, self.backbone)
         recorded = recorded_stamps(self.job.folder, len(self.listing))
         suspects = np.arange(len(self.listing)) if verify else suspects_of(stamps, recorded)
         rejected = [row for part, rows in self._rejected().items() if part not in unfinished for row in rows]
@@ -257,8 +262,9 @@ class Work:
             self._record(stamps)
         if not missing and self.writer.is_complete and self.writer.is_sealed():
             self._record_network()
-            return Todo([], changes, self.nothing_to_do(changes, moved, verify=verify))
-        return Todo(missing, changes)
+            moved = "; ".join(filter(None, (moved, self._mended(damaged))))
+            return Todo([], changes, damaged, self.nothing_to_do(changes, moved, verify=verify))
+        return Todo(missing, changes, damaged)
 
     @property
     def is_untouched(self) -> bool:
@@ -286,6 +292,30 @@ class Work:
             if not (whole and self.writer.is_as_recorded(part) and (not verify or self.writer.is_readable(part))):
                 unfinished.add(part)
         return unfinished
+
+    def _damaged(self, unfinished: set[int], *, verify: bool) -> list[str]:
+        """The files of a finished store that are not those that were written."""
+        if not self.writer.is_complete:
+            return []
+        parts = [
+            PART_NAME.format(part)
+            for part in sorted(unfinished)
+            if not (self.writer.is_as_recorded(part) and (not verify or self.writer.is_readable(part)))
+        ]
+        return parts + self.writer.unsealed()
+
+    def _mended(self, damaged: list[str]) -> str:
+        """A sentence about `damaged` files, once what can be made again is there; empty where there are none."""
+        gone = [name for name in damaged if not (self.job.folder / name).exists()]
+        made = [name for name in damaged if name not in gone]
+        return "; ".join(
+            f"{listed(names)}, missing or damaged, {what}"
+            for names, what in (
+                (made, "was made again" if len(made) == 1 else "were made again"),
+                (gone, "cannot be made again from the images"),
+            )
+            if names
+        )
 
     def _rejected(self) -> dict[int, list[dict[str, Any]]]:
         """The rejected images of each part that has some, as far as the store's lists can be read."""
@@ -359,7 +389,7 @@ class Work:
 
     def finish(self, todo: Todo, seconds: dict[str, float]) -> Outcome:
         """The manifest, once the parts of `todo` are made."""
-        job, parts, (missing, changes, _) = self.job, len(self.places), todo
+        job, parts, missing, changes = self.job, len(self.places), todo.missing, todo.changes
         kept = self._rejected_of_others(missing)
         images = sum(len(self.places[part]) for part in missing)
         self.lease.check()
@@ -367,12 +397,13 @@ class Work:
         manifest = self.writer.finish(parts, kept, seconds, unseen)
         _check_account(job, manifest, len(self.listing))
         notes = [
+            self._mended(todo.damaged),
             f"{parts - len(missing)} of {parts} parts were there already" if len(missing) < parts else "",
             f"{changes.images:,} images were replaced since they were extracted; they and the others in the same parts "
             f"({len(changes.parts)} of {parts}) were made again"
             if changes.images
             else "",
-            _where_time_went(images, seconds),
+            _where_time_went(images, seconds) if images else "",
         ]
         return Outcome(manifest, images, tuple(note for note in notes if note))
 

@@ -244,8 +244,12 @@ class StoreWriter:
 
     def is_sealed(self) -> bool:
         """Whether the list of rejected images and the store's other files are there and are the recorded ones."""
+        return not self.unsealed()
+
+    def unsealed(self) -> list[str]:
+        """The store's files beside its parts that are not there, or not the recorded ones."""
         wanted = {REJECTED: "", **read_manifest(self.folder).seals}
-        return all(self._is_sealed(name, seal) for name, seal in wanted.items())
+        return [name for name, seal in wanted.items() if not self._is_sealed(name, seal)]
 
     def is_readable(self, index: int) -> bool:
         """Whether all pages of part `index` are there and hold the rows that were written; reads the whole part."""

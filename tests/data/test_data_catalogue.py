@@ -193,6 +193,9 @@ NAMES = {
     "fog/3": "fog-3",
     "gaussian_noise/3": "gaussian_noise-3",
     "noise/2/3": "noise-2-3",
+    "fog/severity_1": "fog-severity_1",
+    "snow/level-2.tar.gz": "snow-level-2",
+    "cv/fold1/3": "cv-fold1-3",
 }
 
 

@@ -140,7 +140,7 @@ def test_wnid_folders_follow_imagenet_even_when_few(test_data):
 def test_a_class_list_decides_the_order(tmp_path):
     write(tmp_path / "classes.txt", b"cow\nfox\n\nant\nbee\n")
     dataset = open_dataset(str(data_layouts.class_tree(tmp_path / "set")), tmp_path, classes=tmp_path / "classes.txt")
-    assert "line numbers in classes.txt" in dataset.notes[0]
+    assert "class indices are those of classes.txt" in dataset.notes[0]
     listing = dataset.source("train").listing
     assert listing.class_names == ["cow", "fox", "ant", "bee"]
     assert {listing.class_names[label] for label in listing.labels} == set(CLASSES)
@@ -150,6 +150,16 @@ def test_a_class_that_the_list_lacks_is_named(tmp_path):
     write(tmp_path / "classes.txt", b"ant\nbee\n")
     with pytest.raises(InputError, match=r"1 of 3 classes found are not in the class list, the first is 'cow'"):
         open_dataset(str(data_layouts.class_tree(tmp_path / "set")), tmp_path, classes=tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize("folders", [("0 cat", "1 dog"), ("cat", "dog")])
+def test_names_in_a_class_list_are_those_of_the_folders_with_their_indices_or_without(tmp_path, folders):
+    for name in folders:
+        for number in range(3):
+            write(tmp_path / "set" / name / f"{number}.png", png(number, len(name)))
+    write(tmp_path / "classes.txt", b"0 cat\n1 dog\n")
+    dataset = open_dataset(str(tmp_path / "set"), tmp_path, classes=tmp_path / "classes.txt")
+    assert dataset.source("train").listing.class_names == list(folders)
 
 
 def test_a_class_list_with_descriptions_gives_the_wnids(tmp_path):

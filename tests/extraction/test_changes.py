@@ -261,3 +261,37 @@ def test_the_command_that_makes_a_store_again_is_recorded(tmp_path, monkeypatch)
     assert manifest.command["job"] == "extract"
     assert manifest.command["options"]["dataset"] == [str(images)]
     assert manifest.place == str(images)
+
+
+def test_two_places_of_one_name_in_one_command_are_refused_before_any_work(tmp_path):
+    images = [pictures(tmp_path / place / "pets", seed=seed) for seed, place in enumerate(("fog", "snow"))]
+    with pytest.raises(InputError, match=r"fog/pets and .*snow/pets are both called pets; .*--name"):
+        list(build(ExtractConfig(tuple(map(str, images)), backbone="tiny", workspace=str(tmp_path / "workspace"))))
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize("name", ["part-00001", "attributes-00000", "rejected", "files"])
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_damaged_file_of_a_store_is_named_when_it_is_made_again(name, gone, tmp_path):
+    images, workspace = pictures(tmp_path / "pets", 11), tmp_path / "workspace"
+    extracted(images, workspace)
+    file = workspace / "embeddings/tiny/pets/train" / f"{name}.parquet"
+    before = content_of(workspace, "pets")
+    file.unlink() if gone else file.write_bytes(file.read_bytes()[:-3])
+    notes = extracted(images, workspace).notes
+    assert f"{name}.parquet, missing or damaged, was made again" in notes
+    assert content_of(workspace, "pets") == before
+    assert not any("damaged" in note for note in extracted(images, workspace).notes)
+
+
+def test_a_changed_page_of_a_part_is_named_and_made_again_when_all_is_verified(tmp_path):
+    images, workspace = pictures(tmp_path / "pets", 11), tmp_path / "workspace"
+    extracted(images, workspace)
+    before = content_of(workspace, "pets")
+    file = workspace / "embeddings/tiny/pets/train/part-00001.parquet"
+    content = bytearray(file.read_bytes())
+    content[1000] ^= 1
+    file.write_bytes(content)
+    outcome = extracted(images, workspace, verify=True)
+    assert "part-00001.parquet, missing or damaged, was made again" in outcome.notes
+    assert content_of(workspace, "pets") == before

@@ -298,6 +298,14 @@ def test_without_a_label_column_labels_are_unknown_and_rows_are_called_by_number
     assert paths == [f"row {number}" for number in sample_id]
 
 
+@pytest.mark.parametrize("labels", [["0 cat", "1 dog"], ["cat", "dog"]])
+def test_labels_may_be_the_lines_of_a_class_list_or_the_names_in_them(tmp_path, labels):
+    (tmp_path / "classes.txt").write_text("0 cat\n1 dog\n2 eel\n")
+    config = dataclasses.replace(labelled(tmp_path, labels), classes=str(tmp_path / "classes.txt"))
+    indices, names = labels_of(config)
+    assert (indices, names[:2], len(names)) == ([0, 1], labels, 3)
+
+
 def test_another_split_and_a_companion_share_the_class_map(tmp_path):
     build(labelled(tmp_path, ["cat", "dog", "eel"]))
     names = ["cat", "dog", "eel"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gapscope.core.class_list import read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.core.text import text_of
 from gapscope.store.write import MANIFEST, read_manifest
 
 UNKNOWN = -1
@@ -18,23 +18,17 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Class names that are given, and where they come from, for messages."""
+    """Class names that are given, where they come from, for messages, and the lines that they were cut from."""
 
     names: tuple[str, ...]
     origin: str
+    lines: tuple[str, ...] = ()
 
 
 def read_class_map(place: Location) -> ClassMap:
-    """The class names in a file, one per line, in the order of their indices."""
-    names = tuple(
-        line.strip() for line in text_of(f"the class list {place}", place.read_bytes()).splitlines() if line.strip()
-    )
-    if not names or len(set(names)) != len(names):
-        raise InputError(
-            f"{place} must hold one class name per line, each once; it holds {len(names)} with {len(set(names))} "
-            "different"
-        )
-    return ClassMap(names, str(place))
+    """The class names in a file, in the order of their indices; see `class_list` for its forms."""
+    found = read_class_list(place)
+    return ClassMap(tuple(found.names), str(place), tuple(found.lines))
 
 
 def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | None:
@@ -73,6 +67,14 @@ class LabelBook:
     def __post_init__(self) -> None:
         self._numbers = {text: number for number, text in enumerate(self.texts)}
         self._places = {name: index for index, name in enumerate(self.given.names)} if self.given else {}
+        for text in self.texts:
+            self._follow_lines(text)
+
+    def _follow_lines(self, text: str) -> None:
+        """Take the lines of the class map for its names, where the first label that is no name is one of them."""
+        if self.given and text in self.given.lines and text not in self._places:
+            self.given = ClassMap(self.given.lines, self.given.origin)
+            self._places = {name: index for index, name in enumerate(self.given.names)}
 
     def number(self, text: str, place: str) -> int | str:
         """The number of label `text`, first met at `place`; or, for a text that is no label, what is wrong with it.
@@ -98,6 +100,7 @@ class LabelBook:
             return ""
         if value is None:
             self._note("name", text, place)
+            self._follow_lines(text)
             return self._not_among(text) if self.given and self.rejects and text not in self._places else ""
         self._note("index", text, place)
         if value != int(value) if math.isfinite(value) else True:
