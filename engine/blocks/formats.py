@@ -10,7 +10,13 @@ from gapscope.blocks.blocks import Cell, Estimate, Kind
 NONE = "-"
 # Words of metrics and methods that the field writes in capitals, and otherwise.
 ABBREVIATIONS = frozenset("ece mcc f1 auroc aurc augrc auc mmd c2st ks psi atc mc ne cot gde".split())
-SHORT = {"doc": "DoC", "aline": "ALine", "frechet": "Fréchet", "wasserstein": "Wasserstein"}
+SHORT = {
+    "doc": "DoC",
+    "aline": "ALine",
+    "frechet": "Fréchet",
+    "wasserstein": "Wasserstein",
+    "mahalanobis": "Mahalanobis",
+}
 # Below this a p-value is only said to be small.
 SMALLEST_P = 1e-4
 # A command in a sentence: between backticks that no letter touches from outside.

@@ -34,8 +34,9 @@ DASH, MINUS = "–", "−"
 DRAWN, HEAD = b"tEXtDrawn", 4096
 # Where a PNG says how many pixels wide it is, and from how many on a narrow screen shows a part of it at a time.
 WIDTH_IN_PNG, LETTERED = slice(16, 20), 640
-# Rows from which on a table scrolls within its frame, and columns from which on it is set more closely.
-TALL, MANY = 25, 5
+# Rows from which on a table scrolls within its frame; columns from which on it is set more closely, and above which a
+# narrow screen shows each row as a card.
+TALL, MANY, FITTING = 25, 5, 3
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 
 
@@ -127,6 +128,7 @@ def _environment() -> Environment:
         "bar": bar,
         "tall": TALL,
         "many": MANY,
+        "fitting": FITTING,
         "width_of": width_of,
         "picture": picture,
     }

@@ -67,7 +67,9 @@ def answer(
     methods = counted(len({row["metric"] for row in rows}), "method")
     known = [_truth_text(where, model, row, advised) for (where, model), row in truth.items()]
     low, high = (end(row["value"] for row in rows) for end in (min, max))
-    span_of_all = f"{counted(len({row['metric'] for row in rows}), 'method')} expect {percent(low)} to {percent(high)}."
+    models = len({row["model"] for row in rows})
+    among = f" for {models} models" if models > 1 else ""
+    span_of_all = f"{methods} expect {percent(low)} to {percent(high)}{among}."
     has_interval = any(one["value"] is not None for one in advised)
     said = _advised_texts(advised)
     parts = {
@@ -151,7 +153,10 @@ def _mean_errors(run: Run) -> list[Block]:
 
 
 def _meanings(run: Run) -> list[Block]:
-    rows = [[one["method"], one["model"], one["set"], upper(one["sentence"])] for one in run.json("forecasts") or []]
+    rows = [
+        [metric_words(one["method"].replace("-", "_")), one["model"], one["set"], upper(one["sentence"])]
+        for one in run.json("forecasts") or []
+    ]
     columns = {"method": "text", "model": "text", "set": "text", "what it means": "text"}
     return [Table("What each forecast means", columns, rows)] if rows else []
 

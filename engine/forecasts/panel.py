@@ -44,7 +44,7 @@ def heads_for(
     first = candidates[0]
     if len(candidates) > 1:
         return Heads(), (
-            f"gde and aline compare the {len(candidates)} models of the runs; models trained on the same rows agree "
+            f"GDE and ALine compare the {len(candidates)} models of the runs; models trained on the same rows agree "
             "more often than the methods suppose."
         )
     compares = any({"heads", "line"} & set(FORECASTS[name].needs) for name in methods or FORECASTS)
@@ -62,7 +62,7 @@ def heads_for(
     heads = train_heads(first.model, store.view(), count, workers, seed=seed, progress=progress)
     synthetic = "; its synthetic rows are made from rows of both halves, which makes heads agree more"
     return Heads(*heads), (
-        f"gde compares two heads trained on the halves of {store.name}, aline these and {count - FEWEST} on smaller "
+        f"GDE compares two heads trained on the halves of {store.name}, ALine these and {count - FEWEST} on smaller "
         f"shares{synthetic if store.unseen is not None else ''}."
     )
 

@@ -46,8 +46,8 @@ class Coral:
         moments = moments or moments_of_both(reference, target, workers, progress)
         stretch, share = recolouring(moments)
         note = (
-            f"covariances of {moments[0].n:,} reference and {moments[1].n:,} target rows, each drawn by "
-            f"{percent(share)} to a sphere"
+            f"covariances of {moments[0].n:,} reference and {moments[1].n:,} target rows, each shrunk "
+            f"by {percent(share)} towards a sphere"
         )
         return FittedRemedy("coral", "matching the covariance", note, affine(moments, stretch))
 

@@ -41,7 +41,7 @@ def coral(old: Old, reference: Labelled, target: Seen) -> Fitted:
     wanted, result = both = _both(reference, target)
     stretch, share = recolouring(both)
     head = folded(old.rule, result.mean, wanted.mean - result.mean, stretch)
-    return Fitted(head, f"{_rows('covariances', reference, target)}, each drawn by {percent(share)} to a sphere")
+    return Fitted(head, f"{_rows('covariances', reference, target)}, each shrunk by {percent(share)} towards a sphere")
 
 
 def directions(old: Old, reference: Labelled, target: Seen) -> Fitted:

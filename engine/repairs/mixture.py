@@ -87,4 +87,5 @@ def in_shares(reference: Labelled, present: Array, share: Array) -> Moments:
 
 
 def _mix(before: Array, after: Array) -> str:
-    return f"class shares that are {percent(0.5 * np.abs(after - before).sum())} others than those of the reference"
+    moved = 0.5 * np.abs(after - before).sum()
+    return f"class shares that differ from those of the reference in {percent(moved)} of the rows"

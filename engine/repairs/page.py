@@ -3,13 +3,18 @@
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper
+from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper, without_code
 from gapscope.repairs.record import CELLS, FITTED_ON, REPAIRS
 from gapscope.repairs.words import words
 from gapscope.runs.run import Row, Run
 
 NOTHING = "nothing"
 KEEP = "Keep the old model until labels show a gain: more of them make the interval smaller."
+COLUMNS = (
+    "Distance and agreement need no labels. Distance is how far predictions of the target are from those of the "
+    "reference (squared MMD, whatever the class shares), 0 for not at all; agreement is the share of the target's rows "
+    "that get the class which the repairs together give them."
+)
 WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "How sure"
 
 
@@ -20,12 +25,13 @@ def page(run: Run) -> list[Block]:
         _answer(run, rows, about),
         *run.notes,
         _table(rows),
+        Sentence(COLUMNS),
         *_cells(run, about),
         Heading("repairs", "What each repair rests on"),
         Table(
             "What each repair rests on",
             {"repair": "text", "rests on": "text"},
-            [[words(row["name"]), row["note"]] for row in rows],
+            [[words(row["name"]), without_code(row["note"])] for row in rows],
         ),
         Heading("choice", "How it was chosen"),
         Sentence(_choice(rows, about)),
@@ -55,7 +61,7 @@ def _won(row: Row, about: dict[str, Any]) -> str:
         return f"Unknown: {about['target']} has no labels to judge by."
     value, low, high = (row[f"target_{name}"] for name in ("value", "low", "high"))
     change = f"from {percent(row['target_before'])} to {percent(row['target_after'])}"
-    interval = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    interval = span_of(value, low, high)
     if low <= 0 <= high:
         return f"Nothing beyond chance ({interval} points), {change} on {counted(int(row['target_n']), 'row')}."
     verb = "" if value > 0 else "It loses "

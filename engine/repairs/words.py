@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 
+from gapscope.gaps.words import REMEDIES
+
 WORDS: Mapping[str, str] = {
     "nothing": "do nothing",
-    "mean": "re-centre the features",
-    "scale": "align means and scales of the features",
-    "coral": "align means and covariances of the features",
-    "directions": "re-centre and remove the directions that spread",
-    "classes": "re-centre class by class, by the model's predictions",
+    **{name: REMEDIES[name] for name in ("mean", "scale", "coral", "quantiles")},
+    "directions": "align the means, and remove the directions in which the target spreads more",
+    "classes": "align the means class by class, by the model's predictions",
     "t3a": "replace the weights by the rows that the model is surest of",
     "mixture": "align means and scales in the target's class shares",
     "mixture-and-shares": "align means and scales in the target's class shares, and adapt to these",
-    "shares": "adapt to the target's class shares",
+    "shares": REMEDIES["prior"],
     "cause": "fit the head to the reference's images after the cause",
-    "quantiles": "align the distribution of each feature",
     "logistic": "fit the head to the labels, anchored on the old one",
     "ridge": "fit the head to the labels by least squares, anchored on the old one",
     "balanced-groups": "fit the head anew to labels, as many of every group",
@@ -26,6 +25,6 @@ def words(name: str) -> str:
     """A repair in plain words.
 
     >>> words("mean+ridge")
-    're-centre the features, then fit the head to the labels by least squares, anchored on the old one'
+    'align the means of the features, then fit the head to the labels by least squares, anchored on the old one'
     """
     return ", then ".join(WORDS.get(part, part) for part in name.split("+"))

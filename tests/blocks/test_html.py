@@ -267,13 +267,14 @@ def test_no_width_makes_the_page_scroll_sideways(opened, figure, width, scheme):
 
 
 @pytest.mark.parametrize("width", [420, 1400])
-def test_a_short_table_is_whole_and_one_that_is_wider_than_the_page_has_a_scroll_bar(opened, width):
+def test_a_short_table_is_whole_and_one_that_is_wider_than_the_page_scrolls_or_has_its_rows_as_cards(opened, width):
     long = "what a remedy does to the target, in a sentence of some length"
     rows = [[f"remedy {place}", Estimate(0.1, 0.05, 0.2), long, 0.085] for place in range(20)]
     some = {"remedy": "text", "points regained": "change", "what it does": "text", "log loss": "number"}
     wide = some | {f"images of class {place}": "count" for place in range(16)}
     page = opened(
-        document("run", [Table("short", some, rows), Table("wide", wide, [[*row, *[9_999] * 16] for row in rows])])
+        document("run", [Table("short", some, rows), Table("wide", wide, [[*row, *[9_999] * 16] for row in rows])]),
+        width=width,
     )
 
     def hidden(name):
@@ -284,12 +285,13 @@ def test_a_short_table_is_whole_and_one_that_is_wider_than_the_page_has_a_scroll
         )
 
     across, below, _ = hidden("short")
-    assert below == 0
-    assert across == 0 or width == 420
+    assert (across, below) == (0, 0)
     across, below, bar = hidden("wide")
     assert below == 0
-    assert across > 0
-    assert bar > 8
+    assert (across > 0, bar > 8) == (width == 1400, width == 1400)
+    cell = page.locator("td[data-name='images of class 15']").first
+    named = cell.evaluate("one => getComputedStyle(one, '::before').content")
+    assert ("images of class 15" in named) == (width == 420)
 
 
 def test_letters_of_a_figure_stay_readable_on_a_narrow_screen(opened, figure, tmp_path):

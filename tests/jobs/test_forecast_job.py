@@ -124,7 +124,7 @@ def test_the_models_of_a_run_are_compared_with_each_other(workspace, several):
     report = forecast(workspace, several)
     assert {r.model for r in report.results} == {"lda", "softmax", "nearest-mean"}
     assert {r.metric for r in report.results} >= {"forecast_aline_d", "forecast_gde"}
-    assert said(report, "gde and aline compare the 3 models of the runs")
+    assert said(report, "GDE and ALine compare the 3 models of the runs")
     errors = next(block for block in report.blocks if getattr(block, "caption", "").startswith("Mean absolute error"))
     assert {row[2] for row in errors.rows} == {3}
     made = {r.metric: [] for r in report.results}

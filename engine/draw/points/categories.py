@@ -169,7 +169,7 @@ def _finding(totals: np.ndarray, names: Sequence[str]) -> str:
         return f"{n:,} point{'s' * (n != 1)}, all of {names[totals.argmax()]}"
     if totals.max() == totals[totals > 0].min():
         return f"{n:,} points of {there:,} categories, {totals.max():,} of each"
-    return f"{n:,} points of {there:,} categories; the largest is {names[totals.argmax()]}, {totals.max():,}"
+    return f"{n:,} points of {there:,} categories; the largest is {names[totals.argmax()]}, with {totals.max():,}"
 
 
 def _told_names(written: int, there: int) -> str:
