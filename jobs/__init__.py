@@ -36,6 +36,9 @@ COMMANDS = {
     "import-features": Command(
         FEATURES, "Import features that you have, CSV to Zarr, of any size, into the embedding store."
     ),
+    "import-predictions": Command(
+        FEATURES, "Join predictions of a model trained elsewhere to stored images, as a run like any other."
+    ),
     "replay-head": Command(FEATURES, "Check stored embeddings against the network's own classifier."),
     "fit-incremental": Command(CLASSIFIERS, "Train classifiers on stored embeddings and evaluate them."),
     "tune": Command(CLASSIFIERS, "Find the best settings of a classifier from one read of the embeddings."),

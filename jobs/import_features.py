@@ -53,9 +53,7 @@ class ImportFeaturesConfig:
     ] = None
     no_header: Annotated[bool, option("The first line is data; columns are called 0, 1, 2, ….", DATA)] = False
     labels: options.LabelFiles = ()
-    names: Annotated[
-        tuple[str, ...], option("File of names beside the features, one for each row, as --labels has labels.", DATA)
-    ] = ()
+    names: options.NameFiles = ()
     label_column: options.LabelColumn = ""
     path_column: options.PathColumn = ""
     feature_prefix: Annotated[str | None, option("What feature columns are called before their number.", DATA)] = None

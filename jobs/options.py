@@ -71,6 +71,10 @@ _LABELS = option(
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]
 Labels: TypeAlias = Annotated[str, _LABELS]
 LabelFiles: TypeAlias = Annotated[tuple[str, ...], _LABELS]
+NameFiles: TypeAlias = Annotated[
+    tuple[str, ...],
+    option("File of names of images, one for each row of the features, or of an array of predictions.", DATA),
+]
 LabelRows: TypeAlias = Annotated[
     int, option("Use the stored labels of so many target rows; 0 for none.", DATA, validator=_NOT_NEGATIVE)
 ]

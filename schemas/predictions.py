@@ -1,6 +1,8 @@
 """The predictions table: one row per image and model, from probes and networks alike.
 
 Predictions for a set that has synthetic rows have one column more, ``is_synthetic``; where it is absent, no row is.
+Those of a file have ``log_probabilities`` where it has numbers for all classes, and no ``log_likelihood`` where the
+file says nothing of it.
 """
 
 import pyarrow as pa
@@ -19,3 +21,5 @@ PREDICTIONS_SCHEMA = pa.schema(
 )
 
 SYNTHETIC = pa.field("is_synthetic", pa.bool_(), nullable=False)
+
+LOG_PROBABILITIES = pa.field("log_probabilities", pa.list_(pa.float32()), nullable=False)

@@ -24,7 +24,7 @@ PREDICTED = ("predicted", "pred", "preds", "prediction", "predictions", "y_pred"
 TOP = ("top", "top5", "top_5", "topk", "top_k")
 PROBABILITIES = ("probabilities", "probs", "softmax", "probas", "proba", "y_prob", "y_proba", "y_probs",
                  "predict_proba")  # fmt: skip
-SCORES = (*PROBABILITIES, "logits", "scores", "y_score", "y_scores", "decision_function")
+SCORES = (*PROBABILITIES, "log_probabilities", "logits", "scores", "y_score", "y_scores", "decision_function")
 CONFIDENCES = ("confidence", "conf", "max_prob", "max_probability")
 LIKELIHOODS = ("log_likelihood",)
 NUMBERED = re.compile(r"(?:probability|prob|p|logit|score)_(.+)|(\d+)")

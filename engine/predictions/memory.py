@@ -20,7 +20,7 @@ PARQUET = ".parquet"
 def predictions_bytes(place: Location) -> int:
     """What reading the predictions at a place takes at most: a folder of parts, a Parquet table, or any other file."""
     if place.is_folder():
-        return sum(ROW_BYTES * _rows(place / name) for name in place.names() if name.endswith(PARQUET))
+        return sum(predictions_bytes(place / name) for name in place.names() if name.endswith(PARQUET))
     size = place.size() if place.exists() else 0
     return max(ROW_BYTES * _rows(place), TIMES_FILE * size) if place.name.endswith(PARQUET) else TIMES_FILE * size
 

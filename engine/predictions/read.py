@@ -18,6 +18,7 @@ from gapscope.predictions.cells import (
     numbers_of,
 )
 from gapscope.predictions.columns import (
+    IDS,
     LABELS,
     PROBABILITIES,
     SYNTHETIC,
@@ -29,7 +30,7 @@ from gapscope.predictions.columns import (
     names_in,
     plain,
 )
-from gapscope.predictions.files import read_rows, read_table
+from gapscope.predictions.files import ARCHIVE, read_rows, read_table, suffix_of
 from gapscope.predictions.images import check_ids, ids_of_names
 from gapscope.predictions.names import are_numbers, names_beside, numbered, words_in
 from gapscope.predictions.numbering import check_numbering
@@ -75,7 +76,7 @@ def read_predictions(
         The file is not there or does not say what predictions must say; one sentence names what and where.
     """
     source = Location.of(place)
-    if is_array(source):
+    if is_array(source) and not (bare and not labels and _names_images(source)):
         return predictions_of_array(source, _called(source, model, dataset, split), class_names, labels, bare=bare)
     if source.is_folder():
         result = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
@@ -117,6 +118,19 @@ def models_in(place: str) -> list[str]:
     if source.is_folder():
         return models_in_run(source)
     return list(_models(source).names)
+
+
+def identity_in(place: str) -> str:
+    """The column of a file that says which images its rows are of; empty where none does."""
+    source = Location.of(place)
+    return (
+        "" if is_array(source) and not _names_images(source) else next(iter(found(read_rows(source).schema, IDS)), "")
+    )
+
+
+def _names_images(source: Location) -> bool:
+    """Whether an archive has a name for each image, and so is a table."""
+    return suffix_of(source) == ARCHIVE and bool(found(read_table(source).schema, IDS))
 
 
 def _rows_of(source: Location, *, bare: bool) -> pa.Table:

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from gapscope.core.errors import DamageError, GapscopeError, SchemaError
-from gapscope.core.files import damaged, read_json, read_tensors, write_json, write_tensors
+from gapscope.core.files import damaged, read_json, read_object, read_tensors, write_json, write_tensors
 from gapscope.core.hashing import digest_tensors
 from gapscope.core.location import Location
 from gapscope.probes.rules import RULES
 
 MODEL, DESCRIPTION = "model.safetensors", "model.json"
+# The kind of a model that is known by predictions of a file alone.
+RECORDED = "recorded"
 # Squared lengths of rows within these bounds lose no digit in float32.
 LEAST_SQUARE, MOST_SQUARE = 2.0**-80, 2.0**120
 
@@ -150,6 +152,12 @@ def load_model(folder: Location) -> Classifier:
         )
     if not (folder / MODEL).exists() and not (folder / DESCRIPTION).exists():
         raise SchemaError(f"{folder} holds no model; name a run that trained one, such as one of `fit-incremental`")
+    if is_recorded(folder):
+        raise SchemaError(
+            f"{folder} holds predictions of a file and no model to compute with; train a head on features with "
+            "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `verify-labels` and "
+            "`explore` work with predictions alone)"
+        )
     try:
         tensors = read_tensors(folder / MODEL)
         about = read_json(folder / DESCRIPTION)
@@ -167,6 +175,12 @@ def load_model(folder: Location) -> Classifier:
             f"{folder} holds no model ({MODEL} and {DESCRIPTION}) that can be read: {error}; "
             "train one with `fit-incremental`"
         ) from error
+
+
+def is_recorded(folder: Location) -> bool:
+    """Whether the model in `folder` is known by predictions of a file alone."""
+    about = folder / DESCRIPTION
+    return about.exists() and read_object(about).get("kind") == RECORDED
 
 
 def scaled(x: np.ndarray, scale: float) -> np.ndarray:

@@ -25,6 +25,7 @@ PAGES = {
     "refit-head": CNN,
     "evaluate": EVALUATION,
     "predict": EVALUATION,
+    "import-predictions": "gapscope.evaluation.joined_page:page",
     "explain": "gapscope.causes.feature_page:page",
     "shift": "gapscope.shifts.page:page",
     "forecast": "gapscope.reports.cause:page_of_forecast",
