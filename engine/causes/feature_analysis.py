@@ -152,8 +152,9 @@ class _Pair:
         return Grams.of(kernel, versions, self.target / self.size, self.different)
 
     def separability(self, x: Array) -> float:
-        """Of rows ``x : (n, d)`` in place of the reference's, and the target's."""
-        return separability(x, self.target, *self.names)
+        """Of rows ``x : (n, d)`` in place of the reference's, and the target's; a half where so few cannot say."""
+        area = separability(x, self.target, *self.names)
+        return 0.5 if np.isnan(area) else area
 
 
 def _part(count: int, first: int, step: int, of: int) -> slice:
@@ -184,12 +185,11 @@ def analyse_features(
     if not found.is_beyond_chance:
         return found
     shares, order = _chosen(pair, kernel, seed, progress)
-    proofs = _proofs(pair, order, kernel, reference, model, seed)
-    after = None
-    if proofs[0].is_named:
-        fitted = CHANGES[order[0]].fit(*_both(pair.rows(0, 1, of=0)))
-        after = fitted.apply(pair.reference, stream(seed, order[0])).astype(np.float32)
-    return replace(found, shares=shares, proofs=proofs, after=after)
+    found = replace(found, shares=shares, proofs=_proofs(pair, order, kernel, reference, model, seed))
+    fitted = CHANGES[found.named.name].fit(*_both(pair.rows(0, 1, of=0))) if found.named else None
+    if fitted is None:
+        return found
+    return replace(found, after=fitted.apply(pair.reference, stream(seed, found.named.name)).astype(np.float32))
 
 
 def _both(pair: _Pair) -> tuple[Array, Array]:

@@ -14,8 +14,8 @@ from gapscope.blocks.formats import counted, listed, percent
 
 Array = np.ndarray
 Apply = Callable[[Array, np.random.Generator], Array]
-# Features and directions that are named; where columns are matched, at how many quantiles.
-NAMED, QUANTILES = 3, 21
+# Features and directions that are named; at how many quantiles columns are matched, and how many at most.
+NAMED, QUANTILES, MATCHED = 3, 21, 2048
 # A unit is another one from this factor on: images alone make features a little longer or shorter.
 FAR = 3
 # Added to variances along directions, as a share of their mean, so that directions without variance can be divided by.
@@ -104,7 +104,9 @@ def _standardised(reference: Array, target: Array) -> Fitted | None:
 
 
 def _reordered(reference: Array, target: Array) -> Fitted | None:
-    """Columns are matched by their quantiles (assignment of least cost)."""
+    """Columns are matched by their quantiles (assignment of least cost); more than `MATCHED` would take minutes."""
+    if reference.shape[1] > MATCHED:
+        return None
     at = np.linspace(0, 1, QUANTILES)
     one, other = (np.quantile(rows, at, axis=0).T for rows in (reference, target))
     spread = np.concatenate([one, other]).std() or 1.0
@@ -210,12 +212,10 @@ def _then(second: str) -> dict[str, Change]:
         f"{first}, then {second}": Change(
             f"{CHANGES[first].words}, then {words}", _after(first, second), (first, second)
         )
-        for first in ("unit length", "no negatives", "constant features", "another unit", "another order")
+        for first in TRACED
     }
 
 
-SIMPLE = ("shifted", "another unit")
-OF_COLUMNS = ("shifted and spread", "standardised", "constant features")
 # Those that leave a trace by which they are known: they are not fitted where the target does not show it.
 TRACED = ("unit length", "no negatives", "constant features")
 # The simplest first.

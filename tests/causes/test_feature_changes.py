@@ -60,7 +60,8 @@ def gone(x, which):
         ("shifted", lambda x, size, rng: x + size * np.linspace(-2, 3, DIM)),
         ("shifted and noisier", noisy),
         ("rescaled", lambda x, size, rng: x * np.geomspace(0.2, 4, DIM)),
-        ("another order, then shifted", lambda x, size, rng: x[:, ::-1] + 2 * size[::-1]),
+        ("shifted and spread", lambda x, size, rng: 255 * (x + 2 * size)),
+        ("no negatives, then shifted", lambda x, size, rng: np.maximum(x, 0) + 2 * size),
     ],
 )
 def test_each_change_is_named_first_and_proven(name, change, rng):
@@ -86,6 +87,15 @@ def test_a_part_of_the_rows_that_moved_is_not_called_a_change_of_all(rng):
     target = draw()[0]
     target[::4] += 12 * size * rng.normal(size=DIM)
     assert analysed(draw()[0], target).named is None or analysed(draw()[0], target).named.explained.value < 0.9
+
+
+@pytest.mark.parametrize("name", ["", "shifted"])
+def test_ten_rows_of_a_half_are_enough_to_ask(name, rng):
+    draw, size = world(rng)
+    x = draw(20)[0] + (20 * size if name else 0)
+    found = analysed(draw(20)[0], x)
+    assert found.is_beyond_chance is bool(name)
+    assert all(np.isfinite(one.auc) for one in found.proofs)
 
 
 class Nearest:

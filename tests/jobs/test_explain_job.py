@@ -156,7 +156,7 @@ def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
         write_store(place / "set" / split, rng.standard_normal((60, 8)).astype(np.float32), rng.integers(0, 2, 60),
                     dataset="set", split=split, decoder="csv", preprocessing={"features": "f"})  # fmt: skip
     with pytest.raises(InputError, match="imported as features, and --candidates are functions of images"):
-        gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), candidates=("rules:sepia",))
+        gapscope.explain(reference="set/a", target="set/b", workspace=str(tmp_path), candidates=("numpy:flip",))
 
 
 def test_what_does_not_fit_is_refused_before_it_begins(workspace):
