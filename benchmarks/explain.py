@@ -230,7 +230,6 @@ NULLS = ("halves", "labels", "mix", "classes", "breeds", "drawings")
 def record(recipe: str, found: Analysis, lost: Measure | None) -> dict[str, object]:
     """What was found, as plain values."""
     best = found.proofs[0] if found.proofs else None
-    single = [one for one in found.proofs if "+" not in one.explanation.name]
     return {
         "recipe": recipe,
         "right": RECIPES[recipe][1] if recipe in RECIPES else (),
@@ -238,7 +237,7 @@ def record(recipe: str, found: Analysis, lost: Measure | None) -> dict[str, obje
         "p": [round(one.p, 4) for one in found.by_chance],
         "beyond": bool(found.is_beyond_chance),
         "auc": found.auc,
-        "first": [KINDS[one.explanation.name].family for one in single[:3]],
+        "first": [KINDS[one.name].family for one in found.ranking[:3]],
         "lost": lost and [*lost],
         "proofs": [told(one) for one in found.proofs[:4]],
         "named": bool(best and best.is_named),

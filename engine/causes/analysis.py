@@ -88,8 +88,9 @@ def analyse(
     if not found.is_beyond_chance:
         return found
     features.check()
-    ranking = first_cause(search, known)
-    single = proofs(search, ranking[:LAST], model)
+    ranked = first_cause(search, known)
+    ranking = [*ranked.last, *ranked.dropped]
+    single = proofs(search, ranked.last, model)
     several = _several(search, single[0], known, model, ranking)
     expected = expected_accuracy(search, known, model, accuracies[0].value) if model and accuracies[0] else None
     return replace(found, proofs=[*several, *single], ranking=ranking, expected=expected)

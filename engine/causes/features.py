@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 Block = tuple[int, int]
-# Images of the first rounds of the search.
-FEW = 64
+# Images that all causes are tried on, and those that the best of them are before the rest of the half.
+FIRST, FEW = 32, 64
 # Images whose features are computed again to see that images, weights and preprocessing are those of the store.
 CHECKED = 8
 # Share of the spread of the features by which they may differ, by rounding and because large images are shrunk.
@@ -82,8 +82,11 @@ class Features:
 
     @property
     def blocks(self) -> list[Block]:
-        """Runs of images that are computed together: the first few, the rest of the first half, the second half."""
-        bounds = sorted({0, min(FEW, self.sample.half), self.sample.half, len(self.sample.x)})
+        """Runs of images that are computed together: those of the first rounds, the rest of the first half, the second
+        half.
+        """
+        half = self.sample.half
+        bounds = sorted({0, min(FIRST, half), min(FEW, half), half, len(self.sample.x)})
         return list(pairwise(bounds))
 
     def of(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:

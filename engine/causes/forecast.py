@@ -41,7 +41,7 @@ def expected_accuracy(
     """Of the target, where the reference has this accuracy; None with too few labels, or where the target is further
     away than any of the sets.
     """
-    labelled = np.flatnonzero(search.reference.label[search.few] >= 0)
+    labelled = np.flatnonzero(search.reference.label[search.first] >= 0)
     if len(labelled) < LEAST_LABELLED:
         return None
     tried = [(cause.kind.family, Candidate.of(Step(cause, s))) for cause in known.values() for s in COARSE]
@@ -61,12 +61,12 @@ def expected_accuracy(
 def _made(search: Search, tried: list[Candidate], model: Classifier, labelled: Array) -> tuple[Array, Array]:
     """How far each cause moves the first images, and what share of them it costs."""
     kernel, dim = search.kernel.features, search.reference.x.shape[1]
-    label = search.reference.label[search.few][labelled]
-    plain = search.plain[search.few]
+    label = search.reference.label[search.first][labelled]
+    plain = search.plain[search.first]
     start, before = kernel.scaled(plain), correct(model, plain[labelled, :dim], label).mean()
     own = _mean(kernel.of_pairs(start, start))
     distances, lost = [], []
-    for rows in search.made(tried, search.few):
+    for rows in search.made(tried, search.first):
         made = kernel.scaled(rows)
         distances.append(own + _mean(kernel.of_pairs(made, made)) - 2 * _mean(kernel.of_pairs(start, made)))
         lost.append(before - correct(model, rows[labelled, :dim], label).mean())

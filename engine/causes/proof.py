@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gapscope.causes.distance import Terms, resampled
 from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
@@ -14,7 +13,6 @@ from gapscope.inference import clopper_pearson, interval_of, paired_interval
 from gapscope.probes.model import Classifier
 
 Array = np.ndarray
-REPLICATES = 200
 # From so much of the distance on, and up to this separability, nothing is left to explain. A cause is named from the
 # least on, with an interval above half of that, unless it explains less than `FELT` of the features: of contents that
 # no modification made of each other, some cause came to 62 % with an interval from 40 %, and of drawings snow to 55 %.
@@ -79,12 +77,12 @@ def proofs(search: Search, explanations: Sequence[Explanation], model: Classifie
     rows = search.reference.halves[1]
     every = [one for explanation in explanations for one in explanation.candidates]
     search.features.of(every, rows, f"the best {len(explanations)} on {rows.stop - rows.start} other images")
-    best = _replicates(search, explanations[0], search.kernel)
+    best = _replicates(search, explanations[0])
     return [_proof(search, one, best, model) for one in explanations]
 
 
 def _proof(search: Search, explanation: Explanation, best: tuple[float, Array], model: Classifier | None) -> Proof:
-    value, replicates = _replicates(search, explanation, search.kernel)
+    value, replicates = _replicates(search, explanation)
     accuracy, lost = _accuracies(search, explanation, model) if model else (None, None)
     return Proof(
         explanation,
@@ -106,23 +104,8 @@ def _felt(search: Search, explanation: Explanation) -> Measure | None:
     return Measure(value, *interval_of(replicates))
 
 
-def _replicates(search: Search, explanation: Explanation, kernel: Kernel) -> tuple[float, Array]:
-    """The share explained, and that of bootstrap samples of the images, the same ones for every cause."""
-    rows, columns = search.reference.halves[1], search.target.halves[1]
-    grams = search.grams(explanation.candidates, rows, columns, kernel)
-    shares = _shares(explanation)
-    samples = resampled(grams, stream(search.features.seed, "explain", "bootstrap"), REPLICATES)
-    return float(grams.terms().explained(shares)), np.array([_explained(one, shares) for one in samples])
-
-
-def _explained(terms: Terms, shares: Array) -> float:
-    return float(terms.explained(shares))
-
-
-def _shares(explanation: Explanation) -> Array:
-    """Of the plain images, then of every candidate's."""
-    plain = sum(version.share for version in explanation.versions if version.candidate is None)
-    return np.array([plain, *(version.share for version in explanation.versions if version.candidate is not None)])
+def _replicates(search: Search, explanation: Explanation, kernel: Kernel | None = None) -> tuple[float, Array]:
+    return search.replicates(explanation, search.reference.halves[1], search.target.halves[1], kernel)
 
 
 def _separability(search: Search, explanation: Explanation) -> float:
@@ -131,7 +114,7 @@ def _separability(search: Search, explanation: Explanation) -> float:
     dim, seed = search.target.x.shape[1], search.features.seed
     versions = np.stack([search.plain[rows], *search.made(explanation.candidates, rows)])[..., :dim]
     n = versions.shape[1]
-    bounds = np.round(_shares(explanation).cumsum() * n)
+    bounds = np.round(explanation.shares.cumsum() * n)
     which = np.searchsorted(bounds, stream(seed, "explain", "mixture").permutation(n), side="right")
     mixed = versions[np.minimum(which, len(versions) - 1), np.arange(n)]
     names = search.reference.names[rows], search.target.names[columns]
@@ -154,7 +137,7 @@ def _accuracies(search: Search, explanation: Explanation, model: Classifier) -> 
     versions = [right, *(correct(model, x[:, :dim], label) for x in after)]
     if not known.any():
         return None, None
-    mixed = np.tensordot(_shares(explanation), np.stack(versions)[:, known], 1)
+    mixed = np.tensordot(explanation.shares, np.stack(versions)[:, known], 1)
     return share_of(mixed), measured(right[known] - mixed)
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.candidates import Candidate, Cause, Step
-from gapscope.causes.distance import WORTH, Grams, Terms
-from gapscope.causes.features import FEW, Features
+from gapscope.causes.distance import WORTH, Grams, Terms, resampled
+from gapscope.causes.features import FEW, FIRST, Features
 from gapscope.causes.kernel import Kernel
 from gapscope.causes.samples import Sample
 from gapscope.core.random import stream
@@ -22,9 +22,14 @@ from gapscope.data.modifications.modification import SEVERITIES as ALL
 Array = np.ndarray
 # The severities of the first round, and those of the second.
 COARSE, FINE = (2, 4), (1, 3, 5)
-# How many causes the second round sees, how many the last one does, at how many severities there; how many further
-# causes are applied beside one that is known, and how many of these pairs at other severities.
-SECOND, LAST, SEVERITIES, FURTHER, PAIRS = 12, 6, 3, 8, 3
+# A cause that explains as much as the best in a smaller share of bootstrap samples cannot win. How many causes the
+# second round sees at least and at most, beside those that cannot; how many the third, at more severities; and the
+# fourth, which are proven, at how many severities.
+WINS, REPLICATES = 0.01, 200
+SECOND, THIRD, FOURTH, SEVERITIES = (12, 24), (6, 12), (3, 6), 3
+# How many of the best may stand beside another cause; how many further causes are applied beside one that is known, and
+# how many of these pairs at more severities, at least and at most.
+LAST, FURTHER, PAIRS = 6, 8, (2, 4)
 # Beside how many first causes, of a family each, a second one is looked for.
 FIRSTS = 3
 
@@ -65,6 +70,12 @@ class Explanation(NamedTuple):
     def modified(self) -> float:
         """Share of the images that are modified at all."""
         return sum(version.share for version in self.versions if version.candidate is not None)
+
+    @property
+    def shares(self) -> Array:
+        """Of the plain images, then of every candidate's, ``(1 + c,)``."""
+        plain = sum(version.share for version in self.versions if version.candidate is None)
+        return np.array([plain, *(version.share for version in self.versions if version.candidate is not None)])
 
     @property
     def main(self) -> Candidate | None:
@@ -117,8 +128,13 @@ class Search:
         return self.features.sample
 
     @property
+    def first(self) -> slice:
+        """The images of the first round, which all causes are tried on."""
+        return slice(0, min(FIRST, self.reference.half))
+
+    @property
     def few(self) -> slice:
-        """The images of the first rounds."""
+        """The images of the rounds after it."""
         return slice(0, min(FEW, self.reference.half))
 
     @property
@@ -142,6 +158,15 @@ class Search:
         columns = slice(0, self.target.half)
         return Grams.of(self.kernel, versions, self.rows[columns], self.different[rows, columns]).terms()
 
+    def replicates(
+        self, explanation: Explanation, rows: slice, columns: slice, kernel: Kernel | None = None
+    ) -> tuple[float, Array]:
+        """The share explained, and that of bootstrap samples of the images, the same ones for every cause."""
+        grams = self.grams(explanation.candidates, rows, columns, kernel)
+        samples = resampled(grams, stream(self.features.seed, "explain", "bootstrap"), REPLICATES)
+        explained = [float(terms.explained(explanation.shares)) for terms in (grams.terms(), *samples)]
+        return explained[0], np.array(explained[1:])
+
     def explain(self, name: str, candidates: Sequence[Candidate], rows: slice) -> Explanation:
         """The nearest mixture of plain images and `candidates`."""
         terms = self.grams(candidates, rows, slice(0, self.target.half)).terms()
@@ -162,17 +187,50 @@ def _kernel(features: Features, plain: Array, rows: Array, different: Array) -> 
     return Kernel.of(plain, rows, features.sample.x.shape[1], different, stream(features.seed, "explain", "chance"))
 
 
-def first_cause(search: Search, known: Mapping[str, Cause]) -> list[Explanation]:
-    """Every cause with what it explains, the best first; those of the last round stand before the others."""
-    coarse = {name: _at(cause, COARSE) for name, cause in known.items()}
-    order = search.rounds(coarse, search.few, f"{len(known)} causes on {search.few.stop} images")
-    whole = {name: _at(known[name], sorted({*COARSE, *FINE})) for name in order[:SECOND]}
-    order = search.rounds(whole, search.few, f"the best {len(whole)} at all severities") + order[SECOND:]
-    last = {name: _best_of(search, whole[name]) for name in order[:LAST]}
-    order = (
-        search.rounds(last, search.chosen_by, f"the best {len(last)} on {search.chosen_by.stop} images") + order[LAST:]
-    )
-    return [search.ranking[name] for name in order]
+class Ranked(NamedTuple):
+    """All causes with what they explain, the best first: those of the last round, and those that were dropped."""
+
+    last: list[Explanation]
+    dropped: list[Explanation]
+
+
+def first_cause(search: Search, known: Mapping[str, Cause]) -> Ranked:
+    """Every cause on a few images at two severities, those that can win on more, then at the severities beside."""
+    tried = {name: _at(cause, COARSE) for name, cause in known.items()}
+    order = search.rounds(tried, search.first, f"{len(known)} causes on {search.first.stop} images")
+    kept = _able(search, order, search.first, SECOND)
+    order = _again(search, order, {name: tried[name] for name in kept}, search.few, f"on {search.few.stop} images")
+    kept = _able(search, order, search.few, THIRD)
+    tried |= {name: _at(known[name], _beside(search.ranking[name], name)) for name in kept}
+    order = _again(search, order, {name: tried[name] for name in kept}, search.few, "at more severities")
+    last = {name: _best_of(search, tried[name]) for name in _able(search, order, search.few, FOURTH)}
+    order = _again(search, order, last, search.chosen_by, f"on {search.chosen_by.stop} images")
+    found = [search.ranking[name] for name in order]
+    return Ranked(found[: len(last)], found[len(last) :])
+
+
+def _again(
+    search: Search, order: Sequence[str], kept: Mapping[str, Sequence[Candidate]], rows: slice, what: str
+) -> list[str]:
+    """The order after another round of those that are kept, which stand before the others."""
+    best = search.rounds(kept, rows, f"the best {len(kept)} {what}")
+    return [*best, *(name for name in order if name not in kept)]
+
+
+def _able(search: Search, order: Sequence[str], rows: slice, limits: tuple[int, int]) -> list[str]:
+    """Of the first causes, at most so many, those that can still explain most, and at least so many."""
+    least, most = limits
+    columns = slice(0, search.target.half)
+    explained = [search.replicates(search.ranking[name], rows, columns)[1] for name in order[:most]]
+    wins = [float(np.mean(one >= explained[0])) for one in explained]
+    return [name for place, name in enumerate(order[:most]) if place < least or wins[place] >= WINS]
+
+
+def _beside(found: Explanation, name: str) -> list[int]:
+    """The severities of a cause that were tried, and those next to what explains most."""
+    steps = [step for candidate in found.candidates for step in candidate.steps]
+    best = [step.severity for step in steps if step.cause.name == name]
+    return sorted({*COARSE, *(one for one in FINE if any(abs(one - other) == 1 for other in best))})
 
 
 def firsts(search: Search, ranking: Sequence[Explanation]) -> list[Explanation]:
@@ -214,9 +272,10 @@ def next_cause(search: Search, first: Explanation, known: Mapping[str, Cause]) -
     others = {name: cause for name, cause in known.items() if cause.kind.family not in families}
     promising = {name: others[name] for name in _promising(search, others)[:FURTHER]}
     coarse = {f"{first.name}+{name}": _with(main.steps, cause, COARSE) for name, cause in promising.items()}
-    order = search.rounds(coarse, search.few, f"the best {len(coarse)} beside {main}")
-    fine = {name: _with(main.steps, others[_last(name)], (*COARSE, *FINE)) for name in order[:PAIRS]}
-    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main} at all severities")
+    order = search.rounds(coarse, search.first, f"the best {len(coarse)} beside {main}")
+    kept = _able(search, order, search.first, PAIRS)
+    fine = {name: _at_more(search, name, main.steps, others[_last(name)]) for name in kept}
+    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main} at more severities")
     best = fine[order[0]] + _neighbours(first, search.ranking[order[0]].main)
     return _of_half(search, order[0], best)
 
@@ -225,11 +284,12 @@ def _promising(search: Search, others: Mapping[str, Cause]) -> list[str]:
     """The causes, the best first, by what they would explain if causes added up: what each does to plain images, which
     the first round has seen, is added to the rows after the first cause, and no network is asked.
     """
-    plain, before = search.plain[search.few], search.features.plain[search.few, : search.plain.shape[1]]
+    rows = search.first
+    plain, before = search.plain[rows], search.features.plain[rows, : search.plain.shape[1]]
     explained = {}
     for name, cause in others.items():
-        made = search.made(_at(cause, COARSE), search.few, f"{name} on {search.few.stop} images")
-        terms = search.terms([plain, *(plain + (one - before) for one in made)], search.few)
+        made = search.made(_at(cause, COARSE), rows, f"{name} on {rows.stop} images")
+        terms = search.terms([plain, *(plain + (one - before) for one in made)], rows)
         explained[name] = terms.explained(terms.best())
     return sorted(explained, key=lambda name: -explained[name])
 
@@ -241,12 +301,14 @@ def with_another_first(
     first, _, others = found.name.partition("+")
     kept = [step for step in found.main.steps if step.cause.name != first]
     families = {step.cause.kind.family for step in kept}
-    rivals = [known[name] for name in names if name != first and known[name].kind.family not in families]
-    tried = {f"{cause.name}+{others}": _with(kept, cause, (*COARSE, *FINE)) for cause in rivals}
-    if not tried:
+    rivals = {
+        f"{name}+{others}": known[name] for name in names if name != first and known[name].kind.family not in families
+    }
+    if not rivals:
         return found
-    order = search.rounds(tried, search.few, f"other first causes beside {others}")
-    best = _of_half(search, order[0], tried[order[0]])
+    tried = {name: _with(kept, cause, COARSE) for name, cause in rivals.items()}
+    name = search.rounds(tried, search.first, f"other first causes beside {others}")[0]
+    best = _of_half(search, name, _at_more(search, name, kept, rivals[name]))
     return best if best.explained > found.explained + WORTH else found
 
 
@@ -259,6 +321,11 @@ def _of_half(search: Search, name: str, candidates: Sequence[Candidate]) -> Expl
 
 def _at(cause: Cause, severities: Sequence[int]) -> list[Candidate]:
     return [Candidate.of(Step(cause, severity)) for severity in severities]
+
+
+def _at_more(search: Search, name: str, steps: Sequence[Step], cause: Cause) -> list[Candidate]:
+    """The cause with the steps, at the severities that were tried and those next to the best."""
+    return _with(steps, cause, _beside(search.ranking[name], cause.name))
 
 
 def _last(name: str) -> str:

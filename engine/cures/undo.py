@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.distance import Grams
-from gapscope.causes.features import Features
+from gapscope.causes.features import FEW, Features
 from gapscope.causes.kernel import Kernel
 from gapscope.causes.modified import Made, rows_of
 from gapscope.causes.samples import Images, Sample
@@ -32,19 +32,19 @@ class Undone(NamedTuple):
 
 
 def undoing(features: Features, target: Sample, images: Images, families: Sequence[str]) -> Undone | None:
-    """The inverse that brings the first half of the target's images nearest to the reference's, without labels; None
+    """The inverse that brings the first images of the target nearest to the reference's, without labels; None
     where the families have none, or none brings them nearer.
     """
     tried = [(one, s) for family in families for one in INVERSES.get(family, ()) for s in one.strengths]
     if not tried:
         return None
-    rows, half = np.concatenate([target.x, images.seen], axis=1), slice(0, target.half)
+    rows, few = np.concatenate([target.x, images.seen], axis=1), slice(0, min(FEW, target.half))
     changes = [Undone(one, strength, 0.0) for one, strength in tried]
-    versions = [rows[half], *rows_undone(features, images.pixels[half], changes)]
+    versions = [rows[few], *rows_undone(features, images.pixels[few], changes)]
     different = np.array([[one != other for other in features.sample.names] for one in target.names])
     rng = stream(features.seed, "explain", "undo")
     kernel = Kernel.of(rows, features.plain, target.x.shape[1], different, rng)
-    terms = Grams.of(kernel, versions, features.plain, different[half]).terms()
+    terms = Grams.of(kernel, versions, features.plain, different[few]).terms()
     explained = [float(terms.explained(one)) for one in np.eye(len(versions))[1:]]
     best = int(np.argmax(explained))
     return changes[best]._replace(explained=explained[best]) if explained[best] > 0 else None

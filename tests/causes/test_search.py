@@ -1,0 +1,79 @@
+"""Laws of the search, on made-up features: what cannot win costs little, and what can is not lost."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gapscope.causes.candidates import Cause
+from gapscope.causes.families import KINDS
+from gapscope.causes.samples import Sample
+from gapscope.causes.search import COARSE, FOURTH, Search, first_cause
+from gapscope.data.modifications.modification import SEVERITIES
+
+IMAGES, DIM = 240, 24
+
+
+class Shifts:
+    """Features of images that every cause moves in a direction of its own, and which of them were asked for."""
+
+    seed = 0
+
+    def __init__(self, directions, rng):
+        self.directions, self.asked = directions, defaultdict(set)
+        self.sample = sample("reference", rng)
+        self.plain = self.sample.x
+
+    def of(self, candidates, rows, what=""):
+        """Rows after each candidate."""
+        for candidate in candidates:
+            self.asked[str(candidate)].update(range(rows.start, rows.stop))
+        moves = [sum(step.severity * self.directions[step.cause.name] for step in one.steps) for one in candidates]
+        return [self.plain[rows] + move for move in moves]
+
+    def count(self, name):
+        """How many images each severity of a cause was asked for."""
+        return {severity: len(self.asked.get(f"{name}:{severity}", ())) for severity in SEVERITIES}
+
+
+def sample(name, rng):
+    names = [f"{name}-{index}" for index in range(IMAGES)]
+    return Sample(name, np.arange(IMAGES), np.zeros(IMAGES, int), names, rng.normal(size=(IMAGES, DIM)))
+
+
+@pytest.fixture(scope="module")
+def searched():
+    """Thirty causes; the target is moved by one of them, about as strong as severity 3.4, and others do the same."""
+    rng = np.random.default_rng(0)
+    names = list(KINDS)[:30]
+    directions = dict(zip(names, np.linalg.qr(rng.normal(size=(DIM, DIM)))[0].repeat(2, axis=0), strict=False))
+    directions[names[20]] = directions[names[7]]
+    features, target = Shifts(directions, rng), sample("target", rng)
+    target = replace(target, x=target.x + 3.4 * directions[names[7]])
+    known = {name: Cause(name, KINDS[name], None) for name in names}
+    ranked = first_cause(Search.of(features, target, None), known)
+    right = {name for name in names if np.array_equal(directions[name], directions[names[7]])}
+    return features, ranked, right, known
+
+
+def test_causes_that_do_the_same_are_both_proven(searched):
+    _, ranked, right, _ = searched
+    assert {one.name for one in ranked.last[: len(right)]} == right
+    strength = sum(one.share * one.candidate.steps[0].severity for one in ranked.last[0].versions if one.candidate)
+    assert strength == pytest.approx(3.4, abs=0.5)
+    assert ranked.last[0].images == IMAGES // 2
+
+
+def test_what_cannot_win_is_seen_on_few_images_at_two_severities(searched):
+    features, ranked, right, known = searched
+    counts = {name: features.count(name) for name in known}
+    hopeless = [one for one in counts.values() if one == {s: 32 * (s in COARSE) for s in SEVERITIES}]
+    assert len(hopeless) >= len(known) - 12
+    assert all(sorted(counts[name].values())[-3:] == [IMAGES // 2] * 3 for name in right)
+    assert len(ranked.last) == max(FOURTH[0], len(right))
+
+
+def test_all_causes_are_ranked(searched):
+    _, ranked, _, known = searched
+    assert sorted(one.name for one in [*ranked.last, *ranked.dropped]) == sorted(known)
