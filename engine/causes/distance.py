@@ -17,6 +17,8 @@ from gapscope.causes.kernel import Kernel
 Array = np.ndarray
 # A mixture of two versions has to explain so much more than the best one alone.
 WORTH = 0.03
+# Bootstrap samples of the images.
+REPLICATES = 200
 
 
 class Terms(NamedTuple):

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.chance import Exchanged
-from gapscope.causes.distance import WORTH, Grams, resampled
+from gapscope.causes.distance import REPLICATES, WORTH, Grams, resampled
 from gapscope.causes.feature_changes import CHANGES, TRACED, Fitted
 from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.proof import (
     COMPLETE,
     LEAST,
-    REPLICATES,
     Measure,
     correct,
     inseparable,

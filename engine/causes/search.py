@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.causes.candidates import Candidate, Cause, Step
-from gapscope.causes.distance import WORTH, Grams, Terms, resampled
+from gapscope.causes.distance import REPLICATES, WORTH, Grams, Terms, resampled
 from gapscope.causes.features import FEW, FIRST, Features
 from gapscope.causes.kernel import Kernel
 from gapscope.causes.samples import Sample
@@ -25,7 +25,7 @@ COARSE, FINE = (2, 4), (1, 3, 5)
 # A cause that explains as much as the best in a smaller share of bootstrap samples cannot win. How many causes the
 # second round sees at least and at most, beside those that cannot; how many the third, at more severities; and the
 # fourth, which are proven, at how many severities.
-WINS, REPLICATES = 0.01, 200
+WINS = 0.01
 SECOND, THIRD, FOURTH, SEVERITIES = (12, 24), (6, 12), (3, 6), 3
 # How many of the best may stand beside another cause; how many further causes are applied beside one that is known, and
 # how many of these pairs at more severities, at least and at most.
