@@ -157,6 +157,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     from gapscope.evaluation.models import find_features
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.training_sets import TrainingSets
+    from gapscope.probes.model import RECORDED
     from gapscope.runs.folder import input_of
     from gapscope.store.comparable import check_comparable, numbered
 
@@ -169,9 +170,13 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
         labels = [reference.labels(), numbered(check_comparable(reference, target), target)]
         return Sides((reference, target), labels, None, [input_of(reference), input_of(target)], [])
     named = {"--reference": config.reference, "--target": config.target}
-    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, alone=True)
     folder, model, (reference, target) = both
     check((reference, target))
+    if model.rule.kind == RECORDED:
+        labels = [reference.labels(), numbered(check_comparable(reference, target), target)]
+        note = f"Of {model.name} predictions alone are known, so that its accuracy under a cause is not."
+        return Sides((reference, target), labels, None, both.inputs(), [note])
     notes = TrainingSets(folder).check_reference(model.name, reference, target, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
     return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])

@@ -73,6 +73,8 @@ class ForecastConfig(options.OnWorkers, options.Made):
 def run(config: ForecastConfig, progress: Progress = SILENT) -> "RunResult":
     """Make the forecasts, and test them where there are labels."""
     from gapscope.core.location import Location
+    from gapscope.evaluation.recorded import holds_predictions_alone
+    from gapscope.runs.run import find_run
 
     for name in config.methods:
         FORECASTS[name]  # an unknown name is refused before anything is read
@@ -91,6 +93,14 @@ def run(config: ForecastConfig, progress: Progress = SILENT) -> "RunResult":
             "forecast needs a run folder, --reference dataset/split and --target dataset/split; "
             "or --predictions-reference and --predictions-target"
         )
+    runs = [find_run(workspace, run) for run in config.runs]
+    recorded = [run for run in runs if holds_predictions_alone(run)]
+    if recorded and len(recorded) < len(runs):
+        raise InputError(
+            f"of {recorded[0].name} predictions alone are known, and other runs hold a model; forecast them one by one"
+        )
+    if recorded:
+        return _from_predictions(config, workspace, runs, progress)
     return _from_stores(config, workspace, progress)
 
 
@@ -152,12 +162,7 @@ def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progre
 def _from_files(config: ForecastConfig, workspace: "Location", progress: Progress) -> "RunResult":
     """Match the models of both sides, and make the forecasts of each."""
     from gapscope.core.location import Location
-    from gapscope.forecasts.learning import learnt_from_rows
-    from gapscope.forecasts.scored import scored_predictions, temperature_of
     from gapscope.predictions.memory import check_predictions, predictions_bytes
-    from gapscope.runs.connection import connected
-    from gapscope.runs.folder import opened
-    from gapscope.store.workspace import slug
 
     places = [*config.predictions_reference, *config.predictions_target]
     needed = [predictions_bytes(Location.of(place)) for place in places]
@@ -167,17 +172,64 @@ def _from_files(config: ForecastConfig, workspace: "Location", progress: Progres
         _read(config.predictions_target, config.labels_target, bare=True),
         config.model,
     )
-    reference, target = pairs[0]
-    name = slug(config.name or f"{reference.name}-{target.name}")
-    with connected(config, progress), opened(workspace, JOB, name, config, _inputs(config, pairs[0])) as made:
+    name = config.name or "-".join(one.name for one in pairs[0])
+    return _from_pairs(config, workspace, name, [pairs], _inputs(config, pairs[0]), progress)
+
+
+def _from_predictions(
+    config: ForecastConfig, workspace: "Location", runs: "Sequence[Location]", progress: Progress
+) -> "RunResult":
+    """The same of runs of which predictions alone are known, for one target after another."""
+    from gapscope.core.set_name import SetName
+    from gapscope.predictions.memory import check_predictions, set_bytes
+    from gapscope.predictions.run import models_in_run
+    from gapscope.runs.inputs import input_of_predictions
+
+    reference, *targets = (
+        SetName.parse(one, option)
+        for option, one in [("--reference", config.reference), *(("--target", one) for one in config.target)]
+    )
+    models = [(run, model) for run in runs for model in models_in_run(run) or [""]]
+    needed = [set_bytes(*model, *one) for model in models for one in (reference, *targets)]
+    check_predictions(f"a forecast from {reference} for {targets[-1]}", needed, config.memory)
+    places = [str(run) for run in runs]
+    sides = [_read(places, "", of=one) for one in (reference, *targets)]
+    pairs = [_paired(sides[0], side, config.model) for side in sides[1:]]
+    inputs = [input_of_predictions(run, str(run)) for run in runs]
+    name = config.name or f"{runs[0].name}-{'+'.join(config.target)}"
+    return _from_pairs(config, workspace, name, pairs, inputs, progress)
+
+
+def _from_pairs(
+    config: ForecastConfig,
+    workspace: "Location",
+    name: str,
+    targets: Sequence[list[Pair]],
+    inputs: "list[Input]",
+    progress: Progress,
+) -> "RunResult":
+    """The forecasts of all models for each target, from predictions alone."""
+    from gapscope.forecasts.learning import learnt_from_rows
+    from gapscope.forecasts.scored import scored_predictions, temperature_of
+    from gapscope.runs.connection import connected
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
+
+    cases: list[Case] = []
+    notes = ["The labelled predictions must be for images that the models were not trained on."]
+    with connected(config, progress), opened(workspace, JOB, slug(name), config, inputs) as made:
         with made.timed("answers"):
-            temperatures = [1.0 if one.scores is None else temperature_of(one.scores, one.label) for one, _ in pairs]
-            known, scored = (scored_predictions(side, temperatures) for side in zip(*pairs, strict=True))
-            place = (target.dataset, target.split)
-            learnt = learnt_from_rows([one.labelled() for one in known], config.seed)
-            cases = [_case(config, *both, place) for both in zip(known, scored, learnt, strict=True)]
-        notes = ["The labelled predictions must be for images that the models were not trained on."]
-        return _finish(made, cases, [*notes, *_temperature_notes([one for one, _ in pairs], temperatures)])
+            for pairs in targets:
+                reference, target = ([pair[side] for pair in pairs] for side in (0, 1))
+                temperatures = [
+                    1.0 if one.scores is None else temperature_of(one.scores, one.label) for one in reference
+                ]
+                known, scored = (scored_predictions(side, temperatures) for side in (reference, target))
+                place = (target[0].dataset, target[0].split)
+                learnt = learnt_from_rows([one.labelled() for one in known], config.seed)
+                cases += [_case(config, *both, place) for both in zip(known, scored, learnt, strict=True)]
+                notes += _temperature_notes(reference, temperatures)
+        return _finish(made, cases, notes)
 
 
 def _case(config: ForecastConfig, source, target, learnt, place: tuple[str, str]) -> "Case":
@@ -198,12 +250,17 @@ def _finish(made: "RunFolder", cases: "Sequence[Case]", notes: Sequence[str]) ->
     return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page_of_forecast)
 
 
-def _read(places: Sequence[str], labels: str, *, bare: bool = False) -> "list[Predictions]":
-    """The predictions in all files; the first file's rows in its order. Files that may be `bare` need no labels."""
+def _read(
+    places: Sequence[str], labels: str, *, bare: bool = False, of: tuple[str, str] = ("", "")
+) -> "list[Predictions]":
+    """The predictions in all files, or of runs for the set `of`; the first one's rows in its order. Files that may be
+    `bare` need no labels.
+    """
     from gapscope.predictions.matched import matched
     from gapscope.predictions.read import read_all_models
 
-    models = [one for place in places for one in read_all_models(place, labels=labels, bare=bare)]
+    called = dict(zip(("dataset", "split"), of, strict=True))
+    models = [one for place in places for one in read_all_models(place, **called, labels=labels, bare=bare)]
     return [models[0], *(matched(models[0], other)[1] for other in models[1:])]
 
 

@@ -163,6 +163,7 @@ def _only_model(place: str) -> str:
 def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], progress: Progress) -> "RunResult":
     from gapscope.evaluation.copies import copy_warnings
     from gapscope.evaluation.opened import open_model
+    from gapscope.evaluation.recorded import recorded, with_predictions
     from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
@@ -171,6 +172,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     from gapscope.gaps.memory import check_memory
     from gapscope.gaps.reviewed import reviews_of_both
     from gapscope.gaps.sides import predicted_side
+    from gapscope.probes.model import RECORDED
     from gapscope.probes.rules.linear import Linear
     from gapscope.reports.cause import page_of_gap
     from gapscope.runs.connection import connected
@@ -180,10 +182,12 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     from gapscope.store.workspace import slug
 
     sets = {f"--{side}": getattr(config, side) for side in SIDES}
-    both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone)
+    both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone, alone=True)
     folder, model, whole = both
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)
+    if model.rule.kind == RECORDED:
+        stores = [with_predictions(recorded(folder, model, store), store) for store in stores]
     check_comparable(*stores)
     notes = [*TrainingSets(folder).check_reference(model.name, *stores, force=config.force), *copy_warnings(stores)]
     views = [store.view() for store in stores]

@@ -25,8 +25,9 @@ class ImportPredictionsConfig(options.Made):
 
     A file for each set, or one for all; several models in a file become several of the run. Rows are matched by the
     names of the images, as they are stored or by ends of their paths, or by a column sample_id; rows without names only
-    where all labels agree in their order. Then `evaluate`, `compare`, `gate`, `verify-labels` and `explore` take the
-    run; features come from `extract` or `import-features`.
+    where all labels agree in their order. Then `evaluate`, `compare`, `gate`, `gap`, `forecast`, `label-queue`,
+    `verify-labels`, `explain` and `explore` take the run; features come from `extract` or `import-features`, of any
+    backbone. What needs the model itself (`repair`, `budget`, `predict`) needs a head of `fit-incremental`.
 
     python cli.py import-predictions val.csv --dataset photos/val
     python cli.py import-predictions val.npz new.npz --dataset photos/val new/test --name resnet50
@@ -82,7 +83,7 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
                 sides, said = _joined(config, given, stores)
             folder = made.place / MODELS / model if len(models) > 1 else made.place
             sides = with_common_classes([replace(one, model=model) for one in sides])
-            describe(folder, model, sides[0].class_names, digest)
+            describe(folder, model, sides[0].class_names, digest, stores[0])
             how += said
             for one, store in zip(sides, stores, strict=True):
                 keep(one, store, folder, digest)
@@ -130,7 +131,7 @@ def _joined(
     places = [config.predictions[min(at, len(config.predictions) - 1)] for at in range(len(stores))]
     sides = [given[min(at, len(given) - 1)] for at in range(len(stores))]
     whole = [
-        joined(as_named(one, store), store, identity_in(place), partial=config.partial)
+        joined(as_named(one, store), store, identity_in(place), partial=config.partial, named=bool(config.classes))
         for one, store, place in zip(sides, stores, places, strict=True)
     ]
     notes = [note for one in whole for note in one.notes]

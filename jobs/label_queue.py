@@ -39,8 +39,10 @@ def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.core.location import Location
     from gapscope.evaluation.memory import check_memory
     from gapscope.evaluation.opened import open_model
+    from gapscope.evaluation.recorded import recorded
+    from gapscope.probes.model import RECORDED
     from gapscope.repairs.labels import read_label_file
-    from gapscope.repairs.queue import ROW_BYTES, queue_of
+    from gapscope.repairs.queue import ROW_BYTES, queue_of, queue_of_predictions
     from gapscope.repairs.queue_files import table_of, write
     from gapscope.repairs.queue_page import page
     from gapscope.runs.connection import connected
@@ -49,13 +51,17 @@ def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
 
     workspace = Location.of(config.workspace).absolute()
     named = {"--target": config.target}
-    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone)
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, alone=True)
     model, store = both.model, both.stores[0]
     labelled = read_label_file(config.labels, model.class_names).sample_id if config.labels else np.empty(0, np.int64)
     check_memory(store, len(model.class_names), ROW_BYTES, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{both.folder.name}-{config.target}")
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
         with made.timed("choose"):
-            worth = queue_of(model, store, config.count, config.by, labelled, workers, seed=config.seed)
+            wanted = (config.count, config.by, labelled)
+            if model.rule.kind == RECORDED:
+                worth = queue_of_predictions(recorded(both.folder, model, store), *wanted, seed=config.seed)
+            else:
+                worth = queue_of(model, store, *wanted, workers, seed=config.seed)
         write(table_of(worth, config.by, store, model.class_names), made)
         return made.finish([], page=page)

@@ -1,11 +1,11 @@
 """Columns of a user's own table, joined to the rows of a store by the names of the images."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from gapscope.attributes.naming import NONE, rows_named
 from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.schemas.attributes import SAMPLE_ID
@@ -16,14 +16,6 @@ from gapscope.store.imports.columns import PATH_NAMES
 ID = SAMPLE_ID.name
 # What a column of numbers that names images is called, unless it is given.
 NAMES = (*PATH_NAMES, "name", "id", "image_id")
-# What a column that names images may hold instead of the stored path: the path without its ending, the file's name, and
-# this without its ending.
-FORMS = (
-    lambda path: path,
-    lambda path: str(PurePosixPath(path).with_suffix("")) if path else path,
-    lambda path: PurePosixPath(path).name,
-    lambda path: PurePosixPath(path).stem,
-)
 
 
 def add_columns(
@@ -72,15 +64,22 @@ def _matched(
     """The column that names the images, and the row of the table for each row of the store, -1 for none; ``(n,)``."""
     if key and key not in table.column_names:
         raise unknown_name(f"column in {where}", key, table.column_names)
-    ids = np.asarray(store.sample_ids())
-    best: tuple[int, str, np.ndarray, list[str]] = (0, "", np.full(len(paths), -1), [])
+    made = store.provenance
+    best: tuple[int, str, np.ndarray, list[str]] = (0, "", np.full(len(paths), NONE), [])
     for name in [key] if key else table.column_names:
         if not key and name.casefold() not in (*NAMES, ID) and not _is_text(table[name]):
             continue  # an age is no name of an image
-        for own, theirs in _namings(name, table[name], paths, ids):
-            rows = _rows(own, theirs)
-            if int((rows >= 0).sum()) > best[0]:
-                best = (int((rows >= 0).sum()), name, rows, theirs)
+        names = ["" if one is None else str(one) for one in table[name].to_pylist()]
+        first = {one: row for row, one in reversed(list(enumerate(names))) if one}
+        if name == ID:
+            rows = np.array([first.get(str(one), NONE) for one in store.sample_ids().tolist()], np.int64)
+        elif _is_text(table[name]) or pa.types.is_integer(table[name].type):
+            at = rows_named(paths, list(first), made.dataset, made.split).rows
+            rows = np.append(list(first.values()), NONE)[np.maximum(at, NONE)]
+        else:
+            continue
+        if int((rows >= 0).sum()) > best[0]:
+            best = (int((rows >= 0).sum()), name, rows, names)
     if not best[0]:
         raise InputError(
             f"no column of {where} names images of {store.name}, which are called as {listed(list(paths), 2)}; it has "
@@ -90,31 +89,8 @@ def _matched(
     return best[1], best[2]
 
 
-def _namings(
-    name: str, column: pa.ChunkedArray, paths: Sequence[str], ids: np.ndarray
-) -> Iterator[tuple[list[str], list[str]]]:
-    """How the rows of the store, and those of the table, are called: by number, or by a form of the path."""
-    if name == ID:
-        yield [str(one) for one in ids.tolist()], [str(one) for one in column.to_pylist()]
-    elif _is_text(column) or pa.types.is_integer(column.type):
-        theirs = ["" if one is None else str(one).replace("\\", "/").removeprefix("./") for one in column.to_pylist()]
-        for form in FORMS:
-            own = [form(path) for path in paths]
-            # Names that several stored images share name none.
-            if len(set(own)) == len(own):
-                yield own, theirs
-                yield own, [form(one) for one in theirs]
-                # 0007.png is row 7 of a table whose reader took the name for a number.
-                yield [one.lstrip("0") or "0" for one in own], theirs
-
-
 def _is_text(column: pa.ChunkedArray) -> bool:
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-
-
-def _rows(own: Sequence[str], theirs: Sequence[str]) -> np.ndarray:
-    place = {name: row for row, name in enumerate(theirs) if name}
-    return np.array([place.get(name, -1) for name in own], np.int64)
 
 
 def _refuse_contradictions(table: pa.Table, rows: np.ndarray, names: Sequence[str], where: str) -> None:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -70,8 +71,9 @@ def other_split(split: str, path: str, name: str) -> str:
 
 
 def _plain(name: str | None) -> str:
-    """A name without what systems write it with: backslashes, ``./``, the root, decomposed letters."""
-    text = unicodedata.normalize("NFC", name or "").strip().replace("\\", "/").removeprefix("file://")
+    """A name without what systems write it with: backslashes, ``./``, the root or the host, decomposed letters."""
+    text = unicodedata.normalize("NFC", name or "").strip().replace("\\", "/")
+    text = urlsplit(text).path if "://" in text else text
     return text.removeprefix("./").lstrip("/")
 
 

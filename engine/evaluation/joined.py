@@ -15,6 +15,7 @@ from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import InputError
 from gapscope.evaluation.classes import align_classes
 from gapscope.predictions import Predictions
+from gapscope.predictions.names import are_numbers
 from gapscope.predictions.scores import answers_of
 from gapscope.predictions.table import UNLABELLED
 from gapscope.store import EmbeddingStore, Piece
@@ -46,7 +47,9 @@ class Joined(NamedTuple):
     notes: list[str]
 
 
-def joined(given: Predictions, store: EmbeddingStore, identity: str, *, partial: bool = False) -> Joined:
+def joined(
+    given: Predictions, store: EmbeddingStore, identity: str, *, partial: bool = False, named: bool = False
+) -> Joined:
     """The predictions `given` in a file for the rows of a store.
 
     Parameters
@@ -55,6 +58,8 @@ def joined(given: Predictions, store: EmbeddingStore, identity: str, *, partial:
         The column that says which images the rows are of; empty where none does.
     partial
         Whether images may lack a prediction.
+    named
+        Whether the order of the classes was given.
 
     Raises
     ------
@@ -70,6 +75,8 @@ def joined(given: Predictions, store: EmbeddingStore, identity: str, *, partial:
     stored = np.append(np.asarray(index, np.int64), UNLABELLED)[store.labels()[has]] if len(index) else None
     result = given.rows(rows[has])
     label = _label(result, stored, store)
+    if stored is not None and not named and not are_numbers(given.class_names) and are_numbers(store.class_names):
+        _check_order(result, stored, store)
     result = replace(
         result,
         dataset=store.provenance.dataset,
@@ -211,6 +218,15 @@ def _label(result: Predictions, stored: Array | None, store: EmbeddingStore) -> 
             "images right"
         )
     return np.where(stored == UNLABELLED, result.label, stored).astype(np.int32)
+
+
+def _check_order(result: Predictions, stored: Array, store: EmbeddingStore) -> None:
+    """Refuse words for classes that the store has numbers for, unless labels say which is which."""
+    if not (result.known & (stored != UNLABELLED)).any():
+        raise InputError(
+            f"{result.model} has words for its classes, such as {result.class_names[0]!r}, and {store.name} has "
+            "numbers; say with --classes which word is which number, or give labels beside the predictions"
+        )
 
 
 def _likelihood(result: Predictions, label: Array) -> Array | None:

@@ -6,7 +6,8 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
 from gapscope.evaluation.stored import check_features
-from gapscope.probes.model import Classifier
+from gapscope.probes.model import Classifier, is_recorded
+from gapscope.probes.recorded import recorded_model
 from gapscope.runs.folder import input_of
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
@@ -26,9 +27,17 @@ class Opened(NamedTuple):
 
 
 def open_model(
-    workspace: Location, run: str, sets: dict[str, str], *, model: str = "", backbone: str = "", apart: bool = False
+    workspace: Location,
+    run: str,
+    sets: dict[str, str],
+    *,
+    model: str = "",
+    backbone: str = "",
+    apart: bool = False,
+    alone: bool = False,
 ) -> Opened:
-    """The model of `run` and the sets that `sets` names as option: dataset/split; with `apart`, sets that differ.
+    """The model of `run` and the sets that `sets` names as option: dataset/split; with `apart`, sets that differ; with
+    `alone`, a model of which predictions alone are known will do.
 
     Raises
     ------
@@ -37,11 +46,12 @@ def open_model(
         same set is named twice where they should differ.
     """
     folder = model_folder(workspace, run, model)
-    chosen = model_in(folder)
+    recorded = alone and is_recorded(folder)
+    chosen = recorded_model(folder) if recorded else model_in(folder)
     backbone = backbone or chosen.features.get("backbone", "")
     stores = [find_features(workspace, named, backbone, option) for option, named in sets.items()]
     chosen = as_stored(chosen, stores[0])
-    for store in stores:
+    for store in () if recorded else stores:
         check_features(chosen, store)
     if apart and len({str(store.folder) for store in stores}) < len(stores):
         raise InputError(

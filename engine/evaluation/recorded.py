@@ -11,22 +11,26 @@ from gapscope.blocks.formats import listed
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import write_json, write_table
 from gapscope.core.location import Location
-from gapscope.predictions import Predictions
+from gapscope.predictions import Predictions, read_predictions
 from gapscope.predictions.images import check_ids, ids_of_names
 from gapscope.predictions.names import are_numbers
 from gapscope.predictions.origin import Origin
-from gapscope.predictions.run import DESCRIPTION, PREDICTIONS
+from gapscope.predictions.run import DESCRIPTION, MODELS, PREDICTIONS
 from gapscope.predictions.table import UNLABELLED
-from gapscope.probes.model import RECORDED
+from gapscope.probes.model import RECORDED, Classifier, is_recorded
 from gapscope.schemas.embeddings import PART_NAME
 from gapscope.schemas.predictions import LOG_PROBABILITIES, PREDICTIONS_SCHEMA
 from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected, rows_of
 from gapscope.store.workspace import slug
 
 
-def describe(folder: Location, model: str, class_names: Sequence[str], digest: str) -> None:
-    """Write what is known of the model into `folder`: its name, its classes, a digest of the files of its answers."""
+def describe(folder: Location, model: str, class_names: Sequence[str], digest: str, store: EmbeddingStore) -> None:
+    """Write what is known of the model into `folder`: its name, its classes, a digest of the files of its answers, and
+    what made the features of the images.
+    """
     about = {"name": model, "kind": RECORDED, "class_names": list(class_names), "hash": digest}
+    about["features"] = {"backbone": store.provenance.backbone}
     write_json(folder / DESCRIPTION, about)
 
 
@@ -131,6 +135,39 @@ def as_named(given: Predictions, store: EmbeddingStore) -> Predictions:
             f"by name, such as {names[0]}; say what its classes are called with --classes"
         )
     return replace(given, class_names=names)
+
+
+def holds_predictions_alone(run: Location) -> bool:
+    """Whether of the models of a run nothing but predictions of a file are known."""
+    return is_recorded(run) or any(is_recorded(run / MODELS / name) for name in (run / MODELS).names())
+
+
+def recorded(folder: Location, model: Classifier, store: EmbeddingStore | Selected) -> Predictions:
+    """What the recorded model in `folder` has said of a set; of some of its rows perhaps.
+
+    Raises
+    ------
+    InputError
+        It has predicted nothing of the set.
+    """
+    made = store.provenance
+    place = folder / PREDICTIONS / slug(f"{made.dataset}-{made.split}")
+    if not place.is_folder():
+        raise InputError(
+            f"{folder} has no predictions for {store.name}; join them with `import-predictions FILE --dataset "
+            f"{store.name}`, together with those for the other set"
+        )
+    names = {"dataset": made.dataset, "split": made.split, "class_names": model.class_names}
+    return read_predictions(str(place), model=model.name, **names)
+
+
+def with_predictions(known: Predictions, store: EmbeddingStore | Selected) -> EmbeddingStore | Selected:
+    """The rows of a store of which the predictions are `known`."""
+    whole = store.store if isinstance(store, Selected) else store
+    kept, chosen = (np.isin(whole.sample_ids(), ids) for ids in (known.sample_id, store.sample_ids()))
+    if (kept | ~chosen).all():
+        return store
+    return rows_of(whole, kept & chosen, f"{store.name}: {int((chosen & ~kept).sum()):,} images have no prediction.")
 
 
 def table_of(one: Predictions) -> pa.Table:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import logit, softmax
 
+from gapscope.blocks.formats import listed
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
@@ -17,17 +19,19 @@ from gapscope.gaps.reasons import reasons
 from gapscope.gaps.sides import Side
 from gapscope.gaps.trials import try_remedies
 from gapscope.predictions.confusions import confusion_counts
-from gapscope.probes.model import Classifier, unit_rows
+from gapscope.probes.model import RECORDED, Classifier, unit_rows
 from gapscope.probes.rules.linear import Linear
 from gapscope.runs.folder import RunFolder
-from gapscope.shifts.confidence import Sureness, WithConfidence
+from gapscope.shifts.confidence import Sureness, WithConfidence, sureness
 from gapscope.shifts.domain import DomainScores, domain_scores
 from gapscope.shifts.looks import Looks, looks
-from gapscope.store import View
+from gapscope.store.arrays import Widened
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import ClassMoments
 
 PARTS = ("domain", "features", "attributes", "reasons", "remedies")
+# Parts that compute with the model, beside what it has predicted.
+NEED_MODEL = ("features", "reasons", "remedies")
 
 
 def evidence_of(
@@ -57,12 +61,18 @@ def evidence_of(
             notes.append(f"There are no {what}: {error}.")
             return None
 
+    if model.rule.kind == RECORDED and (lacking := [one for one in PARTS if one in NEED_MODEL and one in parts]):
+        parts = {*parts} - {*NEED_MODEL}
+        notes.append(
+            f"There are no {listed(lacking)}: of {model.name} predictions alone are known; `fit-incremental` trains a "
+            "head on features, for which there are."
+        )
     domain = part("domain", lambda: _domain(model, sides, workers, progress, seed))
     images = part("attributes", lambda: image_evidence(sides, replicates=replicates, seed=seed))
     return Evidence(
         domain,
         None if domain is None else _mix_odds(model, sides, workers, progress),
-        None if domain is None else _looks(model, views, made, seed),
+        None if domain is None else _looks(model, sides, made, seed),
         part("features", lambda: _attribution(model, sides, workers, progress)),
         part("reasons", lambda: reasons(model, *views, **where, domains=domain, images=images)),
         part("remedies", lambda: try_remedies(model, *views, **where, replicates=replicates, seed=seed)) or (),
@@ -76,25 +86,49 @@ def _domain(model: Classifier, sides: Sequence[Side], workers: Workers, progress
     """
     views = [side.view for side in sides]
     where = {"seed": seed, "workers": workers, "progress": progress}
+    if sure := _sureness_of(model, sides):
+        wide = [Widened(view.store, one).view() for view, one in zip(views, sure, strict=True)]
+        return domain_scores(*wide, emphasis=WithConfidence.emphasis(views[0].store.dim, sure[0].shape[1]), **where)
     if not model.probabilistic:
         return domain_scores(*views, **where)
     seen = WithConfidence(model.probabilities)
     return domain_scores(*views, change=seen, emphasis=seen.emphasis(views[0].store.dim), **where)
 
 
-def _looks(model: Classifier, views: Sequence[View], made: RunFolder, seed: int) -> Looks:
+def _sureness_of(model: Classifier, sides: Sequence[Side]) -> tuple[np.ndarray, np.ndarray] | None:
+    """How sure a model of which predictions alone are known is of the rows of both sets, as columns ``(n, q)``; None
+    where it does not say, or the model does.
+    """
+    both = [side.predictions for side in sides]
+    if model.rule.kind != RECORDED or any(one.confidence is None for one in both):
+        return None
+    if any(one.scores is None for one in both):
+        columns = [logit(np.clip(one.confidence, 1e-6, 1 - 1e-6))[:, None] for one in both]
+    else:
+        columns = [sureness(softmax(np.asarray(one.scores, np.float64), axis=1)) for one in both]
+    first, second = (one.astype(np.float32) for one in columns)
+    return first, second
+
+
+def _looks(model: Classifier, sides: Sequence[Side], made: RunFolder, seed: int) -> Looks:
+    sure = Sureness(model.probabilities) if model.probabilistic else _sureness_of(model, sides)
     with made.timed("looks"):
-        return looks(*views, seed=seed, confidence=Sureness(model.probabilities) if model.probabilistic else None)
+        return looks(*(side.view for side in sides), seed=seed, confidence=sure)
 
 
 def _mix_odds(
     model: Classifier, sides: Sequence[Side], workers: Workers, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """What the class mix alone says of a row's set, by the model's probabilities; None where it gives none."""
-    if not model.probabilistic:
+    both = [side.predictions for side in sides]
+    recorded = model.rule.kind == RECORDED and all(one.scores is not None for one in both)
+    if not model.probabilistic and not recorded:
         return None
     p, q = shares_as_seen(*(side.predictions for side in sides))
     ratio = np.divide(q, p, out=np.ones_like(p), where=(p > 0) & (q > 0))
+    if recorded:
+        first, second = (softmax(np.asarray(one.scores, np.float64), axis=1) @ ratio for one in both)
+        return first, second
     of = _MixOdds(model, ratio)
     first, second = (
         np.concatenate(each(side.view, of, workers, progress=progress, description=f"class odds of {side.store.name}"))

@@ -8,11 +8,13 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.evaluation.recorded import recorded
 from gapscope.evaluation.stored import classes_of, evaluate, title_of_model
 from gapscope.predictions import Predictions, read_predictions
-from gapscope.probes.model import Classifier
+from gapscope.probes.model import RECORDED, Classifier
 from gapscope.runs.folder import PREDICTIONS, RunFolder
 from gapscope.store import EmbeddingStore, View
+from gapscope.store.arrays import Labelled
 from gapscope.store.comparable import Relabelled
 from gapscope.store.selected import Selected
 from gapscope.store.workspace import slug
@@ -42,6 +44,8 @@ def predicted_side(
     InputError
         The set has classes that the model does not know, or changed while it was read.
     """
+    if model.rule.kind == RECORDED:
+        return _recorded_side(model, folder, store)
     index, _ = classes_of(model, store)
     view = Relabelled(store, index, list(model.class_names)).view()
     known = each(view, _identities, workers, progress=progress, description=f"labels of {store.name}")
@@ -59,6 +63,14 @@ def predicted_side(
             if result is not None and np.array_equal(result.label, label):
                 return Side(store, view, result)
     raise InputError(f"{store.name} changed while it was read; run the command again")
+
+
+def _recorded_side(model: Classifier, folder: Location, store: EmbeddingStore | Selected) -> Side:
+    """The rows of a store with predictions of a file, and with the labels that were joined to these."""
+    result = _in_order(recorded(folder, model, store), store.sample_ids())
+    if result is None:
+        raise InputError(f"{store.name} has images without a prediction; join the predictions again")
+    return Side(store, Labelled(store, result.label, list(model.class_names)).view(), result)
 
 
 def _in_order(predictions: Predictions, sample_id: np.ndarray) -> Predictions | None:

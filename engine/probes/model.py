@@ -153,11 +153,7 @@ def load_model(folder: Location) -> Classifier:
     if not (folder / MODEL).exists() and not (folder / DESCRIPTION).exists():
         raise SchemaError(f"{folder} holds no model; name a run that trained one, such as one of `fit-incremental`")
     if is_recorded(folder):
-        raise SchemaError(
-            f"{folder} holds predictions of a file and no model to compute with; train a head on features with "
-            "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `verify-labels` and "
-            "`explore` work with predictions alone)"
-        )
+        raise no_model(str(folder))
     try:
         tensors = read_tensors(folder / MODEL)
         about = read_json(folder / DESCRIPTION)
@@ -181,6 +177,15 @@ def is_recorded(folder: Location) -> bool:
     """Whether the model in `folder` is known by predictions of a file alone."""
     about = folder / DESCRIPTION
     return about.exists() and read_object(about).get("kind") == RECORDED
+
+
+def no_model(place: str) -> SchemaError:
+    """The error for a command that needs more of a model than its predictions."""
+    return SchemaError(
+        f"{place} holds predictions of a file and no model to compute with; train a head on features with "
+        "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `gap`, `forecast`, "
+        "`label-queue`, `verify-labels`, `explain` and `explore` work with predictions alone)"
+    )
 
 
 def scaled(x: np.ndarray, scale: float) -> np.ndarray:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from gapscope.core.chunk import Chunk
+from gapscope.core.errors import InputError
 from gapscope.core.random import stream
 from gapscope.evaluation.predict import check_finite
+from gapscope.predictions import Predictions
 from gapscope.probes.model import Classifier
 from gapscope.store import EmbeddingStore
 from gapscope.stream import Workers, fold
@@ -22,7 +25,11 @@ Array = np.ndarray
 By = Literal["fair", "doubt"]
 # Bytes of each row of a set: its id and place, sorted, and copies of both on their way.
 ROW_BYTES = 80
-REASONS: Mapping[str, str] = {"fair": "drawn at random", "doubt": "the model doubts it: margin {margin:.3f}"}
+REASONS: Mapping[str, str] = {
+    "fair": "drawn at random",
+    "doubt": "the model doubts it: margin {margin:.3f}",
+    "unsure": "the model doubts it: confidence {confidence:.3f}",
+}
 
 
 class Worth(NamedTuple):
@@ -33,7 +40,7 @@ class Worth(NamedTuple):
     key : (n,) float64
     sample_id, predicted : (n,) int64
     confidence, margin : (n,) float64
-        Probability of the best class, and by how much it exceeds the second.
+        Probability of the best class, and by how much it exceeds the second; NaN where they are not known.
     """
 
     most: int
@@ -82,24 +89,63 @@ class _WorthOf:
         check_finite(chunk, self.name)
         chunk = chunk.take(~np.isin(chunk.sample_id, self.labelled))
         p = self.model.probabilities(chunk.x)
-        two = np.sort(p, axis=1)[:, -2:]
-        margin = two[:, -1] - two[:, 0] if p.shape[1] > 1 else np.ones(len(p))
-        ids = chunk.sample_id
-        key = margin if self.rank is None else self.rank[1][np.searchsorted(self.rank[0], ids)].astype(np.float64)
-        return Worth(self.most, key, ids, p.argmax(axis=1), two[:, -1], margin).first()
+        return _worth(self.most, self.rank, chunk.sample_id, p.argmax(axis=1), *_margin(p))
+
+
+def _margin(p: Array) -> tuple[Array, Array]:
+    """The probability of the best class, and by how much it exceeds the second; ``(n,)`` each."""
+    two = np.sort(p, axis=1)[:, -2:]
+    return two[:, -1], two[:, -1] - two[:, 0] if p.shape[1] > 1 else np.ones(len(p))
+
+
+def _worth(
+    most: int, rank: tuple[Array, Array] | None, ids: Array, predicted: Array, confidence: Array, margin: Array
+) -> Worth:
+    """The first `most` of some rows: in the fair order, or those of the least margin, else of the least confidence."""
+    doubt = np.where(np.isnan(margin), confidence, margin)
+    key = doubt if rank is None else rank[1][np.searchsorted(rank[0], ids)].astype(np.float64)
+    return Worth(most, key, ids, predicted, confidence, margin).first()
 
 
 def queue_of(
     model: Classifier, store: EmbeddingStore, count: int, by: By, labelled: Array, workers: Workers, *, seed: int
 ) -> Worth:
     """The `count` rows of a store that are to be labelled next; one read."""
-    rank = None
-    if by == "fair":
-        ids = store.sample_ids()
-        order = np.argsort(ids)
-        rank = ids[order], stream(seed, "label queue").permutation(len(ids))[order]
-    wanted = count if by == "fair" else max(count, 10 * count)
-    of = _WorthOf(model, wanted, rank, labelled, store.name)
-    found = fold(store.view(), of, workers, description=f"label queue of {store.name}")
+    of = _WorthOf(model, *_order(store.sample_ids(), count, by, seed), labelled, store.name)
+    return _queue(fold(store.view(), of, workers, description=f"label queue of {store.name}"), count, by)
+
+
+def queue_of_predictions(known: Predictions, count: int, by: By, labelled: Array, *, seed: int) -> Worth:
+    """The same of a model of which predictions alone are known.
+
+    Raises
+    ------
+    InputError
+        It does not say how sure it is, and images that it doubts are asked for.
+    """
+    if by == "doubt" and known.confidence is None:
+        raise InputError(
+            f"{known.model} on {known.name} has no probabilities, so that nothing says what it doubts; import them "
+            "too, or draw a fair sample with --by fair"
+        )
+    most, rank = _order(known.sample_id, count, by, seed)
+    rows = known.rows(np.flatnonzero(~np.isin(known.sample_id, labelled)))
+    unknown = np.full(rows.n, np.nan)
+    if rows.scores is not None:
+        sure = _margin(softmax(np.asarray(rows.scores, np.float64), axis=1))
+    else:
+        sure = (unknown if rows.confidence is None else rows.confidence.astype(np.float64), unknown)
+    return _queue(_worth(most, rank, rows.sample_id, rows.predicted.astype(np.int64), *sure), count, by)
+
+
+def _order(ids: Array, count: int, by: By, seed: int) -> tuple[int, tuple[Array, Array] | None]:
+    """How many rows are to be kept, and all ids, ascending, with the place of each in the fair order."""
+    if by != "fair":
+        return max(count, 10 * count), None
+    order = np.argsort(ids)
+    return count, (ids[order], stream(seed, "label queue").permutation(len(ids))[order])
+
+
+def _queue(found: Worth, count: int, by: By) -> Worth:
     found = found if by == "fair" else found.by_class()
     return Worth(count, *(column[:count] for column in found[1:]))

@@ -29,8 +29,8 @@ def table_of(worth: Worth, by: By, store: EmbeddingStore, class_names: Sequence[
             "sample_id": int(one),
             "image": path[int(one)],
             "predicted": class_names[predicted],
-            "confidence": float(confidence),
-            "reason": REASONS[by].format(margin=margin),
+            "confidence": None if np.isnan(confidence) else float(confidence),
+            "reason": _reason(by, confidence, margin),
             "dataset": store.provenance.dataset,
             "split": store.provenance.split,
             "label": "",
@@ -38,6 +38,11 @@ def table_of(worth: Worth, by: By, store: EmbeddingStore, class_names: Sequence[
         for place, (one, predicted, confidence, margin) in enumerate(zip(*worth[2:], strict=True))
     ]
     return pa.Table.from_pylist(rows)
+
+
+def _reason(by: By, confidence: float, margin: float) -> str:
+    kind = "unsure" if by == "doubt" and np.isnan(margin) else by
+    return REASONS[kind].format(margin=margin, confidence=confidence)
 
 
 def _paths(store: EmbeddingStore, sample_id: np.ndarray) -> dict[int, str]:

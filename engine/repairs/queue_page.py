@@ -2,6 +2,8 @@
 
 from gapscope.blocks import Answer, Block, Table
 from gapscope.blocks.formats import counted
+from gapscope.core.location import Location
+from gapscope.probes.model import is_recorded
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
 from gapscope.runs.run import Run
 
@@ -16,10 +18,12 @@ WORDS = {
 def page(run: Run) -> list[Block]:
     """What a run of `label-queue` has found."""
     rows, config = run.table("queue"), run.manifest.config
-    use = f"`repair {config['run']} --target {config['target']} --labels {run.place / CSV}`"
+    use = f"run `repair {config['run']} --target {config['target']} --labels {run.place / CSV}`"
+    if run.manifest.inputs and is_recorded(Location.of(run.manifest.inputs[0].place)):
+        use = "give the labels beside the predictions, and `import-predictions` measures the accuracy on these images"
     parts = {
         WHY: WORDS[config["by"]],
-        NEXT: f"Fill in the column label of {CSV}, or label {LABEL_STUDIO}; then run {use}.",
+        NEXT: f"Fill in the column label of {CSV}, or label {LABEL_STUDIO}; then {use}.",
     }
     columns = {"image": "text", "predicted": "text", "confidence": "share", "reason": "text"}
     cells = [[row[name] for name in columns] for row in rows]

@@ -27,11 +27,16 @@ class Sureness:
 
     def __call__(self, x: Array) -> Array:
         """``(n, 3)`` float64; zeros for a single class."""
-        p = np.maximum(np.asarray(self.probabilities(x), np.float64), 1e-12)
-        if p.shape[1] < 2:
-            return np.zeros((len(x), COLUMNS))
-        second, best = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:].T
-        return np.stack([best, -(p * np.log(p)).sum(axis=1), np.log(best / second)], axis=1)
+        return sureness(self.probabilities(x))
+
+
+def sureness(probabilities: Array) -> Array:
+    """The three columns ``(n, 3)`` of probabilities ``(n, k)``."""
+    p = np.maximum(np.asarray(probabilities, np.float64), 1e-12)
+    if p.shape[1] < 2:
+        return np.zeros((len(p), COLUMNS))
+    second, best = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:].T
+    return np.stack([best, -(p * np.log(p)).sum(axis=1), np.log(best / second)], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +55,11 @@ class WithConfidence:
     probabilities: Change
 
     @staticmethod
-    def emphasis(dim: int) -> Array:
-        """The `emphasis` ``(dim + 3,)`` with which the three count as much as all ``dim`` features together; else they
-        drown among a thousand others.
+    def emphasis(dim: int, columns: int = COLUMNS) -> Array:
+        """The `emphasis` ``(dim + columns,)`` with which these count as much as all ``dim`` features together; else
+        they drown among a thousand others.
         """
-        return np.append(np.ones(dim), np.full(COLUMNS, np.sqrt(max(dim / COLUMNS, 1))))
+        return np.append(np.ones(dim), np.full(columns, np.sqrt(max(dim / columns, 1))))
 
     def __call__(self, x: Array) -> Array:
         """Features ``(n, d + 3)`` float32."""

@@ -15,13 +15,14 @@ Lopez-Paz and Oquab (2017), "Revisiting classifier two-sample tests". Kynkäänn
 and recall metric".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from gapscope.core.chunk import Chunk
 from gapscope.shifts.domain_heads import Parts
 from gapscope.shifts.prdc import squared_distances
 from gapscope.store import View
@@ -70,7 +71,9 @@ class Looks:
         return len(self.recalled), len(self.held)
 
 
-def looks(reference: View, target: View, *, seed: int = 0, confidence: Columns | None = None) -> Looks:
+def looks(
+    reference: View, target: View, *, seed: int = 0, confidence: Columns | tuple[Array, Array] | None = None
+) -> Looks:
     """All looks at the first 2,500 rows of each set, 1,464 of 4,096 features; ``O((n + m) d min(n + m, d))`` flops.
 
     Parameters
@@ -78,7 +81,8 @@ def looks(reference: View, target: View, *, seed: int = 0, confidence: Columns |
     seed
         Of the hash that puts sample ids into folds.
     confidence
-        Features ``(n, d)`` to a few columns that a model says of each row; without it there is no such look.
+        Features ``(n, d)`` to a few columns that a model says of each row, or these columns of all rows of both sets;
+        without it there is no such look.
     """
     rows = min(MOST_ROWS, max(MOST_NUMBERS // reference.store.dim, 1))
     chunks = [View(view.store, view.start, min(view.stop, view.start + rows)).read() for view in (reference, target)]
@@ -88,10 +92,16 @@ def looks(reference: View, target: View, *, seed: int = 0, confidence: Columns |
     z = _standardised(x)
     scores = dict(_of_features(z, side, fold))
     if confidence is not None:
-        sure = _standardised(np.asarray(confidence(x), np.float32))
+        said = confidence(x) if callable(confidence) else _first(confidence, chunks)
+        sure = _standardised(np.asarray(said, np.float32))
         scores["confidence"] = _cross_fitted(sure, side, fold, lambda *rows: _discriminant(*rows, ROUNDER))
     each = tuple(Look(name, score[side == 0], score[side == 1]) for name, score in scores.items())
     return Looks(each, *_balls(z[side == 0], z[side == 1]))
+
+
+def _first(columns: tuple[Array, Array], chunks: Sequence[Chunk]) -> Array:
+    """The columns of the rows that are looked at."""
+    return np.concatenate([one[: len(chunk.x)] for one, chunk in zip(columns, chunks, strict=True)])
 
 
 def _standardised(x: Array) -> Array:

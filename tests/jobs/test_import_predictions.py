@@ -71,6 +71,8 @@ def written(form, table, place):
             full(table).to_csv(file, index=False)
         case "paths on another machine":
             full(table.assign(path="/data/photos/" + table.path)).to_csv(file, index=False)
+        case "addresses":
+            full(table.assign(path="https://host/photos/" + table.path + "?v=1")).to_csv(file, index=False)
         case "backslashes":
             full(table.assign(path=r"C:\photos\\" + table.path.str.replace("/", "\\"))).to_csv(file, index=False)
         case "names of files, answers":
@@ -111,7 +113,7 @@ def written(form, table, place):
 
 
 FORMS = (
-    *("whole paths, probabilities", "paths on another machine", "backslashes", "names of files, answers"),
+    *("whole paths, probabilities", "paths on another machine", "addresses", "backslashes", "names of files, answers"),
     *("stems, tabs", "class numbers", "an index of pandas", "parquet, without labels", "json lines"),
     *("npz, logits and paths", "npy, with names", "npy in order, with labels", "no names, in order", "sample ids"),
     "confidence",
@@ -197,6 +199,21 @@ def test_names_that_several_images_share_are_refused(made, tmp_path):
     table = pd.DataFrame({"path": ["1.png", "2.png", "3.png"], "pred": [0, 1, 1]})
     with pytest.raises(InputError, match=r"2 images of shared/test, such as ./1\.png, cannot be told by the names of"):
         join((tmp_path, workspace, {}), table, sets=("shared/test",))
+
+
+def test_words_for_classes_that_are_stored_as_numbers_need_an_order(tmp_path):
+    x, label = np.random.default_rng(0).standard_normal((24, DIM)).astype(np.float32), np.arange(24) % 12
+    names, workspace = [f"{row:02}.png" for row in range(24)], str(tmp_path / "workspace")
+    gapscope.import_features(x, labels=label, names=names, dataset="twelve", split="test", workspace=workspace)
+    table = pd.DataFrame({"path": names, "pred": [f"class_{one}" for one in label]})  # class_10 sorts before class_2
+    made = tmp_path, workspace, {}
+    with pytest.raises(InputError, match=r"has words for its classes, such as 'class_0', and twelve/test has numbers"):
+        join(made, table, sets=("twelve/test",))
+    with pytest.raises(InputError, match="has other labels than twelve/test for 20 of 24 images"):
+        join(made, table.assign(label=table.pred), sets=("twelve/test",))
+    (tmp_path / "classes.txt").write_text("\n".join(f"class_{one}" for one in range(12)))
+    done = join(made, table, sets=("twelve/test",), classes=tmp_path / "classes.txt")
+    assert {row.metric: row.value for row in done.results}["accuracy"] == 1
 
 
 def test_one_file_for_two_sets_and_a_file_for_each_make_the_same_run(made):
