@@ -16,7 +16,7 @@ from gapscope.backbones.preprocessing import with_crop_pct
 from gapscope.backbones.reader import activation_of
 from gapscope.backbones.request import RANDOM, Library, Request
 from gapscope.backbones.timm_place import described, is_place
-from gapscope.backbones.weights import State, load_weights, mismatch, read_weights
+from gapscope.backbones.weights import State, load_weights, mismatch, read_weights, unread_weights
 from gapscope.core.errors import InputError
 
 # Families whose authors take another vector than timm does, and which.
@@ -66,7 +66,7 @@ def load(request: Request) -> Network:
         prefix_tokens=getattr(model, "num_prefix_tokens", None),
         channels_last=getattr(model, "output_fmt", "NCHW") == "NHWC",
         contrastive=_is_contrastive(request.name, model),
-        notes=tuple(_notes(request.name, model)),
+        notes=(*_notes(request.name, model), *unread_weights(request.weights)),
     )
 
 

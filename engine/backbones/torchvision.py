@@ -15,7 +15,7 @@ from gapscope.backbones.network import Network, Unpooled
 from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.reader import Hooked
 from gapscope.backbones.request import RANDOM, Library, Request
-from gapscope.backbones.weights import State, load_weights, read_weights
+from gapscope.backbones.weights import State, load_weights, read_weights, unread_weights
 from gapscope.core.errors import InputError
 
 # These two start from a truncated normal that takes half a minute to draw, and warn about it, unless told.
@@ -56,6 +56,7 @@ def load(request: Request) -> Network:
         unpooled=_unpooled(model),
         pooling="token" if _has_tokens(model) else "avg",
         prefix_tokens=1 if _has_tokens(model) else None,
+        notes=tuple(unread_weights(request.weights)),
     )
 
 

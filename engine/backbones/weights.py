@@ -26,6 +26,8 @@ PREFIXES = ("module.", "model.", "_orig_mod.")
 PLAIN = (argparse.Namespace, np._core.multiarray.scalar, np.dtype, *(type(np.dtype(kind)) for kind in "?bhilqBHILQefd"))
 # How PyTorch names a class that it does not open.
 CLASS = re.compile(r"GLOBAL ([\w.]+)")
+# What PyTorch and safetensors say of a file that ends too early or was changed.
+CUT = ("unexpected EOF", "central directory", "invalid header or archive", "incomplete metadata", "file not found")
 
 State = dict[str, torch.Tensor]
 
@@ -40,7 +42,23 @@ def read_weights(path: str) -> State:
         state = _tensors(path) if path.endswith(".safetensors") else _checkpoint(path)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(f"{path} is not a weights file that can be read safely: {_reason(path, error)}") from error
+    spoilt = [name for name, value in state.items() if value.is_floating_point() and bool(value.isnan().any())]
+    if spoilt:
+        raise InputError(
+            f"{path} holds values that are no numbers (NaN) in {_examples(spoilt)}, as diverged trainings leave them; "
+            "take an earlier checkpoint, or fetch it again"
+        )
     return _unprefixed(state)
+
+
+def unread_weights(path: str) -> list[str]:
+    """A sentence about the other networks in a checkpoint of several, such as averaged weights; empty for one."""
+    if path.endswith(".safetensors") or not Path(path).is_file():
+        return []
+    read, *others = _named(_content(path)) or [""]
+    if not others:
+        return []
+    return [f"{path} holds {read} and {' and '.join(others)}, and {read} was read; save another one alone to use it"]
 
 
 def _reason(path: str, error: Exception) -> str:
@@ -55,9 +73,12 @@ def _reason(path: str, error: Exception) -> str:
             f"it holds a {named[1]}, which may run code when it is opened; save its tensors alone, with "
             "torch.save(model.state_dict(), FILE) or safetensors"
         )
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    if not start or isinstance(error, EOFError) or any(word in str(error) for word in CUT):
+        return f"it is cut off or damaged, and has {Path(path).stat().st_size:,} bytes; fetch it again"
     if isinstance(error, pickle.UnpicklingError):
-        with Path(path).open("rb") as file:
-            return f"it is no checkpoint of PyTorch, it begins with {file.read(12)!r}; fetch it again"
+        return f"it is no checkpoint of PyTorch, it begins with {start!r}; fetch it again"
     return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
 
 
@@ -82,14 +103,24 @@ def _tensors(path: str) -> State:
 def _checkpoint(path: str) -> State:
     if _program(path):  # PyTorch would hand it to another reader, with a warning
         raise ValueError
-    torch.serialization.add_safe_globals(list(PLAIN))
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = _content(path)
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"it holds a {type(content).__name__}, not tensors by name")
-    named = [content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)]
+    named = _named(content)
     states = [value for value in content.values() if isinstance(value, Mapping) and _tensors_of(value)]
-    content = named[0] if named else states[0] if len(states) == 1 and not _tensors_of(content) else content
+    if named or (len(states) == 1 and not _tensors_of(content)):
+        content = content[named[0]] if named else states[0]
     return _tensors_of(content)
+
+
+def _content(path: str) -> object:
+    torch.serialization.add_safe_globals(list(PLAIN))
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+
+
+def _named(content: object) -> list[str]:
+    """Under which names a checkpoint has networks, the first the one that is read."""
+    return [name for name in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(name), Mapping)]
 
 
 def _tensors_of(content: Mapping) -> State:

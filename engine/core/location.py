@@ -6,6 +6,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -187,8 +188,13 @@ class Location:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
+        except OSError as error:
+            if error.filename in (None, str(temporary)):  # a message names what was to be written
+                error.filename = self.path
+            raise
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # of a disk that can only be read, which has been said
+                temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
     def _upload(self, write: Callable[[BinaryIO], Any]) -> None:

@@ -29,7 +29,7 @@ PREDICTIONS, CHECKPOINT, TABLE = "predictions", "checkpoint", f"{RESULTS}.parque
 ENDINGS = (".parquet", ".json", ".safetensors", ".md", ".html", ".csv")
 FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, FIGURES, "coordinates")
 # Options that say where and how a run works; whatever they are, it is the same work.
-MANNER = frozenset({"scheduler", "cluster", "workers", "checkpoint_seconds", "report", "track"})
+MANNER = frozenset({"workspace", "scheduler", "cluster", "workers", "checkpoint_seconds", "report", "track"})
 # Options that name files with chosen images; other images make another run, whatever the file is called.
 CHOOSING = ("only", "exclude")
 RECORDED = ("gapscope", "numpy", "scipy", "pyarrow", "dask", "scikit-learn", "torch", "timm")

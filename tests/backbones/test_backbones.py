@@ -220,6 +220,36 @@ def test_a_page_in_place_of_a_checkpoint_is_named_by_how_it_begins(tmp_path):
         load_backbone("resnet18", str(tmp_path / "w.pth"), device="cpu")
 
 
+@pytest.mark.parametrize("damage", ["half", "empty", "half of an old one", "half of safetensors"])
+def test_a_file_of_weights_that_is_cut_off_is_said_to_be_so(damage, tmp_path):
+    state = {"weight": torch.zeros(1000)}
+    place = tmp_path / ("w.safetensors" if "safetensors" in damage else "w.pth")
+    save_file(state, place) if "safetensors" in damage else torch.save(
+        state, place, _use_new_zipfile_serialization="old" not in damage
+    )
+    place.write_bytes(b"" if damage == "empty" else place.read_bytes()[: place.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"it is cut off or damaged, and has [\d,]+ bytes; fetch it again$"):
+        load_backbone("resnet18", str(place), device="cpu")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    state = load_backbone("resnet10t", "random", device="cpu", image_size=32).network.model.state_dict()
+    torch.save(state | {"conv1.0.weight": torch.full_like(state["conv1.0.weight"], torch.nan)}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"w\.pth holds values that are no numbers \(NaN\) in conv1\.0\.weight"):
+        load_backbone("resnet10t", str(tmp_path / "w.pth"), device="cpu")
+
+
+def test_the_network_that_is_read_of_several_in_a_checkpoint_is_said(tmp_path):
+    state = load_backbone("resnet10t", "random", device="cpu").network.model.state_dict()
+    averaged = {name: value * 2 for name, value in state.items()}
+    torch.save({"state_dict_ema": averaged, "state_dict": state}, tmp_path / "w.pth")
+    torch.save(state, tmp_path / "one.pth")
+    both, one = (load_backbone("resnet10t", str(tmp_path / name), device="cpu") for name in ("w.pth", "one.pth"))
+    assert both.weights_hash == one.weights_hash
+    assert "state_dict and state_dict_ema, and state_dict was read" in both.notes[-1]
+    assert not one.notes
+
+
 def test_a_file_that_does_not_fit_is_refused_with_the_first_differences(tmp_path):
     save_file({"conv1.weight": torch.zeros(1), "mine": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(InputError) as caught:

@@ -1,5 +1,6 @@
 """Registries, random streams, sizes and places keep their promises."""
 
+import errno
 import os
 import platform
 import resource
@@ -106,6 +107,19 @@ def test_a_failing_write_leaves_the_old_content_and_no_litter(tmp_path):
         place.write_atomically(fail)
     assert place.read_text() == "old"
     assert place.parent.names() == ["file"]
+
+
+def test_an_error_of_the_disk_names_the_file_that_was_to_be_written(tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def refused(path, **_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(OSError, match="No space left") as error:
+        Location(str(tmp_path / "a")).write_atomically(full)
+    assert error.value.filename == str(tmp_path / "a")
 
 
 def test_a_killed_write_leaves_the_old_content(tmp_path):

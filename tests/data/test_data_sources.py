@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from data_layouts import CLASSES, PER_CLASS, pixels_of, png, write
+from scipy.io import savemat
 
 from gapscope.core.errors import InputError
 from gapscope.data.catalogue import open_dataset
@@ -396,6 +397,36 @@ def test_imagenet_validation_without_labels_says_what_is_missing(tmp_path):
         (root / "imagenet" / "ILSVRC2012_devkit_t12" / "data" / file).unlink()
         with pytest.raises(InputError, match=r"meta\.mat"):
             open_dataset("imagenet", root).source("val")
+
+
+def _numbers(*lines):
+    return lambda kit: (kit / "ILSVRC2012_validation_ground_truth.txt").write_text("\n".join(lines))
+
+
+def _classes(*pairs):
+    synsets = np.zeros(len(pairs), dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")])
+    for row, (number, wnid) in enumerate(pairs):
+        synsets[row] = (number, wnid)
+    return lambda kit: savemat(kit / "meta.mat", {"synsets": synsets})
+
+
+DEVKITS = {
+    "cut off": (_numbers("1", "2", "3", "1"), r"truth\.txt has labels of 4 images, and none of 2 in .*_val_00000005"),
+    "a letter": (_numbers("1", "x", "3", "1", "2", "3"), r"truth\.txt has 'x' as number 2; wanted one of 1 to 3"),
+    "a number without a class": (_numbers("1", "2", "4", "1", "2", "3"), r"has '4' as number 3; wanted one of 1 to 3"),
+    "other classes": (_classes((1, "x"), (2, "y")), r"meta\.mat does not number ImageNet's classes 1, 2, …, each once"),
+    "a number twice": (_classes(*zip((1, 2, 2), data_layouts.WNIDS, strict=True)), r"meta\.mat does not number"),
+    "another matrix": (lambda kit: savemat(kit / "meta.mat", {"x": 1}), r"meta\.mat cannot be read .* unpack it again"),
+}
+
+
+@pytest.mark.parametrize("case", DEVKITS)
+def test_a_damaged_devkit_is_refused_by_its_file(case, tmp_path):
+    root = data_layouts.imagenet(tmp_path)
+    damage, said = DEVKITS[case]
+    damage(root / "imagenet" / "ILSVRC2012_devkit_t12" / "data")
+    with pytest.raises(InputError, match=said):
+        open_dataset("imagenet", root).source("val")
 
 
 def test_imagenet_is_found_where_kaggle_puts_it(tmp_path):

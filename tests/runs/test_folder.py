@@ -37,6 +37,11 @@ class Config:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Placed:
+    workspace: str
+
+
 @pytest.fixture
 def holder(tmp_path):
     """A process that works on the run of seed 0."""
@@ -50,8 +55,9 @@ def holder(tmp_path):
     process.stdout.close()
 
 
-def finished(workspace, seed, value=0.5):
-    with opened(Location.of(workspace), "job", "name", Config(seed)) as folder:
+def finished(workspace, config, value=0.5):
+    config = Config(config) if isinstance(config, int) else config
+    with opened(Location.of(workspace), "job", "name", config) as folder:
         row = Result(dataset="toy", split="test", model="m", metric="accuracy", value=value, n=2)
         return folder.finish([row], notes=["a note", "warning: look out"], page=lambda run: run.notes)
 
@@ -83,6 +89,12 @@ def test_nothing_is_left_of_the_lease(tmp_path):
     assert names == {"manifest.json", "results.json", "results.parquet", "notes.json"}
     assert json.loads((tmp_path / "runs" / "job-name" / "manifest.json").read_text())["status"] == "complete"
     assert result.results[0].value == 0.5
+
+
+def test_a_workspace_that_is_called_by_another_path_holds_the_same_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in (str(tmp_path / "w"), "w"):
+        assert finished(place, Placed(workspace=place)).run.endswith("job-name")
 
 
 def test_a_finished_run_of_other_work_is_never_overwritten(tmp_path):

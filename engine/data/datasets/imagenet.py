@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from gapscope.core.errors import InputError
 from gapscope.core.text import text_of
 from gapscope.data.classes import FOLLOWS_IMAGENET, imagenet_classes, imagenet_wnids
@@ -21,6 +23,7 @@ VAL_FOLDERS = ("val", "validation", "ILSVRC2012_img_val")
 LABEL_FILES = ("LOC_val_solution.csv", "labels.csv", "val.csv", "val_labels.csv")
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 DEVKITS = ("", "ILSVRC2012_devkit_t12/data", "devkit/data", "data", "devkit")
+FETCH = "unpack it again from ILSVRC2012_devkit_t12.tar.gz"
 LEVELS_UP = 3  # from ILSVRC/Data/CLS-LOC to the folder where Kaggle puts its CSV
 
 
@@ -44,18 +47,25 @@ def open_val(place: Path, folder: str, options: Options) -> Source:
     """The validation images in ``place/folder``: class folders, or flat with a CSV or the devkit's ground truth."""
     if subfolders(place / folder):
         return class_folders(place, folder, imagenet_classes())
-    labels = _labels(place, folder, options)
-    return flat_folder(place, folder, labels, imagenet_classes(), frozenset(f"{folder}/{name}" for name in LABEL_FILES))
+    file, labels = _labels(place, folder, options)
+    skip = frozenset(f"{folder}/{name}" for name in LABEL_FILES)
+    source = flat_folder(place, folder, labels, imagenet_classes(), skip)
+    if file.name == GROUND_TRUTH and (without := np.flatnonzero(source.listing.labels < 0)).size:
+        raise InputError(
+            f"{file} has labels of {len(labels):,} images, and none of {len(without):,} in {place / folder}, the first "
+            f"is {source.listing.names[without[0]]}; {FETCH}"
+        )
+    return source
 
 
-def _labels(place: Path, folder: str, options: Options) -> dict[str, str]:
-    """Wnid by file name."""
+def _labels(place: Path, folder: str, options: Options) -> tuple[Path, dict[str, str]]:
+    """A file of labels, and the wnid by file name in it."""
     csv = options.labels or _look(place, folder, LABEL_FILES)
     if csv:
-        return read_labels(csv, options.path_column, options.label_column)
+        return csv, read_labels(csv, options.path_column, options.label_column)
     truth = _look(place, folder, [f"{kit}/{GROUND_TRUTH}".lstrip("/") for kit in DEVKITS])
     if truth:
-        return ground_truth(truth)
+        return truth, ground_truth(truth)
     raise InputError(
         f"the images in {place / folder} lie without class folders and have no labels; beside that folder, put the "
         f"devkit's {GROUND_TRUTH} and meta.mat, or a labels.csv with columns path and label, or name one with --labels"
@@ -74,12 +84,16 @@ def ground_truth(file: Path) -> dict[str, str]:
     it counts from 1 and does not follow the sorted wnids. ``meta.mat`` beside it says which wnid each number is.
     Taking the number for a class index gives an accuracy near 0.
     """
-    wnids = _wnids_by_id(file.with_name("meta.mat"))
-    try:
-        ids = [int(word) for word in text_of(str(file), file.read_bytes()).split()]
-        return {f"ILSVRC2012_val_{image:08d}": wnids[number] for image, number in enumerate(ids, 1)}
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{file} should hold one number from 1 to 1000 per line, but holds {error}") from error
+    classes = file.with_name("meta.mat")
+    wnids = {str(number): wnid for number, wnid in _wnids_by_id(classes).items()}
+    words = text_of(str(file), file.read_bytes()).split()
+    wrong = next((at for at, word in enumerate(words) if word not in wnids), None)
+    if wrong is not None:
+        raise InputError(
+            f"{file} has {words[wrong]!r} as number {wrong + 1:,}; wanted one of 1 to {len(wnids):,}, to which "
+            f"{classes} gives classes; {FETCH}"
+        )
+    return {f"ILSVRC2012_val_{image:08d}": wnids[word] for image, word in enumerate(words, 1)}
 
 
 def _wnids_by_id(file: Path) -> dict[int, str]:
@@ -91,12 +105,13 @@ def _wnids_by_id(file: Path) -> dict[int, str]:
     try:
         synsets = loadmat(str(file), squeeze_me=True, struct_as_record=True)["synsets"]
         pairs = zip(synsets["ILSVRC2012_ID"].tolist(), synsets["WNID"].tolist(), strict=True)
-        return {int(number): wnid for number, wnid in pairs if wnid in known}
+        wnids = [(int(number), wnid) for number, wnid in pairs if wnid in known]
     except Exception as error:
-        raise InputError(
-            f"{file} cannot be read as the devkit's list of classes ({type(error).__name__}: {error}); unpack it again "
-            "from ILSVRC2012_devkit_t12.tar.gz"
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{file} cannot be read as the devkit's list of classes ({reason}); {FETCH}") from error
+    if not wnids or sorted(number for number, _ in wnids) != list(range(1, len(wnids) + 1)):
+        raise InputError(f"{file} does not number ImageNet's classes 1, 2, …, each once; {FETCH}")
+    return dict(wnids)
 
 
 def _fits(place: Path) -> bool:
