@@ -116,7 +116,7 @@ def test_an_error_of_the_disk_names_the_file_that_was_to_be_written(tmp_path, mo
     def refused(path, **_):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
     with pytest.raises(OSError, match="No space left") as error:
         Location(str(tmp_path / "a")).write_atomically(full)
     assert error.value.filename == str(tmp_path / "a")
