@@ -56,7 +56,9 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.store.workspace import slug
 
     if bool(config.labels) == bool(config.label_rows):
-        raise InputError("name a pilot of labels: --labels FILE, or --label-rows for so many stored ones")
+        raise InputError(
+            "a budget needs labels of one kind; name --labels FILE, or --label-rows N for N of the stored ones"
+        )
     workspace = Location.of(config.workspace).absolute()
     named = {"--reference": config.reference, "--target": config.target}
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)

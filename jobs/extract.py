@@ -94,7 +94,7 @@ def run(config: ExtractConfig, progress: Progress = SILENT) -> "RunResult":
         rows.append((name, made.backbone, manifest.rows, manifest.rejected, made.dim))
         results += [_count(made, metric, n) for metric, n in (("rows", manifest.rows), ("rejected", manifest.rejected))]
     place = str(Location.of(config.workspace) / "embeddings")
-    columns = {"dataset": "text", "backbone": "text", "rows": "count", "rejected": "count", "dimensions": "count"}
+    columns = {"set": "text", "backbone": "text", "rows": "count", "rejected": "count", "dimensions": "count"}
     table = Table(f"Embeddings in {place}", columns, rows, headline=True, whole=True)
     blocks = [table, *(Sentence(note, headline=True) for note in notes)]
     return RunResult("extract", place, time.perf_counter() - begun, results, blocks=blocks)

@@ -241,15 +241,15 @@ def _cure(run: Run, findings: Row, one: Row) -> list[Cell]:
 def _command(run: Run, findings: Row, one: Row) -> str:
     """What does it; nothing for what stands in no command."""
     config, cause = run.manifest.config, named(findings)
-    sets = ["--reference", findings["reference"], "--target", findings["target"]]
-    model = ["--model", config["model"]] if config.get("model") else []
+    sets = ["--reference", findings["reference"], "--target", findings["target"], *run.kept("model", "backbone")]
     if one["name"] == "align":
-        return run.command("repair", *sets, *model, about=config["run"])
+        return run.command("repair", *sets, about=config["run"])
     if one["name"] == "labels":
-        return run.command("repair", *sets, *model, "--label-rows", str(one["labels"]), about=config["run"])
+        return run.command("repair", *sets, "--label-rows", str(one["labels"]), about=config["run"])
     modified = specification(cause) if cause else ""
     if one["name"] == "train" and modified:
-        return run.command("extract", about=f"{findings['reference'].rpartition('/')[0]}+{modified}")
+        name = f"{findings['reference'].rpartition('/')[0]}+{modified}"
+        return run.command("extract", *run.kept("backbone"), about=name)
     return ""
 
 

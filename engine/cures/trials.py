@@ -1,6 +1,7 @@
 """Every remedy on a sample of the images: what it brings back, what it costs, how many labels and how long it takes.
 
-What a remedy is fitted to, or its strength chosen by, is the first half of the images; it is judged on the second.
+What a remedy is fitted to, or its strength chosen by, is the first half of the images; it is judged on the second. No
+label is fitted to of an image that the other set's second half shows too, as a set and its modified copy do.
 """
 
 import time
@@ -158,7 +159,7 @@ def _trained(sides: Sides, main: Candidate) -> Fitted | None:
     """The head fitted anew to the reference's images as they are and after the cause, with the reference's labels."""
     sample = sides.reference
     rows = sample.halves[0]
-    known = sample.label[rows] >= 0
+    known = _usable(sample, sides.target)
     if known.sum() < LEAST_LABELS:
         return None
     (after,) = sides.features.of([main], rows)
@@ -175,11 +176,17 @@ def _labelled(sides: Sides) -> Fitted | None:
     """The head fitted to labels of the first half of the target."""
     sample = sides.target
     rows = sample.halves[0]
-    known = sample.label[rows] >= 0
+    known = _usable(sample, sides.reference)
     if known.sum() < LEAST_LABELS:
         return None
     labels = int(known.sum())
     return _anchored(sides.model, sample.x[rows][known], sample.label[rows][known]), words("logistic"), labels
+
+
+def _usable(sample: Sample, other: Sample) -> Array:
+    """Which rows of a first half have a label, and an image by whose name the other set is not judged."""
+    rows, judged = sample.halves[0], set(other.names[other.halves[1]])
+    return (sample.label[rows] >= 0) & np.array([name not in judged for name in sample.names[rows]], bool)
 
 
 def _anchored(model: Classifier, x: Array, y: Array) -> Linear:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, percent, points, set_name, span, span_of
+from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, set_name, span, span_of
 from gapscope.evaluation.accuracy import Loss, Measured, is_test, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
@@ -114,10 +114,12 @@ def _certainty(one: Loss) -> str:
 
 def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
     models = len({one.model for one in rows})
-    among = f", the best of {models} models" if models > 1 else ""
+    among = f", the highest share among {models} models" if models > 1 else ""
+    equals = [one.model for one in rows if (one.set, one.value) == (best.set, best.value)]
     interval, images = span(best.low, best.high), counted(best.n, "image")
     return Answer.of(
-        f"{best.model} classifies {percent(best.value)} of {best.set} correctly{among}",
+        f"{listed(equals)} {'classifies' if len(equals) == 1 else 'classify'} {percent(best.value)} of {best.set} "
+        f"correctly{among}",
         {
             NEXT: "Extract new data, then run `gap` to see what is lost on them, and why.",
             SURE: f"{interval}, for images like these {images}; other images may differ." if interval else "",

@@ -272,8 +272,8 @@ def _commands_text(run: Run, account: Mapping[str, Any]) -> str:
     explained = run.manifest.config.get("run")
     if not explained or account["gap"]["value"] <= 0:
         return ""
-    model = ["--model", run.manifest.config["model"]] if run.manifest.config.get("model") else []
-    words = ["--reference", account["reference"]["set"], "--target", account["target"]["set"], *model]
+    sets = ["--reference", account["reference"]["set"], "--target", account["target"]["set"]]
+    words = [*sets, *run.kept("model", "backbone")]
     repair = _repair_text(run, account, explained, words) if account.get("linear", True) else ""
     return f"{repair}{ASK_EXPLAIN} {run.command('explain', *words, about=explained)}."
 

@@ -79,10 +79,11 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     folder = run / MODELS / model if models else run
     sets = sets_in_run(run, model if models else "")
     name = _slug(dataset, split)
+    known = ["/".join(filter(None, pair)) for pair in sets.values()]
     if name and name not in sets:
-        raise unknown_name(f"set predicted in {folder}", name, sets)
+        raise unknown_name(f"set predicted in {folder}", "/".join(filter(None, (dataset, split))), known)
     if not name and len(sets) != 1:
-        raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(sets) or 'none'}")
+        raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(known) or 'none'}")
     chosen = name or next(iter(sets))
     names = (dataset, split) if split else sets[chosen]
     said = described(folder)

@@ -11,12 +11,16 @@ from gapscope.core.errors import InputError
 from gapscope.core.files import read_table
 from gapscope.core.location import Location
 from gapscope.core.random import stream
+from gapscope.gaps.keys import keys_of_stores
 from gapscope.probes.model import Classifier
 from gapscope.repairs.cross_fit import why_not
 from gapscope.repairs.fit import CAUSE, GROUPS, Candidate
 from gapscope.repairs.labelled import Rows, anchored_logistic
 from gapscope.repairs.seen import prepared
 from gapscope.runs.run import find_run
+from gapscope.store import EmbeddingStore
+
+Array = np.ndarray
 
 
 class Reproduced(NamedTuple):
@@ -51,6 +55,14 @@ def reproduced(workspace: Location, run: str, model: Classifier, reference: str,
         raise InputError(f"{run} has other features or classes than {model.name}; explain with the model's own run")
     rows = Chunk(table["sample_id"].to_numpy(), x, y)
     return Reproduced(about["cause"], rows.take(y >= 0))
+
+
+def apart_from(found: Reproduced, reference: EmbeddingStore, target: EmbeddingStore, judged: Array) -> Reproduced:
+    """Without the images that rows of the target with the sample ids `judged` show too, as of a set and its copy."""
+    ids = reference.sample_ids(), target.sample_ids()
+    known, theirs = keys_of_stores((reference, target), ids)
+    seen = ids[0][np.isin(known, theirs[np.isin(ids[1], judged)])]
+    return found._replace(rows=found.rows.take(~np.isin(found.rows.sample_id, seen)))
 
 
 def candidate(model: Classifier, found: Reproduced, seed: int) -> Candidate:

@@ -2,10 +2,12 @@
 
 from gapscope.blocks import Answer, Block, Table
 from gapscope.blocks.formats import counted
+from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
+from gapscope.evaluation.accuracy import is_test, measured
 from gapscope.probes.model import is_recorded
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
-from gapscope.runs.run import Run
+from gapscope.runs.run import Run, find_run, read_run
 
 NEXT, WHY = "What to do", "Why these"
 WORDS = {
@@ -18,7 +20,8 @@ WORDS = {
 def page(run: Run) -> list[Block]:
     """What a run of `label-queue` has found."""
     rows, config = run.table("queue"), run.manifest.config
-    use = f"run `repair {config['run']} --target {config['target']} --labels {run.place / CSV}`"
+    words = ["--reference", _reference(run), "--target", config["target"], "--labels", str(run.place / CSV)]
+    use = f"run {run.command('repair', *words, *run.kept('model', 'backbone'), about=config['run'])}"
     if run.manifest.inputs and is_recorded(Location.of(run.manifest.inputs[0].place)):
         use = "give the labels beside the predictions, and `import-predictions` measures the accuracy on these images"
     parts = {
@@ -29,3 +32,13 @@ def page(run: Run) -> list[Block]:
     cells = [[row[name] for name in columns] for row in rows]
     headline = f"{counted(len(rows), 'image')} of {config['target']} to label next"
     return [Answer.of(headline, parts), Table("Images to label, in order", columns, cells, headline=True)]
+
+
+def _reference(run: Run) -> str:
+    """The set that the model was measured on when it was trained; a word to put one for where none is known."""
+    try:
+        rows = measured(read_run(find_run(run.place.parent.parent, run.manifest.config["run"])))
+    except GapscopeError:  # a run that lies elsewhere, or a network's
+        rows = []
+    tested = (one.set for one in rows if one.against == one.set != run.manifest.config["target"])
+    return min(tested, key=lambda name: not is_test(name), default="REFERENCE")

@@ -20,9 +20,7 @@ def page(run: Run) -> list[Block]:
 
 def _queue(run: Run, about: dict[str, Any]) -> list[Block]:
     rows, config = run.table("queue"), run.manifest.config
-    given = {"--count": config["count"], "--seed": config["seed"]}
-    same = [word for option, value in given.items() if value for word in (option, str(value))]
-    words = ["--target", about["set"], "--labels", str(run.place / CSV), *same]
+    words = ["--target", about["set"], "--labels", str(run.place / CSV), *run.kept("model", "count", "seed")]
     again = run.command("verify-labels", *words, about=config["run"])
     parts = {
         WHY: "Drawn at random from four kinds of images, more of those whose label the model contradicts.",

@@ -157,6 +157,8 @@ def repaired(
         known = known_of(model, first_rows(reference), workers, progress)
         candidates = without_labels(model, known, seen_of(model, fitted, workers, progress))
         if known_cause:
+            apart = sets.target.sample_ids()[judged.start : judged.stop]
+            known_cause = cause.apart_from(known_cause, sets.reference, sets.target, apart)
             candidates.append(cause.candidate(model, known_cause, seed))
         candidates = with_signs(model, candidates, reference, fitted)
         choice = Choice(

@@ -99,6 +99,11 @@ class Run:
         named = about or (self.name if is_inside else str(self.place))
         return f"`{shlex.join([*called().split(), job, named, *words, *options])}`"
 
+    def kept(self, *names: str) -> list[str]:
+        """The options of this run that a command about the same has to repeat, as words."""
+        config = self.manifest.config
+        return [word for name in names if config.get(name) for word in (f"--{name}", str(config[name]))]
+
     def picture(self, name: str) -> bytes:
         """One of `pictures` as a file."""
         return (self.place / FIGURES / f"{name}.png").read_bytes()

@@ -238,6 +238,7 @@ def test_a_specification_names_modifications_and_severities():
     ("specification", "sentence"),
     [
         ("nigth", "no modification named 'nigth'; did you mean 'night'?"),
+        ("night:3@9", "it is a whole number from 1 to 5, and the number of images stands before the +"),
         ("night:6", "'night:6' has the severity '6'; it is a whole number from 1 to 5"),
         ("night:", "has the severity ''"),
         ("fog:x", "has the severity 'x'"),

@@ -54,6 +54,20 @@ def test_a_training_says_the_accuracy_of_its_test_set_and_no_loss_towards_other_
         assert "points lost" not in table.columns
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "says"),
+    [
+        ({"lda": 0.8}, "lda classifies 80.0 % of photos/test correctly"),
+        ({"lda": 0.7, "knn": 0.8}, "knn classifies 80.0 % of photos/test correctly, the highest share among 2 models"),
+        ({"lda": 0.8, "knn": 0.8, "sgd": 0.7}, "lda and knn classify 80.0 % of photos/test correctly, the highest"),
+    ],
+)
+def test_models_that_are_equally_accurate_are_named_together(tmp_path, accuracies, says):
+    rows = [result("accuracy", value, n=ROWS, dataset="photos", model=name) for name, value in accuracies.items()]
+    write_run(tmp_path / "run", "evaluate", rows)
+    assert page(read_run(Location.of(str(tmp_path / "run"))))[0].headline.startswith(says)
+
+
 def test_a_training_says_what_was_lost_towards_sets_of_other_data_from_its_own_test_set(tmp_path):
     sets = [("dark/all", 0.5), ("photos/test", 0.8), ("photos/val", 0.3)]
     assert of_training(tmp_path / "a", sets)[0].headline == "softmax loses 30.0 points from photos/test to dark/all"

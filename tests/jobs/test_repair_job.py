@@ -229,6 +229,8 @@ def test_a_queue_is_filled_in_and_comes_back_as_labels(workspace, model, tmp_pat
     for by in ("fair", "doubt"):
         made = gapscope.label_queue(model, target="dark/test", count=40, by=by, workspace=str(workspace), name=by)
         queues[by] = pd.read_csv(Path(made.run) / "queue.csv")
+        wanted = f"--reference toy/val --target dark/test --labels {made.run}/queue.csv"
+        assert f"gapscope repair {model} {wanted}" in dict(made.blocks[0].parts)["What to do"]
         assert len(set(queues[by]["sample_id"])) == 40
     assert queues["doubt"]["confidence"].mean() < queues["fair"]["confidence"].mean()
     names = json.loads((Path(model) / "model.json").read_text())["class_names"]
@@ -260,7 +262,7 @@ def test_a_budget_says_what_labels_buy(workspace, model):
     assert hundred["stratified"] <= hundred["plain"]
     assert hundred["gain"] > 0.2
     assert thousand["draws"] == 0
-    with pytest.raises(InputError, match="name a pilot"):
+    with pytest.raises(InputError, match="a budget needs labels of one kind"):
         gapscope.budget(model, target="dark/test", **options)
     with pytest.raises(InputError, match="was trained on"):
         gapscope.budget(model, target="dark/test", label_rows=400, **options | {"reference": "toy/train"})

@@ -25,8 +25,13 @@ def workspace(tmp_path_factory):
     x, y = blobs(1200)
     write_store(place / "embeddings/toy/mirror/test", -x, y, part_rows=512, dataset="mirror", split="test")
     val = gapscope_rows(place, "toy/val")
-    about = {"reference": "toy/val", "target": "mirror/test", "cause": "mirror:3"}
-    for name, rows in (("toy", ROWS), ("all", len(val.y))):
+    write_store(place / "embeddings/toy/copy/test", -val.x, val.y, part_rows=512, dataset="copy", split="test")
+    for name, rows in (("toy", ROWS), ("all", len(val.y)), ("copy", len(val.y))):
+        about = {
+            "reference": "toy/val",
+            "target": f"{'copy' if name == 'copy' else 'mirror'}/test",
+            "cause": "mirror:3",
+        }
         columns = {
             "sample_id": pa.array(val.sample_id[:rows]),
             "class": pa.array([f"class {one}" for one in val.y[:rows]]),
@@ -74,6 +79,16 @@ def test_a_price_is_unknown_only_of_a_head_that_has_seen_every_image_of_the_refe
     assert rows["mean"]["reference_n"] == 600
     price = dict(result.blocks[0].parts)["What it costs"]
     assert "its head has seen every image of toy/val, so what it costs there is unknown" in price
+
+
+def test_a_head_is_not_judged_on_copies_of_the_images_that_it_was_trained_on(workspace, model):
+    result = repair(workspace, model, "copy", explain="explain-copy")  # one listing, so that row 5 is one image
+    rows = {row["name"]: row for row in pq.read_table(f"{result.run}/repairs.parquet").to_pylist()}
+    assert rows["cause"]["target_n"] == rows["mean"]["target_n"] == ROWS
+    fitted = pd.read_parquet(f"{result.run}/fitted-on.parquet")
+    trained, seen = (set(fitted[fitted["dataset"] == name]["sample_id"]) for name in ("toy", "copy"))
+    assert trained == seen
+    assert len(trained) == ROWS
 
 
 def test_the_cause_of_other_sets_is_refused(workspace, model):

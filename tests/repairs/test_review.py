@@ -79,17 +79,20 @@ def workspace(tmp_path_factory):
 
 
 def test_a_review_is_drawn_filled_in_and_read_back(workspace):
-    run = gapscope.fit_incremental("toy", model=("lda",), workspace=str(workspace), report=False).run
+    run = gapscope.fit_incremental("toy", model=("lda", "ridge"), workspace=str(workspace), report=False).run
     asked = {"target": "toy/val", "workspace": str(workspace)}
-    place = gapscope.verify_labels(run, count=100, **asked).run
+    drawn = gapscope.verify_labels(run, count=100, model="lda", **asked)
+    place = drawn.run
+    asked_again = f"--target toy/val --labels {place}/queue.csv --model lda --count 100 --workspace"
+    assert asked_again in dict(drawn.blocks[0].parts)["What to do"]
     table = pd.read_csv(f"{place}/queue.csv")
     assert list(table.columns) == ["order", "sample_id", "image", "given", "label"]
     table["label"] = table["given"]
     table.loc[table.index % 10 == 0, "label"] = "none"
     table.to_csv(workspace / "reviewed.csv", index=False)
-    found = gapscope.verify_labels(run, count=100, labels=str(workspace / "reviewed.csv"), **asked)
+    found = gapscope.verify_labels(run, count=100, model="lda", labels=str(workspace / "reviewed.csv"), **asked)
     errors = next(one for one in found.results if one.metric == "label_errors")
     assert errors.low < 0.1 < errors.high
     assert "of the labels of toy/val are wrong" in found.blocks[0].headline
-    with pytest.raises(InputError, match="unlabelled-test"):
-        gapscope.verify_labels(run, target="unlabelled/test", workspace=str(workspace))
+    with pytest.raises(InputError, match="unlabelled/test"):
+        gapscope.verify_labels(run, target="unlabelled/test", model="lda", workspace=str(workspace))

@@ -76,5 +76,6 @@ def written(modifications: tuple[Modification, ...]) -> str:
 def _one(part: str) -> Modification:
     name, colon, severity = part.partition(":")
     if colon and severity.strip() not in map(str, SEVERITIES):
-        raise InputError(f"{part!r} has the severity {severity.strip()!r}; it is a whole number from 1 to 5")
+        sized = ", and the number of images stands before the +, as in cifar10@1000+blur:3" if "@" in severity else ""
+        raise InputError(f"{part!r} has the severity {severity.strip()!r}; it is a whole number from 1 to 5{sized}")
     return Modification(name.strip(), int(severity) if colon else USUAL)
