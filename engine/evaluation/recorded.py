@@ -24,6 +24,9 @@ from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected, rows_of
 from gapscope.store.workspace import slug
 
+# Probabilities in a part, about 16 MB.
+PART_NUMBERS = 2**22
+
 
 def describe(folder: Location, model: str, class_names: Sequence[str], digest: str, store: EmbeddingStore) -> None:
     """Write what is known of the model into `folder`: its name, its classes, a digest of the files of its answers, and
@@ -37,8 +40,11 @@ def describe(folder: Location, model: str, class_names: Sequence[str], digest: s
 def keep(one: Predictions, store: EmbeddingStore, folder: Location, digest: str) -> None:
     """Write the predictions for the rows of a store below `folder`, with what they were made from."""
     origin = Origin(digest, store.digest, str(store.folder), one.n)
-    place = folder / PREDICTIONS / slug(f"{one.dataset}-{one.split}") / PART_NAME.format(0)
-    write_table(place, table_of(one).replace_schema_metadata(origin.metadata(0)))
+    place = folder / PREDICTIONS / slug(f"{one.dataset}-{one.split}")
+    rows = max(PART_NUMBERS // len(one.class_names), 1)
+    for part, start in enumerate(range(0, one.n, rows)):
+        table = table_of(one.rows(np.arange(start, min(start + rows, one.n))))
+        write_table(place / PART_NAME.format(part), table.replace_schema_metadata(origin.metadata(part)))
 
 
 def models_of_files(

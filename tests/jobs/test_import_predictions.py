@@ -1,5 +1,7 @@
 """`import-predictions`: files in the forms that people have, joined to stored images as pandas joins them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -231,6 +233,15 @@ def test_one_file_for_two_sets_and_a_file_for_each_make_the_same_run(made):
         assert one.sample_id.tolist() == other.sample_id.tolist() == want.sample_id.tolist()
         np.testing.assert_allclose(np.exp(one.scores), want[PROBS], atol=1e-6)
         np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_predictions_in_several_parts_are_read_as_one_table(made, monkeypatch):
+    monkeypatch.setattr("gapscope.evaluation.recorded.PART_NUMBERS", 300)
+    table = full(made[2][SETS[0]])
+    done = join(made, table, name="parts.csv")
+    assert len(list((Path(done.run) / "predictions" / "photos-val").iterdir())) == 3
+    got, want = read_predictions(done.run), expected(made[1], SETS[0], table)
+    np.testing.assert_allclose(np.exp(got.scores), want[PROBS], atol=1e-6)
 
 
 def test_a_table_of_several_models_makes_a_model_of_each(made):
