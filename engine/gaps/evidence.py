@@ -29,9 +29,11 @@ from gapscope.store.arrays import Widened
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import ClassMoments
 
+Answers = tuple[np.ndarray, np.ndarray]
 PARTS = ("domain", "features", "attributes", "reasons", "remedies")
-# Parts that compute with the model, beside what it has predicted.
-NEED_MODEL = ("features", "reasons", "remedies")
+# Parts that compute with the model, and one that its probabilities of all classes serve as well.
+NEED_MODEL, NEED_PROBABILITIES = ("features", "remedies"), ("reasons",)
+LACKING = {"features": "weights of features"}
 
 
 def evidence_of(
@@ -61,11 +63,12 @@ def evidence_of(
             notes.append(f"There are no {what}: {error}.")
             return None
 
-    if model.rule.kind == RECORDED and (lacking := [one for one in PARTS if one in NEED_MODEL and one in parts]):
-        parts = {*parts} - {*NEED_MODEL}
+    answers = _answers_of(model, sides)
+    if lacking := [one for one in PARTS if one in parts and one in _lacking(model, answers)]:
+        parts = {*parts} - {*lacking}
         notes.append(
-            f"There are no {listed(lacking)}: of {model.name} predictions alone are known; `fit-incremental` trains a "
-            "head on features, for which there are."
+            f"There are no {listed([LACKING.get(one, one) for one in lacking])}: of {model.name} predictions alone are "
+            "known; `fit-incremental` trains a head on features, which has them."
         )
     domain = part("domain", lambda: _domain(model, sides, workers, progress, seed))
     images = part("attributes", lambda: image_evidence(sides, replicates=replicates, seed=seed))
@@ -74,7 +77,7 @@ def evidence_of(
         None if domain is None else _mix_odds(model, sides, workers, progress),
         None if domain is None else _looks(model, sides, made, seed),
         part("features", lambda: _attribution(model, sides, workers, progress)),
-        part("reasons", lambda: reasons(model, *views, **where, domains=domain, images=images)),
+        part("reasons", lambda: reasons(model, *views, **where, domains=domain, images=images, answers=answers)),
         part("remedies", lambda: try_remedies(model, *views, **where, replicates=replicates, seed=seed)) or (),
         images,
     ), notes
@@ -95,6 +98,21 @@ def _domain(model: Classifier, sides: Sequence[Side], workers: Workers, progress
     return domain_scores(*views, change=seen, emphasis=seen.emphasis(views[0].store.dim), **where)
 
 
+def _answers_of(model: Classifier, sides: Sequence[Side]) -> Answers | None:
+    """Logarithms of the probabilities that a model of which predictions alone are known has given the rows of both
+    sets; None of another, or where they are not known.
+    """
+    first, second = (side.predictions.scores for side in sides)
+    return (first, second) if model.rule.kind == RECORDED and first is not None and second is not None else None
+
+
+def _lacking(model: Classifier, answers: Answers | None) -> tuple[str, ...]:
+    """The parts for which too little of the model is known."""
+    if model.rule.kind != RECORDED:
+        return ()
+    return NEED_MODEL if answers else (*NEED_MODEL, *NEED_PROBABILITIES)
+
+
 def _sureness_of(model: Classifier, sides: Sequence[Side]) -> tuple[np.ndarray, np.ndarray] | None:
     """How sure a model of which predictions alone are known is of the rows of both sets, as columns ``(n, q)``; None
     where it does not say, or the model does.
@@ -102,10 +120,11 @@ def _sureness_of(model: Classifier, sides: Sequence[Side]) -> tuple[np.ndarray, 
     both = [side.predictions for side in sides]
     if model.rule.kind != RECORDED or any(one.confidence is None for one in both):
         return None
-    if any(one.scores is None for one in both):
+    answers = _answers_of(model, sides)
+    if answers is None:
         columns = [logit(np.clip(one.confidence, 1e-6, 1 - 1e-6))[:, None] for one in both]
     else:
-        columns = [sureness(softmax(np.asarray(one.scores, np.float64), axis=1)) for one in both]
+        columns = [sureness(softmax(np.asarray(one, np.float64), axis=1)) for one in answers]
     first, second = (one.astype(np.float32) for one in columns)
     return first, second
 
@@ -120,14 +139,13 @@ def _mix_odds(
     model: Classifier, sides: Sequence[Side], workers: Workers, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """What the class mix alone says of a row's set, by the model's probabilities; None where it gives none."""
-    both = [side.predictions for side in sides]
-    recorded = model.rule.kind == RECORDED and all(one.scores is not None for one in both)
-    if not model.probabilistic and not recorded:
+    answers = _answers_of(model, sides)
+    if not model.probabilistic and answers is None:
         return None
     p, q = shares_as_seen(*(side.predictions for side in sides))
     ratio = np.divide(q, p, out=np.ones_like(p), where=(p > 0) & (q > 0))
-    if recorded:
-        first, second = (softmax(np.asarray(one.scores, np.float64), axis=1) @ ratio for one in both)
+    if answers is not None:
+        first, second = (softmax(np.asarray(one, np.float64), axis=1) @ ratio for one in answers)
         return first, second
     of = _MixOdds(model, ratio)
     first, second = (

@@ -26,6 +26,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.special import softmax
 
 from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
@@ -100,6 +101,8 @@ class Measure:
         The model's class index for each of the view, and -1.
     confident : (k,)
         Mean probability of each class over its own reference rows; infinity while it is unknown.
+    answers : (n, k) or None
+        What the model has said of all rows of the view, where nothing else of it is known.
     """
 
     model: Classifier
@@ -107,15 +110,15 @@ class Measure:
     view: View
     classes: Array
     confident: Array
+    answers: Array | None = None
 
     def __call__(self, index: int, chunk: Chunk) -> dict[str, Array]:
         """Columns of n numbers; ``path`` of texts or None."""
-        scores = np.asarray(self.model.scores(chunk.x), np.float64)
+        scores, probability = self._said(index, chunk)
         top = best_classes(scores, 2)
         rows, label = np.arange(len(top)), self.classes[chunk.y]
         runner_up = top[:, -1] if top.shape[1] > 1 else np.full(len(top), -1, np.int32)
         own = np.maximum(label, 0)
-        probability = self.model.probabilities(chunk.x) if self.model.probabilistic else np.full_like(scores, np.nan)
         return {
             "sample_id": chunk.sample_id,
             "path": self._paths(index, len(chunk.x)),
@@ -130,6 +133,14 @@ class Measure:
             "boundary": boundary_distance(self.model, scores, top),
             "strangeness": self.score(chunk.x),
         }
+
+    def _said(self, index: int, chunk: Chunk) -> tuple[Array, Array]:
+        """Scores and probabilities ``(n, k)`` of a chunk."""
+        if self.answers is not None:
+            scores = np.asarray(self.answers[index * CHUNK_ROWS :][: len(chunk.y)], np.float64)
+            return scores, softmax(scores, axis=1)
+        scores = np.asarray(self.model.scores(chunk.x), np.float64)
+        return scores, self.model.probabilities(chunk.x) if self.model.probabilistic else np.full_like(scores, np.nan)
 
     def _paths(self, index: int, rows: int) -> list[str | None]:
         paths = getattr(self.view.store, "paths", None)  # arrays in memory have none
@@ -172,6 +183,7 @@ def reasons(
     distance: str = DISTANCE,
     reference_classes: Array | None = None,
     target_classes: Array | None = None,
+    answers: tuple[Array, Array] | None = None,
 ) -> pa.Table:
     """The reasons table of the target, in the order of the view; `REASONS_SCHEMA` has its columns.
 
@@ -188,6 +200,8 @@ def reasons(
         Name in `gapscope.gaps.distance.DISTANCES`.
     reference_classes, target_classes : (c,) int
         The model's class index for each class index of the set; the same indices if None.
+    answers : (n, k) and (m, k)
+        Logarithms of the probabilities of all rows, of a model of which nothing else is known.
 
     Raises
     ------
@@ -199,14 +213,18 @@ def reasons(
     near = Reference.read(model, View(reference.store, reference.start, half), workers, progress)
     score = DISTANCES[distance](near)
     own, theirs = (_indices(*pair) for pair in ((reference, reference_classes), (target, target_classes)))
-    width = model.scores(np.zeros((1, reference.store.dim), np.float32)).shape[1]
+    said: tuple[Array | None, Array | None] = answers or (None, None)
+    if answers is None:
+        width = model.scores(np.zeros((1, reference.store.dim), np.float32)).shape[1]
+    else:
+        width = answers[0].shape[1]
     unknown = np.full(width, np.inf)
-    measure = Measure(model, score, reference, own, unknown)
+    measure = Measure(model, score, reference, own, unknown, said[0])
     known = each(reference, measure, workers, progress=progress, description=f"thresholds from {reference.store.name}")
     result = {name: np.concatenate([part[name] for part in known]) for name in known[0] if name != "path"}
     limits = thresholds(result, half - reference.start, None if domains is None else domains.reference)
     pairs = confusable(result["label"], result["predicted"], width)
-    measure = Measure(model, score, target, theirs, confidences(result, width))
+    measure = Measure(model, score, target, theirs, confidences(result, width), said[1])
     parts = each(target, measure, workers, progress=progress, description=f"reasons for {target.store.name}")
     scores = np.full(target.rows, np.nan) if domains is None else np.asarray(domains.target, np.float64)
     tables = [

@@ -14,8 +14,7 @@ from gapscope.predictions import Predictions, read_predictions
 from gapscope.probes.model import RECORDED, Classifier
 from gapscope.runs.folder import PREDICTIONS, RunFolder
 from gapscope.store import EmbeddingStore, View
-from gapscope.store.arrays import Labelled
-from gapscope.store.comparable import Relabelled
+from gapscope.store.comparable import Labelled, Relabelled
 from gapscope.store.selected import Selected
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers, each

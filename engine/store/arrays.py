@@ -89,23 +89,6 @@ class Widened(Over):
         return chunk._replace(x=np.concatenate([chunk.x, self.columns[piece.start : piece.stop]], axis=1))
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled(Over):
-    """A store whose rows have the labels ``label : (n,) int32``, of the classes `names`."""
-
-    label: np.ndarray
-    names: list[str]
-
-    @property
-    def class_names(self) -> list[str]:
-        """By label."""
-        return self.names
-
-    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
-        """The rows of `piece` with these labels."""
-        return self.store.read(piece, into)._replace(y=self.label[piece.start : piece.stop])
-
-
 def in_memory(view: View) -> View:
     """The same rows read once and kept: for work that passes over few rows many times.
 

@@ -154,6 +154,28 @@ class Relabelled(Over):
         return self.store.paths(piece)
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled(Over):
+    """A store whose rows have the labels ``label : (n,) int32``, of the classes `names`; picklable."""
+
+    store: EmbeddingStore
+    label: np.ndarray
+    names: list[str]
+
+    @property
+    def class_names(self) -> list[str]:
+        """By label."""
+        return self.names
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece` with these labels."""
+        return self.store.read(piece, into)._replace(y=self.label[piece.start : piece.stop])
+
+    def paths(self, piece: Piece) -> list[str]:
+        """Image paths of the rows of `piece`."""
+        return self.store.paths(piece)
+
+
 def comparable_view(reference: EmbeddingStore, target: EmbeddingStore) -> View:
     """All rows of the target with the reference's class indices.
 

@@ -54,19 +54,24 @@ def values(done):
 
 def test_a_gap_is_that_of_the_model_whose_predictions_were_imported(made):
     _, workspace, trained, run, _ = made
-    without = {"skip": ("features", "reasons", "remedies"), "report": False, "workspace": workspace}
-    one, other = (values(gapscope.gap(name, **BOTH, **without)) for name in (trained, run))
+    without = {"skip": ("features", "remedies"), "report": False, "workspace": workspace}
+    done = [gapscope.gap(name, **BOTH, **without) for name in (trained, run)]
+    one, other = map(values, done)
     terms = [name for name in one if name.startswith("gap")]
     assert {"gap_x_shift", "gap_y_given_x"} <= set(terms)
     for name in (*terms, "accuracy"):
         assert other[name] == pytest.approx(one[name], abs=1e-3), name
+    tables = [pd.read_parquet(Path(each.run) / "reasons.parquet") for each in done]
+    exact = ["sample_id", "path", "right", "far_from_training", "likely_label_error", "ambiguous_label"]
+    pd.testing.assert_frame_equal(*(table[exact] for table in tables))
+    np.testing.assert_allclose(tables[1].strangeness, tables[0].strangeness, rtol=1e-5)
 
 
 def test_what_needs_a_model_is_said_to_be_lacking_once(made):
     _, workspace, _, run, _ = made
     done = gapscope.gap(run, **BOTH, report=False, workspace=workspace, replicates=20)
     notes = (Path(done.run) / "notes.json").read_text()
-    assert "There are no features, reasons and remedies: of elsewhere predictions alone are known" in notes
+    assert "There are no weights of features and remedies: of elsewhere predictions alone are known" in notes
 
 
 def test_a_queue_of_doubtful_images_is_that_of_the_model(made):
