@@ -28,6 +28,7 @@ LIBRARIES = {
     "https": "aiohttp",
     "hf": "huggingface_hub",
 }
+WEB = ("http", "https")
 # The end of a file's name while it is written, which begins with a dot; one that lies there later was left by a kill.
 TEMPORARY = ".tmp"
 
@@ -88,8 +89,12 @@ class Location:
 
     @property
     def path(self) -> str:
-        """The path inside its file system."""
-        return self.address.split("://", 1)[1] if self.scheme else self.address
+        """The path inside its file system; that of the web is the whole address."""
+        return self.address if self.scheme in ("", *WEB) else self.address.split("://", 1)[1]
+
+    def at(self, path: str) -> "Location":
+        """What lies at another `path` of the same file system."""
+        return Location(path if self.scheme in ("", *WEB) else f"{self.scheme}://{path}")
 
     @property
     def name(self) -> str:
@@ -135,7 +140,7 @@ class Location:
         """Every file in this folder and in those below it, sorted by address; empty when there is no such folder."""
         selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
         inside = [info.path for info in self.filesystem.get_file_info(selector) if info.is_file]
-        return [Location(f"{self.scheme}://{path}" if self.scheme else path) for path in sorted(inside)]
+        return [self.at(path) for path in sorted(inside)]
 
     def open_input(self) -> pa.NativeFile:
         """The file as a seekable stream of bytes."""

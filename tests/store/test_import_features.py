@@ -19,6 +19,7 @@ import xxhash
 import zarr
 from dying_imports import MOMENTS, dying_imports
 from feature_files import WRITERS, Made, rows_of, saved_to_disk, write
+from servers import web_server
 
 import gapscope
 from gapscope.core.errors import ConfigMismatchError, GapscopeError, InputError
@@ -91,11 +92,41 @@ def test_every_format_is_read_over_the_network_as_from_the_disk(kind, made, want
 
     options, folder = write(kind, made, tmp_path / "in"), f"/{tmp_path.name}"
     fsspec.filesystem("memory").put(str(tmp_path / "in"), folder, recursive=True)
-    for name, files in options.items():
-        options[name] = tuple(file.replace(str(tmp_path / "in"), f"memory:/{folder}") for file in files)
-    config = config_of(tmp_path, **options)
+    config = config_of(tmp_path, **_moved(options, tmp_path / "in", f"memory:/{folder}"))
     build(config)
     assert content(config)[:4] == wanted[:4]
+
+
+def _moved(options, place, address):
+    return {name: tuple(file.replace(str(place), address) for file in files) for name, files in options.items()}
+
+
+@pytest.mark.filterwarnings(UNSTABLE)
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_file_is_read_from_a_web_server_and_a_folder_is_refused(kind, made, wanted, tmp_path):
+    options = write(kind, made, tmp_path / "in")
+    with web_server(tmp_path / "in") as (_, address):
+        config = config_of(tmp_path, **_moved(options, tmp_path / "in", address))
+        if any(Path(file).is_dir() for files in options.values() for file in files):
+            with pytest.raises(InputError, match=r"never those of a folder; name a file"):
+                build(config)
+            return
+        build(config)
+    assert content(config)[:4] == wanted[:4]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_file_of_a_server_that_gives_no_pieces_is_refused_with_the_way_out(name, made, tmp_path):
+    made.frame.to_csv(tmp_path / "rows.csv", index=False)
+    made.frame.to_parquet(tmp_path / "rows.parquet")
+    with web_server(tmp_path) as (web, address):
+        web.ranges = False
+        with pytest.raises(
+            InputError, match=rf"the server of {address}/{name} gives no pieces "
+        ):
+            build(config_of(tmp_path, files=(f"{address}/{name}",)))
+        with pytest.raises(InputError, match=r"no file .*nothing\.csv; check the path"):
+            build(config_of(tmp_path, files=(f"{address}/nothing.csv",)))
 
 
 @pytest.mark.parametrize("form", ["array", "Dask", "frame", "table"])

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 
 from gapscope.core.errors import InputError
-from gapscope.core.location import Location
+from gapscope.core.location import WEB, Location
 
 SAMPLES, SAMPLE_BYTES = 16, 2**16
 
@@ -35,6 +35,7 @@ def _matches(pattern: str, *, folders: bool) -> list[Location]:
     if place.exists():
         if place.is_folder() and not folders:
             raise InputError(f"{pattern} is a folder; name its files, for example '{pattern.rstrip('/')}/*.csv'")
+        _check_pieces(place)
         return [place]
     result = _glob(place) if has_magic(pattern) else []
     if not result:
@@ -42,11 +43,26 @@ def _matches(pattern: str, *, folders: bool) -> list[Location]:
     return [Location(name) for name in sorted(result, key=natural)]
 
 
+def _check_pieces(place: Location) -> None:
+    """Refuse a file of a web server that gives whole files alone: rows are read from any position on."""
+    if place.scheme not in WEB or place.is_folder():
+        return
+    try:
+        with place.open_input() as file:
+            file.seek(max(place.size() - 1, 0))
+            file.read(1)
+    except ValueError as error:
+        raise InputError(
+            f"the server of {place} gives no pieces of it (range requests), which reading needs, and never those of a "
+            "folder; name a file, or download it and name the copy"
+        ) from error
+
+
 def _glob(place: Location) -> list[str]:
     if place.is_local:
         path = Path(place.path)
         return [str(result) for result in Path(path.anchor).glob(str(path.relative_to(path.anchor)))]
-    return [f"{place.scheme}://{name}" for name in place.filesystem.handler.fs.glob(place.path)]
+    return [str(place.at(name)) for name in place.filesystem.handler.fs.glob(place.path)]
 
 
 def natural(name: str) -> list[Any]:
