@@ -29,7 +29,7 @@ from gapscope.store.arrays import Widened
 from gapscope.stream import Workers, each, fold
 from gapscope.summaries import ClassMoments
 
-Answers = tuple[np.ndarray, np.ndarray]
+BothScores = tuple[np.ndarray, np.ndarray]
 PARTS = ("domain", "features", "attributes", "reasons", "remedies")
 # Parts that compute with the model, and one that its probabilities of all classes serve as well.
 NEED_MODEL, NEED_PROBABILITIES = ("features", "remedies"), ("reasons",)
@@ -98,7 +98,7 @@ def _domain(model: Classifier, sides: Sequence[Side], workers: Workers, progress
     return domain_scores(*views, change=seen, emphasis=seen.emphasis(views[0].store.dim), **where)
 
 
-def _answers_of(model: Classifier, sides: Sequence[Side]) -> Answers | None:
+def _answers_of(model: Classifier, sides: Sequence[Side]) -> BothScores | None:
     """Logarithms of the probabilities that a model of which predictions alone are known has given the rows of both
     sets; None of another, or where they are not known.
     """
@@ -106,7 +106,7 @@ def _answers_of(model: Classifier, sides: Sequence[Side]) -> Answers | None:
     return (first, second) if model.rule.kind == RECORDED and first is not None and second is not None else None
 
 
-def _lacking(model: Classifier, answers: Answers | None) -> tuple[str, ...]:
+def _lacking(model: Classifier, answers: BothScores | None) -> tuple[str, ...]:
     """The parts for which too little of the model is known."""
     if model.rule.kind != RECORDED:
         return ()
