@@ -11,6 +11,7 @@ NONE = "-"
 # Words of metrics and methods that the field writes in capitals, and otherwise.
 ABBREVIATIONS = frozenset("ece mcc f1 auroc aurc augrc auc mmd c2st ks psi atc mc ne cot gde".split())
 SHORT = {
+    **{f"top{k}": f"top-{k}" for k in range(2, 6)},
     "doc": "DoC",
     "aline": "ALine",
     "frechet": "Fréchet",

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate, of_row
+from gapscope.blocks.blocks import Cell, Kind
 from gapscope.blocks.formats import metric_words, percent, set_name
-from gapscope.runs.run import Run
+from gapscope.runs.run import Row, Run
 from gapscope.summaries.calibration import BINS
 
 READINGS: Mapping[str, str] = {
@@ -53,12 +54,20 @@ def measure_blocks(
         for row in run.headline
         if row["value"] is not None and (row["metric"] in readings or not row["metric"].startswith(skipped))
     ]
-    cells = [
-        [metric_words(row["metric"]), row["model"], set_name(row), of_row(row), readings.get(row["metric"], "")]
-        for row in rows[:SHOWN]
-    ]
+    places = {(row["model"], set_name(row)) for row in rows}
+    shown = [name for name in MEASURES if len(places) > 1 or name not in ("model", "set")]
+    cells = [[_measured(row, readings)[name] for name in shown] for row in rows[:SHOWN]]
+    of = "".join(f" of {model} on {place}" for model, place in places if len(places) == 1)
     more = "" if len(rows) <= SHOWN else f", {SHOWN} of {len(rows):,}"
-    return [Heading("measures", "Other measures"), Table(f"Measures{more}", MEASURES, cells)] if cells else []
+    table = Table(f"Measures{of}{more}", {name: MEASURES[name] for name in shown}, cells)
+    return [Heading("measures", "Other measures"), table] if cells else []
+
+
+def _measured(row: Row, readings: Mapping[str, str]) -> dict[str, Cell]:
+    """The cells of a measure by column."""
+    metric = row["metric"]
+    values = metric_words(metric), row["model"], set_name(row), of_row(row), readings.get(metric, "")
+    return dict(zip(MEASURES, values, strict=True))
 
 
 def headline_measures(run: Run) -> list[Block]:
@@ -67,7 +76,8 @@ def headline_measures(run: Run) -> list[Block]:
     for row in run.headline:
         by_place.setdefault((row["model"], set_name(row)), {})[row["metric"]] = estimate(row["value"])
     shown = [name for name in HEADLINE if any(name in row for row in by_place.values())]
-    columns = {"model": "text", "set": "text"} | dict.fromkeys(map(metric_words, shown), "number")
+    kinds: dict[str, Kind] = {name: "share" if "accuracy" in name else "number" for name in shown}
+    columns = {"model": "text", "set": "text"} | {metric_words(name): kind for name, kind in kinds.items()}
     rows = [[*place, *(row.get(name) for name in shown)] for place, row in by_place.items()]
     return [Table("Agreement and calibration", columns, rows, headline=True)] if shown else []
 

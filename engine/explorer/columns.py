@@ -104,7 +104,7 @@ def colourings(
         result |= answered(label, whole(table, "predicted", -1).astype(np.int32), names)
     if _holds(table, "confidence"):
         result["confidence"] = by_confidence("confidence", numbers(table, "confidence"))
-    result["dataset"] = by_class("dataset", member, [one.name for one in sets], "")
+    result["dataset"] = by_class("set", member, [one.name for one in sets], "")
     return result | dict(_clustered(table)) | dict(_placed(table)) | dict(_own(table))
 
 

@@ -9,6 +9,7 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.explorer.columns import colourings, labelled, numbers, whole, words
 from gapscope.explorer.points import Points, Set
+from gapscope.maps.page import METHODS
 from gapscope.schemas.coordinates import ABOUT, POINTS
 
 Array = np.ndarray
@@ -47,8 +48,9 @@ def read_points(run: Location) -> Points:
     row, member = _rows_in(member)[placed], member[placed]
     table, about = everything if placed.all() else everything.filter(pa.array(placed)), _about(place)
     label, names = labelled(table, about.get("class_names", ()))
+    method = about.get("method", "")
     return Points(
-        title=about.get("method", place.name.rpartition(".")[0]),
+        title=METHODS.get(method, method or place.name.rpartition(".")[0]),
         sets=sets,
         member=member,
         sample_id=whole(table, "sample_id"),

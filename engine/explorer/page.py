@@ -34,7 +34,7 @@ button:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; bo
 .entry.faded { color: var(--soft); }
 .entry.faded i { opacity: .35; }
 .entry i { flex: none; width: 12px; height: 12px; border-radius: 3px; filter: var(--turned); }
-.entry span { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.entry span { flex: 1; min-width: 0; overflow-wrap: anywhere; }
 .entry b { font-weight: 400; color: var(--soft); font-variant-numeric: tabular-nums; }
 .card { display: flex; gap: 10px; align-items: flex-start; }
 .card img { flex: none; width: 96px; height: 96px; object-fit: contain; background: var(--image); border-radius: 4px; }

@@ -553,7 +553,7 @@ def test_the_table_has_a_row_for_each_selected_point_up_to_its_limit(points):
     chosen = np.array([5, 2, 300])
     frame = frame_of(points, chosen)
     assert frame["id"].tolist() == points.sample_id[chosen].tolist()
-    assert frame["dataset"].tolist() == ["pets/val", "pets/val", "pets/test"]
+    assert frame["set"].tolist() == ["pets/val", "pets/val", "pets/test"]
     assert len(frame_of(points, np.zeros(MOST + 1, np.int64))) == MOST
 
 
