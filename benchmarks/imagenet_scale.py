@@ -12,7 +12,7 @@ its peak memory is its own. Steps cannot be faster than these ceilings of the sa
 * fit: the covariance and two epochs of a softmax, ``d² + 8 d k`` flops a row, at the rate of matrix products;
 * shift and map: the covariance, ``d²`` flops a row.
 
-A tenth needs 2 GB of disk, the whole 20 GB. `explain` is no step: it looks for causes in images, which are not made.
+A tenth needs 2 GB of disk, the whole 20 GB. There are no images, so `explain` says what happened to the features.
 """
 
 import argparse
@@ -106,6 +106,7 @@ def steps(folder: Path) -> list[Step]:
         Step("evaluate", ("evaluate", run)),
         Step("gap", ("gap", run, *both, "--name", "scale")),
         Step("shift", ("shift", *both, "--model", run, "--name", "scale"), ("scipy_loop",)),
+        Step("explain", ("explain", run, *both, "--name", "scale")),
         Step("repair", ("repair", run, *both, "--name", "scale")),
         Step("forecast", ("forecast", run, *both, "--heads", "0", "--name", "scale")),
         Step("map", ("map", "imagenet", "--split", "train", "--name", "scale"), ("umap_learn",)),
