@@ -139,6 +139,7 @@ def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk,
             information(q),
             information(q) / max(said, np.finfo(float).tiny),
             said / most,
+            len(np.unique(criterion.y)),
         )
         for name, q in after.items()
     }

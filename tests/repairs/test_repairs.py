@@ -304,6 +304,20 @@ def test_of_a_clear_model_the_class_mix_is_seen_in_its_predictions(scale, mixtur
     assert chosen_without_labels(found(**signs, **{"mixture-and-shares": adapted}), 500) == name
 
 
+@pytest.mark.parametrize(("classes", "rows"), [(2, 300), (37, 150)])
+def test_of_two_classes_or_few_rows_of_each_no_other_mix_is_seen(classes, rows):
+    """Figures of night photographs of cats and dogs, where the mix that was found cost 18 points."""
+    signs = {
+        "nothing": (0.007, 0.992, 0.993, 0.366, 0.789, 0.67),
+        "scale": (0.004, 0.669, 0.96, 0.406, 0.876, 0.67),
+        "mixture": (-0.001, 1.592, 0.907, 0.39, 0.84, 0.67),
+        "mixture-and-shares": (-0.001, 2.191, 0.82, 0.348, 0.75, 0.67),
+    }
+    assert chosen_without_labels(found(**signs), 300) == "mixture-and-shares"
+    unseen = {name: (*values, classes) for name, values in signs.items()}
+    assert chosen_without_labels(found(**unseen), rows) in ("nothing", "scale")
+
+
 def test_a_head_of_the_proven_cause_is_chosen_where_it_is_nearest():
     before, mean = (0.2, 0.5, 0.6, 0.5), (0.1, 0.5, 0.9, 0.6)
     assert chosen_without_labels(found(nothing=before, mean=mean, cause=(0.05, 2.0, 0.3, 0.5)), 500) == "cause"
