@@ -9,7 +9,13 @@ from gapscope.jobs import options
 from gapscope.jobs.options import configuration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gapscope.blocks import Block
+    from gapscope.core.location import Location
+    from gapscope.evaluation.opened import Opened
     from gapscope.runs.result import RunResult
+    from gapscope.runs.run import Run
 
 JOB = "budget"
 
@@ -42,6 +48,7 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import TrainingSets
+    from gapscope.probes.model import RECORDED
     from gapscope.repairs import budget
     from gapscope.repairs.budget_page import page
     from gapscope.repairs.criterion import ROWS
@@ -61,8 +68,12 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
         )
     workspace = Location.of(config.workspace).absolute()
     named = {"--reference": config.reference, "--target": config.target}
-    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
+    both = open_model(
+        workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True, alone=True
+    )
     folder, model, (reference, target) = both
+    if model.rule.kind == RECORDED:
+        return _from_predictions(config, workspace, both, page)
     check_comparable(reference, target)
     notes = TrainingSets(folder).check_reference(model.name, reference, target, force=False)
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
@@ -86,3 +97,26 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
         made.write_table("budget.parquet", pa.Table.from_pylist([one._asdict() for one in spent]))
         write_json(made.place / "about.json", {"target": target.name, "pilot": len(rows.y), "chosen": chosen})
         return made.finish([], notes=notes, page=page)
+
+
+def _from_predictions(
+    config: BudgetConfig, workspace: "Location", both: "Opened", page: "Callable[[Run], Sequence[Block]]"
+) -> "RunResult":
+    """What labels buy in certainty, of a model of which predictions alone are known."""
+    import pyarrow as pa
+
+    from gapscope.core.files import write_json
+    from gapscope.evaluation.recorded import recorded
+    from gapscope.repairs import budget
+    from gapscope.repairs.labels import read_label_file
+    from gapscope.runs.folder import opened
+    from gapscope.store.workspace import slug
+
+    folder, model, (_, target) = both
+    labels = read_label_file(config.labels, model.class_names) if config.labels else None
+    pilot = budget.pilot_of(recorded(folder, model, target), labels, config.label_rows)
+    with opened(workspace, JOB, slug(config.name or f"{folder.name}-{config.target}"), config, both.inputs()) as made:
+        spent = [one._asdict() for one in budget.measured(pilot)]
+        made.write_table("budget.parquet", pa.Table.from_pylist(spent))
+        write_json(made.place / "about.json", {"target": target.name, "pilot": pilot.n, "chosen": ""})
+        return made.finish([], page=page)

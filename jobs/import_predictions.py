@@ -26,8 +26,8 @@ class ImportPredictionsConfig(options.Made):
     A file for each set, or one for all; several models in a file become several of the run. Rows are matched by the
     names of the images, as they are stored or by ends of their paths, or by a column sample_id; rows without names only
     where all labels agree in their order. Then `evaluate`, `compare`, `gate`, `gap`, `forecast`, `label-queue`,
-    `verify-labels`, `explain` and `explore` take the run; features come from `extract` or `import-features`, of any
-    backbone. What needs the model itself (`repair`, `budget`, `predict`) needs a head of `fit-incremental`.
+    `budget`, `verify-labels`, `explain` and `explore` take the run; features come from `extract` or `import-features`,
+    of any backbone. What needs the model itself (`repair`, `predict`) needs a head of `fit-incremental`.
 
     python cli.py import-predictions val.csv --dataset photos/val
     python cli.py import-predictions val.npz new.npz --dataset photos/val new/test --name resnet50

@@ -184,7 +184,7 @@ def no_model(place: str) -> SchemaError:
     return SchemaError(
         f"{place} holds predictions of a file and no model to compute with; train a head on features with "
         "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `gap`, `forecast`, "
-        "`label-queue`, `verify-labels`, `explain` and `explore` work with predictions alone)"
+        "`label-queue`, `budget`, `verify-labels`, `explain` and `explore` work with predictions alone)"
     )
 
 

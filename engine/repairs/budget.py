@@ -6,16 +6,19 @@ judged on the rest of it, beside the head that is chosen without labels.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.core.random import stream
+from gapscope.predictions import Predictions
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs.cross_fit import FEWEST, why_not
 from gapscope.repairs.judge import NORMAL
 from gapscope.repairs.labelled import Rows, anchored_logistic
+from gapscope.repairs.labels import LabelFile
 
 Array = np.ndarray
 SIZES = (10, 30, 100, 300, 1000, 3000)
@@ -88,6 +91,36 @@ def budget(
         low, high = mean - NORMAL * spread, mean + NORMAL * spread
         result.append(Spent(size, *half_widths(correct, confidence, size), mean, low, high, len(gains)))
     return result
+
+
+def measured(known: Predictions) -> list[Spent]:
+    """What each of `SIZES` buys in certainty alone, from a pilot of predictions with labels; no gain is known."""
+    unsure = np.zeros(known.n) if known.confidence is None else known.confidence
+    widths = [(size, *half_widths(known.right, unsure, size)) for size in SIZES]
+    nan = float("nan")
+    return [
+        Spent(size, plain, nan if known.confidence is None else by_stratum, nan, nan, nan, 0)
+        for size, plain, by_stratum in widths
+    ]
+
+
+def pilot_of(known: Predictions, labels: LabelFile | None, rows: int) -> Predictions:
+    """The predictions of the rows that have a label in a file, with these; without one, of the first `rows` labelled.
+
+    Raises
+    ------
+    InputError
+        Too few have a label.
+    """
+    if labels is None:
+        pilot = known.labelled()
+        pilot = pilot.rows(np.arange(min(rows, pilot.n)))
+    else:
+        pilot = known.rows(np.flatnonzero(np.isin(known.sample_id, labels.sample_id)))
+        label = labels.label[np.searchsorted(labels.sample_id, pilot.sample_id)]
+        pilot = replace(pilot, label=label.astype(np.int32))
+    check_pilot(pilot.n)
+    return pilot
 
 
 def _gain(

@@ -1,25 +1,36 @@
 """The page of a budget: what n labels buy, in certainty and in points."""
 
+from math import isnan
+
 from gapscope.blocks import Answer, Block, Table, estimate
 from gapscope.blocks.formats import counted, points, signed
 from gapscope.runs.run import Row, Run
 
 MEASURE, REGAIN, SURE = "To measure", "To regain", "How sure"
+DRAWN = ": intervals of gains hold 95 % of draws of so many labels, and sizes beyond the pilot have none."
+UNKNOWN = (
+    "Unknown: predictions alone are known of this model; `fit-incremental` trains a head whose gains are measured."
+)
 
 
 def page(run: Run) -> list[Block]:
     """What a run of `budget` has found."""
     rows, about = run.table("budget"), run.json("about")
-    free, spent = rows[0], rows[1:]
+    known = rows[0]["labels"] == 0  # else of a model of which predictions alone are known
+    free, spent = rows[0], rows[known:]
     regained = [row for row in spent if row["draws"]]
     parts = {
-        MEASURE: f"{counted(spent[2]['labels'], 'label')} give the accuracy to {points(spent[2]['plain'])} each way, "
-        f"{points(spent[2]['stratified'])} when drawn by confidence.",
-        REGAIN: [_regained(free, regained), _hurts(free, regained)],
-        SURE: f"From a pilot of {counted(about['pilot'], 'labelled row')}: intervals of gains hold 95 % of draws of so "
-        "many labels, and sizes beyond the pilot have none.",
+        MEASURE: _measured(spent[2]),
+        REGAIN: [_regained(free, regained), _hurts(free, regained)] if known else UNKNOWN,
+        SURE: f"From a pilot of {counted(about['pilot'], 'labelled row')}"
+        + (DRAWN if known else ", whose share of correct answers is taken for that of all."),
     }
     return [Answer.of(f"What labels of {about['target']} buy", parts), _table(rows)]
+
+
+def _measured(row: Row) -> str:
+    said = f"{counted(row['labels'], 'label')} give the accuracy to {points(row['plain'])} each way"
+    return f"{said}." if isnan(row["stratified"]) else f"{said}, {points(row['stratified'])} when drawn by confidence."
 
 
 def _regained(free: Row, rows: list[Row]) -> str:

@@ -12,6 +12,7 @@ import gapscope
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.location import Location
 from gapscope.evaluation.models import model_folder, model_in
+from gapscope.predictions import read_predictions
 from gapscope.store import Piece
 from gapscope.store.workspace import find_store
 
@@ -127,15 +128,29 @@ def test_answers_without_probabilities_give_a_gap_and_a_fair_queue(made):
     assert "gap_x_shift" in values(done)
     with pytest.raises(InputError, match=r"no probabilities, so that nothing says what it doubts; .* --by fair"):
         gapscope.label_queue(run, target="moved/test", by="doubt", workspace=workspace)
+    spent = gapscope.budget(run, **BOTH, label_rows=200, workspace=workspace)
+    assert "when drawn by confidence" not in str(spent.blocks)
     queue = Path(gapscope.label_queue(run, target="moved/test", count=3, workspace=workspace).run)
     tasks = json.loads((queue / "label-studio.json").read_text())
     assert [task["predictions"][0]["score"] for task in tasks if "predictions" in task] == [None] * 3
 
 
-@pytest.mark.parametrize("command", ["repair", "budget", "predict"])
+def test_a_budget_says_what_labels_tell_of_the_accuracy_and_that_no_gain_is_known(made):
+    _, workspace, _, run, _ = made
+    done = gapscope.budget(run, **BOTH, label_rows=200, workspace=workspace)
+    got = pd.read_parquet(Path(done.run) / "budget.parquet")
+    assert got.gain.isna().all()
+    hundred = got[got.labels == 100].iloc[0]
+    right = read_predictions(run, dataset="moved", split="test").rows(np.arange(200)).right
+    share = (right.sum() + 1) / 202
+    assert hundred.plain == pytest.approx(1.96 * np.sqrt(share * (1 - share) / 100), rel=1e-4)
+    assert "predictions alone are known" in str(done.blocks)
+
+
+@pytest.mark.parametrize("command", ["repair", "predict"])
 def test_a_command_that_computes_with_the_model_is_refused_with_the_way_out(command, made):
     _, workspace, _, run, _ = made
-    options = {"repair": BOTH, "budget": BOTH | {"label_rows": 100}, "predict": {"dataset": "toy/val"}}
+    options = {"repair": BOTH, "predict": {"dataset": "toy/val"}}
     with pytest.raises(
         GapscopeError, match="no model to compute with; train a head on features with `fit-incremental`"
     ):

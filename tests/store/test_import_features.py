@@ -121,9 +121,7 @@ def test_a_file_of_a_server_that_gives_no_pieces_is_refused_with_the_way_out(nam
     made.frame.to_parquet(tmp_path / "rows.parquet")
     with web_server(tmp_path) as (web, address):
         web.ranges = False
-        with pytest.raises(
-            InputError, match=rf"the server of {address}/{name} gives no pieces "
-        ):
+        with pytest.raises(InputError, match=rf"the server of {address}/{name} gives no pieces "):
             build(config_of(tmp_path, files=(f"{address}/{name}",)))
         with pytest.raises(InputError, match=r"no file .*nothing\.csv; check the path"):
             build(config_of(tmp_path, files=(f"{address}/nothing.csv",)))
