@@ -83,7 +83,9 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     if name and name not in sets:
         raise unknown_name(f"set predicted in {folder}", "/".join(filter(None, (dataset, split))), known)
     if not name and len(sets) != 1:
-        raise InputError(f"{folder} has predictions for {len(sets)} sets; name one: {', '.join(known) or 'none'}")
+        place = folder / PREDICTIONS / min(sets, default="")
+        which = f"one of {', '.join(known)} by --dataset, or its folder, such as {place}" if sets else "another run"
+        raise InputError(f"{folder} has predictions for {len(sets)} sets; name {which}")
     chosen = name or next(iter(sets))
     names = (dataset, split) if split else sets[chosen]
     said = described(folder)

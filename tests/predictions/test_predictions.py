@@ -137,7 +137,7 @@ def test_a_run_is_read_by_set(tmp_path):
     assert (found.name, found.model, found.class_names) == ("toy/val", "lda", tuple(NAMES))
     assert found.accuracy() == 1 / 3
     assert read_predictions(str(tmp_path / "predictions/toy-test")).accuracy() == 1
-    with pytest.raises(InputError, match="name one: toy/test, toy/val"):
+    with pytest.raises(InputError, match=r"name one of toy/test, toy/val by --dataset, or .*/predictions/toy-test$"):
         read_predictions(str(tmp_path))
 
 
