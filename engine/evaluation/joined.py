@@ -210,10 +210,13 @@ def _label(result: Predictions, stored: Array | None, store: EmbeddingStore) -> 
     if differs.any():
         names = result.class_names
         at = int(np.argmax(differs))
+        both = result.known & (stored != UNLABELLED)
+        from_one = (result.label[both] == stored[both] + 1).all()
         pairs = f"{names[result.label[at]]!r} instead of {names[stored[at]]!r}"
+        pairs += ", each by one too high, as of classes counted from 1: count them from 0" if from_one else ""
         raise InputError(
             f"{result.model} has other labels than {store.name} for {int(differs.sum()):,} of "
-            f"{counted(int((result.known & (stored != UNLABELLED)).sum()), 'image')}, such as {pairs}; if the rows are "
+            f"{counted(int(both.sum()), 'image')}, such as {pairs}; if the rows are "
             "of these images, leave the labels out of the file, or name its classes with --classes; else name the "
             "images right"
         )

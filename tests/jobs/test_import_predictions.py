@@ -213,6 +213,9 @@ def test_words_for_classes_that_are_stored_as_numbers_need_an_order(tmp_path):
         join(made, table, sets=("twelve/test",))
     with pytest.raises(InputError, match="has other labels than twelve/test for 20 of 24 images"):
         join(made, table.assign(label=table.pred), sets=("twelve/test",))
+    numbers = pd.DataFrame({"path": names, "label": label + 1, "pred": label + 1})
+    with pytest.raises(InputError, match=r"for 24 of 24 images, .* as of classes counted from 1: count them from 0"):
+        join(made, numbers, sets=("twelve/test",), name="numbers.csv")
     (tmp_path / "classes.txt").write_text("\n".join(f"class_{one}" for one in range(12)))
     done = join(made, table, sets=("twelve/test",), classes=tmp_path / "classes.txt")
     assert {row.metric: row.value for row in done.results}["accuracy"] == 1
