@@ -107,7 +107,7 @@ def _repaired(findings: "Iterable[Finding]", progress: Progress) -> Iterable[str
 
     commands: dict[str, Finding] = {}
     for finding in findings:
-        if finding.place.exists() and not _is_whole(finding.place) and mend(finding.place):
+        if _is_damaged_file(finding.place) and mend(finding.place):
             yield f"{finding.place}: one flipped bit was put back."
         elif finding.place.name.endswith(".npy"):
             finding.place.delete()
@@ -121,13 +121,11 @@ def _repaired(findings: "Iterable[Finding]", progress: Progress) -> Iterable[str
         yield _run_again(finding, progress)
 
 
-def _is_whole(place: "Location") -> bool:
-    from gapscope.core.files import read_sealed
+def _is_damaged_file(place: "Location") -> bool:
+    """Whether a file lies at `place` whose bytes were changed; folders of predictions are found too."""
+    from gapscope.core.files import is_whole
 
-    try:
-        return bool(read_sealed(place)) or True
-    except (DamageError, OSError):
-        return False
+    return place.exists() and not place.is_folder() and not is_whole(place.read_bytes())
 
 
 def _run_again(finding: "Finding", progress: Progress) -> str:

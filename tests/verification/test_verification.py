@@ -196,6 +196,19 @@ def test_repair_makes_all_again_that_can_be_made_again(folder):
     assert timeless[:32] == [one for one in wanted if not hasattr(one, "seconds")][:32]
 
 
+def test_predictions_of_another_model_are_made_again(folder):
+    workspace = folder / "w"
+    fit(FitIncrementalConfig(dataset="d", workspace=str(workspace), name="two", model=("lda",), report=False))
+    part = "predictions/d-val/part-00000.parquet"
+    before = (workspace / RUN / part).read_bytes()
+    shutil.copy(workspace / "runs/fit-incremental-two" / part, workspace / RUN / part)
+    with pytest.raises(DamageError, match=r"d-val was predicted by another model .* --repair"):
+        verify(VerifyConfig(str(workspace)))
+    result = verify(VerifyConfig(str(workspace), repair=True))
+    assert "made again by `fit-incremental`" in " ".join(block.text for block in result.blocks)
+    assert (workspace / RUN / part).read_bytes() == before
+
+
 def test_what_is_only_remembered_is_deleted_and_made_again_by_who_needs_it(folder):
     place = folder / "w" / "alike" / "0.npy"
     place.write_bytes(place.read_bytes()[:-60])
