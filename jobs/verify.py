@@ -59,7 +59,7 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> "RunResult":
     notes: list[str] = []
     if config.repair and result.findings:
         for _ in range(ROUNDS):
-            notes += _repaired(result.findings, progress)
+            notes += _repaired(result.findings, config.workspace, progress)
             result = verify_workspace(workspace, progress)
             if not result.findings:
                 break
@@ -100,8 +100,8 @@ def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: 
     )
 
 
-def _repaired(findings: "Iterable[Finding]", progress: Progress) -> Iterable[str]:
-    """Repair what was found, and say how."""
+def _repaired(findings: "Iterable[Finding]", workspace: str, progress: Progress) -> Iterable[str]:
+    """Repair what was found in a workspace, and say how."""
     from gapscope.verification.mending import mend
     from gapscope.verification.workspace import discard
 
@@ -118,7 +118,7 @@ def _repaired(findings: "Iterable[Finding]", progress: Progress) -> Iterable[str
         else:
             yield f"{finding.place}: what made it is not recorded."
     for finding in commands.values():
-        yield _run_again(finding, progress)
+        yield _run_again(finding, workspace, progress)
 
 
 def _is_damaged_file(place: "Location") -> bool:
@@ -128,7 +128,7 @@ def _is_damaged_file(place: "Location") -> bool:
     return place.exists() and not place.is_folder() and not is_whole(place.read_bytes())
 
 
-def _run_again(finding: "Finding", progress: Progress) -> str:
+def _run_again(finding: "Finding", workspace: str, progress: Progress) -> str:
     from gapscope.backbones import names_code
 
     job = ALIASES.get(finding.command["job"], finding.command["job"])
@@ -139,10 +139,23 @@ def _run_again(finding: "Finding", progress: Progress) -> str:
         )
     progress.say(f"running {job} again for {finding.of}")
     try:
-        JOBS[job](_config(configuration_of(job), finding.command["options"]), progress)
+        JOBS[job](_config(configuration_of(job), _here(finding.command["options"], workspace)), progress)
     except (GapscopeError, TypeError) as error:
         return f"{finding.of}: `{job}` could not make it again: {error}"
     return f"{finding.of}: made again by `{job}`."
+
+
+def _here(options: Mapping[str, Any], workspace: str) -> dict[str, Any]:
+    """Options that were recorded, for the `workspace` where it lies now: it may have been copied or moved since."""
+    before = str(options.get("workspace", ""))
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(one) for one in value]
+        inside = isinstance(value, str) and before and f"{value}/".startswith(f"{before.rstrip('/')}/")
+        return workspace.rstrip("/") + value[len(before.rstrip("/")) :] if inside else value
+
+    return {name: moved(value) for name, value in options.items()}
 
 
 def _config(kind: type, options: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -207,6 +208,19 @@ def test_predictions_of_another_model_are_made_again(folder):
     result = verify(VerifyConfig(str(workspace), repair=True))
     assert "made again by `fit-incremental`" in " ".join(block.text for block in result.blocks)
     assert (workspace / RUN / part).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damaged", [f"{RUN}/predictions/d-val/part-00000.parquet", "embeddings/tiny/pets/test/part-00000.parquet"]
+)
+def test_a_copy_of_a_workspace_is_repaired_where_it_lies_and_the_original_left_alone(damaged, folder):
+    original, copy = folder / "w", folder / "copy"
+    shutil.copytree(original, copy)
+    before = {place: place.read_bytes() for place in original.rglob("*") if place.is_file()}
+    (copy / damaged).write_bytes(b"x")
+    verify(VerifyConfig(str(copy), repair=True))
+    assert pq.read_table(copy / damaged) == pq.read_table(original / damaged)
+    assert {place: place.read_bytes() for place in original.rglob("*") if place.is_file()} == before
 
 
 def test_what_is_only_remembered_is_deleted_and_made_again_by_who_needs_it(folder):
