@@ -23,21 +23,21 @@ REPLICATES = 200
 
 class Terms(NamedTuple):
     """Mean kernel values: ``within : (c, c)`` of pairs of versions, ``across : (c,)`` of versions and the target,
-    ``target`` of the target's pairs.
+    ``target`` of the target's pairs; all three, and what follows from them, ``(r, ...)`` for weights of r samples.
     """
 
     within: Array
     across: Array
-    target: float
+    target: Array
 
-    def distance(self, shares: Array) -> float:
+    def distance(self, shares: Array) -> Array:
         """Squared discrepancy of the mixture with ``shares : (c,)``, which sum to 1; may be negative by chance."""
-        return float(shares @ self.within @ shares - 2 * self.across @ shares + self.target)
+        return self.within @ shares @ shares - 2 * self.across @ shares + self.target
 
-    def explained(self, shares: Array) -> float:
+    def explained(self, shares: Array) -> Array:
         """Share of the distance of the first version that the mixture takes away; 0 where there is none to take."""
         first = self.distance(np.eye(len(shares))[0])
-        return 1 - self.distance(shares) / first if first > 0 else 0.0
+        return np.where(first > 0, 1 - self.distance(shares) / np.where(first > 0, first, 1.0), 0.0)[()]
 
     def best(self) -> Array:
         """Shares ``(c,)`` of at most two versions, the nearest mixture; of one where a second adds little."""
@@ -88,17 +88,29 @@ class Grams(NamedTuple):
         return cls(within, across, kernel.of_pairs(target, target) * (1 - np.eye(len(target[0]))), different)
 
     def terms(self, reference: Array | None = None, target: Array | None = None) -> Terms:
-        """The mean values, with weights ``reference : (n,)`` and ``target : (m,)`` of the images."""
+        """The mean values, with weights ``reference : (n,)`` and ``target : (m,)`` of the images, or ``(r, n)`` and
+        ``(r, m)`` of several samples of them.
+        """
         n, m = self.different.shape
         u = np.ones(n) if reference is None else reference
         v = np.ones(m) if target is None else target
-        within = self.within @ u @ u / (u.sum() ** 2 - u @ u)
-        across = self.across @ v @ u / (u @ self.different @ v)
-        return Terms(within, across, float(v @ self.target @ v) / (v.sum() ** 2 - v @ v))
+        # One product of matrices for all samples takes a tenth of the time of one after another.
+        within = np.einsum("abn...,...n->...ab", self.within @ u.T, u) / _pairs(u)[..., None, None]
+        across = np.einsum("cn...,...n->...c", self.across @ v.T, u) / _sum(u @ self.different, v)[..., None]
+        return Terms(within, across, _sum(v @ self.target, v) / _pairs(v))
 
 
-def resampled(grams: Grams, rng: np.random.Generator, replicates: int) -> list[Terms]:
-    """The terms of bootstrap samples of the images of both sets; versions of an image stay together."""
+def _sum(u: Array, v: Array) -> Array:
+    return np.einsum("...n,...n->...", u, v)
+
+
+def _pairs(u: Array) -> Array:
+    """The sum of the weights of all pairs of different images."""
+    return u.sum(axis=-1) ** 2 - _sum(u, u)
+
+
+def resampled(grams: Grams, rng: np.random.Generator, replicates: int) -> Terms:
+    """The terms of so many bootstrap samples of the images of both sets; versions of an image stay together."""
     n, m = grams.different.shape
     weights = [[rng.multinomial(size, np.full(size, 1 / size)) for size in (n, m)] for _ in range(replicates)]
-    return [grams.terms(*(one.astype(np.float64) for one in pair)) for pair in weights]
+    return grams.terms(*(np.array(one, np.float64) for one in zip(*weights, strict=True)))

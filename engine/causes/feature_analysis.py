@@ -225,7 +225,7 @@ def _proofs(
             continue
         grams = judged.grams(kernel, fitted, stream(seed, name))
         samples = resampled(grams, stream(seed, "explain", "bootstrap"), REPLICATES)
-        value, drawn = grams.terms().explained(CHANGED), np.array([one.explained(CHANGED) for one in samples])
+        value, drawn = float(grams.terms().explained(CHANGED)), samples.explained(CHANGED)
         best = best if proofs else drawn
         x = fitted.apply(judged.reference, stream(seed, name))
         accuracy, lost = None, None

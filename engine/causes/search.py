@@ -164,8 +164,7 @@ class Search:
         """The share explained, and that of bootstrap samples of the images, the same ones for every cause."""
         grams = self.grams(explanation.candidates, rows, columns, kernel)
         samples = resampled(grams, stream(self.features.seed, "explain", "bootstrap"), REPLICATES)
-        explained = [float(terms.explained(explanation.shares)) for terms in (grams.terms(), *samples)]
-        return explained[0], np.array(explained[1:])
+        return float(grams.terms().explained(explanation.shares)), samples.explained(explanation.shares)
 
     def explain(self, name: str, candidates: Sequence[Candidate], rows: slice) -> Explanation:
         """The nearest mixture of plain images and `candidates`."""
@@ -235,13 +234,14 @@ def _beside(found: Explanation, name: str) -> list[int]:
 
 def firsts(search: Search, ranking: Sequence[Explanation]) -> list[Explanation]:
     """The best cause of each of the best families on all of the images, without a mixture: what others are looked for
-    beside.
+    beside. Of the best family the second one too: which of them explains more alone is a matter of few images.
     """
     alone = {one.name: _alone(search, one.candidates) for one in ranking[:LAST] if one.candidates}
     order = sorted((one for one in ranking if one.name in alone), key=lambda one: -alone[one.name].explained)
     families = {family_of(one.main): one for one in reversed(order)}
     best = sorted(families.values(), key=order.index)[:FIRSTS]
-    return [alone[one.name] for one in best]
+    second = [one for one in order[1:] if family_of(one.main) == family_of(order[0].main)][:1]
+    return [alone[one.name] for one in [*best[:1], *second, *best[1:]]]
 
 
 def family_of(candidate: Candidate) -> str:

@@ -68,6 +68,10 @@ def test_weights_of_one_are_no_weights_and_a_doubled_image_counts_twice(rng):
     twice[0] = 2
     rows = np.array([0, *range(20)])
     assert both.terms(twice).across == pytest.approx(both.across[:, rows].mean(axis=(1, 2)))
+    several = both.terms(np.stack([twice, np.ones(20)]), np.ones((2, 25)))
+    for place, one in enumerate((both.terms(twice), plain)):
+        assert all(np.allclose(found[place], wanted) for found, wanted in zip(several, one, strict=True))
+        assert np.allclose(several.explained(np.array([0.5, 0.5]))[place], one.explained(np.array([0.5, 0.5])))
 
 
 def test_intervals_of_the_explained_share_hold_the_true_one(rng):
@@ -82,7 +86,7 @@ def test_intervals_of_the_explained_share_hold_the_true_one(rng):
     held = 0
     for _ in range(40):
         one = Grams.of(kernel, *sample(60), np.ones((60, 60)))
-        low, high = np.quantile([terms.explained(shares) for terms in resampled(one, rng, 100)], [0.025, 0.975])
+        low, high = np.quantile(resampled(one, rng, 100).explained(shares), [0.025, 0.975])
         held += low <= truth <= high
     assert held >= 33
 
