@@ -65,7 +65,7 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     assert cures["nothing"]["back"]["value"] == cures["nothing"]["cost"]["value"] == 0
     assert cures["train"]["back"]["low"] > 0
     assert cures["train"]["labels"] == 0
-    assert cures["labels"]["labels"] == IMAGES // 2
+    assert 0 < cures["labels"]["labels"] < IMAGES // 2, "the second half of the reference shows some of these images"
     assert found["expected"] is None or 0 <= found["expected"]["low"] <= found["expected"]["high"] <= 1
     assert {row["metric"] for row in result.as_json()["results"]} >= {"explained_share", "accuracy_reproduced"}
     sets = {"reference": "digits/test", "target": "digits+fog:4/test", "workspace": workspace, "report": False}
