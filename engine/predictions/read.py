@@ -187,7 +187,7 @@ def _from_table(
     scores = _scores(table, columns, where)
     if columns.top:
         table = _with_lists(table, columns.top)
-    names = names or _spelled(table, columns, scores)
+    names = names or _spelled(table, columns, scores, where)
     label = classes_of_labels(_by_name(table[columns.label], columns, names), names, where, columns.label)
     common = (*called, names, _ids(table, columns, where), label.astype(np.int32))
     more = {"is_synthetic": _synthetic(table, where), "image": _image(table, columns)}
@@ -261,7 +261,7 @@ def _with_lists(table: pa.Table, name: str) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, pa.array(split, pa.list_(pa.string())))
 
 
-def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None) -> tuple[str, ...]:
+def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None, where: str) -> tuple[str, ...]:
     """The classes that occur, where nobody names them: words, those of all models of a wide table, or numbers."""
     if columns.by_class:
         words = names_in(columns.by_class)
@@ -271,9 +271,28 @@ def _spelled(table: pa.Table, columns: Columns, scores: np.ndarray | None) -> tu
     models = models_of(table).names if columns.model and is_text(table[columns.label].type) else ()
     given = {name: table[name] for name in (columns.label, columns.answers, *models)}
     words = words_in(given.values())
-    if words and not all(word.strip().lstrip("-").isdigit() for word in words):
+    if words and not all(map(_is_whole, words)):
+        _refuse_word(table, columns, where)
         return words
     return numbered(1 + max(map(_largest, (given[columns.label], given[columns.answers]))))
+
+
+def _is_whole(word: str) -> bool:
+    return word.strip().lstrip("-").isdigit()
+
+
+def _refuse_word(table: pa.Table, columns: Columns, where: str) -> None:
+    """Refuse a word among answers that are numbers, as all labels are: sorted as names, both would be others."""
+    label, answers = table[columns.label], table[columns.answers]
+    if is_text(label.type) or not is_text(answers.type):
+        return
+    words = answers.cast(pa.string()).to_pylist()
+    stray = [row for row, word in enumerate(words) if word and not _is_whole(word)]
+    if len(stray) < sum(map(bool, words)):
+        raise InputError(
+            f"{where}: {columns.answers} is {words[stray[0]]!r} in row {stray[0]}, and a number in others, as the labels are; "
+            "mend that row"
+        )
 
 
 def _are_codes(words: Sequence[str], label: pa.ChunkedArray) -> bool:

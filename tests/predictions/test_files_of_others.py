@@ -162,6 +162,14 @@ def test_the_best_classes_are_counted_as_far_as_they_are_known(classes, metric, 
     assert found == ({metric: pytest.approx(wanted)} if metric else {})
 
 
+def test_a_word_among_answers_that_are_numbers_is_refused_with_its_row(frame, tmp_path):
+    frame["pred"] = frame["pred"].astype(str)
+    frame.loc[5, "pred"] = "cat"
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InputError, match="pred is 'cat' in row 5, and a number in others, as the labels are"):
+        read_predictions(str(tmp_path / "x.csv"))
+
+
 @pytest.mark.parametrize("value", [999, 12])
 def test_a_stray_answer_is_refused_with_its_row_and_value(value, frame, tmp_path):
     frame.loc[5, "pred"] = value
