@@ -290,8 +290,8 @@ def _refuse_word(table: pa.Table, columns: Columns, where: str) -> None:
     stray = [row for row, word in enumerate(words) if word and not _is_whole(word)]
     if len(stray) < sum(map(bool, words)):
         raise InputError(
-            f"{where}: {columns.answers} is {words[stray[0]]!r} in row {stray[0]}, and a number in others, as the labels are; "
-            "mend that row"
+            f"{where}: {columns.answers} is {words[stray[0]]!r} in row {stray[0]}, and a number in others, as the "
+            "labels are; mend that row"
         )
 
 
