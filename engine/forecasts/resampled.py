@@ -50,6 +50,6 @@ def shown(value: float, low: float | None, high: float | None) -> str:
     """A share with its interval, in per cent.
 
     >>> shown(0.75, 0.7, 0.8)
-    '75.0 % (70.0 - 80.0)'
+    '75.0 % (70.0 to 80.0)'
     """
     return f"{100 * value:.1f} %" + ("" if low is None else f" ({100 * low:.1f} to {100 * high:.1f})")
