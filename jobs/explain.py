@@ -294,7 +294,7 @@ def _finished(
         png = columns(features, best.explanation.main, analysis.target, images)
         (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
     title = sides.model.name if sides.model else ""
-    write(analysis, [store.rows for store in sides.stores], moved, title, made)
+    write(analysis, sides.stores, moved, title, made)
     cause = analysis.proofs[0].explanation.main if analysis.proofs and analysis.proofs[0].is_named else None
     if cause:
         names = sides.model.class_names if sides.model else sides.stores[0].class_names

@@ -249,7 +249,7 @@ def _command(run: Run, findings: Row, one: Row) -> str:
     modified = specification(cause) if cause else ""
     if one["name"] == "train" and modified:
         name = f"{findings['reference'].rpartition('/')[0]}+{modified}"
-        return run.command("extract", *run.kept("backbone"), about=name)
+        return run.command("extract", *findings.get("extract", ()), about=name)
     return ""
 
 

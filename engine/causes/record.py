@@ -1,6 +1,6 @@
 """What an explanation leaves in its run's folder: findings as JSON, every cause and attribute as a table, results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,24 @@ from gapscope.causes.search import Explanation, Version
 from gapscope.core.files import write_json
 from gapscope.runs.folder import RunFolder
 from gapscope.schemas.results import Result
+from gapscope.store import EmbeddingStore
 
+# Options of `extract` that change the features.
+OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_size")
 FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
 
 
-def write(analysis: Analysis, of: Sequence[int], moved: Sequence[Moved], model: str, made: RunFolder) -> None:
-    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are `of` so many rows."""
+def write(
+    analysis: Analysis, stores: Sequence[EmbeddingStore], moved: Sequence[Moved], model: str, made: RunFolder
+) -> None:
+    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are of the `stores`."""
     findings = {
         "reference": analysis.reference.set,
         "target": analysis.target.set,
         "model": model,
         "rows": [len(analysis.reference.x), len(analysis.target.x)],
-        "of": list(of),
+        "of": [store.rows for store in stores],
+        "extract": words_of_features(stores[0].manifest.command or {}),
         "labelled": [int((one.label >= 0).sum()) for one in (analysis.reference, analysis.target)],
         "half": analysis.reference.half,
         "chance": analysis.chance,
@@ -45,6 +51,21 @@ def write(analysis: Analysis, of: Sequence[int], moved: Sequence[Moved], model: 
         made.write_table(f"{CAUSES}.parquet", pa.Table.from_pylist(causes))
     if moved:
         made.write_table(f"{ATTRIBUTES}.parquet", pa.Table.from_pylist([one._asdict() for one in moved]))
+
+
+def words_of_features(command: Mapping[str, Any]) -> list[str]:
+    """The options of a stored `command` of `extract` that say which features are made of an image, as typed.
+
+    >>> words_of_features({"options": {"backbone": "resnet18", "pool": ["avg", "token"], "weights": "", "seed": 1}})
+    ['--backbone', 'resnet18', '--pool', 'avg', 'token']
+    """
+    given = command.get("options", {})
+    words = []
+    for name in OF_FEATURES:
+        values = given.get(name) or ()
+        values = values if isinstance(values, (list, tuple)) else (values,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
+    return words
 
 
 def write_reproduced(

@@ -58,6 +58,8 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     answer = result.blocks[0]
     assert answer.headline.startswith("The cause of the shift from digits/test to digits+fog:4/test is fog (weather")
     assert "cause" in result.figures
+    assert found["extract"] == ["--backbone", "tiny"]
+    assert "extract digits+fog:4 --backbone tiny" in str(result.as_json())
     with Image.open(Path(result.run) / "figures" / "cause.png") as picture:
         assert picture.getchannel("A").getextrema() == (0, 255), "a frame of its own would stand out on a dark page"
     assert "fog" in (Path(result.run) / "report.html").read_text()
