@@ -12,6 +12,7 @@ SCALE = np.float32(2.0**112)
 HALVES = numba.types.Array(numba.uint16, 1, "C", readonly=True)
 WORDS = numba.types.Array(numba.uint32, 1, "C", readonly=True)
 ROWS = numba.types.Array(numba.uint32, 2, "C", readonly=True)
+NUMBERS = numba.types.Array(numba.float32, 2, "C", readonly=True)
 
 
 @numba.njit(numba.void(HALVES, numba.uint32[::1], numba.float32[::1]), nogil=True, cache=True)
@@ -86,6 +87,21 @@ def count_small(bits: np.ndarray, small: np.ndarray, large: np.ndarray) -> None:
     if bits.shape[1:] != small.shape or small.shape != large.shape:
         raise ValueError(f"{bits.shape[1]} columns cannot be counted into {small.shape} and {large.shape}")
     _count_small(bits, small, large)
+
+
+@numba.njit(numba.void(NUMBERS, numba.float32[::1], numba.float32[::1]), nogil=True, cache=True)
+def _widen_ranges(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    for row in range(x.shape[0]):
+        for column in range(x.shape[1]):
+            low[column] = min(low[column], x[row, column])
+            high[column] = max(high[column], x[row, column])
+
+
+def widen_ranges(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Lower ``low : (d,) float32`` and raise ``high : (d,) float32`` to hold all of ``x : (n, d) float32``."""
+    if x.shape[1:] != low.shape or low.shape != high.shape:
+        raise ValueError(f"{x.shape[1]} columns have no ranges {low.shape} and {high.shape}")
+    _widen_ranges(x, low, high)
 
 
 @numba.njit(numba.void(ROWS, numba.uint32[::1]), nogil=True, cache=True)

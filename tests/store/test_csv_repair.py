@@ -126,6 +126,20 @@ def test_features_that_float16_would_lose_are_stored_as_float32(tmp_path, rng):
     assert imported(tmp_path / "a.csv", tmp_path / "w") == manifest
 
 
+@pytest.mark.parametrize(
+    ("level", "spread", "dtype"),
+    [(1000, 0.01, "float32"), (1000, 1, "float32"), (1000, 200, "float16"), (0, 1, "float16"), (5, 0, "float16")],
+)
+def test_features_that_vary_less_than_the_steps_of_float16_are_stored_as_float32(level, spread, dtype, tmp_path, rng):
+    values = level + spread * rng.standard_normal((100, 2)).astype(np.float32)
+    (tmp_path / "a.csv").write_text("f0,f1\n" + "".join(f"{a!r},{b!r}\n" for a, b in values.tolist()))
+    manifest = imported(tmp_path / "a.csv", tmp_path / "w")
+    assert manifest.provenance.dtype == dtype
+    x = open_store(Location.of(folder_of(tmp_path / "w"))).view().read().x
+    lost = np.abs(np.sort(x[:, 0]) - np.sort(values[:, 0])).max()
+    assert lost <= 0.05 * spread
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 def test_features_of_usual_size_are_stored_as_float16(scale, tmp_path, rng):
     values = np.maximum(rng.standard_normal((300, 8)) * scale, 0)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
@@ -93,12 +92,9 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
     began, seconds = perf_counter(), Seconds()
     _begin(job, progress)
     book, segments = spill(job, progress, seconds)
-    lossy = _too_small(job, segments)
+    lossy = _lossy(job, segments)
     if lossy:
-        progress.say(
-            f"stored as float32, as {lossy:,} of {job.source.dim:,} features are too small for float16, "
-            "whose rounding would spoil them"
-        )
+        progress.say(f"stored as float32, as {lossy} for float16, whose rounding would spoil them")
         job.spill.delete_folder()
         return _make(replace(job, dtype="float32"), lease, progress, underflows=True)
     names, index = book.classes()
@@ -123,14 +119,16 @@ def _rejected(segments: Sequence[Segment]) -> list[dict[str, Any]]:
     return [dict(zip(REJECTED_SCHEMA.names, entry, strict=True)) for one in segments for entry in one.meta["rejected"]]
 
 
-def _too_small(job: Import, segments: Sequence[Segment]) -> int:
-    """How many features are too small for float16, where that is to be stored."""
+def _lossy(job: Import, segments: Sequence[Segment]) -> str:
+    """How many features float16 would spoil, and why, where that is to be stored."""
     counts = Smallness(job.source.dim)
     for segment in segments:
         if job.dtype == "float16" and segment.meta["smallness"]:
-            small, large = map(np.array, segment.meta["smallness"])
-            counts.merge(small, large, segment.rows)
-    return counts.lossy()
+            counts.merge(Smallness.of_lists(segment.meta["smallness"]))
+    small, narrow = counts.lossy(), counts.narrow()
+    if small:
+        return f"{small:,} of {job.source.dim:,} features are too small"
+    return f"{narrow:,} of {job.source.dim:,} features vary too little beside their size" if narrow else ""
 
 
 def _begin(job: Import, progress: Progress) -> None:

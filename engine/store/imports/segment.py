@@ -102,7 +102,7 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
         "rows": len(order),
         "constant": draft.constant,
         "rejected": draft.rejected,
-        "smallness": _counts(draft.smallness),
+        "smallness": _together(draft.smallness, segment.dim).as_lists() if draft.smallness else {},
     }
     meta |= {"arrays": digest_buffers([rows.view(np.uint8), *arrays]), DIGEST: BLANK}
     text = sealed(json.dumps(meta).encode())
@@ -116,10 +116,12 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
     segment.place.write_atomically(write)
 
 
-def _counts(parts: Sequence[Smallness]) -> list[list[int]]:
-    """The numbers too small for float16 and the others, by feature; empty where nothing was counted."""
-    small, large = ([getattr(one, side) for one in parts] for side in ("small", "large"))
-    return [np.sum(small, axis=0).tolist(), np.sum(large, axis=0).tolist()] if parts else []
+def _together(parts: Sequence[Smallness], dim: int) -> Smallness:
+    """What is known of all parts."""
+    result = Smallness(dim)
+    for one in parts:
+        result.merge(one)
+    return result
 
 
 def _sorted_rows(blocks: Sequence[np.ndarray], order: np.ndarray, dim: int, dtype: str) -> np.ndarray:
