@@ -82,7 +82,7 @@ RACE = {
 
 def test_settings_that_came_further_stand_above_those_that_were_dropped():
     (table,) = settings_table("softmax", RACE)
-    assert list(table.columns) == ["l2", "view", "rung", "rows", "log_loss", "accuracy"]
+    assert list(table.columns) == ["L2 penalty", "view", "round", "rows", "log loss", "accuracy"]
     assert [row[0] for row in table.rows] == [1.0, 0.01, None, 0.1]
 
 
