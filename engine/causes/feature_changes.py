@@ -16,6 +16,8 @@ Array = np.ndarray
 Apply = Callable[[Array, np.random.Generator], Array]
 # Features and directions that are named; at how many quantiles columns are matched, and how many at most.
 NAMED, QUANTILES, MATCHED = 3, 21, 2048
+# A trace that a target without the change shows in so many trials is none.
+CHANCE = 0.01
 # A unit is another one from this factor on: images alone make features a little longer or shorter.
 FAR = 3
 # Added to variances along directions, as a share of their mean, so that directions without variance can be divided by.
@@ -60,16 +62,25 @@ def _plain(change: Callable[[Array], Array]) -> Apply:
 
 
 def _unit_length(reference: Array, target: Array) -> Fitted | None:
-    length = np.linalg.norm(target, axis=1)
-    if length.std() > 1e-3 * length.mean():
+    length, before = (np.linalg.norm(one, axis=1) for one in (target, reference))
+    if not _is_one_number(length) or _is_one_number(before):
         return None
     size = float(length.mean())
     divided = _plain(lambda x: size * x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), TINY))
     return Fitted(divided, f"every row of the target has the length {size:.3g}", of_files=True)
 
 
+def _is_one_number(lengths: Array) -> bool:
+    return bool(lengths.std() <= 1e-3 * lengths.mean())
+
+
+def _by_chance(share: Array, rows: int, looks: int = 1) -> Array:
+    """Whether none of so many rows has what a `share` of the others have, by chance, in any of so many looks."""
+    return looks * (1 - share) ** rows > CHANCE
+
+
 def _rectified(reference: Array, target: Array) -> Fitted | None:
-    if target.min() < 0 or reference.min() >= 0:
+    if target.min() < 0 or _by_chance((reference < 0).any(axis=1).mean(), len(target)):
         return None
     share = float((reference < 0).mean())
     return Fitted(
@@ -83,7 +94,8 @@ def _scaled(reference: Array, target: Array) -> Fitted | None:
 
 
 def _constant(reference: Array, target: Array) -> Fitted | None:
-    gone = np.flatnonzero((np.ptp(target, axis=0) == 0) & (np.ptp(reference, axis=0) > 0))
+    varies = ~_by_chance((reference != target[0]).mean(axis=0), len(target), reference.shape[1])
+    gone = np.flatnonzero((np.ptp(target, axis=0) == 0) & varies)
     if not len(gone):
         return None
     value = target[0, gone]

@@ -48,7 +48,7 @@ def headline(findings: Row) -> str:
     """The finding in one sentence, without its full stop."""
     between = f"from {findings['reference']} to {findings['target']}"
     if not findings["beyond_chance"]:
-        return f"No shift {between} beyond chance, so there is nothing to explain"
+        return images.NO_SHIFT.format(between)
     cause = _named(findings)
     if cause:
         others = [one["words"] for one in findings["proofs"][1:] if one["rival"]]
@@ -109,8 +109,7 @@ def _next(run: Run, findings: Row) -> list[str]:
 
 
 def _sure(findings: Row) -> list[str]:
-    which = "beyond" if findings["beyond_chance"] else "within"
-    p = f"The distance of the two sets is {which} chance (p {images.p_text(findings)})."
+    p = images.chance_text(findings)
     if not findings["proofs"]:
         return [p]
     chosen, rows = findings["half"], findings["rows"][0]

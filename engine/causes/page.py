@@ -21,6 +21,7 @@ Row = Mapping[str, Any]
 NAMED = 3
 SHARES = ("explained", "felt")
 PICTURE, CURES = "cause", "cures"
+NO_SHIFT = "No shift {} beyond chance, so there is nothing to explain"
 
 
 def page(run: Run) -> list[Block]:
@@ -58,7 +59,7 @@ def headline(findings: Row) -> str:
     """The finding in one sentence, without its full stop."""
     between = f"from {findings['reference']} to {findings['target']}"
     if not findings["beyond_chance"]:
-        return f"No shift {between} beyond chance, so there is nothing to explain"
+        return NO_SHIFT.format(between)
     cause = named(findings)
     if cause is None:
         return _unproven(findings, between)
@@ -255,8 +256,7 @@ def _command(run: Run, findings: Row, one: Row) -> str:
 
 def _sure(findings: Row) -> list[str]:
     """By which images it was chosen and proven, and what else it may be."""
-    which = "beyond" if findings["beyond_chance"] else "within"
-    p = f"The distance of the two sets is {which} chance (p {p_text(findings)})."
+    p = chance_text(findings)
     if not findings["proofs"]:
         return [p]
     chosen, rows = findings["half"], findings["rows"][0]
@@ -286,9 +286,11 @@ def expected_text(findings: Row) -> str:
     )
 
 
-def p_text(findings: Row) -> str:
-    """How probable so large a distance is by chance."""
-    return p_value(findings["chance"]) if findings["chance"] > 0.001 else "< 0.001"
+def chance_text(findings: Row) -> str:
+    """Whether the sets differ beyond chance."""
+    which = "beyond" if findings["beyond_chance"] else "within"
+    p = p_value(findings["chance"]) if findings["chance"] > 0.001 else "< 0.001"
+    return f"The distance of the two sets is {which} chance (p {p})."
 
 
 def picture_blocks(run: Run, findings: Row) -> list[Block]:

@@ -46,7 +46,7 @@ def predicted_side(
     if model.rule.kind == RECORDED:
         return _recorded_side(model, folder, store)
     index, _ = classes_of(model, store)
-    view = Relabelled(store, index, list(model.class_names)).view()
+    view = Relabelled(store, list(model.class_names), index).view()
     known = each(view, _identities, workers, progress=progress, description=f"labels of {store.name}")
     sample_id, label = (np.concatenate(column) for column in zip(*known, strict=True)) if known else (np.empty(0), [])
     title = title_of_model(model)
@@ -69,7 +69,7 @@ def _recorded_side(model: Classifier, folder: Location, store: EmbeddingStore | 
     result = _in_order(recorded(folder, model, store), store.sample_ids())
     if result is None:
         raise InputError(f"{store.name} has images without a prediction; join the predictions again")
-    return Side(store, Labelled(store, result.label, list(model.class_names)).view(), result)
+    return Side(store, Labelled(store, list(model.class_names), result.label).view(), result)
 
 
 def _in_order(predictions: Predictions, sample_id: np.ndarray) -> Predictions | None:

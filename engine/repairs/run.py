@@ -76,7 +76,7 @@ class Sets:
             raise InputError(f"{reference.name} has no rows to compare with; name another --reference")
         names = list(model.class_names)
         stores = zip((reference, target), classes, strict=True)
-        return cls(model, reference, target, tuple(Relabelled(store, index, names).view() for store, index in stores))
+        return cls(model, reference, target, tuple(Relabelled(store, names, index).view() for store, index in stores))
 
     def check_same_mix(self) -> None:
         """Refuse the premise that both sets have the same class shares where their labels say otherwise.

@@ -124,42 +124,10 @@ def numbered(index: Sequence[int] | np.ndarray, store: EmbeddingStore) -> np.nda
 
 
 @dataclass(frozen=True, eq=False)
-class Relabelled(Over):
-    """A store whose labels are translated as its rows are read; picklable.
-
-    Attributes
-    ----------
-    index : (k,) int64
-        New label of each old one, -1 for none.
-    names
-        The classes by new label.
-    """
+class _Renamed(Over):
+    """A store whose classes are called by `names`, by label."""
 
     store: EmbeddingStore
-    index: np.ndarray
-    names: list[str]
-
-    @property
-    def class_names(self) -> list[str]:
-        """By new label."""
-        return self.names
-
-    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
-        """The rows of `piece`, relabelled; rows without a label stay so."""
-        chunk = self.store.read(piece, into)
-        return chunk._replace(y=np.append(self.index, UNLABELLED)[chunk.y].astype(np.int32))
-
-    def paths(self, piece: Piece) -> list[str]:
-        """Image paths of the rows of `piece`."""
-        return self.store.paths(piece)
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled(Over):
-    """A store whose rows have the labels ``label : (n,) int32``, of the classes `names`; picklable."""
-
-    store: EmbeddingStore
-    label: np.ndarray
     names: list[str]
 
     @property
@@ -167,13 +135,34 @@ class Labelled(Over):
         """By label."""
         return self.names
 
-    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
-        """The rows of `piece` with these labels."""
-        return self.store.read(piece, into)._replace(y=self.label[piece.start : piece.stop])
-
     def paths(self, piece: Piece) -> list[str]:
         """Image paths of the rows of `piece`."""
         return self.store.paths(piece)
+
+
+@dataclass(frozen=True, eq=False)
+class Relabelled(_Renamed):
+    """A store whose labels are translated as its rows are read, by the new label of each old one, ``index : (k,)
+    int64``, -1 for none; picklable.
+    """
+
+    index: np.ndarray
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece`, relabelled; rows without a label stay so."""
+        chunk = self.store.read(piece, into)
+        return chunk._replace(y=np.append(self.index, UNLABELLED)[chunk.y].astype(np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(_Renamed):
+    """A store whose rows have the labels ``label : (n,) int32``; picklable."""
+
+    label: np.ndarray
+
+    def read(self, piece: Piece, into: np.ndarray | None = None) -> Chunk:
+        """The rows of `piece` with these labels."""
+        return self.store.read(piece, into)._replace(y=self.label[piece.start : piece.stop])
 
 
 def comparable_view(reference: EmbeddingStore, target: EmbeddingStore) -> View:
@@ -187,4 +176,4 @@ def comparable_view(reference: EmbeddingStore, target: EmbeddingStore) -> View:
     index = check_comparable(reference, target)
     if np.array_equal(index, np.arange(len(index))) and target.class_names == reference.class_names:
         return target.view()
-    return Relabelled(target, index, list(reference.class_names)).view()
+    return Relabelled(target, list(reference.class_names), index).view()

@@ -72,7 +72,7 @@ def together(stores: Sequence[Source], name: str, split: str, *, held_out: bool)
                 f"{one.name} shares no class with the other training sets (its first is {one.class_names[0]!r}); train "
                 "on sets of the same classes"
             )
-    relabelled = tuple(Relabelled(one, at, classes) for one, at in zip(kept, index, strict=True))
+    relabelled = tuple(Relabelled(one, classes, at) for one, at in zip(kept, index, strict=True))
     made = stores[0].provenance.model_copy(update={"dataset": name, "split": split, "class_names": classes})
     return Interleaved(relabelled, made)
 
