@@ -192,8 +192,9 @@ def _incomplete(given: Predictions, store: EmbeddingStore, has: Array, identity:
     path = store.paths(Piece(at, at + 1))[0]
     example = given.image[0].as_py() if given.image is not None else int(given.sample_id[0])
     if not has.any():
+        called = f"{identity} {example}".strip()
         return (
-            f"{given.model} has no row of an image of {store.name}: its {identity or 'rows'} are such as {example}, "
+            f"{given.model} has no row of an image of {store.name}: its rows are such as {called}, "
             f"and the images such as {path}; name the images as they are stored, or name the set that they are of"
         )
     return (
