@@ -1,6 +1,5 @@
 """`compare`: models against each other on the same images, and against the line that models lie on."""
 
-from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,13 +112,13 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
 
 def _seen(run: "Location", sides: "list[list[Predictions]]", config: CompareConfig) -> list[str]:
     """Warnings where the models of a run were trained on rows that they are compared on."""
+    from gapscope.evaluation.compared import among
     from gapscope.evaluation.training_sets import seen_by_run
-    from gapscope.predictions import models_in
+    from gapscope.predictions.run import models_in_run
     from gapscope.store.selection import Choice
 
-    several = models_in(str(run))
-    chosen = [name for name in several if not config.model or name in config.model] if several else [""]
-    return seen_by_run(run, chosen, {(side[0].dataset, side[0].split) for side in sides}, Choice())
+    sets = {(side[0].dataset, side[0].split) for side in sides}
+    return seen_by_run(run, among(models_in_run(run), config.model), sets, Choice())
 
 
 def _of_accuracies(config: CompareConfig) -> bool:
@@ -176,17 +175,19 @@ def _check(config: CompareConfig) -> None:
 
 def _sides(config: CompareConfig) -> "list[list[Predictions]]":
     """The models on one set, or on two, in the same order."""
+    from gapscope.evaluation.compared import models_of
     from gapscope.predictions.matched import check_same_task
 
+    of_runs = bool(config.runs)
     if not config.reference:
-        return [_enough(_models(config, config.runs or config.predictions, config.dataset, config.split), config)]
-    sides = []
-    for named in (config.reference, config.target):
-        if config.runs:
-            dataset, _, split = named[0].rpartition("/")
-            sides.append(_models(config, config.runs, dataset or split, split if dataset else ""))
-        else:
-            sides.append(_models(config, named, "", ""))
+        places, which = config.runs or config.predictions, (config.dataset, config.split)
+        return [_enough(models_of(places, config.model, *which, of_runs=of_runs), config)]
+    sides = [
+        models_of(config.runs, config.model, *_set(named[0]), of_runs=True)
+        if of_runs
+        else models_of(named, config.model)
+        for named in (config.reference, config.target)
+    ]
     reference, target = sides
     check_same_task(reference[0], target[0])
     other = {one.model: one for one in target}
@@ -201,19 +202,27 @@ def _sides(config: CompareConfig) -> "list[list[Predictions]]":
     return [_enough(common, config), [other[one.model] for one in common]]
 
 
+def _set(named: str) -> tuple[str, str]:
+    """Dataset and split of a set; a name without a split is a dataset."""
+    dataset, _, split = named.rpartition("/")
+    return (dataset, split) if dataset else (split, "")
+
+
 def _check_memory(config: CompareConfig) -> None:
     """Refuse predictions that would not fit together, before any of them is read."""
     from gapscope.core.location import Location
+    from gapscope.evaluation.compared import among
     from gapscope.predictions.memory import check_predictions, set_bytes
     from gapscope.predictions.run import models_in_run
 
-    needed = []
-    sets = [named[0].rpartition("/")[::2] for named in (config.reference, config.target) if named and config.runs]
-    for place in map(Location.of, config.runs or config.predictions or (*config.reference, *config.target)):
-        several = models_in_run(place)
-        chosen = [name for name in several if not config.model or name in config.model] if several else [""]
-        for dataset, split in sets or [(config.dataset, config.split)]:
-            needed += [set_bytes(place, name, dataset or split, split if dataset else "") for name in chosen]
+    sets = [_set(named[0]) for named in (config.reference, config.target) if named and config.runs]
+    places = config.runs or config.predictions or (*config.reference, *config.target)
+    needed = [
+        set_bytes(place, name, *one)
+        for place in map(Location.of, places)
+        for one in sets or [(config.dataset, config.split)]
+        for name in among(models_in_run(place), config.model)
+    ]
     check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 
 
@@ -221,46 +230,3 @@ def _enough(models: "list[Predictions]", config: CompareConfig) -> "list[Predict
     if len(models) < 2 and not config.baseline_line:
         raise InputError(f"there is only the model {models[0].model} to compare; name another run, file or model")
     return models
-
-
-def _models(config: CompareConfig, places: Sequence[str], dataset: str, split: str) -> "list[Predictions]":
-    """All models that are requested, of all places; models of one name are distinguished by their place, and files
-    are of the set of the first.
-    """
-    from gapscope.core.location import Location
-    from gapscope.predictions import models_in, read_predictions
-    from gapscope.runs.inputs import stem
-
-    models, unused = [], set(config.model)
-    for place in places:
-        several = models_in(place)
-        wanted = [name for name in several if not config.model or name in config.model] if several else [""]
-        unused -= set(several)
-        for name in wanted:
-            models.append((place, read_predictions(place, model=name, dataset=dataset, split=split)))
-    unused -= {one.model for _, one in models}
-    if unused or not models:
-        known = sorted({one.model for _, one in models} | {name for place in places for name in models_in(place)})
-        raise InputError(
-            f"no model named {', '.join(sorted(unused))} in {', '.join(places)}; there are {', '.join(known)}"
-        )
-    if config.runs and len({one.name for _, one in models}) > 1:
-        sets = ", ".join(sorted({one.name for _, one in models}))
-        raise InputError(f"the runs predicted different sets, {sets}; name one with --dataset and --split")
-    names, stems = [one.model for _, one in models], {place: stem(Location.of(place)) for place in places}
-    called = stems if len(set(stems.values())) == len(stems) else {place: place for place in places}
-    first = models[0][1]
-    return [
-        replace(
-            one,
-            model=one.model if names.count(one.model) == 1 else _told_apart(called[place], one.model, stems[place]),
-            dataset=first.dataset,
-            split=first.split,
-        )
-        for place, one in models
-    ]
-
-
-def _told_apart(place: str, model: str, stem: str) -> str:
-    """The name of a model behind that of its place, or this alone where the file has given the model its name."""
-    return place if model == stem else f"{place}: {model}"

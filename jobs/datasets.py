@@ -1,7 +1,7 @@
 """`datasets`: what gapscope knows, where each dataset was found, how to get the others, and which images are double."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,6 @@ from gapscope.jobs.options import DATA, DatasetName, Download, ImageListing, See
 if TYPE_CHECKING:
     from gapscope.data.catalogue import FoundSet
     from gapscope.data.dataset import Dataset, Recipe
-    from gapscope.data.duplicates import Copy
     from gapscope.data.source import Listing
     from gapscope.runs.result import RunResult
 
@@ -21,13 +20,6 @@ JOB = "datasets"
 COLUMNS = {"dataset": "text", "found at": "text", "split": "text", "files": "count", "classes": "count"}
 EXAMPLE_COLUMNS = {"split": "text", "class": "text", "files": "count", "first of them": "text"}
 UNLABELLED = "without a label"
-COPY_COLUMNS = {"how": "text", "image": "text", "class": "text", "same as": "text", "class of that": "text"}
-IDENTICAL, NEAR, ACROSS, CONTRADICTING = (
-    "identical images",
-    "near duplicates",
-    "duplicates across splits",
-    "duplicates of different classes",
-)
 
 
 @configuration
@@ -178,6 +170,7 @@ def _checked(config: DatasetsConfig, start: float, progress: Progress) -> "RunRe
     """The duplicates of one dataset: how many, the first of them, and what they spoil."""
     from gapscope.blocks import Table
     from gapscope.data.catalogue import opened_by
+    from gapscope.data.duplicate_findings import COLUMNS, counts_of, rows_of, sentences_of
     from gapscope.data.duplicates import find_copies
     from gapscope.runs.result import RunResult
     from gapscope.runs.run import note_blocks
@@ -187,48 +180,10 @@ def _checked(config: DatasetsConfig, start: float, progress: Progress) -> "RunRe
     sources = {split: dataset.source(split) for split in dataset.splits}
     copies = find_copies(sources, progress)
     images = sum(len(source.listing) for source in sources.values())
-    counts = {
-        IDENTICAL: sum(copy.identical for copy in copies),
-        NEAR: sum(not copy.identical for copy in copies),
-        ACROSS: sum(copy.across for copy in copies),
-        CONTRADICTING: sum(copy.contradicts for copy in copies),
-    }
     results = [
         Result(dataset=dataset.name, split="", model="", metric=metric, value=count, n=images)
-        for metric, count in counts.items()
+        for metric, count in counts_of(copies).items()
     ]
-    rows = [_copy_row(copy) for copy in sorted(copies, key=lambda copy: not copy.across)]
-    tables = [Table(f"Images of {dataset.name} that occur more than once", COPY_COLUMNS, rows, headline=True)]
-    notes = [_found_note(dataset.name, images, counts), *_warnings(dataset.name, copies)]
-    blocks = [*(tables if rows else []), *note_blocks(notes)]
+    tables = [Table(f"Images of {dataset.name} that occur more than once", COLUMNS, rows_of(copies), headline=True)]
+    blocks = [*(tables if copies else []), *note_blocks(sentences_of(dataset.name, images, copies))]
     return RunResult(JOB, "", time.perf_counter() - start, results, blocks=blocks)
-
-
-def _copy_row(copy: "Copy") -> tuple[str, ...]:
-    one, other = (f"{split}/{name}" for split, name in zip(copy.splits, copy.names, strict=True))
-    return "identical" if copy.identical else "looks alike", one, copy.classes[0], other, copy.classes[1]
-
-
-def _found_note(name: str, images: int, counts: Mapping[str, int]) -> str:
-    return (
-        f"{name}: of {images:,} images, {counts[IDENTICAL]:,} are identical to an earlier one; {counts[NEAR]:,} pairs "
-        "of others look alike; images with an edge below 32 pixels, and flat ones, are compared byte for byte only"
-    )
-
-
-def _warnings(name: str, copies: "Sequence[Copy]") -> list[str]:
-    across = [copy for copy in copies if copy.across]
-    contradicting = [copy for copy in copies if copy.contradicts]
-    result = []
-    if across:
-        pairs = sorted({" and ".join(copy.splits) for copy in across})
-        result.append(
-            f"warning: {name}: {len(across):,} duplicates fall across the splits {', '.join(pairs)}; a model is tested "
-            "on what it has learnt, so leave one of each out"
-        )
-    if contradicting:
-        result.append(
-            f"warning: {name}: {len(contradicting):,} duplicates have different classes, such as "
-            f"{contradicting[0].names[0]} and {contradicting[0].names[1]}; at least one of their labels is wrong"
-        )
-    return result

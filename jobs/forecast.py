@@ -13,13 +13,12 @@ from gapscope.jobs.options import DATA, METHOD, configuration, option
 if TYPE_CHECKING:
     from gapscope.core.location import Location
     from gapscope.forecasts.cases import Case
-    from gapscope.predictions import Predictions
+    from gapscope.forecasts.pairs import Pair
     from gapscope.runs.folder import RunFolder
     from gapscope.runs.result import RunResult
     from gapscope.schemas.run import Input
 
 JOB = "forecast"
-Pair = tuple["Predictions", "Predictions"]
 
 
 @configuration
@@ -162,18 +161,26 @@ def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progre
 def _from_files(config: ForecastConfig, workspace: "Location", progress: Progress) -> "RunResult":
     """Match the models of both sides, and make the forecasts of each."""
     from gapscope.core.location import Location
+    from gapscope.forecasts.pairs import inputs, paired, read_models
     from gapscope.predictions.memory import check_predictions, predictions_bytes
 
     places = [*config.predictions_reference, *config.predictions_target]
     needed = [predictions_bytes(Location.of(place)) for place in places]
     check_predictions(f"a forecast from {places[0]} for {places[-1]}", needed, config.memory)
-    pairs = _paired(
-        _read(config.predictions_reference, config.labels_reference),
-        _read(config.predictions_target, config.labels_target, bare=True),
+    pairs = paired(
+        read_models(config.predictions_reference, config.labels_reference),
+        read_models(config.predictions_target, config.labels_target, bare=True),
         config.model,
     )
     name = config.name or "-".join(one.name for one in pairs[0])
-    return _from_pairs(config, workspace, name, [pairs], _inputs(config, pairs[0]), progress)
+    return _from_pairs(
+        config,
+        workspace,
+        name,
+        [pairs],
+        inputs((config.predictions_reference, config.predictions_target), pairs[0]),
+        progress,
+    )
 
 
 def _from_predictions(
@@ -181,6 +188,7 @@ def _from_predictions(
 ) -> "RunResult":
     """The same of runs of which predictions alone are known, for one target after another."""
     from gapscope.core.set_name import SetName
+    from gapscope.forecasts.pairs import paired, read_models
     from gapscope.predictions.memory import check_predictions, set_bytes
     from gapscope.predictions.run import models_in_run
     from gapscope.runs.inputs import input_of_predictions
@@ -193,8 +201,8 @@ def _from_predictions(
     needed = [set_bytes(*model, *one) for model in models for one in (reference, *targets)]
     check_predictions(f"a forecast from {reference} for {targets[-1]}", needed, config.memory)
     places = [str(run) for run in runs]
-    sides = [_read(places, "", of=one) for one in (reference, *targets)]
-    pairs = [_paired(sides[0], side, config.model) for side in sides[1:]]
+    sides = [read_models(places, "", of=one) for one in (reference, *targets)]
+    pairs = [paired(sides[0], side, config.model) for side in sides[1:]]
     inputs = [input_of_predictions(run, str(run)) for run in runs]
     name = config.name or f"{runs[0].name}-{'+'.join(config.target)}"
     return _from_pairs(config, workspace, name, pairs, inputs, progress)
@@ -204,12 +212,13 @@ def _from_pairs(
     config: ForecastConfig,
     workspace: "Location",
     name: str,
-    targets: Sequence[list[Pair]],
+    targets: "Sequence[list[Pair]]",
     inputs: "list[Input]",
     progress: Progress,
 ) -> "RunResult":
     """The forecasts of all models for each target, from predictions alone."""
     from gapscope.forecasts.learning import learnt_from_rows
+    from gapscope.forecasts.pairs import temperature_notes
     from gapscope.forecasts.scored import scored_predictions, temperature_of
     from gapscope.runs.connection import connected
     from gapscope.runs.folder import opened
@@ -228,7 +237,7 @@ def _from_pairs(
                 place = (target[0].dataset, target[0].split)
                 learnt = learnt_from_rows([one.labelled() for one in known], config.seed)
                 cases += [_case(config, *both, place) for both in zip(known, scored, learnt, strict=True)]
-                notes += _temperature_notes(reference, temperatures)
+                notes += temperature_notes(reference, temperatures)
         return _finish(made, cases, notes)
 
 
@@ -248,73 +257,3 @@ def _finish(made: "RunFolder", cases: "Sequence[Case]", notes: Sequence[str]) ->
     missing = [sentence for case in cases for sentence in case.missing]
     results = [result for case in cases for result in case.results()]
     return made.finish(results, notes=[note for note in (*notes, *missing) if note], page=page_of_forecast)
-
-
-def _read(
-    places: Sequence[str], labels: str, *, bare: bool = False, of: tuple[str, str] = ("", "")
-) -> "list[Predictions]":
-    """The predictions in all files, or of runs for the set `of`; the first one's rows in its order. Files that may be
-    `bare` need no labels.
-    """
-    from gapscope.predictions.matched import matched
-    from gapscope.predictions.read import read_all_models
-
-    called = dict(zip(("dataset", "split"), of, strict=True))
-    models = [one for place in places for one in read_all_models(place, **called, labels=labels, bare=bare)]
-    return [models[0], *(matched(models[0], other)[1] for other in models[1:])]
-
-
-def _paired(reference: "Sequence[Predictions]", target: "Sequence[Predictions]", chosen: Sequence[str]) -> list[Pair]:
-    """Each model's predictions for both sets, by name; by position where the files name none in common.
-
-    Raises
-    ------
-    InputError
-        No model is in both.
-    """
-    by_name = {one.model: one for one in target}
-    pairs = [(one, by_name[one.model]) for one in reference if one.model in by_name]
-    if not pairs and len(reference) == len(target):
-        pairs = list(zip(reference, target, strict=True))
-    pairs = [pair for pair in pairs if not chosen or pair[0].model in chosen]
-    if not pairs:
-        raise InputError(
-            f"no model is in both files{' and among --model' * bool(chosen)}: the reference has "
-            f"{', '.join(one.model for one in reference)}, the target {', '.join(one.model for one in target)}"
-        )
-    return [_of_one_kind(one.labelled(), other) for one, other in pairs]
-
-
-def _of_one_kind(one: "Predictions", other: "Predictions") -> Pair:
-    """Both with the same classes, and with scores only if both have them."""
-    from gapscope.predictions.matched import with_classes_of_both
-
-    one, other = with_classes_of_both(one, other)
-    if (one.scores is None) == (other.scores is None):
-        return one, other
-    return replace(one, scores=None, confidence=None), replace(other, scores=None, confidence=None)
-
-
-def _temperature_notes(reference: "Sequence[Predictions]", temperatures: Sequence[float]) -> list[str]:
-    if all(one.scores is None for one in reference):
-        return ["Confidences are used as the files have them."] * any(one.confidence is not None for one in reference)
-    values = ", ".join(f"{one.model} {value:.3g}" for one, value in zip(reference, temperatures, strict=True))
-    return [f"Temperatures from {reference[0].name}: {values}."]
-
-
-def _inputs(config: ForecastConfig, pair: Pair) -> "list[Input]":
-    """The records that the run reads the files, each with the rows of its side."""
-    from gapscope.core.location import Location
-
-    sides = zip((config.predictions_reference, config.predictions_target), pair, strict=True)
-    return [_input(Location.of(place), side.n) for places, side in sides for place in places]
-
-
-def _input(place: "Location", rows: int) -> "Input":
-    from gapscope.core.hashing import digest_json
-    from gapscope.runs.inputs import input_of_file
-    from gapscope.schemas.run import Input
-
-    if place.is_folder():
-        return Input(place=str(place), config_hash=digest_json(place.names()), rows=rows)
-    return input_of_file(place, place, rows)

@@ -1,10 +1,9 @@
 """`map`: two coordinates for every row of one or several stored sets in one common space."""
 
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from gapscope.core.budget import parse_bytes
 from gapscope.core.errors import InputError, unknown_name
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from gapscope.maps.sets import Sets
     from gapscope.runs.folder import RunFolder
     from gapscope.runs.result import RunResult
-    from gapscope.schemas.run import Input
 
 JOB, COORDINATES = "map", "coordinates"
 PLACEMENTS = ("neighbours", "library")
@@ -82,8 +80,8 @@ def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.maps.sets import alone, read_sets
     from gapscope.reports.write import reported
     from gapscope.runs.connection import check_worker_memory, connected
-    from gapscope.runs.folder import input_of, opened
-    from gapscope.runs.run import find_run
+    from gapscope.runs.folder import find_finished, input_of, opened
+    from gapscope.runs.run import RUNS, find_run
     from gapscope.runs.selection import Chosen
     from gapscope.schemas.coordinates import POINTS
     from gapscope.store.workspace import slug
@@ -101,8 +99,9 @@ def run(config: MapConfig, progress: Progress = SILENT) -> "RunResult":
     size, needed = check_memory(config.method, sets, config.sample, parse_bytes(config.memory), config.threads)
     name = slug(config.name or "-".join([config.method, *sets.names]))
     inputs = [*map(input_of, sets.stores), *([input_of_run(model)] if model else []), *chosen.inputs]
-    there = _finished(workspace / "runs", f"{JOB}-{name}", config, inputs)
-    there = there if there and has_columns(there / COORDINATES / POINTS, names_beside(sets.stores)) else None
+    needs = f"{COORDINATES}/{POINTS}"
+    there = find_finished(workspace / RUNS, f"{JOB}-{name}", config, inputs, needs=needs, besides="colour")
+    there = there if there and has_columns(there / needs, names_beside(sets.stores)) else None
     if there:
         result = _shown_again(there, sets, config, begun)
     else:
@@ -228,31 +227,6 @@ def _draw(place: "Location", sets: "Sets", config: MapConfig) -> None:
         for kind, bytes_of in (("png", png), ("svg", svg)):
             content = bytes_of(figure)
             (place / FIGURES / f"{name}.{kind}").write_atomically(lambda file, content=content: file.write(content))
-
-
-def _finished(runs: "Location", start: str, config: MapConfig, inputs: "Sequence[Input]") -> "Location | None":
-    """The folder of a complete run with the same options and inputs, if one below `runs` whose name begins so is."""
-    from gapscope.core.files import read_json
-    from gapscope.runs.run import MANIFEST
-    from gapscope.schemas.coordinates import POINTS
-    from gapscope.schemas.run import RunManifest
-
-    wanted = _work(json.loads(json.dumps(asdict(config), default=str)))
-    for name in runs.names():
-        place = runs / name
-        if not name.startswith(start) or not (place / COORDINATES / POINTS).exists():
-            continue
-        manifest = RunManifest.model_validate(read_json(place / MANIFEST))
-        if manifest.status == "complete" and _work(manifest.config) == wanted and list(manifest.inputs) == list(inputs):
-            return place
-    return None
-
-
-def _work(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide where points lie."""
-    from gapscope.runs.folder import MANNER
-
-    return {name: value for name, value in settings.items() if name not in MANNER | {"colour"}}
 
 
 def _shown_again(place: "Location", sets: "Sets", config: MapConfig, begun: float) -> "RunResult":

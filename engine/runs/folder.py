@@ -147,6 +147,22 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
             raise
 
 
+def find_finished(
+    runs: Location, start: str, config: Any, inputs: Sequence[Input], *, needs: str, besides: str
+) -> Location | None:
+    """The folder below `runs` whose name begins with `start`, of a complete run with the same inputs, the same options
+    but for `besides` and those of `MANNER`, and the file `needs`; None where there is none.
+    """
+    work = _without(json.loads(json.dumps(asdict(config), default=str)), besides)
+    for place in (runs / name for name in runs.names() if name.startswith(start)):
+        if (place / needs).exists():
+            manifest = RunManifest.model_validate(read_json(place / MANIFEST))
+            is_same = _without(manifest.config, besides) == work and list(manifest.inputs) == list(inputs)
+            if is_same and manifest.status == "complete":
+                return place
+    return None
+
+
 @contextmanager
 def _claimed(runs: Location, name: str, work: tuple[Any, ...]) -> Iterator[Location]:
     """The first folder ``name``, ``name-2``, … that holds this work, or nothing that is finished or being worked on;
@@ -206,7 +222,12 @@ def _work(settings: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> t
     """What makes a run this one: its options and, of files with chosen images, what they hold."""
     files = [settings.get(name) for name in CHOOSING]
     chosen = [one["config_hash"] for one in inputs if one["place"] in files]
-    return {name: value for name, value in settings.items() if name not in MANNER}, chosen
+    return _without(settings), chosen
+
+
+def _without(settings: Mapping[str, Any], *besides: str) -> dict[str, Any]:
+    """The options that decide what is computed."""
+    return {name: value for name, value in settings.items() if name not in MANNER.union(besides)}
 
 
 def _versions() -> dict[str, str]:

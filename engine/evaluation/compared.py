@@ -1,0 +1,55 @@
+"""The models that are compared: which of runs or files are meant, and the predictions of each for one set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.runs.inputs import stem
+
+
+def among(several: Sequence[str], chosen: Sequence[str]) -> list[str]:
+    """Which of `several` models of a place are `chosen`, all where none is; an empty one where there are none."""
+    return [name for name in several if not chosen or name in chosen] if several else [""]
+
+
+def models_of(
+    places: Sequence[str], chosen: Sequence[str], dataset: str = "", split: str = "", *, of_runs: bool = False
+) -> list[Predictions]:
+    """The predictions of the `chosen` models of all places; models of one name are distinguished by their place, and
+    files are of the set of the first.
+
+    Raises
+    ------
+    InputError
+        A model is nowhere, or runs predicted different sets.
+    """
+    named = [(place, name) for place in places for name in among(models_in(place), chosen)]
+    models = [(place, read_predictions(place, model=name, dataset=dataset, split=split)) for place, name in named]
+    unknown = set(chosen) - {name for _, name in named} - {one.model for _, one in models}
+    if unknown or not models:
+        known = sorted({one.model for _, one in models} | {name for place in places for name in models_in(place)})
+        raise InputError(
+            f"no model named {', '.join(sorted(unknown))} in {', '.join(places)}; there are {', '.join(known)}"
+        )
+    if of_runs and len({one.name for _, one in models}) > 1:
+        sets = ", ".join(sorted({one.name for _, one in models}))
+        raise InputError(f"the runs predicted different sets, {sets}; name one with --dataset and --split")
+    names, stems = [one.model for _, one in models], {place: stem(Location.of(place)) for place in places}
+    called = stems if len(set(stems.values())) == len(stems) else {place: place for place in places}
+    first = models[0][1]
+    return [
+        replace(
+            one,
+            model=one.model if names.count(one.model) == 1 else _told_apart(called[place], one.model, stems[place]),
+            dataset=first.dataset,
+            split=first.split,
+        )
+        for place, one in models
+    ]
+
+
+def _told_apart(place: str, model: str, stem: str) -> str:
+    """The name of a model behind that of its place, or this alone where the file has given the model its name."""
+    return place if model == stem else f"{place}: {model}"
