@@ -118,7 +118,7 @@ def _seen(run: "Location", sides: "list[list[Predictions]]", config: CompareConf
     from gapscope.store.selection import Choice
 
     sets = {(side[0].dataset, side[0].split) for side in sides}
-    return seen_by_run(run, among(models_in_run(run), config.model), sets, Choice())
+    return seen_by_run(run, among(models_in_run(run), config.model, of_run=True), sets, Choice())
 
 
 def _of_accuracies(config: CompareConfig) -> bool:
@@ -221,7 +221,7 @@ def _check_memory(config: CompareConfig) -> None:
         set_bytes(place, name, *one)
         for place in map(Location.of, places)
         for one in sets or [(config.dataset, config.split)]
-        for name in among(models_in_run(place), config.model)
+        for name in among(models_in_run(place), config.model, of_run=True)
     ]
     check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 

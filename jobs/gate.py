@@ -48,7 +48,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.evaluation.gate_page import LOOKS, blocks, page
     from gapscope.evaluation.training_sets import seen_by_run
     from gapscope.predictions.memory import check_predictions
-    from gapscope.predictions.of_run import OfRun
+    from gapscope.predictions.of_run import OfRun, models_by_name
     from gapscope.runs.folder import opened
     from gapscope.runs.inputs import input_of_predictions, stem
     from gapscope.runs.run import find_run, note_blocks
@@ -67,7 +67,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
         raise InputError(f"{files[0]} is a file, which holds one set; name one set, and call gate once for each")
     if not sets and len(files) < 2:
         raise InputError("name the sets to compare on: --reference dataset/split, --target dataset/split, or both")
-    models = config.model if len(config.model) == 2 else (*config.model, *config.model) or ("", "")
+    models = config.model if len(config.model) == 2 else models_by_name(places, *config.model)
     name = slug(config.name or "-".join(stem(one) for one in places))
     both = list(zip(places, models, strict=True))
     looked_at = [

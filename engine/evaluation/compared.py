@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions, models_in, read_predictions
 from gapscope.runs.inputs import stem
 
 
-def among(several: Sequence[str], chosen: Sequence[str]) -> list[str]:
-    """Which of `several` models of a place are `chosen`, all where none is; an empty one where there are none."""
-    return [name for name in several if not chosen or name in chosen] if several else [""]
+def among(several: Sequence[str], chosen: Sequence[str], *, of_run: bool) -> list[str]:
+    """Which of `several` models of a place are `chosen`: all where none is, and the only one of a run in any case; an
+    empty one where there are none.
+    """
+    every = not chosen or (of_run and len(several) == 1)
+    return [name for name in several if every or name in chosen] if several else [""]
 
 
 def models_of(
@@ -25,14 +28,12 @@ def models_of(
     InputError
         A model is nowhere, or runs predicted different sets.
     """
-    named = [(place, name) for place in places for name in among(models_in(place), chosen)]
+    named = [(place, name) for place in places for name in among(models_in(place), chosen, of_run=of_runs)]
     models = [(place, read_predictions(place, model=name, dataset=dataset, split=split)) for place, name in named]
     unknown = set(chosen) - {name for _, name in named} - {one.model for _, one in models}
     if unknown or not models:
-        known = sorted({one.model for _, one in models} | {name for place in places for name in models_in(place)})
-        raise InputError(
-            f"no model named {', '.join(sorted(unknown))} in {', '.join(places)}; there are {', '.join(known)}"
-        )
+        known = {one.model for _, one in models} | {name for place in places for name in models_in(place)}
+        raise unknown_name(f"model in {', '.join(places)}", ", ".join(sorted(unknown)), known)
     if of_runs and len({one.name for _, one in models}) > 1:
         sets = ", ".join(sorted({one.name for _, one in models}))
         raise InputError(f"the runs predicted different sets, {sets}; name one with --dataset and --split")

@@ -6,23 +6,25 @@ from functools import cached_property
 
 import numpy as np
 
-from gapscope.blocks.formats import listed
+from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.predictions.run import described, model_name
 from gapscope.probes.model import DESCRIPTION
-from gapscope.runs.folder import MANIFEST
+from gapscope.runs.folder import FITTED_ON, MANIFEST
 from gapscope.runs.inputs import run_of
 from gapscope.runs.run import MODELS
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore, open_store
 from gapscope.store.selected import Selected, selected
-from gapscope.store.selection import Choice, read_selection
+from gapscope.store.selection import Choice, Selection, read_selection
 from gapscope.store.workspace import embeddings_folder
 
 # Of a reference with more than this share of training rows no gap is measured.
 MOST = 0.5
+# What a model that no repair has changed says of its repair.
+UNCHANGED = (None, "nothing")
 # How many training rows are looked up at a time: a sort of some 20 MB.
 LOOKED_UP = 1_000_000
 Stores = Iterable[EmbeddingStore | Selected]
@@ -115,8 +117,32 @@ class TrainingSets:
         )
 
     def warnings(self, title: str, stores: Stores) -> list[str]:
-        """A warning for each of `stores` that shares images with those that the model was trained on."""
-        return _warnings(title, _digests_of(self.stores), stores)
+        """A warning for each of `stores` that shares images with those that the model was trained on, or has rows that
+        it was repaired by.
+        """
+        stores = list(stores)
+        return [*_warnings(title, _digests_of(self.stores), stores), *self._repaired_by(title, stores)]
+
+    @cached_property
+    def fitted(self) -> Selection | None:
+        """The rows of other sets that a repair has fitted the model to; none of a model that was not changed."""
+        place = run_of(self.place) / FITTED_ON
+        if not place.exists() or described(self.place).get("details", {}).get("repair") in UNCHANGED:
+            return None
+        return read_selection(place)
+
+    def _repaired_by(self, title: str, stores: Sequence[EmbeddingStore | Selected]) -> list[str]:
+        found = []
+        for store in stores if self.fitted else ():
+            name = (store.provenance.dataset, store.provenance.split)
+            rows = int(np.isin(store.sample_ids(), self.fitted.ids[name]).sum()) if name in self.fitted.ids else 0
+            if rows:
+                found.append(
+                    f"warning: {title} was fitted to {rows:,} of the {counted(store.rows, 'row')} of {store.name}, so "
+                    "its accuracy there may be too high; `evaluate` and `gap` leave them out with `--exclude "
+                    f"{run_of(self.place) / FITTED_ON}`."
+                )
+        return found
 
 
 def _stored(one: Input, place: Location) -> EmbeddingStore | None:

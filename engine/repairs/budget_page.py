@@ -48,13 +48,12 @@ def _hurts(free: Row, rows: list[Row]) -> str:
 
 
 def _table(rows: list[Row]) -> Table:
-    columns = {"labels": "count", "accuracy known to": "share", "drawn by confidence": "share"}
+    columns = {"labels": "count", "accuracy known to, points each way": "number", "drawn by confidence": "number"}
     columns |= {"points regained": "change", "draws": "count"}
     cells = [
         [
             row["labels"],
-            estimate(row["plain"]),
-            estimate(row["stratified"]),
+            *(None if isnan(row[name]) else round(100 * row[name], 1) for name in ("plain", "stratified")),
             estimate(row["gain"], row["low"], row["high"]),
             row["draws"],
         ]

@@ -33,6 +33,11 @@ def read_label_file(place: str, class_names: tuple[str, ...]) -> LabelFile:
     InputError
         There is no such file, a column is missing, a class is unknown, an image occurs twice, or nothing has a label.
     """
+    if not Location.of(place).exists():
+        raise InputError(
+            f"there is no file of labels at {place}; name a table with the columns {ID} and {LABEL}, such as the "
+            "queue.csv in the folder of a run of `label-queue`"
+        )
     table = _of_label_studio(Location.of(place)) or read_rows(Location.of(place))
     for column in (ID, LABEL):
         if column not in table.column_names:

@@ -4,8 +4,9 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper, without_code
-from gapscope.repairs.record import CELLS, FITTED_ON, REPAIRS
+from gapscope.repairs.record import CELLS, REPAIRS
 from gapscope.repairs.words import words
+from gapscope.runs.folder import FITTED_ON
 from gapscope.runs.run import Row, Run
 
 NOTHING = "nothing"
@@ -70,6 +71,8 @@ def _won(row: Row, about: dict[str, Any]) -> str:
 
 def _price(row: Row, rows: list[Row], about: dict[str, Any]) -> str:
     labels = counted(row["labels"], "label") if row["labels"] else "no labels"
+    if about["labels"] and not row["labels"]:
+        labels += in_brackets(about["no_labels_because"] or f"{about['labels']:,} chose it")
     minutes = f"{row['seconds'] / 60:.1f} minutes" if row["seconds"] >= 60 else f"{row['seconds']:.1f} s"
     if row["reference_value"] is None:
         others, name = any(one["reference_value"] is not None for one in rows), about["reference"]
@@ -89,7 +92,8 @@ def _next(run: Run, row: Row, about: dict[str, Any]) -> list[str]:
         return [KEEP if row["target_high"] >= 0 else "Keep the old model: this one is worse."]
     dataset, _, split = str(config["target"]).rpartition("/")
     use = run.command("predict", "--dataset", dataset, "--split", split)
-    gap = run.command("gap", "--reference", about["reference"], "--target", about["target"])
+    others = ["--exclude", str(run.place / FITTED_ON)] if about["judged"] else []
+    gap = run.command("gap", "--reference", about["reference"], "--target", about["target"], *others)
     return [f"Use the model: {use}.", f"Explain what is left: {gap}."]
 
 
@@ -105,7 +109,7 @@ def _sure(row: Row, about: dict[str, Any]) -> list[str]:
         )
     else:
         judged = f"{seen}; nothing says what a repair gains."
-    return [judged, f"Leave the rows that were fitted to out of other measurements: {FITTED_ON}.parquet lists them."]
+    return [judged, f"Leave the rows that were fitted to out of other measurements: {FITTED_ON} lists them."]
 
 
 def _cells(run: Run, about: dict[str, Any]) -> list[Block]:

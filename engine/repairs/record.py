@@ -10,12 +10,12 @@ from gapscope.probes.model import Classifier
 from gapscope.repairs.criterion import Signs
 from gapscope.repairs.fit import Candidate
 from gapscope.repairs.judge import Gain
-from gapscope.runs.folder import MODELS, RunFolder
+from gapscope.runs.folder import FITTED_ON, MODELS, RunFolder
 from gapscope.schemas.results import Result
 from gapscope.schemas.selection import SELECTION_SCHEMA
 from gapscope.store import EmbeddingStore
 
-REPAIRS, FITTED_ON, CELLS = "repairs", "fitted-on", "groups"
+REPAIRS, CELLS = "repairs", "groups"
 NUMBERS = ("before", "after", "value", "low", "high", "p", "n")
 REPAIRS_SCHEMA = pa.schema(
     [
@@ -75,4 +75,4 @@ def save_rows(rows: Sequence[tuple[EmbeddingStore, np.ndarray]], made: RunFolder
         made_by = store.provenance
         names = (pa.array([one] * len(sample_id), pa.string()) for one in (made_by.dataset, made_by.split))
         tables.append(pa.table([pa.array(np.sort(sample_id), pa.int64()), *names], schema=SELECTION_SCHEMA))
-    made.write_table(f"{FITTED_ON}.parquet", pa.concat_tables(tables))
+    made.write_table(FITTED_ON, pa.concat_tables(tables))

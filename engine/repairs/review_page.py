@@ -3,7 +3,7 @@
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, percent, points, span
+from gapscope.blocks.formats import counted, percent, points, span_of
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
 from gapscope.repairs.review import NO_CLASS
 from gapscope.runs.run import Run
@@ -35,7 +35,7 @@ def _queue(run: Run, about: dict[str, Any]) -> list[Block]:
 
 def _result(run: Run, about: dict[str, Any]) -> list[Block]:
     share, change = about["errors"], about["change"]
-    interval = span(share["low"], share["high"])
+    interval = span_of(*(share[name] for name in ("value", "low", "high")))
     headline = f"{percent(share['value'])} of the labels of {about['set']} are wrong ({interval})"
     reviewed = counted(about["reviewed"], "reviewed image")
     parts = {
@@ -60,7 +60,7 @@ def _result(run: Run, about: dict[str, Any]) -> list[Block]:
 
 def _worth(about: dict[str, Any], change: dict[str, float]) -> str:
     """Points that are no fault of the model."""
-    interval = span(change["low"], change["high"])
+    interval = span_of(*(change[name] for name in ("value", "low", "high")))
     if change["low"] <= 0 <= change["high"]:
         first = f"Wrong labels change the accuracy by nothing beyond chance ({interval} points)."
     else:

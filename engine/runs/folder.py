@@ -24,7 +24,7 @@ from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 
-PREDICTIONS, CHECKPOINT, TABLE = "predictions", "checkpoint", f"{RESULTS}.parquet"
+PREDICTIONS, CHECKPOINT, TABLE, FITTED_ON = "predictions", "checkpoint", f"{RESULTS}.parquet", "fitted-on.parquet"
 # What a run may leave in its folder: all of it goes before another one begins there.
 ENDINGS = (".parquet", ".json", ".safetensors", ".md", ".html", ".csv")
 FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, FIGURES, "coordinates")

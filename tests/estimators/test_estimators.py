@@ -480,6 +480,6 @@ def test_a_store_with_further_labels_is_refused(make_store):
         estimators.NearestMeanClassifier().fit(make_store(x.astype(np.float32), y), y)
 
 
-def test_the_examples_of_the_page_work(temporary, tmp_path):
-    workspace = {"WORKSPACE": str(tmp_path)}
-    assert doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False, globs=workspace).failed == 0
+def test_the_examples_of_the_page_work(temporary, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False).failed == 0

@@ -221,7 +221,7 @@ def test_options_that_contradict_each_other_are_refused(options, message):
 
 
 def test_models_that_are_not_there_are_refused(wide):
-    with pytest.raises(InputError, match="no model named net9"):
+    with pytest.raises(InputError, match=r"no model in .* named .net9."):
         run(CompareConfig(predictions=(str(wide / "reference.parquet"),), model=("net9",), workspace=str(wide / "w")))
     with pytest.raises(InputError, match="only the model net1"):
         run(CompareConfig(predictions=(str(wide / "reference.parquet"),), model=("net1",), workspace=str(wide / "w")))

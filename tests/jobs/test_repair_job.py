@@ -1,6 +1,7 @@
 """`repair`: a repaired model in a run folder that every other command takes, its price, and refusals."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import write_store
+from pages import tables_of, texts_of
 from safetensors.numpy import load_file
 from toy_workspace import CLASSES, Blobs, write_sets
 
@@ -107,13 +109,32 @@ def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
     name = Path(dark.run).name
     same = gapscope.predict(name, dataset="dark", split="test", workspace=str(workspace))
     assert next(one.value for one in same.results if one.metric == "accuracy") > 0.6
-    gapscope.evaluate(name, workspace=str(workspace))
+    assert "was fitted to 600 of the 1,200 rows of dark/test" in " ".join(texts_of(same))
+    assert "was fitted to 600 of the 1,200 rows" in " ".join(
+        texts_of(gapscope.evaluate(name, workspace=str(workspace)))
+    )
     options = {"skip": ("domain", "features", "reasons", "remedies"), "report": False}
-    gap = gapscope.gap(name, reference="toy/val", target="dark/test", workspace=str(workspace), **options)
+    asked = {"reference": "toy/val", "target": "dark/test", "workspace": str(workspace)} | options
+    gap = gapscope.gap(name, **asked)
     assert gap.results
+    assert "was fitted to 600 of the 1,200 rows" in " ".join(texts_of(gap))
+    advised = shlex.split(dict(dark.blocks[0].parts)["What to do"].rpartition("`gap")[2].split("`")[0])
+    left = gapscope.gap(name, exclude=advised[advised.index("--exclude") + 1], **asked)
+    assert "was fitted to" not in " ".join(texts_of(left))
+    assert next(one.n for one in left.results if one.metric == "gap") == 600
     with pytest.raises(InputError, match="was trained on"):
         gapscope.gap(name, reference="toy/train", target="dark/test", workspace=str(workspace))
     assert Path(gapscope.report([name], workspace=str(workspace)).run or dark.run).exists()
+
+
+def test_a_model_is_named_once_where_the_other_run_has_one_alone(workspace, model, dark):
+    asked = {"model": ("lda",), "workspace": str(workspace)}
+    passed = gapscope.gate([model, dark.run], reference="toy/val", **asked)
+    assert json.loads((Path(passed.run) / "about.json").read_text())["new"].startswith(chosen(dark)["name"])
+    accuracies, *_ = tables_of(gapscope.compare([model, dark.run], dataset="toy/val", **asked))
+    assert {row[0] for row in accuracies.rows} == {"lda", chosen(dark)["name"]}
+    with pytest.raises(InputError, match=r"no model in .* named 'lsa'; did you mean 'lda'"):
+        gapscope.gate([model, dark.run], reference="toy/val", **asked | {"model": ("lsa",)})
 
 
 def test_rows_that_were_fitted_to_are_not_those_that_were_judged(workspace, dark):
@@ -171,6 +192,11 @@ def test_labels_that_cannot_choose_are_said_and_not_used(workspace, model, tmp_p
 
 def test_a_target_of_fewer_rows_than_features_does_no_harm(workspace, model):
     assert chosen(repair(workspace, model, "tiny-dark"))["name"] == "nothing"
+
+
+def test_a_file_of_labels_that_is_not_there_is_said_to_be_none(workspace, model):
+    with pytest.raises(InputError, match=r"no file of labels at queue.csv; .*`label-queue`"):
+        repair(workspace, model, "dark", labels="queue.csv")
 
 
 @pytest.mark.parametrize(
@@ -255,6 +281,8 @@ def test_a_queue_is_filled_in_and_comes_back_as_labels(workspace, model, tmp_pat
 def test_a_budget_says_what_labels_buy(workspace, model):
     options = {"reference": "toy/val", "workspace": str(workspace)}
     result = gapscope.budget(model, target="dark/test", label_rows=400, **options)
+    (shown,) = tables_of(result)
+    assert f"{shown.rows[3][1]} points each way" in dict(result.blocks[0].parts)["To measure"]
     rows = pq.read_table(Path(result.run) / "budget.parquet").to_pylist()
     assert rows[0]["gain"] > 0.2
     ten, hundred, thousand = (next(row for row in rows if row["labels"] == one) for one in (10, 100, 1000))

@@ -1,12 +1,13 @@
 """What a repair advises agrees with what it was seen to win back."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from gapscope.repairs.page import _next
+from gapscope.repairs.page import _next, _price
 
-ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test"}
+ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test", "judged": True}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,14 @@ ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test"}
     ],
 )
 def test_a_model_is_advised_where_it_gains_or_nothing_judges_it(low, high, uses, keeps):
-    run = SimpleNamespace(manifest=SimpleNamespace(config={"target": "b/test"}), command=lambda *words: " ".join(words))
+    manifest = SimpleNamespace(config={"target": "b/test"})
+    run = SimpleNamespace(place=Path("run"), manifest=manifest, command=lambda *words: " ".join(words))
     row = {"name": "coral", "target_value": low, "target_low": low, "target_high": high}
     said = " ".join(_next(run, row, ABOUT))
     assert ("Use the model" in said, "Keep the old model" in said) == (uses, keeps)
+
+
+def test_labels_that_chose_a_repair_which_needs_none_are_not_passed_over():
+    row = {"labels": 0, "seconds": 0.4, "reference_value": 0.0, "reference_low": 0.0, "reference_high": 0.0}
+    assert "no labels (60 chose it);" in _price(row, [row], ABOUT | {"labels": 60, "no_labels_because": ""})
+    assert "no labels;" in _price(row, [row], ABOUT)

@@ -1,5 +1,7 @@
 """The share of wrong labels in a set, from a review of about 200 of them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,6 +95,9 @@ def test_a_review_is_drawn_filled_in_and_read_back(workspace):
     found = gapscope.verify_labels(run, count=100, model="lda", labels=str(workspace / "reviewed.csv"), **asked)
     errors = next(one for one in found.results if one.metric == "label_errors")
     assert errors.low < 0.1 < errors.high
+    said = dict(found.blocks[0].parts)["What it costs"]
+    value, low, high = map(float, re.search(r"add ([\d.]+) points .*interval ([-\d.]+) to ([-\d.]+)", said).groups())
+    assert low < value < high
     assert "of the labels of toy/val are wrong" in found.blocks[0].headline
     with pytest.raises(InputError, match="unlabelled/test"):
         gapscope.verify_labels(run, target="unlabelled/test", model="lda", workspace=str(workspace))
