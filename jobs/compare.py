@@ -1,6 +1,7 @@
 """`compare`: models against each other on the same images, and against the line that models lie on."""
 
 from dataclasses import field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -63,6 +64,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.evaluation import comparison_results as results_of
     from gapscope.evaluation.comparison import baseline_line, paired, robustness
     from gapscope.evaluation.comparison_page import page
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.predictions import left_out_note
     from gapscope.runs.folder import opened
     from gapscope.runs.inputs import input_of_predictions, stem
@@ -85,13 +87,14 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     runs = tuple(str(place) for place in places) if config.runs else ()
     config = replace(config, runs=runs)
     _check_memory(config)
-    sides = _sides(config)
+    sides, copies = zip(*map(predicted_once, _sides(config)), strict=True)
     places = [Location.of(place) for place in runs or config.predictions or (*config.reference, *config.target)]
     places = list(dict.fromkeys(places))
     name = slug(config.name or "-".join(dict.fromkeys(stem(place) for place in places)))
     inputs = [input_of_predictions(place, str(place)) for place in places]
     drawn = {"replicates": config.replicates, "seed": config.seed}
     notes = [note for place in places if not config.model and (note := left_out_note(str(place)))]
+    notes += chain.from_iterable(copies)
     with opened(workspace, JOB, name, config, inputs) as made:
         results, differences = [], []
         for side in sides:

@@ -47,6 +47,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
     import pyarrow as pa
 
     from gapscope.core.location import Location
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.evaluation.measurement import (
         RELIABILITY,
         counts_of,
@@ -91,9 +92,11 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
             place = {"model": one.model, "dataset": one.dataset, "split": one.split}
             progress.say(f"reading {source}")
             stored = _stored(config, source, one)
-            result, said = chosen.of_predictions(
+            result, some = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
+            (result,), copies = predicted_once([result])
+            said = [*some, *copies]
             progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")
             with made.timed(f"evaluate {result.model} on {result.name}"):
                 saved = stored if config.run and not said else None

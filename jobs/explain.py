@@ -1,6 +1,6 @@
 """`explain`: what happened to the images of a set, named in words and proven by doing it to the reference."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -203,8 +203,14 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
     """
     import numpy as np
 
-    from gapscope.causes.samples import sample_of
+    from gapscope.causes.samples import LEFT_OUT, sample_of
+    from gapscope.evaluation.copies import firsts, keys_of, sentence
 
+    for index, store in enumerate(sides.stores):
+        first = firsts(store)
+        if first is not None:
+            sides.labels[index] = np.where(first, sides.labels[index], LEFT_OUT)
+            sides.notes.append(sentence(store.name, store.rows, int(first.sum())))
     known = sides.labels[1][sides.labels[1] >= 0]
     shares = {int(one): float(np.mean(known == one)) for one in np.unique(known)}
     both = [
@@ -218,7 +224,25 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
                 f"explains by the other; give {LEAST_IMAGES} or more of each set, of the same classes, and --images of "
                 "as many"
             )
-    return both[0], both[1]
+    keys = [keys_of(store, sample.sample_id) for store, sample in zip(sides.stores, both, strict=True)]
+    return both[0], _paired(*both, *keys, sides.notes)
+
+
+def _paired(
+    reference: "Sample", target: "Sample", known: "np.ndarray", keys: "np.ndarray", notes: list[str]
+) -> "Sample":
+    """The target's sample, whose images that are files of the reference have the names that these have there: images
+    of one name are compared as pairs.
+    """
+    there = {key: name for key, name in zip(known.tolist(), reference.names, strict=True) if key}
+    names = [there.get(key, name) for key, name in zip(keys.tolist(), target.names, strict=True)]
+    renamed = sum(one != other for one, other in zip(names, target.names, strict=True))
+    if renamed:
+        notes.append(
+            f"{renamed:,} of the {len(names):,} images of {target.set} that were looked at are files of "
+            f"{reference.set} under another name; they are compared as pairs, for they are not independent."
+        )
+    return replace(target, names=names)
 
 
 def _alike(sample: "Sample") -> str:

@@ -105,6 +105,7 @@ def run(config: ForecastConfig, progress: Progress = SILENT) -> "RunResult":
 
 def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progress) -> "RunResult":
     """Read the reference, then every target, with all models together."""
+    from gapscope.evaluation.copies import once
     from gapscope.evaluation.models import as_stored, find_features
     from gapscope.evaluation.stored import check_features, classes_of, known_classes_of
     from gapscope.forecasts.candidates import candidates_in, check_independence
@@ -117,16 +118,19 @@ def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progre
     from gapscope.runs.folder import input_of, opened
     from gapscope.runs.inputs import run_of
     from gapscope.runs.run import find_run
+    from gapscope.store.selected import Selected
     from gapscope.store.workspace import slug
 
     candidates = candidates_in([find_run(workspace, run) for run in config.runs], config.model)
     backbone = config.backbone or candidates[0].model.features.get("backbone", "")
-    reference, *targets = (find_features(workspace, name, backbone) for name in (config.reference, *config.target))
+    whole = [find_features(workspace, name, backbone) for name in (config.reference, *config.target)]
+    reference, *targets = map(once, whole)
     candidates = [one._replace(model=as_stored(one.model, reference)) for one in candidates]
     for store in (reference, *targets):
         for one in candidates:
             check_features(one.model, store)
     notes = check_independence(candidates, reference, targets)
+    notes += [store.sentence for store in (reference, *targets) if isinstance(store, Selected)]
     views = [store.view() for store in (reference, *targets)]
     models, classes = len(candidates) + config.heads * (len(candidates) == 1), len(reference.class_names)
     check_memory(views, models, classes, allowed=config.memory, threads=config.threads)
@@ -217,6 +221,7 @@ def _from_pairs(
     progress: Progress,
 ) -> "RunResult":
     """The forecasts of all models for each target, from predictions alone."""
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.forecasts.learning import learnt_from_rows
     from gapscope.forecasts.pairs import temperature_notes
     from gapscope.forecasts.scored import scored_predictions, temperature_of
@@ -229,7 +234,9 @@ def _from_pairs(
     with connected(config, progress), opened(workspace, JOB, slug(name), config, inputs) as made:
         with made.timed("answers"):
             for pairs in targets:
-                reference, target = ([pair[side] for pair in pairs] for side in (0, 1))
+                both = [predicted_once([pair[side] for pair in pairs]) for side in (0, 1)]
+                (reference, some), (target, more) = both
+                notes += dict.fromkeys((*some, *more))
                 temperatures = [
                     1.0 if one.scores is None else temperature_of(one.scores, one.label) for one in reference
                 ]

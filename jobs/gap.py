@@ -112,6 +112,7 @@ def _predicted(config: GapConfig) -> str:
 
 def _from_files(config: GapConfig, workspace: "Location", progress: Progress) -> "RunResult":
     from gapscope.core.location import Location
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.gaps import record
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.keys import keys_of_predictions
@@ -135,6 +136,8 @@ def _from_files(config: GapConfig, workspace: "Location", progress: Progress) ->
     )
     chosen = Chosen.by(config)
     sides, notes = chosen.of_both(sides)
+    sides, copies = predicted_once(sides)
+    notes += copies
     name = slug(config.name or f"{model or sides[0].model}-{sides[0].name}-{sides[1].name}")
     inputs = [*(Input(place=place, config_hash="", rows=0) for place in places), *chosen.inputs]
     with opened(workspace, JOB, name, config, inputs) as made:
@@ -161,7 +164,7 @@ def _only_model(place: str) -> str:
 
 
 def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], progress: Progress) -> "RunResult":
-    from gapscope.evaluation.copies import copy_warnings
+    from gapscope.evaluation.copies import once
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.recorded import recorded, with_predictions
     from gapscope.evaluation.training_sets import TrainingSets
@@ -189,7 +192,8 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     if model.rule.kind == RECORDED:
         stores = [with_predictions(recorded(folder, model, store), store) for store in stores]
     check_comparable(*stores)
-    notes = [*TrainingSets(folder).check_reference(model.name, *stores, force=config.force), *copy_warnings(stores)]
+    notes = TrainingSets(folder).check_reference(model.name, *stores, force=config.force)
+    stores = list(map(once, stores))
     views = [store.view() for store in stores]
     check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")

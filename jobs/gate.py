@@ -44,6 +44,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.blocks import markdown
     from gapscope.core.files import write_json
     from gapscope.core.location import Location
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.evaluation.gate import looks
     from gapscope.evaluation.gate_page import LOOKS, blocks, page
     from gapscope.evaluation.training_sets import seen_by_run
@@ -77,7 +78,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
     check_predictions(f"comparing {places[1].name} with {places[0].name}", needed, config.memory)
     inputs = [input_of_predictions(one, str(one)) for one in places]
     with opened(workspace, JOB, name, config, inputs) as made:
-        pairs = [tuple(one.read() for one in pair) for pair in looked_at]
+        pairs, copies = zip(*(predicted_once([one.read() for one in pair]) for pair in looked_at), strict=True)
         alike = places[0].name == places[1].name
         called = config.runs if alike else [one.name for one in places]
         old, new = (f"{one.model} of {place}" for one, place in zip(pairs[0], called, strict=True))
@@ -88,7 +89,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
         write_json(made.place / "about.json", {"old": old, "new": new})
         named = {(one.dataset, one.split) for pair in looked_at for one in pair}
         seen = (seen_by_run(one.run, [one.model], named, Choice()) for one in looked_at[0])
-        notes = list(dict.fromkeys(chain.from_iterable(seen)))
+        notes = list(dict.fromkeys(chain.from_iterable((*copies, *seen))))
         (made.place / PAGE).write_text(markdown.page("Gate", blocks(found, new, old, note_blocks(notes))))
         done = made.finish([], notes=notes, page=page)
     return replace(done, exit_code=int(any(one.is_worse for one in found)))

@@ -122,6 +122,7 @@ def _statistics(config: ShiftConfig) -> list[str]:
 
 def _sets(workspace: "Location", config: ShiftConfig) -> Sets:
     """The stores that the options name, checked to have the same kind of features and classes."""
+    from gapscope.evaluation.copies import once
     from gapscope.evaluation.models import as_stored, find_features, model_in
     from gapscope.evaluation.stored import check_features
     from gapscope.runs.inputs import folder_of_model
@@ -136,7 +137,7 @@ def _sets(workspace: "Location", config: ShiftConfig) -> Sets:
     backbone = reference.provenance.backbone
     targets = [find_features(workspace, name, backbone, "--target") for name in dict.fromkeys(config.target)]
     chosen = Chosen.by(config)
-    stores = chosen.of_stores([reference, *targets])
+    stores = list(map(once, chosen.of_stores([reference, *targets])))
     views = [stores[0].view(), *(comparable_view(stores[0], target) for target in stores[1:])]
     model = model and as_stored(model, stores[0])
     for store in stores if model else ():
@@ -202,11 +203,9 @@ def _with_label_shift(config: ShiftConfig, sets: Sets, shifts: list, workers: "W
 
 def _notes(sets: Sets) -> list[str]:
     """What has to be said about the rows and their labels."""
-    from gapscope.evaluation.copies import copy_warnings
-
     nameless = [
         f"{view.store.name} has no class names, so its classes were not compared."
         for view, store in zip(sets.views, sets.stores, strict=True)
         if not view.store.class_names or not store.class_names
     ]
-    return [*sets.chosen.notes(sets.stores), *nameless, *copy_warnings(sets.stores)]
+    return [*sets.chosen.notes(sets.stores), *nameless]

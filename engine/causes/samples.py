@@ -24,6 +24,8 @@ from gapscope.store.selected import rows_of
 Array = np.ndarray
 # Images nearer to each other than this share of the usual distance are taken for the same scene.
 TWINS = 0.1
+# The class of rows that are not to be in a sample.
+LEFT_OUT = -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +77,12 @@ def sample_of(store: EmbeddingStore, label: Array, shares: Mapping[int, float], 
     Parameters
     ----------
     label : (n,)
-        The model's class index of every row of the store.
+        The model's class index of every row of the store; `LEFT_OUT` of those not to be taken.
     shares
         Of the classes; of rows without a label too, as class -1. Empty for the store's own.
     """
     rng = stream(seed, "explain", store.name)
-    own = {int(c): float(np.mean(label == c)) for c in np.unique(label)}
+    own = {int(c): float((label == c).sum() / (label != LEFT_OUT).sum()) for c in np.unique(label[label != LEFT_OUT])}
     wanted = {c: share for c, share in (shares or own).items() if c in own}
     rows = np.sort(np.concatenate([_of_class(label, c, share * most) for c, share in wanted.items()]))
     kept = np.zeros(store.rows, bool)

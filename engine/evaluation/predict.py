@@ -85,32 +85,44 @@ def outcomes_of(said: Said, classes: int) -> Outcomes:
 
 
 @dataclass(frozen=True)
-class _Predict:
+class _Count:
     model: Model
     classes: np.ndarray
     width: int
-    folder: Location
     name: str
+
+    def __call__(self, chunk: Chunk) -> Outcomes:
+        return outcomes_of(self.said(chunk), self.width)
+
+    def said(self, chunk: Chunk) -> Said:
+        check_finite(chunk, self.name)
+        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
+        return predictions(self.model, chunk._replace(y=label))
+
+
+@dataclass(frozen=True)
+class _Predict:
+    of: _Count
+    folder: Location
     origin: Origin
     pieces: Sequence[Piece] = ()
     synthetic: Flags | None = None
 
     def __call__(self, index: int, chunk: Chunk) -> Outcomes:
         place, counts = (self.folder / name.format(index) for name in (PART_NAME, SCORES_NAME))
-        return outcomes_of(self._left(place, counts, chunk) or self._made(index, place, counts, chunk), self.width)
+        said = self._left(place, counts, chunk) or self._made(index, place, counts, chunk)
+        return outcomes_of(said, self.of.width)
 
     def _left(self, place: Location, counts: Location, chunk: Chunk) -> Said | None:
         table = _kept(place, chunk, self.origin)
-        if table is None or not self.model.probabilistic:
+        if table is None or not self.of.model.probabilistic:
             return table and Said(table, None)
         scores = _read_scores(counts) if counts.exists() else None
-        ranked = scores is not None and scores.positive.shape == (self.width, rank_bins(self.width))
+        ranked = scores is not None and scores.positive.shape == (self.of.width, rank_bins(self.of.width))
         return Said(table, scores) if ranked else None
 
     def _made(self, index: int, place: Location, counts: Location, chunk: Chunk) -> Said:
-        check_finite(chunk, self.name)
-        label = np.append(self.classes, -1)[chunk.y].astype(np.int32)  # -1 points at the last entry
-        said = predictions(self.model, chunk._replace(y=label))
+        said = self.of.said(chunk)
         if said.scores is not None:
             write_arrays(counts, said.scores._asdict())
         table = said.table
@@ -198,7 +210,12 @@ def predict(
     """
     pieces = view.pieces(CHUNK_ROWS) if synthetic is not None else ()
     origin = origin_in(model, view)
-    work = _Predict(model, classes, len(class_names), folder, view.store.name, origin, pieces, synthetic)
+    work = _Predict(_Count(model, classes, len(class_names), view.store.name), folder, origin, pieces, synthetic)
     if not view.rows:
         return Outcomes.none(len(class_names))
     return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")
+
+
+def count(model: Model, class_names: Sequence[str], view: View, classes: np.ndarray, workers: Workers) -> Outcomes:
+    """The counts that `predict` would return; nothing is written."""
+    return fold(view, _Count(model, classes, len(class_names), view.store.name), workers)

@@ -10,11 +10,14 @@ from gapscope.core.location import Location
 from gapscope.core.progress import Progress
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation import align_classes, measure, predict
+from gapscope.evaluation.copies import once
+from gapscope.evaluation.predict import count
 from gapscope.probes.model import Classifier
 from gapscope.runs.folder import PREDICTIONS
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.comparable import difference, meaning_of, way_out
+from gapscope.store.selected import Selected
 from gapscope.store.workspace import slug
 from gapscope.stream import Workers
 from gapscope.summaries.outcomes import Outcomes
@@ -76,9 +79,12 @@ def evaluate(
     flags = None if made.synthetic is None else store.is_synthetic
     names = model.class_names
     counts = predict(model, names, store.view(), classes, target, workers, synthetic=flags, progress=progress)
+    few = once(store)
+    counts = counts if few is store else count(model, names, few.view(), classes, workers)
     results = measure(counts, made.dataset, made.split, title, names) if counts.n else []
     strangers = untrained(model.details, names, store.name, counts)
-    return Evaluation(results, [one for one in (note, *_remarks(store, counts), strangers) if one])
+    copies = few.sentence if few is not store and isinstance(few, Selected) else ""
+    return Evaluation(results, [one for one in (note, copies, *_remarks(store, counts), strangers) if one])
 
 
 def classes_of(model: Classifier, store: EmbeddingStore) -> tuple[np.ndarray, str]:

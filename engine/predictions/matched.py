@@ -1,5 +1,7 @@
 """Two models' predictions for the same images, row by row."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gapscope.core.errors import InputError
@@ -87,8 +89,7 @@ def _named(one: Predictions, names: tuple[str, ...]) -> Predictions:
     if not are_numbers(one.class_names) and one.class_names != names:
         place = np.append([names.index(name) for name in one.class_names], UNLABELLED).astype(np.int32)
         label, top = place[label], place[top]
-    columns = (one.sample_id, label, top, one.confidence, one.log_likelihood, scores, one.is_synthetic, one.image)
-    return Predictions(one.model, one.dataset, one.split, names, *columns)
+    return replace(one, class_names=names, label=label, top=top, scores=scores)
 
 
 def _check_images(one: Predictions, other: Predictions) -> None:

@@ -67,8 +67,9 @@ def joined(places: Sequence[Location], tables: Sequence[pa.Table]) -> pa.Table:
     return whole.replace_schema_metadata(tables[0].schema.metadata)
 
 
-def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any]) -> None:
-    """Refuse predictions at `place` of another model than the one that is described, or of rows that are there no more.
+def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any]) -> Origin | None:
+    """What the predictions at `place` were made from, if that is known; refused are those of another model than the one
+    that is described, or of rows that are there no more.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any
     """
     origin = origin_of(table.schema.metadata)
     if origin is None:
-        return
+        return None
     model = description.get("hash", "")
     if origin.model and model and origin.model != model:
         raise InputError(
@@ -90,6 +91,7 @@ def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any
             f"{place} was predicted from other rows than {origin.place} holds now, which was made again since; run "
             "`predict`, or the training, again"
         )
+    return origin
 
 
 def _contents(store: str) -> str:

@@ -1,6 +1,7 @@
 """Predictions from anybody's files: run folders, tables of one or of many models, arrays of scores."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -82,10 +83,10 @@ def read_predictions(
         result = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
         names = tuple(class_names) or result.class_names
         table = read_table(result.place)
-        check_origin(table, result.place, result.description)
+        origin = check_origin(table, result.place, result.description)
         named = (dataset or result.dataset, split or result.split) if not is_run(source) else result[2:4]
         called = (model or result.model, *named)
-        return _from_table(table, result.place, "", called, names)
+        return replace(_from_table(table, result.place, "", called, names), store=origin.place if origin else "")
     table = _rows_of(source, bare=bare)
     return _from_file(table, source, model, _called(source, model, dataset, split), class_names)
 

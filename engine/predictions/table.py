@@ -1,6 +1,6 @@
 """The predictions of one model for the rows of one set, in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,8 @@ class Predictions:
         Which rows a generator has made; None where none.
     image : (n,) text of Arrow, or None
         The names of the images, where a file has them.
+    store
+        Where the stored rows lie that these are of; empty where that is not known.
     """
 
     model: str
@@ -48,6 +50,7 @@ class Predictions:
     scores: np.ndarray | None = None
     is_synthetic: np.ndarray | None = None
     image: pa.Array | None = None
+    store: str = ""
 
     @property
     def n(self) -> int:
@@ -83,7 +86,7 @@ class Predictions:
         columns = {name: getattr(self, name) for name in COLUMNS}
         picked = {name: None if column is None else column[chosen] for name, column in columns.items()}
         image = None if self.image is None else self.image.take(pa.array(chosen))
-        return Predictions(self.model, self.dataset, self.split, self.class_names, **picked, image=image)
+        return replace(self, **picked, image=image)
 
     def accuracy(self) -> float:
         """Share of the labelled rows that are given their label; NaN without any."""

@@ -8,7 +8,6 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
-from gapscope.evaluation.copies import copy_warnings
 from gapscope.evaluation.models import find_features
 from gapscope.evaluation.training_sets import seen_warnings
 from gapscope.probes.training import HOLDOUT_ROWS
@@ -70,7 +69,7 @@ class TrainingRows(NamedTuple):
         """What has to be said of the rows."""
         chosen = self.chosen.notes((*self.sources, *self.tests))
         seen = seen_warnings("the model", self.sources, self.tests)
-        return [*chosen, *_joined(self.sources, self.without), *seen, *copy_warnings(self.tests)]
+        return [*chosen, *_joined(self.sources, self.without), *seen]
 
 
 def datasets_of(config: TrainingOptions) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, repair, shift
+from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, repair
 from gapscope.blocks import Warning
 from gapscope.core.errors import InputError
 
@@ -16,7 +16,7 @@ ROWS, DIM, AGAIN = 300, 6, 24
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """Training rows, new rows, some training rows among new ones, a copy of all, and new rows twice."""
+    """Training rows, new rows, some training rows among new ones, and a copy of all."""
     folder = tmp_path_factory.mktemp("seen")
     rng = np.random.default_rng(3)
 
@@ -25,14 +25,13 @@ def workspace(tmp_path_factory):
         features = np.eye(3, DIM)[label] * 2 + rng.standard_normal((n, DIM))
         return pd.DataFrame(features).add_prefix("f").assign(label=np.array(["ant", "bee", "cow"])[label])
 
-    trained, new, other = rows(ROWS), rows(ROWS), rows(ROWS)
-    mixed = pd.concat([other[AGAIN:], trained[:AGAIN]])
+    trained, new = rows(ROWS), rows(ROWS)
+    mixed = pd.concat([rows(ROWS - AGAIN), trained[:AGAIN]])
     for name, split, table in (
         ("mine", "train", trained),
         ("mine", "test", new),
         ("mixed", "test", mixed),
         ("copy", "test", trained[::-1]),
-        ("twice", "test", pd.concat([other[: ROWS // 2]] * 2)),
     ):
         table.to_csv(folder / f"{name}-{split}.csv", index=False)
         import_features(folder / f"{name}-{split}.csv", dataset=name, split=split, workspace=folder)
@@ -41,9 +40,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(workspace):
-    return fit(
-        "mine", model="lda", evaluate=["mine/test", "mixed/test", "twice/test"], report=False, workspace=workspace
-    )
+    return fit("mine", model="lda", evaluate=["mine/test", "mixed/test"], report=False, workspace=workspace)
 
 
 SKIPPED = {"skip": ["domain", "features", "attributes", "reasons", "remedies"], "report": False}
@@ -57,7 +54,6 @@ def warnings_of(result):
 def test_a_test_set_that_shares_rows_with_the_training_rows_is_named(model):
     assert [text.split(" are ")[0] for text in warnings_of(model)] == [
         SAID.split(" are ")[0],
-        f"{ROWS // 2} of the {ROWS} rows of twice/test",
     ]
 
 
@@ -145,18 +141,6 @@ def test_a_run_is_named_by_its_text_its_path_or_its_result(workspace, model, for
 def test_a_copy_of_the_training_rows_is_no_reference(workspace, model, command, more):
     with pytest.raises(InputError, match=r"was trained on .*copy/test.*held out"):
         command(model.run, reference="copy/test", target="mixed/test", workspace=workspace, **more)
-
-
-@pytest.mark.parametrize(("target", "warned"), [("twice/test", True), ("mixed/test", False)])
-def test_copies_within_a_set_are_said_where_tests_and_intervals_take_rows_for_independent(
-    workspace, model, target, warned
-):
-    measured = shift(reference="mine/test", target=target, statistics=["moments"], report=False, workspace=workspace)
-    explained = gap(model.run, reference="mine/test", target=target, workspace=workspace, **SKIPPED)
-    for done in (measured, explained):
-        said = [text for text in warnings_of(done) if "copies of others" in text]
-        assert said == [text for text in said if text.startswith(f"{ROWS // 2} of the {ROWS} rows of twice/test")]
-        assert bool(said) is warned
 
 
 def test_classes_that_a_model_was_not_trained_on_are_named_by_every_command_that_measures_it(workspace, tmp_path):

@@ -180,3 +180,35 @@ def test_images_that_have_gone_are_missed_in_a_sentence(tmp_path, rng):
     (tmp_path / "photos").rename(tmp_path / "gone")
     with pytest.raises(InputError, match="not to be had"):
         gapscope.explain(reference="photos/train", target="photos/test", workspace=place, report=False)
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """Two folders of noise: the second has the images of the first under other names, more, and some of them twice."""
+    place, rng = tmp_path_factory.mktemp("twins"), np.random.default_rng(7)
+    for index in range(120):
+        pixels = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        for name, rows, stem in (("old", 80, "a"), ("new", 120, "b"), ("new", 27, "again")):
+            folder = place / name / "test" / f"class{index % 2}"
+            folder.mkdir(parents=True, exist_ok=True)
+            if index < rows:
+                Image.fromarray(pixels).save(folder / f"{stem}{index}.png")
+    gapscope.extract(
+        (str(place / "old"), str(place / "new")), backbone="tiny", split=("test",), workspace=str(place / "workspace")
+    )
+    return str(place / "workspace")
+
+
+def test_files_of_both_sets_are_pairs_and_copies_within_one_count_once(twins):
+    config = ExplainConfig(reference="old/test", target="new/test", images=200, workspace=twins)
+    sides = explain._sides(config, Location.of(twins))
+    reference, target = explain._samples(config, sides)
+    assert len(target.x) == 120, "27 images stand there twice"
+    common = set(reference.names) & set(target.names)
+    assert common == set(reference.names)
+    same = [target.names.index(name) for name in reference.names]
+    np.testing.assert_allclose(target.x[same], reference.x, atol=1e-3)
+    assert [note.split(";")[0] for note in sides.notes] == [
+        "new/test: 147 rows are 120 distinct images",
+        "80 of the 120 images of new/test that were looked at are files of old/test under another name",
+    ]

@@ -1,0 +1,126 @@
+"""Images that stand in a set several times count once, in every command that measures, tests or compares."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, shift
+from gapscope.core.location import Location
+from gapscope.evaluation.copies import once
+from gapscope.store.workspace import find_store
+
+ROWS, DIM, TIMES = 120, 8, 5
+SAID = f"copied: {ROWS * TIMES} rows are {ROWS} distinct images"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Training and validation rows, harder ones, these again with each image under five names, one of three times and
+    failed ones, and rows that say so little that many are equal.
+    """
+    folder, rng = tmp_path_factory.mktemp("copies"), np.random.default_rng(5)
+
+    def rows(n, step=0.0, scale=1.0):
+        label = rng.integers(0, 3, n)
+        features = np.eye(3, DIM)[label] * 2 + scale * rng.standard_normal((n, DIM)) + step
+        named = pd.DataFrame(features.astype(np.float32)).add_prefix("f")
+        return named.assign(label=np.array(["ant", "bee", "cow"])[label], path=[f"{i}.png" for i in range(n)])
+
+    plain, failed = rows(ROWS, 0.3, 1.6), rows(10)
+    failed.iloc[:, :DIM] = 0.0
+    numbers = [f"f{i}" for i in range(DIM)]
+    tables = {
+        "train": rows(400),
+        "val": rows(ROWS),
+        "plain": plain,
+        "copied": pd.concat([plain.assign(path=f"{i}/" + plain["path"]) for i in range(TIMES)]),
+        "some": pd.concat([rows(ROWS), plain[:4], plain[:2], failed]).assign(
+            path=lambda t: [f"{i}.png" for i in range(len(t))]
+        ),
+        "few": pd.concat([rows(ROWS), plain[:1], plain[:1]]),
+        "coarse": plain.assign(**{name: (plain[name] > 1).astype(float) for name in numbers}),
+    }
+    for name, table in tables.items():
+        if name in ("some", "few"):
+            table = table.assign(path=[f"{i}.png" for i in range(len(table))])
+        table.to_csv(folder / f"{name}.csv", index=False)
+        import_features(folder / f"{name}.csv", dataset="mine", split=name, path_column="path", workspace=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(workspace):
+    sets = ["mine/val", "mine/plain", "mine/copied"]
+    return [
+        fit("mine", model=name, evaluate=sets, report=False, workspace=workspace).run
+        for name in ("lda", "nearest-mean")
+    ]
+
+
+def stored(workspace, split):
+    return find_store(Location.of(workspace), "mine", split, "")
+
+
+@pytest.mark.parametrize(
+    ("split", "left"), [("copied", ROWS), ("some", ROWS + 4 + 10), ("few", None), ("coarse", None)]
+)
+def test_each_image_is_taken_once_and_rows_that_agree_by_chance_or_failed_stay(workspace, split, left):
+    store = stored(workspace, split)
+    result = once(store)
+    assert (result is store) if left is None else (result.rows == left)
+
+
+def test_the_rows_that_are_left_are_those_of_the_set_without_copies(workspace):
+    plain, copied = (once(stored(workspace, name)).view().read() for name in ("plain", "copied"))
+    assert np.array_equal(*(np.unique(np.column_stack([one.x, one.y]), axis=0) for one in (plain, copied)))
+
+
+LEFT_OUT = {"skip": ["domain", "features", "attributes", "reasons", "remedies"], "report": False}
+COMMANDS = {
+    "shift": lambda space, runs, split: shift(
+        reference="mine/val", target=f"mine/{split}", statistics=["moments"], report=False, workspace=space
+    ),
+    "gap": lambda space, runs, split: gap(
+        runs[0], reference="mine/val", target=f"mine/{split}", workspace=space, **LEFT_OUT
+    ),
+    "gap of predictions": lambda space, runs, split: gap(
+        predictions_reference=f"{runs[0]}/predictions/mine-val",
+        predictions_target=f"{runs[0]}/predictions/mine-{split}",
+        workspace=space,
+        **LEFT_OUT,
+    ),
+    "forecast": lambda space, runs, split: forecast(
+        runs[0], reference="mine/val", target=f"mine/{split}", workspace=space, heads=0
+    ),
+    "evaluate": lambda space, runs, split: evaluate(runs[0], dataset="mine", split=split, workspace=space),
+    "predict": lambda space, runs, split: predict(runs[0], dataset="mine", split=split, workspace=space),
+    "compare": lambda space, runs, split: compare(runs, dataset="mine", split=split, workspace=space),
+    "gate": lambda space, runs, split: gate(runs, target=f"mine/{split}", workspace=space),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_set_with_each_image_five_times_is_judged_as_the_set_once(workspace, runs, command):
+    one, five = (COMMANDS[command](workspace, runs, split) for split in ("plain", "copied"))
+    assert any(SAID in getattr(block, "text", "") for block in five.blocks)
+    assert not any("distinct" in getattr(block, "text", "") for block in one.blocks)
+    rows, again = figures(one), figures(five)
+    assert again.keys() <= rows.keys()
+    for key in again:
+        assert again[key]["n"] == rows[key]["n"], key
+        assert again[key]["value"] == pytest.approx(rows[key]["value"], abs=1e-6, nan_ok=True), key
+        widths = [row["high"] - row["low"] for row in (rows[key], again[key]) if row["low"] is not None]
+        assert not widths or widths[1] == pytest.approx(widths[0], rel=0.35, abs=0.02), key
+
+
+def figures(done):
+    """The rows of the results, or of the looks of `gate`, by what they are of."""
+    if done.results:
+        return {(row["model"], row["metric"], row["class"]): row for row in (one.row() for one in done.results)}
+    table = pq.read_table(f"{done.run}/looks.parquet").to_pylist()
+    return {row["class_name"]: {"value": row["p"], "n": row["n"], "low": None} for row in table}
+
+
+def test_every_row_of_a_set_with_copies_has_a_prediction(runs):
+    assert len(pq.read_table(f"{runs[0]}/predictions/mine-copied")) == ROWS * TIMES
