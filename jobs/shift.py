@@ -176,7 +176,7 @@ def _measured(
     if len(targets) > 1:
         write_matrix(battery, made, progress)
     shifts = [one.with_class_names(reference.class_names) for one in shifts]
-    write(made, reference.name, shifts)
+    write(made, reference.name, reference.rows, shifts)
     write_images(made, moved)
     results = [result for one in shifts for result in results_of(reference.name, one)]
     results += image_results(reference.name, moved)

@@ -20,6 +20,7 @@ from scipy.special import fdtrc, gammaln, stdtr
 
 from gapscope.core.chunk import Chunk
 from gapscope.inference import Verdict, adjusted
+from gapscope.shifts import exchanges
 from gapscope.shifts.battery import Findings, Pair, ReferenceSample, Side
 from gapscope.shifts.chi_square import exceeds, squared_trace
 from gapscope.summaries import ClassMoments
@@ -138,7 +139,7 @@ def _columns(pair: Pair, scaled: Scaled) -> dict[str, np.ndarray]:
         "standardised_difference": scaled.difference,
         "mean_p": p_mean,
         "mean_adjusted_p": correct(p_mean),
-        "log_variance_ratio": np.nan_to_num(ratio, nan=0.0),
+        "log_variance_ratio": np.where(np.isnan(ratio), 0.0, ratio),
         "log_variance_ratio_error": error,
         "variance_p": p_variance,
         "variance_adjusted_p": correct(p_variance),
@@ -191,6 +192,7 @@ def _means(pair: Pair, scaled: Scaled, columns: dict[str, np.ndarray]) -> Verdic
     mean, square = unit * inner.size * inflated, squared_trace(scaled.correlation, freedom)
     variance = 2 * (unit * inflated) ** 2 * square
     p = float(exceeds(inner @ inner, mean, variance)) if inner @ inner == length else float(columns["mean_p"].min())
+    p = float(exchanges.judged(p, exchanges.mean_p(pair))) if exchanges.is_small(pair) else p
     spread = np.sqrt(variance + 4 * unit * float(inner @ scaled.correlation @ inner))
     low, value, high = (float(np.sqrt(max(0.0, (length - mean + z * spread) / count))) for z in (-NORMAL, 0.0, NORMAL))
     result, worst = columns["mean_adjusted_p"] <= LEVEL, int(np.argmax(np.abs(scaled.difference)))
@@ -218,6 +220,8 @@ def _mahalanobis(pair: Pair, scaled: Scaled) -> Verdict:
     along = vectors[:, kept].T @ scaled.difference[scaled.varies]
     raw = float((along**2 / values[kept]).sum())
     p = float(fdtrc(rank, freedom - rank + 1, raw / unit * (freedom - rank + 1) / (freedom * rank)))
+    if exchanges.is_small(pair, exchanges.FEW):
+        p = float(exchanges.judged(p, exchanges.mahalanobis_p(pair)))
     true = raw * (freedom - rank - 1) / freedom - rank * unit
     spread = np.sqrt(2 * rank * unit**2 + 4 * unit * max(true, 0.0) + 2 * max(true, 0.0) ** 2 / freedom)
     low, value, high = (float(np.sqrt(max(0.0, true + z * spread))) for z in (-NORMAL, 0.0, NORMAL))
@@ -237,11 +241,12 @@ def _variances(pair: Pair, columns: dict[str, np.ndarray]) -> Verdict:
     value = float(np.sqrt(max(0.0, excess)))
     adjusted_p = columns["variance_adjusted_p"]
     p, worst = float(adjusted_p.min(initial=1.0)), int(np.argmin(adjusted_p))
+    p = float(exchanges.judged(p, exchanges.variance_p(pair))) if exchanges.is_small(pair) else p
     result = adjusted_p <= LEVEL
-    change = np.exp(ratio[worst])
+    change = f"{np.exp(ratio[worst]):.3g} times" if np.isfinite(ratio[worst]) else "constant in one set"
     sentence = (
         f"{result.sum():,} of {result.size:,} features change their variance at a false discovery rate of 5 %, feature "
-        f"{worst} most surely ({change:.3g} times)"
+        f"{worst} most surely ({change})"
         if p <= LEVEL
         else "no difference of the variances beyond what samples of this size show"
     )
@@ -275,6 +280,7 @@ def _classes(pair: Pair) -> tuple[dict[str, np.ndarray], list[Verdict]]:
     mean = unit * trace
     judged_by = np.where(own >= OWN_VARIANCE, own, freedom) * directions
     p = np.where(both, fdtrc(directions, judged_by, length / mean), np.nan)
+    p = exchanges.judged(p, exchanges.class_p(pair)) if exchanges.is_small(pair) else p
     corrected = np.full_like(p, np.nan)
     corrected[both] = adjusted(p[both], pair.options.correction)
     value = np.where(both, np.sqrt(np.maximum(0.0, (length - mean) / varies.sum())), np.nan)

@@ -14,6 +14,7 @@ from gapscope.blocks.formats import counted, listed, metric_words, upper
 from gapscope.inference import adjusted
 from gapscope.runs.run import Row, Run
 from gapscope.shifts.class_mix import NAME as MIX
+from gapscope.shifts.exchanges import least_p
 from gapscope.shifts.images import TABLE
 
 LEVEL = 0.05
@@ -86,7 +87,26 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
         return Answer.of(headline + _mixed(mixed), parts)
     apart = {target for target, statistic in sure if statistic not in (WITHIN, MIX)}
     within = {target for target, statistic in sure if statistic == WITHIN} - apart
-    return Answer.of(_headline(targets, apart, reference) + _within(within) + _mixed(mixed), parts)
+    few = _too_few(verdicts, len(tested)) if not sure else {}
+    if few:
+        parts["How sure"] += " " + _few_rows(few, len(tested))
+    headline = _headline(targets, apart, reference, few)
+    return Answer.of(headline + _within(within) + _mixed(mixed), parts)
+
+
+def _too_few(verdicts: Sequence[Mapping[str, Any]], tests: int) -> dict[str, tuple[int, int]]:
+    """The targets of which no test that exchanges rows could have been beyond chance, and the rows of both sets."""
+    rows = {one["target"]: tuple(one["rows"]) for one in verdicts if "rows" in one}
+    return {target: both for target, both in rows.items() if tests * least_p(*both) > LEVEL}
+
+
+def _few_rows(few: Mapping[str, tuple[int, int]], tests: int) -> str:
+    """How sure rows so few could be at all."""
+    n, m = max(few.values(), key=lambda both: least_p(*both))
+    return (
+        f"Exchanging {n} and {m} rows gives no p-value below {least_p(n, m):.2g}, and one of {tests} tests would have "
+        f"to be below {LEVEL / tests:.2g}: so few rows show no shift, however large; give more."
+    )
 
 
 def _mixed(targets: Collection[str]) -> str:
@@ -111,10 +131,12 @@ def _may_be_chance(one: Mapping[str, Any], corrected: Mapping[tuple[str, str], f
     return one["p"] is not None and one["p"] <= LEVEL < corrected[one["target"], one["statistic"]]
 
 
-def _headline(targets: Sequence[str], sure: Collection[str], reference: str) -> str:
-    """Which targets differ from the reference, and which cannot be distinguished from it."""
+def _headline(targets: Sequence[str], sure: Collection[str], reference: str, few: Collection[str] = ()) -> str:
+    """Which targets differ from the reference, which cannot be distinguished from it, and which are too `few` rows."""
     differ = [one for one in targets if one in sure]
     alike = [one for one in targets if one not in sure]
+    if few and len(few) == len(targets):
+        return f"Whether the features of {listed(targets)} differ from those of {reference} is unknown: too few rows"
     if not differ:
         return f"The features of {listed(alike)} cannot be distinguished from those of {reference}"
     rest = f", those of {listed(alike)} cannot be distinguished" if alike else ""

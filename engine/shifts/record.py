@@ -1,7 +1,7 @@
 """What the statistics say of each target, and what a run of `shift` leaves of it: verdicts, tables and results."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -17,10 +17,15 @@ from gapscope.schemas.results import Result
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery
 from gapscope.shifts.class_mix import class_mix
+from gapscope.shifts.exchanges import least_p
 from gapscope.shifts.label_shift import LabelShift
 from gapscope.shifts.matrix import distances
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
+
+LEVEL = 0.05
+# What a verdict says instead of a difference that rows so few cannot show.
+FEW = "the rows are too few to show a difference"
 
 
 class TargetShift(NamedTuple):
@@ -63,12 +68,12 @@ def compare_target(
 ) -> TargetShift:
     """All statistics on the target at `index` of the battery."""
     shift = TargetShift(store, [], {}, {})
-    dim = battery.sample.dim
+    dim, least = battery.sample.dim, least_p(battery.views[0].rows, store.rows)
     with progress.task(f"compare with {store.name}", len(battery.names), "statistics") as task:
         for name in battery.names:
             with made.timed(f"{name} {store.name}"):
                 findings = battery.compare(0, index, [name])[name]
-            shift.verdicts.extend(findings.verdicts)
+            shift.verdicts.extend(_no_surer(one, least) for one in findings.verdicts)
             for title, column in {**findings.columns, **findings.class_columns}.items():
                 of_classes = title in findings.class_columns or len(column) != dim
                 table = shift.classes if of_classes else shift.features
@@ -77,10 +82,19 @@ def compare_target(
     return shift
 
 
-def write(made: RunFolder, reference: str, shifts: Sequence[TargetShift]) -> None:
-    """Verdicts as JSON, features and classes as Parquet."""
+def _no_surer(one: Verdict, least: float) -> Verdict:
+    """The verdict, no surer than rows so few can be: laws of many rows say more of them than they hold."""
+    return (
+        one
+        if one.p is None or one.p >= least
+        else replace(one, p=least, sentence=FEW if least > LEVEL else one.sentence)
+    )
+
+
+def write(made: RunFolder, reference: str, rows: int, shifts: Sequence[TargetShift]) -> None:
+    """Verdicts as JSON, features and classes as Parquet; the `reference` has so many `rows`."""
     verdicts = [
-        {"reference": reference, "target": one.store.name} | _as_json(verdict)
+        {"reference": reference, "target": one.store.name, "rows": [rows, one.store.rows]} | _as_json(verdict)
         for one in shifts
         for verdict in one.verdicts
     ]

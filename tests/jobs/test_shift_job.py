@@ -66,6 +66,17 @@ def test_a_set_against_itself_does_not_differ(workspace):
     assert report.blocks[0].headline == "The features of toy/train cannot be distinguished from those of toy/train"
 
 
+@pytest.mark.parametrize(("rows", "known"), [((2, 2), False), ((3, 3), False), ((4, 5), False), ((7, 7), True)])
+def test_of_so_few_rows_that_no_shift_could_be_shown_none_is_denied_or_said(tmp_path, rng, rows, known):
+    for split, n, step in (("a", rows[0], 0.0), ("b", rows[1], 1000.0)):
+        place = tmp_path / "embeddings" / "toy" / "set" / split
+        write_store(place, rng.standard_normal((n, 6)) + step, np.zeros(n, int), dataset="set", split=split)
+    answer = shifted(tmp_path, "set/b", reference="set/a", statistics=(*ONCE, "mmd")).blocks[0]
+    assert ("differ from those of set/a" in answer.headline and "unknown" not in answer.headline) == known
+    assert ("is unknown: too few rows" in answer.headline) != known
+    assert ("so few rows show no shift, however large" in dict(answer.parts)["How sure"]) != known
+
+
 def test_without_a_test_nothing_is_said_to_be_the_same(workspace):
     answer = shifted(workspace, "toy-shifted/test", statistics=("prdc",)).blocks[0]
     assert answer.headline == "The features of toy-shifted/test are not tested against those of toy/train"

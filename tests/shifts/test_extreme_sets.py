@@ -1,10 +1,13 @@
 """Sets in any unit, of very few rows, or full of equal rows: every statistic is right or says why it is missing."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
 from gapscope.shifts import SHIFTS
 from gapscope.shifts.battery import Battery, ShiftOptions
+from gapscope.shifts.exchanges import least_p
 from gapscope.shifts.frechet import permuted
 from gapscope.shifts.sliced import SMALLEST
 from gapscope.store import ArrayStore
@@ -44,6 +47,27 @@ def test_slices_of_features_that_are_all_zero_have_a_unit():
     found = findings(np.zeros((30, 3)), np.zeros((30, 3)), ["sliced"])
     assert found["sliced_energy"].value == 0
     assert 0 < SMALLEST < 1e-40
+
+
+def test_tests_that_exchange_few_rows_agree_with_all_divisions(rng):
+    x, y = rng.standard_normal((4, 3)), rng.standard_normal((5, 3)) + 1
+    both = np.concatenate([x, y]).astype(np.float32).astype(np.float64)
+
+    def length(first):
+        rest = np.setdiff1d(np.arange(9), first)
+        return np.square((both[list(first)].mean(axis=0) - both[rest].mean(axis=0)) / both.std(axis=0)).sum()
+
+    def variance(first):
+        rest, z = np.setdiff1d(np.arange(9), first), (both - both.mean(axis=0)) / both.std(axis=0)
+        error = np.sqrt(((z**4).mean(axis=0) - 1) * (1 / 4 + 1 / 5) + 2 * (1 / 16 + 1 / 25))
+        return (np.abs(np.log(z[list(first)].var(axis=0) / z[rest].var(axis=0))) / error).max()
+
+    found = findings(x, y, ["moments"])
+    for statistic, name in ((length, "mean_shift"), (variance, "variance_shift")):
+        all_of_them = np.array([statistic(first) for first in combinations(range(9), 4)])
+        exact = np.mean(all_of_them >= all_of_them[0] * (1 - 1e-9))
+        assert found[name].p == pytest.approx(exact, abs=4 * np.sqrt(exact / 2000)), name
+    assert least_p(4, 5) == 1 / len(all_of_them)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])

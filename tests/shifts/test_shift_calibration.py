@@ -70,6 +70,14 @@ def test_a_null_pair_is_rejected_about_as_often_as_the_level_says(name):
         assert count <= most, statistic
 
 
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (3, 4), (7, 7), (5, 200)])
+@pytest.mark.parametrize("population", [gaussian, heavy_tailed, wide])
+def test_few_rows_are_no_more_often_rejected(population, n, m):
+    most = binom.isf(1e-4, 2 * FAST, LEVEL)
+    for statistic, count in rejections(["moments"], population, n, m, 2 * FAST).items():
+        assert count <= most, statistic
+
+
 def test_classes_that_vary_along_few_directions_are_not_said_to_move():
     most = binom.isf(1e-4, 5 * FAST, LEVEL)
     for statistic, count in rejections(["moments"], unlike, 400, 400, 5 * FAST).items():
