@@ -17,6 +17,7 @@ import numpy as np
 
 from gapscope.core.random import stream
 from gapscope.remedies import REMEDIES
+from gapscope.remedies.fitted import moments_of_both
 from gapscope.store import ArrayStore, View, in_memory
 from gapscope.stream import Workers
 
@@ -49,7 +50,7 @@ def refit_errors(
     judged = Judged(chunk.x[known], label, model.predict(chunk.x[known]) == label)
     rng = stream(seed, "refits")
     drawn = [[_drawn(view, rng) for view in views] for _ in range(REFITS)]
-    return np.std([[_regained(model, name, some, judged, workers) for name in names] for some in drawn], axis=0, ddof=1)
+    return np.std([_regained(model, names, some, judged, workers) for some in drawn], axis=0, ddof=1)
 
 
 def _drawn(view: View, rng: np.random.Generator) -> View:
@@ -58,7 +59,9 @@ def _drawn(view: View, rng: np.random.Generator) -> View:
     return ArrayStore(chunk.x[some], chunk.y[some], view.store.class_names, view.store.name).view()
 
 
-def _regained(model: Any, name: str, views: Sequence[View], judged: Judged, workers: Workers) -> float:
-    remedy = REMEDIES[name].fit(model, *views, workers)
-    after = remedy.scores(model, judged.x).argmax(axis=1) == judged.label
-    return float(after.mean() - judged.before.mean())
+def _regained(model: Any, names: Sequence[str], views: Sequence[View], judged: Judged, workers: Workers) -> list[float]:
+    """What each remedy regains when it is fitted to these rows."""
+    moments = moments_of_both(*views, workers)
+    fitted = (REMEDIES[name].fit(model, *views, workers, moments=moments) for name in names)
+    after = (remedy.scores(model, judged.x).argmax(axis=1) == judged.label for remedy in fitted)
+    return [float(one.mean() - judged.before.mean()) for one in after]

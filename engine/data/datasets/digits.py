@@ -1,6 +1,7 @@
 """Digits: 1,797 grey images of 8 × 8 that come with scikit-learn, for trying things out without any download."""
 
 import gzip
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,8 +32,13 @@ def _columns() -> np.ndarray:
 
 def open_digits(place: Path, options: Options) -> Dataset:
     """The splits ``train`` and ``test`` by rule."""
-    rule = SplitByRule(load, options.seed, FRACTIONS)
-    return rule.dataset("digits", "embedded", companions=("digits-night",))
+    return rule_of(options.seed).dataset("digits", "embedded", companions=("digits-night",))
+
+
+@cache
+def rule_of(seed: int) -> SplitByRule:
+    """The rule that splits them, which looks for copies once a process."""
+    return SplitByRule(load, seed, FRACTIONS)
 
 
 DIGITS = Recipe(

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.core.random import stream
-from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
-from gapscope.data.datasets.digits import FRACTIONS, load
+from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.datasets.digits import load, rule_of
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.data.sources.subset import Subset
 
@@ -35,7 +35,7 @@ def open_digits_night(place: Path, options: Options) -> Dataset:
 
 
 def _test_part(seed: int) -> Subset:
-    chosen = SplitByRule(load, seed, FRACTIONS).rows("test")
+    chosen = rule_of(seed).rows("test")
     return Subset.of(load_by_night(), chosen)
 
 
