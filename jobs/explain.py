@@ -204,10 +204,10 @@ def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
     import numpy as np
 
     from gapscope.causes.samples import LEFT_OUT, sample_of
-    from gapscope.evaluation.copies import firsts, keys_of, sentence
+    from gapscope.evaluation.copies import copies_of, keys_of, sentence
 
     for index, store in enumerate(sides.stores):
-        first = firsts(store)
+        first = copies_of(store).first
         if first is not None:
             sides.labels[index] = np.where(first, sides.labels[index], LEFT_OUT)
             sides.notes.append(sentence(store.name, store.rows, int(first.sum())))

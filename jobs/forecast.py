@@ -124,13 +124,13 @@ def _from_stores(config: ForecastConfig, workspace: "Location", progress: Progre
     candidates = candidates_in([find_run(workspace, run) for run in config.runs], config.model)
     backbone = config.backbone or candidates[0].model.features.get("backbone", "")
     whole = [find_features(workspace, name, backbone) for name in (config.reference, *config.target)]
-    reference, *targets = map(once, whole)
+    (reference, *targets), repeated = zip(*map(once, whole), strict=True)
     candidates = [one._replace(model=as_stored(one.model, reference)) for one in candidates]
     for store in (reference, *targets):
         for one in candidates:
             check_features(one.model, store)
     notes = check_independence(candidates, reference, targets)
-    notes += [store.sentence for store in (reference, *targets) if isinstance(store, Selected)]
+    notes += [*repeated, *(store.sentence for store in (reference, *targets) if isinstance(store, Selected))]
     views = [store.view() for store in (reference, *targets)]
     models, classes = len(candidates) + config.heads * (len(candidates) == 1), len(reference.class_names)
     check_memory(views, models, classes, allowed=config.memory, threads=config.threads)

@@ -193,7 +193,8 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
         stores = [with_predictions(recorded(folder, model, store), store) for store in stores]
     check_comparable(*stores)
     notes = TrainingSets(folder).check_reference(model.name, *stores, force=config.force)
-    stores = list(map(once, stores))
+    stores, repeated = zip(*map(once, stores), strict=True)
+    notes += filter(None, repeated)
     views = [store.view() for store in stores]
     check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")

@@ -68,13 +68,14 @@ class ShiftConfig(options.Subset, options.OnWorkers, options.Reported):
 
 class Sets(NamedTuple):
     """The stores, the reference first, their rows with the reference's class indices, the images chosen of them, and
-    the model that reads them, if one was named.
+    the model that reads them, if one was named, and what is to be said of copies that count.
     """
 
     stores: "list[EmbeddingStore | Selected]"
     views: "list[View]"
     chosen: "Chosen"
     model: "Classifier | None"
+    repeated: list[str]
 
 
 def run(config: ShiftConfig, progress: Progress = SILENT) -> "RunResult":
@@ -137,12 +138,12 @@ def _sets(workspace: "Location", config: ShiftConfig) -> Sets:
     backbone = reference.provenance.backbone
     targets = [find_features(workspace, name, backbone, "--target") for name in dict.fromkeys(config.target)]
     chosen = Chosen.by(config)
-    stores = list(map(once, chosen.of_stores([reference, *targets])))
+    stores, repeated = zip(*map(once, chosen.of_stores([reference, *targets])), strict=True)
     views = [stores[0].view(), *(comparable_view(stores[0], target) for target in stores[1:])]
     model = model and as_stored(model, stores[0])
     for store in stores if model else ():
         check_features(model, store)
-    return Sets(stores, views, chosen, model)
+    return Sets(list(stores), views, chosen, model, list(filter(None, repeated)))
 
 
 def _measured(
@@ -208,4 +209,4 @@ def _notes(sets: Sets) -> list[str]:
         for view, store in zip(sets.views, sets.stores, strict=True)
         if not view.store.class_names or not store.class_names
     ]
-    return [*sets.chosen.notes(sets.stores), *nameless]
+    return [*sets.chosen.notes(sets.stores), *nameless, *sets.repeated]

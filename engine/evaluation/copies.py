@@ -3,10 +3,13 @@ independent.
 
 Rows are copies where they were made from the same bytes; imported ones, which often have a name each, where their
 features are equal, unless these are so coarse that rows which have nothing to do with each other agree by chance.
+Where the images of some classes are repeated more often than those of others, which is how a mix of classes is made,
+all rows count, and it is said that tests and intervals are too sure then.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,18 +28,31 @@ FEATURES = 2**27
 # Rows whose features tell how coarse all are, and what a feature counts for, in bits, of which no two of these agree.
 SAMPLE, FINE = 1024, 32.0
 FEW = 16
+# Images of the classes are repeated to other degrees where chance would leave so much less often than this.
+CHANCE = 1e-3
 
 
-def once(store: EmbeddingStore | Selected) -> EmbeddingStore | Selected:
-    """Of rows that are copies of each other the first, rows being shuffled; the store itself without many copies."""
-    first = firsts(store)
+class Copies(NamedTuple):
+    """Which rows of a set are not copies of one before them, ``(n,) bool``, None where all count; and the copies that
+    count.
+    """
+
+    first: Array | None
+    counted: int = 0
+
+
+def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, str]:
+    """Of rows that are copies of each other the first, rows being shuffled; the store itself without many copies, or
+    with a warning where these count.
+    """
+    first, counted = copies_of(store)
     if first is None:
-        return store
+        return store, _warning(store.name, store.rows, counted)
     whole = store.store if isinstance(store, Selected) else store
     kept = np.zeros(whole.rows, bool)
     kept[store.positions if isinstance(store, Selected) else slice(None)] = first
     before = f"{store.sentence} " if isinstance(store, Selected) else ""
-    return rows_of(whole, kept, before + sentence(store.name, store.rows, int(first.sum())))
+    return rows_of(whole, kept, before + sentence(store.name, store.rows, int(first.sum()))), ""
 
 
 def keys_of(store: EmbeddingStore, sample_id: Array) -> Array:
@@ -46,25 +62,28 @@ def keys_of(store: EmbeddingStore, sample_id: Array) -> Array:
     return np.zeros(len(sample_id), np.uint64) if key is None else key[order[np.searchsorted(ids[order], sample_id)]]
 
 
-def firsts(store: EmbeddingStore | Selected) -> Array | None:
-    """Which rows are not copies of one before them, ``(n,) bool``; None without many copies."""
-    return _first(_key(store))
+def copies_of(store: EmbeddingStore | Selected) -> Copies:
+    """Those among the rows of a store."""
+    key = _key(store)
+    return Copies(None) if key is None else _copies(key, store.labels())
 
 
 def predicted_once(several: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
     """The same of predictions, where they are for the rows of a store, and what is to be said of each set."""
-    result = list(map(_predicted_once, several))
-    pairs = zip(several, result, strict=True)
-    return result, list(dict.fromkeys(sentence(one.name, one.n, few.n) for one, few in pairs if few is not one))
+    result, said = zip(*map(_predicted_once, several), strict=True)
+    return list(result), list(dict.fromkeys(filter(None, said)))
 
 
-def _predicted_once(given: Predictions) -> Predictions:
+def _predicted_once(given: Predictions) -> tuple[Predictions, str]:
     known = _known(given.store)
     if known is None:
-        return given
-    rows = np.isin(known[0], given.sample_id)
-    first = _first(known[1][rows])
-    return given if first is None else given.rows(np.flatnonzero(np.isin(given.sample_id, known[0][rows][first])))
+        return given, ""
+    ids, key, label = (one[np.isin(known[0], given.sample_id)] for one in known)
+    first, counted = _copies(key, label)
+    if first is None:
+        return given, _warning(given.name, given.n, counted)
+    few = given.rows(np.flatnonzero(np.isin(given.sample_id, ids[first])))
+    return few, sentence(given.name, given.n, few.n)
 
 
 def sentence(name: str, rows: int, images: int) -> str:
@@ -72,15 +91,39 @@ def sentence(name: str, rows: int, images: int) -> str:
     return f"{name}: {rows:,} rows are {images:,} distinct images; each counts once, for copies say nothing new."
 
 
-def _first(key: Array | None) -> Array | None:
-    """Which rows come first of those with their ``key : (n,) uint64``, ``(n,) bool``; None where few are not. Of key 0
-    nothing is known.
+def _warning(name: str, rows: int, copies: int) -> str:
+    return (
+        f"warning: {copies:,} of the {rows:,} rows of {name} are copies of others, of some classes more than of "
+        "others, as where a mix of classes is made; they count, and tests and intervals, which take them for new "
+        "images, are too sure."
+    ) * bool(copies)
+
+
+def _copies(key: Array, label: Array) -> Copies:
+    """Those among rows with ``key, label : (n,)``; of key 0 nothing is known."""
+    some = np.flatnonzero(key)
+    _, index, count = np.unique(key[some], return_index=True, return_counts=True)
+    copies = len(some) - len(index)
+    if copies <= LITTLE * len(key):
+        return Copies(None)
+    if _is_by_class(count, label[some[index]]):
+        return Copies(None, copies)
+    first = key == 0
+    first[some[index]] = True
+    return Copies(first)
+
+
+def _is_by_class(count: Array, label: Array) -> bool:
+    """Whether the images, with ``count, label : (m,)``, are repeated more often in some classes than in others: the
+    variance between classes over that of all, times the images, which is chi-squared where classes play no part.
     """
-    if key is None or len(key) - (key == 0).sum() - len(np.unique(key[key != 0])) <= LITTLE * len(key):
-        return None
-    result = key == 0
-    result[np.unique(key, return_index=True)[1]] = True
-    return result
+    _, of, images = np.unique(label, return_inverse=True, return_counts=True)
+    spread, mean = count.var(), np.bincount(of, count) / images
+    if len(images) == 1 or spread == 0:
+        return False
+    from scipy.special import chdtrc  # here, for most sets have no copies
+
+    return bool(chdtrc(len(images) - 1, (images * (mean - count.mean()) ** 2).sum() / spread) < CHANCE)
 
 
 def _key(store: EmbeddingStore | Selected) -> Array | None:
@@ -113,7 +156,7 @@ def _of_features(store: EmbeddingStore | Selected) -> Array:
     """
     few = np.unique(np.linspace(0, store.dim - 1, FEW).astype(int))
     told = np.concatenate([_hashed(chunk.x[:, few]) for chunk in store.view().chunks()])
-    if _first(told) is None:
+    if len(told) - len(np.unique(told)) <= LITTLE * len(told):
         return told
     whole = [np.where(np.ptp(chunk.x, axis=1) > 0, _hashed(chunk.x), 0) for chunk in store.view().chunks()]
     return np.concatenate(whole)
@@ -124,8 +167,8 @@ def _hashed(x: Array) -> Array:
     return (x + np.float32(0)).view(np.uint32).astype(np.uint64) @ factor  # -0 becomes 0
 
 
-def _known(folder: str) -> tuple[Array, Array] | None:
-    """``sample_id`` and key of the rows of the store in `folder`; None where it is not there, or nothing is known."""
+def _known(folder: str) -> tuple[Array, Array, Array] | None:
+    """``sample_id``, key and label of the rows of the store in `folder`; None where these are not known."""
     try:
         return _keys_of(folder, open_store(Location.of(folder)).digest) if folder else None
     except (GapscopeError, OSError):  # whoever needs the store says so
@@ -133,8 +176,8 @@ def _known(folder: str) -> tuple[Array, Array] | None:
 
 
 @lru_cache(maxsize=2)
-def _keys_of(folder: str, digest: str) -> tuple[Array, Array] | None:
+def _keys_of(folder: str, digest: str) -> tuple[Array, Array, Array] | None:
     """The same of a store whose rows have this `digest`."""
     store = open_store(Location.of(folder))
     key = _key(store)
-    return None if key is None else (store.sample_ids(), key)
+    return None if key is None else (store.sample_ids(), key, store.labels())

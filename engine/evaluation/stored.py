@@ -79,11 +79,11 @@ def evaluate(
     flags = None if made.synthetic is None else store.is_synthetic
     names = model.class_names
     counts = predict(model, names, store.view(), classes, target, workers, synthetic=flags, progress=progress)
-    few = once(store)
+    few, repeated = once(store)
     counts = counts if few is store else count(model, names, few.view(), classes, workers)
     results = measure(counts, made.dataset, made.split, title, names) if counts.n else []
     strangers = untrained(model.details, names, store.name, counts)
-    copies = few.sentence if few is not store and isinstance(few, Selected) else ""
+    copies = few.sentence if few is not store and isinstance(few, Selected) else repeated
     return Evaluation(results, [one for one in (note, copies, *_remarks(store, counts), strangers) if one])
 
 

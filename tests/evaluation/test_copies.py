@@ -7,7 +7,7 @@ import pytest
 
 from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, shift
 from gapscope.core.location import Location
-from gapscope.evaluation.copies import once
+from gapscope.evaluation.copies import _is_by_class, once
 from gapscope.store.workspace import find_store
 
 ROWS, DIM, TIMES = 120, 8, 5
@@ -38,6 +38,9 @@ def workspace(tmp_path_factory):
         "some": pd.concat([rows(ROWS), plain[:4], plain[:2], failed]).assign(
             path=lambda t: [f"{i}.png" for i in range(len(t))]
         ),
+        "mixed": pd.concat([plain, *[plain[plain["label"] == "ant"]] * 3]).assign(
+            path=lambda t: [f"{i}.png" for i in range(len(t))]
+        ),
         "few": pd.concat([rows(ROWS), plain[:1], plain[:1]]),
         "coarse": plain.assign(**{name: (plain[name] > 1).astype(float) for name in numbers}),
     }
@@ -51,7 +54,7 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(workspace):
-    sets = ["mine/val", "mine/plain", "mine/copied"]
+    sets = ["mine/val", "mine/plain", "mine/copied", "mine/mixed"]
     return [
         fit("mine", model=name, evaluate=sets, report=False, workspace=workspace).run
         for name in ("lda", "nearest-mean")
@@ -67,13 +70,35 @@ def stored(workspace, split):
 )
 def test_each_image_is_taken_once_and_rows_that_agree_by_chance_or_failed_stay(workspace, split, left):
     store = stored(workspace, split)
-    result = once(store)
+    result, said = once(store)
+    assert not said
     assert (result is store) if left is None else (result.rows == left)
 
 
 def test_the_rows_that_are_left_are_those_of_the_set_without_copies(workspace):
-    plain, copied = (once(stored(workspace, name)).view().read() for name in ("plain", "copied"))
+    plain, copied = (once(stored(workspace, name))[0].view().read() for name in ("plain", "copied"))
     assert np.array_equal(*(np.unique(np.column_stack([one.x, one.y]), axis=0) for one in (plain, copied)))
+
+
+@pytest.mark.parametrize("command", ["gap", "gap of predictions", "evaluate", "shift"])
+def test_copies_that_make_a_mix_of_classes_count_and_are_warned_about(workspace, runs, command):
+    result = COMMANDS[command](workspace, runs, "mixed")
+    texts = [getattr(block, "text", "") for block in result.blocks]
+    assert any("of some classes more than of others" in text and "they count" in text for text in texts)
+    table = pd.read_csv(workspace / "mixed.csv")
+    assert once(stored(workspace, "mixed"))[0].rows == len(table)
+    if command == "evaluate":
+        assert {row["n"] for key, row in figures(result).items() if key[1] == "accuracy"} == {len(table)}
+
+
+def test_classes_are_repeated_to_other_degrees_only_beyond_chance(rng):
+    label = rng.integers(0, 5, 400)
+    drawn = [np.unique(rng.integers(0, 400, 400), return_counts=True) for _ in range(300)]
+    assert np.mean([_is_by_class(count, label[some]) for some, count in drawn]) < 0.02
+    assert not _is_by_class(np.array([100, *[1] * 399]), label)
+    weights = np.where(label == 0, 5.0, 1.0)
+    some, count = np.unique(rng.choice(400, 400, p=weights / weights.sum()), return_counts=True)
+    assert _is_by_class(count, label[some])
 
 
 LEFT_OUT = {"skip": ["domain", "features", "attributes", "reasons", "remedies"], "report": False}
