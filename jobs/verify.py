@@ -102,6 +102,7 @@ def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: 
 
 def _repaired(findings: "Iterable[Finding]", workspace: str, progress: Progress) -> Iterable[str]:
     """Repair what was found in a workspace, and say how."""
+    from gapscope.verification.manifests import is_manifest_of_store, written_again
     from gapscope.verification.mending import mend
     from gapscope.verification.workspace import discard
 
@@ -109,6 +110,8 @@ def _repaired(findings: "Iterable[Finding]", workspace: str, progress: Progress)
     for finding in findings:
         if _is_damaged_file(finding.place) and mend(finding.place):
             yield f"{finding.place}: one flipped bit was put back."
+        elif is_manifest_of_store(finding.place, finding.of):
+            yield f"{finding.place}: {written_again(finding.of)}."
         elif finding.place.name.endswith(".npy"):
             finding.place.delete()
             yield f"{finding.place}: deleted; the next command that needs it makes it again."

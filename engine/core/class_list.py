@@ -19,17 +19,27 @@ NAME_WORDS = frozenset("name names class classes label labels class_name class_n
 INDEX_WORDS = frozenset("index idx id number class_id class_index class_idx label_id category_id target".split())
 # Under which other programs keep the classes among other settings; of ids as keys, of names as keys.
 KEYS = ("names", "classes", "class_names", "id2label", "class_to_idx", "label2id", "categories")
-WANTED = "wanted one name a line in class order, or every name with its index, counted from 0"
+WANTED = "wanted one name a line in class order, or every name with its index, counted from 0 or 1"
 # "0 cat", "0: cat", "0,cat"; and the same from the other end.
 LEADING = re.compile(r"(?P<index>\d+)\s*[\s,;:|=]\s*(?P<name>\S.*)")
-TRAILING = re.compile(r"(?P<name>.*\S)\s*[\s,;:|=]\s*(?P<index>\d+)")
+TRAILING = re.compile(r"(?P<name>.*[^\s,;:|=])[\s,;:|=]+(?P<index>\d+)")
 
 
 class ClassList(NamedTuple):
-    """Class names by index, and the lines that they were cut from, where these may be names themselves."""
+    """Class names by index, the lines that they were cut from, where these may be names themselves, and the number that
+    the list gives to each class; empty where it gives none, or counts from 0.
+    """
 
     names: list[str]
     lines: Sequence[str] = ()
+    numbers: tuple[int, ...] = ()
+
+
+def index_of(number: int, numbers: Sequence[int], classes: int) -> int | None:
+    """The index of the class that a list gives this number; None where it is that of none."""
+    if numbers:
+        return numbers.index(number) if number in numbers else None
+    return number if 0 <= number < classes else None
 
 
 def read_class_list(place: Location) -> ClassList:
@@ -46,12 +56,14 @@ def class_list(place: str, data: bytes) -> ClassList:
 
     Lines may carry their index before or behind the name, and need not be in order then; of ``n01440764 tench, Tinca
     tinca`` the wnid is the name. Tables (``.csv``, ``.tsv``) have a column of names, and one of indices where there are
-    more. JSON, and what Python prints, may be a list, or map indices to names or names to indices.
+    more. JSON, and what Python prints, may be a list, or map indices to names or names to indices. Indices count from 0
+    or from 1; a heading such as ``id``, or indices that are keys, may leave some out, as COCO's categories do.
 
     Raises
     ------
     InputError
-        It does not say which texts are the names, a name is there twice, indices do not count from 0, or it is no text.
+        It does not say which texts are the names, a name is there twice, it is not clear which numbers are indices, or
+        it is no text.
     """
     what, suffix = f"the class list {place}", PurePosixPath(place).suffix.lower()
     text = text_of(what, data)
@@ -59,12 +71,12 @@ def class_list(place: str, data: bytes) -> ClassList:
     value = _value(text, what, strict=suffix == ".json")
     result = _of_lines(lines)
     if value is not None:
-        result = ClassList(_of_rows(what, *_rows(value, what)))
+        result = _of_rows(what, *_rows(value, what), keyed=isinstance(value, Mapping))
     elif suffix in (".csv", ".tsv"):
         header, rows = _table(what, text, "\t" if suffix == ".tsv" else "")
         # "0,tench, Tinca tinca" without quotes is read as a line.
         if result.names == lines or len(set(map(len, rows))) == 1:
-            result = ClassList(_of_rows(what, header, rows), lines)
+            result = _of_rows(what, header, rows)._replace(lines=lines)
     return _checked(what, result)
 
 
@@ -89,7 +101,7 @@ def _of_lines(lines: list[str]) -> ClassList:
             words = [re.split(r"[\s,;:|]", name)[0] for name in names]
             names = words if all(WNID.fullmatch(word) for word in words) else names
             if len(set(names)) == len(names):
-                return ClassList(names, lines)
+                return ClassList(names, lines, _numbers([index for index, _ in cells]))
     return ClassList(lines)
 
 
@@ -116,11 +128,11 @@ def _adds_no_index(first: list[str], rest: list[list[str]]) -> bool:
     )
 
 
-def _of_rows(what: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The names in a table of texts, by the column of indices where there is one."""
+def _of_rows(what: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, keyed: bool = False) -> ClassList:
+    """The names in a table of texts, by the column of indices where there is one; of the first where it is `keyed`."""
     width = max(map(len, rows), default=0)
     if width <= 1:
-        return [row[0] for row in rows]
+        return ClassList([row[0] for row in rows])
     if any(len(row) != width for row in rows):
         raise InputError(f"the rows of {what} differ in length; {WANTED}")
     columns = list(zip(*rows, strict=True))
@@ -130,10 +142,13 @@ def _of_rows(what: str, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
     names = next((at for at, column in enumerate(columns) if all(map(WNID.fullmatch, column))), names)
     if index is None or names is None:
         raise InputError(f"{what} does not say which of its {width} columns are the names and the indices; {WANTED}")
-    if not _is_order(columns[index]):
+    titled = header[index] in INDEX_WORDS if header else keyed and index == 0
+    if not _is_order(columns[index]) and not (titled and len(set(map(int, columns[index]))) == len(rows)):
         low, high = min(map(int, columns[index])), max(map(int, columns[index]))
         raise InputError(f"{what} has {len(rows)} classes with indices from {low} to {high}; {WANTED}")
-    return _by_index(list(zip(columns[index], columns[names], strict=True)))
+    return ClassList(
+        _by_index(list(zip(columns[index], columns[names], strict=True))), numbers=_numbers(columns[index])
+    )
 
 
 def _one(columns: Sequence[int], header: Sequence[str], words: frozenset[str]) -> int | None:
@@ -144,12 +159,17 @@ def _one(columns: Sequence[int], header: Sequence[str], words: frozenset[str]) -
 
 
 def _is_order(indices: Sequence[str]) -> bool:
-    """Whether these are 0, 1, 2, … in any order."""
-    return (
-        bool(indices)
-        and all(one.isascii() and one.isdigit() for one in indices)
-        and (sorted(map(int, indices)) == list(range(len(indices))))
-    )
+    """Whether these are 0, 1, 2, … or 1, 2, 3, … in any order."""
+    if not indices or not all(one.isascii() and one.isdigit() for one in indices):
+        return False
+    numbers = sorted(map(int, indices))
+    return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _numbers(indices: Sequence[str]) -> tuple[int, ...]:
+    """The numbers of classes in their order; none where they are their indices."""
+    numbers = tuple(sorted(map(int, indices)))
+    return () if numbers == tuple(range(len(numbers))) else numbers
 
 
 def _by_index(cells: Sequence[tuple[str, str]]) -> list[str]:

@@ -8,23 +8,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from gapscope.core.class_list import read_class_list
+from gapscope.core.class_list import index_of, read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
 from gapscope.core.location import Location
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
 FOLLOWS_LIST = "class indices are those of {}, counted from 0"
+NUMBERED = "; its numbers, {} to {}, are those of labels"
 
 
 class ClassMap(NamedTuple):
-    """Class names by index, a sentence for the user where the order is not plain sorting, and the lines of a list that
-    the names were cut from.
+    """Class names by index, a sentence for the user where the order is not plain sorting, the lines of a list that the
+    names were cut from, and their numbers there, if they are not their indices.
     """
 
     names: list[str]
     notes: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
 
     @property
     def known(self) -> frozenset[str]:
@@ -34,6 +36,24 @@ class ClassMap(NamedTuple):
     def indices(self) -> dict[str, int]:
         """Class index by class name."""
         return {name: index for index, name in enumerate(self.names)}
+
+    def of_integers(self, texts: Iterable[str]) -> dict[str, int]:
+        """Class index by the text of a number that labels have for a class.
+
+        Raises
+        ------
+        InputError
+            A number is that of no class.
+        """
+        result = {text: index_of(int(text), self.numbers, len(self.names)) for text in texts}
+        strange = [text for text, index in result.items() if index is None]
+        if strange:
+            counted = f"numbered {self.numbers[0]} to {self.numbers[-1]}" if self.numbers else "counted from 0"
+            raise InputError(
+                f"label {max(strange, key=int)} occurs but the class list has {len(self.names)} classes, {counted}; "
+                "complete the list, or number both alike"
+            )
+        return {text: index for text, index in result.items() if index is not None}
 
 
 def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMap:
@@ -56,7 +76,9 @@ def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMa
 def read_classes(path: Path) -> ClassMap:
     """The classes that a file such as ``imagenet-classes.txt`` lists; see `class_list` for its forms."""
     found = read_class_list(Location.of(path))
-    return ClassMap(found.names, (FOLLOWS_LIST.format(path.name),), tuple(found.lines))
+    numbers = found.numbers
+    note = FOLLOWS_LIST.format(path.name) + (NUMBERED.format(numbers[0], numbers[-1]) if numbers else "")
+    return ClassMap(found.names, (note,), tuple(found.lines), numbers)
 
 
 def is_integer(name: str) -> bool:
@@ -76,7 +98,7 @@ def is_number(name: str) -> bool:
 def _within(names: set[str], given: ClassMap) -> ClassMap:
     unknown = sorted(names - set(given.names))
     if unknown and names <= set(given.lines):
-        return given._replace(names=list(given.lines))
+        return given._replace(names=list(given.lines), numbers=())
     if unknown:
         raise InputError(
             f"{len(unknown)} of {len(names)} classes found are not in the class list, the first is {unknown[0]!r} "

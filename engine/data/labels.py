@@ -50,15 +50,15 @@ def map_labels(texts: Iterable[str], given: ClassMap | None = None) -> tuple[Cla
     known = set(texts) - {"", "-1"}
     unknown = {"": -1, "-1": -1}
     if known and all(is_integer(text) for text in known):
+        if given is not None:
+            return given, unknown | given.of_integers(known)
         indices = {text: int(text) for text in known}
-        return _of_integers(max(indices.values()), given), unknown | indices
+        return _of_integers(max(indices.values())), unknown | indices
     classes = map_classes(known, given)
     return classes, unknown | classes.indices()
 
 
-def _of_integers(highest: int, given: ClassMap | None) -> ClassMap:
-    if given is not None and highest >= len(given.names):
-        raise InputError(f"label {highest} occurs but the class list has {len(given.names)} classes; complete the list")
+def _of_integers(highest: int) -> ClassMap:
     if highest > MAX_INTEGER_LABEL:
         raise InputError(f"label {highest} occurs, which is no class index; is the label column the right one?")
-    return given or ClassMap([str(index) for index in range(highest + 1)])
+    return ClassMap([str(index) for index in range(highest + 1)])

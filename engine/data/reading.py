@@ -742,6 +742,8 @@ class _Reader:
         if known and not known <= named and all(is_integer(text) for text in known) and not all(map(is_integer, named)):
             classes = map_classes(named, self.given)
             highest = max(map(int, known))
+            if self.given:
+                return classes, {"": -1, "-1": -1} | classes.indices() | classes.of_integers(known)
             if highest >= len(classes.names):
                 raise InputError(
                     f"{self.place}: label {highest} occurs, but the folders are {len(classes.names)} classes, counted "

@@ -3,19 +3,24 @@
 import zipfile
 from collections.abc import Iterator, Sequence
 from math import prod
+from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.files import BLANK, seal_of
 from gapscope.core.location import Location
+from gapscope.data.vocabulary import IMAGE_SUFFIXES, is_debris
 from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import Column, Run, Table, Values, identity_of, kind_of, readable, runs_of, said_of
 
 # An array that stands column by column in an archive, where no row can be read alone, is read whole up to this size.
 WHOLE_BYTES = 2**28
 KIND = "a NumPy array"
+# Files of features by their endings, which are read where they lie in no archive.
+READ = frozenset("csv tsv txt parquet pq feather arrow ipc h5 hdf5 he5".split())
 
 
 class Header(NamedTuple):
@@ -139,7 +144,8 @@ def open_npz(place: Location, wanted: Wanted = ANY) -> Table:
     with readable(where, "a NumPy archive"), place.open_input() as file, zipfile.ZipFile(file) as archive:
         headers = dict(_headers(archive, where))
     if not headers:
-        raise InputError(f"{where} holds no NumPy array; a feature file has one of shape (rows, features)")
+        with readable(where, "an archive"), place.open_input() as file, zipfile.ZipFile(file) as archive:
+            raise InputError(_other_files(archive.namelist(), where))
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
         used = {name: headers[name] for name in names}
@@ -156,6 +162,22 @@ def open_npz(place: Location, wanted: Wanted = ANY) -> Table:
     columns, apart = chosen_of({name: _column(name, headers[name]) for name in shapes}, shapes, wanted, where)
     rows = shapes[columns[0].name][0] if columns else 0
     return Table(where, rows, columns, read, identity_of(place), apart)
+
+
+def _other_files(names: Sequence[str], where: str) -> str:
+    """What an archive without arrays holds, and which command reads it."""
+    files = [name for name in names if not name.endswith("/") and not is_debris(name.partition("/")[0])]
+    kinds = [PurePosixPath(name).suffix[1:].lower() for name in files]
+    if not files:
+        return f"{where} is an archive without a file; a feature file has an array of shape (rows, features)"
+    kind = max(sorted(set(kinds)), key=kinds.count)
+    held = counted(kinds.count(kind), f"{kind} file".strip())
+    wanted = "a feature file has an array of shape (rows, features)"
+    if kind in IMAGE_SUFFIXES:
+        wanted = f"make features of its images with `extract {where}`"
+    elif kind in READ:
+        wanted = f'unpack it, and import the files with `import-features "FOLDER/*.{kind}"`'
+    return f"{where} is an archive of {held}, such as {files[kinds.index(kind)]}, and holds no NumPy array; {wanted}"
 
 
 def _headers(archive: zipfile.ZipFile, where: str) -> Iterator[tuple[str, Header]]:

@@ -112,7 +112,7 @@ class StoreWriter:
     Parameters
     ----------
     about
-        Further fields of the manifest: `place`, `command`, `underflows`, `constant`, `files`.
+        Further fields of the manifest: `place`, `command`, `underflows`, `constant`, `class_numbers`, `files`.
 
     Raises
     ------
@@ -324,30 +324,58 @@ class StoreWriter:
             Of a store with synthetic rows, the ``sample_id`` of each real one that no generator has seen, rejected ones
             among them. Their rows are the last of the store.
         """
-        footers = {index: self._finished(index) for index in range(parts)}
-        records = [_part(index, footer) for index, footer in footers.items() if footer is not None]
-        if len(records) < parts:
-            missing = next(index for index, footer in footers.items() if footer is None)
-            raise SchemaError(f"{self.folder} lacks part {missing} of {parts}; run the command again to make it")
+        records = self._records(parts)
         ledger = self._gather(parts, rejected)
         write_table(self.folder / REJECTED, ledger)
-        manifest = StoreManifest(
-            provenance=self.provenance,
-            config_hash=self.config_hash,
-            complete=True,
-            parts=records,
-            contents=digest_json([self.config_hash, [part.digest for part in records]])[:32],
-            rejected=len(ledger),
-            unseen=None if unseen is None else int(np.isin(unseen, ledger["sample_id"].to_numpy(), invert=True).sum()),
-            seconds={name: round(value, 3) for name, value in (seconds or {}).items()},
-            seals=self._seals(),
-            **self.about,
-        )
+        held = None if unseen is None else int(np.isin(unseen, ledger["sample_id"].to_numpy(), invert=True).sum())
+        manifest = self._manifest(records, len(ledger), held, seconds or {})
         self._write_manifest(manifest)
         for index in range(parts):
             (self.folder / LEDGER.format(index)).delete()
         self._recorded = dict(enumerate(manifest.parts))
         return manifest
+
+    def again(self, parts: int, seconds: Mapping[str, float]) -> StoreManifest:
+        """The manifest of a finished store, whose own was lost, of what lies there; it is not written.
+
+        Raises
+        ------
+        SchemaError
+            A part is missing, or images are.
+        DamageError
+            The list of rejected images is missing or damaged.
+        """
+        if not (self.folder / REJECTED).exists():
+            raise damaged(self.folder / REJECTED, "it is missing")
+        manifest = self._manifest(self._records(parts), len(read_table(self.folder / REJECTED)), None, seconds)
+        there = manifest.rows + (0 if self.provenance.is_imported else manifest.rejected)  # imports list what they took
+        if there != self.provenance.fingerprint.count:
+            raise SchemaError(f"{self.folder} has {there:,} of {self.provenance.fingerprint.count:,} rows")
+        return manifest
+
+    def _records(self, parts: int) -> list[Part]:
+        footers = {index: self._finished(index) for index in range(parts)}
+        records = [_part(index, footer) for index, footer in footers.items() if footer is not None]
+        if len(records) < parts:
+            missing = next(index for index, footer in footers.items() if footer is None)
+            raise SchemaError(f"{self.folder} lacks part {missing} of {parts}; run the command again to make it")
+        return records
+
+    def _manifest(
+        self, records: list[Part], rejected: int, unseen: int | None, seconds: Mapping[str, float]
+    ) -> StoreManifest:
+        return StoreManifest(
+            provenance=self.provenance,
+            config_hash=self.config_hash,
+            complete=True,
+            parts=records,
+            contents=digest_json([self.config_hash, [part.digest for part in records]])[:32],
+            rejected=rejected,
+            unseen=unseen,
+            seconds={name: round(value, 3) for name, value in seconds.items()},
+            seals=self._seals(),
+            **self.about,
+        )
 
     def rewrite(self, manifest: StoreManifest, **changes: Any) -> StoreManifest:
         """Write `manifest`, which is on disk, with other values of some fields, and the files' seals as they are."""

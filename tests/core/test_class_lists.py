@@ -2,10 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from gapscope import import_features
 from gapscope.core.class_list import class_list
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
+from gapscope.data.classes import read_classes
+from gapscope.data.labels import map_labels
+from gapscope.store.workspace import find_store
 
 NAMES = ["cat", "dog", "emu"]
 FISH = ["tench, Tinca tinca", "goldfish"]
@@ -61,8 +67,9 @@ REFUSED = {
     "cut off": ("c.json", '["cat", "do', "is no JSON"),
     "a number": ("c.json", "3", "holds a int"),
     "null": ("c.json", '["cat", null]', "a class without a name"),
-    "counted from 1": ("c.json", '{"1": "cat", "2": "dog"}', "2 classes with indices from 1 to 2"),
-    "gaps": ("c.csv", "id,name\n0,cat\n2,dog\n", "2 classes with indices from 0 to 2"),
+    "counts by name": ("c.json", '{"cat": 500, "dog": 320}', "2 classes with indices from 320 to 500"),
+    "counts in a table": ("c.csv", "name,images\ncat,5\ndog,3\n", "2 classes with indices from 3 to 5"),
+    "gaps": ("c.csv", "cat,0\ndog,2\n", "2 classes with indices from 0 to 2"),
     "the same index twice": ("c.csv", "id,name\n1,cat\n1,dog\n0,emu\n", "3 classes with indices from 0 to 1"),
     "a key twice": ("c.json", '{"0": "cat", "0": "dog", "1": "emu"}', "the key '0' twice"),
     "two columns of names": ("c.csv", "cat,Katze\ndog,Hund\n", "which of its 2 columns"),
@@ -83,3 +90,44 @@ def test_a_class_list_that_is_not_understood_is_refused_in_a_sentence(case):
     name, text, said = REFUSED[case]
     with pytest.raises(InputError, match=said):
         class_list(name, text if isinstance(text, bytes) else text.encode())
+
+
+NUMBERED = {
+    "lines": ("c.txt", "1 cat\n2 dog\n3 emu\n", (1, 2, 3)),
+    "lines, the number behind": ("c.txt", "emu, 3\ncat, 1\ndog, 2\n", (1, 2, 3)),
+    "a table": ("c.csv", "2,dog\n1,cat\n3,emu\n", (1, 2, 3)),
+    "JSON": ("c.json", '{"1": "cat", "3": "emu", "2": "dog"}', (1, 2, 3)),
+    "categories of COCO": ("c.json", '{"categories": [{"id": 1, "name": "cat"}, {"id": 13, "name": "dog"}, '
+                           '{"id": 90, "name": "emu"}]}', (1, 13, 90)),
+    "a heading and gaps": ("c.csv", "class_id;name\n7;dog\n3;cat\n9;emu\n", (3, 7, 9)),
+    "keys with gaps": ("c.json", '{"3": "cat", "7": "dog", "9": "emu"}', (3, 7, 9)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_labels_that_are_numbers_mean_the_classes_that_the_list_gives_them(case, tmp_path):
+    name, text, numbers = NUMBERED[case]
+    found = class_list(name, text.encode())
+    assert (found.names, found.numbers) == (NAMES, numbers)
+    (tmp_path / name).write_text(text)
+    labels = [numbers[1], numbers[0], -1, numbers[2]]
+    rows = "".join(f"{i},9,{label}\n" for i, label in enumerate(labels))
+    (tmp_path / "x.csv").write_text("f0,f1,label\n" + rows)
+    import_features(tmp_path / "x.csv", dataset="x", classes=tmp_path / name, workspace=tmp_path)
+    import_features(tmp_path / "x.csv", dataset="x", split="again", workspace=tmp_path)
+    for split in ("train", "again"):
+        store = find_store(Location.of(tmp_path), "x", split, "")
+        index = store.labels()[np.argsort(store.sample_ids())]
+        assert (store.class_names, index.tolist()) == (NAMES, [1, 0, -1, 2])
+    assert map_labels(map(str, labels), read_classes(tmp_path / name))[1] == {
+        "": -1, "-1": -1, **{str(number): index for index, number in enumerate(numbers)}
+    }  # fmt: skip
+
+
+def test_a_number_that_the_list_gives_to_no_class_is_refused_by_both_readers(tmp_path):
+    (tmp_path / "c.txt").write_text("1 cat\n2 dog\n3 emu\n")
+    with pytest.raises(InputError, match=r"label 0 occurs .*3 classes, numbered 1 to 3; complete the list, or number"):
+        map_labels(["0", "1"], read_classes(tmp_path / "c.txt"))
+    (tmp_path / "x.csv").write_text("f0,f1,label\n1,2,0\n2,3,1\n")
+    with pytest.raises(InputError, match=r"label '0', which is not among the 3 classes .*, which are numbered 1 to 3"):
+        import_features(tmp_path / "x.csv", dataset="x", classes=tmp_path / "c.txt", workspace=tmp_path)

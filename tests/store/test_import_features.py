@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
+from zipfile import ZipFile
 
 import dask.array as da
 import h5py
@@ -447,6 +448,15 @@ def malformed(made, tmp_path):
     (tmp_path / "empty.parquet").touch()
     np.savez(tmp_path / "x.npz", a=made.x, b=made.x)
     np.savez(tmp_path / "nothing.npz")
+    held = {
+        "tables": ["x/a.csv", "x/b.csv", "__MACOSX/x/._a.csv"],
+        "images": ["a.jpg", "b.jpg", "l.csv"],
+        "odd": ["README"],
+    }
+    for name, files in held.items():
+        with ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            for file in files:
+                archive.writestr(file, "f0,f1\n1,2\n")
     cut(tmp_path / "x.npz", ".npz")
     pq.write_table(made.table, tmp_path / "x.parquet")
     cut(tmp_path / "x.parquet", ".parquet")
@@ -494,7 +504,13 @@ def malformed(made, tmp_path):
         ({"files": ["x.npy"], "delimiter": ";"}, "--no-header and --delimiter are for CSV files"),
         ({"files": ["x.npz"]}, r"several columns of vectors \(a, b\); say with --feature-columns"),
         ({"files": ["x.npz"], "feature_columns": ("c",)}, "no column named 'c'"),
-        ({"files": ["nothing.npz"]}, r"holds no NumPy array|begins with b'PK"),
+        ({"files": ["nothing.npz"]}, r"is an archive without a file|begins with b'PK"),
+        (
+            {"files": ["tables.zip"]},
+            r"archive of 2 csv files, such as x/a\.csv, .* `import-features \"FOLDER/\*\.csv\"`",
+        ),
+        ({"files": ["images.zip"]}, r"archive of 2 jpg files, such as a\.jpg, .* with `extract .*images\.zip`"),
+        ({"files": ["odd.zip"]}, r"archive of 1 file, such as README, and holds no NumPy array; a feature file has"),
         ({"files": ["cut.npz"]}, r"cut\.npz cannot be read as a NumPy archive"),
         ({"files": ["cut.parquet"]}, r"cut\.parquet cannot be read as Parquet"),
         ({"files": ["texts.parquet"]}, "has no features: embedding is list<"),

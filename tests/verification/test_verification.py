@@ -1,5 +1,6 @@
 """Any damage to any file is noticed by whoever reads it next, found by `verify`, and made good where it can be."""
 
+import json
 import shutil
 
 import numpy as np
@@ -221,6 +222,53 @@ def test_a_copy_of_a_workspace_is_repaired_where_it_lies_and_the_original_left_a
     verify(VerifyConfig(str(copy), repair=True))
     assert pq.read_table(copy / damaged) == pq.read_table(original / damaged)
     assert {place: place.read_bytes() for place in original.rglob("*") if place.is_file()} == before
+
+
+def edited(place, **changes):
+    content = read_json(Location.of(place))
+    for name, value in changes.items():
+        content |= value if name == "top" else {name: content[name] | value}
+    place.write_text(json.dumps({**content, "digest": json.loads(place.read_text())["digest"]}, indent=1))
+
+
+AS_IT_WAS = "written again from the parts, as it was"
+MANIFESTS = {
+    "another dimension": (
+        lambda place: edited(place, provenance={"dim": 3}),
+        AS_IT_WAS,
+    ),
+    "no part": (lambda place: edited(place, top={"parts": []}), AS_IT_WAS),
+    "another place": (lambda place: edited(place, top={"place": "/elsewhere"}), "were left out"),
+    "no list of seconds": (lambda place: edited(place, top={"seconds": "none"}), "were left out"),
+    "cut": (lambda place: place.write_bytes(place.read_bytes()[:200]), "were left out"),
+    "noise": (lambda place: place.write_bytes(bytes(range(256))), "were left out"),
+    "gone": (lambda place: place.unlink(), "were left out"),
+}
+
+
+@pytest.mark.parametrize("store", ["csv/d/val", "tiny/pets/train"])
+def test_a_manifest_is_written_again_from_the_parts_which_say_how_they_were_made(store, whole):
+    workspace, place = whole / "w", whole / "w/embeddings" / store / "manifest.json"
+    content, wanted = place.read_bytes(), everything(workspace)
+    about = {"place", "command", "seconds", "files", "digest"}
+    for name, (damage, said) in MANIFESTS.items():
+        damage(place)
+        result = verify(VerifyConfig(workspace=str(workspace), repair=True))
+        assert said in result.blocks[0].text, name
+        assert place.name in result.blocks[0].text
+        assert (place.read_bytes() == content) == ("as it was" in said), name
+        before, now = json.loads(content), read_json(Location.of(place))
+        assert {key for key in before if before[key] != now.get(key)} <= about
+        assert everything(workspace) == wanted
+        place.write_bytes(content)
+
+
+def test_a_manifest_without_all_parts_is_not_written_again_and_the_way_out_is_named(folder):
+    store = folder / "w/embeddings/csv/d/val"
+    (store / "manifest.json").write_bytes(b"")
+    (store / "rejected.parquet").unlink()
+    with pytest.raises(DamageError, match=r"its parts are no whole store \(.*\); delete .* run `import-feat"):
+        verify(VerifyConfig(workspace=str(folder / "w"), repair=True))
 
 
 def test_what_is_only_remembered_is_deleted_and_made_again_by_who_needs_it(folder):

@@ -104,6 +104,7 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})
     constant = sum(segment.meta.get("constant", 0) for segment in segments) or None
     about = {"command": dict(job.command), "underflows": underflows or job.underflows, "constant": constant}
+    about["class_numbers"] = list(job.classes.numbers) or None if job.classes else None
     writer = StoreWriter(job.folder, provenance, about)
     writer.begin()
     parts = write_parts(job, writer, segments, index, progress, seconds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gapscope.core.class_list import read_class_list
+from gapscope.core.class_list import index_of, read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.store.write import MANIFEST, read_manifest
@@ -18,17 +18,24 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Class names that are given, where they come from, for messages, and the lines that they were cut from."""
+    """Class names that are given, where they come from, for messages, the lines that they were cut from, and their
+    numbers there, if they are not their indices.
+    """
 
     names: tuple[str, ...]
     origin: str
     lines: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+    def index_of(self, number: int) -> int | None:
+        """The index of the class with this number; None where there is none."""
+        return index_of(number, self.numbers, len(self.names))
 
 
 def read_class_map(place: Location) -> ClassMap:
     """The class names in a file, in the order of their indices; see `class_list` for its forms."""
     found = read_class_list(place)
-    return ClassMap(tuple(found.names), str(place), tuple(found.lines))
+    return ClassMap(tuple(found.names), str(place), tuple(found.lines), found.numbers)
 
 
 def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | None:
@@ -37,9 +44,10 @@ def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | 
         for split in folder.names():
             store = folder / split
             if store != but and (store / MANIFEST).exists():
-                names = read_manifest(store).provenance.class_names
-                if names:
-                    return ClassMap(tuple(names), str(store))
+                manifest = read_manifest(store)
+                if manifest.provenance.class_names:
+                    numbers = tuple(manifest.class_numbers or ())
+                    return ClassMap(tuple(manifest.provenance.class_names), str(store), numbers=numbers)
     return None
 
 
@@ -105,14 +113,13 @@ class LabelBook:
         self._note("index", text, place)
         if value != int(value) if math.isfinite(value) else True:
             return f"has label {text!r}, which is not a whole number"
-        limit = len(self.given.names) if self.given else MOST_CLASSES
-        if not 0 <= value < limit:
-            return self._not_among(text)
-        return ""
+        known = self.given.index_of(int(value)) is not None if self.given else 0 <= value < MOST_CLASSES
+        return "" if known else self._not_among(text)
 
     def _not_among(self, text: str) -> str:
         given = self.given
         wanted = f"the {len(given.names)} classes of {given.origin}" if given else f"0 to {MOST_CLASSES - 1}, or -1"
+        wanted += f", which are numbered {given.numbers[0]} to {given.numbers[-1]}" if given and given.numbers else ""
         return f"has label {text!r}, which is not among {wanted}{'' if given else ' for unknown'}"
 
     def _note(self, kind: str, text: str, place: str) -> None:
@@ -126,6 +133,10 @@ class LabelBook:
             )
         if len(self.texts) >= MOST_CLASSES:
             raise InputError(f"more than {MOST_CLASSES:,} different labels; name the right column with --label-column")
+
+    def _index(self, number: int) -> int:
+        index = self.given.index_of(number) if self.given else number
+        return UNKNOWN if index is None else index  # another that is none was refused
 
     def unknown(self) -> list[str]:
         """Names seen that the given class map does not have."""
@@ -160,7 +171,8 @@ class LabelBook:
                 for index in range(int(max((value for value in values if value is not None), default=-1)) + 1)
             ]
         places = {name: index for index, name in enumerate(names)}
-        index = [places[text] if value is None else int(value) for text, value in zip(self.texts, values, strict=True)]
+        pairs = zip(self.texts, values, strict=True)
+        index = [places[text] if value is None else self._index(int(value)) for text, value in pairs]
         return names, np.array(index, np.int32)
 
 
