@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gapscope.core.registry import Registry
+from gapscope.jobs import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
@@ -126,6 +127,13 @@ def registries():
         if "Registry(" in path.read_text() and path.name != "registry.py":
             module = import_module(module_of(path))
             yield from (value for value in vars(module).values() if isinstance(value, Registry))
+
+
+def test_jobs_are_thin_and_one_file_a_command():
+    files = sorted((ROOT / "jobs").glob("*.py"))
+    shared = {"__init__", "command_line", "options", "terminal"}
+    assert {path.stem for path in files} - shared == {name.replace("-", "_") for name in COMMANDS}
+    assert sum(len(path.read_text().splitlines()) for path in files) <= 6500
 
 
 def test_every_target_of_every_registry_resolves():
