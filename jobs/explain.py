@@ -1,6 +1,6 @@
 """`explain`: what happened to the images of a set, named in words and proven by doing it to the reference."""
 
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gapscope import stream
     from gapscope.causes.analysis import Analysis
+    from gapscope.causes.compared import Compared
     from gapscope.causes.features import Features
     from gapscope.causes.samples import Images, Sample
     from gapscope.core.location import Location
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from gapscope.store import EmbeddingStore
 
 JOB = "explain"
-# Fewer images of a side make no halves that say anything.
-LEAST_IMAGES = 20
-# From this share of near twins on, a set is warned about.
-LEAST_REPEATED = 0.3
 
 
 @configuration
@@ -74,6 +71,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
     """Look for the cause, apply it, and write what was found."""
     from gapscope.causes.analysis import analyse
     from gapscope.causes.candidates import causes
+    from gapscope.causes.compared import samples_of
     from gapscope.causes.page import CURES
     from gapscope.core.files import write_json
     from gapscope.core.location import Location
@@ -88,18 +86,19 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
     known = causes(config.candidates)
     workspace = Location.of(config.workspace).absolute()
     sides = _sides(config, workspace)
-    samples = _samples(config, sides)
+    compared = samples_of(sides.stores, sides.labels, config.images, config.seed)
+    sides.notes.extend(compared.notes)
     words = [Location.of(config.run).name] if config.run else []
     name = slug(config.name or "-".join([*words, config.reference, config.target]))
     if sides.stores[0].provenance.is_imported:
-        return _of_features(config, sides, samples, workspace, name, progress)
+        return _of_features(config, sides, compared, workspace, name, progress)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, sides.inputs) as made:
         with made.timed("images"):
-            features = _features(config, sides, samples[0], workers, made, progress)
-            images, note = _target_images(sides, samples[1], features, progress)
+            features = _features(config, sides, compared.reference, workers, made, progress)
+            images, note = _target_images(sides, compared.target, features, progress)
         with made.timed("causes"):
-            analysis = analyse(features, samples[1], images.seen if images else None, known, sides.model)
-        sides.notes.extend([note, *map(_alike, samples)])
+            analysis = analyse(features, compared.target, images.seen if images else None, known, sides.model)
+        sides.notes.append(note)
         if sides.model and images:
             with made.timed("remedies"):
                 progress.say("trying remedies on the sample")
@@ -112,7 +111,7 @@ def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
 def _of_features(
     config: ExplainConfig,
     sides: Sides,
-    samples: "tuple[Sample, Sample]",
+    compared: "Compared",
     workspace: "Location",
     name: str,
     progress: Progress,
@@ -140,15 +139,14 @@ def _of_features(
     title = sides.model.name if sides.model else ""
     with opened(workspace, JOB, name, config, sides.inputs) as made:
         with made.timed("causes"):
-            analysis = analyse_features(*samples, sides.model, config.seed, progress)
+            analysis = analyse_features(compared.reference, compared.target, sides.model, config.seed, progress)
         linear = sides.model is not None and isinstance(sides.model.rule, Linear)
         write(analysis, [store.rows for store in sides.stores], title, made, linear=linear)
         if analysis.named and analysis.after is not None:
             names = sides.model.class_names if sides.model else sides.stores[0].class_names
             target = analysis.target.set
             write_reproduced(analysis.reference, target, analysis.after, analysis.named.name, names, made)
-        notes = [note for note in (*sides.notes, *map(_alike, samples)) if note]
-        done = made.finish(results_of(analysis, title), notes=notes, page=page)
+        done = made.finish(results_of(analysis, title), notes=sides.notes, page=page)
     return reported(done, wanted=config.report, data_root=data_root())
 
 
@@ -191,72 +189,6 @@ def _classes(model: "Classifier", store: "EmbeddingStore") -> tuple["np.ndarray"
         return numbered(classes_of(model, store)[0], store), ""
     except InputError as error:
         return numbered((), store), f"The labels of {store.name} are not used, because {error}."
-
-
-def _samples(config: ExplainConfig, sides: Sides) -> "tuple[Sample, Sample]":
-    """Rows of both sets; of the reference in the target's mix of classes, where that has labels.
-
-    Raises
-    ------
-    InputError
-        One of them has too few.
-    """
-    import numpy as np
-
-    from gapscope.causes.samples import LEFT_OUT, sample_of
-    from gapscope.evaluation.copies import copies_of, keys_of, sentence
-
-    for index, store in enumerate(sides.stores):
-        first = copies_of(store).first
-        if first is not None:
-            sides.labels[index] = np.where(first, sides.labels[index], LEFT_OUT)
-            sides.notes.append(sentence(store.name, store.rows, int(first.sum())))
-    known = sides.labels[1][sides.labels[1] >= 0]
-    shares = {int(one): float(np.mean(known == one)) for one in np.unique(known)}
-    both = [
-        sample_of(store, label, mix, config.images, config.seed)
-        for store, label, mix in zip(sides.stores, sides.labels, (shares, {}), strict=True)
-    ]
-    for store, sample in zip(sides.stores, both, strict=True):
-        if len(sample.x) < LEAST_IMAGES:
-            raise InputError(
-                f"{len(sample.x)} images of {store.name} are too few to choose a cause by one half and to say what it "
-                f"explains by the other; give {LEAST_IMAGES} or more of each set, of the same classes, and --images of "
-                "as many"
-            )
-    keys = [keys_of(store, sample.sample_id) for store, sample in zip(sides.stores, both, strict=True)]
-    return both[0], _paired(*both, *keys, sides.notes)
-
-
-def _paired(
-    reference: "Sample", target: "Sample", known: "np.ndarray", keys: "np.ndarray", notes: list[str]
-) -> "Sample":
-    """The target's sample, whose images that are files of the reference have the names that these have there: images
-    of one name are compared as pairs.
-    """
-    there = {key: name for key, name in zip(known.tolist(), reference.names, strict=True) if key}
-    names = [there.get(key, name) for key, name in zip(keys.tolist(), target.names, strict=True)]
-    renamed = sum(one != other for one, other in zip(names, target.names, strict=True))
-    if renamed:
-        notes.append(
-            f"{renamed:,} of the {len(names):,} images of {target.set} that were looked at are files of "
-            f"{reference.set} under another name; they are compared as pairs, for they are not independent."
-        )
-    return replace(target, names=names)
-
-
-def _alike(sample: "Sample") -> str:
-    """A warning where many images are near twins, which count as independent ones; nothing where few are."""
-    from gapscope.blocks.formats import percent
-    from gapscope.causes.samples import repeated
-
-    share = repeated(sample)
-    if share < LEAST_REPEATED:
-        return ""
-    return (
-        f"warning: {percent(share)} of the images of {sample.set} have a near twin there, such as frames of one video; "
-        "every image is taken for independent, so p-values and intervals are too small; give one image of each scene."
-    )
 
 
 def _features(

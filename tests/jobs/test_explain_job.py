@@ -12,6 +12,7 @@ from PIL import Image
 
 import gapscope
 from gapscope.causes.candidates import Candidate, Step, causes
+from gapscope.causes.compared import samples_of, twins_note
 from gapscope.causes.features import Features
 from gapscope.causes.samples import Sample
 from gapscope.core.errors import BudgetError, InputError
@@ -125,7 +126,7 @@ def test_workers_make_the_same_rows_as_threads(workspace, tmp_path, cluster):
     config = ExplainConfig(run="fit-incremental-digits-lda", reference="digits/test", target="digits+fog:4/test",
                            images=24, workspace=workspace)  # fmt: skip
     sides = explain._sides(config, Location.of(workspace))
-    sample, known = explain._samples(config, sides)[0], causes()
+    sample, known = samples_of(sides.stores, sides.labels, config.images, config.seed).reference, causes()
     candidates = [Candidate.of(Step(known["night"], 3)), Candidate.of(Step(known["fog"], 2), Step(known["jpeg"], 4))]
     rows = []
     for name, address in (("here", None), ("there", cluster)):
@@ -142,8 +143,8 @@ def test_frames_of_one_video_are_warned_about(rng):
     frames = np.repeat(scenes, 6, axis=0) + 0.01 * rng.normal(size=(60, 32)).astype(np.float32)
     for x, said in ((frames, "100.0 % of the images of video/all have a near twin"), (rng.normal(size=(60, 32)), "")):
         sample = Sample("video/all", np.arange(60), np.zeros(60, int), [str(i) for i in range(60)], x)
-        assert said in explain._alike(sample)
-        assert bool(explain._alike(sample)) == bool(said)
+        assert said in twins_note(sample)
+        assert bool(twins_note(sample)) == bool(said)
 
 
 def test_bad_input_is_said_in_a_sentence(workspace, tmp_path, rng):
@@ -202,13 +203,13 @@ def twins(tmp_path_factory):
 def test_files_of_both_sets_are_pairs_and_copies_within_one_count_once(twins):
     config = ExplainConfig(reference="old/test", target="new/test", images=200, workspace=twins)
     sides = explain._sides(config, Location.of(twins))
-    reference, target = explain._samples(config, sides)
+    reference, target, notes = samples_of(sides.stores, sides.labels, config.images, config.seed)
     assert len(target.x) == 120, "27 images stand there twice"
     common = set(reference.names) & set(target.names)
     assert common == set(reference.names)
     same = [target.names.index(name) for name in reference.names]
     np.testing.assert_allclose(target.x[same], reference.x, atol=1e-3)
-    assert [note.split(";")[0] for note in sides.notes] == [
+    assert [note.split(";")[0] for note in notes] == [
         "new/test: 147 rows are 120 distinct images",
         "80 of the 120 images of new/test that were looked at are files of old/test under another name",
     ]
