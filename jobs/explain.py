@@ -40,7 +40,7 @@ class ExplainConfig(options.OnWorkers, options.Reported):
     minutes on two cores.
 
     python cli.py explain fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
-    python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:sepia
+    python cli.py explain RUN --reference photos/test --target new/test --images 200 --candidates rules:dust
     """
 
     run: options.Run = field(default="", kw_only=False)

@@ -34,6 +34,7 @@ KINDS = {
     "bgr-order": Kind(COLOUR, FILE, "red and blue exchanged"),
     "saturation": Kind(COLOUR, EDITING, "paler colours, or glaring ones at severity 3 and above"),
     "grayscale": Kind(COLOUR, EDITING, "less colour, down to grey"),
+    "sepia": Kind(COLOUR, EDITING, "browner, as old prints"),
     "contrast": Kind(TONES, LIGHT, "less contrast"),
     "high-contrast": Kind(TONES, EDITING, "more contrast, shadows and highlights lost"),
     "posterise": Kind(TONES, EDITING, "fewer levels"),

@@ -33,6 +33,7 @@ MODIFICATIONS = Registry(
         "scale": "gapscope.data.modifications.scale:scale",
         "occlusion": "gapscope.data.modifications.occlusion:occlusion",
         "grayscale": "gapscope.data.modifications.grayscale:grayscale",
+        "sepia": "gapscope.data.modifications.sepia:sepia",
         "invert": "gapscope.data.modifications.invert:invert",
         "posterise": "gapscope.data.modifications.posterise:posterise",
         "equalise": "gapscope.data.modifications.equalise:equalise",
