@@ -4,9 +4,21 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
-from gapscope.causes.families import BLUR, BRIGHT, COLOUR, COVERED, DARK, GEOMETRY, NOISE, ORIENTATION, SMALL, TONES
+from gapscope.causes.families import (
+    BLUR,
+    BRIGHT,
+    COLOUR,
+    COVERED,
+    DARK,
+    GEOMETRY,
+    NOISE,
+    ORIENTATION,
+    SMALL,
+    TONES,
+    WEATHER,
+)
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -115,6 +127,86 @@ def old_phone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return levels(soft + chroma - chroma.mean(axis=2, keepdims=True))
 
 
+def hue(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """All hues turned by 85 degrees."""
+    turned_by = np.array(Image.fromarray(image).convert("HSV"))
+    turned_by[..., 0] += np.uint8(60)
+    return np.array(Image.fromarray(turned_by, "HSV").convert("RGB"))
+
+
+def stamp(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A black bar below with the time and the name of a camera."""
+    picture, (height, width) = Image.fromarray(image), image.shape[:2]
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle([0, height - height // 8, width, height], fill=(0, 0, 0))
+    draw.text((4, height - height // 8 + 1), "2026-03-14 12:33:07 CAM 2", fill=(255, 255, 255))
+    return np.array(picture)
+
+
+def scratches(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Twelve bright lines from top to bottom, as on old film."""
+    picture, (height, width) = Image.fromarray(image), image.shape[:2]
+    for _ in range(12):
+        left = int(rng.integers(0, width))
+        ends = [left, 0, left + int(rng.integers(-20, 20)), height]
+        ImageDraw.Draw(picture).line(ends, fill=(230, 230, 230), width=1)
+    return np.array(picture)
+
+
+def screen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As of a screen: every third line darker, and bluer."""
+    lines = image.astype(float)
+    lines[::3] *= 0.55
+    return levels(lines * np.array([0.9, 1.0, 1.2]))
+
+
+def painted(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Patches of one colour: a median of 9 by 9 pixels."""
+    return np.array(Image.fromarray(image).filter(ImageFilter.MedianFilter(9)))
+
+
+def half_dark(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The left half in shadow, at a quarter of its light."""
+    shadow = image.astype(float)
+    shadow[:, : image.shape[1] // 2] *= 0.25
+    return levels(shadow)
+
+
+def surveillance(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Grey, a quarter of the size and back, with noise."""
+    grey = np.repeat(np.array(Image.fromarray(image).convert("L"))[..., None], 3, axis=2)
+    picture = Image.fromarray(grey)
+    small = picture.resize([max(1, side // 4) for side in picture.size])
+    return levels(np.array(small.resize(picture.size)) + rng.normal(0, 10, image.shape[:2])[..., None])
+
+
+def scanned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Paler, yellower, up to 4 degrees askew on white."""
+    pale = Image.fromarray(levels(0.7 * image * np.array([1.0, 0.96, 0.82]) + 50))
+    return np.array(pale.rotate(rng.uniform(-4, 4), Image.Resampling.BILINEAR, fillcolor=(240, 240, 230)))
+
+
+def flare(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A bright spot of light in the upper half."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    distance = (y - rng.uniform(0, height / 2)) ** 2 + (x - rng.uniform(0, width)) ** 2
+    return levels(image + 200 * np.exp(-distance / (2 * (0.3 * width) ** 2))[..., None])
+
+
+def old_print(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Faded, then sepia."""
+    return sepia(levels(0.6 * image + 60), rng)
+
+
+def glaring(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """More than twice as saturated, and 1.4 times the contrast."""
+    colours = np.array(Image.fromarray(image).convert("HSV")).astype(float)
+    colours[..., 1] = np.clip(colours[..., 1] * 2.2, 0, 255)
+    rgb = np.array(Image.fromarray(colours.astype(np.uint8), "HSV").convert("RGB")).astype(float)
+    return levels(1.4 * (rgb - 128) + 128)
+
+
 def plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As it is."""
     return image
@@ -141,6 +233,17 @@ RECIPES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "on_the_side": (on_the_side, (ORIENTATION,)),
     "sepia": (sepia, (COLOUR,)),
     "old_phone": (old_phone, (BLUR, NOISE)),
+    "hue": (hue, (COLOUR,)),
+    "stamp": (stamp, (COVERED,)),
+    "scratches": (scratches, (COVERED, WEATHER, NOISE)),
+    "screen": (screen, (NOISE, COLOUR, DARK, TONES)),
+    "painted": (painted, (BLUR,)),
+    "half_dark": (half_dark, (DARK, COVERED)),
+    "surveillance": (surveillance, (COLOUR, SMALL, NOISE)),
+    "scanned": (scanned, (COLOUR, TONES, GEOMETRY)),
+    "flare": (flare, (BRIGHT, WEATHER)),
+    "old_print": (old_print, (COLOUR, TONES)),
+    "glaring": (glaring, (COLOUR, TONES)),
     "drawing": (drawing, ()),
     "plain": (plain, ()),
 }
