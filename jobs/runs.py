@@ -25,15 +25,17 @@ class RunsConfig:
 
 def run(config: RunsConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the manifests."""
-    from gapscope.blocks import Sentence, Table
+    from gapscope.blocks import Sentence, Table, Warning
     from gapscope.core.location import Location
     from gapscope.runs.result import RunResult
     from gapscope.runs.run import list_runs
 
     begun = time.perf_counter()
     workspace = Location.of(config.workspace)
-    rows = [(one.name, one.job, one.status, one.seconds, one.accuracy) for one in list_runs(workspace)]
+    found = list_runs(workspace)
+    rows = [(one.name, one.job, one.status, one.seconds, one.accuracy) for one in found]
     columns = {"run": "text", "command": "text", "status": "text", "seconds": "number", "best accuracy": "share"}
     table = Table(f"Runs in {workspace / 'runs'}", columns, rows, headline=True, whole=True)
     nothing = Sentence(f"There are no runs in {workspace / 'runs'}.", headline=True)
-    return RunResult(JOB, "", time.perf_counter() - begun, blocks=[table if rows else nothing])
+    damaged = [Warning(one.damage) for one in found if one.damage]
+    return RunResult(JOB, "", time.perf_counter() - begun, blocks=[table if rows else nothing, *damaged])

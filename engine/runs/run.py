@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gapscope.blocks import Block, Sentence, Warning
 from gapscope.blocks.formats import set_name
-from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.errors import GapscopeError, InputError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location
 from gapscope.core.program import called
@@ -165,13 +165,16 @@ def is_of(name: str, trained: str) -> bool:
 
 
 class Summary(NamedTuple):
-    """A line about a run, finished or not; `accuracy` is its best on a set that the model was not trained on."""
+    """A line about a run, finished or not; `accuracy` is its best on a set that the model was not trained on, `damage`
+    what is wrong with its files, empty where nothing is.
+    """
 
     name: str
     job: str
     status: str
     seconds: float | None
     accuracy: float | None
+    damage: str = ""
 
 
 def list_runs(workspace: Location) -> list[Summary]:
@@ -181,11 +184,19 @@ def list_runs(workspace: Location) -> list[Summary]:
 
 
 def _summary(place: Location) -> Summary:
-    manifest = read_run_manifest(place)
-    run = Run(place, manifest)
+    try:
+        manifest = read_run_manifest(place)
+        return _whole(Run(place, manifest))
+    except (GapscopeError, KeyError, TypeError, AttributeError) as error:
+        what = f"{place / RESULTS}.json says no results" if not isinstance(error, GapscopeError) else str(error)
+        return Summary(place.name, "", "damaged", None, None, what)
+
+
+def _whole(run: Run) -> Summary:
+    manifest = run.manifest
     rows = [row for row in run.of_metric("accuracy") if row["value"] is not None]
     best = max((row["value"] for row in rows if not is_of(set_name(row), trained_set(run, row["model"]))), default=None)
-    return Summary(place.name, manifest.job, manifest.status, sum(manifest.seconds.values()) or None, best)
+    return Summary(run.name, manifest.job, manifest.status, sum(manifest.seconds.values()) or None, best)
 
 
 def find_run(workspace: Location, name: str) -> Location:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 from toy_runs import result, write_run
 
+import gapscope
 from gapscope.core.errors import BusyError, InputError
 from gapscope.core.location import Location
 from gapscope.runs.folder import opened
@@ -109,6 +110,24 @@ def test_runs_are_listed_found_by_name_and_read(tmp_path):
     assert (run.name, run.job, run.status, run.accuracy) == ("job-name", "job", "complete", 0.25)
     place = find_run(Location.of(tmp_path), "job-name")
     assert [type(block).__name__ for block in read_run(place).notes] == ["Sentence", "Warning"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("results.json", b""), ("results.json", b"[1]"), ("results.json", b'{"results": [{"metric": "accuracy"}]}'),
+     ("manifest.json", b'{"job"'), ("manifest.json", b"{}")],
+)  # fmt: skip
+def test_a_run_whose_files_are_damaged_is_listed_as_that_and_the_others_as_they_are(tmp_path, file, content):
+    for seed in (0, 1):
+        finished(tmp_path, seed, value=0.25)
+    (tmp_path / "runs" / "job-name" / file).write_bytes(content)
+    damaged, whole = list_runs(Location.of(tmp_path))
+    assert (damaged.name, damaged.status, whole.name, whole.status) == ("job-name", "damaged", "job-name-2", "complete")
+    said = gapscope.list_runs(workspace=tmp_path).blocks
+    assert [row[2] for row in said[0].rows] == ["damaged", "complete"]
+    assert file in said[1].text
+    assert "\n" not in said[1].text
+    assert find_run(Location.of(tmp_path), "job-name-2")
 
 
 def test_a_wrong_name_is_answered_with_the_runs_that_there_are(tmp_path):
