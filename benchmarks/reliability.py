@@ -16,10 +16,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +31,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.forked import Forked, Server, forking
 from gapscope.core.location import Location
-from gapscope.store import open_store
+from gapscope.schemas.embeddings import Fingerprint, Provenance, Tensor, embedding_schema
+from gapscope.store import StoreWriter, open_store
+from gapscope.store.write import embedding_column
 from gapscope.verification import verify_workspace
+from gapscope.words.bank import CLASS_GROUP, bank
 
 # What commands load before they write.
 LOADED = ("gapscope.jobs.extract", "gapscope.extraction.pipeline", "gapscope.backbones", "gapscope.store.csv")
@@ -41,11 +45,16 @@ CLOCK = ("seconds", "per_second", "memory", "rate", "path", "place")
 CLASSES = 4
 
 
+# Stands for the workspace in a command that names a file there.
+WORKSPACE = "WORKSPACE"
+
+
 class Command(NamedTuple):
-    """A command that writes, and those that make what it reads."""
+    """A command that writes, those that make what it reads, and a function that makes more in their workspace."""
 
     words: list[str]
     before: Sequence[list[str]] = ()
+    made: Callable[[Path], object] = str
 
 
 def make_images(folder: Path, count: int) -> Path:
@@ -70,6 +79,50 @@ def make_csv(place: Path, rows: int, seed: int) -> Path:
     return place
 
 
+def make_arrays(folder: Path, rows: int) -> list[str]:
+    """An archive of features and labels, which is a zip file, and three shards of the same."""
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((rows, 64)).astype(np.float32), np.arange(rows) % CLASSES
+    np.savez(folder / "rows.npz", x=x, label=y)
+    for shard, part in enumerate(np.array_split(np.arange(rows), 3)):
+        table = pa.table({"embedding": list(x[part]), "label": y[part]})
+        pq.write_table(table, folder / f"shard-{shard}.parquet")
+    return [str(folder / "rows.npz"), str(folder / "shard-*.parquet")]
+
+
+def make_predictions(place: Path, rows: int) -> str:
+    """Answers to the rows of a file of `make_csv` that are good, three of four right."""
+    rng = np.random.default_rng(6)
+    lines = [f"{row},{row % CLASSES},{(row + (rng.random() < 0.25)) % CLASSES}\n" for row in range(rows) if row != 3]
+    place.write_text("sample_id,label,predicted\n" + "".join(lines))
+    return str(place)
+
+
+def make_joint(workspace: Path) -> None:
+    """Two stored sets in the space of the text tower `encoded`."""
+    rng, classes = np.random.default_rng(7), ("cat", "dog")
+    named = encoded([one.text for one in bank(classes) if one.group == CLASS_GROUP])
+    for name, lean in (("old", 0.0), ("new", 0.5)):
+        x = rng.standard_normal((400, 64)) / 8 + np.tile(named, (200, 1)) + lean * encoded(["a dark photo"])
+        made = Provenance(
+            backbone="towers", decoder="none", dataset=name, split="test", dim=64, dtype="float32", part_rows=400,
+            seed=0, code_version="", fingerprint=Fingerprint(count=400, hash=name), class_names=list(classes),
+            tensor=Tensor(joint=True),
+        )  # fmt: skip
+        writer = StoreWriter(Location.of(workspace / "embeddings" / "towers" / name / "test"), made)
+        writer.begin()
+        columns = [pa.array(np.arange(400)), pa.array([f"{row}.png" for row in range(400)]),
+                   pa.array(np.arange(400) % 2, pa.int32()), embedding_column(x, "float32")]  # fmt: skip
+        writer.part(0, pa.table(columns, schema=embedding_schema(64, "float32")))
+        writer.finish(1)
+
+
+def encoded(texts: Sequence[str]) -> np.ndarray:
+    """A text tower that knows no language: a direction of its own for each text."""
+    rows = [np.random.default_rng(crc32(text.encode())).standard_normal(64) for text in texts]
+    return np.array(rows) / 8
+
+
 def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
     """The commands by name, without their workspace."""
     pets = str(make_images(folder / "pets", images))
@@ -84,7 +137,19 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
     fit = ["fit-incremental", "d", "--checkpoint-seconds", "0", "--name", "model"]
     train = ["train-cnn", pets, "--epochs", "3", "--batch-size", "16", "--network", "simple-cnn"]
     gap = ["gap", "fit-incremental-model", "--reference", "d/val", "--target", "d/test", "--replicates", "50"]
+    archive, shards = make_arrays(folder, 10 * rows)
+    answers = make_predictions(folder / "answers.csv", rows // 4)
     return {
+        "import-features of an archive": Command(["import-features", archive, "--dataset", "a", "--part-rows", "500"]),
+        "import-features of shards": Command(["import-features", shards, "--dataset", "s", "--part-rows", "500"]),
+        "import-predictions": Command(["import-predictions", answers, "--dataset", "d/val"], imports),
+        "words": Command(
+            [
+                *("words", "--reference", "old/test", "--target", "new/test", "--texts", f"{WORKSPACE}/made.texts"),
+                *("--encoder", f"{__name__ if __name__ != '__main__' else 'benchmarks.reliability'}:encoded"),
+            ],
+            made=make_joint,
+        ),
         "extract": Command(
             [
                 *("extract", pets, "--split", "train", "--backbone", "tiny", "--part-rows", "8"),
@@ -110,7 +175,8 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
 def start(server: Server, command: list[str], workspace: Path) -> Forked:
     """The command as a process of its own."""
     errors = workspace.parent / f"said-{time.monotonic_ns()}.txt"
-    return server.start([*command, "--workspace", str(workspace)], errors)
+    words = [word.replace(WORKSPACE, str(workspace)) for word in command]
+    return server.start([*words, "--workspace", str(workspace)], errors)
 
 
 def finished(server: Server, command: list[str], workspace: Path) -> None:
@@ -187,11 +253,12 @@ def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: 
     """A row for each command: its kills, and whether the workspace is that of an undisturbed run."""
     with tempfile.TemporaryDirectory() as place, forking(LOADED) as server:
         folder = Path(place)
-        for name, (words, before) in commands(folder, images, rows).items():
+        for name, (words, before, made) in commands(folder, images, rows).items():
             if only and name not in only:
                 continue
-            prepared, calm, wild = (folder / f"{name}-{state}" for state in ("before", "calm", "wild"))
-            prepared.mkdir()
+            prepared, calm, wild = (folder / state / name.replace(" ", "-") for state in ("before", "calm", "wild"))
+            prepared.mkdir(parents=True)
+            made(prepared)
             for command in before:
                 finished(server, command, prepared)
             fresh(prepared, calm)

@@ -88,6 +88,7 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
     blocks += [Warning(_constant(manifest))] if manifest.constant else []
+    blocks += [Warning(_vanished(*manifest.vanished))] if manifest.vanished else []
     return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)
 
 
@@ -96,6 +97,15 @@ def _constant(manifest: "StoreManifest") -> str:
         f"{manifest.constant:,} of the {manifest.rows:,} rows hold one number in all {manifest.provenance.dim} "
         "features, as rows do that were never written; every command takes them for images, so write them or leave "
         "them out of the files."
+    )
+
+
+def _vanished(numbers: int, features: int) -> str:
+    from gapscope.blocks.formats import counted
+
+    return (
+        f"{numbers:,} numbers of {counted(features, 'feature')} are smaller than any of float32 (1.4e-45) and became "
+        "0, more than half of those that are not 0 there; multiply these features by a power of ten and import again."
     )
 
 

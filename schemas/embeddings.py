@@ -182,6 +182,8 @@ class StoreManifest(Sealed):
     `command` what makes the store again: the job's name and its options. `underflows` is true, and otherwise None and
     not written, where float16 was requested and float32 is stored because features are too small for float16.
     `constant` counts the imported rows whose features are all one number; None, and not written, where none is.
+    `vanished` counts the imported numbers that are too small for float32, and the features most of whose numbers are;
+    None, and not written, where none is.
     `class_numbers` are the numbers that labels have for the classes, in their order; None, and not written, where they
     are the class indices.
     `files` counts what became of all files of the dataset: `listed` by split, `rejected` before any was decoded, and
@@ -201,12 +203,13 @@ class StoreManifest(Sealed):
     command: dict[str, Any] = {}
     underflows: bool | None = None
     constant: int | None = None
+    vanished: list[int] | None = None
     class_numbers: list[int] | None = None
     files: dict[str, Any] | None = None
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(("unseen", "underflows", "constant", "class_numbers", "files"), self, handler)
+        return _without(("unseen", "underflows", "constant", "vanished", "class_numbers", "files"), self, handler)
 
     @property
     def images(self) -> str:

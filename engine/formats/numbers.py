@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from gapscope.formats.table import Values
 from gapscope.store.csv.kernel import PADDING, digest_records
 from gapscope.store.half import largest_bits
-from gapscope.store.imports.source import LARGEST
+from gapscope.store.imports.source import LARGEST, Vanished
 
 
 class Features(NamedTuple):
@@ -57,6 +57,13 @@ def as_float32(values: np.ndarray) -> np.ndarray:
         values = values.astype(np.float64)  # as text is read: first to double precision
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, np.float32)
+
+
+def vanished(exact: np.ndarray, x: np.ndarray) -> Vanished | None:
+    """What of the numbers ``exact : (n, d)`` became 0 in ``x : (n, d) float32``; counted by feature where any did."""
+    if exact.dtype.itemsize <= x.dtype.itemsize or np.count_nonzero(exact) == np.count_nonzero(x):
+        return None
+    return Vanished.of(((exact != 0) & (x == 0)).sum(axis=0), x)
 
 
 def _of_columns(values: Sequence[Values]) -> Features:

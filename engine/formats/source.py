@@ -14,7 +14,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.formats.choose import Chosen, choose, notes_of, one_column, refuse_apart
 from gapscope.formats.joined import Aligned, one_under_the_other
-from gapscope.formats.numbers import features_of, refused, row_digests
+from gapscope.formats.numbers import features_of, refused, row_digests, vanished
 from gapscope.formats.table import Table, Values
 from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
 from gapscope.store.half import narrow
@@ -227,6 +227,7 @@ class TableBlock:
             [],
             small,
             0.0,
+            vanished(features.exact, x),
         ).without(_first_of_each(refused(features, chosen.features, self.dtype), *(one.wrong for one in texts)))
         encoded = None if parsed.label is None else parsed.label.dictionary_encode()
         return parsed._replace(label=encoded, seconds=perf_counter() - began)

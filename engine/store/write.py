@@ -112,7 +112,8 @@ class StoreWriter:
     Parameters
     ----------
     about
-        Further fields of the manifest: `place`, `command`, `underflows`, `constant`, `class_numbers`, `files`.
+        Further fields of the manifest: `place`, `command`, `underflows`, `constant`, `vanished`, `class_numbers`,
+        `files`.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from gapscope.store.read import read_footer
 from gapscope.store.write import MANIFEST, StoreWriter
 
 # What a manifest alone knows, so that nothing vouches for it where the manifest was changed.
-ITS_OWN = ("place", "command", "underflows", "constant", "class_numbers", "files")
+ITS_OWN = ("place", "command", "underflows", "constant", "vanished", "class_numbers", "files")
 LEFT_OUT = "the place of the images and the command, of which no part knows, were left out, for they may be changed"
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import DamageError, InputError
+from gapscope.core.files import read_sealed, write_tensors
+from gapscope.core.location import Location
 from gapscope.words.bank import Phrase, bank, nonsense
 
 Array = np.ndarray
@@ -45,9 +46,8 @@ class Texts:
     def save(self, path: Path) -> None:
         """Write the file, as float16: half a megabyte for 500 phrases of 512 numbers."""
         about = {"encoder": self.encoder, "phrases": json.dumps([list(one) for one in self.phrases])}
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {"vectors": self.vectors.astype(np.float16), "null": self.null.astype(np.float16)}
-        save_file(tensors, path, about)
+        write_tensors(Location.of(path), tensors, about)
 
     @classmethod
     def load(cls, path: Path) -> "Texts":
@@ -61,12 +61,15 @@ class Texts:
         if not path.is_file():
             raise InputError(f"there is no file of text vectors {path}; make it with --encoder (see docs/words.md)")
         try:
+            read_sealed(Location.of(path))
             with safe_open(path, "numpy") as file:
                 about = file.metadata() or {}
                 vectors, null = (file.get_tensor(name).astype(np.float32) for name in ("vectors", "null"))
             phrases = tuple(Phrase(*one) for one in json.loads(about["phrases"]))
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0][:120]
+        except (DamageError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            reason = "its bytes are not those that were written"
+            if not isinstance(error, DamageError):
+                reason = str(error).splitlines()[0][:120]
             raise InputError(f"{path} holds no text vectors ({reason}); make them with --encoder") from error
         if len(phrases) != len(vectors) or null.ndim != 2 or vectors.shape[1:] != null.shape[1:]:
             raise InputError(f"{path} has {len(phrases)} phrases and vectors of shape {vectors.shape}; make it again")

@@ -620,3 +620,32 @@ def test_texts_that_are_no_texts_are_rejected(tmp_path):
         config = config_of(tmp_path, files=str(tmp_path / "x.parquet"), split=str(form), on_bad_row="reject")
         build(config)
         assert [row["reason"] for row in store_of(config).rejected()] == ["the label is not UTF-8"]
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "parquet", "csv"])
+def test_numbers_below_the_smallest_that_are_stored_are_counted_where_a_feature_is_spoilt(form, tmp_path, rng):
+    x = rng.standard_normal((300, 4))
+    x[:, 1] *= 1e-50
+    x[:200, 2] *= 1e-320
+    x[0, 3] = 1e-60
+    label = np.arange(300) % 2
+    names = [f"f{i}" for i in range(4)]
+    table = pa.table({**{name: x[:, i] for i, name in enumerate(names)}, "label": label})
+    files = {"npy": tmp_path / "x.npy", "npz": tmp_path / "x.npz"}.get(form, tmp_path / f"x.{form}")
+    if form == "npy":
+        np.save(files, x)
+    elif form == "npz":
+        np.savez(files, x=x, label=label)
+    elif form == "parquet":
+        pq.write_table(table, files)
+    else:
+        table.to_pandas().to_csv(files, index=False)
+    done = gapscope.import_features(files, dataset="d", dtype="float32", workspace=tmp_path)
+    assert "500 numbers of 2 features are smaller than any of float32" in done.blocks[-1].text
+    assert open_store(Location.of(done.run)).manifest.vanished == [500, 2]
+    whole = (
+        gapscope.import_features(files, dataset="e", feature_columns=names[:1], workspace=tmp_path)
+        if form in ("parquet", "csv")
+        else None
+    )
+    assert whole is None or not any("became 0" in getattr(block, "text", "") for block in whole.blocks)

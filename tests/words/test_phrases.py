@@ -143,6 +143,12 @@ def test_the_bank_has_four_hundred_phrases_and_its_vectors_half_a_megabyte(tmp_p
     assert len(phrases) >= 400
     assert len({phrase.group for phrase in phrases}) == 9
     texts = make_texts("random", lambda texts: np.random.default_rng(len(texts)).standard_normal((len(texts), 512)))
+    texts.save(tmp_path / "below" / "spoilt.texts")
+    content = bytearray((tmp_path / "below" / "spoilt.texts").read_bytes())
+    content[-40] ^= 1
+    (tmp_path / "below" / "spoilt.texts").write_bytes(content)
+    with pytest.raises(InputError, match=r"holds no text vectors \(its bytes are not those that were written\)"):
+        Texts.load(tmp_path / "below" / "spoilt.texts")
     texts.save(tmp_path / "some.texts")
     assert (tmp_path / "some.texts").stat().st_size < 600_000
     again = Texts.load(tmp_path / "some.texts")

@@ -24,7 +24,7 @@ from gapscope.store.csv.kernel import (
     parse_records,
 )
 from gapscope.store.half import narrow
-from gapscope.store.imports.source import LARGEST, Bad, Rows, counted
+from gapscope.store.imports.source import LARGEST, Bad, Rows, Vanished, counted
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
@@ -73,7 +73,7 @@ def parse_block(block: TextBlock, layout: Layout) -> Rows:
     rows, cells, bads, records, _ = parse_records(
         text, size, layout.delimiter, layout.kinds, SMALLEST_NORMAL, largest, x, slots, slow, bad
     )
-    reasons = _read_slow(text, slow[:cells], x, layout, largest)
+    reasons, lost = _read_slow(text, slow[:cells], x, layout, largest)
     path, no_path = _texts(text, slots[:rows, SLOT_PATH : SLOT_PATH + 2], "path")
     label, no_label = _texts(text, slots[:rows, SLOT_LABEL : SLOT_LABEL + 2], "label")
     parsed = Rows(
@@ -87,6 +87,7 @@ def parse_block(block: TextBlock, layout: Layout) -> Rows:
         _refused(text, bad[:bads], layout),
         counted(x[:rows]) if layout.dtype == "float16" else None,
         0.0,
+        Vanished.of(lost, x[:rows]),
     ).without({**no_label, **no_path, **reasons})
     # Encoded last, so that the dictionary holds no label of a bad row.
     encoded = None if parsed.label is None else parsed.label.dictionary_encode()
@@ -113,16 +114,28 @@ def _why(wrong: int, fields: int, layout: Layout) -> str:
     return "text after a closing quote" if wrong == QUOTE_JUNK else "a quote is opened and never closed"
 
 
-def _read_slow(text: np.ndarray, cells: np.ndarray, x: np.ndarray, layout: Layout, largest: float) -> dict[int, str]:
-    """Fill the cells that the fast path left, and say what is wrong with the first bad one of each row."""
+def _read_slow(
+    text: np.ndarray, cells: np.ndarray, x: np.ndarray, layout: Layout, largest: float
+) -> tuple[dict[int, str], np.ndarray]:
+    """Fill the cells that the fast path left; what is wrong with the first bad one of each row, and how many numbers of
+    each feature became 0, ``(d,)``.
+    """
     reasons: dict[int, str] = {}
+    lost = np.zeros(layout.dim, np.int64)
     for row, column, start, stop in cells.tolist():
         if row not in reasons:
-            value, wrong = _read_number(text[start:stop].tobytes().decode(errors="replace"), largest, layout.dtype)
+            word = text[start:stop].tobytes().decode(errors="replace")
+            value, wrong = _read_number(word, largest, layout.dtype)
             x[row, layout.kinds[column]] = value
+            lost[layout.kinds[column]] += not (x[row, layout.kinds[column]] or wrong) and _is_not_zero(word)
             if wrong:
                 reasons[row] = f"column {layout.names[column]!r} {wrong}"
-    return reasons
+    return reasons, lost
+
+
+def _is_not_zero(word: str) -> bool:
+    """Whether a number, which may be too small for any float, has a digit that is not 0 before its exponent."""
+    return any(digit in "123456789" for digit in word.lower().partition("e")[0])
 
 
 def _read_number(text: str, largest: float, dtype: str) -> tuple[float, str]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
@@ -17,6 +19,7 @@ from gapscope.store.imports.job import Import
 from gapscope.store.imports.parts import fingerprint_of, write_parts
 from gapscope.store.imports.seconds import Seconds
 from gapscope.store.imports.segment import Segment
+from gapscope.store.imports.source import Vanished
 from gapscope.store.imports.spill import BEGUN, begun, spill
 from gapscope.store.smallness import Smallness
 from gapscope.store.write import MANIFEST, StoreWriter, differences, read_manifest, stored_dtype
@@ -104,6 +107,8 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})
     constant = sum(segment.meta.get("constant", 0) for segment in segments) or None
     about = {"command": dict(job.command), "underflows": underflows or job.underflows, "constant": constant}
+    lost = [Vanished(*map(np.array, one)) for segment in segments if (one := segment.meta.get("vanished"))]
+    about["vanished"] = reduce(Vanished.merge, lost).spoilt() if lost else None
     about["class_numbers"] = list(job.classes.numbers) or None if job.classes else None
     writer = StoreWriter(job.folder, provenance, about)
     writer.begin()

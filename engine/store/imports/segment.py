@@ -14,7 +14,7 @@ from gapscope.core.files import BLANK, DIGEST, damaged, is_whole, sealed
 from gapscope.core.hashing import digest_buffers
 from gapscope.core.location import Location
 from gapscope.store.imports.shuffle import BUCKETS, buckets_of
-from gapscope.store.imports.source import Rows
+from gapscope.store.imports.source import Rows, Vanished
 from gapscope.store.smallness import Smallness
 
 SEGMENT_NAME = "segment-{:05d}.bin"
@@ -50,6 +50,7 @@ class Draft:
     rows: int = 0
     constant: int = 0
     read_bytes: int = 0
+    vanished: Vanished | None = None
 
     def add(self, sample_id: np.ndarray, rows: Rows, number: np.ndarray, read_bytes: int) -> None:
         """Take the rows of one block."""
@@ -62,6 +63,8 @@ class Draft:
         self.rows += len(sample_id)
         self.constant += constant_rows(rows.x)
         self.read_bytes += read_bytes
+        if rows.vanished is not None:
+            self.vanished = rows.vanished.merge(self.vanished) if self.vanished else rows.vanished
 
     @property
     def is_full(self) -> bool:
@@ -102,6 +105,7 @@ def write_segment(segment: "Segment", draft: Draft, seed: int, state: dict[str, 
         "rows": len(order),
         "constant": draft.constant,
         "rejected": draft.rejected,
+        "vanished": [one.tolist() for one in draft.vanished] if draft.vanished else [],
         "smallness": _together(draft.smallness, segment.dim).as_lists() if draft.smallness else {},
     }
     meta |= {"arrays": digest_buffers([rows.view(np.uint8), *arrays]), DIGEST: BLANK}

@@ -23,6 +23,27 @@ class Bad(NamedTuple):
     digest: int | None
 
 
+class Vanished(NamedTuple):
+    """Numbers of each feature that are too small for any float32 and became 0, and those that are not 0, ``(d,)``."""
+
+    lost: np.ndarray
+    kept: np.ndarray
+
+    @classmethod
+    def of(cls, lost: np.ndarray, x: np.ndarray) -> "Vanished | None":
+        """With the ``lost : (d,)`` of the rows ``x : (n, d)``; None where nothing is lost."""
+        return cls(lost, (x != 0).sum(axis=0)) if lost.any() else None
+
+    def merge(self, other: "Vanished") -> "Vanished":
+        """Those of both together."""
+        return Vanished(np.add(self.lost, other.lost), np.add(self.kept, other.kept))
+
+    def spoilt(self) -> list[int] | None:
+        """How many numbers of how many features that lost most of theirs; None where no feature has."""
+        most = self.lost > self.kept
+        return [int(self.lost[most].sum()), int(most.sum())] if most.any() else None
+
+
 class Rows(NamedTuple):
     """What a block holds.
 
@@ -45,6 +66,8 @@ class Rows(NamedTuple):
         Which features are too small for float16; None where that is not stored.
     seconds
         Time it took.
+    vanished
+        What became 0; None where nothing did.
     """
 
     record: np.ndarray
@@ -57,6 +80,7 @@ class Rows(NamedTuple):
     bad: list[Bad]
     smallness: Smallness | None
     seconds: float
+    vanished: Vanished | None = None
 
     def without(self, reasons: dict[int, str]) -> "Rows":
         """The rows but those numbered in `reasons`, which join the bad ones."""
