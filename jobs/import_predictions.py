@@ -1,6 +1,7 @@
 """`import-predictions`: what a model elsewhere has said of stored images, joined to them as a run of its own."""
 
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -110,13 +111,20 @@ def _check(config: ImportPredictionsConfig) -> None:
 
 def _read(config: ImportPredictionsConfig, at: int) -> "list[Predictions]":
     """All models of a file, whose images are known by the names of --names where it has none."""
-    from gapscope.data.classes import read_classes
+    from gapscope.data.classes import ClassMap, read_classes
     from gapscope.evaluation.recorded import read_names
+    from gapscope.predictions.names import are_numbers
     from gapscope.predictions.read import read_all_models
 
-    names = tuple(read_classes(config.classes).names) if config.classes else ()
+    classes = read_classes(config.classes) if config.classes else ClassMap([])
     labels = config.labels[at] if config.labels else ""
-    models = read_all_models(config.predictions[at], class_names=names, labels=labels, bare=True)
+    read = partial(read_all_models, config.predictions[at], labels=labels, bare=True)
+    if classes.numbers and any(one.scores is None and are_numbers(one.class_names) for one in read()):
+        raise InputError(
+            f"{config.classes} numbers its classes {classes.numbers[0]} to {classes.numbers[-1]}, and the answers of "
+            f"{config.predictions[at]} are numbers, which count from 0; write names there, or a list that counts from 0"
+        )
+    models = read(class_names=tuple(classes.names))
     return [read_names(config.names[at], one) for one in models] if config.names else models
 
 

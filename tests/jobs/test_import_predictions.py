@@ -219,6 +219,14 @@ def test_words_for_classes_that_are_stored_as_numbers_need_an_order(tmp_path):
     (tmp_path / "classes.txt").write_text("\n".join(f"class_{one}" for one in range(12)))
     done = join(made, table, sets=("twelve/test",), classes=tmp_path / "classes.txt")
     assert {row.metric: row.value for row in done.results}["accuracy"] == 1
+    (tmp_path / "from-1.txt").write_text("\n".join(f"{one + 1} class_{one}" for one in range(12)))
+    done = join(made, table, sets=("twelve/test",), classes=tmp_path / "from-1.txt")
+    assert {row.metric: row.value for row in done.results}["accuracy"] == 1
+    bare = pd.DataFrame({"path": names, "pred": label + 1})
+    with pytest.raises(
+        InputError, match=r"from-1\.txt numbers its classes 1 to 12, and the answers of .* count from 0"
+    ):
+        join(made, bare, sets=("twelve/test",), classes=tmp_path / "from-1.txt", name="bare.csv")
 
 
 def test_one_file_for_two_sets_and_a_file_for_each_make_the_same_run(made):
