@@ -7,14 +7,20 @@ from functools import cache
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
+import numpy as np
+
+from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import extras_named
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.values import check_value
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 from gapscope.runs.result import RunResult
 
 # Names that are taken: by packages of gapscope, and by Python.
 RENAMED = {"runs": "list_runs", "backbones": "list_backbones", "import": "import_features"}
+# Commands that take rows in memory, of any type, where the command line takes files.
+TAKES_ROWS = frozenset({"import-features"})
 NAMES = {RENAMED.get(name, name.replace("-", "_")): ALIASES.get(name, name) for name in (*COMMANDS, *ALIASES)}
 
 
@@ -24,17 +30,30 @@ def function(name: str) -> Callable[..., RunResult]:
     run = JOBS[NAMES[name]]
     config_type = configuration_of(NAMES[name])
     known, hints = fields(config_type), get_type_hints(config_type)
+    bounded = get_type_hints(config_type, include_extras=True)
     positional = [field.name for field in known if not field.kw_only]
+    needed = [field.name for field in known if field.default is field.default_factory is MISSING]
 
     def command(*arguments: object, progress: Progress = SILENT, **options: object) -> RunResult:
         for option in options:
             if option not in {field.name for field in known}:
                 raise unknown_name(f"option of {name}", option, [field.name for field in known])
         if len(arguments) > len(positional):
-            raise InputError(f"{name} takes {len(positional)} arguments without a name and got {len(arguments)}")
-        given = dict(zip(positional, arguments, strict=False)) | options
+            raise InputError(
+                f"{name} takes {counted(len(positional), 'argument')} without a name and got {len(arguments)}; "
+                f"give the others by name, such as {known[len(positional)].name}="
+            )
+        given = {
+            key: _frozen(value, hints[key])
+            for key, value in (dict(zip(positional, arguments, strict=False)) | options).items()
+            if value is not None
+        }
+        if missing := [key for key in needed if key not in given]:
+            raise InputError(f"{name} needs {listed(missing)}; see help(gapscope.{name})")
+        for key, value in given.items() if NAMES[name] not in TAKES_ROWS else ():
+            check_value(key, value, bounded[key])
         with extras_named(name):
-            return run(config_type(**{key: _frozen(value, hints[key]) for key, value in given.items()}), progress)
+            return run(config_type(**given), progress)
 
     parameters = [_parameter(field, inspect.Parameter.POSITIONAL_OR_KEYWORD) for field in known if not field.kw_only]
     parameters += [_parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in known if field.kw_only]
@@ -52,6 +71,7 @@ def _frozen(value: object, kind: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(_frozen(one, str if str in kinds else None) for one in value)
     value = value.run if isinstance(value, RunResult) else value
+    value = value.item() if isinstance(value, np.generic) else value
     value = str(value) if isinstance(value, Path) and str in kinds and Path not in kinds else value
     several = any(get_origin(one) is tuple for one in (kind, *get_args(kind)))
     return (value,) if several and isinstance(value, str | Path) else value

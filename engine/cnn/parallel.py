@@ -28,6 +28,7 @@ from gapscope.cnn.train import Epoch, Fitted, TrainingData, fit
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.progress import SILENT, Progress, Task
+from gapscope.core.script import without_script
 from gapscope.networks.state import Arrays, arrays_of, fill
 
 HOST = "127.0.0.1"
@@ -144,7 +145,8 @@ def _started(task: _Task, processes: int, port: int, stack: ExitStack) -> list[_
             mine, theirs = context.Pipe()
             arguments = (folder, Team(rank, processes), port, theirs)
             process = context.Process(target=_work, args=arguments, daemon=True)
-            process.start()
+            with without_script():
+                process.start()
             theirs.close()
             children.append(_Child(process, mine))
             stack.callback(_end, children[-1])

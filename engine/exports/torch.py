@@ -18,5 +18,6 @@ def export(subject: Subject, out: Location) -> Written:
     write_about(model, out)
     classes, features = one.weight.shape
     rows = ", on rows of length one (`torch.nn.functional.normalize(x)`)" if one.normalised else ""
-    opens = f'`nn.Linear({features}, {classes}).load_state_dict(safetensors.torch.load_file("{out / HEAD}"))`{rows}'
+    weights = f'safetensors.torch.load_file("{out / HEAD}")'
+    opens = f"`head = nn.Linear({features}, {classes}); head.load_state_dict({weights})`{rows}"
     return Written(f"a head of {features:,} features and {classes:,} classes in {HEAD}", opens)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from gapscope.backbones.preprocessing import Preprocessing
+from gapscope.core.script import without_script
 from gapscope.data.source import Picture, Source, Undecodable, read_picture
 from gapscope.extraction.plan import Batch
 
@@ -184,10 +185,10 @@ class Processes:
     def submit(self, task: Task) -> Handle:
         """See `Pool.submit`."""
         try:
-            return Handle(task, self._pool.submit(_work, task), self._pool)
+            return Handle(task, _given(self._pool, task), self._pool)
         except BrokenProcessPool:
             self._replace(self._pool)
-            return Handle(task, self._pool.submit(_work, task), self._pool)
+            return Handle(task, _given(self._pool, task), self._pool)
 
     def result(self, handle: Handle) -> Done:
         """See `Pool.result`."""
@@ -216,7 +217,7 @@ class Processes:
     def _alone(self, single: Task) -> Done:
         self._spare = self._spare or self._fresh(1)
         try:
-            return self._spare.submit(_work, single).result()
+            return _given(self._spare, single).result()
         except BrokenProcessPool:
             self._spare.shutdown(wait=True)
             self._spare = None
@@ -226,6 +227,11 @@ class Processes:
         """Stop, whatever is unfinished."""
         for pool in filter(None, (self._pool, self._spare)):
             pool.shutdown(cancel_futures=True)
+
+
+def _given(pool: Executor, task: Task) -> Future[Done]:
+    with without_script():  # a pool starts a process when it has a task for it
+        return pool.submit(_work, task)
 
 
 def _context() -> Any:

@@ -9,6 +9,7 @@ from distributed import LocalCluster
 from distributed.system import MEMORY_LIMIT
 
 from gapscope.core.budget import parse_bytes
+from gapscope.core.script import without_script
 from gapscope.core.threads import processors
 from gapscope.stream.cluster import Cluster, cluster
 from gapscope.stream.workers import LocalProcesses
@@ -21,7 +22,7 @@ FIRST = "gapscope.stream.local_worker"
 @contextmanager
 def local_cluster(setting: LocalProcesses) -> Iterator[Cluster]:
     """A scheduler in this process with workers of one thread each, also for linear algebra."""
-    with _started(setting) as started, cluster(started.scheduler_address) as workers:
+    with without_script(), _started(setting) as started, cluster(started.scheduler_address) as workers:
         yield workers
 
 
