@@ -37,7 +37,7 @@ RELIABILITY = pa.schema(
 def measure_predictions(predictions: Predictions, counts: Outcomes, *, replicates: int, seed: int = 0) -> list[Result]:
     """All metrics of `counts`, which are those of `predictions`, with their intervals."""
     results = measure(counts, predictions.dataset, predictions.split, predictions.model, predictions.class_names)
-    results = _named_by_depth(results, predictions.top.shape[1])
+    results = named_by_depth(results, predictions.top.shape[1])
     bounds = intervals(predictions, replicates=replicates, seed=seed)
     more = {**_temperature(predictions), **selected(counts), **ranking_errors(counts)}
     return [
@@ -56,8 +56,10 @@ def _temperature(predictions: Predictions) -> dict[str, float]:
     return {"best_temperature": 1 / factor} if np.isfinite(factor) and factor > 0 else {}
 
 
-def _named_by_depth(results: Sequence[Result], depth: int) -> list[Result]:
-    """The results without the accuracy among the best classes where only one is known; named by their number."""
+def named_by_depth(results: Sequence[Result], depth: int) -> list[Result]:
+    """The results without the accuracy among the best classes where only one of each row is known; named by their
+    number, `depth`.
+    """
     top = "top5_accuracy"
     named = top if depth >= TOP else f"top{depth}_accuracy"
     renamed = [one.model_copy(update={"metric": named}) if one.metric == top else one for one in results]

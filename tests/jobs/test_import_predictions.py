@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import top_k_accuracy_score
 
 import gapscope
 from gapscope.core.errors import InputError
@@ -270,3 +271,24 @@ def test_labels_in_the_order_of_classes_do_not_prove_the_order_of_images(tmp_pat
     gapscope.import_features(x, labels=label, dataset="sorted", split="test", workspace=workspace)
     done = join((tmp_path, workspace, {}), pd.DataFrame({"label": label, "pred": label}), sets=("sorted/test",))
     assert "cannot say whether the order within a class is the same" in notes(done)
+
+
+def test_the_accuracy_among_five_is_that_of_scores_and_of_single_answers_unknown(tmp_path, rng):
+    label, scores = rng.integers(0, 12, 300), rng.standard_normal((300, 12))
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    names, words = [f"{one}.png" for one in range(300)], [f"class-{one:02}" for one in range(12)]
+    workspace = str(tmp_path / "workspace")
+    given = {"labels": [words[one] for one in label], "names": names, "workspace": workspace}
+    gapscope.import_features(rng.standard_normal((300, 4)), dataset="twelve", split="test", **given)
+    tables = {
+        "scores": pd.DataFrame(p, columns=[f"prob_{one}" for one in words]),
+        "answers": pd.DataFrame({"pred": np.array(words)[p.argmax(1)]}),
+    }
+    found = {}
+    for name, table in tables.items():
+        table.assign(path=names).to_csv(tmp_path / f"{name}.csv", index=False)
+        done = gapscope.import_predictions(str(tmp_path / f"{name}.csv"), dataset="twelve/test", workspace=workspace)
+        found[name] = {row.metric: row.value for row in done.results if row.class_name is None}
+    assert found["scores"]["top5_accuracy"] == pytest.approx(top_k_accuracy_score(label, p, k=5))
+    assert found["answers"]["accuracy"] == pytest.approx(found["scores"]["accuracy"])
+    assert "top5_accuracy" not in found["answers"]
