@@ -2,11 +2,13 @@
 
     python -m benchmarks.imagenet_scale FOLDER --out benchmarks/results/imagenet_scale.json
     python -m benchmarks.imagenet_scale FOLDER --scale 0.1
+    python -m benchmarks.imagenet_scale FOLDER --out FILE --steps gap repair   these again; FILE keeps the others
 
 Features have a known structure (`benchmarks.synthetic_store`) and are as people's are: sorted by class, each feature in
 a unit of its own between 1e-3 and 1e3, a part of the training labels wrong. Beside the training set and the test set
-stands a second test set that is harder (noise on all features) and shifted. Every step is a process of its own, so that
-its peak memory is its own. Steps cannot be faster than these ceilings of the same run:
+stands a second test set that is harder (noise on all features) and shifted. A model that was trained on the latter has
+all training rows as its target ("large"). Every step is a process of its own, so that its peak memory is its own.
+Steps cannot be faster than these ceilings of the same run:
 
 * import: the file is read once (page cache included);
 * fit: the covariance and two epochs of a softmax, ``d² + 8 d k`` flops a row, at the rate of matrix products;
@@ -37,6 +39,8 @@ WRONG_LABELS = 0.05
 NOISE, MOVED = 0.6, 0.3
 SETS = {"train": ("imagenet", "train"), "test": ("imagenet", "test"), "harder": ("harder", "test")}
 EPOCHS, RATE, BATCH = 12, 1e-3, 1024
+# Commands without the option: what they hold does not grow with the rows.
+NO_MEMORY_OPTION = ("import-csv", "report", "verify")
 
 
 class Step(NamedTuple):
@@ -88,9 +92,9 @@ def write_csv(place: Path, recipe: Recipe, split: str, rows: int) -> Path:
 
 def steps(folder: Path) -> list[Step]:
     """The journey, each step after those that it needs."""
-    reference, target = (f"{'/'.join(SETS[name])}" for name in ("test", "harder"))
-    both = ("--reference", reference, "--target", target)
-    run = "fit-incremental-imagenet"
+    train, test, harder = (f"{'/'.join(one)}" for one in SETS.values())
+    both, large = (("--reference", test, "--target", one) for one in (harder, train))
+    run, other = "fit-incremental-imagenet", "fit-incremental-harder"
     imports = [
         Step(
             f"import {name}",
@@ -109,8 +113,13 @@ def steps(folder: Path) -> list[Step]:
         Step("explain", ("explain", run, *both, "--name", "scale")),
         Step("repair", ("repair", run, *both, "--name", "scale")),
         Step("forecast", ("forecast", run, *both, "--heads", "0", "--name", "scale")),
+        Step("fit small", ("fit-incremental", "harder", "--split", "test", "--evaluate", test, "--name", "harder")),
+        Step("gap large", ("gap", other, *large, "--name", "large")),
+        Step("shift large", ("shift", *large, "--model", other, "--name", "large")),
+        Step("repair large", ("repair", other, *large, "--name", "large")),
         Step("map", ("map", "imagenet", "--split", "train", "--name", "scale"), ("umap_learn",)),
         Step("report", ("report", "gap-scale", "shift-scale", "--out", str(folder / "report.html"))),
+        Step("verify", ("verify",)),
     ]
 
 
@@ -212,36 +221,49 @@ def _seconds(work: Callable[[], object]) -> float:
     return best_seconds(work, 1)
 
 
-def measure(folder: Path, scale: float, recipe: Recipe, skipped: Sequence[str]) -> dict:
-    """All steps, and beside each what people use now."""
-    rows = {"train": round(TRAIN_ROWS * scale), "test": round(TEST_ROWS * scale), "harder": round(TEST_ROWS * scale)}
+def measure(options: argparse.Namespace, recipe: Recipe) -> Iterator[dict]:
+    """All figures so far, after each step and what people use now for it."""
+    folder = options.folder
+    rows = {name: round((TRAIN_ROWS if name == "train" else TEST_ROWS) * options.scale) for name in SETS}
     for name, count in rows.items():
         write_csv(folder / f"{name}.csv", recipe, name, count)
-    figures = []
-    for step in steps(folder):
-        workspace = ("--workspace", str(folder / "workspace"))
-        done = process.checked(process.command(*step.arguments, *workspace))
-        least = ceiling_seconds(step.name, rows["train"], recipe, folder / "train.csv")
-        figures.append(_figure(step.name, "gapscope", done, least))
-        for other in step.beside:
-            if other not in skipped:
-                figures.append(
-                    _figure(
-                        step.name,
-                        other,
-                        process.checked(process.function("benchmarks.imagenet_scale", other, str(folder))),
-                    )
-                )
-    return {
+    about = {
         "machine": process.machine(),
-        "scale": scale,
+        "scale": options.scale,
+        "memory": options.memory,
         "rows": rows,
         "dim": recipe.dim,
         "classes": recipe.classes,
         "csv_bytes": (folder / "train.csv").stat().st_size,
-        "test_accuracy": _accuracy(folder / "workspace" / "runs"),
-        "steps": figures,
     }
+    journey = steps(folder)
+    figures = _kept(options)
+    for step in journey:
+        if options.steps and step.name not in options.steps:
+            continue
+        figures = [one for one in figures if one["step"] != step.name]
+        for one in _measured(step, rows["train"], recipe, options):
+            figures.append(one)
+            figures.sort(key=lambda figure: [one.name for one in journey].index(figure["step"]))
+            yield {**about, "test_accuracy": _accuracy(folder / "workspace" / "runs"), "steps": figures}
+
+
+def _kept(options: argparse.Namespace) -> list[dict]:
+    """Figures of an earlier run of other steps."""
+    if not (options.steps and options.out and options.out.exists()):
+        return []
+    return json.loads(options.out.read_text())["steps"]
+
+
+def _measured(step: Step, rows: int, recipe: Recipe, options: argparse.Namespace) -> Iterator[dict]:
+    folder = options.folder
+    allowed = () if step.arguments[0] in NO_MEMORY_OPTION else ("--memory", options.memory)
+    done = process.checked(process.command(*step.arguments, "--workspace", str(folder / "workspace"), *allowed))
+    yield _figure(step.name, "gapscope", done, ceiling_seconds(step.name, rows, recipe, folder / "train.csv"))
+    for other in step.beside:
+        if other not in options.skip:
+            done = process.checked(process.function("benchmarks.imagenet_scale", other, str(folder)))
+            yield _figure(step.name, other, done)
 
 
 def _figure(step: str, way: str, done: process.Done, least: float | None = None) -> dict:
@@ -259,10 +281,11 @@ def _figure(step: str, way: str, done: process.Done, least: float | None = None)
 
 
 def _accuracy(runs: Path) -> dict[str, float]:
-    """By set, of the default classifier."""
+    """By set, of the default classifier where it is trained."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(next(runs.glob("fit-incremental-imagenet*")) / "results.parquet").to_pylist()
+    places = runs.glob("fit-incremental-imagenet*/results.parquet")
+    table = [row for place in places for row in pq.read_table(place).to_pylist()]
     return {
         f"{row['dataset']}/{row['split']}": row["value"]
         for row in table
@@ -295,13 +318,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--skip", nargs="*", default=[], help="names of other tools to leave out, such as umap_learn")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    names = [one.name for one in steps(Path())]
+    parser.add_argument("--steps", nargs="+", default=[], choices=names, help="only these, after those that they need")
+    parser.add_argument("--memory", default="2GB", help="--memory of every command")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    figures = measure(options.folder, options.scale, Recipe(options.dim, options.classes), options.skip)
+    for figures in measure(options, Recipe(options.dim, options.classes)):
+        if options.out:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(figures, indent=1))
     print(table_of(figures))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
