@@ -92,11 +92,24 @@ class Widened(Over):
 def in_memory(view: View) -> View:
     """The same rows read once and kept: for work that passes over few rows many times.
 
-    Which of them may be held out is forgotten: hold rows out before.
+    They are read a chunk at a time, so that a change of the rows takes the memory of a chunk. Which of them may be held
+    out is forgotten: hold rows out before.
     """
-    chunk, names = view.read(), view.store.class_names
+    chunk, names = _filled(view), view.store.class_names
     store = ArrayStore(chunk.x, chunk.y, names, view.store.name, chunk.sample_id)
     return (store if chunk.weight is None else Weighted(store, np.ones(len(names)), chunk.weight)).view()
+
+
+def _filled(view: View) -> Chunk:
+    """All rows of a view, in one array that its chunks fill."""
+    columns, x, filled = [], None, 0
+    for chunk in view.chunks():
+        if x is None:
+            x = np.empty((view.rows, chunk.x.shape[1]), chunk.x.dtype)
+        x[filled : filled + len(chunk.x)] = chunk.x
+        filled += len(chunk.x)
+        columns.append(chunk._replace(x=chunk.x[:0]))
+    return view.read() if x is None else Chunk.joined(columns)._replace(x=x)
 
 
 @dataclass(frozen=True, eq=False)

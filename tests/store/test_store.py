@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gapscope.core.errors import ConfigMismatchError, SchemaError
 from gapscope.core.location import Location
 from gapscope.schemas.embeddings import StoreManifest
-from gapscope.store import Piece, StoreWriter, open_store, pieces_of
+from gapscope.store import ArrayStore, Piece, StoreWriter, open_store, pieces_of
+from gapscope.store.arrays import Changed, Weighted, in_memory
 from gapscope.store.plan import spans_of
 
 
@@ -193,3 +194,21 @@ def test_a_part_of_another_configuration_is_not_finished(tmp_path, rng):
     stranger = (tmp_path / "other" / "part-00000.parquet").read_bytes()
     (tmp_path / "mine" / "part-00001.parquet").write_bytes(stranger)
     assert mine.finished_rows(1) is None
+
+
+@pytest.mark.parametrize("stop", [5, 17_000])
+def test_rows_that_are_kept_in_memory_are_changed_a_chunk_at_a_time(stop):
+    """A change to a thousand probabilities a row would take gigabytes of 50,000 rows at once."""
+    x = np.arange(34_000, dtype=np.float32).reshape(-1, 2)
+    weight, asked = np.linspace(1, 2, len(x)), []
+
+    def doubled(some):
+        asked.append(len(some))
+        return np.concatenate([some, 2 * some[:, :1]], axis=1)
+
+    store = ArrayStore(x, np.zeros(len(x), np.int32), ["a"], "toy", np.arange(len(x)) + 7)
+    kept = in_memory(Changed(Weighted(store, np.ones(1), weight), doubled).view(5, stop)).read()
+    assert max(asked, default=0) <= 8192
+    np.testing.assert_array_equal(kept.x, np.column_stack([x, 2 * x[:, 0]])[5:stop])
+    np.testing.assert_array_equal(kept.sample_id, np.arange(5, stop) + 7)
+    np.testing.assert_array_equal(kept.weights, weight[5:stop])
