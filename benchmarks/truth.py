@@ -1,16 +1,17 @@
 """Whether the account of a gap is true: sets of real features, made so that one cause alone is at work.
 
-    python -m benchmarks.truth make FOLDER --data ../shared/data       features of CIFAR-10, ten minutes on two cores
-    python -m benchmarks.truth make FOLDER --dataset fashion-mnist --encoder patches              other ones, a minute
-    python -m benchmarks.truth run FOLDER --out one.json               the examination, an hour
-    python -m benchmarks.truth run FOLDER --rows 100 --seeds 5 --causes nothing blur --out another.json
-    python -m benchmarks.truth table one.json another.json             the table of docs/truth.md
+    python -m benchmarks.truth make FOLDER --dataset cifar10 --encoder mobilenetv2     features, minutes on one core
+    python -m benchmarks.truth run FOLDER FOLDER --out truth.json      the examination of several, half an hour each
+    python -m benchmarks.truth run FOLDER --rows 100 --seeds 5 --causes nothing blur --out truth.json
+    python -m benchmarks.truth table truth.json                        the tables of docs/truth.md
 
-Two halves of the images stand for two populations. From one a reference is drawn, from the other a target, to which
-one thing is done: its classes are drawn unequally, labels are changed, hard rows are preferred, or images that were
-modified before their features were made take their place. What the largest term says is *right*, where it names the
-cause (or where nothing was done and no loss is claimed), *unknown* where the account says that it cannot tell, or else
-*wrong*. Terms whose value in the population is known have to hold it in their intervals.
+A run that was stopped goes on where it was: what the file has is not done again, and more seeds are added to it.
+
+From one population of images a reference and a target are drawn that share no image, anew for each seed. To the target
+one thing is done: its classes are drawn unequally, labels are changed, hard rows are preferred, or images are modified
+before their features are made. What the largest term says is *right*, where it names the cause (or where nothing was
+done and no loss is claimed), *unknown* where the account says that it cannot tell, or else *wrong*. Terms whose value
+in the population is known have to hold it in their intervals.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,9 +45,12 @@ Array = np.ndarray
 # An image by its number, labels ``(n,)``, and the names of the classes.
 Images = tuple[Callable[[int], Any], Array, list[str]]
 CLEAN, MODIFIED = "clean", ("gaussian-noise:1", "blur:1", "night:2", "drawing")
-ROWS = (100, 400, 2000, 6000)
-TRAINING, HOLDOUT, AXES, REPLICATES = 2000, 400, 128, 100
-# Of a population, the most that is drawn.
+# Rows of either set, and how many pairs of sets are drawn.
+SEEDS = {100: 50, 400: 50, 2000: 50, 10_000: 15}
+IMAGES, TRAINING, PART_TRAINING, AXES, REPLICATES = 45_000, 2000, 0.25, 128, 200
+# A term of which so much is known to be in the population is at work there.
+AT_WORK = 0.005
+# Of the rows of a population that a target prefers, the most that are drawn.
 LARGEST_PART = 0.8
 INPUTS, LABELS = ("x_shift", "novel_x"), ("y_given_x", "exchanged_labels")
 # What the largest term may be called for each cause.
@@ -63,10 +68,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "drawings": INPUTS,
     "night and 20 % wrong labels": (*INPUTS, "y_given_x"),
 }
-IMAGES = {"noise": "gaussian-noise:1", "blur": "blur:1", "night": "night:2", "drawings": "drawing"}
-IMAGES["night and 20 % wrong labels"] = "night:2"
-# Class 5 (dogs) mostly becomes class 0 (airplanes); the target prefers classes 2 to 5, or lacks 1, 8 and 9.
-RELABELLED, PREFERRED, REMOVED = (5, 0, 0.7), (2, 3, 4, 5), (1, 8, 9)
+CHANGED = {"noise": "gaussian-noise:1", "blur": "blur:1", "night": "night:2", "drawings": "drawing"}
+CHANGED["night and 20 % wrong labels"] = "night:2"
+# Of a class that is relabelled, the share that is; and how many classes a set needs so that some can be removed.
+RELABELLED, FEWEST_CLASSES = 0.7, 5
 
 
 class Rows(NamedTuple):
@@ -78,7 +83,9 @@ class Rows(NamedTuple):
 
 
 class World(NamedTuple):
-    """A model, the population of the reference, and those of the targets by cause, with its classes' names."""
+    """A model, the population of the reference, and by cause that of the target, the same images in the same order; and
+    the names of the classes.
+    """
 
     model: Classifier
     reference: Rows
@@ -93,67 +100,104 @@ class Outcome(NamedTuple):
     held: dict[str, bool]
 
 
+class Cell(NamedTuple):
+    """What so many accounts said of one set, cause and number of rows: how many have each verdict, and of how many a
+    term's interval held what is known, with how many there are.
+    """
+
+    set: str
+    cause: str
+    rows: int
+    seeds: int
+    verdicts: dict[str, int]
+    held: dict[str, list[int]]
+
+    def joined(self, other: "Cell") -> "Cell":
+        """Of the accounts of both."""
+        verdicts = dict(Counter(self.verdicts) + Counter(other.verdicts))
+        names = [*self.held, *(name for name in other.held if name not in self.held)]
+        held = {
+            name: [a + b for a, b in zip(self.held.get(name, (0, 0)), other.held.get(name, (0, 0)), strict=True)]
+            for name in names
+        }
+        return self._replace(seeds=self.seeds + other.seeds, verdicts=verdicts, held=held)
+
+    @classmethod
+    def of(cls, name: str, cause: str, rows: int, outcomes: Sequence[Outcome]) -> "Cell":
+        """Of the accounts given."""
+        cell = cls(name, cause, rows, 0, {}, {})
+        for one in outcomes:
+            held = {term: [int(value), 1] for term, value in one.held.items()}
+            cell = cell.joined(cls(name, cause, rows, 1, {one.verdict: 1}, held))
+        return cell
+
+
 def world_of(folder: Path, workers: Workers) -> World:
-    """The populations from the features in a folder that `make` has left, in their first 128 principal axes."""
-    files = {name: np.load(folder / f"{name.replace(':', '-')}.npz") for name in (CLEAN, *MODIFIED)}
+    """The populations from the features in a folder that `make` has left."""
+    files = {name: np.load(folder / f"{_slug(name)}.npz") for name in (CLEAN, *MODIFIED)}
     names = [str(name) for name in files[CLEAN]["names"]]
-    sets = {name: (file["x"].astype(np.float32), file["y"]) for name, file in files.items()}
-    first = sets[CLEAN][0][: 2 * TRAINING]
-    axes = np.linalg.svd(first - first.mean(axis=0), full_matrices=False)[2][:AXES].T
-    sets = {name: ((x - first.mean(axis=0)) @ axes, y) for name, (x, y) in sets.items()}
-    return world_from(sets, names, workers)
+    return world_from({name: (file["x"], file["y"]) for name, file in files.items()}, names, workers)
 
 
 def world_from(sets: dict[str, tuple[Array, Array]], names: list[str], workers: Workers) -> World:
-    """The populations from rows of clean and of modified images."""
+    """The populations from rows of the same images, clean and modified."""
     x, y = sets[CLEAN]
-    parts = np.split(np.arange(len(x)), [TRAINING, TRAINING + HOLDOUT, (len(x) + TRAINING + HOLDOUT) // 2])
-    held = Chunk(parts[1], x[parts[1]], y[parts[1]].astype(np.int32))
-    model = train("logistic", view_of(x[parts[0]], y[parts[0]], names), held, ProbeOptions(), workers)
-    reference, clean = (Rows(x[part], y[part], np.ones(len(part))) for part in parts[2:])
-    images = {cause: Rows(*sets[name], np.ones(len(sets[name][1]))) for cause, name in IMAGES.items() if name in sets}
-    targets = {cause: images.get(cause, clean) for cause in CAUSES if cause in images or cause not in IMAGES}
-    return World(model, reference, {cause: _done(cause, rows, model) for cause, rows in targets.items()}, names)
+    training = min(TRAINING, int(PART_TRAINING * len(x)))
+    start = training + training // 5
+    held = Chunk(np.arange(training, start), x[training:start], y[training:start].astype(np.int32))
+    model = train("logistic", view_of(x[:training], y[:training], names), held, ProbeOptions(), workers)
+    rows = {name: Rows(x[start:], y[start:], np.ones(len(x) - start)) for name, (x, y) in sets.items()}
+    causes = [one for one in CAUSES if CHANGED.get(one, CLEAN) in rows]
+    causes = [one for one in causes if one != "classes removed" or len(names) >= FEWEST_CLASSES]
+    sure = model.probabilities(rows[CLEAN].x).max(axis=1)
+    targets = {one: _done(one, rows[CHANGED.get(one, CLEAN)], sure, len(names)) for one in causes}
+    return World(model, rows[CLEAN], targets, names)
 
 
-def _done(cause: str, rows: Rows, model: Classifier) -> Rows:
-    """The population with one thing done to it."""
-    x, y, rng = rows.x, rows.y, np.random.default_rng(1)
+def _done(cause: str, rows: Rows, sure: Array, k: int) -> Rows:
+    """The population of k classes with one thing done to it; `sure` is the model's confidence in the clean images."""
+    y, rng = rows.y, np.random.default_rng(1)
     if cause == "class mix":
-        return rows._replace(weight=np.where(np.isin(y, PREFERRED), 3.0, 0.4))
+        preferred = k // 5 + np.arange(max(2 * k // 5, 1))
+        return rows._replace(weight=np.where(np.isin(y, preferred), 3.0, 0.4))
     if cause == "classes removed":
-        return rows._replace(weight=np.where(np.isin(y, REMOVED), 0.0, 1.0))
+        return rows._replace(weight=np.where(np.isin(y, (1, k - 2, k - 1)), 0.0, 1.0))
     if cause == "harder rows":
-        return rows._replace(weight=np.where(model.probabilities(x).max(axis=1) < 0.8, 1.0, 0.25))
+        return rows._replace(weight=np.where(sure < np.median(sure), 1.0, 0.25))
     if cause == "a class relabelled":
-        old, new, share = RELABELLED
-        return rows._replace(y=np.where((y == old) & (rng.random(len(y)) < share), new, y))
+        return rows._replace(y=np.where((y == k // 2) & (rng.random(len(y)) < RELABELLED), 0, y))
     if "wrong labels" in cause:
         wrong = rng.random(len(y)) < int(cause.split(" %")[0].split()[-1]) / 100
-        return rows._replace(y=np.where(wrong, (y + rng.integers(1, 10, len(y))) % 10, y))
+        return rows._replace(y=np.where(wrong, (y + rng.integers(1, k, len(y))) % k, y))
     return rows
 
 
 def examined(world: World, cause: str, rows: int, seed: int, workers: Workers) -> Outcome:
     """The account of one pair of sets of `rows` rows."""
-    rng = np.random.default_rng([seed, rows])
-    sides = [_sample(one, rows, rng) for one in (world.reference, world.targets[cause])]
-    account = _account(world, sides, seed, workers)
+    account = _account(world, drawn(world, cause, rows, seed), seed, workers)
     known = known_terms(world, cause, account)
     held = {name: bool(account.term(name).low <= value <= account.term(name).high) for name, value in known.items()}
-    return Outcome(_verdict(account, CAUSES[cause]), held)
+    return Outcome(_verdict(account, CAUSES[cause], known), held)
 
 
-def _sample(rows: Rows, count: int, rng: np.random.Generator) -> Rows:
-    kept = np.flatnonzero(rng.random(len(rows.y)) < rows.weight / rows.weight.max())
-    some = rng.permutation(kept)[:count]
-    return Rows(*(column[some] for column in rows))
+def drawn(world: World, cause: str, rows: int, seed: int) -> tuple[Rows, Rows]:
+    """A reference and a target that share no image. Their difference scatters as that of samples of an endless
+    population, also where they are most of this one.
+    """
+    rng = np.random.default_rng([seed, rows])
+    target = world.targets[cause]
+    first, rest = np.split(rng.permutation(len(target.y)), [rows])
+    kept = rest[rng.random(len(rest)) < (target.weight / target.weight.max())[rest]][:rows]
+    reference, target = (
+        Rows(*(column[some] for column in one)) for one, some in ((world.reference, first), (target, kept))
+    )
+    return reference, target
 
 
 def enough(world: World, cause: str, rows: int) -> bool:
-    """Whether the populations have so many rows that a sample of them is not most of what there is."""
-    sides = (world.reference, world.targets[cause])
-    return all(rows <= LARGEST_PART * float((one.weight / one.weight.max()).sum()) for one in sides)
+    """Whether the population has so many rows."""
+    weight = world.targets[cause].weight
+    return rows <= LARGEST_PART * (len(weight) - rows) * float((weight / weight.max()).mean())
 
 
 def _account(world: World, sides: Sequence[Rows], seed: int, workers: Workers) -> GapBreakdown:
@@ -172,8 +216,10 @@ def _account(world: World, sides: Sequence[Rows], seed: int, workers: Workers) -
     return break_down(*predictions, seen=evidence, keys=keys, replicates=REPLICATES, seed=seed)
 
 
-def _verdict(account: GapBreakdown, wanted: tuple[str, ...]) -> str:
-    """What the first sentence claims, against the cause."""
+def _verdict(account: GapBreakdown, wanted: tuple[str, ...], known: dict[str, float]) -> str:
+    """What the first sentence claims, against the cause. Of a part that is at work in the population (harder rows are
+    rows of harder classes, too) it says nothing wrong where it says of a larger one that it may be chance.
+    """
     if not account.significant:
         return "unknown" if wanted else "right"
     named = account.lead
@@ -181,7 +227,10 @@ def _verdict(account: GapBreakdown, wanted: tuple[str, ...]) -> str:
         return "unknown"
     if named.name == "class_mix" and account.mix_or_labels:
         return "unknown"
-    return "right" if named.name in wanted else "wrong"
+    if named.name in wanted:
+        return "right"
+    at_work = known.get(named.name, 0.0) * np.sign(account.gap) > AT_WORK
+    return "unknown" if at_work and account.largest is not named else "wrong"
 
 
 def known_terms(world: World, cause: str, account: GapBreakdown) -> dict[str, float]:
@@ -199,7 +248,7 @@ def known_terms(world: World, cause: str, account: GapBreakdown) -> dict[str, fl
         known |= {"x_shift": 0.0, "y_given_x": 0.0}
     elif cause == "harder rows":
         known |= {"x_shift": within, "y_given_x": 0.0}
-    elif cause.endswith("wrong labels") and cause not in IMAGES:
+    elif cause.endswith("wrong labels") and cause not in CHANGED:
         known |= {"x_shift": 0.0, "y_given_x": within}
     return known
 
@@ -223,45 +272,87 @@ def _predictions(model: Classifier, rows: Rows, names: list[str]) -> Predictions
     )
 
 
-def table_of(outcomes: Sequence[tuple[str, int, Outcome]]) -> Iterator[str]:
-    """Rows of a Markdown table: cause, rows, seeds, shares of verdicts, and coverage of each known term."""
-    yield "| cause | rows | seeds | right | unknown | wrong | intervals that hold what is known |"
+def table_of(cells: Sequence[Cell], by: str = "cause") -> Iterator[str]:
+    """Rows of a Markdown table, for each cause or set: shares of verdicts, and coverage of each known term."""
+    yield f"| {by} | rows | accounts | right | unknown | wrong | intervals that hold what is known |"
     yield "|---|---|---|---|---|---|---|"
-    groups: dict[tuple[str, int], list[Outcome]] = {}
-    for cause, rows, outcome in outcomes:
-        groups.setdefault((cause, rows), []).append(outcome)
-    for (cause, rows), several in groups.items():
-        verdicts, n = Counter(one.verdict for one in several), len(several)
-        shares = " | ".join(f"{verdicts[name] / n:.0%}" for name in ("right", "unknown", "wrong"))
-        held: dict[str, list[bool]] = {}
-        for one in several:
-            for name, value in one.held.items():
-                held.setdefault(name, []).append(value)
-        words = ", ".join(f"{name.replace('_', ' ')} {np.mean(some):.0%}" for name, some in held.items())
-        yield f"| {cause} | {rows:,} | {n} | {shares} | {words} |"
+    groups: dict[tuple[str, int], Cell] = {}
+    for cell in cells:
+        key = (getattr(cell, by), cell.rows if by == "cause" else 0)
+        groups[key] = groups[key].joined(cell) if key in groups else cell
+    for (name, rows), cell in groups.items():
+        shares = " | ".join(_percent(cell.verdicts.get(one, 0), cell.seeds) for one in ("right", "unknown", "wrong"))
+        words = ", ".join(f"{one.replace('_', ' ')} {_percent(*of)}" for one, of in sorted(cell.held.items()))
+        yield f"| {name} | {f'{rows:,}' if rows else 'all'} | {cell.seeds} | {shares} | {words} |"
 
 
-def read_outcomes(places: Sequence[Path]) -> list[tuple[str, int, Outcome]]:
-    """What runs have left, by cause and rows."""
-    rows = [row for place in places for row in json.loads(place.read_text())]
-    order = {cause: place for place, cause in enumerate(CAUSES)}
-    rows.sort(key=lambda row: (order[row[0]], row[1]))
-    return [(cause, count, Outcome(verdict, held)) for cause, count, verdict, held in rows]
+def summary_of(cells: Sequence[Cell]) -> str:
+    """What all accounts come to, and those where nothing was done."""
+    every, null = _all(cells), _all([one for one in cells if one.cause == "nothing"])
+    counts = {name: every.verdicts.get(name, 0) for name in ("right", "unknown", "wrong")}
+    held = ", ".join(
+        f"{name.replace('_', ' ')} {_percent(*of)} of {of[1]:,}" for name, of in sorted(every.held.items())
+    )
+    return (
+        f"Of {every.seeds:,} accounts {counts['right']:,} are right, {counts['unknown']:,} say that they cannot tell, "
+        f"and {counts['wrong']:,} ({counts['wrong'] / every.seeds:.1%}) are wrong. Where nothing was done, "
+        f"{_percent(null.verdicts.get('right', 0), null.seeds)} of {null.seeds:,} claim nothing and "
+        f"{null.verdicts.get('wrong', 0):,} name a cause. Intervals hold what is known: {held}."
+    )
 
 
-def make(folder: Path, data: Path, dataset: str, encoder: str) -> None:
-    """Features of the images of a set, plain and modified, other images for either."""
+def _all(cells: Sequence[Cell]) -> Cell:
+    return reduce(Cell.joined, cells)
+
+
+def _percent(some: int, of: int) -> str:
+    return f"{some / of:.0%}"
+
+
+def read_cells(place: Path) -> list[Cell]:
+    """What runs have left, in the order of the causes and rows."""
+    cells = [Cell(*row) for row in json.loads(place.read_text())] if place.exists() else []
+    order = {cause: index for index, cause in enumerate(CAUSES)}
+    return sorted(cells, key=lambda one: (order[one.cause], one.rows, one.set))
+
+
+def run(folder: Path, place: Path, causes: Sequence[str], seeds: dict[int, int], workers: Workers) -> None:
+    """The examination on the features in one folder, added to what the file at `place` has."""
+    world = world_of(folder, workers)
+    for rows, most in seeds.items():
+        for cause in [one for one in causes if one in world.targets and enough(world, one, rows)]:
+            others = {(one.set, one.cause, one.rows): one for one in read_cells(place)}
+            key = (folder.name, cause, rows)
+            cell = others.pop(key, Cell.of(*key, ()))
+            new = [examined(world, cause, rows, seed, workers) for seed in range(cell.seeds, most)]
+            cell = cell.joined(Cell.of(*key, new))
+            lines = ",\n".join(json.dumps(one) for one in (*others.values(), cell))
+            place.write_text(f"[\n{lines}\n]\n")
+            print(list(table_of([cell]))[-1], flush=True)
+
+
+def make(folder: Path, data: Path, dataset: str, encoder: str, count: int) -> None:
+    """Features of images of a set, plain and modified, in the first principal axes of those that train the model."""
     image, labels, names = SETS[dataset](data)
     size, encode = ENCODERS[encoder](data, image)
-    order = np.random.default_rng(0).permutation(len(labels))
+    chosen = np.random.default_rng(0).permutation(len(labels))[:count]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, chosen in ((CLEAN, order[:18_000]), *((name, order[30_000:36_000]) for name in MODIFIED)):
+    first: Array | None = None
+    for name in (CLEAN, *MODIFIED):
         modified, features = _modification(name), []
         for start in range(0, len(chosen), 32):
             some = [(_sized(image(index), size), int(index)) for index in chosen[start : start + 32]]
-            features.append(encode(np.stack([modified(one, index) for one, index in some])))
-        x = np.concatenate(features).astype(np.float16)
-        np.savez(folder / f"{name.replace(':', '-')}.npz", x=x, y=labels[chosen], names=names)
+            features.append(encode(np.stack([modified(one, index) for one, index in some])).astype(np.float16))
+        x = np.concatenate(features)
+        if first is None:
+            first = x[: 2 * TRAINING].astype(np.float32)
+            axes = np.linalg.svd(first - first.mean(axis=0), full_matrices=False)[2][:AXES].T
+        x = np.concatenate([(x[part : part + 1000] - first.mean(axis=0)) @ axes for part in range(0, len(x), 1000)])
+        np.savez(folder / f"{_slug(name)}.npz", x=x.astype(np.float32), y=labels[chosen], names=names)
+
+
+def _slug(name: str) -> str:
+    return name.replace(":", "-")
 
 
 def _sized(image: Any, size: int) -> Any:
@@ -295,13 +386,33 @@ def _fashion_mnist(data: Path) -> Images:
     return lambda index: Image.fromarray(pixels[index]).convert("RGB"), labels.astype(np.int64), names
 
 
+def _photographs(folder: Path) -> Images:
+    from PIL import Image
+
+    def image(index: int) -> Any:
+        return Image.open(places[index]).convert("RGB")
+
+    places = sorted(file for file in folder.glob("*/*") if file.suffix == ".jpg")
+    places = [place for index, place in enumerate(places) if _opens(image, index)]
+    names = sorted({place.parent.name for place in places})
+    return image, np.array([names.index(place.parent.name) for place in places]), names
+
+
+def _opens(image: Callable[[int], Any], index: int) -> bool:
+    try:
+        image(index)
+    except OSError:
+        return False
+    return True
+
+
 def _mobilenet(data: Path, _image: Callable) -> tuple[int, Callable]:
     from gapscope.backbones import load_backbone
 
     arguments = {"pad_type": "same", "mean": 0.5, "std": 0.5}
     weights = str(data / "weights/mobilenetv2_100.imagenet.safetensors")
-    backbone = load_backbone("mobilenetv2_100", weights, image_size=96, arguments=arguments, device="cpu")
-    return 96, backbone.features
+    backbone = load_backbone("mobilenetv2_100", weights, image_size=MOBILENET_SIZE, arguments=arguments, device="cpu")
+    return MOBILENET_SIZE, backbone.features
 
 
 def _patches(_data: Path, image: Callable) -> tuple[int, Callable]:
@@ -310,8 +421,18 @@ def _patches(_data: Path, image: Callable) -> tuple[int, Callable]:
     return SIZE, patches_of(np.stack([np.asarray(_sized(image(index), SIZE)) for index in range(IMAGES)]))
 
 
-SETS: dict[str, Callable[[Path], Images]] = {"cifar10": _cifar10, "fashion-mnist": _fashion_mnist}
-ENCODERS = {"mobilenetv2": _mobilenet, "patches": _patches}
+def _pixels(_data: Path, _image: Callable) -> tuple[int, Callable]:
+    return PIXELS, lambda images: images.reshape(len(images), -1) / np.float32(255)
+
+
+SETS: dict[str, Callable[[Path], Images]] = {
+    "cifar10": _cifar10,
+    "fashion-mnist": _fashion_mnist,
+    "cats-vs-dogs": lambda data: _photographs(data / "cats-vs-dogs" / "PetImages"),
+    "objects37": lambda data: _photographs(data / "objects37"),
+}
+MOBILENET_SIZE, PIXELS = 64, 16
+ENCODERS = {"mobilenetv2": _mobilenet, "patches": _patches, "pixels": _pixels}
 
 
 def _modification(name: str) -> Callable:
@@ -336,31 +457,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("make", "run", "table"))
-    parser.add_argument("places", type=Path, nargs="+", help="the folder of features; of table, files of outcomes")
+    parser.add_argument("places", type=Path, nargs="+", help="folders of features; of table, a file of outcomes")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--dataset", choices=SETS, default="cifar10")
     parser.add_argument("--encoder", choices=ENCODERS, default="mobilenetv2")
-    parser.add_argument("--rows", type=int, nargs="*", default=ROWS)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--rows", type=int, nargs="*", default=list(SEEDS))
     parser.add_argument("--causes", nargs="*", default=list(CAUSES))
-    parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seeds", type=int, help="how many pairs of sets; by default more of few rows")
+    parser.add_argument("--out", type=Path, default=Path("truth.json"))
     options = parser.parse_args(arguments)
     if options.what == "make":
-        make(options.places[0], options.data, options.dataset, options.encoder)
-        return
-    if options.what == "table":
-        print("\n".join(table_of(read_outcomes(options.places))))
-        return
-    outcomes = []
-    with connect(threads=1) as workers:
-        world = world_of(options.places[0], workers)
-        for rows in options.rows:
-            for cause in filter(lambda one: enough(world, one, rows), options.causes):
-                several = [examined(world, cause, rows, seed, workers) for seed in range(options.seeds)]
-                outcomes += [(cause, rows, one) for one in several]
-                print(list(table_of([(cause, rows, one) for one in several]))[-1], flush=True)
-                if options.out:
-                    options.out.write_text(json.dumps([(c, n, *one) for c, n, one in outcomes]) + "\n")
+        make(options.places[0], options.data, options.dataset, options.encoder, options.images)
+    elif options.what == "table":
+        cells = read_cells(options.places[0])
+        print("\n".join([summary_of(cells), "", *table_of(cells), "", *table_of(cells, by="set")]))
+    else:
+        seeds = {rows: options.seeds or SEEDS.get(rows, min(SEEDS.values())) for rows in options.rows}
+        with connect(threads=1) as workers:
+            for folder in options.places:
+                run(folder, options.out, options.causes, seeds, workers)
 
 
 if __name__ == "__main__":

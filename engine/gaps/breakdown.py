@@ -198,6 +198,8 @@ def break_down(
     if found:
         parts, within = [_exchanged(found, better[1])], within.with_target(restored(better[1], found), seed)
     split = None if seen is None else split_within(within.rows, seen, replicates=replicates, seed=seed)
+    if suspects and split is not None and not split.refused:
+        split = split.spanning(_put_back(suspects, within, seen, replicates=replicates, seed=seed))
     terms = [*_label_noise(sides, copies), *parts, *_within(within, split)]
     if any(reviews):
         terms = _reviewed(reviews, terms)
@@ -287,6 +289,12 @@ class _Within:
         rows = [self.rows[0], target]
         drops = class_drops(*rows[0].counts, *rows[1].counts, seed=seed)
         return _Within(rows, [self.drawn[0], Copies(target, self.drawn[1].seed, self.drawn[1].replicates)], drops)
+
+
+def _put_back(suspects: Sequence[Exchange], within: _Within, seen: Seen, *, replicates: int, seed: int) -> Disde | None:
+    """The split if labels that may be exchanged are put back; class odds of the labels as they are do not hold then."""
+    rows = [within.rows[0], restored(within.rows[1], suspects)]
+    return split_within(rows, seen._replace(mix_odds=None), replicates=replicates, seed=seed)
 
 
 def _exchanged(found: Sequence[Exchange], target: Scored) -> Term:

@@ -20,7 +20,7 @@ Cai, Namkoong and Yadlowsky (2023), "Diagnosing model performance under distribu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -122,6 +122,17 @@ class Disde:
     def refused(self) -> str:
         """The sentence that says why the terms are not separated; empty where they are."""
         return self.alike.refused
+
+    def spanning(self, other: "Disde | None") -> "Disde":
+        """The terms as they are, with intervals that hold those of another reading as well: 0 of a term that it does
+        not separate.
+        """
+        if other is None:
+            return self
+        names = ("x_shift_shared_interval", "novel_x_interval", "y_given_x_interval")
+        pairs = [(getattr(self, name), (0.0, 0.0) if other.refused else getattr(other, name)) for name in names]
+        spans = [(min(one[0], two[0]), max(one[1], two[1])) for one, two in pairs]
+        return replace(self, **dict(zip(names, spans, strict=True)))
 
     @property
     def overlap(self) -> bool:

@@ -30,17 +30,20 @@ class Evidence(NamedTuple):
         Standard errors by which both shares must have moved, and by which the confusion must have grown.
     fewest
         Rows of the confusion.
+    doubt
+        Standard errors by which the model may be less sure of them than it has to be.
     """
 
     moved: float
     grown: float
     fewest: int
+    doubt: float = 0.0
 
 
 # Of all pairs of classes, which are many, hardly one comes so far by chance.
 SEEN = Evidence(2.0, 4.0, 5)
 # Of which a class mix that is seen beside it cannot be told by these rows.
-SUSPECTED = Evidence(0.0, 2.0, 3)
+SUSPECTED = Evidence(0.0, 2.0, 3, doubt=2.0)
 
 
 class Exchange(NamedTuple):
@@ -82,7 +85,7 @@ def exchanges(
             continue
         label, seeming = divmod(int(pair), k)
         found = _exchange(label, seeming, (int(before.get(pair, 0)), int(count)), (reference, target), evidence)
-        if found and (confidence is None or _as_sure(found, reference, target, confidence)):
+        if found and (confidence is None or _as_sure(found, (reference, target), confidence, evidence.doubt)):
             result.append(found)
     return sorted(result, key=lambda one: -one.rows)
 
@@ -146,12 +149,16 @@ def _exchange(
     return Exchange(label, seeming, count, error)
 
 
-def _as_sure(one: Exchange, reference: Scored, target: Scored, confidence: tuple[Array, Array]) -> bool:
-    """Whether the model is as sure of the confused rows as of that class's own: nearer to them than to its errors."""
-    sure = [column[side.place] for column, side in zip(confidence, (reference, target), strict=True)]
-    of_class = (reference.label == one.seeming) & (reference.predicted == one.seeming)
-    wrong = ~reference.right
-    confused = (target.label == one.label) & (target.predicted == one.seeming)
-    if not (of_class.any() and wrong.any()):
+def _as_sure(one: Exchange, sides: tuple[Scored, Scored], confidence: tuple[Array, Array], doubt: float) -> bool:
+    """Whether the model is as sure of the confused rows as of that class's own: nearer to them than to its errors, by
+    means or, where there is `doubt`, but for so many standard errors.
+    """
+    reference, target = sides
+    sure = [column[side.place].astype(np.float64) for column, side in zip(confidence, sides, strict=True)]
+    of_class = sure[0][(reference.label == one.seeming) & (reference.predicted == one.seeming)]
+    wrong = sure[0][~reference.right]
+    confused = sure[1][(target.label == one.label) & (target.predicted == one.seeming)]
+    if not (len(of_class) and len(wrong)):
         return True
-    return float(sure[1][confused].mean()) > (sure[0][of_class].mean() + sure[0][wrong].mean()) / 2
+    variance = confused.var() / len(confused) + (of_class.var() / len(of_class) + wrong.var() / len(wrong)) / 4
+    return bool(confused.mean() + doubt * np.sqrt(variance) > (of_class.mean() + wrong.mean()) / 2)

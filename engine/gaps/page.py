@@ -176,19 +176,28 @@ def _cause_text(account: Mapping[str, Any]) -> str:
     part, share = points(found["value"]), found["value"] / gap
     if share >= 1:
         return f"{upper(_cause(account, found))}, {part}: {found['meaning']}."
-    much = "Mostly" if share > MOST else "The largest part beyond chance is"
-    return f"{much} {_cause(account, found)}, {part.split()[0]} of the {points(gap)}: {found['meaning']}."
+    much, most = "Mostly" if share > MOST else "The largest part beyond chance is", largest_term(account)
+    larger = (
+        "" if most is found else f"; larger, but not beyond chance{_corrected(account)}, is {_named(account, most)}"
+    )
+    return f"{much} {_cause(account, found)}, {part.split()[0]} of the {points(gap)}: {found['meaning']}{larger}."
 
 
 def _no_cause_text(account: Mapping[str, Any]) -> str:
     most = largest_term(account)
     if most is None:
         return ""
+    corrected = _corrected(account)
+    return f"No single cause stands out beyond chance{corrected}; the largest is {_named(account, most)}."
+
+
+def _corrected(account: Mapping[str, Any]) -> str:
     looked_at = sum(term["low"] is not None for term in account["terms"])
-    return (
-        f"No single cause stands out beyond chance, corrected for the {looked_at} looked at; the largest is "
-        f"{_cause(account, most)}, {of_gap(most)}."
-    )
+    return f", corrected for the {looked_at} looked at"
+
+
+def _named(account: Mapping[str, Any], term: Mapping[str, Any]) -> str:
+    return f"{_cause(account, term)}, {of_gap(term)}"
 
 
 def of_gap(term: Mapping[str, Any]) -> str:

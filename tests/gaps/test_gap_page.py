@@ -91,6 +91,13 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
             "The largest part beyond chance is classes in",
             "No single",
         ),
+        (
+            [UNSURE, term("class_mix", 0.06, 0.05, 0.07)],
+            {},
+            "larger, but not beyond chance, corrected for the 2 looked at, is other labels for inputs that look alike",
+            "Mostly",
+        ),
+        ([SURE, term("class_mix", 0.06, 0.05, 0.07)], {}, "Mostly other labels", "larger"),
         ([UNSURE], {}, "no single cause can be told from chance", "Look at the most confident errors"),
         ([GAIN], {"gap": (-0.2, -0.25, -0.15)}, "The gain is beyond chance", "loss is beyond chance"),
         (
