@@ -61,9 +61,9 @@ def as_float32(values: np.ndarray) -> np.ndarray:
 
 def vanished(exact: np.ndarray, x: np.ndarray) -> Vanished | None:
     """What of the numbers ``exact : (n, d)`` became 0 in ``x : (n, d) float32``; counted by feature where any did."""
-    if exact.dtype.itemsize <= x.dtype.itemsize or np.count_nonzero(exact) == np.count_nonzero(x):
+    if exact.dtype.itemsize <= x.dtype.itemsize or not (zero := x == 0).any() or not exact[zero].any():
         return None
-    return Vanished.of(((exact != 0) & (x == 0)).sum(axis=0), x)
+    return Vanished.of((zero & (exact != 0)).sum(axis=0), x)
 
 
 def _of_columns(values: Sequence[Values]) -> Features:
