@@ -150,11 +150,13 @@ def _joined(
 def _measured(one: "Predictions") -> "tuple[list[Result], list[str]]":
     """Metrics of predictions that have labels, and what has to be known to read them."""
     from gapscope.evaluation import measure
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.evaluation.measurement import counts_of, named_by_depth, notes_of
 
     if not one.known.any():
         return [], [f"{one.name} has no labels; its {one.n:,} predictions were not measured."]
+    (one,), copies = predicted_once([one])
     counts = counts_of(one)
     results = measure(counts, one.dataset, one.split, one.model, one.class_names)
     results = named_by_depth(results, one.top.shape[1])
-    return results, notes_of(one, results, counts)
+    return results, [*copies, *notes_of(one, results, counts)]

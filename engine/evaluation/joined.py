@@ -84,6 +84,7 @@ def joined(
         sample_id=store.sample_ids()[has],
         label=label,
         log_likelihood=_likelihood(result, label),
+        store=str(store.folder),
     )
     taken = np.isin(np.arange(given.n), rows[has])
     return Joined(result, taken, missing, [one for one in (how, note, _labels_note(result, stored, store)) if one])

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, predict, shift
+from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, import_predictions, predict, shift
 from gapscope.core.location import Location
 from gapscope.evaluation.copies import _is_by_class, once
 from gapscope.store.workspace import find_store
@@ -145,6 +145,14 @@ def figures(done):
         return {(row["model"], row["metric"], row["class"]): row for row in (one.row() for one in done.results)}
     table = pq.read_table(f"{done.run}/looks.parquet").to_pylist()
     return {row["class_name"]: {"value": row["p"], "n": row["n"], "low": None} for row in table}
+
+
+def test_predictions_of_a_file_are_measured_on_each_image_once(workspace, runs, tmp_path):
+    table = pq.read_table(f"{runs[0]}/predictions/mine-copied").select(["sample_id", "label", "predicted"])
+    table.to_pandas().to_csv(tmp_path / "answers.csv", index=False)
+    done = import_predictions(tmp_path / "answers.csv", dataset="mine/copied", name="file", workspace=workspace)
+    assert any(SAID in getattr(block, "text", "") for block in done.blocks)
+    assert {row.n for row in done.results if row.metric == "accuracy" and row.class_name is None} == {ROWS}
 
 
 def test_every_row_of_a_set_with_copies_has_a_prediction(runs):
