@@ -24,7 +24,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path):
 
 def test_the_main_module_is_back_when_the_last_one_leaves(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/home/user/script.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/home/user/script.py", raising=False)
     first, second = without_script(), without_script()
     first.__enter__()
     second.__enter__()
