@@ -9,7 +9,7 @@ import numpy as np
 from gapscope.blocks.formats import percent
 from gapscope.causes.samples import LEFT_OUT, Sample, repeated, sample_of
 from gapscope.core.errors import InputError
-from gapscope.evaluation.copies import copies_of, keys_of, sentence
+from gapscope.evaluation.copies import copies_of
 from gapscope.store import EmbeddingStore
 
 Array = np.ndarray
@@ -41,7 +41,11 @@ def samples_of(stores: Sequence[EmbeddingStore], labels: Sequence[Array], images
     InputError
         One of them has too few.
     """
-    both, notes = zip(*map(_once, stores, labels), strict=True)
+    copies = [copies_of(store) for store in stores]
+    both = [
+        label if one.first is None else np.where(one.first, label, LEFT_OUT)
+        for one, label in zip(copies, labels, strict=True)
+    ]
     known = both[1][both[1] >= 0]
     mixes = {int(one): float(np.mean(known == one)) for one in np.unique(known)}, {}
     samples = [sample_of(*one, images, seed) for one in zip(stores, both, mixes, strict=True)]
@@ -52,18 +56,19 @@ def samples_of(stores: Sequence[EmbeddingStore], labels: Sequence[Array], images
                 f"explains by the other; give {LEAST_IMAGES} or more of each set, of the same classes, and --images of "
                 "as many"
             )
-    keys = [keys_of(store, sample.sample_id) for store, sample in zip(stores, samples, strict=True)]
+    keys = [_keys(*one) for one in zip(stores, [one.key for one in copies], samples, strict=True)]
     target, pairs = _paired(*samples, *keys)
+    notes = [one.said(store.name, store.rows) for one, store in zip(copies, stores, strict=True)]
     every = (*notes, pairs, *map(twins_note, (samples[0], target)))
     return Compared(samples[0], target, [note for note in every if note])
 
 
-def _once(store: EmbeddingStore, label: Array) -> tuple[Array, str]:
-    """The labels of the rows, copies of others left out, and what is to be said of these."""
-    first = copies_of(store).first
-    if first is None:
-        return label, ""
-    return np.where(first, label, LEFT_OUT), sentence(store.name, store.rows, int(first.sum()))
+def _keys(store: EmbeddingStore, key: Array | None, sample: Sample) -> Array:
+    """The `key` of each row of a sample ``(m,) uint64``; 0 where it is not known."""
+    ids = store.sample_ids()
+    order = np.argsort(ids)
+    rows = order[np.searchsorted(ids[order], sample.sample_id)]
+    return np.zeros(len(rows), np.uint64) if key is None else key[rows]
 
 
 def _paired(reference: Sample, target: Sample, known: Array, keys: Array) -> tuple[Sample, str]:

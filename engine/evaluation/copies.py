@@ -33,39 +33,53 @@ CHANCE = 1e-3
 
 
 class Copies(NamedTuple):
-    """Which rows of a set are not copies of one before them, ``(n,) bool``, None where all count; and the copies that
-    count.
+    """Which rows of a set are copies.
+
+    Attributes
+    ----------
+    key : (n,) uint64, or None
+        The same for copies; 0 where that is not known, None where it is not of any row.
+    first : (n,) bool, or None
+        Which rows are not copies of one before them; None where all count.
+    counted
+        The copies that count.
     """
 
-    first: Array | None
+    key: Array | None = None
+    first: Array | None = None
     counted: int = 0
+
+    def said(self, name: str, rows: int) -> str:
+        """What is to be said of the set; empty without many copies."""
+        if self.first is not None:
+            images = f"{rows:,} rows are {int(self.first.sum()):,} distinct images"
+            return f"{name}: {images}; each counts once, for copies say nothing new."
+        return (
+            f"warning: {self.counted:,} of the {rows:,} rows of {name} are copies of others, of some classes more than "
+            "of others, as where a mix of classes is made; they count, and tests and intervals, which take them for "
+            "new images, are too sure."
+        ) * bool(self.counted)
 
 
 def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, str]:
     """Of rows that are copies of each other the first, rows being shuffled; the store itself without many copies, or
     with a warning where these count.
     """
-    first, counted = copies_of(store)
-    if first is None:
-        return store, _warning(store.name, store.rows, counted)
+    copies = copies_of(store)
+    said = copies.said(store.name, store.rows)
+    if copies.first is None:
+        return store, said
     whole = store.store if isinstance(store, Selected) else store
     kept = np.zeros(whole.rows, bool)
-    kept[store.positions if isinstance(store, Selected) else slice(None)] = first
+    kept[store.positions if isinstance(store, Selected) else slice(None)] = copies.first
     before = f"{store.sentence} " if isinstance(store, Selected) else ""
-    return rows_of(whole, kept, before + sentence(store.name, store.rows, int(first.sum()))), ""
-
-
-def keys_of(store: EmbeddingStore, sample_id: Array) -> Array:
-    """The same for copies, ``(m,) uint64``, of the rows with these ids; 0 where it is not known."""
-    key, ids = _key(store), store.sample_ids()
-    order = np.argsort(ids)
-    return np.zeros(len(sample_id), np.uint64) if key is None else key[order[np.searchsorted(ids[order], sample_id)]]
+    return rows_of(whole, kept, before + said), ""
 
 
 def copies_of(store: EmbeddingStore | Selected) -> Copies:
     """Those among the rows of a store."""
     key = _key(store)
-    return Copies(None) if key is None else _copies(key, store.labels())
+    return Copies() if key is None else _copies(key, store.labels())
 
 
 def predicted_once(several: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
@@ -79,24 +93,11 @@ def _predicted_once(given: Predictions) -> tuple[Predictions, str]:
     if known is None:
         return given, ""
     ids, key, label = (one[np.isin(known[0], given.sample_id)] for one in known)
-    first, counted = _copies(key, label)
-    if first is None:
-        return given, _warning(given.name, given.n, counted)
-    few = given.rows(np.flatnonzero(np.isin(given.sample_id, ids[first])))
-    return few, sentence(given.name, given.n, few.n)
-
-
-def sentence(name: str, rows: int, images: int) -> str:
-    """What is to be said where so many rows are fewer images."""
-    return f"{name}: {rows:,} rows are {images:,} distinct images; each counts once, for copies say nothing new."
-
-
-def _warning(name: str, rows: int, copies: int) -> str:
-    return (
-        f"warning: {copies:,} of the {rows:,} rows of {name} are copies of others, of some classes more than of "
-        "others, as where a mix of classes is made; they count, and tests and intervals, which take them for new "
-        "images, are too sure."
-    ) * bool(copies)
+    copies = _copies(key, label)
+    said = copies.said(given.name, given.n)
+    if copies.first is None:
+        return given, said
+    return given.rows(np.flatnonzero(np.isin(given.sample_id, ids[copies.first]))), said
 
 
 def _copies(key: Array, label: Array) -> Copies:
@@ -105,12 +106,12 @@ def _copies(key: Array, label: Array) -> Copies:
     _, index, count = np.unique(key[some], return_index=True, return_counts=True)
     copies = len(some) - len(index)
     if copies <= LITTLE * len(key):
-        return Copies(None)
+        return Copies(key)
     if _is_by_class(count, label[some[index]]):
-        return Copies(None, copies)
+        return Copies(key, None, copies)
     first = key == 0
     first[some[index]] = True
-    return Copies(first)
+    return Copies(key, first)
 
 
 def _is_by_class(count: Array, label: Array) -> bool:

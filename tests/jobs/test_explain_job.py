@@ -213,3 +213,17 @@ def test_files_of_both_sets_are_pairs_and_copies_within_one_count_once(twins):
         "new/test: 147 rows are 120 distinct images",
         "80 of the 120 images of new/test that were looked at are files of old/test under another name",
     ]
+
+
+def test_copies_that_make_a_mix_of_classes_are_warned_about(tmp_path, rng):
+    x, y = rng.standard_normal((60, 8)).astype(np.float32), np.arange(60) % 2
+    mixed = np.concatenate([np.arange(60), *[np.flatnonzero(y == 0)] * 3])
+    stores = [
+        write_store(
+            tmp_path / name, x[rows] + step, y[rows], dataset=name, decoder="csv", preprocessing={"features": "f"}
+        )
+        for name, rows, step in (("old", np.arange(60), 0), ("new", mixed, 1))
+    ]
+    notes = samples_of(stores, [store.labels() for store in stores], 200, 0).notes
+    assert [note for note in notes if "of some classes more than of others" in note and "new/train" in note]
+    assert not [note for note in notes if "distinct" in note or "rows of old" in note]
