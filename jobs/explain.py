@@ -58,13 +58,16 @@ class ExplainConfig(options.OnWorkers, options.Reported):
 
 
 class Sides(NamedTuple):
-    """The two stored sets, the model's class index of every row of each, and the model, where a run was named."""
+    """The two stored sets, the model's class index of every row of each, and the model, where a run was named, with the
+    names of the stored sets that it was trained on.
+    """
 
     stores: "tuple[EmbeddingStore, EmbeddingStore]"
     labels: "list[np.ndarray]"
     model: "Classifier | None"
     inputs: "list[Input]"
     notes: list[str]
+    trained: tuple[str, ...] = ()
 
 
 def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
@@ -175,9 +178,11 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
         labels = [reference.labels(), numbered(check_comparable(reference, target), target)]
         note = f"Of {model.name} predictions alone are known, so that its accuracy under a cause is not."
         return Sides((reference, target), labels, None, both.inputs(), [note])
-    notes = TrainingSets(folder).check_reference(model.name, reference, target, force=True)
+    training = TrainingSets(folder)
+    notes = training.check_reference(model.name, reference, target, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
-    return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)])
+    trained = tuple(one.name for one in training.stores)
+    return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)], trained)
 
 
 def _classes(model: "Classifier", store: "EmbeddingStore") -> tuple["np.ndarray", str]:
@@ -250,7 +255,7 @@ def _finished(
         png = columns(features, best.explanation.main, analysis.target, images)
         (made.place / FIGURES / f"{PICTURE}.png").write_bytes(png)
     title = sides.model.name if sides.model else ""
-    write(analysis, sides.stores, moved, title, made)
+    write(analysis, sides.stores, moved, title, sides.trained, made)
     cause = analysis.proofs[0].explanation.main if analysis.proofs and analysis.proofs[0].is_named else None
     if cause:
         names = sides.model.class_names if sides.model else sides.stores[0].class_names

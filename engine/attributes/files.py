@@ -71,8 +71,8 @@ def date(days: float) -> str:
 WIDTH = Attribute("width", "pixels", "wider", "narrower", width)
 HEIGHT = Attribute("height", "pixels", "taller", "less tall", height)
 ASPECT = Attribute("aspect", "", "wider in proportion", "narrower in proportion", aspect)
-BYTES_PER_PIXEL = Attribute("bytes per pixel", "", "larger for their pixels", "smaller for their pixels",
-                            bytes_per_pixel)  # fmt: skip
+BYTES_PER_PIXEL = Attribute("bytes per pixel", "", "stored in more bytes a pixel",
+                            "stored in fewer bytes a pixel", bytes_per_pixel)  # fmt: skip
 JPEG_QUALITY = Attribute("JPEG quality", "", "less compressed", "more compressed", jpeg_quality)
 TAKEN = Attribute("time of the photograph", "", "later", "earlier", taken, date)
 HOUR = Attribute("hour of the day", "", "later in the day", "earlier in the day", hour)

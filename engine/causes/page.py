@@ -9,12 +9,13 @@ from gapscope.attributes import ATTRIBUTES as KNOWN
 from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper, without_code
+from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper
 from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.evaluation.accuracy import Measured, loss, losses
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
+from gapscope.probes import PROBES
 from gapscope.runs.run import FIGURES, Run
 
 Row = Mapping[str, Any]
@@ -172,21 +173,27 @@ def _next(run: Run, findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
         return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
-    return [best_cure(run, findings), _images_to_train_on(findings, cause)]
+    told = [then(commands(run, findings, one)) for one in _best_cures(run)]
+    return [best_cure(run, findings), *told] if run.json(CURES) else [then(_training(run, findings))]
 
 
 def best_cure(run: Run, findings: Row) -> str:
     """The remedies that bring most back beyond chance, without labels and with them; that none does; nothing where
     there are no labels to say it.
     """
-    rows = run.json(CURES) or []
-    tried = [one for one in rows if one["back"]]
+    if best := _best_cures(run):
+        return " ".join(_brought_back(findings, one) for one in best)
+    tried = any(one["back"] for one in run.json(CURES) or [])
+    return "None of the remedies brings anything back beyond chance on this sample." if tried else ""
+
+
+def _best_cures(run: Run) -> list[Row]:
+    """The remedy without labels and the one of all that bring most back, where they do so beyond chance."""
+    tried = [one for one in run.json(CURES) or [] if one["back"]]
     works = [one for one in tried if _is_beyond_chance(one["back"], len(tried))]
-    if not works:
-        return "None of the remedies brings anything back beyond chance on this sample." if tried else ""
     free = [one for one in works if not one["labels"]]
     best = [max(some, key=lambda one: one["back"]["value"]) for some in (free, works) if some]
-    return " ".join(dict.fromkeys(_brought_back(findings, one) for one in best))
+    return best if len(best) < 2 or best[0] is not best[1] else best[:1]
 
 
 def _is_beyond_chance(back: Row, tried: int) -> bool:
@@ -203,55 +210,77 @@ def _brought_back(findings: Row, one: Row) -> str:
     return f"{upper(one['words'])}: this brings back {back}{labels}{cost}."
 
 
-def _images_to_train_on(findings: Row, cause: Row) -> str:
-    modified = specification(cause)
-    dataset = findings["reference"].rpartition("/")[0]
-    return f"`extract` takes such images as {dataset}+{modified}." if modified else ""
-
-
 def cure_blocks(run: Run, findings: Row) -> list[Block]:
     """Every remedy with what it brings back and its price."""
-    rows = [_cure(run, findings, one) for one in run.json(CURES) or []]
+    rows = run.json(CURES) or []
     columns = {
         "remedy": "text",
         "points back": "change",
         "points on the reference": "change",
         "labels": "count",
         "seconds": "number",
-        "command": "text",
     }
     about = Sentence(
         "Each remedy was fitted to one half of the sample, or its strength chosen by it, and judged on the other; more "
         "images do better. The one that brings most back was picked among them, and looks rather better than it is. "
         "Seconds are those of the sample."
     )
+    if not rows:
+        return []
     caption = "What to do: remedies for this cause, with 95 % intervals"
-    return (
-        [Heading("cures", "What to do"), Table(caption, columns, rows, headline=True, whole=True), about]
-        if rows
-        else []
-    )
+    best = _best_cures(run)
+    how = [(one, then(commands(run, findings, one))) for one in rows]
+    return [
+        Heading("cures", "What to do"),
+        Table(caption, columns, [_cure(one) for one in rows], headline=True, whole=True),
+        *(Sentence(f"To {one['words']}: {text}", headline=one not in best) for one, text in how if text),
+        about,
+    ]
 
 
-def _cure(run: Run, findings: Row, one: Row) -> list[Cell]:
+def _cure(one: Row) -> list[Cell]:
     measures = [estimate_of(one[name]) for name in ("back", "cost")]
-    command = without_code(_command(run, findings, one))
-    return [one["words"], *measures, one["labels"], round(one["seconds"], 1), command]
+    return [one["words"], *measures, one["labels"], round(one["seconds"], 1)]
 
 
-def _command(run: Run, findings: Row, one: Row) -> str:
-    """What does it; nothing for what stands in no command."""
-    config, cause = run.manifest.config, named(findings)
+def then(steps: Sequence[str]) -> str:
+    """Commands that follow one another, as a sentence; empty without any.
+
+    >>> then(["`a`"]), then(["`a`", "`b`", "`c`"])
+    ('`a`', '`a`, then `b`, then `c`')
+    """
+    return ", then ".join(steps)
+
+
+def commands(run: Run, findings: Row, one: Row) -> list[str]:
+    """What applies a remedy, one after the other; nothing for what stands in no command."""
     sets = ["--reference", findings["reference"], "--target", findings["target"], *run.kept("model", "backbone")]
     if one["name"] == "align":
-        return run.command("repair", *sets, about=config["run"])
+        return [run.command("repair", *sets, about=run.manifest.config["run"])]
     if one["name"] == "labels":
-        return run.command("repair", *sets, "--label-rows", str(one["labels"]), about=config["run"])
+        return [run.command("repair", *sets, "--label-rows", str(one["labels"]), about=run.manifest.config["run"])]
+    return _training(run, findings) if one["name"] == "train" else []
+
+
+def _training(run: Run, findings: Row) -> list[str]:
+    """How the training sets are made after the cause too, and trained on; without their names, how images are made."""
+    cause = named(findings)
     modified = specification(cause) if cause else ""
-    if one["name"] == "train" and modified:
-        name = f"{findings['reference'].rpartition('/')[0]}+{modified}"
-        return run.command("extract", *findings.get("extract", ()), about=name)
-    return ""
+    if not modified:
+        return []
+    features = findings.get("extract", ())
+    trained = findings.get("trained", ())
+    if not trained:
+        return [run.command("extract", *features, about=f"{findings['reference'].rpartition('/')[0]}+{modified}")]
+    parts = [name.rpartition("/") for name in trained]
+    made = [
+        run.command("extract", "--split", split, *features, about=f"{dataset}+{modified}")
+        for dataset, _, split in parts
+    ]
+    both = [*trained, *(f"{dataset}+{modified}/{split}" for dataset, _, split in parts)]
+    kind = ["--model", findings["model"]] if findings["model"] in PROBES else []
+    words = [*both[1:], *kind, "--evaluate", findings["reference"], findings["target"], *run.kept("backbone")]
+    return [*made, run.command("fit-incremental", *words, about=both[0])]
 
 
 def _sure(findings: Row) -> list[str]:

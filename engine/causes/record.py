@@ -25,13 +25,21 @@ FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes"
 
 
 def write(
-    analysis: Analysis, stores: Sequence[EmbeddingStore], moved: Sequence[Moved], model: str, made: RunFolder
+    analysis: Analysis,
+    stores: Sequence[EmbeddingStore],
+    moved: Sequence[Moved],
+    model: str,
+    trained: Sequence[str],
+    made: RunFolder,
 ) -> None:
-    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are of the `stores`."""
+    """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are of the `stores`, and `model`
+    was trained on the sets `trained`.
+    """
     findings = {
         "reference": analysis.reference.set,
         "target": analysis.target.set,
         "model": model,
+        "trained": list(trained),
         "rows": [len(analysis.reference.x), len(analysis.target.x)],
         "of": [store.rows for store in stores],
         "extract": words_of_features(stores[0].manifest.command or {}),

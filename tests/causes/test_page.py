@@ -39,7 +39,7 @@ def proof(name="night", explained=0.95, auc=0.55, accuracy=0.9, *, rival=True, *
 
 
 def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), config=None, attributes=(), cures=None,
-                expected=None, of=(200, 200), causes=(), rows=(200, 200), inputs=()):  # fmt: skip
+                expected=None, of=(200, 200), causes=(), rows=(200, 200), inputs=(), **more):  # fmt: skip
     findings = {
         "reference": "a/test",
         "target": "b/test",
@@ -55,6 +55,7 @@ def explanation(folder, *proofs, beyond_chance=True, accuracies=(0.97, 0.9), con
         "accuracies": [measure(one) if one else None for one in accuracies],
         "proofs": list(proofs),
         "expected": expected,
+        **more,
     }
     tables = {"attributes": list(attributes)} if attributes else {}
     tried = [{"name": name, "family": "any", "explained": share, "images": 100} for name, share in causes]
@@ -306,10 +307,24 @@ def test_remedies_stand_with_what_they_bring_back_their_price_and_their_command(
     assert "Brighten the images: this brings back 5.0 points (95 % interval 3.0 to 7.0) and costs 1.0 points" in parts[
         "What to do"
     ]  # fmt: skip
-    table = next(block for block in page(run) if isinstance(block, Table) and "remedy" in block.columns)
-    assert "--label-rows 100" in table.rows[2][-1]
-    assert "`" not in table.rows[2][-1]
-    assert table.rows[1][-1] == ""
+    how = [block.text for block in page(run) if isinstance(block, Sentence) and block.text.startswith("To ")]
+    assert len(how) == 1
+    assert how[0].startswith("To fit the head: `")
+    assert how[0].endswith("--label-rows 100`")
+
+
+def test_training_on_the_cause_is_said_as_commands_that_follow_one_another(tmp_path):
+    cures = [{"name": "train", "words": "train on both", "back": measure(0.2), "cost": measure(0.0), "labels": 0}]
+    config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": "", "backbone": "net"}
+    known = {"trained": ["a/train", "c/train"], "extract": ["--backbone", "net"]}
+    cures = [one | {"seconds": 1.0} for one in cures]
+    run = explanation(tmp_path / "run", proof(), config=config, cures=cures, **known)
+    assert said(run)[1]["What to do"].endswith(
+        "`gapscope extract a+night:3 --split train --backbone net`, then "
+        "`gapscope extract c+night:3 --split train --backbone net`, then "
+        "`gapscope fit-incremental a/train c/train a+night:3/train c+night:3/train --model softmax "
+        "--evaluate a/test b/test --backbone net`"
+    )
 
 
 def test_one_attribute_of_a_kind_is_told_in_the_answer(tmp_path):

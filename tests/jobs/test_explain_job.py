@@ -60,7 +60,11 @@ def test_the_cause_is_named_proven_and_shown(workspace):
     assert answer.headline.startswith("The cause of the shift from digits/test to digits+fog:4/test is fog (weather")
     assert "cause" in result.figures
     assert found["extract"] == ["--backbone", "tiny"]
-    assert "extract digits+fog:4 --backbone tiny" in str(result.as_json())
+    made = "`gapscope extract digits+fog:4 --split train --backbone tiny"
+    trained = (
+        "`gapscope fit-incremental digits/train digits+fog:4/train --model lda --evaluate digits/test digits+fog:4"
+    )
+    assert f"{made}`, then {trained}/test`" in str(result.as_json()).replace(f" --workspace {workspace}", "")
     with Image.open(Path(result.run) / "figures" / "cause.png") as picture:
         assert picture.getchannel("A").getextrema() == (0, 255), "a frame of its own would stand out on a dark page"
     assert "fog" in (Path(result.run) / "report.html").read_text()
