@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +81,7 @@ class Models(NamedTuple):
     left_out: Mapping[str, str]
 
 
+@lru_cache(maxsize=10_000)  # a wide table asks for each of its columns once for each of its models
 def plain(name: str) -> str:
     """The name of a column as it is compared.
 

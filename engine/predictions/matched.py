@@ -17,9 +17,10 @@ def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predicti
     InputError
         One has images that the other lacks, or an image has another label, or the classes differ.
     """
-    _check_images(one, other)
-    order = np.argsort(other.sample_id, kind="stable")
-    other = other.rows(order[np.searchsorted(other.sample_id[order], one.sample_id)])
+    if not np.array_equal(one.sample_id, other.sample_id):
+        _check_images(one, other)
+        order = np.argsort(other.sample_id, kind="stable")
+        other = other.rows(order[np.searchsorted(other.sample_id[order], one.sample_id)])
     one, other = with_classes_of_both(one, other)
     differs = (one.label != other.label) & one.known & other.known
     if differs.any():

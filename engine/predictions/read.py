@@ -109,8 +109,8 @@ def read_all_models(
             read_predictions(place, model=name, **called, class_names=class_names, labels=labels, bare=bare)
             for name in names
         ]
-    table = _rows_of(source, bare=bare)
-    return [_from_file(table, source, name, _called(source, name, dataset, split), class_names) for name in models]
+    table, ids = _rows_of(source, bare=bare), {}
+    return [_from_file(table, source, name, _called(source, name, dataset, split), class_names, ids) for name in models]
 
 
 def models_in(place: str) -> list[str]:
@@ -167,10 +167,17 @@ def _called(place: Location, model: str, dataset: str, split: str) -> tuple[str,
 
 
 def _from_file(
-    table: pa.Table, place: Location, column: str, called: tuple[str, str, str], class_names: Sequence[str]
+    table: pa.Table,
+    place: Location,
+    column: str,
+    called: tuple[str, str, str],
+    class_names: Sequence[str],
+    ids: dict[str, np.ndarray] | None = None,
 ) -> Predictions:
-    """Predictions of anybody's file, whose class numbers are checked where nobody names the classes."""
-    result = _from_table(table, place, column, called, class_names)
+    """Predictions of anybody's file, whose class numbers are checked where nobody names the classes; `ids` keeps the
+    numbers of its images from one model to the next.
+    """
+    result = _from_table(table, place, column, called, class_names, ids)
     named = tuple(class_names) or names_beside(place, table.schema.metadata)
     columns = columns_of(table, str(place), column, named)
     _refuse_strays(table, columns, str(place))
@@ -180,9 +187,14 @@ def _from_file(
 
 
 def _from_table(
-    table: pa.Table, place: Location, column: str, called: tuple[str, str, str], class_names: Sequence[str]
+    table: pa.Table,
+    place: Location,
+    column: str,
+    called: tuple[str, str, str],
+    class_names: Sequence[str],
+    ids: dict[str, np.ndarray] | None = None,
 ) -> Predictions:
-    where = str(place)
+    where, ids = str(place), {} if ids is None else ids
     names = tuple(class_names) or names_beside(place, table.schema.metadata)
     columns = columns_of(table, where, column, names)
     scores = _scores(table, columns, where)
@@ -190,7 +202,9 @@ def _from_table(
         table = _with_lists(table, columns.top)
     names = names or _spelled(table, columns, scores, where)
     label = classes_of_labels(_by_name(table[columns.label], columns, names), names, where, columns.label)
-    common = (*called, names, _ids(table, columns, where), label.astype(np.int32))
+    if columns.identity not in ids:
+        ids[columns.identity] = _ids(table, columns, where)
+    common = (*called, names, ids[columns.identity], label.astype(np.int32))
     more = {"is_synthetic": _synthetic(table, where), "image": _image(table, columns)}
     if scores is not None:
         if scores.shape[1] != len(names):

@@ -273,7 +273,7 @@ CHILD = """
 from test_extract import job_of, made, named
 from gapscope.extraction.extraction import extract
 if __name__ == "__main__":
-    extract(job_of({folder!r}, made(3000, bad=named(5, 1500), seconds=0.0005), part_rows=150, decode_workers=2))
+    extract(job_of({folder!r}, made(1200, bad=named(5, 700), seconds=0.001), part_rows=60, decode_workers=2))
 """
 
 
@@ -303,12 +303,12 @@ def test_a_run_killed_again_and_again_ends_with_the_store_of_an_undisturbed_one(
             shutil.rmtree(tmp_path / "killed")
             killed = parts_seen = 0
     assert killed >= 3
-    source = made(3000, bad=named(5, 1500))
-    extract(job_of(tmp_path / "killed", source, part_rows=150))
-    extract(job_of(tmp_path / "whole", source, part_rows=150))
+    source = made(1200, bad=named(5, 700))
+    extract(job_of(tmp_path / "killed", source, part_rows=60))
+    extract(job_of(tmp_path / "whole", source, part_rows=60))
     assert_same_store(tmp_path / "killed", tmp_path / "whole")
     manifest = json.loads((tmp_path / "killed" / "manifest.json").read_text())
-    assert sum(part["rows"] for part in manifest["parts"]) == 2998
+    assert sum(part["rows"] for part in manifest["parts"]) == 1198
 
 
 def test_a_killed_run_leaves_no_decode_process_behind(tmp_path):

@@ -86,7 +86,9 @@ def test_a_wide_table_has_one_column_for_each_model(tmp_path):
     tops = pa.FixedSizeListArray.from_arrays(pa.array([0, 1, 1, 0, 2, 1], pa.int16()), 2)
     place = parquet(tmp_path / "set.parquet", {"image": IMAGES[:3], "label": [0, 1, 1], "net": tops, "vgg": [0, 1, 2]})
     assert models_in(place) == ["net", "vgg"]
-    assert [one.model for one in read_all_models(place)] == ["net", "vgg"]
+    models = read_all_models(place)
+    assert [one.model for one in models] == ["net", "vgg"]
+    assert models[0].sample_id is models[1].sample_id  # names become numbers once for all models
     assert read_predictions(place, model="net").top.tolist() == [[0, 1], [1, 0], [2, 1]]
     with pytest.raises(InputError, match="did you mean 'vgg'"):
         read_predictions(place, model="vg")

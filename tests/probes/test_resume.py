@@ -25,14 +25,14 @@ from gapscope.runs.folder import opened
 from gapscope.training import run as training
 
 ROOT = Path(__file__).parents[2]
-SETS = (("toy", "train", 12_000, 0.0, {}), ("toy", "val", 5_000, 0.0, {}))
+SETS = (("toy", "train", 5_000, 0.0, {}), ("toy", "val", 2_000, 0.0, {}))
 QUICK = ("softmax", "knn", "ridge")
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     """Enough rows that a training takes a while."""
-    blobs = Blobs(np.random.default_rng(11), dim=96)
+    blobs = Blobs(np.random.default_rng(11), dim=48)
     return write_sets(tmp_path_factory.mktemp("resume"), blobs, SETS)
 
 
@@ -70,6 +70,7 @@ def kill_behind(process, folder, changes, wait):
         now = seen(folder)
         count += now != last
         last = now
+        time.sleep(0.001)
     time.sleep(wait)
     process.send_signal(signal.SIGKILL)
     process.communicate()

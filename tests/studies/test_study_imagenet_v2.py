@@ -181,7 +181,7 @@ def test_the_copy_for_a_reader_is_that_of_the_run_folder(studied):
 
 
 def test_the_same_command_uses_its_folder_again_and_other_models_get_another(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("gapscope.studies.replication.pictures.pictures", lambda _found: {})
+    monkeypatch.setattr("gapscope.studies.replication.study.pictures", lambda _found: {})
     config = StudyImagenetV2Config(tables=str(folder), replicates=20, workspace=str(tmp_path), models=tuple(SKILLS))
     first = run(config)
     place = Path(first.run)

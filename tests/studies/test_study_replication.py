@@ -27,6 +27,12 @@ def columns(rng, name, n, fall):
     return {"image": [f"{name}-{i:04d}.png" for i in range(n)], "label": label, **answers}
 
 
+@pytest.fixture(autouse=True)
+def without_pictures(monkeypatch):
+    """The study of ImageNetV2 is tested with its pictures, and they are made by the same code."""
+    monkeypatch.setattr("gapscope.studies.replication.study.pictures", lambda _found: {})
+
+
 @pytest.fixture
 def sets(rng):
     return {name: columns(rng, name, n, fall) for name, n, fall in (("old", 900, 0), ("new", 500, 0.15))}
