@@ -25,9 +25,9 @@ class CompareConfig(options.Made):
     Holm for the number of pairs. Two sets, as --reference and --target (dataset/split of the runs, or files of
     predictions of the same models): also how far each model's accuracy on the target lies above what the line through
     the models, on probit axes, expects of its accuracy on the reference (effective robustness); --baseline-line names
-    a line of other models. Models that lie off the line of the others are named first, and take no part in it. The two
-    files may also be published tables of models and accuracies, such as timm's. 24 models on 60,000 images take about
-    6 s of one core.
+    a line of other models. Models whose accuracies do not rise together beyond chance have no line, and those off the
+    line of the others are named first and take no part in it. The two files may also be published tables of models and
+    accuracies, such as timm's. 24 models on 60,000 images take about 6 s of one core.
 
     python cli.py compare RUN RUN --dataset cifar10 --split test
     python cli.py compare --predictions validation.parquet --model resnet50 --model vgg16

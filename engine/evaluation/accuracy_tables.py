@@ -40,7 +40,7 @@ class AccuracyTable(NamedTuple):
 
 
 class OfModel(NamedTuple):
-    """One model beside the line: both accuracies, what the line expects, and whether it lies off the line."""
+    """One model beside the line: both accuracies, what the line expects (NaN without one), and whether it lies off."""
 
     model: str
     reference: float
@@ -112,7 +112,7 @@ def beside_the_line(
     known = dict(zip(reference.models, reference.accuracy.tolist(), strict=True))
     x, y = (np.array([side[name] for name in both]) for side in (known, there))
     lines, off = lines_of(both, x, y, line)
-    expected = lines.used.expected(x)
+    expected = lines.expected(x)
     return lines, [
         OfModel(*row) for row in zip(both, x.tolist(), y.tolist(), expected.tolist(), off.tolist(), strict=True)
     ]

@@ -132,6 +132,10 @@ class Lines(NamedTuple):
         """The one that distances are from."""
         return self.rest or self.every
 
+    def expected(self, reference: np.ndarray) -> np.ndarray:
+        """Target accuracies on the line; NaN where models do not rise together, so that there is none."""
+        return self.used.expected(reference) if self.used.rises else np.full(len(reference), np.nan)
+
 
 @dataclass(frozen=True)
 class Robustness:
@@ -142,7 +146,7 @@ class Robustness:
     off
         Whether it lies off the line of the other models, so that the line is theirs.
     value, low, high
-        Effective robustness as a difference of shares, and its 95 % interval.
+        Effective robustness as a difference of shares, and its 95 % interval; NaN where models have no line.
     gap, gap_low, gap_high
         Reference accuracy minus target accuracy, and its 95 % interval.
     """
@@ -178,9 +182,10 @@ def robustness(
     old, new = (accuracies(side, replicates=replicates, seed=seed + i) for i, side in enumerate((reference, target)))
     names = [one.model for one in reference]
     lines, off = lines_of(names, old.value, new.value, line, _probit_error(new))
-    expected = lines.used.expected(old.value)
+    expected = lines.expected(old.value)
     on_line = line.expected(old.replicates) if line else _refitted(old.replicates, new.replicates, ~off)
-    spread = new.replicates - on_line
+    away = (new.replicates - on_line).T
+    spans = [interval_of(one) for one in away] if lines.used.rises else [(float("nan"),) * 2] * len(away)
     return lines, tuple(
         Robustness(
             one.model,
@@ -189,7 +194,7 @@ def robustness(
             float(new.value[i]),
             float(expected[i]),
             float(new.value[i] - expected[i]),
-            *interval_of(spread[:, i]),
+            *spans[i],
             float(old.value[i] - new.value[i]),
             *interval_of(old.replicates[:, i] - new.replicates[:, i]),
         )

@@ -26,6 +26,7 @@ LINE = {
     "expected on the line": "share",
     "effective robustness": "change",
 }
+NO_LINE = {"model": "text", "reference": "share", "target": "share", "gap": "change"}
 
 
 def page(run: Run) -> list[Block]:
@@ -72,11 +73,14 @@ def line_answer(run: Run, line: Row, pairs: list[Row]) -> Answer:
     """The models that lie off the line of the others, or that none does; then the line."""
     off, sets = line["off"], _sets_of(run)
     between = f"from {sets[0]} to {sets[1]}"
-    count = line["models"] or len(run.of_metric("effective_robustness"))
+    between_models = [text for name, text in (answer(pairs).parts if pairs else ()) if name != "What to do"]
+    if not run.of_metric("effective_robustness"):
+        return _no_line(line, between, between_models)
+    count = line["models"] or len(run.of_metric("accuracy_gap"))
     given = run.manifest.config.get("baseline_line")
     parts = {
         "What was seen": [_off_text(run, line), _steepness(line) if not given else ""],
-        "Between models": [text for name, text in (answer(pairs).parts if pairs else ()) if name != "What to do"],
+        "Between models": between_models,
         "What to do": "Look whether the predictions of these models are what they should be: the right labels, the "
         "right order of classes, the right preprocessing."
         if off
@@ -94,9 +98,26 @@ def line_answer(run: Run, line: Row, pairs: list[Row]) -> Answer:
     return Answer.of(f"No model lies off the line of the {count:,} models {between}", parts)
 
 
+def _no_line(line: Row, between: str, between_models: list[str]) -> Answer:
+    """That nothing is expected of models whose accuracies on two sets do not rise together."""
+    models = counted(line["models"], "model")
+    why = (
+        f"On probit axes the accuracies of the models have r {line['r']:.2f}, which is no line beyond chance, so none "
+        "is above or below what it expects."
+        if line["models"] > 2
+        else "Two models lie on one line whatever they are, so none is above or below what it expects."
+    )
+    parts = {
+        "What was seen": why,
+        "Between models": between_models,
+        "What to do": "Add models of other accuracies, or name the line of many models with `--baseline-line`.",
+    }
+    return Answer.of(f"{models} show no line {between}", parts)
+
+
 def _sets_of(run: Run) -> tuple[str, str]:
     """The two sets that were compared, the reference first."""
-    target = next(set_name(row) for row in run.of_metric("effective_robustness"))
+    target = next(set_name(row) for row in run.of_metric("accuracy_gap"))
     return next((name for row in run.of_metric("accuracy") if (name := set_name(row)) != target), target), target
 
 
@@ -140,24 +161,26 @@ def _pairs(name: str, pairs: list[Row], *, headline: bool) -> Table:
 
 
 def _line(run: Run) -> list[Block]:
-    """How far each model lies above the line that models lie on, where two sets were compared."""
+    """How far each model lies above the line of models, if they have one, where two sets were compared."""
     line = run.json("line")
     if line is None:
         return []
     accuracy = {(row["model"], set_name(row)): row["value"] for row in run.of_metric("accuracy")}
     expected = {row["model"]: row["value"] for row in run.of_metric("accuracy_expected_on_line")}
-    gaps = {row["model"]: row["value"] for row in run.of_metric("accuracy_gap")}
-    rows = sorted(run.of_metric("effective_robustness"), key=lambda row: -row["value"])
-    cells = [
-        [
-            row["model"],
-            estimate(accuracy[row["model"], set_name(row)] + gaps[row["model"]]),
-            estimate(accuracy[row["model"], set_name(row)]),
-            estimate(expected[row["model"]]),
-            of_row(row),
+    gaps = {row["model"]: row for row in run.of_metric("accuracy_gap")}
+    both = {
+        name: [estimate(there + row["value"]), estimate(there)]
+        for name, row in gaps.items()
+        for there in [accuracy[name, set_name(row)]]
+    }
+    if not expected:
+        cells = [[name, *both[name], of_row(row)] for name, row in gaps.items()]
+        return [
+            Heading("line", "Both sets"),
+            Table("Accuracy on both sets", NO_LINE, sorted(cells, key=lambda row: row[-1].value), headline=True),
         ]
-        for row in rows
-    ]
+    rows = sorted(run.of_metric("effective_robustness"), key=lambda row: -row["value"])
+    cells = [[row["model"], *both[row["model"]], estimate(expected[row["model"]]), of_row(row)] for row in rows]
     given = run.manifest.config.get("baseline_line")
     texts = [_equation(line, f"of {given}" if given else f"through all {line['models']:,} models")]
     if line["rest"]:

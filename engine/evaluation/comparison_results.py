@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -44,11 +45,12 @@ def pair_rows(place: Predictions, pairs: Sequence[Difference]) -> list[dict[str,
 
 
 def line_results(target: Sequence[Predictions], distances: Sequence[Robustness]) -> Iterator[Result]:
-    """Of each model, its distance from the line, what the line expects, and its gap."""
+    """Of each model, its distance from the line and what the line expects, where there is one, and its gap."""
     for one, side in zip(distances, target, strict=True):
         n = int(side.known.sum())
-        yield _result(side, "effective_robustness", one.value, n, low=one.low, high=one.high)
-        yield _result(side, "accuracy_expected_on_line", one.expected, n)
+        if isfinite(one.expected):
+            yield _result(side, "effective_robustness", one.value, n, low=one.low, high=one.high)
+            yield _result(side, "accuracy_expected_on_line", one.expected, n)
         yield _result(side, "accuracy_gap", one.gap, n, low=one.gap_low, high=one.gap_high)
 
 
@@ -63,7 +65,8 @@ def table_results(reference: str, target: str, models: Sequence[OfModel]) -> Ite
             "accuracy_gap": one.reference - one.target,
         }
         for metric, value in numbers.items():
-            yield Result(dataset=target, split="", model=one.model, metric=metric, value=value, n=0)
+            if isfinite(value):
+                yield Result(dataset=target, split="", model=one.model, metric=metric, value=value, n=0)
 
 
 def line_json(lines: Lines, distances: Sequence[Robustness | OfModel]) -> dict[str, Any]:

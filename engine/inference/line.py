@@ -9,9 +9,11 @@ shifts in image classification": effective robustness.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr
 
 from gapscope.core.errors import InputError
+
+LEVEL = 0.05
 
 
 def probit(share: np.ndarray) -> np.ndarray:
@@ -74,6 +76,17 @@ class ProbitLine:
     def without(cls, reference: np.ndarray, target: np.ndarray, off: np.ndarray) -> "ProbitLine":
         """The line through the models that are not ``off : (m,) bool``."""
         return cls.fit(np.asarray(reference)[~off], np.asarray(target)[~off])
+
+    @property
+    def rises(self) -> bool:
+        """Whether the accuracies of models rise together beyond chance: Student's t of r, one-sided at 5 %. Never of
+        two models; always of a line that is only stated.
+        """
+        if np.isnan(self.r):
+            return True
+        freedom = self.models - 2
+        t = self.r * np.sqrt(max(freedom, 0) / max(1 - self.r**2, 1e-12))
+        return freedom > 0 and bool(stdtr(freedom, -t) <= LEVEL)
 
     def expected(self, reference: np.ndarray) -> np.ndarray:
         """Target accuracy on the line for ``reference`` accuracies."""

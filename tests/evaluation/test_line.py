@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtr, ndtri
-from scipy.stats import theilslopes
+from scipy.stats import pearsonr, theilslopes
 
 from gapscope.core.errors import InputError
 from gapscope.evaluation.accuracy_tables import is_accuracy_table, read_accuracies
@@ -163,3 +163,42 @@ def test_variants_of_one_model_are_told_apart_or_refused(tmp_path):
     place.write_text("model,top1\nnet,70\nnet,72\n")
     with pytest.raises(InputError, match="several rows of the model 'net'"):
         read_accuracies(str(place))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("shares", "line"),
+    [
+        # Of four models the better are the worse: r is -0.61. Then three and four that rise together, and two.
+        ([(0.5, 0.62), (0.6, 0.6), (0.7, 0.35), (0.8, 0.5)], False),
+        ([(0.5, 0.4), (0.7, 0.61), (0.9, 0.84)], True),
+        ([(0.5, 0.4), (0.6, 0.5), (0.7, 0.62), (0.8, 0.7)], True),
+        ([(0.5, 0.4), (0.7, 0.6)], False),
+    ],
+)
+def test_models_are_held_against_a_line_only_where_their_accuracies_rise_together(shares, line, ending, tmp_path):
+    names, sides = [f"model{i}" for i in range(len(shares))], np.array(shares).T
+    for side, values in zip(("reference", "target"), sides, strict=True):
+        label = np.arange(1000) % 10
+        answers = {
+            name: np.where(np.random.default_rng(i).permutation(1000) < round(1000 * share), label, (label + 1) % 10)
+            for i, (name, share) in enumerate(zip(names, values, strict=True))
+        }
+        table = {"model": names, "top1": 100 * values} if ending == "csv" else {"label": label} | answers
+        getattr(pd.DataFrame(table), f"to_{ending}")(tmp_path / f"{side}.{ending}", index=False)
+    places = {side: (str(tmp_path / f"{side}.{ending}"),) for side in ("reference", "target")}
+    report = run(CompareConfig(**places, workspace=str(tmp_path / "w"), replicates=50))
+    metrics = {one.metric for one in report.results}
+    assert ("effective_robustness" in metrics) == ("accuracy_expected_on_line" in metrics) == line
+    assert "accuracy_gap" in metrics
+    assert report.blocks[0].headline.startswith(f"{len(shares)} models show no line") != line
+    text = json.dumps(report.as_json(), allow_nan=False)
+    assert ("line expects of" in text) == line
+    if len(shares) > 2:
+        assert (pearsonr(*ndtri(sides), alternative="greater").pvalue <= 0.05) == line
+    # A line that is given is of other models, and holds for these.
+    (tmp_path / "line.json").write_text('{"slope": 1.0, "intercept": -0.2}')
+    given = run(
+        CompareConfig(**places, workspace=str(tmp_path / "w"), replicates=50, baseline_line=str(tmp_path / "line.json"))
+    )
+    assert sum(one.metric == "effective_robustness" for one in given.results) == len(shares)

@@ -50,8 +50,8 @@ def test_two_models_on_two_sets_are_paired_in_the_order_of_their_files(files):
         side: (f"good-{split}.csv", f"bad-{split}.csv") for side, split in (("reference", "test"), ("target", "new"))
     }
     found = pq.read_table(f"{compare(CompareConfig(**sides)).run}/results.parquet").to_pandas()
-    robust = found[found.metric == "effective_robustness"]
-    assert set(found.model) >= set(robust.model) == {"good-test", "bad-test"}
+    gaps = found[found.metric == "accuracy_gap"]
+    assert set(found.model) >= set(gaps.model) == {"good-test", "bad-test"}
 
 
 def test_gate_compares_two_files_and_names_them_apart(files):
