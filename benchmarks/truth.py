@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gapscope.core.chunk import Chunk
+from gapscope.core.random import stream
 from gapscope.gaps.breakdown import GapBreakdown, break_down, inputs_of
 from gapscope.gaps.exchanged import confidence_of, shares_as_seen
 from gapscope.gaps.keys import strangers
@@ -182,9 +183,10 @@ def examined(world: World, cause: str, rows: int, seed: int, workers: Workers) -
 
 def drawn(world: World, cause: str, rows: int, seed: int) -> tuple[Rows, Rows]:
     """A reference and a target that share no image. Their difference scatters as that of samples of an endless
-    population, also where they are most of this one.
+    population, also where they are most of this one. Each cause has draws of its own, so that one which an interval
+    misses by chance does not count against all causes.
     """
-    rng = np.random.default_rng([seed, rows])
+    rng = stream(seed, "truth", cause, rows)
     target = world.targets[cause]
     first, rest = np.split(rng.permutation(len(target.y)), [rows])
     kept = rest[rng.random(len(rest)) < (target.weight / target.weight.max())[rest]][:rows]

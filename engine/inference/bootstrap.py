@@ -87,5 +87,18 @@ def interval_of(replicates: np.ndarray, level: float = LEVEL, rows: float = np.i
     if np.isfinite(rows):
         n = max(rows, 2.0)
         tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, tail)))
-    low, high = np.nanquantile(replicates, [tail, 1 - tail])
+    low, high = ends_of(replicates, tail)
     return float(low), float(high)
+
+
+def ends_of(replicates: np.ndarray, tail: float = (1 - LEVEL) / 2) -> np.ndarray:
+    """The values ``(2, …)`` that leave out `tail` of ``replicates : (b, …)`` on either side; NaN counts as none.
+
+    The quantile p is the value of rank p (b + 1), so that another draw lies beyond it as often as p says: numpy's own
+    of 200 replicates would leave out 6 % and not 5 %.
+
+    References
+    ----------
+    Davison and Hinkley (1997), "Bootstrap methods and their application", section 5.2.1: the rank.
+    """
+    return np.nanquantile(replicates, [tail, 1 - tail], axis=0, method="weibull")

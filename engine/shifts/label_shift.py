@@ -29,7 +29,7 @@ from scipy.special import chdtrc, ndtr
 from gapscope.blocks.formats import percent
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict, adjusted, interval_of, poisson_weights
-from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES
+from gapscope.inference.bootstrap import BLOCK, GRAIN, REPLICATES, ends_of
 from gapscope.predictions.table import Predictions
 from gapscope.shifts.bias_corrected import bias_corrected
 from gapscope.shifts.black_box import Blackbox, possible, solved
@@ -185,7 +185,7 @@ def label_shift(
     distances = 0.5 * np.abs(moved + black.weight - 1) @ prior
     distance = float(0.5 * np.abs(weight - 1) @ prior)
     ends = interval_of(distances)
-    intervals = np.quantile(black.weight + moved, [0.025, 0.975], axis=0)
+    intervals = ends_of(black.weight + moved)
     p, corrected = _class_p(black.weight, moved, prior)
     likeliest = _likeliest(source, target, prior, seed, replicates, workers, progress)
     return LabelShift(
@@ -275,7 +275,7 @@ def _likeliest(
     corrected = bias_corrected(_rows(source), _as_they_are, workers, progress)
     rows = TargetRows(_rows(target), corrected, workers, progress)
     result = mlls(prior, rows)
-    low, high = np.quantile(rows.replicates(prior, result, seed, replicates), [0.025, 0.975], axis=0)
+    low, high = ends_of(rows.replicates(prior, result, seed, replicates))
     return result, np.maximum(low, 0), np.minimum(high, 1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from gapscope.core.random import stream
-from gapscope.inference import adjusted
+from gapscope.inference import adjusted, interval_of
 from gapscope.words.similarity import Similarities
 from gapscope.words.texts import Texts
 
@@ -250,8 +250,7 @@ def points(place: int, sets: Sets, seed: int = 0) -> Points | None:
         _change(before, mass * rng.standard_exponential(len(mass)), right, after, rng.standard_exponential(len(after)))
         for _ in range(REPLICATES)
     ]
-    low, high = np.quantile(draws, [LEVEL / 2, 1 - LEVEL / 2])
-    return Points(_change(before, mass, right, after, same), float(low), float(high))
+    return Points(_change(before, mass, right, after, same), *interval_of(np.array(draws)))
 
 
 def _change(before: Array, mass: Array, right: Array, after: Array, drawn: Array) -> float:

@@ -53,6 +53,13 @@ def test_a_reference_and_a_target_share_no_image(world, cause):
     assert len(np.unique(both, axis=0)) == len(both) == 2000
 
 
+def test_no_two_causes_have_the_same_images(world):
+    # Else one unlucky draw would count against every cause.
+    one, other = (truth.drawn(world, cause, 400, seed=0)[0] for cause in ("nothing", "5 % wrong labels"))
+    common = len(one.x) + len(other.x) - len(np.unique(np.concatenate([one.x, other.x]), axis=0))
+    assert common < 100
+
+
 def test_the_table_counts_verdicts_and_coverage_over_sets():
     outcomes = [truth.Outcome("right", {"novel_x": True}), truth.Outcome("unknown", {"novel_x": False})]
     cells = [truth.Cell.of("one", "blur", 100, outcomes), truth.Cell.of("other", "blur", 100, outcomes[1:])]

@@ -35,3 +35,10 @@ def test_normal_replicates_give_students_interval(rows):
     replicates = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)
     wanted = stats.t.ppf(0.975, rows - 1) * np.sqrt(rows / (rows - 1))
     assert interval_of(replicates, rows=rows) == pytest.approx((-wanted, wanted), rel=1e-2)
+
+
+def test_percentiles_of_few_replicates_hold_another_draw_as_often_as_they_say(rng):
+    # Of 40 replicates and a value of one distribution, all 41 ranks of the value are equally likely.
+    draws = rng.standard_normal((3000, 41))
+    held = np.mean([low <= one[-1] <= high for one in draws for low, high in [interval_of(one[:-1])]])
+    assert held == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 3000))

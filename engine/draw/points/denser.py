@@ -10,6 +10,7 @@ import numpy as np
 
 from gapscope.core.random import stream
 from gapscope.draw.points.transform import log_ratio
+from gapscope.inference.bootstrap import ends_of
 
 DRAWS, LEVEL = 200, 0.95
 
@@ -41,8 +42,7 @@ def denser(reference: np.ndarray, target: np.ndarray) -> Denser:
     seen = _share(reference, target)
     by_chance = [_drawn(total, target.sum() / total.sum(), rng) for _ in range(DRAWS)]
     again = [_drawn(total, target / np.maximum(total, 1), rng) for _ in range(DRAWS)]
-    tail = (1 - LEVEL) / 2
-    high, low = 2 * seen - np.quantile(again, [tail, 1 - tail])
+    high, low = 2 * seen - ends_of(np.array(again))
     bounds = (float(one) for one in np.clip([low, high], 0, 1))
     return Denser(seen, *bounds, float(np.mean(by_chance)), bool(seen > np.quantile(by_chance, LEVEL)))
 

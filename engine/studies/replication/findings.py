@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gapscope.core.progress import Task
+from gapscope.inference.bootstrap import ends_of, interval_of
 from gapscope.inference.interval import clopper_pearson
 from gapscope.studies.replication.agreement import agreement_section
 from gapscope.studies.replication.classes import class_section
@@ -81,13 +82,14 @@ def _for_target(before: SetPredictions, after: SetPredictions, seed: int, replic
     drawn = resampled(before, seed, replicates), resampled(after, seed, replicates)
     levels = accuracies(drawn[0]), accuracies(drawn[1])
     drops = levels[0] - levels[1]
+    ends = ends_of(drops)
     return {
         "models": list(before.models),
         "drop": before.accuracy - after.accuracy,
-        "drop_low": np.quantile(drops, 0.025, axis=0),
-        "drop_high": np.quantile(drops, 0.975, axis=0),
+        "drop_low": ends[0],
+        "drop_high": ends[1],
         "mean_drop": float((before.accuracy - after.accuracy).mean()),
-        "mean_drop_interval": [float(bound) for bound in np.quantile(drops.mean(axis=1), [0.025, 0.975])],
+        "mean_drop_interval": list(interval_of(drops.mean(axis=1))),
         "line": line_section(before.accuracy, after.accuracy, levels),
         "harder": harder_section(counts, drawn),
     }
