@@ -58,11 +58,13 @@ def answer(pairs: list[Row]) -> Answer:
     where, size = set_name(largest), points(largest["value"])
     ends = sorted(abs(largest[end]) for end in ("low", "high"))
     sure = sum(row["adjusted_p"] <= LEVEL for row in pairs)
+    images = {set_name(row): counted(row["n"], "image") for row in pairs}
+    same = " and ".join(f"{size} of {name}" for name, size in images.items()) if len(images) > 1 else images[where]
     parts = {
         "What was seen": f"{better} classifies {size} more of {where} correctly than {worse}"
         f"{in_brackets(span(*ends)) if largest['low'] * largest['high'] > 0 else ''}.",
         "How sure": f"{sure} of {counted(len(pairs), 'difference')} {'is' if sure == 1 else 'are'} beyond chance, on "
-        f"the same {counted(largest['n'], 'image')}.",
+        f"the same {same}.",
     }
     if largest["adjusted_p"] > LEVEL:
         return Answer.of(f"{better} and {worse} cannot be distinguished on {where}", parts)
@@ -95,7 +97,7 @@ def line_answer(run: Run, line: Row, pairs: list[Row]) -> Answer:
         return Answer.of(f"{counted(count, 'model')} against the line of {given} {between}", parts)
     if count < FEWEST:
         return Answer.of(f"A line through {counted(count, 'model')} {between}", parts)
-    return Answer.of(f"No model lies off the line of the {count:,} models {between}", parts)
+    return Answer.of(f"No model lies further off the line of the {count:,} models {between} than these scatter", parts)
 
 
 def _no_line(line: Row, between: str, between_models: list[str]) -> Answer:

@@ -176,11 +176,23 @@ def _cause_text(account: Mapping[str, Any]) -> str:
     part, share = points(found["value"]), found["value"] / gap
     if share >= 1:
         return f"{upper(_cause(account, found))}, {part}: {found['meaning']}."
-    much, most = "Mostly" if share > MOST else "The largest part beyond chance is", largest_term(account)
+    much = "Mostly" if _is_most(found, account["gap"]) else "The largest part beyond chance is"
+    most = largest_term(account)
     larger = (
         "" if most is found else f"; larger, but not beyond chance{_corrected(account)}, is {_named(account, most)}"
     )
     return f"{much} {_cause(account, found)}, {part.split()[0]} of the {points(gap)}: {found['meaning']}{larger}."
+
+
+def _is_most(term: Mapping[str, Any], gap: Mapping[str, Any]) -> bool:
+    """Whether a term is more than half of its gap beyond chance, their errors taken to be independent: a gap that moves
+    with its term makes the difference surer than that.
+    """
+    sign = math.copysign(1, gap["value"])
+    beyond = sign * (term["value"] - MOST * gap["value"])
+    of_term = term["value"] - term["low"] if sign > 0 else term["high"] - term["value"]
+    of_gap = gap["high"] - gap["value"] if sign > 0 else gap["value"] - gap["low"]
+    return beyond > math.hypot(of_term, MOST * of_gap)
 
 
 def _no_cause_text(account: Mapping[str, Any]) -> str:

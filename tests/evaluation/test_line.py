@@ -143,7 +143,7 @@ def test_published_tables_of_accuracies_give_the_line_as_they_come(timm):
     assert line["models"] == 8
     robust = {one.model: one.value for one in report.results if one.metric == "effective_robustness"}
     assert robust["resnet18"] == pytest.approx(0.5715 - ndtr(intercept + slope * ndtri(0.69758)))
-    assert "No model lies off the line of the 8 models" in report.blocks[0].headline
+    assert "No model lies further off the line of the 8 models" in report.blocks[0].headline
 
 
 def test_a_table_of_accuracies_is_no_table_of_predictions(timm):

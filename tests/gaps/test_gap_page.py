@@ -70,7 +70,7 @@ def screen(
 
 CHANCE = [term(name, 0.01, -0.1, 0.12) for name in ("x_shift", "novel_x", "y_given_x")]
 GAIN = term("class_mix", -0.2, -0.25, -0.15)
-SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01, 0.3)
+SURE, UNSURE = term("y_given_x", 0.15, 0.11, 0.19), term("y_given_x", 0.15, -0.01, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,9 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.1, 0.2), term("y_given_x", 0.15, -0.01,
     [
         ([SURE], {}, "Mostly other labels for inputs that look alike", "No single cause"),
         ([UNSURE], {}, "No single cause stands out beyond chance", "Mostly"),
+        # More than half of what was seen, but perhaps less than half of what there is.
+        ([term("y_given_x", 0.12, 0.06, 0.18)], {}, "The largest part beyond chance is other labels", "Mostly"),
+        ([term("y_given_x", 0.12, 0.11, 0.13)], {"gap": (0.2, 0.1, 0.3)}, "The largest part beyond chance", "Mostly"),
         (
             [term("class_mix", 0.15, 0.02, 0.28), *CHANCE],
             {},

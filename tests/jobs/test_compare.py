@@ -193,6 +193,8 @@ def test_two_sets_give_the_line_and_each_models_distance(wide):
     found = {result.model: result for result in report.results if result.metric == "effective_robustness"}
     assert set(found) == {"net0", "net1", "net2", "net3"}
     assert json.loads(Path(report.run, "line.json").read_text())["models"] == 4
+    said = dict(report.blocks[0].parts)["Between models"]
+    assert "on the same 500 images of reference and 500 images of target" in said
     (wide / "line.json").write_text('{"slope": 1.0, "intercept": 0.0}')
     again = run(
         CompareConfig(
