@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
     from gapscope.schemas.run import Input
     from gapscope.store import EmbeddingStore
+    from gapscope.store.selected import Selected
 
 JOB = "explain"
 
@@ -59,7 +60,7 @@ class ExplainConfig(options.OnWorkers, options.Reported):
 
 class Sides(NamedTuple):
     """The two stored sets, the model's class index of every row of each, and the model, where a run was named, with the
-    names of the stored sets that it was trained on.
+    stored sets that it was trained on.
     """
 
     stores: "tuple[EmbeddingStore, EmbeddingStore]"
@@ -67,7 +68,7 @@ class Sides(NamedTuple):
     model: "Classifier | None"
     inputs: "list[Input]"
     notes: list[str]
-    trained: tuple[str, ...] = ()
+    trained: "tuple[EmbeddingStore | Selected, ...]" = ()
 
 
 def run(config: ExplainConfig, progress: Progress = SILENT) -> "RunResult":
@@ -181,8 +182,8 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
     training = TrainingSets(folder)
     notes = training.check_reference(model.name, reference, target, force=True)
     labels, missing = zip(*(_classes(model, store) for store in (reference, target)), strict=True)
-    trained = tuple(one.name for one in training.stores)
-    return Sides((reference, target), list(labels), model, both.inputs(), [*notes, *filter(None, missing)], trained)
+    said = [*notes, *filter(None, missing)]
+    return Sides((reference, target), list(labels), model, both.inputs(), said, tuple(training.stores))
 
 
 def _classes(model: "Classifier", store: "EmbeddingStore") -> tuple["np.ndarray", str]:

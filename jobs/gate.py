@@ -20,7 +20,7 @@ class GateConfig:
     """Compare a new model with the old one on the same labelled images, and end with exit code 1 where it is worse.
 
     The first run is the old model, the second the new one. Each set as a whole and each of its classes with 10 images
-    or more is one look: an exact McNemar test. Holm's correction over all looks keeps false alarms at 5 %. The table
+    or more is compared by an exact McNemar test; Holm's correction keeps false alarms at 5 % in all. The table
     also lies in the run as gate.md, for a comment on a change. --model names one model of runs that have several, or
     the old and the new one. Two files of predictions of one set are compared too, and need no name of the set.
 

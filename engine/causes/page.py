@@ -22,6 +22,7 @@ Row = Mapping[str, Any]
 NAMED = 3
 SHARES = ("explained", "felt")
 PICTURE, CURES = "cause", "cures"
+NO_CURE = "None of the remedies brings anything back beyond chance on this sample; more images show smaller gains."
 NO_SHIFT = "No shift {} beyond chance, so there is nothing to explain"
 
 
@@ -182,17 +183,31 @@ def best_cure(run: Run, findings: Row) -> str:
     there are no labels to say it.
     """
     if best := _best_cures(run):
-        return " ".join(_brought_back(findings, one) for one in best)
-    tried = any(one["back"] for one in run.json(CURES) or [])
-    return "None of the remedies brings anything back beyond chance on this sample." if tried else ""
+        return " ".join(upper(_brought_back(findings, one)) for one in best)
+    if works := _working_cures(run):
+        best_one = max(works, key=lambda one: one["back"]["value"] - _price(one))
+        return (
+            f"No remedy brings back more than it costs on {findings['reference']}: {_brought_back(findings, best_one)}"
+        )
+    return NO_CURE if any(one["back"] for one in run.json(CURES) or []) else ""
+
+
+def _price(one: Row) -> float:
+    """What a remedy loses on the reference."""
+    return -one["cost"]["value"] if one["cost"] else 0.0
+
+
+def _working_cures(run: Run) -> list[Row]:
+    """The remedies that bring something back beyond chance."""
+    tried = [one for one in run.json(CURES) or [] if one["back"]]
+    return [one for one in tried if _is_beyond_chance(one["back"], len(tried))]
 
 
 def _best_cures(run: Run) -> list[Row]:
-    """The remedy without labels and the one of all that bring most back, where they do so beyond chance."""
-    tried = [one for one in run.json(CURES) or [] if one["back"]]
-    works = [one for one in tried if _is_beyond_chance(one["back"], len(tried))]
-    free = [one for one in works if not one["labels"]]
-    best = [max(some, key=lambda one: one["back"]["value"]) for some in (free, works) if some]
+    """The remedy without labels and the one of all that bring most back, of those that bring more than they cost."""
+    worth = [one for one in _working_cures(run) if one["back"]["value"] > _price(one)]
+    free = [one for one in worth if not one["labels"]]
+    best = [max(some, key=lambda one: one["back"]["value"]) for some in (free, worth) if some]
     return best if len(best) < 2 or best[0] is not best[1] else best[:1]
 
 
@@ -205,9 +220,10 @@ def _is_beyond_chance(back: Row, tried: int) -> bool:
 def _brought_back(findings: Row, one: Row) -> str:
     labels = f" with {counted(one['labels'], 'label')}" if one["labels"] else ""
     back = f"{points(one['back']['value'])}{in_brackets(span(one['back']['low'], one['back']['high']))}"
-    price = one["cost"]["value"] if one["cost"] else 0.0
-    cost = f" and {'costs' if price < 0 else 'wins'} {points(price)} on {findings['reference']}" if price else ""
-    return f"{upper(one['words'])}: this brings back {back}{labels}{cost}."
+    judged = f", judged on {counted(one['judged'], 'image')} that it was not fitted to," if one.get("judged") else ""
+    price = _price(one)
+    cost = f" and {'costs' if price > 0 else 'wins'} {points(price)} on {findings['reference']}" if price else ""
+    return f"{one['words']}: this brings back {back}{labels}{judged if cost else judged.removesuffix(',')}{cost}."
 
 
 def cure_blocks(run: Run, findings: Row) -> list[Block]:
@@ -268,13 +284,14 @@ def _training(run: Run, findings: Row) -> list[str]:
     modified = specification(cause) if cause else ""
     if not modified:
         return []
-    features = findings.get("extract", ())
+    features, places = findings.get("extract", ()), findings.get("places", {})
     trained = findings.get("trained", ())
     if not trained:
-        return [run.command("extract", *features, about=f"{findings['reference'].rpartition('/')[0]}+{modified}")]
+        dataset = findings["reference"].rpartition("/")[0]
+        return [run.command("extract", *features, about=f"{places.get(dataset, dataset)}+{modified}")]
     parts = [name.rpartition("/") for name in trained]
     made = [
-        run.command("extract", "--split", split, *features, about=f"{dataset}+{modified}")
+        run.command("extract", "--split", split, *features, about=f"{places.get(dataset, dataset)}+{modified}")
         for dataset, _, split in parts
     ]
     both = [*trained, *(f"{dataset}+{modified}/{split}" for dataset, _, split in parts)]

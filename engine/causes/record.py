@@ -18,9 +18,12 @@ from gapscope.core.files import write_json
 from gapscope.runs.folder import RunFolder
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 # Options of `extract` that change the features.
 OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_size")
+# Those that say which images and labels are read.
+OF_IMAGES = ("classes", "labels", "path_column", "label_column", "seed")
 FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
 
 
@@ -29,7 +32,7 @@ def write(
     stores: Sequence[EmbeddingStore],
     moved: Sequence[Moved],
     model: str,
-    trained: Sequence[str],
+    trained: Sequence[EmbeddingStore | Selected],
     made: RunFolder,
 ) -> None:
     """Write `explanation.json`, `causes.parquet` and `attributes.parquet`; the samples are of the `stores`, and `model`
@@ -39,9 +42,10 @@ def write(
         "reference": analysis.reference.set,
         "target": analysis.target.set,
         "model": model,
-        "trained": list(trained),
+        "trained": [one.name for one in trained],
         "rows": [len(analysis.reference.x), len(analysis.target.x)],
         "of": [store.rows for store in stores],
+        "places": {one.provenance.dataset: place_of(one) for one in (stores[0], *trained)},
         "extract": words_of_features(stores[0].manifest.command or {}),
         "labelled": [int((one.label >= 0).sum()) for one in (analysis.reference, analysis.target)],
         "half": analysis.reference.half,
@@ -61,15 +65,21 @@ def write(
         made.write_table(f"{ATTRIBUTES}.parquet", pa.Table.from_pylist([one._asdict() for one in moved]))
 
 
-def words_of_features(command: Mapping[str, Any]) -> list[str]:
-    """The options of a stored `command` of `extract` that say which features are made of an image, as typed.
+def place_of(store: EmbeddingStore | Selected) -> str:
+    """The name or place of the dataset of a store, as `extract` takes it."""
+    given = (store.manifest.command or {}).get("options", {}).get("dataset")
+    return str(given[0]) if given else store.provenance.dataset
 
-    >>> words_of_features({"options": {"backbone": "resnet18", "pool": ["avg", "token"], "weights": "", "seed": 1}})
+
+def words_of_features(command: Mapping[str, Any]) -> list[str]:
+    """The options of a stored `command` of `extract` that say which features are made of which images, as typed.
+
+    >>> words_of_features({"options": {"backbone": "resnet18", "pool": ["avg", "token"], "weights": "", "seed": 0}})
     ['--backbone', 'resnet18', '--pool', 'avg', 'token']
     """
     given = command.get("options", {})
     words = []
-    for name in OF_FEATURES:
+    for name in (*OF_FEATURES, *OF_IMAGES):
         values = given.get(name) or ()
         values = values if isinstance(values, (list, tuple)) else (values,)
         words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []

@@ -2,7 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+
+from gapscope.core.program import called
+
+# Of more names than this, an error has only this many, the nearest to the one that was meant.
+MOST, NEAREST = 12, 5
 
 
 class GapscopeError(Exception):
@@ -49,10 +54,36 @@ class DivergedError(GapscopeError):
     """A number that must be finite is not; the message names the step."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a `name` that is not among the `known` names of a `kind`, with the nearest spelling."""
+def unknown_name(kind: str, name: str, known: Iterable[str], listed_by: str = "", most: int = MOST) -> InputError:
+    """The error for a `name` that is not among the `known` names of a `kind`, with the nearest spelling.
+
+    Of more than `most` names, it has the nearest and how many more there are, with the command that they are
+    `listed_by`, if any.
+    """
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    there = f"known: {', '.join(names)}" if names else "there are none"
-    return InputError(f"no {kind} named {name!r}{hint} ({there})")
+    near = nearest(name, names)
+    hint = f"; did you mean {near[0]!r}?" if near and _is_like(name, near[0]) else ""
+    shown = names if len(names) <= most else near
+    there = f"known: {', '.join(shown)}" if names else "there are none"
+    more = f" and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
+    listing = f"; `{called()} {listed_by}` lists them" if more and listed_by else ""
+    return InputError(f"no {kind} named {name!r}{hint} ({there}{more}{listing})")
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """A few of the `names`, those first that have the most of the words of `name`, and are spelt most like it."""
+    words, matcher = _words(name), SequenceMatcher(b=name)
+
+    def likeness(other: str) -> tuple[int, float]:
+        matcher.set_seq1(other)
+        return len(words & _words(other)), matcher.ratio()
+
+    return sorted(names, key=likeness, reverse=True)[:NEAREST]
+
+
+def _is_like(name: str, other: str) -> bool:
+    return bool(get_close_matches(name, [other])) or _words(name) <= _words(other)
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"\w+", name.lower()))

@@ -21,7 +21,7 @@ class Registry(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.targets:
-            raise UnknownNameError(str(unknown_name(self.kind, name, self.targets)))
+            raise UnknownNameError(str(unknown_name(self.kind, name, self.targets, most=len(self.targets))))
         module, attribute = self.targets[name].split(":")
         with extras_named(f"the {self.kind} {name}"):
             return getattr(import_module(module), attribute)

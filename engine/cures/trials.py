@@ -45,6 +45,8 @@ class Cure:
         Of the target, which it was fitted to.
     seconds
         That it took on the sample.
+    judged
+        Labelled images of the target by which `back` is known.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Cure:
     cost: Measure | None
     labels: int
     seconds: float
+    judged: int
 
     def as_json(self) -> dict[str, Any]:
         """For the findings."""
@@ -76,7 +79,12 @@ class Sides(NamedTuple):
     def judged(self, name: str, text: str, labels: int, seconds: float, after: Callable[[Sample], Array]) -> Cure:
         """A remedy by which rows of the second half of a sample are classified correctly ``after`` it, ``(n,)``."""
         back, cost = (_change(self.model, one, after) for one in (self.target, self.reference))
-        return Cure(name, text, back, cost, labels, seconds)
+        return Cure(name, text, back, cost, labels, seconds, _judging(self.target))
+
+
+def _judging(sample: Sample) -> int:
+    """How many images of the second half have a label."""
+    return int((sample.label[sample.halves[1]] >= 0).sum())
 
 
 def _change(model: Classifier, sample: Sample, after: Callable[[Sample], Array]) -> Measure | None:
@@ -94,7 +102,9 @@ def cures(analysis: Analysis, features: Features, images: Images, model: Classif
     if best is None or not best.is_named or best.explanation.main is None:
         return []
     sides, main = Sides(features, analysis.target, images, model), best.explanation.main
-    nothing = Cure(NOTHING, words(NOTHING), *map(_unchanged, (sides.target, sides.reference)), 0, 0.0)
+    nothing = Cure(
+        NOTHING, words(NOTHING), *map(_unchanged, (sides.target, sides.reference)), 0, 0.0, _judging(sides.target)
+    )
     return [nothing, *_undone(sides, main), *(_of_head(sides, main) if isinstance(model.rule, Linear) else ())]
 
 

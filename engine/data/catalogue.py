@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,7 +152,8 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     result = {dataset.name: dataset for dataset in find_datasets(data_root)}
     if name_or_path in result:
         return result[name_or_path].open(options)
-    error = unknown_name("dataset", name_or_path, {*DATASETS, *result})
+    listing = f"datasets --data-root {shlex.quote(str(data_root))}"
+    error = unknown_name("dataset", name_or_path, {*DATASETS, *result}, listing)
     error.add_note("(nor is there a file or folder of that name here)")
     raise error
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from gapscope.data.duplicates import Copy
+from gapscope.data.duplicates import DuplicatePair
 
 COLUMNS = {"how": "text", "image": "text", "class": "text", "same as": "text", "class of that": "text"}
 IDENTICAL, NEAR = "identical images", "near duplicates"
 
 
-def counts_of(copies: Sequence[Copy]) -> dict[str, int]:
+def counts_of(copies: Sequence[DuplicatePair]) -> dict[str, int]:
     """How many there are of each kind."""
     return {
         IDENTICAL: sum(copy.identical for copy in copies),
@@ -18,17 +18,17 @@ def counts_of(copies: Sequence[Copy]) -> dict[str, int]:
     }
 
 
-def rows_of(copies: Sequence[Copy]) -> list[tuple[str, ...]]:
+def rows_of(copies: Sequence[DuplicatePair]) -> list[tuple[str, ...]]:
     """A row of `COLUMNS` for each, those across splits first."""
     return [_row(copy) for copy in sorted(copies, key=lambda copy: not copy.across)]
 
 
-def _row(copy: Copy) -> tuple[str, ...]:
+def _row(copy: DuplicatePair) -> tuple[str, ...]:
     one, other = (f"{split}/{name}" for split, name in zip(copy.splits, copy.names, strict=True))
     return "identical" if copy.identical else "looks alike", one, copy.classes[0], other, copy.classes[1]
 
 
-def sentences_of(name: str, images: int, copies: Sequence[Copy]) -> list[str]:
+def sentences_of(name: str, images: int, copies: Sequence[DuplicatePair]) -> list[str]:
     """How many of the images of the dataset `name` are copies, and a warning for each harm that they do."""
     counts = counts_of(copies)
     across = [copy for copy in copies if copy.across]

@@ -11,7 +11,7 @@ from gapscope.data.source import ByteSource, Undecodable
 from gapscope.data.splits import identical_groups
 
 
-class Copy(NamedTuple):
+class DuplicatePair(NamedTuple):
     """Two images that are the same.
 
     Attributes
@@ -80,7 +80,7 @@ class _Joined:
         return Looks(np.concatenate(rows), np.concatenate([looks.grey for looks in result]))
 
 
-def find_copies(sources: Mapping[str, ByteSource], progress: Progress = SILENT) -> list[Copy]:
+def find_duplicates(sources: Mapping[str, ByteSource], progress: Progress = SILENT) -> list[DuplicatePair]:
     """Identical images and near duplicates of the splits `sources`, identical ones first, in the order of the listings.
 
     Files that hold no image, such as empty ones, do not count. Of several identical images, each is paired with the
@@ -96,11 +96,11 @@ def find_copies(sources: Mapping[str, ByteSource], progress: Progress = SILENT) 
     return identical + [_copy(whole, tuple(sources), *pair, identical=False) for pair in near.tolist()]
 
 
-def _copy(whole: _Joined, splits: tuple[str, ...], one: int, other: int, *, identical: bool) -> Copy:
+def _copy(whole: _Joined, splits: tuple[str, ...], one: int, other: int, *, identical: bool) -> DuplicatePair:
     places = [whole.place(one), whole.place(other)]
     listings = [whole.sources[part].listing for part, _ in places]
     labels = [int(listing.labels[index]) for listing, (_, index) in zip(listings, places, strict=True)]
-    return Copy(
+    return DuplicatePair(
         tuple(splits[part] for part, _ in places),
         tuple(listing.names[index] for listing, (_, index) in zip(listings, places, strict=True)),
         tuple(

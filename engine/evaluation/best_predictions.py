@@ -6,7 +6,7 @@ from gapscope.blocks.formats import set_name
 from gapscope.core.errors import GapscopeError
 from gapscope.evaluation.accuracy import best_models
 from gapscope.predictions import Predictions, read_predictions
-from gapscope.predictions.run import MODELS, PREDICTIONS, sets_in_run
+from gapscope.predictions.run import MODELS, PREDICTIONS, sets_in_run, titles_in_run
 from gapscope.runs.run import Run
 
 # Sets whose predictions are read: a run of a study may hold dozens.
@@ -41,12 +41,12 @@ def _target_of_gap(run: Run, there: set[str]) -> Iterator[tuple[str, Predictions
 
 
 def _places(run: Run) -> dict[tuple[str, str], dict[str, str]]:
-    """For each set and its folder, where each model's predictions lie below the run."""
+    """For each set and its folder, where each model's predictions lie below the run, by the name of the model."""
     places: dict[tuple[str, str], dict[str, str]] = {}
-    for model in run.models or [""]:
+    for model, title in (titles_in_run(run.place) or {"": ""}).items():
         for folder, (dataset, split) in sets_in_run(run.place, model).items():
             where = set_name({"dataset": dataset, "split": split})
-            places.setdefault((where, folder), {})[model] = f"{MODELS}/{model}" if model else "."
+            places.setdefault((where, folder), {})[title] = f"{MODELS}/{model}" if model else "."
     return places
 
 

@@ -32,7 +32,7 @@ FEW = 16
 CHANCE = 1e-3
 
 
-class Copies(NamedTuple):
+class RepeatedRows(NamedTuple):
     """Which rows of a set are copies.
 
     Attributes
@@ -76,10 +76,10 @@ def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, s
     return rows_of(whole, kept, before + said), ""
 
 
-def copies_of(store: EmbeddingStore | Selected) -> Copies:
+def copies_of(store: EmbeddingStore | Selected) -> RepeatedRows:
     """Those among the rows of a store."""
     key = _key(store)
-    return Copies() if key is None else _copies(key, store.labels())
+    return RepeatedRows() if key is None else _copies(key, store.labels())
 
 
 def predicted_once(several: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
@@ -100,18 +100,18 @@ def _predicted_once(given: Predictions) -> tuple[Predictions, str]:
     return given.rows(np.flatnonzero(np.isin(given.sample_id, ids[copies.first]))), said
 
 
-def _copies(key: Array, label: Array) -> Copies:
+def _copies(key: Array, label: Array) -> RepeatedRows:
     """Those among rows with ``key, label : (n,)``; of key 0 nothing is known."""
     some = np.flatnonzero(key)
     _, index, count = np.unique(key[some], return_index=True, return_counts=True)
     copies = len(some) - len(index)
     if copies <= LITTLE * len(key):
-        return Copies(key)
+        return RepeatedRows(key)
     if _is_by_class(count, label[some[index]]):
-        return Copies(key, None, copies)
+        return RepeatedRows(key, None, copies)
     first = key == 0
     first[some[index]] = True
-    return Copies(key, first)
+    return RepeatedRows(key, first)
 
 
 def _is_by_class(count: Array, label: Array) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import bdtrc
 
 from gapscope.core.errors import InputError
-from gapscope.inference import adjusted
+from gapscope.inference import adjusted, paired_interval_of_counts
 from gapscope.predictions import Predictions, matched
 
 LEVEL = 0.05
@@ -44,6 +44,16 @@ class Look:
     corrected: int
     p: float
     adjusted_p: float = 1.0
+
+    @property
+    def change(self) -> float:
+        """What the new model gains in accuracy; below zero, what it loses."""
+        return self.after - self.before
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The 95 % interval of the change, both models having the same images."""
+        return paired_interval_of_counts(self.corrected, self.spoilt, self.n)
 
     @property
     def is_worse(self) -> bool:

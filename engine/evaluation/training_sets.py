@@ -10,7 +10,7 @@ from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
-from gapscope.predictions.run import described, model_name
+from gapscope.predictions.run import described, model_name, titles_in_run
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.folder import FITTED_ON, MANIFEST
 from gapscope.runs.inputs import run_of
@@ -197,9 +197,11 @@ def seen_by_run(run: Location, models: Iterable[str], sets: Collection[tuple[str
     of these datasets and splits, limited to a `choice` of their images; nothing of predictions from elsewhere.
     """
     titles: dict[TrainingSets, list[str]] = {}
+    called = titles_in_run(run)
     for name in dict.fromkeys(models):
-        folder = run / MODELS / name if name and (run / MODELS).is_folder() else run
-        titles.setdefault(TrainingSets(_model_of(folder)), []).append(name or model_name(folder, described(folder)))
+        folder = run / MODELS / name if name in called else run
+        title = called.get(name) or name or model_name(folder, described(folder))
+        titles.setdefault(TrainingSets(_model_of(folder)), []).append(title)
     manifest = _manifest(run)
     stores = [store for one in (manifest.inputs if manifest else ()) if (store := _stored(one, run))]
     asked = [one for one in stores if (one.provenance.dataset, one.provenance.split) in sets]

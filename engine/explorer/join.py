@@ -11,7 +11,7 @@ from gapscope.core.location import Location
 from gapscope.explorer.colouring import NO_LABEL, Colouring, answered, by_confidence, by_reason, distinct
 from gapscope.explorer.points import Points, Set
 from gapscope.predictions import Predictions, read_predictions
-from gapscope.predictions.run import MANIFEST, models_in_run, sets_in_run
+from gapscope.predictions.run import MANIFEST, sets_in_run, titles_in_run
 from gapscope.schemas.reasons import CODES
 
 Array = np.ndarray
@@ -70,10 +70,11 @@ def _predicted(points: Points, run: Location, only: str = "") -> tuple[dict[str,
     """
     result: dict[str, Colouring] = {}
     first = None
-    for model in [only] if only else models_in_run(run) or [""]:
+    titles = titles_in_run(run) or {"": run.name}
+    for model in [only] if only else titles:
         answers = list(_answers(points, run, model))
         if answers:
-            more, confidence = _coloured(points, answers, model or run.name)
+            more, confidence = _coloured(points, answers, titles.get(model, model))
             result |= more
             first = confidence if first is None else first
     return result, first

@@ -26,7 +26,7 @@ from gapscope.gaps.labels import check_both_sides
 from gapscope.gaps.lead import Stated, lead
 from gapscope.gaps.mix import Counts, Mix, differing_classes, mix_of
 from gapscope.gaps.reviewed import NO_REVIEWS, BothReviews, Reviewed
-from gapscope.gaps.scored import Copies, Scored, Side
+from gapscope.gaps.scored import BootstrapCounts, Scored, Side
 from gapscope.gaps.sentences import Context, meaning
 from gapscope.gaps.shared_drop import mean_drop, standing_apart
 from gapscope.gaps.split import Seen, split_within
@@ -189,25 +189,25 @@ def break_down(
     check_both_sides((reference, target), tuple(side.mentioned for side in sides))
     plain, better = [side.given for side in sides], [side.cleaned for side in sides]
     counts = tuple(rows.counts for rows in better)
-    copies = [[Copies(rows, seed, replicates) for rows in both] for both in (plain, better)]
+    resampled = [[BootstrapCounts(rows, seed, replicates) for rows in both] for both in (plain, better)]
     drops = class_drops(*counts[0], *counts[1], seed=seed)
     sure = confidence_of(reference, target)
     found = [] if any(reviews) else exchanges(*better, sure)
     suspects = () if found or any(reviews) else exchanges(*better, sure, SUSPECTED)
-    within, parts = _Within(better, copies[1], drops), []
+    within, parts = _Within(better, resampled[1], drops), []
     if found:
         parts, within = [_exchanged(found, better[1])], within.with_target(restored(better[1], found), seed)
     split = None if seen is None else split_within(within.rows, seen, replicates=replicates, seed=seed)
     if suspects and split is not None and not split.refused:
         split = split.spanning(_put_back(suspects, within, seen, replicates=replicates, seed=seed))
-    terms = [*_label_noise(sides, copies), *parts, *_within(within, split)]
+    terms = [*_label_noise(sides, resampled), *parts, *_within(within, split)]
     if any(reviews):
         terms = _reviewed(reviews, terms)
     given = [rows.counts for rows in plain]
     accuracy, rows = tuple(float(one.overall) for one in given), tuple(int(one.rows.sum()) for one in given)
     same, change = _changes((reference, target), keys)
     paired = change is not None and len(change) >= FEWEST_ROWS
-    span = _gap_interval(copies[0], change if paired else None, same=same)
+    span = _gap_interval(resampled[0], change if paired else None, same=same)
     alike = None if split is None else split.alike
     context = Context(drops, list(counts), found, reference.class_names, alike, suspects)
     terms = tuple(replace(term, sentence=meaning(term, context)) for term in terms)
@@ -215,31 +215,31 @@ def break_down(
     return GapBreakdown(accuracy, rows, *span, terms, counts, drops, split, same, notes, bool(suspects), paired)
 
 
-def _span(drawn: Array, copies: Sequence[Copies]) -> Interval:
+def _span(drawn: Array, resampled: Sequence[BootstrapCounts]) -> Interval:
     """The interval of what replicates of both sides say; unknown where a side has so few rows that it has none."""
-    rows = min(len(one.rows.label) for one in copies)
+    rows = min(len(one.rows.label) for one in resampled)
     return interval_of(drawn, rows=rows) if rows >= FEWEST_ROWS and np.isfinite(drawn).any() else UNKNOWN
 
 
-def _gap_interval(copies: Sequence[Copies], change: Array | None, *, same: bool) -> Interval:
+def _gap_interval(resampled: Sequence[BootstrapCounts], change: Array | None, *, same: bool) -> Interval:
     """See `GapBreakdown`; `change` is that of the answer to each image, where both sets are the same ones."""
     if change is not None:
-        span = _span(copies[0].accuracy - copies[1].accuracy, copies)
+        span = _span(resampled[0].accuracy - resampled[1].accuracy, resampled)
         return span if same else paired_interval(change, span)
-    counts = [one.rows.counts for one in copies]
+    counts = [one.rows.counts for one in resampled]
     right, rows = (tuple(getattr(one, which).sum() for one in counts) for which in ("right", "rows"))
     low, high = newcombe(right, rows)
     return float(low), float(high)
 
 
-def _label_noise(sides: Sequence[Side], copies: Sequence[Sequence[Copies]]) -> list[Term]:
+def _label_noise(sides: Sequence[Side], resampled: Sequence[Sequence[BootstrapCounts]]) -> list[Term]:
     """The part of the gap that goes when predictions are scored with better labels; no term without such labels."""
     if not any(side.relabelled for side in sides):
         return []
-    shares = [[one.rows.counts.right / one.rows.counts.rows.sum() for one in both] for both in copies]
+    shares = [[one.rows.counts.right / one.rows.counts.rows.sum() for one in both] for both in resampled]
     by_class = (shares[0][0] - shares[0][1]) - (shares[1][0] - shares[1][1])
-    gaps = [one.accuracy - other.accuracy for one, other in copies]
-    return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1], copies[0]))]
+    gaps = [one.accuracy - other.accuracy for one, other in resampled]
+    return [Term.of("label_noise", by_class, _span(gaps[0] - gaps[1], resampled[0]))]
 
 
 def _reviewed(reviews: BothReviews, terms: Sequence[Term]) -> list[Term]:
@@ -281,14 +281,16 @@ class _Within:
     """The rows of both sets whose gap is split into class mix and what is within classes, and their replicates."""
 
     rows: Sequence[Scored]
-    drawn: Sequence[Copies]
+    drawn: Sequence[BootstrapCounts]
     drops: ClassDrops
 
     def with_target(self, target: Scored, seed: int) -> "_Within":
         """With other labels of the target."""
         rows = [self.rows[0], target]
         drops = class_drops(*rows[0].counts, *rows[1].counts, seed=seed)
-        return _Within(rows, [self.drawn[0], Copies(target, self.drawn[1].seed, self.drawn[1].replicates)], drops)
+        return _Within(
+            rows, [self.drawn[0], BootstrapCounts(target, self.drawn[1].seed, self.drawn[1].replicates)], drops
+        )
 
 
 def _put_back(suspects: Sequence[Exchange], within: _Within, seen: Seen, *, replicates: int, seed: int) -> Disde | None:
@@ -310,12 +312,12 @@ def _exchanged(found: Sequence[Exchange], target: Scored) -> Term:
 def _within(within: _Within, split: Disde | None) -> list[Term]:
     """Class mix, sampling noise, and what is left within classes."""
     mix, drops = mix_of(*(one.counts for one in within.rows)), within.drops
-    copies = [one.counts for one in within.drawn]
-    drawn = mix_of(*copies)
-    valid = (copies[0].rows.sum(axis=-1) > 0) & (copies[1].rows.sum(axis=-1) > 0)
+    counts = [one.counts for one in within.drawn]
+    drawn = mix_of(*counts)
+    valid = (counts[0].rows.sum(axis=-1) > 0) & (counts[1].rows.sum(axis=-1) > 0)
     noise = np.nan_to_num(mix.weight * (drops.raw - drops.shrunk))
     apart = standing_apart(drops)
-    sums = {"class_mix": drawn.mix.sum(axis=-1)} | _drawn_within(drops, drawn, copies, apart)
+    sums = {"class_mix": drawn.mix.sum(axis=-1)} | _drawn_within(drops, drawn, counts, apart)
     spans = {name: _span(np.where(valid, one, np.nan), within.drawn) for name, one in sums.items()}
     terms = [
         Term.of("class_mix", mix.mix, spans["class_mix"]),
@@ -362,12 +364,12 @@ def _scaled(interval: Interval, size: float, less: float = 0.0) -> Interval:
     return size * interval[0] - less, size * interval[1] - less
 
 
-def _drawn_within(drops: ClassDrops, drawn: Mix, copies: list[Counts], apart: Array) -> dict[str, Array]:
+def _drawn_within(drops: ClassDrops, drawn: Mix, counts: list[Counts], apart: Array) -> dict[str, Array]:
     """Common drop and class drops of the replicates, with the shrinking and the classes set `apart` as they are."""
     tested = np.isfinite(drops.raw)
     if not tested.any():
         return dict.fromkeys(("common_drop", "class_drop"), np.zeros(len(drawn.mix)))
-    raw = copies[0].accuracy[:, tested] - copies[1].accuracy[:, tested]
+    raw = counts[0].accuracy[:, tested] - counts[1].accuracy[:, tested]
     error, share, keep = drops.error[tested], drawn.weight[:, tested], drops.keep[tested]
     mean = mean_drop(raw, error, drops.spread)[:, None]
     alone = np.where(apart[tested], np.nan, raw)

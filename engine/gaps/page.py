@@ -36,6 +36,7 @@ NAMED = 3
 MOST = 0.5
 # Labels that a repair is tried with where none without labels helps.
 FEW_LABELS = 100
+NO_REMEDY = "None of the remedies tried here regains anything beyond chance without labels."
 # What comes before the command that looks for the cause.
 ASK_EXPLAIN = "What happened to the images, or else to their features:"
 
@@ -48,6 +49,7 @@ class Trial(NamedTuple):
     low: float | None
     high: float | None
     adjusted_p: float
+    rows: int
 
     @property
     def above_chance(self) -> bool:
@@ -252,7 +254,10 @@ def trials(run: Run) -> list[Trial]:
     p = {name: rows.get(f"{name}_p_value", {}).get("value") for name in names}
     corrected = adjusted(np.array([1.0 if p[name] is None else p[name] for name in tested]), "holm")
     by_name = dict(zip(tested, corrected.tolist(), strict=True)) | {ORACLE: p.get(ORACLE)}
-    return [Trial(name, *of_row(rows[name]), 1.0 if by_name[name] is None else by_name[name]) for name in names]
+    return [
+        Trial(name, *of_row(rows[name]), 1.0 if by_name[name] is None else by_name[name], rows[name]["n"])
+        for name in names
+    ]
 
 
 def _remedies_text(run: Run) -> list[str]:
@@ -262,12 +267,18 @@ def _remedies_text(run: Run) -> list[str]:
     if working:
         best = max(working, key=lambda one: one.value)
         interval = in_brackets(span(best.low, best.high))
-        sentences.append(f"{upper(remedy(best.name))}: without labels this regains {points(best.value)}{interval}.")
+        sentences.append(
+            f"{upper(remedy(best.name))}: without labels this regains {points(best.value)}{interval} on "
+            f"all {counted(best.rows, 'labelled row')} of the target."
+        )
     elif without:
-        sentences.append("None of the remedies tried here regains anything beyond chance without labels.")
+        sentences.append(NO_REMEDY)
     bound = next((one for one in tried if one.name == ORACLE), None)
     if bound and bound.above_chance:
-        sentences.append(f"The best of several heads trained on the target's own labels regains {points(bound.value)}.")
+        sentences.append(
+            f"The best of several heads trained on the target's own labels regains {points(bound.value)}, on rows that "
+            "they did not see."
+        )
     elif bound and without and not working:
         sentences.append("Neither does the best of several heads trained on the target's own labels.")
     return sentences

@@ -92,7 +92,7 @@ class Side:
         return cls(one.name, given, cleaned, again.mentioned, labels is not None)
 
 
-class Copies:
+class BootstrapCounts:
     """The counts of a side's bootstrap replicates, made when first asked for."""
 
     def __init__(self, rows: Scored, seed: int, replicates: int):

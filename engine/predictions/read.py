@@ -84,8 +84,8 @@ def read_predictions(
         names = tuple(class_names) or result.class_names
         table = read_table(result.place)
         origin = check_origin(table, result.place, result.description)
-        named = (dataset or result.dataset, split or result.split) if not is_run(source) else result[2:4]
-        called = (model or result.model, *named)
+        asked = (model or result.model, dataset or result.dataset, split or result.split)
+        called = result[1:4] if is_run(source) else asked
         return replace(_from_table(table, result.place, "", called, names), store=origin.place if origin else "")
     table = _rows_of(source, bare=bare)
     return _from_file(table, source, model, _called(source, model, dataset, split), class_names)

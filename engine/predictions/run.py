@@ -35,6 +35,13 @@ def models_in_run(run: Location) -> list[str]:
     return (run / MODELS).names()
 
 
+def titles_in_run(run: Location) -> dict[str, str]:
+    """What each of `models_in_run` calls itself, by its folder; where two say the same, the folder is its name."""
+    called = {name: model_name(run / MODELS / name, described(run / MODELS / name)) for name in models_in_run(run)}
+    titles = list(called.values())
+    return {name: title if titles.count(title) == 1 else name for name, title in called.items()}
+
+
 def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
     """Dataset and split of each folder of predictions; the folder's name and nothing where neither a result nor an
     option of the run names them.
@@ -71,7 +78,8 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     InputError
         There are several and none is named, or not the one that is.
     """
-    models = models_in_run(run)
+    models = titles_in_run(run)
+    model = {title: name for name, title in models.items()}.get(model, model)
     if models and not model:
         raise InputError(f"{run} holds several models; choose one: {', '.join(models)}")
     if models and model not in models:
@@ -89,7 +97,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     chosen = name or next(iter(sets))
     names = (dataset, split) if split else sets[chosen]
     said = described(folder)
-    called = model or model_name(folder, said)
+    called = models[model] if models else model or model_name(folder, said)
     return StoredPredictions(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
 
 

@@ -6,7 +6,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.inference import Verdict
 from gapscope.realism.agreement import Agreement
-from gapscope.realism.copies import Copies
+from gapscope.realism.copies import SyntheticCopies
 from gapscope.realism.frechet import frechet_verdict
 from gapscope.realism.kid import kid
 from gapscope.realism.prdc import prdc
@@ -19,7 +19,7 @@ MOST_ROWS = 10_000
 
 def assess(
     sets: Sets,
-    copies: Copies,
+    copies: SyntheticCopies,
     agreed: Agreement,
     workers: Workers,
     *,

@@ -94,7 +94,7 @@ class Yardstick(NamedTuple):
         return self.suspicion(distances, y) <= self.threshold
 
 
-class Copies(NamedTuple):
+class SyntheticCopies(NamedTuple):
     """What the copy check measured of m synthetic rows.
 
     Attributes
@@ -146,7 +146,7 @@ class Copies(NamedTuple):
         return verdicts
 
 
-def find_copies(sets: Sets, workers: Workers, *, rate: float = RATE, progress: Progress = SILENT) -> Copies:
+def find_copies(sets: Sets, workers: Workers, *, rate: float = RATE, progress: Progress = SILENT) -> SyntheticCopies:
     """The copies among the synthetic rows; ``2 d n (n + m)`` flops for n training and m synthetic rows, twice.
 
     Raises
@@ -168,7 +168,7 @@ def find_copies(sets: Sets, workers: Workers, *, rate: float = RATE, progress: P
         to_test = distances(sets.synthetic, sets.test, workers, progress=progress)
         of_test = yardstick.are_copies(to_test, y) & (to_test.overall <= to_train.overall)
     suspicion = yardstick.suspicion(to_train, y)
-    return Copies(y, to_train, to_test, suspicion <= yardstick.threshold, of_test, suspicion)
+    return SyntheticCopies(y, to_train, to_test, suspicion <= yardstick.threshold, of_test, suspicion)
 
 
 def distances(

@@ -24,7 +24,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.probes.model import unit_rows
 from gapscope.realism.agreement import Agreement, agreement
-from gapscope.realism.copies import RATE, Copies, find_copies
+from gapscope.realism.copies import RATE, SyntheticCopies, find_copies
 from gapscope.realism.neighbours import nearest
 from gapscope.realism.sets import Sets, some_rows
 from gapscope.realism.table import (
@@ -100,7 +100,7 @@ class Filtered:
     """
 
     table: pa.Table
-    copies: Copies
+    copies: SyntheticCopies
     agreement: Agreement
 
     @property
@@ -148,7 +148,7 @@ def filter_rows(
     return Filtered(_table(sets.synthetic, origin, copies, scores), copies, agreed)
 
 
-def _reasons(copies: Copies, outside: Array, off_class: Array, options: FilterOptions) -> Array:
+def _reasons(copies: SyntheticCopies, outside: Array, off_class: Array, options: FilterOptions) -> Array:
     dropped = not options.keep_copies
     return np.select(
         [copies.of_train & dropped, copies.of_test, outside, off_class],
@@ -187,7 +187,7 @@ def class_thresholds(agreed: Agreement, classes: int, share: float) -> Array:
     return np.maximum(thresholds, 1 / classes)
 
 
-def _table(synthetic: View, origin: Origin, copies: Copies, scores: dict[str, Array]) -> pa.Table:
+def _table(synthetic: View, origin: Origin, copies: SyntheticCopies, scores: dict[str, Array]) -> pa.Table:
     m, test = synthetic.rows, copies.test
     if len(origin.index) != m:
         raise InputError(f"there are {m:,} synthetic rows and {len(origin.index):,} numbers for them")

@@ -21,7 +21,7 @@ def page(run: Run) -> list[Block]:
     regained = [row for row in spent if row["draws"]]
     parts = {
         MEASURE: _measured(spent[2]),
-        REGAIN: [_regained(free, regained), _hurts(free, regained)] if known else UNKNOWN,
+        REGAIN: [_regained(free, regained, about), _hurts(free, regained)] if known else UNKNOWN,
         SURE: f"From a pilot of {counted(about['pilot'], 'labelled row')}"
         + (DRAWN if known else ", whose share of correct answers is taken for that of all."),
     }
@@ -33,12 +33,12 @@ def _measured(row: Row) -> str:
     return f"{said}." if isnan(row["stratified"]) else f"{said}, {points(row['stratified'])} when drawn by confidence."
 
 
-def _regained(free: Row, rows: list[Row]) -> str:
-    none = f"Without labels {signed(free['gain'])} points"
+def _regained(free: Row, rows: list[Row], about: Row) -> str:
+    none = f"Without labels {signed(free['gain'])} points on the {counted(about['pilot'], 'row')} of the pilot"
     if not rows:
         return f"{none}; the pilot is too small to say what labels add."
     best = max(rows, key=lambda row: row["gain"])
-    return f"{none}; with {best['labels']:,} labels {signed(best['gain'])}."
+    return f"{none}; with {best['labels']:,} of its labels {signed(best['gain'])} on its other rows."
 
 
 def _hurts(free: Row, rows: list[Row]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper, without_code
+from gapscope.gaps.page import FEW_LABELS
 from gapscope.repairs.record import CELLS, REPAIRS
 from gapscope.repairs.words import words
 from gapscope.runs.folder import FITTED_ON
@@ -63,10 +64,12 @@ def _won(row: Row, about: dict[str, Any]) -> str:
     value, low, high = (row[f"target_{name}"] for name in ("value", "low", "high"))
     change = f"from {percent(row['target_before'])} to {percent(row['target_after'])}"
     interval = span_of(value, low, high)
+    seen = "that it was not fitted to" if about["judged"] else "by heads that were not fitted to them"
+    judged = f"{counted(int(row['target_n']), 'row')} of {about['target']} {seen}"
     if low <= 0 <= high:
-        return f"Nothing beyond chance ({interval} points), {change} on {counted(int(row['target_n']), 'row')}."
+        return f"Nothing beyond chance ({interval} points), {change} on {judged}."
     verb = "" if value > 0 else "It loses "
-    return f"{verb}{points(value)} ({interval}), {change} on {counted(int(row['target_n']), 'row')}."
+    return f"{verb}{points(value)} ({interval}), {change} on {judged}."
 
 
 def _price(row: Row, rows: list[Row], about: dict[str, Any]) -> str:
@@ -81,20 +84,41 @@ def _price(row: Row, rows: list[Row], about: dict[str, Any]) -> str:
     value, low, high = (row[f"reference_{name}"] for name in ("value", "low", "high"))
     interval = in_brackets(span_of(value, low, high))
     change = f"{points(abs(value))} {'more' if value > 0 else 'less'}{interval}" if value else "nothing"
-    return f"{upper(change)} on {about['reference']}; {labels}; {minutes}."
+    more = ", more than it wins back" if _loses_more(row) else ""
+    return f"{upper(change)} on {about['reference']}{more}; {labels}; {minutes}."
 
 
 def _next(run: Run, row: Row, about: dict[str, Any]) -> list[str]:
     config = run.manifest.config
     if row["name"] == NOTHING:
-        return ["Give a few target labels: `--labels FILE` or `--label-rows 100`."] if not about["labels"] else []
+        return _ask_for_labels(run, about) if not about["labels"] else []
     if row["target_value"] is not None and row["target_low"] <= 0:
         return [KEEP if row["target_high"] >= 0 else "Keep the old model: this one is worse."]
     dataset, _, split = str(config["target"]).rpartition("/")
+    alone = f", for images like those of {about['target']} alone" if _loses_more(row) else ""
     use = run.command("predict", "--dataset", dataset, "--split", split)
     others = ["--exclude", str(run.place / FITTED_ON)] if about["judged"] else []
     gap = run.command("gap", "--reference", about["reference"], "--target", about["target"], *others)
-    return [f"Use the model: {use}.", f"Explain what is left: {gap}."]
+    return [f"Use the model{alone}: {use}.", f"Explain what is left: {gap}."]
+
+
+def _ask_for_labels(run: Run, about: dict[str, Any]) -> list[str]:
+    """The commands that try labels: those that are stored, or new ones."""
+    config = run.manifest.config
+    kept = run.kept("target", "model", "backbone")
+    if not about["judged"]:
+        queue = run.command("label-queue", *kept, about=config["run"])
+        return [f"List images to label: {queue}; `repair` takes the labels by `--labels FILE`."]
+    rows = min(FEW_LABELS, about["fitted"])
+    words = ["--reference", about["reference"], *kept, "--label-rows", str(rows)]
+    repair = run.command("repair", *words, about=config["run"])
+    return [f"Whether {counted(rows, 'label')} of the target would help: {repair}."]
+
+
+def _loses_more(row: Row) -> bool:
+    """Whether a repair is known to lose as much on the reference as it wins on the target, or more."""
+    cost, gain = row["reference_value"], row["target_value"]
+    return cost is not None and gain is not None and cost < 0 and -cost >= gain
 
 
 def _sure(row: Row, about: dict[str, Any]) -> list[str]:
@@ -109,7 +133,8 @@ def _sure(row: Row, about: dict[str, Any]) -> list[str]:
         )
     else:
         judged = f"{seen}; nothing says what a repair gains."
-    return [judged, f"Leave the rows that were fitted to out of other measurements: {FITTED_ON} lists them."]
+    leave = f"Leave the rows that were fitted to out of other measurements: {FITTED_ON} lists them."
+    return [judged, *([] if row["name"] == NOTHING else [leave])]
 
 
 def _cells(run: Run, about: dict[str, Any]) -> list[Block]:

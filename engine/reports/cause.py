@@ -7,12 +7,12 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, percent, signed, span, upper
-from gapscope.causes.page import best_cure, expected_text, headline, named, picture_blocks, read_findings, why
+from gapscope.causes.page import NO_CURE, best_cure, expected_text, headline, named, picture_blocks, read_findings, why
 from gapscope.causes.words import spoken
 from gapscope.core.errors import GapscopeError
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT
 from gapscope.forecasts.page import page as forecast_page
-from gapscope.gaps.page import ASK_EXPLAIN, page
+from gapscope.gaps.page import ASK_EXPLAIN, NO_REMEDY, page
 from gapscope.gaps.words import cause as term_words
 from gapscope.runs.run import Run, read_run
 
@@ -85,6 +85,8 @@ def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapp
     first = {name: later.pop(name) for name in (LOST, BETWEEN) if name in later}
     advice = re.sub(rf"{re.escape(ASK_EXPLAIN)} `[^`]*`\.", "", later.get(NEXT, "")).strip()
     cure = best_cure(found, findings) if cause else ""
+    if cure == NO_CURE and advice.startswith(NO_REMEDY):
+        cure = ""  # the remedies that were tried on all rows say the same
     caused = why(findings, within=True, compared=not parts) if cause else [moved]
     changed = [f"{headline(findings)}.", *caused, *_split_text(parts), proof]
     return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice]})

@@ -13,6 +13,7 @@ from gapscope.core.files import check_version, read_json, read_object, read_tabl
 from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.schemas.run import RunManifest
+from gapscope.store.workspace import workspace_option
 
 MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
 WARNING = "warning: "
@@ -214,4 +215,4 @@ def find_run(workspace: Location, name: str) -> Location:
     if place.exists() or place.is_folder():
         return place
     known = [run.name for run in list_runs(workspace)]
-    raise unknown_name(f"run in {workspace / RUNS}", name, known)
+    raise unknown_name(f"run in {workspace / RUNS}", name, known, f"runs{workspace_option(workspace)}")

@@ -1,15 +1,18 @@
 """Where the stores of a workspace stand, and which of them belong together."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 
-from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.errors import InputError, SchemaError, unknown_name
 from gapscope.core.location import Location
 from gapscope.core.set_name import SetName
 from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
 
 SYNTHETIC = "+synthetic"
+# The workspace that nobody has to name.
+USUAL = "workspace"
 # What made the features, where nobody says it: text, or another file.
 TEXT, IMPORTED = "csv", "features"
 
@@ -26,6 +29,12 @@ def slug(name: str) -> str:
 def embeddings_folder(workspace: Location) -> Location:
     """The folder that holds one folder per backbone."""
     return workspace / "embeddings"
+
+
+def workspace_option(workspace: Location) -> str:
+    """What a command about this `workspace` has to add to be about no other; nothing for the usual one."""
+    usual = workspace.absolute() == Location.of(USUAL).absolute()
+    return "" if usual else f" --workspace {shlex.quote(str(workspace))}"
 
 
 def store_folder(workspace: Location, backbone: str, dataset: str, split: str) -> Location:
@@ -119,6 +128,27 @@ def _others(store: EmbeddingStore) -> Iterator[EmbeddingStore]:
                 yield open_store(place)
 
 
+def stored_sets(workspace: Location) -> list[tuple[str, str, int | None]]:
+    """Name, backbone and rows of every set that is stored, by name; no rows of one that is not finished, or damaged."""
+    folder = embeddings_folder(workspace)
+    places = (
+        folder / one / name / split
+        for one in folder.names()
+        for name in (folder / one).names()
+        for split in (folder / one / name).names()
+    )
+    return sorted(_listed(place) for place in places if _holds(place))
+
+
+def _listed(place: Location) -> tuple[str, str, int | None]:
+    try:
+        manifest = read_manifest(place)
+    except SchemaError:
+        return f"{place.parent.name}/{place.name}", place.parent.parent.name, None
+    made = manifest.provenance
+    return f"{made.dataset}/{made.split}", made.backbone, manifest.rows if manifest.complete else None
+
+
 def _holds(folder: Location) -> bool:
     return (folder / MANIFEST).exists()
 
@@ -137,7 +167,7 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     extracted = "" if backbone in (TEXT, IMPORTED) else f"`extract {dataset} --split {split}{named}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
-        error = unknown_name("stored dataset", dataset, datasets)
+        error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
         error.add_note(f"(or {making})")
         return error
     splits = {f"{one}/{dataset}/{part}" for one in folder.names() for part in (folder / one / slug(dataset)).names()}

@@ -316,15 +316,32 @@ def test_remedies_stand_with_what_they_bring_back_their_price_and_their_command(
 def test_training_on_the_cause_is_said_as_commands_that_follow_one_another(tmp_path):
     cures = [{"name": "train", "words": "train on both", "back": measure(0.2), "cost": measure(0.0), "labels": 0}]
     config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": "", "backbone": "net"}
-    known = {"trained": ["a/train", "c/train"], "extract": ["--backbone", "net"]}
+    known = {"trained": ["a/train", "c/train"], "extract": ["--backbone", "net"], "places": {"c": "/my photos/c"}}
     cures = [one | {"seconds": 1.0} for one in cures]
     run = explanation(tmp_path / "run", proof(), config=config, cures=cures, **known)
     assert said(run)[1]["What to do"].endswith(
         "`gapscope extract a+night:3 --split train --backbone net`, then "
-        "`gapscope extract c+night:3 --split train --backbone net`, then "
+        "`gapscope extract '/my photos/c+night:3' --split train --backbone net`, then "
         "`gapscope fit-incremental a/train c/train a+night:3/train c+night:3/train --model softmax "
         "--evaluate a/test b/test --backbone net`"
     )
+
+
+def test_a_remedy_that_costs_more_than_it_brings_is_not_recommended(tmp_path):
+    undo = {"name": "undo", "words": "brighten", "back": measure(0.05), "cost": measure(-0.06), "labels": 0}
+    labels = {"name": "labels", "words": "fit the head", "back": measure(0.04), "cost": measure(-0.01), "labels": 100}
+    config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": ""}
+    advice = []
+    for number, tried in enumerate(([undo], [undo, labels])):
+        cures = [one | {"seconds": 1.0, "judged": 50} for one in tried]
+        run = explanation(tmp_path / f"run-{number}", proof(), config=config, cures=cures)
+        advice.append(said(run)[1]["What to do"])
+    assert advice[0].startswith(
+        "No remedy brings back more than it costs on a/test: brighten: this brings back 5.0 points (95 % interval 3.0 "
+        "to 7.0), judged on 50 images that it was not fitted to, and costs 6.0 points on a/test."
+    )
+    assert advice[1].startswith("Fit the head: this brings back 4.0 points (95 % interval 2.0 to 6.0) with 100 labels,")
+    assert "righten" not in advice[1]
 
 
 def test_one_attribute_of_a_kind_is_told_in_the_answer(tmp_path):

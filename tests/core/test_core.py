@@ -12,7 +12,7 @@ from io import BytesIO
 import pytest
 
 from gapscope.core.budget import Budget, parse_bytes
-from gapscope.core.errors import BudgetError, InputError
+from gapscope.core.errors import BudgetError, InputError, unknown_name
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.random import stream
@@ -23,6 +23,15 @@ from gapscope.core.tables import read_csv
 def test_an_unknown_name_is_answered_with_the_nearest_one():
     with pytest.raises(InputError, match=r"no backbone named 'resnet5'; did you mean 'resnet50'\? \(known: resnet50"):
         Registry("backbone", {"resnet50": "os:path", "vit": "os:path"})["resnet5"]
+
+
+def test_of_many_names_the_nearest_are_said_and_how_many_more_there_are():
+    runs = [f"fit-incremental-set-{i}-softmax" for i in range(40)] + ["gap-pets", "fit-incremental-pets-softmax"]
+    said = str(unknown_name("run", "fit-pets", runs, "runs"))
+    assert said.startswith("no run named 'fit-pets'; did you mean 'fit-incremental-pets-softmax'? (known: fit-incr")
+    assert said.endswith(" and 37 more; `gapscope runs` lists them)")
+    assert said.count(",") == 4
+    assert str(unknown_name("run", "xyz", ["a", "b"], "runs")) == "no run named 'xyz' (known: a, b)"
 
 
 def test_a_message_is_one_line_whatever_it_quotes():

@@ -15,7 +15,7 @@ from gapscope.blocks import Table
 from gapscope.core.errors import InputError
 from gapscope.data import alike, splits
 from gapscope.data.catalogue import open_dataset
-from gapscope.data.duplicates import find_copies
+from gapscope.data.duplicates import find_duplicates
 from gapscope.data.likeness import DISTANCE, PAIRED, Looks, joined, looks_of, perceptual_hashes
 from gapscope.data.source import Listing
 from gapscope.data.sources.files import FileSource
@@ -209,7 +209,7 @@ def split_tree(root, rng):
 
 def test_copies_are_found_across_given_splits_with_their_classes(tmp_path, rng):
     dataset = open_dataset(str(split_tree(tmp_path / "set", rng)), tmp_path)
-    found = find_copies({split: dataset.source(split) for split in dataset.splits})
+    found = find_duplicates({split: dataset.source(split) for split in dataset.splits})
     assert [(copy.identical, copy.splits, copy.classes) for copy in found] == [
         (True, ("train", "test"), ("cat", "cat")),
         (False, ("train", "test"), ("cat", "dog")),

@@ -51,6 +51,21 @@ def test_a_better_model_passes_and_the_same_model_passes(rng):
     assert "is not worse" in blocks(looks([(old, old)]), "new", "old")[0].headline
 
 
+def test_the_answer_says_what_is_gained_on_each_set(rng):
+    old, new = pair(rng, 1000, 0.2)
+    answer = blocks(looks([(new, old)]), "old", "new")[0]
+    change = old.right.astype(int) - new.right
+    reach = 1.96 * change.std() / np.sqrt(len(change))
+    said = dict(answer.parts)["What changed"]
+    numbers = (
+        f"from {100 * new.right.mean():.1f} % to {100 * old.right.mean():.1f} %: {100 * change.mean():+.1f} points"
+    )
+    assert f"Accuracy on toy/test went {numbers} (95 % interval " in said
+    low, high = map(float, said.partition("interval ")[2].rstrip(").").split(" to "))
+    assert low / 100 == pytest.approx(change.mean() - reach, abs=0.003)
+    assert high / 100 == pytest.approx(change.mean() + reach, abs=0.003)
+
+
 def test_a_set_without_labels_is_refused(rng):
     label = np.full(20, -1)
     with pytest.raises(InputError, match="no labels"):

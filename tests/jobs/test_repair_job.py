@@ -108,11 +108,12 @@ def test_the_saved_model_needs_ten_lines_of_numpy(workspace, dark):
 def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
     name = Path(dark.run).name
     same = gapscope.predict(name, dataset="dark", split="test", workspace=str(workspace))
+    title = f"lda repaired by {chosen(dark)['name']}"
     assert next(one.value for one in same.results if one.metric == "accuracy") > 0.6
     assert "was fitted to 600 of the 1,200 rows of dark/test" in " ".join(texts_of(same))
-    assert "was fitted to 600 of the 1,200 rows" in " ".join(
-        texts_of(gapscope.evaluate(name, workspace=str(workspace)))
-    )
+    evaluated = gapscope.evaluate(name, workspace=str(workspace))
+    assert f"{title} was fitted to 600 of the 1,200 rows" in " ".join(texts_of(evaluated))
+    assert {one.model for result in (same, evaluated) for one in result.results} == {title}
     options = {"skip": ("domain", "features", "reasons", "remedies"), "report": False}
     asked = {"reference": "toy/val", "target": "dark/test", "workspace": str(workspace)} | options
     gap = gapscope.gap(name, **asked)
@@ -130,9 +131,10 @@ def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
 def test_a_model_is_named_once_where_the_other_run_has_one_alone(workspace, model, dark):
     asked = {"model": ("lda",), "workspace": str(workspace)}
     passed = gapscope.gate([model, dark.run], reference="toy/val", **asked)
-    assert json.loads((Path(passed.run) / "about.json").read_text())["new"].startswith(chosen(dark)["name"])
+    title = f"lda repaired by {chosen(dark)['name']}"
+    assert json.loads((Path(passed.run) / "about.json").read_text())["new"].startswith(title)
     accuracies, *_ = tables_of(gapscope.compare([model, dark.run], dataset="toy/val", **asked))
-    assert {row[0] for row in accuracies.rows} == {"lda", chosen(dark)["name"]}
+    assert {row[0] for row in accuracies.rows} == {"lda", title}
     with pytest.raises(InputError, match=r"no model in .* named 'lsa'; did you mean 'lda'"):
         gapscope.gate([model, dark.run], reference="toy/val", **asked | {"model": ("lsa",)})
 
@@ -283,6 +285,7 @@ def test_a_budget_says_what_labels_buy(workspace, model):
     result = gapscope.budget(model, target="dark/test", label_rows=400, **options)
     (shown,) = tables_of(result)
     assert f"{shown.rows[3][1]} points each way" in dict(result.blocks[0].parts)["To measure"]
+    assert "points on the 400 rows of the pilot" in dict(result.blocks[0].parts)["To regain"]
     rows = pq.read_table(Path(result.run) / "budget.parquet").to_pylist()
     assert rows[0]["gain"] > 0.2
     ten, hundred, thousand = (next(row for row in rows if row["labels"] == one) for one in (10, 100, 1000))

@@ -23,12 +23,45 @@ ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test", "judged": True}
 def test_a_model_is_advised_where_it_gains_or_nothing_judges_it(low, high, uses, keeps):
     manifest = SimpleNamespace(config={"target": "b/test"})
     run = SimpleNamespace(place=Path("run"), manifest=manifest, command=lambda *words: " ".join(words))
-    row = {"name": "coral", "target_value": low, "target_low": low, "target_high": high}
+    row = {"name": "coral", "target_value": low, "target_low": low, "target_high": high, "reference_value": -0.001}
     said = " ".join(_next(run, row, ABOUT))
     assert ("Use the model" in said, "Keep the old model" in said) == (uses, keeps)
 
 
+@pytest.mark.parametrize(
+    ("fitted", "judged", "said"),
+    [
+        (30, True, "--label-rows 30"),
+        (900, True, "--label-rows 100"),
+        (30, False, "label-queue run fit-a --target b/test"),
+    ],
+)
+def test_the_command_that_tries_labels_asks_for_as_many_as_there_are(fitted, judged, said):
+    """A run of a set of 60 rows advised 100 labels, and the command was refused."""
+
+    def command(job, *words, about):
+        return " ".join([job, "run", about, *words])
+
+    manifest = SimpleNamespace(config={"target": "b/test", "run": "fit-a"})
+    run = SimpleNamespace(place=Path("run"), manifest=manifest, command=command, kept=lambda *_: ["--target", "b/test"])
+    (advice,) = _next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged})
+    assert said in advice
+
+
+@pytest.mark.parametrize(
+    ("cost", "warned"), [(-0.2, True), (-0.05, True), (-0.04, False), (0.01, False), (None, False)]
+)
+def test_a_model_that_loses_more_than_it_wins_is_advised_for_the_target_alone(cost, warned):
+    manifest = SimpleNamespace(config={"target": "b/test"})
+    run = SimpleNamespace(place=Path("run"), manifest=manifest, command=lambda *words: " ".join(words))
+    row = {"name": "coral", "target_value": 0.05, "target_low": 0.01, "target_high": 0.09, "labels": 0, "seconds": 1.0}
+    row |= {"reference_value": cost, "reference_low": cost, "reference_high": cost}
+    said = " ".join(_next(run, row, ABOUT)), _price(row, [row], ABOUT)
+    assert ("for images like those of b/test alone" in said[0], "more than it wins back" in said[1]) == (warned, warned)
+
+
 def test_labels_that_chose_a_repair_which_needs_none_are_not_passed_over():
     row = {"labels": 0, "seconds": 0.4, "reference_value": 0.0, "reference_low": 0.0, "reference_high": 0.0}
+    row["target_value"] = 0.05
     assert "no labels (60 chose it);" in _price(row, [row], ABOUT | {"labels": 60, "no_labels_because": ""})
     assert "no labels;" in _price(row, [row], ABOUT)

@@ -32,7 +32,7 @@ class Modification:
 
     def __post_init__(self) -> None:
         if self.name not in MODIFICATIONS:
-            raise unknown_name("modification", self.name, MODIFICATIONS)
+            raise unknown_name("modification", self.name, MODIFICATIONS, most=len(MODIFICATIONS))
         if self.severity not in SEVERITIES:
             raise InputError(f"{self.name} has no severity {self.severity}; it is a whole number from 1 to 5")
 
