@@ -97,6 +97,19 @@ def cluster():
     local.close()
 
 
+@pytest.fixture(scope="module")
+def quick_trainings():
+    """Networks are trained on one thread, and without pictures."""
+    import torch
+    from undrawn import undrawn
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with undrawn():
+        yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def make_store(tmp_path):
     """A function that writes arrays as a finished store, in the order given."""

@@ -12,6 +12,9 @@ number of features at each split. What differs is which rows a tree sees.
   classification in large databases and on-line"); Louppe and Geurts (2012, "Ensembles on random patches") find such
   ensembles as accurate as forests on everything, in far less memory.
 
+Where rows count unequally, by weights or those of their class, each tree draws among its rows in proportion, as
+``RandomForestClassifier`` does.
+
 The rows of a tree, its random numbers, and therefore the forest, depend on the rows' numbers and the seed, not on
 workers, threads or the parts of the store.
 
@@ -283,7 +286,9 @@ def _tree(x: np.ndarray, y: np.ndarray, weights: np.ndarray, deal: Deal, number:
         return _nothing()
     numbers = stream(deal.seed, "tree", number)
     tree = DecisionTreeClassifier(max_features="sqrt", random_state=int(numbers.integers(2**31)))
-    if deal.groups == 1:
+    if np.ptp(weights):  # pure leaves do not depend on weights; what they are grown on does
+        weights = np.bincount(numbers.choice(len(y), len(y), p=weights / weights.sum()), minlength=len(y))
+    elif deal.groups == 1:
         weights = weights * np.bincount(numbers.integers(len(y), size=len(y)), minlength=len(y))
     tree.fit(x, y, sample_weight=weights)
     return Grown.of(tree.tree_, tree.classes_)

@@ -7,10 +7,12 @@ from safetensors.numpy import load_file
 import gapscope
 from gapscope.core.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_trainings")
+
 
 def train(workspace, name, **options):
     common = {"network": "simple-cnn", "epochs": 1, "workspace": str(workspace), "report": False, "device": "cpu"}
-    return gapscope.train_cnn("digits", **common | options, name=name)
+    return gapscope.train_cnn("digits@300", **common | options, name=name)
 
 
 def tensors(workspace, name):
@@ -28,7 +30,7 @@ def test_every_weight_lies_at_its_share_of_the_way_from_the_first_network_to_the
         wanted = 0.7 * old[name] + 0.3 * tuned[name] if value.dtype == np.float32 else tuned[name]
         np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name)
     assert found.results
-    gapscope.predict("train-cnn-between", dataset="digits", split="test", workspace=str(tmp_path))
+    gapscope.predict("train-cnn-between", dataset="digits@300", split="test", workspace=str(tmp_path))
 
 
 def test_random_weights_and_shares_that_are_none_are_refused(tmp_path):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import matplotlib.figure as plt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +18,7 @@ from toy_workspace import Blobs, write_sets
 from gapscope.blocks import Figure, Sentence, Table
 from gapscope.core.errors import BudgetError, GapscopeError, InputError
 from gapscope.core.location import Location
+from gapscope.draw.points import mapped as drawing
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit
@@ -35,6 +37,18 @@ def workspace(tmp_path, rng):
 def one_thread(monkeypatch):
     """t-SNE on one: its threads wait for each other, which takes long on a busy machine."""
     monkeypatch.setattr("gapscope.jobs.map.processors", lambda: 1)
+
+
+@pytest.fixture
+def drawn():
+    """Figures are drawn, which takes a second or two, where they are what is tested."""
+
+
+@pytest.fixture(autouse=True)
+def blank(request, monkeypatch):
+    """One empty figure elsewhere."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(drawing, "figures", lambda *_, **__: [("density", plt.Figure((1, 1)))])
 
 
 def mapped(workspace, *dataset, **options):
@@ -103,6 +117,7 @@ def test_a_map_of_the_same_rows_is_not_made_again(workspace, rng):
     assert mapped(workspace, "toy/val", "other").run != first.run
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_map_that_was_made_without_figures_gets_them(workspace):
     place = Path(mapped(workspace).run)
     names = sorted(path.name for path in (place / "figures").iterdir())
@@ -167,6 +182,7 @@ def joined(workspace):
     return mapped(workspace, "toy/val", "toy-shifted/test", run=trained.run)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_page_of_a_map_shows_its_figures_and_how_far_to_believe_it(joined):
     answer, measures, *_ = joined.blocks
     parts = dict(answer.parts)
@@ -215,6 +231,7 @@ def edge(workspace, capsys, method, x, y, names):
     return code, told.err.strip().splitlines()[-1:], place
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("method", ["pca", "lda", "head"])
 @pytest.mark.parametrize("kind", ["three rows", "identical", "half unlabelled"])
 def test_odd_sets_have_linear_maps_with_figures_and_a_report(tmp_path, rng, capsys, method, kind):
@@ -262,6 +279,7 @@ def test_odd_sets_without_such_a_map_are_one_sentence_and_exit_code_2(tmp_path, 
     assert sentence in told[0]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_thousand_classes_have_a_map_whose_report_is_short(tmp_path, rng, capsys):
     y = np.arange(2000) % 1000
     x = rng.standard_normal((1000, 8))[y] + 0.1 * rng.standard_normal((2000, 8))
@@ -361,6 +379,7 @@ def test_attributes_and_columns_stand_beside_the_places_and_a_map_without_is_mad
     assert both[both["dataset"] == "toy-shifted"]["age"].isna().all()
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_map_is_coloured_by_a_number_and_by_texts_if_asked(workspace):
     store = open_store(Location(str(workspace / "embeddings" / "toy" / "toy" / "val")))
     ids = store.sample_ids()

@@ -26,6 +26,8 @@ from gapscope.networks.trained import load_trained
 from gapscope.predictions import read_predictions
 from gapscope.shifts.label_shift import label_shift
 
+pytestmark = pytest.mark.usefixtures("quick_trainings")
+
 RUN = "run:train-cnn-fashion-mnist-simple-cnn"
 TEST, NIGHT = "fashion-mnist/test", "fashion-mnist+night:3/test"
 

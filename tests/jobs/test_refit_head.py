@@ -10,7 +10,6 @@ import torch
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import open_images
 from gapscope.cnn.refit import heads, refit_run, source
@@ -31,20 +30,10 @@ from gapscope.networks.trained import load_trained
 from gapscope.predictions import matched, read_all_models
 from gapscope.runs.run import read_run, trained_set
 
+pytestmark = pytest.mark.usefixtures("quick_trainings")
+
 RUN, SET = "train-cnn-toys", "digits@100"
 CLASSES = [str(digit) for digit in range(10)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_no_pictures_of_trainings():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
-        for module in (evaluate, record):
-            patch.setattr(module, "png", lambda figure: b"")
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, log_loss
+from undrawn import undrawn
 
-from gapscope.cnn import evaluate, record
 from gapscope.cnn import figures as cnn_figures
 from gapscope.cnn.division import divide
 from gapscope.cnn.images import open_images
@@ -46,16 +46,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@contextmanager
-def undrawn():
-    """Pictures take three quarters of the time of a short run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
-        for module in (evaluate, record):
-            patch.setattr(module, "png", lambda figure: b"")
-        yield
 
 
 @pytest.fixture

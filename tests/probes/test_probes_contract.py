@@ -32,9 +32,23 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def known():
+    """Models by what they were trained on, as several tests train the same."""
+    return {}
+
+
 @pytest.fixture
-def fit(tmp_path, name):
-    def fit(x, y, classes=K, held=HELD, checkpoint=NO_CHECKPOINT, **options):
+def fit(tmp_path, name, known):
+    def fit(x, y, *also, checkpoint=NO_CHECKPOINT, **options):
+        if checkpoint is not NO_CHECKPOINT:
+            return trained(x, y, *also, checkpoint=checkpoint, **options)
+        key = (name, x.tobytes(), y.tobytes(), also, tuple(options.items()))
+        if key not in known:
+            known[key] = trained(x, y, *also, **options)
+        return known[key]
+
+    def trained(x, y, classes=K, held=HELD, checkpoint=NO_CHECKPOINT, **options):
         folder = Location(str(tmp_path / f"store-{len(list(tmp_path.iterdir()))}"))
         names = [f"class-{index}" for index in range(classes)]
         store = write_store(folder, x, y, part_rows=700, class_names=names)
@@ -257,7 +271,7 @@ def learnt(model, x):
 
 
 def test_killed_and_started_again_it_ends_in_the_same_model_bit_for_bit(fit, tmp_path):
-    x, y = sample(n=3000)
+    x, y = sample()
     whole = fit(x, y)
     folder = Location(str(tmp_path / "checkpoint"))
     for steps in range(1, 8):

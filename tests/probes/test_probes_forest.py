@@ -16,7 +16,7 @@ from gapscope.probes.forest import MOST_ROWS, SIDE_BY_SIDE, Deal, fit, fit_on_sa
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.linear import NEVER
 from gapscope.probes.rules.trees import Grown, Trees, rounded_down
-from gapscope.store import ArrayStore
+from gapscope.store import ArrayStore, Weighted
 from gapscope.stream import connect
 
 # Enough memory for trees of some 300 rows of 10 features and 4 classes.
@@ -206,6 +206,16 @@ def test_balanced_weights_equal_those_of_scikit_learns_forest(rng):
     reference = RandomForestClassifier(100, class_weight="balanced", random_state=0).fit(x[:1500], y[:1500])
     difference = model.rule.shares(x[1500:]) - reference.predict_proba(x[1500:])
     assert np.abs(difference).mean() < 0.04
+
+
+@pytest.mark.parametrize("rows", [2000, 200], ids=["all rows", "rows of a tree"])
+def test_a_class_of_more_weight_is_said_more_often_where_classes_overlap(rng, monkeypatch, rows):
+    monkeypatch.setattr(forest, "rows_of_a_tree", lambda *_: rows)
+    x, y, weight = rng.standard_normal((1500, 4)), rng.integers(0, 2, 1500), np.array([9.0, 1.0])
+    model = forest_of(Weighted(store_of(x, y, 2), weight), trees=40)
+    reference = RandomForestClassifier(40, random_state=0).fit(x, y, sample_weight=weight[y])
+    new = rng.standard_normal((500, 4))
+    assert model.rule.shares(new)[:, 0].mean() == pytest.approx(reference.predict_proba(new)[:, 0].mean(), abs=0.03)
 
 
 def test_the_temperature_sharpens_an_unsure_forest_on_held_out_rows(rng):

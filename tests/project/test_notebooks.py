@@ -3,10 +3,12 @@
 import ast
 import importlib
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
 import pytest
+from undrawn import undrawn
 
 from gapscope.runs.result import RunResult
 
@@ -38,7 +40,8 @@ def shown(monkeypatch):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_its_results_show_themselves(path, shown, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    values = [value for value in run(path) if value is not None]
+    with nullcontext() if "cnn" in path.stem else undrawn():  # studies show no picture of one training
+        values = [value for value in run(path) if value is not None]
     results = [value for value in values if isinstance(value, RunResult)]
     assert results
     for value in [*values, *shown]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
@@ -168,6 +169,7 @@ def test_importing_gapscope_takes_less_than_a_third_of_a_second_of_processor_tim
     assert min(float(output_of([sys.executable, "-c", code])) for _ in range(3)) < 0.3
 
 
+@cache
 def imported_by(folders):
     """Packages that the modules of some folders import, at the top or in a function, with one place of each."""
     found = {}
@@ -217,7 +219,7 @@ def test_every_library_that_is_imported_is_declared(folders, extras):
 
 def test_every_declared_library_is_imported_by_the_package():
     distributions = packages_distributions()
-    used = {one for name in imported_by(FOLDERS) for one in distributions.get(name, [name])}
+    used = {one for name in imported_by(tuple(FOLDERS)) for one in distributions.get(name, [name])}
     assert names_in(PROJECT["dependencies"]) - {"array"} <= {one.lower().replace("_", "-") for one in used}
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from picture_words import check_words
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from toy_runs import write_run
 
 from gapscope.blocks import markdown
-from gapscope.cnn import evaluate, record
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.draw.canvas import COLUMN, PAGE
@@ -31,6 +29,8 @@ from gapscope.studies.augmentation.tables import tables
 from gapscope.studies.saved import command_of, plain
 from gapscope.studies.trainings import Place, run_trainings
 
+pytestmark = pytest.mark.usefixtures("quick_trainings")
+
 CLASSES = ("cat", "dog", "frog", "horse", "ship")
 KINDS = {"nothing": "nothing", "class-weights": "remedy", "augmentation": "remedy", "gan to-max": "synthetic",
          "gan to-max + augmentation": "both"}  # fmt: skip
@@ -39,18 +39,6 @@ HEADS = {"nothing": "nothing", "head refitted": "head", "head class-balanced": "
 ABOUT = {"dataset": "toys", "split": "train", "test_splits": ["test"], "network": "simple-cnn", "epochs": 5,
          "augment": "flip crop:4", "runs": {"nothing": "a"}}  # fmt: skip
 SET = {"name": "gan to-max", "method": "gan", "balance": "to-max", "made": 30, "kept": 20, "kid": 0.01, "recall": None}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_no_pictures_of_trainings():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
-        for module in (evaluate, record):
-            patch.setattr(module, "png", lambda figure: b"")
-        yield
-    torch.set_num_threads(threads)
 
 
 class Silent:

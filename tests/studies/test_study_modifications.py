@@ -366,6 +366,7 @@ def test_on_a_cluster_each_training_is_a_task(tmp_path, cluster):
     assert [(tmp_path / one.options["name"]).read_text() for one in trainings] == ["digits@80", "digits@80+blur:3"]
 
 
+@pytest.mark.usefixtures("quick_trainings")
 def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path):
     config = config_of(tmp_path / "work", out=str(tmp_path / "docs"))
     report = run(config)

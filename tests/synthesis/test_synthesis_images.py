@@ -9,10 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 
-from gapscope.cnn import evaluate, record
 from gapscope.cnn.division import divide
 from gapscope.cnn.request import USUAL
 from gapscope.cnn.sampling import SAMPLERS
@@ -42,19 +40,9 @@ from gapscope.synthesis.samples import Shard, make_shard, sampled, usable_classe
 from gapscope.synthesis.trained import trained_generator
 from gapscope.synthesis.training_images import training_images
 
+pytestmark = pytest.mark.usefixtures("quick_trainings")
+
 COUNTS = {"disc": 40, "cross": 24, "bars": 14, "dots": 10}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_and_no_pictures_of_trainings():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "draw_predictions", lambda *_: [])
-        for module in (evaluate, record):
-            patch.setattr(module, "png", lambda figure: b"")
-        yield
-    torch.set_num_threads(threads)
 
 
 def pattern(kind, rng, height=16, width=16):
