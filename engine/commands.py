@@ -16,6 +16,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.core.values import check_value
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 from gapscope.runs.result import RunResult
+from gapscope.runs.stored_names import with_stored_names
 
 # Names that are taken: by packages of gapscope, and by Python.
 RENAMED = {"runs": "list_runs", "backbones": "list_backbones", "import": "import_features"}
@@ -53,7 +54,7 @@ def function(name: str) -> Callable[..., RunResult]:
         for key, value in given.items() if NAMES[name] not in TAKES_ROWS else ():
             check_value(key, value, bounded[key])
         with extras_named(name):
-            return run(config_type(**given), progress)
+            return run(with_stored_names(NAMES[name], config_type(**given)), progress)
 
     parameters = [_parameter(field, inspect.Parameter.POSITIONAL_OR_KEYWORD) for field in known if not field.kw_only]
     parameters += [_parameter(field, inspect.Parameter.KEYWORD_ONLY) for field in known if field.kw_only]

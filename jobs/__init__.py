@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
+from gapscope.runs.stored_names import with_stored_names
 
 if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
@@ -81,4 +82,4 @@ def configuration_of(name: str) -> type:
 
 def run_job(name: str, options: Mapping[str, Any], progress: Progress = SILENT) -> "RunResult":
     """Run the command `name` with some options."""
-    return JOBS[name](configuration_of(name)(**options), progress)
+    return JOBS[name](with_stored_names(name, configuration_of(name)(**options)), progress)

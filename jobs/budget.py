@@ -70,12 +70,12 @@ def run(config: BudgetConfig, progress: Progress = SILENT) -> "RunResult":
     named = {"--reference": config.reference, "--target": config.target}
     both = open_model(
         workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True, alone=True
-    )
-    folder, model, (reference, target) = both
+    ).once()
+    folder, model, (reference, target), copies = both
     if model.rule.kind == RECORDED:
         return _from_predictions(config, workspace, both, page)
     check_comparable(reference, target)
-    notes = TrainingSets(folder).check_reference(model.name, reference, target, force=False)
+    notes = [*TrainingSets(folder).check_reference(model.name, reference, target, force=False), *copies]
     sets = Sets.of(model, reference, target, tuple(classes_of(model, store)[0] for store in (reference, target)))
     labels = LabelsUsed(config.labels, config.label_rows)
     check_memory("a budget of labels", sets, labels, allowed=config.memory, threads=config.threads)
@@ -106,17 +106,14 @@ def _from_predictions(
     import pyarrow as pa
 
     from gapscope.core.files import write_json
-    from gapscope.evaluation.recorded import recorded
     from gapscope.repairs import budget
-    from gapscope.repairs.labels import read_label_file
     from gapscope.runs.folder import opened
     from gapscope.store.workspace import slug
 
-    folder, model, (_, target) = both
-    labels = read_label_file(config.labels, model.class_names) if config.labels else None
-    pilot = budget.pilot_of(recorded(folder, model, target), labels, config.label_rows)
-    with opened(workspace, JOB, slug(config.name or f"{folder.name}-{config.target}"), config, both.inputs()) as made:
+    pilot = budget.pilot_of(both.folder, both.model, both.stores[1], config.labels, config.label_rows)
+    name = slug(config.name or f"{both.folder.name}-{config.target}")
+    with opened(workspace, JOB, name, config, both.inputs()) as made:
         spent = [one._asdict() for one in budget.measured(pilot)]
         made.write_table("budget.parquet", pa.Table.from_pylist(spent))
-        write_json(made.place / "about.json", {"target": target.name, "pilot": pilot.n, "chosen": ""})
-        return made.finish([], page=page)
+        write_json(made.place / "about.json", {"target": both.stores[1].name, "pilot": pilot.n, "chosen": ""})
+        return made.finish([], notes=both.notes, page=page)

@@ -28,6 +28,7 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.program import called, set_called, version_of
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
+from gapscope.runs.stored_names import with_stored_names
 
 USER_MISTAKE, INTERRUPTED = 2, 130
 # How examples in docstrings call the program.
@@ -202,7 +203,7 @@ def _command(name: str, *, is_help: bool) -> tuple[Callable[..., int], str]:
     ) -> int:
         from gapscope.jobs import terminal
 
-        result = run(options, terminal.progress())
+        result = run(with_stored_names(name, options), terminal.progress())
         terminal.show(result, everything=everything, as_json=as_json)
         return result.exit_code
 

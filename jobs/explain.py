@@ -173,7 +173,7 @@ def _sides(config: ExplainConfig, workspace: "Location") -> Sides:
         return Sides((reference, target), labels, None, [input_of(reference), input_of(target)], [])
     named = {"--reference": config.reference, "--target": config.target}
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, alone=True)
-    folder, model, (reference, target) = both
+    folder, model, (reference, target), _ = both
     check((reference, target))
     if model.rule.kind == RECORDED:
         labels = [reference.labels(), numbered(check_comparable(reference, target), target)]

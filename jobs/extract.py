@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gapscope.core.errors import InputError
+from gapscope.core.program import typed
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, DATA, configuration, option
@@ -137,7 +138,8 @@ def _account(config: ExtractConfig, name: str, dataset: "Dataset", decoded: Mapp
     for split, made in decoded.items():
         if made.rejected:
             rejected[split] = [(row["path"], row["reason"]) for row in _stored(config, dataset, split, made).rejected()]
-    return [f"{name}: {account.after(rejected).sentence}"]
+    drawn = {split: made.rows for split, made in decoded.items() if dataset.undivided and split in dataset.splits}
+    return [f"{name}: {replace(account.after(rejected), drawn=drawn).sentence}"]
 
 
 def _stored(config: ExtractConfig, dataset: "Dataset", split: str, made: "StoreManifest") -> "EmbeddingStore":
@@ -209,7 +211,8 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     _told_apart(dataset for _, dataset in opened)
     for name, dataset in opened:
-        notes += [f"{name}: {note}" for note in dataset.sentences(config.split)]
+        words = typed(name, config, "dataset", "split")
+        notes += [f"{name}: {note}" for note in dataset.sentences(config.split, words)]
         unknown = [split for split in config.split if split not in dataset.choices]
         if unknown:
             raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.choices)}")

@@ -186,7 +186,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
 
     sets = {f"--{side}": getattr(config, side) for side in SIDES}
     both = open_model(workspace, config.run, sets, model=config.model, backbone=config.backbone, alone=True)
-    folder, model, whole = both
+    folder, model, whole, _ = both
     chosen = Chosen.by(config)
     stores = chosen.of_stores(whole)
     if model.rule.kind == RECORDED:

@@ -34,9 +34,8 @@ class LabelQueueConfig(options.OnWorkers, options.Made):
 
 def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
     """Choose the images, and write the files."""
-    import numpy as np
-
     from gapscope.core.location import Location
+    from gapscope.evaluation.copies import with_copies
     from gapscope.evaluation.memory import check_memory
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.recorded import recorded
@@ -51,9 +50,9 @@ def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
 
     workspace = Location.of(config.workspace).absolute()
     named = {"--target": config.target}
-    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, alone=True)
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, alone=True).once()
     model, store = both.model, both.stores[0]
-    labelled = read_label_file(config.labels, model.class_names).sample_id if config.labels else np.empty(0, np.int64)
+    labelled = with_copies(store, read_label_file(config.labels, model.class_names).sample_id if config.labels else [])
     check_memory(store, len(model.class_names), ROW_BYTES, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{both.folder.name}-{config.target}")
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, both.inputs()) as made:
@@ -64,4 +63,4 @@ def run(config: LabelQueueConfig, progress: Progress = SILENT) -> "RunResult":
             else:
                 worth = queue_of(model, store, *wanted, workers, seed=config.seed)
         write(table_of(worth, config.by, store, model.class_names), made)
-        return made.finish([], page=page)
+        return made.finish([], notes=both.notes, page=page)

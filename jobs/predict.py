@@ -126,11 +126,11 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
         images = open_images(source, name, model.design.frame, 0)  # each is seen once, so none is held
         place = made.place / PREDICTIONS / test.folder
         with made.timed("predict"):
-            counts = predicted(model, images, test.classes, place, progress)
+            counts, copies = predicted(model, images, test.classes, place, progress)
         results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
         _write_rejected(made.place / REJECTED, name, source, images.rejected)
         trained_on = inputs[1].config_hash in trained
-        notes = [test.note, *_remarks(name, counts, source, images.rejected, trained_on=trained_on)]
+        notes = [test.note, copies, *_remarks(name, counts, source, images.rejected, trained_on=trained_on)]
         return made.finish(results, notes=[one for one in notes if one], page=page)
 
 

@@ -80,11 +80,11 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     workspace = Location.of(config.workspace).absolute()
     folder = model_folder(workspace, config.run, config.model)
     named = {"--reference": config.reference or _reference_of(folder, config.target), "--target": config.target}
-    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True)
+    both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True).once()
     model, (reference, target) = both.model, both.stores
     check_comparable(reference, target)
     trained = TrainingSets(folder)
-    notes = trained.check_reference(model.name, reference, target, force=False)
+    notes = [*trained.check_reference(model.name, reference, target, force=False), *both.notes]
     classes = tuple(classes_of(model, store)[0] for store in (reference, target))
     sets = Sets.of(model, reference, target, classes)
     groups = Groups.of(target, config.groups) if config.groups else None

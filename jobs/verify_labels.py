@@ -40,6 +40,7 @@ class VerifyLabelsConfig(Made):
 def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> "RunResult":
     """Draw the images, or estimate from those reviewed."""
     from gapscope.core.location import Location
+    from gapscope.evaluation.copies import predicted_once
     from gapscope.repairs.review_page import page
     from gapscope.runs.folder import opened
     from gapscope.runs.inputs import input_of_predictions
@@ -48,11 +49,11 @@ def run(config: VerifyLabelsConfig, progress: Progress = SILENT) -> "RunResult":
 
     workspace = Location.of(config.workspace).absolute()
     place = find_run(workspace, config.run)
-    predictions = _predictions(config, place)
+    (predictions,), copies = predicted_once([_predictions(config, place)])
     name = slug(config.name or f"{place.name}-{config.target}")
     with opened(workspace, JOB, name, config, [input_of_predictions(place, str(place))]) as made:
         results = _estimate(config, predictions, made) if config.labels else _draw(config, workspace, predictions, made)
-        return made.finish(results, page=page)
+        return made.finish(results, notes=copies, page=page)
 
 
 def _predictions(config: VerifyLabelsConfig, place: "Location") -> "Predictions":

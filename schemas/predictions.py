@@ -1,6 +1,7 @@
 """The predictions table: one row per image and model, from probes and networks alike.
 
 Predictions for a set that has synthetic rows have one column more, ``is_synthetic``; where it is absent, no row is.
+Those of networks that read images have ``digest``.
 Those of a file have ``log_probabilities`` where it has numbers for all classes, and no ``log_likelihood`` where the
 file says nothing of it.
 """
@@ -19,6 +20,9 @@ PREDICTIONS_SCHEMA = pa.schema(
         pa.field("top", pa.list_(pa.int32()), nullable=False),
     ]
 )
+
+# Of what each image was made from, as in stores; networks that predict from images write it.
+DIGEST = pa.field("digest", pa.uint64(), nullable=False)
 
 SYNTHETIC = pa.field("is_synthetic", pa.bool_(), nullable=False)
 

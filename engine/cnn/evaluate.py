@@ -67,7 +67,9 @@ def evaluate_test_set(
         evaluations.notes.append(test.note)
     for model in models:
         place = run.place(model.title) / PREDICTIONS / test.folder
-        counts = predicted(model, images, test.classes, place, run.progress)
+        counts, copies = predicted(model, images, test.classes, place, run.progress)
+        if copies and model is models[0]:
+            evaluations.notes.append(copies)
         if counts.n:
             evaluations.results.extend(measure(counts, test.dataset, test.split, model.title, model.class_names))
             _confusion(run, model, test, counts.confusion, evaluations)

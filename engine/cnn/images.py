@@ -10,7 +10,7 @@ import numpy as np
 
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.threads import processors
-from gapscope.data.source import Source, Undecodable
+from gapscope.data.source import Source, Undecodable, read_picture
 from gapscope.networks.frame import Frame
 
 # Images decoded between two looks at the clock, and batches prepared in advance.
@@ -43,12 +43,15 @@ class Images(Protocol):
         ``dataset/split``, for messages.
     rejected
         Reason for each row that was found to hold no image.
+    digests : (n,) uint64
+        Of the bytes that each image was made from; 0 for a row that was not read yet.
     """
 
     name: str
     source: Source
     frame: Frame
     rejected: dict[int, str]
+    digests: np.ndarray
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The images at ``rows : (n,)`` of the listing, in that order; those that hold no image are left out."""
@@ -96,6 +99,11 @@ class OverImages:
         """Those of `images`."""
         return self.images.rejected
 
+    @property
+    def digests(self) -> np.ndarray:
+        """Those of `images`."""
+        return self.images.digests
+
 
 @dataclass(frozen=True)
 class Held:
@@ -106,6 +114,7 @@ class Held:
     frame: Frame
     pixels: np.ndarray
     rejected: dict[int, str]
+    digests: np.ndarray
 
     def batch(self, rows: np.ndarray) -> Batch:
         """See `Images.batch`."""
@@ -121,12 +130,13 @@ class Streamed:
     source: Source
     frame: Frame
     threads: int
+    digests: np.ndarray
     rejected: dict[int, str] = field(default_factory=dict)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """See `Images.batch`."""
         pixels = np.zeros((len(rows), *self.frame), np.uint8)
-        self.rejected.update(_decode(self.source, self.frame, rows, pixels, self.threads))
+        self.rejected.update(_decode(self.source, self.frame, rows, pixels, self.digests, self.threads))
         kept = np.array([row not in self.rejected for row in rows.tolist()], bool)
         return Batch(rows[kept], pixels[kept], self.source.listing.labels[rows[kept]].astype(np.int64))
 
@@ -143,26 +153,32 @@ def open_images(
     """The images of `source` in the given `frame`: held where all of them fit into `budget_bytes`, else streamed."""
     threads = threads or processors()
     count = len(source.listing)
+    digests = np.zeros(count, np.uint64)
     if count * frame.pixels > budget_bytes:
-        return Streamed(name, source, frame, threads)
+        return Streamed(name, source, frame, threads, digests)
     pixels = np.zeros((count, *frame), np.uint8)
     rejected: dict[int, str] = {}
     with progress.task(f"decode {name}", count, "images") as task:
         for start in range(0, count, RUN):
             rows = np.arange(start, min(start + RUN, count))
-            rejected |= _decode(source, frame, rows, pixels[start : start + RUN], threads)
+            rejected |= _decode(source, frame, rows, pixels[start : start + RUN], digests, threads)
             task.advance(len(rows))
-    return Held(name, source, frame, pixels, rejected)
+    return Held(name, source, frame, pixels, rejected, digests)
 
 
-def _decode(source: Source, frame: Frame, rows: np.ndarray, into: np.ndarray, threads: int) -> dict[int, str]:
-    """Fill `into` with the images at `rows`; the reason for each row that holds none."""
+def _decode(
+    source: Source, frame: Frame, rows: np.ndarray, into: np.ndarray, digests: np.ndarray, threads: int
+) -> dict[int, str]:
+    """Fill `into` with the images at `rows`, and those places of `digests`; the reason for each row that holds none."""
 
     def one(slot: int) -> str:
+        row = int(rows[slot])
         try:
-            into[slot] = frame.prepare(source.image(int(rows[slot])))
+            image, digests[row], _ = read_picture(source, row)
         except Undecodable as error:
+            digests[row] = error.digest or 0
             return str(error)
+        into[slot] = frame.prepare(image)
         return ""
 
     with ThreadPoolExecutor(threads) as pool:

@@ -15,6 +15,7 @@ from gapscope.core.progress import Progress
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
 from gapscope.evaluation import align_classes, predict
+from gapscope.evaluation.copies import copies_among
 from gapscope.evaluation.predict import outcomes_of, predictions
 from gapscope.networks.trained import Trained
 from gapscope.schemas.results import Result
@@ -69,12 +70,21 @@ class TestSet(NamedTuple):
         return slug(f"{self.dataset}-{self.split}")
 
 
-def predicted(model: Trained, images: Images, classes: np.ndarray, place: Location, progress: Progress) -> Outcomes:
-    """Write the predictions for all images of a set to `place`; what they are worth, counted."""
-    flags = _flags(images)
+def predicted(
+    model: Trained, images: Images, classes: np.ndarray, place: Location, progress: Progress
+) -> tuple[Outcomes, str]:
+    """Write the predictions for all images of a set to `place`; what they are worth, counted on each image once, and
+    what is to be said of copies.
+    """
+    written = {"synthetic": _flags(images), "digests": images.digests}
     with connect(threads=1) as workers:
         view = ImageView.of(images)
-        return predict(model, model.class_names, view, classes, place, workers, synthetic=flags, progress=progress)
+        counts = predict(model, model.class_names, view, classes, place, workers, **written, progress=progress)
+    used = np.array([row for row in range(view.rows) if row not in images.rejected], np.int64)
+    copies = copies_among(images.digests[used], images.source.listing.labels[used])
+    if copies.first is not None:
+        counts = outcomes(model, images, used[copies.first], known=classes)
+    return counts, copies.said(images.name, len(used))
 
 
 def _flags(images: Images) -> Callable[[Piece], np.ndarray] | None:
@@ -85,13 +95,23 @@ def _flags(images: Images) -> Callable[[Piece], np.ndarray] | None:
     return lambda piece: synthesis.made[[row for row in range(*piece) if row not in images.rejected]]
 
 
-def outcomes(model: Trained, images: Images, rows: np.ndarray, done=lambda count: None) -> Outcomes:
-    """What a model says of the images at `rows`, counted and not kept; ``done(n)`` is called after n more of them."""
+def outcomes(
+    model: Trained,
+    images: Images,
+    rows: np.ndarray,
+    done: Callable[[int], object] = lambda _count: None,
+    *,
+    known: np.ndarray | None = None,
+) -> Outcomes:
+    """What a model says of the images at `rows`, counted and not kept; ``done(n)`` is called after n more of them.
+    `known` are the model's class indices for those of the images, where these are others.
+    """
     classes = len(model.class_names)
+    index = np.append(np.arange(classes) if known is None else known, -1)
     size = max(1, min(CHUNK_ROWS, CHUNK_BYTES // images.frame.pixels))
     counted = Outcomes.none(classes)
     for batch in batches(images, even_parts(rows, size)):
-        said = predictions(model, Chunk(batch.rows, batch.x, batch.y.astype(np.int32)))
+        said = predictions(model, Chunk(batch.rows, batch.x, index[batch.y].astype(np.int32)))
         counted = counted.merge(outcomes_of(said, classes))
         done(len(batch.rows))
     return counted

@@ -211,6 +211,17 @@ class Location:
             self.filesystem.handler.fs.put_file(str(spool), self.path)
 
 
+def in_workspace_of(run: Location, recorded: str) -> Location:
+    """Where what a run has recorded by its address lies: at the same place of the workspace that holds the run's folder
+    now, where it is there, for a workspace may be moved or copied; else as recorded.
+    """
+    workspace, inside, _ = run.absolute().address.rpartition("/runs/")
+    parts = (recorded.rpartition(one) for one in ("/embeddings/", "/runs/"))
+    _, kind, below = max(parts, key=lambda one: len(one[0]))
+    here = Location(f"{workspace}{kind}{below}")
+    return here if inside and kind and here.exists() else Location(recorded)
+
+
 def full_path(place: str) -> str:
     """`place` by its full path, links followed, where it is a path of this machine; itself otherwise.
 

@@ -21,11 +21,14 @@ class Accounting:
         They are listed too, so that they stand among the rejected images of a store, but not counted in `listed`.
     unused
         Names of the files that are no images of the dataset, by the reason.
+    drawn
+        Number of images by split, of those that were divided by rule.
     """
 
     listed: Mapping[str, int]
     rejected: tuple[tuple[str, str], ...] = ()
     unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    drawn: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -43,8 +46,11 @@ class Accounting:
 
         >>> print(Accounting({"train": 6, "test": 2}, unused={"tables": ("labels.csv",)}).sentence)
         9 files: 8 listed (train 6, test 2), 0 rejected, 1 not used (tables: labels.csv)
+        >>> print(Accounting({"all": 9}, drawn={"train": 7, "test": 2}).sentence)
+        9 files: 9 listed (all 9, divided at random: train 7, test 2), 0 rejected, 0 not used
         """
-        listed = ", ".join(f"{split} {count:,}" for split, count in self.listed.items())
+        drawn = f", divided at random: {_counts(self.drawn)}" if self.drawn else ""
+        listed = f"{_counts(self.listed)}{drawn}"
         rejected = _some([f"{_printable(name)}: {_printable(reason)}" for name, reason in self.rejected], "; ")
         unused = "; ".join(
             f"{reason}: {_some([*map(_printable, names)])}" for reason, names in sorted(self.unused.items()) if names
@@ -75,6 +81,10 @@ class Accounting:
             "rejected": len(self.rejected),
             "unused": {reason: len(names) for reason, names in self.unused.items()},
         }
+
+
+def _counts(images: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {count:,}" for split, count in images.items())
 
 
 def _within(text: str) -> str:

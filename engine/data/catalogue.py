@@ -133,7 +133,7 @@ def opened_by(settings: Any, name: str = "") -> Dataset:
 
 def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if name_or_path in DATASETS:
-        return _open_named(DATASETS[name_or_path], data_root, options)
+        return _of_catalogue(name_or_path, data_root, options)
     if name_or_path.startswith(TORCHVISION) and not _is_more(name_or_path):
         return open_torchvision(name_or_path, data_root, options)
     if is_address(name_or_path):
@@ -156,6 +156,21 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     error = unknown_name("dataset", name_or_path, {*DATASETS, *result}, listing)
     error.add_note("(nor is there a file or folder of that name here)")
     raise error
+
+
+def _of_catalogue(name: str, data_root: Path, options: Options) -> Dataset:
+    """The dataset that is known by a name; it is said where a folder of that name here is another."""
+    here = Path(name).resolve()
+    other = f"{name} names a known data set; the folder {name} here is another, and is named as ./{name}"
+    try:
+        dataset = _open_named(DATASETS[name], data_root, options)
+    except InputError as error:
+        if here.is_dir():
+            error.add_note(f"({other})")
+        raise
+    place = Path(dataset.place).resolve()
+    is_other = here.is_dir() and here != place and here not in place.parents and place not in here.parents
+    return replace(dataset, notes=(*dataset.notes, other)) if is_other else dataset
 
 
 def _open_address(address: str, data_root: Path, options: Options) -> Dataset:

@@ -1,6 +1,7 @@
 """Which class index the name of a folder or the text of a label stands for."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cache
@@ -33,9 +34,14 @@ class ClassMap(NamedTuple):
         """All texts that may be names of these classes."""
         return frozenset((*self.names, *self.lines))
 
-    def indices(self) -> dict[str, int]:
-        """Class index by class name."""
-        return {name: index for index, name in enumerate(self.names)}
+    def indices(self, texts: Iterable[str] = ()) -> dict[str, int]:
+        """Class index by class name, and by `texts` that spell one with other bytes, as a Mac does.
+
+        >>> ClassMap(["caf\N{LATIN SMALL LETTER E WITH ACUTE}"]).indices(["cafe\N{COMBINING ACUTE ACCENT}"]).values()
+        dict_values([0, 0])
+        """
+        index = {name: number for number, name in enumerate(self.names)}
+        return index | {text: index[_composed(text)] for text in texts if _composed(text) in index}
 
     def of_integers(self, texts: Iterable[str]) -> dict[str, int]:
         """Class index by the text of a number that labels have for a class.
@@ -63,7 +69,7 @@ def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMa
     even when only a few of them are there. Integers sort as numbers: sorted as texts, 10 would stand before 2 and
     nearly every label would be wrong. Other names sort as texts.
     """
-    names = set(result)
+    names = set(map(_composed, result))
     if given is not None:
         return _within(names, given)
     if names and names <= set(_wnids()):
@@ -78,7 +84,12 @@ def read_classes(path: Path) -> ClassMap:
     found = read_class_list(Location.of(path))
     numbers = found.numbers
     note = FOLLOWS_LIST.format(path.name) + (NUMBERED.format(numbers[0], numbers[-1]) if numbers else "")
-    return ClassMap(found.names, (note,), tuple(found.lines), numbers)
+    return ClassMap(list(map(_composed, found.names)), (note,), tuple(map(_composed, found.lines)), numbers)
+
+
+def _composed(text: str) -> str:
+    """The text as most write it: letters with accents are one character, where a Mac writes two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def is_integer(name: str) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.program import called
 from gapscope.data.accounting import Accounting
 from gapscope.data.alike import remembered_groups
 from gapscope.data.source import ByteSource, Source
@@ -19,7 +21,7 @@ from gapscope.data.vocabulary import split_of
 ALL = "all"
 WITHOUT_SPLITS = "it has no splits of its own"
 BY_RULE = f"{WITHOUT_SPLITS}: {{}}, stratified by class, images that look alike kept together"
-UNDIVIDED = f"--split {ALL} takes the splits as one set"
+UNDIVIDED = "`{} extract {} --split " + ALL + "` keeps it whole, as a set to compare with one that was trained on"
 AS_ONE = f"{WITHOUT_SPLITS} and is taken as one set"
 
 
@@ -66,13 +68,15 @@ class Dataset:
         """Names of the splits, and of the whole where it was divided by rule."""
         return (*self.splits, *([ALL] if self.undivided else []))
 
-    def sentences(self, asked: Collection[str] = ()) -> tuple[str, ...]:
-        """The notes, and that splits made by rule can be taken as one set, or are where that is all that is `asked`."""
+    def sentences(self, asked: Collection[str] = (), typed: str = "") -> tuple[str, ...]:
+        """The notes, and how a dataset whose splits are made by rule is taken as one set, or that it is where that is
+        all that is `asked`; `typed` is what stood behind `extract`.
+        """
         if not self.undivided:
             return self.notes
         if set(asked) == {ALL}:
             return (*(note for note in self.notes if not note.startswith(WITHOUT_SPLITS)), AS_ONE)
-        return (*self.notes, UNDIVIDED)
+        return (*self.notes, UNDIVIDED.format(called(), typed or quote(self.place)))
 
     def seen(self, see: Callable[[Callable[[], Source]], Callable[[], Source]], **changes: Any) -> "Dataset":
         """The dataset with each of its openers replaced by what `see` makes of it, and other `changes`."""
@@ -220,7 +224,8 @@ class SplitByRule:
             )
             raise InputError(
                 f"{self.place} has {images:,} images{alike}: too few to fill the splits {', '.join(self.fractions)}; "
-                "give it splits of its own, as folders train and test, or add images that differ"
+                f"give it splits of its own, as folders train and test, take it whole with --split {ALL}, or add "
+                "images that differ"
             )
         return Subset.of(self._source, rows)
 

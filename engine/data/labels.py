@@ -55,7 +55,7 @@ def map_labels(texts: Iterable[str], given: ClassMap | None = None) -> tuple[Cla
         indices = {text: int(text) for text in known}
         return _of_integers(max(indices.values())), unknown | indices
     classes = map_classes(known, given)
-    return classes, unknown | classes.indices()
+    return classes, unknown | classes.indices(known)
 
 
 def _of_integers(highest: int) -> ClassMap:

@@ -743,16 +743,16 @@ class _Reader:
             classes = map_classes(named, self.given)
             highest = max(map(int, known))
             if self.given:
-                return classes, {"": -1, "-1": -1} | classes.indices() | classes.of_integers(known)
+                return classes, {"": -1, "-1": -1} | classes.indices(named | known) | classes.of_integers(known)
             if highest >= len(classes.names):
                 raise InputError(
                     f"{self.place}: label {highest} occurs, but the folders are {len(classes.names)} classes, counted "
                     "from 0; write the names of the classes into the table"
                 )
             self.notes.append("the numbers in the table of labels are taken for class indices, counted from 0")
-            return classes, {"": -1, "-1": -1} | classes.indices() | {text: int(text) for text in known}
+            return classes, {"": -1, "-1": -1} | classes.indices(named | known) | {text: int(text) for text in known}
         classes = map_classes(named | known, self.given)
-        return classes, {"": -1, "-1": -1} | classes.indices()
+        return classes, {"": -1, "-1": -1} | classes.indices(named | known)
 
     def _accounting(self, parts: Sequence[Part]) -> Accounting:
         tree = self.tree

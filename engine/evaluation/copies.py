@@ -18,15 +18,15 @@ from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.predictions import Predictions
 from gapscope.store import EmbeddingStore, open_store
-from gapscope.store.selected import Selected, rows_of
+from gapscope.store.selected import Selected, rows_of, whole_of
 
 Array = np.ndarray
 # Up to this share of copies changes no figure that is printed.
 LITTLE = 0.01
 # Of more features than this, 0.5 GB, equal ones are not looked for.
 FEATURES = 2**27
-# Rows whose features tell how coarse all are, and what a feature counts for, in bits, of which no two of these agree.
-SAMPLE, FINE = 1024, 32.0
+# Rows whose features tell how coarse all are.
+SAMPLE = 1024
 FEW = 16
 # Images of the classes are repeated to other degrees where chance would leave so much less often than this.
 CHANCE = 1e-3
@@ -69,7 +69,7 @@ def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, s
     said = copies.said(store.name, store.rows)
     if copies.first is None:
         return store, said
-    whole = store.store if isinstance(store, Selected) else store
+    whole = whole_of(store)
     kept = np.zeros(whole.rows, bool)
     kept[store.positions if isinstance(store, Selected) else slice(None)] = copies.first
     before = f"{store.sentence} " if isinstance(store, Selected) else ""
@@ -78,8 +78,32 @@ def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, s
 
 def copies_of(store: EmbeddingStore | Selected) -> RepeatedRows:
     """Those among the rows of a store."""
-    key = _key(store)
-    return RepeatedRows() if key is None else _copies(key, store.labels())
+    if isinstance(store, Selected):
+        key = _key(store)
+        return RepeatedRows() if key is None else copies_among(key, store.labels())
+    known = _keys_of(str(store.folder), store.digest)
+    return RepeatedRows() if known is None else copies_among(*known[1:])
+
+
+def with_copies(store: EmbeddingStore | Selected, sample_id: Sequence[int] | Array) -> Array:
+    """Ids of rows and of all those in the whole store that are copies of them, ascending."""
+    known, sample_id = _keys_of(str(store.folder), store.digest), np.asarray(sample_id, np.int64)
+    if known is None:
+        return np.unique(sample_id)
+    ids, key, _ = known
+    return np.union1d(sample_id, ids[(key > 0) & np.isin(key, key[np.isin(ids, sample_id)])])
+
+
+def first_of_each(store: EmbeddingStore | Selected, sample_id: Array) -> Array:
+    """Which of the rows with ``sample_id : (n,)`` are not copies of one before them."""
+    known = _keys_of(str(store.folder), store.digest)
+    if known is None:
+        return np.ones(len(sample_id), bool)
+    order = np.argsort(known[0])
+    key = known[1][order[np.searchsorted(known[0], sample_id, sorter=order)]]
+    first = key == 0
+    first[np.unique(key, return_index=True)[1]] = True
+    return first
 
 
 def predicted_once(several: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
@@ -90,17 +114,19 @@ def predicted_once(several: Sequence[Predictions]) -> tuple[list[Predictions], l
 
 def _predicted_once(given: Predictions) -> tuple[Predictions, str]:
     known = _known(given.store)
+    if known is None and given.digest is not None:
+        known = given.sample_id, given.digest, given.label
     if known is None:
         return given, ""
     ids, key, label = (one[np.isin(known[0], given.sample_id)] for one in known)
-    copies = _copies(key, label)
+    copies = copies_among(key, label)
     said = copies.said(given.name, given.n)
     if copies.first is None:
         return given, said
     return given.rows(np.flatnonzero(np.isin(given.sample_id, ids[copies.first]))), said
 
 
-def _copies(key: Array, label: Array) -> RepeatedRows:
+def copies_among(key: Array, label: Array) -> RepeatedRows:
     """Those among rows with ``key, label : (n,)``; of key 0 nothing is known."""
     some = np.flatnonzero(key)
     _, index, count = np.unique(key[some], return_index=True, return_counts=True)
@@ -137,13 +163,13 @@ def _key(store: EmbeddingStore | Selected) -> Array | None:
 
 
 def _are_coarse(store: EmbeddingStore | Selected) -> bool:
-    """Whether two rows may have equal features by chance: by what each feature tells apart, of which half is taken, for
-    features go together.
+    """Whether two rows may have equal features by chance: by what each feature is seen to tell apart (of so few pairs
+    one more that agrees is possible), of which half is taken, for features go together.
     """
     x = np.unique(store.view(0, min(store.rows, SAMPLE)).read().x, axis=0)
-    pairs = max(len(x) * (len(x) - 1), 1)
-    alike = np.array([(np.square(count) - count).sum() / pairs for count in map(_counts, x.T)])
-    bits = np.where(alike > 0, -np.log2(np.maximum(alike, 2.0**-FINE)), FINE)
+    pairs = len(x) * (len(x) - 1) / 2
+    alike = np.array([(np.square(count) - count).sum() / 2 for count in map(_counts, x.T)])
+    bits = -np.log2((alike + 1) / (pairs + 1))
     return bool(bits.sum() / 2 < 2 * np.log2(store.rows))
 
 
@@ -176,7 +202,7 @@ def _known(folder: str) -> tuple[Array, Array, Array] | None:
         return None
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _keys_of(folder: str, digest: str) -> tuple[Array, Array, Array] | None:
     """The same of a store whose rows have this `digest`."""
     store = open_store(Location.of(folder))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.evaluation.copies import once
 from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
 from gapscope.evaluation.stored import check_features
 from gapscope.probes.model import Classifier, is_recorded
@@ -11,19 +12,29 @@ from gapscope.probes.recorded import recorded_model
 from gapscope.runs.folder import input_of
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 
 
 class Opened(NamedTuple):
-    """A model, the folder that it lies in, and the sets it was opened for, in the order in which they were named."""
+    """A model, the folder that it lies in, the sets it was opened for, in the order in which they were named, and what
+    is to be said of them.
+    """
 
     folder: Location
     model: Classifier
-    stores: list[EmbeddingStore]
+    stores: list[EmbeddingStore | Selected]
+    notes: tuple[str, ...] = ()
 
     def inputs(self) -> list[Input]:
         """What a run that reads all of them records of them, the model first."""
         rows = self.model.details.get("rows", 0)
         return [Input(place=str(self.folder), config_hash="", rows=rows), *map(input_of, self.stores)]
+
+    def once(self) -> "Opened":
+        """The same with each image of a set once, and what is to be said of that."""
+        stores, said = zip(*map(once, self.stores), strict=True)
+        notes = (*(one.sentence for one in stores if isinstance(one, Selected)), *filter(None, said))
+        return self._replace(stores=list(stores), notes=notes)
 
 
 def open_model(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, set_name, span, span_of
+from gapscope.core.program import called
 from gapscope.evaluation.accuracy import Loss, Measured, is_test, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
@@ -116,13 +117,14 @@ def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
     models = len({one.model for one in rows})
     among = f", the highest share among {models} models" if models > 1 else ""
     equals = [one.model for one in rows if (one.set, one.value) == (best.set, best.value)]
-    interval, images = span(best.low, best.high), counted(best.n, "image")
+    interval, images = span(best.low, best.high), "this one" if best.n == 1 else f"these {best.n:,} images"
     return Answer.of(
         f"{listed(equals)} {'classifies' if len(equals) == 1 else 'classify'} {percent(best.value)} of {best.set} "
         f"correctly{among}",
         {
-            NEXT: "Extract new data, then run `gap` to see what is lost on them, and why.",
-            SURE: f"{interval}, for images like these {images}; other images may differ." if interval else "",
+            NEXT: f"Extract new data (`{called()} extract FOLDER --split all` keeps them whole), then run `gap` to see "
+            "what is lost on them, and why.",
+            SURE: f"{interval}, for images like {images}; other images may differ." if interval else "",
         },
     )
 

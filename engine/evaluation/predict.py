@@ -17,7 +17,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
 from gapscope.predictions.origin import Origin, origin_of
 from gapscope.schemas.embeddings import PART_NAME
-from gapscope.schemas.predictions import PREDICTIONS_SCHEMA, SYNTHETIC
+from gapscope.schemas.predictions import DIGEST, PREDICTIONS_SCHEMA, SYNTHETIC
 from gapscope.store import Piece, View
 from gapscope.stream import CHUNK_ROWS, Workers, fold
 from gapscope.summaries.outcomes import Outcomes
@@ -107,6 +107,7 @@ class _Predict:
     origin: Origin
     pieces: Sequence[Piece] = ()
     synthetic: Flags | None = None
+    digests: np.ndarray | None = None
 
     def __call__(self, index: int, chunk: Chunk) -> Outcomes:
         place, counts = (self.folder / name.format(index) for name in (PART_NAME, SCORES_NAME))
@@ -128,6 +129,8 @@ class _Predict:
         table = said.table
         if self.synthetic is not None:
             table = table.append_column(SYNTHETIC, pa.array(self.synthetic(self.pieces[index])))
+        if self.digests is not None:
+            table = table.append_column(DIGEST, pa.array(self.digests[chunk.sample_id]))
         write_table(place, table.replace_schema_metadata(self.origin.metadata(index)))
         return said
 
@@ -192,6 +195,7 @@ def predict(
     workers: Workers,
     *,
     synthetic: Flags | None = None,
+    digests: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> Outcomes:
     """Write the predictions for all rows of `view` into `folder` and return their counts.
@@ -207,10 +211,14 @@ def predict(
         The model's class index for each class index of the store, as `align_classes` gives it.
     synthetic
         Says which rows are synthetic; None where none is, and the table then has no column for it.
+    digests
+        By sample id, of the bytes that each image is made from; a network's source fills it in as images are read.
     """
     pieces = view.pieces(CHUNK_ROWS) if synthetic is not None else ()
     origin = origin_in(model, view)
-    work = _Predict(_Count(model, classes, len(class_names), view.store.name), folder, origin, pieces, synthetic)
+    work = _Predict(
+        _Count(model, classes, len(class_names), view.store.name), folder, origin, pieces, synthetic, digests
+    )
     if not view.rows:
         return Outcomes.none(len(class_names))
     return fold(view, work, workers, numbered=True, progress=progress, description=f"predict {view.store.name}")

@@ -21,7 +21,7 @@ from gapscope.probes.model import RECORDED, Classifier, is_recorded
 from gapscope.schemas.embeddings import PART_NAME
 from gapscope.schemas.predictions import LOG_PROBABILITIES, PREDICTIONS_SCHEMA
 from gapscope.store import EmbeddingStore
-from gapscope.store.selected import Selected, rows_of
+from gapscope.store.selected import Selected, rows_of, whole_of
 from gapscope.store.workspace import slug
 
 # Probabilities in a part, about 16 MB.
@@ -149,7 +149,7 @@ def holds_predictions_alone(run: Location) -> bool:
 
 
 def recorded(folder: Location, model: Classifier, store: EmbeddingStore | Selected) -> Predictions:
-    """What the recorded model in `folder` has said of a set; of some of its rows perhaps.
+    """What the recorded model in `folder` has said of the rows of a set; not of all of them perhaps.
 
     Raises
     ------
@@ -164,12 +164,13 @@ def recorded(folder: Location, model: Classifier, store: EmbeddingStore | Select
             f"{store.name}`, together with those for the other set"
         )
     names = {"dataset": made.dataset, "split": made.split, "class_names": model.class_names}
-    return read_predictions(str(place), model=model.name, **names)
+    result = read_predictions(str(place), model=model.name, **names)
+    return result.rows(np.flatnonzero(np.isin(result.sample_id, store.sample_ids())))
 
 
 def with_predictions(known: Predictions, store: EmbeddingStore | Selected) -> EmbeddingStore | Selected:
     """The rows of a store of which the predictions are `known`."""
-    whole = store.store if isinstance(store, Selected) else store
+    whole = whole_of(store)
     kept, chosen = (np.isin(whole.sample_ids(), ids) for ids in (known.sample_id, store.sample_ids()))
     if (kept | ~chosen).all():
         return store

@@ -9,7 +9,7 @@ import numpy as np
 from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json
-from gapscope.core.location import Location
+from gapscope.core.location import Location, in_workspace_of
 from gapscope.predictions.run import described, model_name, titles_in_run
 from gapscope.probes.model import DESCRIPTION
 from gapscope.runs.folder import FITTED_ON, MANIFEST
@@ -17,9 +17,8 @@ from gapscope.runs.inputs import run_of
 from gapscope.runs.run import MODELS
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore, open_store
-from gapscope.store.selected import Selected, selected
+from gapscope.store.selected import Selected, selected, whole_of
 from gapscope.store.selection import Choice, Selection, read_selection
-from gapscope.store.workspace import embeddings_folder
 
 # Of a reference with more than this share of training rows no gap is measured.
 MOST = 0.5
@@ -80,7 +79,7 @@ class TrainingSets:
             choice = _choice(self.place)
             if not choice.files:
                 return store.rows
-            ids = (store.store if isinstance(store, Selected) else store).sample_ids()
+            ids = whole_of(store).sample_ids()
             trained = ids[choice.kept((store.provenance.dataset, store.provenance.split), ids)]
             return int(np.isin(store.sample_ids(), trained).sum())
         except (GapscopeError, OSError):
@@ -147,9 +146,7 @@ class TrainingSets:
 
 def _stored(one: Input, place: Location) -> EmbeddingStore | None:
     """The set that the run of the model in `place` has read, if it is still what it was."""
-    made = Location.of(one.place)
-    here = embeddings_folder(run_of(place).parent.parent) / made.parent.parent.name / made.parent.name / made.name
-    for folder in dict.fromkeys((here, made)):
+    for folder in dict.fromkeys((in_workspace_of(place, one.place), Location.of(one.place))):
         try:
             store = open_store(folder)
             if store.manifest.config_hash == one.config_hash:
@@ -217,7 +214,7 @@ def _model_of(folder: Location) -> Location:
     manifest = _manifest(folder)
     if (folder / DESCRIPTION).exists() or not (manifest and manifest.inputs):
         return folder
-    made = Location.of(manifest.inputs[0].place)
+    made = in_workspace_of(folder, manifest.inputs[0].place)
     return made if (made / DESCRIPTION).exists() else folder
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
-from gapscope.blocks.formats import listed
+from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import DamageError, GapscopeError, InputError, SchemaError
 from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.lease import Lease
@@ -376,7 +376,7 @@ class Work:
             moved,
             f"nothing was left to do: all of the {manifest.rows:,} rows are there, and no image has another size "
             "or time of writing since",
-            f"the bytes of {changes.compared:,} images were compared and are those that were extracted"
+            f"the bytes of {counted(changes.compared, 'image')} were compared and are those that were extracted"
             if changes.compared
             else "",
             "all parts were read and are whole" if verify else "",
@@ -399,8 +399,8 @@ class Work:
         notes = [
             self._mended(todo.damaged),
             f"{parts - len(missing)} of {parts} parts were there already" if len(missing) < parts else "",
-            f"{changes.images:,} images were replaced since they were extracted; they and the others in the same parts "
-            f"({len(changes.parts)} of {parts}) were made again"
+            f"{_were(changes.images)} replaced since extraction; what is in the same parts ({len(changes.parts)} of "
+            f"{parts}) was made again"
             if changes.images
             else "",
             _where_time_went(images, seconds) if images else "",
@@ -506,6 +506,10 @@ def _check_account(job: Extraction, manifest: StoreManifest, listed: int) -> Non
             f"none of the {listed:,} images of {job.dataset}/{job.split} can be decoded; the first, "
             f"{first['path']}: {first['reason']} (all of them in {job.folder}/rejected.parquet)"
         )
+
+
+def _were(images: int) -> str:
+    return f"{counted(images, 'image')} {'was' if images == 1 else 'were'}"
 
 
 def _where_time_went(images: int, seconds: dict[str, float]) -> str:

@@ -29,8 +29,8 @@ SCORES = (*PROBABILITIES, "log_probabilities", "logits", "scores", "y_score", "y
 CONFIDENCES = ("confidence", "conf", "max_prob", "max_probability")
 LIKELIHOODS = ("log_likelihood",)
 NUMBERED = re.compile(r"(?:probability|prob|p|logit|score)_(.+)|(\d+)")
-SYNTHETIC = "is_synthetic"
-KNOWN = {*LABELS, *IDS, *PREDICTED, *TOP, *SCORES, *CONFIDENCES, *LIKELIHOODS, SYNTHETIC}
+SYNTHETIC, DIGEST = "is_synthetic", "digest"
+KNOWN = {*LABELS, *IDS, *PREDICTED, *TOP, *SCORES, *CONFIDENCES, *LIKELIHOODS, SYNTHETIC, DIGEST}
 # Columns of whole numbers that tables of images have beside predictions.
 OTHER = re.compile(
     r"|unnamed:?_?\d*|index|level_\d+|__index_level_\d+__|row|row_number|idx|fold|split|width|height|size|depth|"

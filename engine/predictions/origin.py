@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import damaged, read_object
-from gapscope.core.location import Location
+from gapscope.core.location import Location, in_workspace_of
 
 KEY, PART = b"gapscope.made_from", b"gapscope.part"
 STORE_MANIFEST = "manifest.json"
@@ -79,6 +79,7 @@ def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any
     origin = origin_of(table.schema.metadata)
     if origin is None:
         return None
+    origin = origin._replace(place=_place(origin, place))
     model = description.get("hash", "")
     if origin.model and model and origin.model != model:
         raise InputError(
@@ -92,6 +93,14 @@ def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any
             "`predict`, or the training, again"
         )
     return origin
+
+
+def _place(origin: Origin, predictions: Location) -> str:
+    """Where the store lies that these are of: in the workspace of the predictions, unless that one has other rows and
+    the recorded place is still there.
+    """
+    here = str(in_workspace_of(predictions, origin.place))
+    return here if _contents(here) == origin.store or not _contents(origin.place) else origin.place
 
 
 def _contents(store: str) -> str:

@@ -19,6 +19,7 @@ from gapscope.predictions.cells import (
     numbers_of,
 )
 from gapscope.predictions.columns import (
+    DIGEST,
     IDS,
     LABELS,
     PROBABILITIES,
@@ -205,7 +206,7 @@ def _from_table(
     if columns.identity not in ids:
         ids[columns.identity] = _ids(table, columns, where)
     common = (*called, names, ids[columns.identity], label.astype(np.int32))
-    more = {"is_synthetic": _synthetic(table, where), "image": _image(table, columns)}
+    more = {"is_synthetic": _synthetic(table, where), "digest": _digests(table), "image": _image(table, columns)}
     if scores is not None:
         if scores.shape[1] != len(names):
             raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
@@ -371,6 +372,12 @@ def _synthetic(table: pa.Table, where: str) -> np.ndarray | None:
     if not pa.types.is_boolean(column.type):
         raise InputError(f"{where}: the column {SYNTHETIC!r} must hold true or false, it holds {column.type}")
     return pc.fill_null(column, fill_value=False).to_numpy()
+
+
+def _digests(table: pa.Table) -> np.ndarray | None:
+    """What a network has written of the bytes of each image, ``(n,) uint64``; None where it has not."""
+    there = DIGEST in table.column_names and table.schema.field(DIGEST).type == pa.uint64()
+    return table[DIGEST].to_numpy() if there else None
 
 
 def _are_probabilities(confidence: np.ndarray | None, likelihood: np.ndarray | None, label: np.ndarray) -> bool:

@@ -32,6 +32,8 @@ class Predictions:
         Logarithms of probabilities up to a constant for each row; may be a memory map.
     is_synthetic : (n,) bool or None
         Which rows a generator has made; None where none.
+    digest : (n,) uint64 or None
+        Of the bytes that each image was made from, where a network has read them.
     image : (n,) text of Arrow, or None
         The names of the images, where a file has them.
     store
@@ -49,6 +51,7 @@ class Predictions:
     log_likelihood: np.ndarray | None = None
     scores: np.ndarray | None = None
     is_synthetic: np.ndarray | None = None
+    digest: np.ndarray | None = None
     image: pa.Array | None = None
     store: str = ""
 
@@ -100,4 +103,4 @@ class Predictions:
         return np.bincount(label[right], minlength=classes), np.bincount(label, minlength=classes)
 
 
-COLUMNS = ("sample_id", "label", "top", "confidence", "log_likelihood", "scores", "is_synthetic")
+COLUMNS = ("sample_id", "label", "top", "confidence", "log_likelihood", "scores", "is_synthetic", "digest")

@@ -12,13 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 from gapscope.core.random import stream
+from gapscope.evaluation.copies import first_of_each
+from gapscope.evaluation.recorded import recorded
 from gapscope.predictions import Predictions
+from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs.cross_fit import FEWEST, why_not
 from gapscope.repairs.judge import NORMAL
 from gapscope.repairs.labelled import Rows, anchored_logistic
-from gapscope.repairs.labels import LabelFile
+from gapscope.repairs.labels import read_label_file
+from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected, whole_of
 
 Array = np.ndarray
 SIZES = (10, 30, 100, 300, 1000, 3000)
@@ -104,7 +110,9 @@ def measured(known: Predictions) -> list[Spent]:
     ]
 
 
-def pilot_of(known: Predictions, labels: LabelFile | None, rows: int) -> Predictions:
+def pilot_of(
+    folder: Location, model: Classifier, target: EmbeddingStore | Selected, place: str, rows: int
+) -> Predictions:
     """The predictions of the rows that have a label in a file, with these; without one, of the first `rows` labelled.
 
     Raises
@@ -112,11 +120,14 @@ def pilot_of(known: Predictions, labels: LabelFile | None, rows: int) -> Predict
     InputError
         Too few have a label.
     """
+    labels = read_label_file(place, model.class_names) if place else None
+    known = recorded(folder, model, whole_of(target) if labels else target)
     if labels is None:
         pilot = known.labelled()
         pilot = pilot.rows(np.arange(min(rows, pilot.n)))
     else:
         pilot = known.rows(np.flatnonzero(np.isin(known.sample_id, labels.sample_id)))
+        pilot = pilot.rows(np.flatnonzero(first_of_each(target, pilot.sample_id)))
         label = labels.label[np.searchsorted(labels.sample_id, pilot.sample_id)]
         pilot = replace(pilot, label=label.astype(np.int32))
     check_pilot(pilot.n)

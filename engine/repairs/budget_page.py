@@ -25,7 +25,7 @@ def page(run: Run) -> list[Block]:
         SURE: f"From a pilot of {counted(about['pilot'], 'labelled row')}"
         + (DRAWN if known else ", whose share of correct answers is taken for that of all."),
     }
-    return [Answer.of(f"What labels of {about['target']} buy", parts), _table(rows)]
+    return [Answer.of(f"What labels of {about['target']} buy", parts), _table(rows), *run.notes]
 
 
 def _measured(row: Row) -> str:

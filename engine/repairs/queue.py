@@ -19,6 +19,7 @@ from gapscope.evaluation.predict import check_finite
 from gapscope.predictions import Predictions
 from gapscope.probes.model import Classifier
 from gapscope.store import EmbeddingStore
+from gapscope.store.selected import Selected
 from gapscope.stream import Workers, fold
 
 Array = np.ndarray
@@ -108,7 +109,14 @@ def _worth(
 
 
 def queue_of(
-    model: Classifier, store: EmbeddingStore, count: int, by: By, labelled: Array, workers: Workers, *, seed: int
+    model: Classifier,
+    store: EmbeddingStore | Selected,
+    count: int,
+    by: By,
+    labelled: Array,
+    workers: Workers,
+    *,
+    seed: int,
 ) -> Worth:
     """The `count` rows of a store that are to be labelled next; one read."""
     of = _WorthOf(model, *_order(store.sample_ids(), count, by, seed), labelled, store.name)

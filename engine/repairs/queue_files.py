@@ -14,13 +14,13 @@ from gapscope.predictions import Predictions
 from gapscope.repairs.queue import REASONS, By, Worth
 from gapscope.runs.folder import RunFolder
 from gapscope.store import EmbeddingStore, Piece
-from gapscope.store.selected import rows_of
+from gapscope.store.selected import Selected, rows_of, whole_of
 from gapscope.store.workspace import find_store
 
 CSV, PARQUET, LABEL_STUDIO = "queue.csv", "queue.parquet", "label-studio.json"
 
 
-def table_of(worth: Worth, by: By, store: EmbeddingStore, class_names: Sequence[str]) -> pa.Table:
+def table_of(worth: Worth, by: By, store: EmbeddingStore | Selected, class_names: Sequence[str]) -> pa.Table:
     """A row for each image, first to be labelled first; `label` is to be filled in."""
     path = _paths(store, worth.sample_id)
     rows = [
@@ -45,8 +45,9 @@ def _reason(by: By, confidence: float, margin: float) -> str:
     return REASONS[kind].format(margin=margin, confidence=confidence)
 
 
-def _paths(store: EmbeddingStore, sample_id: np.ndarray) -> dict[int, str]:
+def _paths(store: EmbeddingStore | Selected, sample_id: np.ndarray) -> dict[int, str]:
     """The image of each sample id."""
+    store = whole_of(store)
     ids = store.sample_ids()
     kept = np.isin(ids, sample_id)
     chosen = rows_of(store, kept, "")

@@ -31,7 +31,8 @@ def page(run: Run) -> list[Block]:
     columns = {"image": "text", "predicted": "text", "confidence": "share", "reason": "text"}
     cells = [[row[name] for name in columns] for row in rows]
     headline = f"{counted(len(rows), 'image')} of {config['target']} to label next"
-    return [Answer.of(headline, parts), Table("Images to label, in order", columns, cells, headline=True)]
+    table = Table("Images to label, in order", columns, cells, headline=True)
+    return [Answer.of(headline, parts), table, *run.notes]
 
 
 def _reference(run: Run) -> str:

@@ -15,7 +15,7 @@ STRATA = "strata"
 def page(run: Run) -> list[Block]:
     """What a run of `verify-labels` has found."""
     about = run.json("about")
-    return _result(run, about) if about["reviewed"] else _queue(run, about)
+    return [*(_result(run, about) if about["reviewed"] else _queue(run, about)), *run.notes]
 
 
 def _queue(run: Run, about: dict[str, Any]) -> list[Block]:

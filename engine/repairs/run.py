@@ -1,7 +1,7 @@
 """A run of `repair`: fit on some rows of the target, choose by them, judge on the others, and save the chosen model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.progress import Progress
+from gapscope.evaluation.copies import first_of_each, with_copies
 from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
@@ -36,6 +37,7 @@ from gapscope.runs.folder import RunFolder
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import Relabelled
+from gapscope.store.selected import Selected, whole_of
 from gapscope.stream import Workers
 
 Array = np.ndarray
@@ -52,8 +54,8 @@ class Sets:
     """A model with the two sets: as stored, and as views with its class indices."""
 
     model: Classifier
-    reference: EmbeddingStore
-    target: EmbeddingStore
+    reference: EmbeddingStore | Selected
+    target: EmbeddingStore | Selected
     views: tuple[View, View]
 
     @classmethod
@@ -172,17 +174,18 @@ def repaired(
             choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, groups, seed)
     with made.timed("judge"):
         trained = known_cause.rows.sample_id if known_cause else np.empty(0, int)
+        trained, labelled = with_copies(sets.reference, trained), with_copies(sets.target, choice.labelled)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
-        won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=choice.labelled)
+        won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=labelled)
         price = _costs(model, choice.candidates, last, trained, workers, progress, seed)
         if groups and won:
             cells = table_of_cells(model, choice.repair.head, judged, groups, workers)
             made.write_table(f"{record.CELLS}.parquet", cells)
     with made.timed("predict"):
         result = record.save(model, choice.repair, sets.target.name, made)
-        for store in (sets.reference, sets.target):
+        for store in map(whole_of, (sets.reference, sets.target)):
             evaluate(result, result.name, store, made.place / record.MODELS / choice.name, workers, progress)
-    ids = np.union1d(sets.target.sample_ids()[fitted.start : fitted.stop], choice.labelled)
+    ids = np.union1d(with_copies(sets.target, sets.target.sample_ids()[fitted.start : fitted.stop]), labelled)
     record.save_rows([(sets.target, ids), (sets.reference, trained[: None if choice.name == CAUSE else 0])], made)
     about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
     about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}
@@ -251,8 +254,10 @@ def _divided(target: View) -> tuple[View, View]:
 
 
 def labelled_rows(labels: LabelsUsed, sets: Sets, fitted: View, workers: Workers) -> Chunk:
-    """The target rows whose labels may be used, with them."""
+    """The target rows whose labels may be used, with them; of copies that a file names, one of each."""
     if labels.file:
         read = read_label_file(labels.file, sets.model.class_names)
-        return rows_with_labels(sets.views[1], read, workers)
+        every = replace(sets.views[1].store, store=whole_of(sets.target)).view()
+        chunk = rows_with_labels(every, read, workers)
+        return chunk.take(first_of_each(sets.target, chunk.sample_id))
     return first_labelled(fitted, labels.stored)

@@ -10,7 +10,7 @@ from gapscope.blocks import Block, Sentence, Warning
 from gapscope.blocks.formats import set_name
 from gapscope.core.errors import GapscopeError, InputError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
-from gapscope.core.location import Location
+from gapscope.core.location import Location, in_workspace_of
 from gapscope.core.program import called
 from gapscope.schemas.run import RunManifest
 from gapscope.store.workspace import workspace_option
@@ -146,7 +146,8 @@ def read_run(place: Location) -> Run:
             f"{place} is not finished (its status is {manifest.status}); run `{manifest.job}` again, which continues "
             "where it can, or leave this run out"
         )
-    return Run(place, manifest)
+    inputs = [one.model_copy(update={"place": str(in_workspace_of(place, one.place))}) for one in manifest.inputs]
+    return Run(place, manifest.model_copy(update={"inputs": inputs}))
 
 
 def trained_set(run: Run, model: str = "") -> str:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from gapscope.blocks.formats import counted
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
@@ -215,7 +216,9 @@ class Battery:
         """
         for view in views:
             if view.rows < 2:
-                raise InputError(f"{view.store.name} has {view.rows} rows; a comparison needs at least two of each set")
+                raise InputError(
+                    f"{view.store.name} has {counted(view.rows, 'distinct row')}; a comparison needs two of each set"
+                )
         classes = max(1, len(views[0].store.class_names))
         samples, labels = zip(*(_first(view, SAMPLE_ROWS) for view in views), strict=True)
         for view, sample in zip(views, samples, strict=True):

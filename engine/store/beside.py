@@ -10,7 +10,7 @@ from gapscope.core.files import damaged, read_sealed, read_table, seal_of
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.schemas.attributes import ATTRIBUTES_NAME, BESIDE, COLUMNS_NAME, SAMPLE_ID
-from gapscope.store.selected import Selected
+from gapscope.store.selected import Selected, whole_of
 from gapscope.store.store import EmbeddingStore
 from gapscope.store.write import StoreWriter, read_manifest
 
@@ -19,7 +19,7 @@ ID = SAMPLE_ID.name
 
 def has_beside(store: EmbeddingStore | Selected) -> bool:
     """Whether anything is known of some rows."""
-    whole = store.store if isinstance(store, Selected) else store
+    whole = whole_of(store)
     return any(name.startswith(BESIDE) for name in whole.manifest.seals)
 
 

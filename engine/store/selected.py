@@ -113,6 +113,11 @@ class Selected(Named):
         return np.concatenate([np.empty(0, bool), *result])
 
 
+def whole_of(store: EmbeddingStore | Selected) -> EmbeddingStore:
+    """The store of which these are rows, or which it is."""
+    return store.store if isinstance(store, Selected) else store
+
+
 def selected(store: EmbeddingStore, choice: Choice) -> EmbeddingStore | Selected:
     """The rows of a store that a choice keeps; the store itself where no file names it.
 

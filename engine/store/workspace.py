@@ -3,10 +3,15 @@
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from gapscope.core.errors import InputError, SchemaError, unknown_name
-from gapscope.core.location import Location
+from gapscope.core.errors import GapscopeError, InputError, SchemaError, unknown_name
+from gapscope.core.files import damaged
+from gapscope.core.location import Location, full_path
 from gapscope.core.set_name import SetName
+from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
 
@@ -20,10 +25,11 @@ TEXT, IMPORTED = "csv", "features"
 def slug(name: str) -> str:
     """`name` as a folder name: letters, digits, dots, dashes, underscores and pluses stay.
 
-    >>> slug("torchvision:resnet18")
-    'torchvision-resnet18'
+    >>> slug("torchvision:resnet18"), slug("..")
+    ('torchvision-resnet18', 'unnamed')
     """
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-") or "unnamed"
+    result = re.sub(r"[^\w.+-]+", "-", name).strip("-")
+    return result if result.strip(".") else "unnamed"
 
 
 def embeddings_folder(workspace: Location) -> Location:
@@ -67,8 +73,49 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
     return open_store(store_folder(workspace, backbones[0], names[0], split))
 
 
+def stored_set(workspace: Location, name: str) -> str:
+    """`name`, a dataset or dataset/split, with the name of a stored dataset for the path that its images were read
+    from.
+
+    Raises
+    ------
+    InputError
+        Several stored datasets were made from the images at that path.
+    """
+    name = name.rstrip("/")
+    dataset, _, split = name.rpartition("/")
+    if splits_of(workspace, name) or (dataset and split in splits_of(workspace, dataset)):
+        return name
+    if whole := _stored_from(workspace, name):
+        return whole
+    stored = _stored_from(workspace, dataset)
+    return f"{stored}/{split}" if stored else name
+
+
+def _stored_from(workspace: Location, place: str) -> str:
+    """The stored dataset that was made from the images at a path; empty where there is none."""
+    if not place or "://" in place or not Path(place).exists():
+        return ""
+    path = full_path(place)
+    names = {made.provenance.dataset for made in _manifests(workspace) if made.images == path}
+    if len(names) > 1:
+        raise InputError(f"{place} is stored as {' and as '.join(sorted(names))}; name one of them")
+    return "".join(names)
+
+
+def _manifests(workspace: Location, dataset: str = "") -> Iterator[StoreManifest]:
+    """Those of all stored sets, or of the splits of one dataset, that can be read."""
+    for backbone in (folder := embeddings_folder(workspace)).names():
+        for name in [slug(dataset)] if dataset else (folder / backbone).names():
+            places = (folder / backbone / name / split for split in (folder / backbone / name).names())
+            for place in filter(_holds, places):
+                with suppress(GapscopeError):
+                    yield read_manifest(place)
+
+
 def named_set(workspace: Location, dataset: str, split: str = "") -> SetName:
     """`dataset` and `split`, or those that `dataset` names as dataset/split where nothing else is stored under it."""
+    dataset = stored_set(workspace, dataset)
     parts = SetName(*dataset.rpartition("/")[::2])
     if not splits_of(workspace, dataset) and parts.split in splits_of(workspace, parts.dataset):
         return parts
@@ -159,12 +206,16 @@ def splits_of(workspace: Location, dataset: str) -> list[str]:
     return sorted({split for one in folder.names() for split in (folder / one / slug(dataset)).names()})
 
 
-def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> InputError:
+def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> GapscopeError:
     folder = embeddings_folder(workspace)
+    for one in [backbone] if backbone else folder.names():
+        place = store_folder(workspace, one, dataset, split)
+        if any(name.startswith("part-") for name in place.names()):
+            return damaged(place, f"it has no {MANIFEST}")
     datasets = {name for one in folder.names() for name in (folder / one).names()}
     with_backbone, named = (f"{words}{backbone}" if backbone else "" for words in (" with backbone ", " --backbone "))
     imported = f"`import-features FILE --dataset {dataset} --split {split}`"
-    extracted = "" if backbone in (TEXT, IMPORTED) else f"`extract {dataset} --split {split}{named}` or "
+    extracted = "" if backbone in (TEXT, IMPORTED) else f"`{_extraction(workspace, dataset, split)}{named}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
@@ -173,3 +224,14 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     splits = {f"{one}/{dataset}/{part}" for one in folder.names() for part in (folder / one / slug(dataset)).names()}
     there = f"; there are {', '.join(sorted(splits))}" if splits else ""
     return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")
+
+
+def _extraction(workspace: Location, dataset: str, split: str) -> str:
+    """The command that stores a split of a dataset, as that which has stored another was typed."""
+    commands = (one.command for one in _manifests(workspace, dataset))
+    options: dict[str, Any] = next((one["options"] for one in commands if one.get("job") == "extract"), {})
+    words: list[str] = ["extract", *options.get("dataset", (dataset,)), "--split", split]
+    for name in ("name", "weights", "backbone_args", "image_size", "classes", "labels"):
+        if given := options.get(name):
+            words += [f"--{name.replace('_', '-')}", *map(str, given if isinstance(given, list) else [given])]
+    return shlex.join(words)

@@ -11,7 +11,7 @@ from gapscope.core.set_name import SetName
 from gapscope.store import EmbeddingStore
 from gapscope.store.comparable import Relabelled, check_same_features, is_numbered
 from gapscope.store.interleaved import Interleaved
-from gapscope.store.selected import Selected, rows_of
+from gapscope.store.selected import Selected, rows_of, whole_of
 from gapscope.store.workspace import find_store, holds_set
 
 Source = EmbeddingStore | Selected
@@ -125,6 +125,6 @@ def same_images(stores: Sequence[Source]) -> list[Source]:
 
 def _with_images(store: Source, sample_id: np.ndarray) -> Selected:
     """The rows of a store with these sample ids."""
-    whole = store.store if isinstance(store, Selected) else store
+    whole = whole_of(store)
     kept = np.isin(whole.sample_ids(), sample_id)
     return rows_of(whole, kept, f"{store.name}: {int(kept.sum()):,} of {store.rows:,} rows, those that the others have")

@@ -194,10 +194,10 @@ class Broken(ArraySource):
 
     bad: tuple[int, ...] = ()
 
-    def image(self, index):
+    def decode(self, index, data):
         if index in self.bad:
             raise Undecodable("broken")
-        return super().image(index)
+        return super().decode(index, data)
 
 
 @pytest.mark.slow
@@ -206,7 +206,7 @@ def test_an_error_in_one_process_ends_all_with_its_message():
     first = even_parts(stream(0, "order", 1).permutation(lesson.train), PLAIN.batch_size)[0]
     listed = lesson.images.source
     source = Broken(listed.pixels, listed.listing, tuple(np.array_split(first, 2)[1].tolist()))
-    lesson = replace(lesson, images=Streamed("stripes/train", source, lesson.images.frame, 1))
+    lesson = replace(lesson, images=Streamed("stripes/train", source, lesson.images.frame, 1, lesson.images.digests))
     before = {one.pid for one in psutil.Process().children()}
     with pytest.raises(InputError, match=r"none of the \d images of stripes/train that process 1 takes .* 'image-\d+'"):
         fit_together(network(), lesson, PLAIN, processes=2)
@@ -289,7 +289,7 @@ def test_a_team_of_one_hands_back_what_it_is_given():
 def test_large_arrays_travel_by_one_mapped_file_and_stay_when_its_name_is_gone(tmp_path):
     lesson = lesson_of(stripes())
     pixels = np.arange(2**20, dtype=np.uint32).astype(np.uint8).reshape(-1, 8, 8, 1)
-    images = Held("large", lesson.images.source, lesson.images.frame, pixels, {})
+    images = Held("large", lesson.images.source, lesson.images.frame, pixels, {}, np.zeros(len(pixels), np.uint64))
     packed = _packed(_Task(network(), replace(lesson, images=images), PLAIN, None, 1), tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 1
     found = _unpacked(packed, tmp_path)
@@ -330,6 +330,10 @@ class Dimmed:
     @property
     def rejected(self):
         return self.images.rejected
+
+    @property
+    def digests(self):
+        return self.images.digests
 
     def batch(self, rows):
         return self.images.batch(rows)

@@ -19,7 +19,15 @@ def test_validation_is_the_mean_over_all_images_however_they_are_batched(rng):
     labels = rng.integers(0, 3, 1100, np.int32)
     source = ArraySource(pixels[..., 0], Listing([str(row) for row in range(1100)], labels, ["a", "b", "c"]))
     rows, network = np.arange(3, 1100), nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    lesson = TrainingData(Held("noise/train", source, Frame(4, 4, 1), pixels, {}), rows, rows, 3, [0.5], [0.25], CPU)
+    lesson = TrainingData(
+        Held("noise/train", source, Frame(4, 4, 1), pixels, {}, np.zeros(len(pixels), np.uint64)),
+        rows,
+        rows,
+        3,
+        [0.5],
+        [0.25],
+        CPU,
+    )
     x = torch.from_numpy((pixels[rows, ..., 0] / 255.0 - 0.5) / 0.25).float()
     logits, y = network(x[:, None]), torch.from_numpy(labels[rows]).long()
     loss, accuracy = validated(network, lesson, rows)

@@ -363,10 +363,10 @@ def test_an_augmentation_that_means_nothing_is_refused(text, sentence):
 class Broken(ArraySource):
     """Some images of this source cannot be decoded."""
 
-    def image(self, index):
+    def decode(self, index, data):
         if index % 10 == 3:
             raise Undecodable("is damaged")
-        return super().image(index)
+        return super().decode(index, data)
 
 
 @pytest.mark.parametrize("budget", [2**30, 0])

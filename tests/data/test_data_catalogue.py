@@ -265,3 +265,27 @@ def test_a_dataset_is_shown_as_it_is_understood_before_any_work(tmp_path):
     assert classes.rows[0] == ("train", "ant", 8, "train/ant/00.png")
     assert len(classes.rows) == 6
     assert any("36 files: 36 listed" in block.text for block in report.blocks if isinstance(block, Sentence))
+
+
+def test_a_folder_here_of_the_name_of_a_known_data_set_is_said_to_be_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "imagenet"):
+        (tmp_path / name).mkdir()
+    assert any("named as ./digits" in note for note in open_dataset("digits", tmp_path / "data").notes)
+    with pytest.raises(InputError) as error:
+        open_dataset("imagenet", tmp_path / "data")
+    assert "named as ./imagenet" in " ".join(error.value.__notes__)
+    (tmp_path / "digits").rmdir()
+    assert not any("named as" in note for note in open_dataset("digits", tmp_path / "data").notes)
+
+
+@pytest.mark.parametrize(("listed", "folder"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_with_accents_are_one_class_however_a_computer_writes_them(listed, folder, tmp_path):
+    spelt = {form: unicodedata.normalize(form, "café") for form in ("NFC", "NFD")}
+    for name in (spelt[folder], "dog"):
+        for number in range(4):
+            write(tmp_path / "data" / name / f"{number}.png", png(0, number))
+    (tmp_path / "classes.txt").write_text(f"dog\n{spelt[listed]}\n")
+    listing = open_dataset(str(tmp_path / "data"), tmp_path, classes=tmp_path / "classes.txt").source("all").listing
+    assert listing.class_names == ["dog", spelt["NFC"]]
+    assert sorted(listing.labels.tolist()) == [0] * 4 + [1] * 4

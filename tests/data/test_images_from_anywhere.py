@@ -103,7 +103,7 @@ def test_images_are_extracted_as_from_a_folder_and_changes_are_noticed(kind, pet
     assert "nothing was left to do" in extracted(place).notes[0]
     shutil.copy(pets / "train/dog/1.png", pets / "train/cat/0.png")
     put()
-    assert any("1 images were replaced" in note for note in extracted(place).notes)
+    assert any("1 image was replaced" in note for note in extracted(place).notes)
     extracted(str(pets), "plain")
     assert content() == content("plain")
     assert not verify_workspace(Location.of("workspace")).findings

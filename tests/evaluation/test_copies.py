@@ -1,11 +1,30 @@
 """Images that stand in a set several times count once, in every command that measures, tests or compares."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from gapscope import compare, evaluate, fit, forecast, gap, gate, import_features, import_predictions, predict, shift
+from gapscope import (
+    budget,
+    compare,
+    evaluate,
+    fit,
+    forecast,
+    gap,
+    gate,
+    import_features,
+    import_predictions,
+    label_queue,
+    predict,
+    repair,
+    shift,
+    verify_labels,
+)
+from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.evaluation.copies import _is_by_class, once
 from gapscope.store.workspace import find_store
@@ -42,6 +61,8 @@ def workspace(tmp_path_factory):
             path=lambda t: [f"{i}.png" for i in range(len(t))]
         ),
         "few": pd.concat([rows(ROWS), plain[:1], plain[:1]]),
+        "constant": rows(60).assign(**{name: 1.5 + index for index, name in enumerate(numbers)}),
+        "two": rows(60).assign(**{name: np.arange(60) % 2 + 1.5 for name in numbers}),
         "coarse": plain.assign(**{name: (plain[name] > 1).astype(float) for name in numbers}),
     }
     for name, table in tables.items():
@@ -61,12 +82,19 @@ def runs(workspace):
     ]
 
 
+def test_sets_of_one_row_that_is_repeated_are_alike(workspace):
+    done = shift(reference="mine/constant", target="mine/constant", statistics=["prdc"], workspace=workspace)
+    found = {row.metric: row.value for row in done.results if row.metric in ("precision", "recall")}
+    assert found == {"precision": 1.0, "recall": 1.0}
+
+
 def stored(workspace, split):
     return find_store(Location.of(workspace), "mine", split, "")
 
 
 @pytest.mark.parametrize(
-    ("split", "left"), [("copied", ROWS), ("some", ROWS + 4 + 10), ("few", None), ("coarse", None)]
+    ("split", "left"),
+    [("copied", ROWS), ("some", ROWS + 4 + 10), ("few", None), ("coarse", None), ("constant", None), ("two", None)],
 )
 def test_each_image_is_taken_once_and_rows_that_agree_by_chance_or_failed_stay(workspace, split, left):
     store = stored(workspace, split)
@@ -157,3 +185,65 @@ def test_predictions_of_a_file_are_measured_on_each_image_once(workspace, runs, 
 
 def test_every_row_of_a_set_with_copies_has_a_prediction(runs):
     assert len(pq.read_table(f"{runs[0]}/predictions/mine-copied")) == ROWS * TIMES
+
+
+def images_of(store, ids):
+    table = store.view().read()
+    names = dict(zip(table.sample_id.tolist(), store.paths(store.view()), strict=True))
+    return [names[int(one)].split("/")[-1] for one in ids]
+
+
+def said_of(done):
+    return any(SAID in getattr(block, "text", "") for block in done.blocks)
+
+
+def test_a_repair_is_judged_on_each_image_once_and_on_none_that_it_was_fitted_to(workspace, runs):
+    done = repair(runs[0], reference="mine/val", target="mine/copied", report=False, workspace=workspace)
+    assert said_of(done)
+    assert {row.n for row in done.results if row.metric == "regained"} == {ROWS // 2}
+    fitted = pq.read_table(f"{done.run}/fitted-on.parquet")["sample_id"].to_pylist()
+    images = images_of(stored(workspace, "copied"), fitted)
+    assert len(images) == TIMES * len(set(images)) == TIMES * ROWS // 2
+    model = next(iter((Path(done.run) / "models").iterdir()))
+    assert len(pq.read_table(model / "predictions" / "mine-copied")) == ROWS * TIMES
+
+
+def test_labels_of_copies_are_labels_of_one_image_which_is_not_judged(workspace, runs, tmp_path):
+    store = stored(workspace, "copied")
+    ids = store.sample_ids()
+    images = images_of(store, ids)
+    label = dict(zip(ids.tolist(), store.labels().tolist(), strict=True))
+    wanted = sorted(set(images))[:50]
+    some = [one for one, name in zip(ids.tolist(), images, strict=True) if name in wanted]
+    names = [store.class_names[label[one]] for one in some]
+    pd.DataFrame({"sample_id": some, "label": names}).to_csv(tmp_path / "labels.csv", index=False)
+    sets = {"reference": "mine/val", "target": "mine/copied", "labels": str(tmp_path / "labels.csv")}
+    done = repair(runs[0], **sets, report=False, name="labelled", workspace=workspace)
+    assert json.loads((Path(done.run) / "about.json").read_text())["labels"] == len(wanted)
+    fitted = pq.read_table(f"{done.run}/fitted-on.parquet")["sample_id"].to_pylist()
+    judged = {row.n for row in done.results if row.metric == "regained"}
+    assert judged == {ROWS - len(set(images_of(store, fitted)))}
+    spent = budget(runs[0], **sets, workspace=workspace)
+    assert json.loads((Path(spent.run) / "about.json").read_text())["pilot"] == len(wanted)
+
+
+def test_a_budget_takes_each_image_once(workspace, runs):
+    sets = {"reference": "mine/val", "target": "mine/copied"}
+    with pytest.raises(GapscopeError, match=f"has {ROWS} stored labels"):
+        budget(runs[0], **sets, label_rows=ROWS + 1, workspace=workspace)
+
+
+def test_no_image_is_labelled_or_reviewed_twice(workspace, runs):
+    store = stored(workspace, "copied")
+    done = label_queue(runs[0], target="mine/copied", count=ROWS + 1, workspace=workspace)
+    queue = pq.read_table(f"{done.run}/queue.parquet")
+    assert sorted(images_of(store, queue["sample_id"].to_pylist())) == sorted(set(images_of(store, store.sample_ids())))
+    assert said_of(done)
+    queue.slice(0, 20).to_pandas().assign(label="ant").to_csv(workspace / "some.labels.csv", index=False)
+    labels = str(workspace / "some.labels.csv")
+    rest = label_queue(runs[0], target="mine/copied", labels=labels, name="rest", count=ROWS, workspace=workspace)
+    assert len(pq.read_table(f"{rest.run}/queue.parquet")) == ROWS - 20
+    review = verify_labels(runs[0], target="mine/copied", count=ROWS * TIMES, workspace=workspace)
+    reviewed = pq.read_table(f"{review.run}/queue.parquet")["sample_id"].to_pylist()
+    assert len(images_of(store, reviewed)) == len(set(images_of(store, reviewed))) == ROWS
+    assert said_of(review)

@@ -52,7 +52,7 @@ def test_an_image_that_was_replaced_is_made_again_and_counted(tmp_path):
     extracted(images, workspace)
     shutil.copy(images / "train/dog/1.png", images / "train/cat/0.png")
     outcome = extracted(images, workspace)
-    assert any(note.startswith("1 images were replaced") for note in outcome.notes)
+    assert any(note.startswith("1 image was replaced") for note in outcome.notes)
     assert outcome.images == 4
     extracted(images, tmp_path / "fresh")
     assert content_of(workspace, "pets") == content_of(tmp_path / "fresh", "pets")
@@ -115,7 +115,7 @@ def test_an_image_that_was_only_touched_is_read_once_and_kept(tmp_path):
     images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
     extracted(images, workspace)
     os.utime(images / "train/cat/0.png", (1, 1))
-    assert any("bytes of 1 images were compared" in note for note in extracted(images, workspace).notes)
+    assert any("bytes of 1 image were compared" in note for note in extracted(images, workspace).notes)
     assert not any("compared" in note for note in extracted(images, workspace).notes)
 
 

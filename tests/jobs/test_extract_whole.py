@@ -44,7 +44,8 @@ def account_of(texts):
 
 def test_images_that_cannot_be_read_are_counted_as_rejected_in_the_account(photos):
     sentence = account_of(extract(photos))
-    assert f"{2 * EACH + 2} files: {2 * EACH} listed (all {2 * EACH}), 2 rejected (" in sentence
+    listed = f"{2 * EACH} listed (all {2 * EACH}, divided at random: train 19, val 2, test 3)"
+    assert f"{2 * EACH + 2} files: {listed}, 2 rejected (" in sentence
     assert "ant/empty.png: the file is empty" in sentence
     assert "ant/gone.png: is a broken link" in sentence
 
@@ -53,7 +54,7 @@ def test_all_images_are_one_set_where_splits_are_made_by_rule(photos):
     texts = extract(photos, "all")
     assert f"{2 * EACH} listed" in account_of(texts)
     assert f"{photos}: it has no splits of its own and is taken as one set" in texts
-    assert not any("takes the splits as one set" in text or "train 80%" in text for text in texts)
+    assert not any("keeps it whole" in text or "train 80%" in text for text in texts)
     store = find_store(Location.of(photos.parent / "workspace"), "photos", "all", "")
     assert np.bincount(store.labels()).tolist() == [EACH, EACH]
 
@@ -88,8 +89,9 @@ def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp
     place = Location.of(tmp_path)
     with pytest.raises(InputError) as error:
         find_store(place, "photos", "val", "tiny")
-    command = re.search(r"`(extract photos .*?)`", str(error.value))[1]
-    _, _, *words = shlex.split(command)
+    command = re.search(r"`(extract .*?)`", str(error.value))[1]
+    _, there, *words = shlex.split(command)
+    assert there == str(photos)
     assert words == ["--split", "val", "--backbone", "tiny"]
     extract(photos, "val", place=tmp_path)
     assert find_store(place, "photos", "val", "tiny").rows > 0

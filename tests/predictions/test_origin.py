@@ -12,6 +12,7 @@ from gapscope.jobs.fit_incremental import FitIncrementalConfig, run
 from gapscope.predictions import read_predictions
 from gapscope.predictions.origin import origin_of
 from gapscope.probes.model import load_model
+from gapscope.runs.run import read_run
 from gapscope.store import open_store
 
 SETS = (("toy", "train", 600, 0.0, {}), ("toy", "val", 9000, 0.0, {}))
@@ -90,6 +91,34 @@ def test_weights_of_another_model_are_refused(workspace):
     shutil.copy(folder(workspace, "other") / "model.safetensors", folder(workspace) / "model.safetensors")
     with pytest.raises(InputError, match="fit-incremental-one"):
         load_model(Location.of(folder(workspace)))
+
+
+VAL = "embeddings/toy/toy/val"
+
+
+def test_predictions_of_a_workspace_that_was_copied_or_moved_are_of_its_own_store(workspace, tmp_path):
+    assert predictions(workspace).store == str(workspace / VAL)
+    shutil.move(workspace, tmp_path / "deeper" / "moved")
+    moved = tmp_path / "deeper" / "moved"
+    assert predictions(moved).store == str(moved / VAL)
+    inputs = read_run(Location.of(folder(moved))).manifest.inputs
+    assert [one.place for one in inputs] == [str(moved / f"embeddings/toy/toy/{split}") for split in ("train", "val")]
+
+
+def test_a_run_that_was_copied_alone_keeps_the_store_that_it_was_made_of(workspace, trained, tmp_path):
+    write_sets(tmp_path / "other", Blobs(np.random.default_rng(1)), SETS)
+    shutil.copytree(trained / "runs", tmp_path / "other" / "runs")
+    assert predictions(tmp_path / "other").store == str(trained / VAL)
+
+
+def test_a_store_that_was_made_again_after_a_move_is_noticed(tmp_path):
+    write_sets(tmp_path / "old", Blobs(np.random.default_rng(0)), SETS)
+    run(FitIncrementalConfig(dataset="toy", model=("lda",), workspace=str(tmp_path / "old"), name="one", report=False))
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    shutil.rmtree(tmp_path / "new" / VAL)
+    write_sets(tmp_path / "new", Blobs(np.random.default_rng(1)), SETS[1:])
+    with pytest.raises(InputError, match=rf"was predicted from other rows than {tmp_path}/new/{VAL} holds now"):
+        predictions(tmp_path / "new")
 
 
 def test_predictions_from_rows_that_were_made_again_are_refused(workspace):

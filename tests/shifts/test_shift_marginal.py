@@ -271,7 +271,7 @@ def test_numbers_that_are_not_finite_and_single_rows_are_refused(rng):
     bad[8000, 1] = np.nan
     with pytest.raises(InputError, match=r"toy/one has numbers that are not finite in 1 of 3 features, .* feature 1"):
         compared(view(good), view(bad), ["moments"])
-    with pytest.raises(InputError, match="has 1 rows; a comparison needs at least two"):
+    with pytest.raises(InputError, match="has 1 distinct row; a comparison needs two"):
         compared(view(good), view(good[:1]), ["moments"])
 
 

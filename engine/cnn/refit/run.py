@@ -26,27 +26,35 @@ def refit_and_evaluate(run: RefitRun, tests: Sequence[TestSet]) -> RunResult:
     )
     models = list(refitted(run, data))
     results: list[Result] = []
+    copies: list[str] = []
     for test in tests:
         with run.folder.timed(f"evaluate {test.name}"):
-            results += _on_test_set(run, models, test, run.open(test.source, test.name))
+            more, said = _on_test_set(run, models, test, run.open(test.source, test.name))
+            results, copies = [*results, *more], [*copies, *said]
     with run.folder.timed(f"evaluate {data.images.name}"):
         results += _on_training_rows(run, models, data)
     results += means(run.model, len(models), results)
-    notes = [*data.notes, *(test.note for test in tests if test.note)]
+    notes = [*data.notes, *(test.note for test in tests if test.note), *copies]
     dataset, split = run.source_run.dataset.name, run.source_run.options["split"]
     settings = [row for model in models for row in setting_results(model.title, model.details[HEAD], dataset, split)]
     return run.folder.finish(results, notes=notes, kept=settings, page=page)
 
 
-def _on_test_set(run: RefitRun, models: Sequence[Trained], test: TestSet, images: Images) -> list[Result]:
-    """Predictions of all models for a set, written where `train-cnn` writes its own, and their metrics."""
+def _on_test_set(
+    run: RefitRun, models: Sequence[Trained], test: TestSet, images: Images
+) -> tuple[list[Result], set[str]]:
+    """Predictions of all models for a set, written where `train-cnn` writes its own, their metrics, and what is to be
+    said of copies.
+    """
     results: list[Result] = []
+    copies: set[str] = set()
     for model in models:
         place = run.place(model.title) / PREDICTIONS / test.folder
-        counts = predicted(model, images, test.classes, place, run.progress)
+        counts, said = predicted(model, images, test.classes, place, run.progress)
+        copies.add(said)
         if counts.n:
             results += measure(counts, test.dataset, test.split, model.title, model.class_names)
-    return results
+    return results, copies - {""}
 
 
 def _on_training_rows(run: RefitRun, models: Sequence[Trained], data: HeadData) -> list[Result]:

@@ -29,7 +29,7 @@ def class_folders(root: Path, within: str = "", classes: ClassMap | None = None)
     base = root / within
     result = _subfolders(base)
     classes = map_classes(result, classes)
-    indices = classes.indices()
+    indices = classes.indices(result)
     names: list[str] = []
     counts = np.zeros(len(classes.names), np.int64)
     prefix = f"{within}/" if within else ""

@@ -1,0 +1,30 @@
+"""Options that name stored sets by the paths of their images, with the names by which these are stored."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+# Options that name stored sets: of all commands, and more of some; those of others may be images.
+SETS, MORE = ("reference", "target"), ("dataset", "evaluate")
+OF_STORES = frozenset({"compare", "evaluate", "fit-incremental", "map", "measure", "tune"})
+
+
+def with_stored_names(command: str, config: Any) -> Any:
+    """The configuration of a command, a frozen dataclass with a workspace, with sets named as they are stored.
+
+    Raises
+    ------
+    InputError
+        Several stored sets were made from the images at a path.
+    """
+    options = (*SETS, *(MORE if command in OF_STORES else ()))
+    given = {name: value for name in options if (value := getattr(config, name, None))}
+    sets = {name: (value,) if isinstance(value, str) else value for name, value in given.items()}
+    if not any("/" in one or Path(one).exists() for names in sets.values() for one in names):
+        return config
+    from gapscope.core.location import Location  # these load pyarrow, and a wrong option has to be said at once
+    from gapscope.store.workspace import stored_set
+
+    workspace = Location.of(config.workspace)
+    known = {name: tuple(stored_set(workspace, one) for one in names) for name, names in sets.items()}
+    return replace(config, **{name: one[0] if isinstance(given[name], str) else one for name, one in known.items()})
