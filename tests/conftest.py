@@ -1,5 +1,6 @@
 """Fixtures every test may use: seeded numbers, the shared real data, a real two-worker cluster."""
 
+import gc
 import gzip
 import os
 import secrets
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(config, items):
         for name in ("slow", "gpu"):
             if name in item.keywords and not config.getoption(f"--run{name}"):
                 item.add_marker(pytest.mark.skip(reason=f"needs --run{name}"))
+
+
+def pytest_collection_finish():
+    # What was imported stays, and need not be looked through whenever Python looks for garbage.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

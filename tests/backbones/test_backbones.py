@@ -4,6 +4,7 @@ import argparse
 import pickle
 import re
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -40,41 +41,42 @@ def backbone(request):
     return backbone_named(request.param)
 
 
-@pytest.fixture
-def images(backbone, rng):
-    return rng.integers(0, 256, (8, *backbone.preprocessing.size, 3), np.uint8)
+@pytest.fixture(scope="module")
+def images(backbone):
+    return np.random.default_rng(1).integers(0, 256, (8, *backbone.preprocessing.size, 3), np.uint8)
 
 
-def test_features_are_finite_float32_of_the_declared_dimension(backbone, images):
-    found = backbone.features(images)
+@pytest.fixture(scope="module")
+def found(backbone, images):
+    return backbone.features(images)
+
+
+def test_features_are_finite_float32_of_the_declared_dimension(backbone, found):
     assert found.dtype == np.float32
     assert found.shape == (8, backbone.dim)
     assert np.isfinite(found).all()
 
 
-def test_features_are_the_same_twice(backbone, images):
-    assert np.array_equal(backbone.features(images), backbone.features(images))
+def test_features_are_the_same_twice(backbone, images, found):
+    assert np.array_equal(backbone.features(images), found)
 
 
-def test_one_image_alone_has_the_features_it_has_in_a_batch(backbone, images):
-    together, alone = (
-        backbone.features(images),
-        np.concatenate([backbone.features(images[i : i + 1]) for i in range(8)]),
-    )
-    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4 * np.abs(together).max())
+def test_one_image_alone_has_the_features_it_has_in_a_batch(backbone, images, found):
+    alone = np.concatenate([backbone.features(images[i : i + 1]) for i in range(8)])
+    np.testing.assert_allclose(alone, found, rtol=1e-4, atol=1e-4 * np.abs(found).max())
 
 
-def test_features_do_not_depend_on_the_neighbours_to_the_last_bit(backbone, images):
+def test_features_do_not_depend_on_the_neighbours_to_the_last_bit(backbone, images, found):
     neighbours_gone = images.copy()
     neighbours_gone[1::2] = 0
-    assert np.array_equal(backbone.features(images)[::2], backbone.features(neighbours_gone)[::2])
+    assert np.array_equal(found[::2], backbone.features(neighbours_gone)[::2])
 
 
-def test_the_head_on_the_features_is_the_whole_network(backbone, images):
+def test_the_head_on_the_features_is_the_whole_network(backbone, images, found):
     if backbone.head is None:
         assert backbone.name in ("tiny", "torchvision:squeezenet1_1")
         return
-    logits = backbone.features(images) @ backbone.head.weight.T + backbone.head.bias
+    logits = found @ backbone.head.weight.T + backbone.head.bias
     whole = backbone.logits(images)
     np.testing.assert_allclose(logits, whole, rtol=1e-4, atol=1e-4 * np.abs(whole).max())
 
@@ -86,6 +88,11 @@ def test_preparing_an_image_needs_no_network_and_gives_pixels_of_the_input_size(
     assert found.dtype == np.uint8
     assert found.shape == (*preprocessing.size, 3)
     assert len(pickle.dumps(preprocessing)) < 1000
+
+
+@cache
+def preprocessing_of(options):
+    return backbone_named("mobilenetv3_small_050", arguments=dict(options)).preprocessing
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -105,10 +112,15 @@ def test_pixels_equal_those_of_timms_own_transform(crop_mode, crop_pct, interpol
     if crop_mode == "border" and 40 * min(size) <= max(size):
         pytest.skip("timm itself cannot shrink this to nothing")
     options = {"crop_pct": crop_pct, "crop_mode": crop_mode, "interpolation": interpolation}
-    ours = backbone_named("mobilenetv3_small_050", arguments=options).preprocessing
+    ours = preprocessing_of(tuple(options.items()))
     image = picture(size, rng)
     theirs = create_transform((3, 224, 224), normalize=False, **options)(image)
     assert np.array_equal(ours.prepare(image), theirs.permute(1, 2, 0).numpy())
+
+
+@cache
+def residual():
+    return backbone_named("torchvision:resnet18")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -116,7 +128,7 @@ def test_pixels_equal_those_of_torchvisions_own_transform(size, rng):
     import torchvision
 
     weights = torchvision.models.ResNet18_Weights.DEFAULT
-    backbone = backbone_named("torchvision:resnet18")
+    backbone = residual()
     image = picture(size, rng)
     prepared = backbone.preprocessing.prepare(image)[None]
     theirs = weights.transforms()(image)

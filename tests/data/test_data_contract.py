@@ -15,14 +15,26 @@ from gapscope.data.source import Undecodable, read_picture
 SAMPLE = 7
 
 
-@pytest.fixture(params=[*sorted(data_layouts.LAYOUTS), *sorted(DATASETS)])
-def reopen(request, tmp_path):
+@pytest.fixture(scope="module", params=[*sorted(data_layouts.LAYOUTS), *sorted(DATASETS)])
+def reopen(request, tmp_path_factory):
     """Opens the dataset anew at each call."""
+    tmp_path = tmp_path_factory.mktemp("data")
     if request.param in data_layouts.LAYOUTS:
         place = str(data_layouts.LAYOUTS[request.param](tmp_path / "set"))
         return lambda: open_dataset(place, tmp_path)
     root = root_of(request, tmp_path)
     return lambda: open_dataset(request.param, root)
+
+
+@pytest.fixture(scope="module")
+def dataset(reopen):
+    return reopen()
+
+
+@pytest.fixture(scope="module")
+def again(reopen):
+    """The same dataset, listed once more."""
+    return reopen()
 
 
 def root_of(request, tmp_path):
@@ -45,15 +57,13 @@ def sample(source):
     return range(0, len(source.listing), max(1, len(source.listing) // SAMPLE))
 
 
-def test_listing_twice_gives_the_same_order(reopen):
-    first, second = reopen(), reopen()
-    assert first.splits == second.splits
-    for split in first.splits:
-        assert first.source(split).listing.fingerprint() == second.source(split).listing.fingerprint()
+def test_listing_twice_gives_the_same_order(dataset, again):
+    assert dataset.splits == again.splits
+    for split in dataset.splits:
+        assert dataset.source(split).listing.fingerprint() == again.source(split).listing.fingerprint()
 
 
-def test_names_are_unique_and_labels_are_classes(reopen):
-    dataset = reopen()
+def test_names_are_unique_and_labels_are_classes(dataset):
     for split in dataset.splits:
         listing = dataset.source(split).listing
         assert len(listing) == len(set(listing.names)) == len(listing.labels) > 0
@@ -62,16 +72,14 @@ def test_names_are_unique_and_labels_are_classes(reopen):
         assert len(set(listing.class_names)) == len(listing.class_names)
 
 
-def test_splits_share_no_image_and_all_classes(reopen):
-    dataset = reopen()
+def test_splits_share_no_image_and_all_classes(dataset):
     listings = [dataset.source(split).listing for split in dataset.splits]
     names = [name for listing in listings for name in listing.names]
     assert len(names) == len(set(names))
     assert all(listing.class_names == listings[0].class_names for listing in listings)
 
 
-def test_images_are_rgb_and_the_same_twice_and_after_travelling(reopen):
-    dataset = reopen()
+def test_images_are_rgb_and_the_same_twice_and_after_travelling(dataset):
     for split in dataset.splits:
         source = dataset.source(split)
         first = [outcome(source, index) for index in sample(source)]
@@ -83,8 +91,7 @@ def test_images_are_rgb_and_the_same_twice_and_after_travelling(reopen):
         )
 
 
-def test_threads_in_any_order_see_what_one_thread_sees(reopen, rng):
-    dataset = reopen()
+def test_threads_in_any_order_see_what_one_thread_sees(dataset, rng):
     source = dataset.source(dataset.splits[0])
     order = rng.permutation(np.tile(np.array(sample(source)), 3)).tolist()
     with ThreadPoolExecutor(4) as pool:
@@ -92,8 +99,7 @@ def test_threads_in_any_order_see_what_one_thread_sees(reopen, rng):
     assert found == [outcome(source, index) for index in order]
 
 
-def test_sizes_are_the_lengths_of_what_is_read(reopen):
-    dataset = reopen()
+def test_sizes_are_the_lengths_of_what_is_read(dataset):
     source = dataset.source(dataset.splits[-1])
     sizes = source.sizes()
     assert len(sizes) == len(source.listing)
@@ -109,17 +115,15 @@ def pictured(source, index):
     return picture.image.tobytes(), picture.digest
 
 
-def test_a_picture_and_a_reason_come_with_the_digest_of_the_bytes(reopen):
-    dataset = reopen()
+def test_a_picture_and_a_reason_come_with_the_digest_of_the_bytes(dataset):
     source = dataset.source(dataset.splits[-1])
     for index in sample(source):
         assert pictured(source, index) == (outcome(source, index), digest_bytes(source.read(index)))
 
 
-def test_stamps_are_those_of_the_files_and_the_same_twice(reopen):
-    first, again = reopen(), reopen()
-    for split in first.splits:
-        source, listing = first.source(split), first.source(split).listing
+def test_stamps_are_those_of_the_files_and_the_same_twice(dataset, again):
+    for split in dataset.splits:
+        source, listing = dataset.source(split), dataset.source(split).listing
         stamps, later = source.stamps(), again.source(split).stamps()
         assert len(stamps.sizes) == len(stamps.times) == len(listing)
         assert stamps.digest(listing.names) == later.digest(listing.names)

@@ -20,9 +20,11 @@ RIGHT = ("pad_type=same", "mean=0.5", "std=0.5")
 
 @pytest.fixture(scope="module")
 def photographs(test_data, tmp_path_factory):
-    """The ImageNet sample with all its images in one split, as a class-folder tree with a `val` folder."""
+    """Every second class of the ImageNet sample in one split, as a class-folder tree with a `val` folder."""
     folder = tmp_path_factory.mktemp("imagenet-sample")
-    (folder / "val").symlink_to(test_data / "imagenet-sample")
+    (folder / "val").mkdir()
+    for place in sorted((test_data / "imagenet-sample").iterdir())[::2]:
+        (folder / "val" / place.name).symlink_to(place)
     return folder
 
 
@@ -82,8 +84,8 @@ def test_the_replayed_head_says_what_timm_alone_says(settings, extracted, photog
     stored = read_head(store).top(chunk.x)[:, 0]
     theirs = own_classes(settings, photographs)
     whole = np.array([theirs[Path(path).name] for path in store.paths(Piece(0, store.rows))])
-    assert store.rows == 160
-    assert (stored == whole).mean() >= 0.995
+    assert store.rows == 80
+    assert (stored == whole).all()
     assert abs(int((stored == chunk.y).sum()) - int((whole == chunk.y).sum())) <= 1
 
 
