@@ -96,6 +96,22 @@ def test_sets_that_runs_have_predicted_are_studied(sets, tmp_path):
     assert report.blocks[0].headline.startswith("4 models lose")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_models_whose_accuracies_do_not_rise_together_have_no_line(sets, rng, turned, tmp_path):
+    if turned:  # the best model on the reference is the worst on its replication, the second best the second worst
+        names = list(SKILLS)
+        table = columns(rng, "new", 500, 0.15)
+        sets["new"] = table | {one: table[other] for one, other in zip(names, reversed(names), strict=True)}
+    for name, table in sets.items():
+        pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)
+    files = {side: (str(tmp_path / f"{name}.csv"),) for side, name in (("reference", "old"), ("target", "new"))}
+    report = run(StudyReplicationConfig(**files, **options(tmp_path)))
+    text = json.dumps(report.as_json(), allow_nan=False)
+    assert ("lie on a line with slope" in text) == ("ffective robustness" in text) == (not turned)
+    assert ("4 models show no line beyond chance" in text) == turned
+    assert any(one.metric == "effective_robustness" for one in report.results) != turned
+
+
 def test_mistakes_are_told_in_one_sentence(sets, tmp_path):
     for name, table in sets.items():
         pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)

@@ -45,7 +45,8 @@ def line_section(
     reference: np.ndarray, target: np.ndarray, replicates: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, Any]:
     """The line through accuracies ``reference, target : (m,)``, whose replicates are ``(b, m)`` each; where some models
-    lie off it, also the line through the rest, and all distances are from that.
+    lie off it, also the line through the rest, and all distances are from that. Where accuracies do not rise together
+    beyond chance (`rises`), distances say nothing.
     """
     line = ProbitLine.fit(reference, target)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -66,6 +67,7 @@ def line_section(
         "intercept_by_models": _by_models(line.intercept, line.intercept_error, line.models),
         "slopes_without_one": [one.slope for one in without],
         "broken": off,
+        "rises": (ProbitLine.without(reference, target, off) if off.any() else line).rises,
         "rest": _rest(reference, target, replicates, off) if off.any() else None,
         "theil_sen": dict(zip(("slope", "intercept"), theil_sen(ndtri(reference), ndtri(target)), strict=True)),
         **_robustness(reference, target, moved, off),
@@ -81,6 +83,11 @@ def _rest(
         slopes, _ = fitted(*(ndtri(one[:, ~off]) for one in replicates))
     numbers = {name: getattr(line, name) for name in ("slope", "intercept", "r", "scatter", "models")}
     return {**numbers, "slope_by_images": interval_of(slopes)}
+
+
+def rises(line: Mapping[str, Any]) -> bool:
+    """Whether models have a line; those of older studies were not asked."""
+    return bool(line.get("rises", True))
 
 
 def used_line(line: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from gapscope.blocks import Answer, Block, Heading, Sentence
 from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
 from gapscope.runs.run import Run
+from gapscope.studies.replication.line import rises
 from gapscope.studies.replication.page_images import (
     class_blocks,
     difficulty_blocks,
@@ -64,7 +65,7 @@ def answer(findings: Findings) -> Answer:
         "The line of models": [
             broken_text(side),
             f"{upper(line_text(side['line']))}.",
-            f"{upper(off_text(side))}; {turned_text(findings['ranking'])}.",
+            f"{upper(off_text(side) + '; ' if rises(side['line']) else '')}{turned_text(findings['ranking'])}.",
         ],
         "Why": [_harder(side), shared_text(findings["sharing"]), _kind(findings), ruled_out(findings["noise"])],
         "What to do": _advice(findings["ranking"]),

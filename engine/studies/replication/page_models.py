@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, listed, percent, points
+from gapscope.blocks.formats import counted, listed, percent, points, upper
 from gapscope.runs.run import Run
-from gapscope.studies.replication.line import used_line
+from gapscope.studies.replication.line import rises, used_line
 from gapscope.studies.saved import figures_of
 
 Findings = Mapping[str, Any]
@@ -104,20 +104,22 @@ def line_blocks(findings: Findings, run: Run) -> list[Block]:
     side, names = findings["by_target"][findings["primary"]], (findings["reference"], findings["primary"])
     line, models = side["line"], side["models"]
     lever = int(np.argmax(np.abs(line["slopes_without_one"] - line["slope"])))
+    held = rises(line)
     rows = [
         [
             models[place],
             _at(side, "drop", place),
             *(_at(side["harder"], name, place) for name in ("harder", "rest")),
-            _at(line, "robustness", place),
-            *(_finite(line[name][place]) for name in ("robustness_p", "outside_p")),
+            *([_at(line, "robustness", place)] if held else []),
+            *(_finite(line[name][place]) for name in ("robustness_p", "outside_p") if held),
         ]
-        for place in np.argsort(-line["robustness"])
+        for place in np.argsort(-line["robustness"] if held else side["drop"])
     ]
     alts = {
-        "line": f"Accuracy of each model on {names[1]} against that on {names[0]}, on probit axes; {line_text(line)}",
-        "robustness": f"How far each model lies above the line of the others; {off_text(side)}",
+        "line": f"Accuracy of each model on {names[1]} against that on {names[0]}, on probit axes; {line_text(line)}"
     }
+    if held:
+        alts["robustness"] = f"How far each model lies above the line of the others; {off_text(side)}"
     return [
         Heading("line", "The line"),
         *([Sentence(broken)] if (broken := broken_text(side)) else []),
@@ -134,8 +136,10 @@ def line_blocks(findings: Findings, run: Run) -> list[Block]:
             "predicts. Its first p asks whether that is more than sampling error of the images, which are shared, so "
             "the bootstrap resamples them for all models at once; its second asks whether it is more than models "
             f"scatter about the line. Both are corrected for the number of models (Holm). {_outside_text(line, models)}"
-        ),
-        Table(f"Each model on {names[1]}", MODELS, rows, headline=True),
+        )
+        if held
+        else Sentence(f"{upper(line_text(line))}, so no model is above or below what it predicts."),
+        Table(f"Each model on {names[1]}", dict(list(MODELS.items())[: len(rows[0])]), rows, headline=True),
         *figures_of(run, alts),
     ]
 
@@ -149,7 +153,10 @@ def _ends(interval: Sequence[float]) -> str:
 
 
 def line_text(line: Findings) -> str:
-    """Slope and correlation."""
+    """Slope and correlation; that there is no line where accuracies do not rise together."""
+    if not rises(line):
+        models, r = counted(used_line(line)["models"], "model"), used_line(line)["r"]
+        return f"the accuracies of {models} show no line beyond chance (r = {r:.4f} on probit axes)"
     kind = f"the accuracies of {line['rest']['models']} models" if line["rest"] else "accuracies"
     line = used_line(line)
     return (

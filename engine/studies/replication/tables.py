@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.schemas.results import Result
+from gapscope.studies.replication.line import rises
 
 Findings = Mapping[str, Any]
 OF_CLASS = (
@@ -37,11 +38,10 @@ def _losses(findings: Findings) -> Iterator[Result]:
     """Rows for each model and replication; the p-values of effective robustness are corrected by Holm."""
     for name, side in findings["by_target"].items():
         line = side["line"]
-        columns = {
-            "accuracy_gap": (side["drop"], side["drop_low"], side["drop_high"]),
-            "effective_robustness": tuple(line[f"robustness{end}"] for end in ("", "_low", "_high")),
-            "effective_robustness_p_value": (line["robustness_p"],),
-        }
+        columns = {"accuracy_gap": (side["drop"], side["drop_low"], side["drop_high"])}
+        if rises(line):
+            columns["effective_robustness"] = tuple(line[f"robustness{end}"] for end in ("", "_low", "_high"))
+            columns["effective_robustness_p_value"] = (line["robustness_p"],)
         for metric, parts in columns.items():
             for place, model in enumerate(side["models"]):
                 numbers = dict(zip(("value", "low", "high"), (float(part[place]) for part in parts), strict=False))
