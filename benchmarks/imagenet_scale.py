@@ -203,10 +203,12 @@ def ceiling_seconds(step: str, rows: int, recipe: Recipe, file: Path) -> float |
     """Seconds that a step must take at least, by what the machine does in this very run."""
     if step == "import train":
         return _seconds(lambda: _read(file))
+    if step not in ("fit", "map"):
+        return None
     covariance = rows * recipe.dim**2 / gemm_ceiling(recipe.dim, np.float64)
-    if step == "fit":
-        return covariance + 8 * rows * recipe.dim * recipe.classes / gemm_ceiling(recipe.dim, np.float32)
-    return covariance if step == "map" else None
+    if step == "map":
+        return covariance
+    return covariance + 8 * rows * recipe.dim * recipe.classes / gemm_ceiling(recipe.dim, np.float32)
 
 
 def _read(file: Path) -> None:

@@ -112,7 +112,7 @@ def test_what_draws_the_same_numbers_is_the_published_image_within_a_level(publi
 @pytest.mark.parametrize("published", sorted(set(REFERENCES) - EXACT))
 def test_the_mean_change_is_that_of_the_published_code(published, side, repeats):
     """Within 5 % plus half a level: the authors cut levels off where these are rounded, and draw other numbers."""
-    image = scene(side, side)
+    image, repeats = scene(side, side), 1 if published == "zoom-blur" else repeats  # which draws nothing
     for severity in SEVERITIES:
         drawn = [REFERENCES[published](image, severity, stream(seed, "change")) for seed in range(repeats)]
         wanted = np.mean([np.abs(one.astype(np.float64) - image).mean() for one in drawn])
