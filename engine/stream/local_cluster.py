@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import dask.config
 from distributed import LocalCluster
 from distributed.system import MEMORY_LIMIT
 
@@ -17,6 +18,8 @@ from gapscope.stream.workers import LocalProcesses
 # The usual port, or another where it is taken; for this machine alone.
 DASHBOARD = "127.0.0.1:8787"
 FIRST = "gapscope.stream.local_worker"
+# How often a process looks whether its event loop keeps up: Dask's fifty times a second take a twentieth of a core.
+SETTINGS = {"distributed.admin.tick.interval": "1s"}
 
 
 @contextmanager
@@ -28,8 +31,8 @@ def local_cluster(setting: LocalProcesses) -> Iterator[Cluster]:
 
 def _started(setting: LocalProcesses) -> LocalCluster:
     count = setting.workers or processors()
-    with warnings.catch_warnings():  # that the port of the dashboard is taken
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(), dask.config.set(SETTINGS):
+        warnings.simplefilter("ignore")  # that the port of the dashboard is taken
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,

@@ -408,14 +408,16 @@ from gapscope.stream import connect, each
 
 def threads(index, chunk):
     import os
+    import dask.config
     from threadpoolctl import threadpool_info
-    return os.getpid(), max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    blas = max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    return os.getpid(), (blas, dask.config.get("distributed.admin.tick.interval"))
 
 if __name__ == "__main__":
     view = open_store(Location(sys.argv[1])).view()
     with connect(cluster="local", workers=2, memory_limit="1GB") as workers:
         found = each(view, threads, workers, chunk_rows=20)
-        print(len({pid for pid, _ in found}), {count for _, count in found}, workers.memory_limit, workers.dashboard)
+        print(len({pid for pid, _ in found}), {each for _, each in found}, workers.memory_limit, workers.dashboard)
 """
 
 
@@ -430,7 +432,7 @@ def test_a_local_cluster_has_processes_of_one_thread_a_dashboard_and_nothing_to_
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"2 {{1}} {2**30} http://127.0.0.1:")
+    assert done.stdout.startswith(f"2 {{(1, '1s')}} {2**30} http://127.0.0.1:")
 
 
 INTERRUPTED = """
