@@ -1,6 +1,6 @@
 """`repair`: a model that wins back what was lost on a new set, its price, and how sure that is."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from gapscope.core.location import Location
     from gapscope.runs.result import RunResult
 
-JOB = "repair"
+JOB, WITHOUT = "repair", "none"
 
 
 @configuration
 class RepairConfig(options.OnWorkers, options.Reported):
     """Repair a model for a new set, without labels or with a few, and save it as a model like any other.
 
-    Repairs without labels (re-centring, scales, covariances, class shares and others) see the features of half of the
-    target's rows, 100,000 at most; 20,000 of the others judge; heads with labels are anchored on the old head, and with
-    `--explain` one is trained on the reference after the named cause. One is chosen, often none: without labels by how
-    much predictions say of the classes, how alike they are to the reference's, and what the repairs agree on, with
-    labels by cross-fitting. Rows that a repair was fitted to are not those it is judged on. Each has its price: points
-    on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge, lda, nearest-mean, or the
-    last layer of a network.
+    Repairs without labels (re-centring, scales, covariances, class shares) see the features of half of the target's
+    rows, 100,000 at most; 20,000 of the others judge; heads of labels are anchored on the old head, and so is one of
+    the reference after the cause that `explain` has named. One is chosen, often none: by target labels, with cross-
+    fitting; else by the reference after the cause; else by what predictions say of the classes, how alike they are to
+    the reference's, and what the repairs agree on. Rows that a repair was fitted to are not those it is judged on.
+    Each has its price: points on the reference, labels, seconds. The model must be linear: softmax, logistic, ridge,
+    lda, nearest-mean, or the last layer of a network.
 
     python cli.py repair fit-incremental-cifar10-softmax --reference cifar10/test --target night/test
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --label-rows 100
     python cli.py repair fit-incremental-cifar10-softmax --target night/test --labels labels.csv
-    python cli.py repair fit-incremental-cifar10-softmax --target night/test --explain EXPLAIN-RUN
+    python cli.py repair fit-incremental-cifar10-softmax --target night/test --explain none
     python cli.py repair fit-incremental-birds-softmax --target birds/val --label-rows 500 --groups background
     """
 
@@ -40,7 +40,7 @@ class RepairConfig(options.OnWorkers, options.Reported):
     model: options.ModelName = ""
     labels: options.Labels = ""
     label_rows: options.LabelRows = 0
-    explain: Annotated[str, option("Run of `explain` for these sets, whose cause a head is trained on.", DATA)] = ""
+    explain: Annotated[str, option("Run of `explain` whose cause is used, or `none`; found if not given.", DATA)] = ""
     same_mix: Annotated[
         bool,
         option("Every class is as frequent in the target as in the reference: more is known without labels.", DATA),
@@ -63,7 +63,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.evaluation.opened import open_model
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import TrainingSets
-    from gapscope.repairs.cause import reproduced
+    from gapscope.repairs.cause import explained, reproduced
     from gapscope.repairs.groups import Groups
     from gapscope.repairs.memory import check_memory
     from gapscope.repairs.page import page
@@ -95,7 +95,9 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(trained.inputs or [unknown]), *map(input_of, (reference, target))]
-    known = reproduced(workspace, config.explain, model, reference.name, target.name) if config.explain else None
+    config = replace(config, explain=config.explain or explained(workspace, folder, both.stores) or WITHOUT)
+    proven = config.explain != WITHOUT
+    known = reproduced(workspace, config.explain, model, reference.name, target.name) if proven else None
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         results = repaired(
             *(sets, labels, made, workers, progress),

@@ -174,8 +174,8 @@ def _next(run: Run, findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
         return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
-    told = [then(commands(run, findings, one)) for one in _best_cures(run)]
-    return [best_cure(run, findings), *told] if run.json(CURES) else [then(_training(run, findings))]
+    told = [f"{text}." for one in _best_cures(run) if (text := commands(run, findings, one))]
+    return [best_cure(run, findings), *told] if run.json(CURES) else [_training(run, findings)]
 
 
 def best_cure(run: Run, findings: Row) -> str:
@@ -245,7 +245,7 @@ def cure_blocks(run: Run, findings: Row) -> list[Block]:
         return []
     caption = "What to do: remedies for this cause, with 95 % intervals"
     best = _best_cures(run)
-    how = [(one, then(commands(run, findings, one))) for one in rows]
+    how = [(one, commands(run, findings, one)) for one in rows]
     return [
         Heading("cures", "What to do"),
         Table(caption, columns, [_cure(one) for one in rows], headline=True, whole=True),
@@ -259,36 +259,27 @@ def _cure(one: Row) -> list[Cell]:
     return [one["words"], *measures, one["labels"], round(one["seconds"], 1)]
 
 
-def then(steps: Sequence[str]) -> str:
-    """Commands that follow one another, as a sentence; empty without any.
-
-    >>> then(["`a`"]), then(["`a`", "`b`", "`c`"])
-    ('`a`', '`a`, then `b`, then `c`')
-    """
-    return ", then ".join(steps)
-
-
-def commands(run: Run, findings: Row, one: Row) -> list[str]:
-    """What applies a remedy, one after the other; nothing for what stands in no command."""
+def commands(run: Run, findings: Row, one: Row) -> str:
+    """What applies a remedy, as a sentence; empty for what stands in no command."""
     sets = ["--reference", findings["reference"], "--target", findings["target"], *run.kept("model", "backbone")]
-    if one["name"] == "align":
-        return [run.command("repair", *sets, about=run.manifest.config["run"])]
-    if one["name"] == "labels":
-        return [run.command("repair", *sets, "--label-rows", str(one["labels"]), about=run.manifest.config["run"])]
-    return _training(run, findings) if one["name"] == "train" else []
+    labels = ["--label-rows", str(one["labels"])] if one["name"] == "labels" else []
+    repair = run.command("repair", *sets, *labels, about=run.manifest.config["run"])
+    if one["name"] == "train":
+        return f"{repair} with the images of this sample, or with all: {_training(run, findings)}"
+    return repair if one["name"] in ("align", "labels") else ""
 
 
-def _training(run: Run, findings: Row) -> list[str]:
+def _training(run: Run, findings: Row) -> str:
     """How the training sets are made after the cause too, and trained on; without their names, how images are made."""
     cause = named(findings)
     modified = specification(cause) if cause else ""
     if not modified:
-        return []
+        return ""
     features, places = findings.get("extract", ()), findings.get("places", {})
     trained = findings.get("trained", ())
     if not trained:
         dataset = findings["reference"].rpartition("/")[0]
-        return [run.command("extract", *features, about=f"{places.get(dataset, dataset)}+{modified}")]
+        return run.command("extract", *features, about=f"{places.get(dataset, dataset)}+{modified}")
     parts = [name.rpartition("/") for name in trained]
     made = [
         run.command("extract", "--split", split, *features, about=f"{places.get(dataset, dataset)}+{modified}")
@@ -297,7 +288,7 @@ def _training(run: Run, findings: Row) -> list[str]:
     both = [*trained, *(f"{dataset}+{modified}/{split}" for dataset, _, split in parts)]
     kind = ["--model", findings["model"]] if findings["model"] in PROBES else []
     words = [*both[1:], *kind, "--evaluate", findings["reference"], findings["target"], *run.kept("backbone")]
-    return [*made, run.command("fit-incremental", *words, about=both[0])]
+    return ", then ".join([*made, run.command("fit-incremental", *words, about=both[0])])
 
 
 def _sure(findings: Row) -> list[str]:

@@ -14,8 +14,11 @@ from gapscope.causes.forecast import Expected
 from gapscope.causes.proof import Measure, Proof
 from gapscope.causes.samples import Sample
 from gapscope.causes.search import Explanation, Version
+from gapscope.core.errors import GapscopeError
 from gapscope.core.files import write_json
+from gapscope.core.location import Location
 from gapscope.runs.folder import RunFolder
+from gapscope.runs.run import Run, read_run
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
@@ -24,6 +27,7 @@ from gapscope.store.selected import Selected
 OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_size")
 # Those that say which images and labels are read.
 OF_IMAGES = ("classes", "labels", "path_column", "label_column", "seed")
+JOB = "explain"
 FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
 
 
@@ -69,6 +73,17 @@ def place_of(store: EmbeddingStore | Selected) -> str:
     """The name or place of the dataset of a store, as `extract` takes it."""
     given = (store.manifest.command or {}).get("options", {}).get("dataset")
     return str(given[0]) if given else store.provenance.dataset
+
+
+def explanations(runs: Location) -> list[Run]:
+    """The finished runs of `explain` in the folder `runs`, those that have looked at most images first."""
+    result = []
+    for name in runs.names():
+        try:
+            result += [read_run(runs / name)] if name.startswith(f"{JOB}-") else []
+        except GapscopeError:
+            continue  # unfinished or damaged: it has its own message where it is asked for
+    return sorted(result, key=lambda run: -sum((run.json(FINDINGS) or {}).get("rows", ())))
 
 
 def words_of_features(command: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,17 @@
-"""A head that is trained on the reference's images after the cause that `explain` has named, without a target label."""
+"""What a proven cause is good for: the reference's images after it have labels where the target has none.
+
+A head is trained on these images as they are and after the cause, and all repairs are judged on the latter: the one
+that classifies most of them correctly is chosen.
+"""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
-from gapscope.causes.record import REPRODUCED
+from gapscope.causes.record import REPRODUCED, explanations
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_table
@@ -14,11 +20,15 @@ from gapscope.core.random import stream
 from gapscope.gaps.keys import keys_of_stores
 from gapscope.probes.model import Classifier
 from gapscope.repairs.cross_fit import why_not
-from gapscope.repairs.fit import CAUSE, GROUPS, Candidate
+from gapscope.repairs.fit import CAUSE, GROUPS, NOTHING, Candidate
+from gapscope.repairs.judge import Gain, gain_of_changes
 from gapscope.repairs.labelled import Rows, anchored_logistic
+from gapscope.repairs.labels import rows_of
 from gapscope.repairs.seen import prepared
-from gapscope.runs.run import find_run
-from gapscope.store import EmbeddingStore
+from gapscope.runs.folder import input_of
+from gapscope.runs.run import RUNS, find_run
+from gapscope.store import EmbeddingStore, View
+from gapscope.stream import Workers
 
 Array = np.ndarray
 
@@ -28,6 +38,35 @@ class Reproduced(NamedTuple):
 
     cause: str
     rows: Chunk
+
+
+class Images(NamedTuple):
+    """The reference's images as they are and after a cause, row for row, with the model's class indices.
+
+    Attributes
+    ----------
+    plain, after
+        Their rows.
+    group : (n,) int
+        The fifth of the images that each is left out with.
+    """
+
+    cause: str
+    plain: Chunk
+    after: Chunk
+    group: Array
+
+
+def explained(workspace: Location, model: Location, stores: Sequence[EmbeddingStore]) -> str:
+    """The run of `explain` that has named a cause for the model in this folder and these stores, the one that has
+    looked at most images; empty without any.
+    """
+    wanted = {str(model): None, **{one.place: one.config_hash for one in map(input_of, stores)}}
+    for run in explanations(workspace / RUNS):
+        known = {one.place: one.config_hash for one in run.manifest.inputs}
+        if known == wanted | {str(model): known.get(str(model))} and (run.place / f"{REPRODUCED}.parquet").exists():
+            return run.name
+    return ""
 
 
 def reproduced(workspace: Location, run: str, model: Classifier, reference: str, target: str) -> Reproduced:
@@ -65,17 +104,68 @@ def apart_from(found: Reproduced, reference: EmbeddingStore, target: EmbeddingSt
     return found._replace(rows=found.rows.take(~np.isin(found.rows.sample_id, seen)))
 
 
-def candidate(model: Classifier, found: Reproduced, seed: int) -> Candidate:
-    """The head anchored on the old one, refitted without each fifth of the images."""
-    rows = Rows(prepared(model, found.rows.x), found.rows.y)
-    reason = why_not(rows, model.rule, model.class_names)
-    if reason:
-        return Candidate(CAUSE, None, f"of the images after {found.cause}, {reason}")
-    begun = time.perf_counter()
-    head = anchored_logistic(model.rule, model.temperature, rows, seed).head
-    seconds = time.perf_counter() - begun
-    group = stream(seed, "cause groups").permutation(len(rows.y)) % GROUPS
-    refitted = tuple(
-        anchored_logistic(model.rule, model.temperature, rows.take(group != one), seed).head for one in range(GROUPS)
+def images_of(found: Reproduced, reference: View, workers: Workers, seed: int) -> Images:
+    """The same images as they are in the reference, beside what the cause makes of them; one read."""
+    plain, after = (
+        one.take(np.argsort(one.sample_id)) for one in (rows_of(reference, found.rows.sample_id, workers), found.rows)
     )
-    return Candidate(CAUSE, head, f"{len(rows.y):,} images of the reference after {found.cause}", refitted, seconds)
+    after = after.take(np.isin(after.sample_id, plain.sample_id))
+    group = stream(seed, "cause groups").permutation(len(after.y)) % GROUPS
+    return Images(found.cause, plain, after, group)
+
+
+def candidate(model: Classifier, images: Images, seed: int) -> Candidate:
+    """The head anchored on the old one that is fitted to the images as they are and after the cause, refitted without
+    each fifth of them.
+    """
+    after = Rows(prepared(model, images.after.x), images.after.y)
+    reason = why_not(after, model.rule, model.class_names)
+    if reason:
+        return Candidate(CAUSE, None, f"of the images after {images.cause}, {reason}")
+    both = Rows(np.concatenate([prepared(model, images.plain.x), after.z]), np.tile(after.y, 2))
+    begun = time.perf_counter()
+    head = anchored_logistic(model.rule, model.temperature, both, seed).head
+    seconds = time.perf_counter() - begun
+    group = np.tile(images.group, 2)
+    refitted = tuple(
+        anchored_logistic(model.rule, model.temperature, both.take(group != one), seed).head for one in range(GROUPS)
+    )
+    note = f"{len(after.y):,} images of the reference as they are and after {images.cause}"
+    return Candidate(CAUSE, head, note, refitted, seconds)
+
+
+def chosen_by_cause(model: Classifier, candidates: Sequence[Candidate], images: Images) -> str:
+    """The repair that classifies most of the images after the cause correctly, if it is better than none beyond the
+    chance that all of them share (Bonferroni); else empty.
+    """
+    if not len(images.after.y):
+        return ""
+    tried = {one.name: one for one in candidates if one.head is not None}
+    before = _correct(model, tried.pop(NOTHING), images.after, images.group)
+    best, most = "", 0.0
+    for name, one in tried.items():
+        change = _correct(model, one, images.after, images.group) - before
+        reach = float(ndtri(1 - 0.025 / len(tried)) * change.std() / np.sqrt(len(change)))
+        if change.mean() > max(reach, most):
+            best, most = name, float(change.mean())
+    return best
+
+
+def price(model: Classifier, one: Candidate, images: Images) -> Gain:
+    """What the head of the cause changes on the images as they are, each judged by the head that was fitted without."""
+    before = _correct(model, Candidate(NOTHING, model.rule, ""), images.plain, images.group)
+    after = _correct(model, one, images.plain, images.group)
+    return gain_of_changes(before.astype(bool), after - before)
+
+
+def _correct(model: Classifier, one: Candidate, rows: Chunk, group: Array) -> Array:
+    """Which rows are classified correctly, ``(n,)`` of 0 and 1; by the head of the cause those that it was not fitted
+    to.
+    """
+    z = prepared(model, rows.x)
+    heads = one.refitted if one.name == CAUSE else (one.head,) * GROUPS
+    result = np.zeros(len(z))
+    for place, head in enumerate(heads):
+        left_out = group == place
+        result[left_out] = head.scores(z[left_out]).argmax(axis=1) == rows.y[left_out]
+    return result

@@ -41,8 +41,9 @@ NOTHING = "nothing"
 # Groups that are left out in turn.
 GROUPS = 5
 CAUSE = "cause"
-# Repairs that are not chosen without labels: scores that are no probabilities of this model, and the least reliable.
-NEEDS_LABELS = ("t3a", "directions")
+# Repairs that are chosen by labels, or by images after a proven cause, alone: scores that are no probabilities of this
+# model, the least reliable, and the head of that cause.
+NEEDS_LABELS = ("t3a", "directions", CAUSE)
 
 
 @dataclass(frozen=True)
@@ -147,17 +148,11 @@ def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk,
 
 
 def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mix: bool = False) -> str:
-    """The repair that `criterion.chosen` names; a head of the proven cause is taken where it is nearest.
+    """The repair that `criterion.chosen` names.
 
     An alignment presumes the class mix of the reference. Where predictions still have another one after it, the mix has
     changed too, and the alignment has made up for it; then it is not chosen. With `same_mix` the mix is known to be the
     same.
     """
     known = {one.name: one.signs for one in candidates if one.signs and one.name not in NEEDS_LABELS}
-    cause = known.pop(CAUSE, None)
-    if not known:
-        return NOTHING
-    name = chosen(known, NOTHING, rows, same_mix=same_mix)
-    if cause and cause.is_nearer(known[NOTHING], rows) and cause.distance < known[name].distance:
-        return CAUSE
-    return name
+    return chosen(known, NOTHING, rows, same_mix=same_mix) if known else NOTHING

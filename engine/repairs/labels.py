@@ -106,6 +106,12 @@ class _Picked:
         return chunk.take(wanted)
 
 
+def rows_of(view: View, sample_id: np.ndarray, workers: Workers) -> Chunk:
+    """The rows of a view with these ids, in the order of the view; one read."""
+    chunks = each(view, _Picked(sample_id), workers, description=f"chosen rows of {view.store.name}")
+    return Chunk.joined(chunks)
+
+
 def rows_with_labels(view: View, labels: LabelFile, workers: Workers) -> Chunk:
     """The rows of a view that the file names, with its labels; one read.
 
@@ -114,8 +120,7 @@ def rows_with_labels(view: View, labels: LabelFile, workers: Workers) -> Chunk:
     InputError
         The file names images that the set has not.
     """
-    chunks = each(view, _Picked(labels.sample_id), workers, description=f"labelled rows of {view.store.name}")
-    result = Chunk.joined(chunks)
+    result = rows_of(view, labels.sample_id, workers)
     missing = np.setdiff1d(labels.sample_id, result.sample_id)
     if len(missing):
         raise InputError(

@@ -91,7 +91,7 @@ def _price(row: Row, rows: list[Row], about: dict[str, Any]) -> str:
 def _next(run: Run, row: Row, about: dict[str, Any]) -> list[str]:
     config = run.manifest.config
     if row["name"] == NOTHING:
-        return _ask_for_labels(run, about) if not about["labels"] else []
+        return [*_ask_for_labels(run, about), *_ask_for_cause(run, about)] if not about["labels"] else []
     if row["target_value"] is not None and row["target_low"] <= 0:
         return [KEEP if row["target_high"] >= 0 else "Keep the old model: this one is worse."]
     dataset, _, split = str(config["target"]).rpartition("/")
@@ -115,6 +115,15 @@ def _ask_for_labels(run: Run, about: dict[str, Any]) -> list[str]:
     return [f"Whether {counted(rows, 'label')} of the target would help: {repair}."]
 
 
+def _ask_for_cause(run: Run, about: dict[str, Any]) -> list[str]:
+    """The command that finds the cause, by which repairs can be chosen; nothing where it has been looked for."""
+    config = run.manifest.config
+    if about.get("images"):
+        return []
+    sets = ["--reference", about["reference"], "--target", about["target"], *run.kept("model", "backbone")]
+    return [f"Without labels a known cause can choose: {run.command('explain', *sets, about=config['run'])}."]
+
+
 def _loses_more(row: Row) -> bool:
     """Whether a repair is known to lose as much on the reference as it wins on the target, or more."""
     cost, gain = row["reference_value"], row["target_value"]
@@ -133,6 +142,7 @@ def _sure(row: Row, about: dict[str, Any]) -> list[str]:
         )
     else:
         judged = f"{seen}; nothing says what a repair gains."
+    judged += f" It was chosen by images of {about['reference']} after {about['cause']}." if about.get("cause") else ""
     leave = f"Leave the rows that were fitted to out of other measurements: {FITTED_ON} lists them."
     return [judged, *([] if row["name"] == NOTHING else [leave])]
 
@@ -183,6 +193,13 @@ def _choice(rows: list[Row], about: dict[str, Any]) -> str:
             "standard error better than the choice without labels."
         )
     because = f" ({about['no_labels_because']})" if about["no_labels_because"] else ""
+    if about.get("cause"):
+        return (
+            f"Without labels of the target{because}, by {about['images']:,} images of the reference after "
+            f"{about['cause']}, which `explain` has proven to be the cause: the repair that classifies most of them "
+            "correctly, and more than none beyond chance. The head that is fitted to them is judged on those that it "
+            "was not fitted to."
+        )
     if not about["criterion"]:
         return f"No repair can be chosen without labels{because}: the reference has too few labels to compare with."
     if about["same_mix"]:

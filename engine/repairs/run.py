@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs import cause, record
-from gapscope.repairs.cause import Reproduced
+from gapscope.repairs.cause import Images, Reproduced
 from gapscope.repairs.criterion import ROWS, mixes_apart
 from gapscope.repairs.cross_fit import cross_fitted, why_not
 from gapscope.repairs.fit import (
@@ -155,29 +156,28 @@ def repaired(
     """Fit, choose, judge, save and predict; what was found is in the tables of the run."""
     model, (reference, target) = sets.model, sets.views
     fitted, judged = _divided(target)
+    images = None
     with made.timed("fit"):
         known = known_of(model, first_rows(reference), workers, progress)
         candidates = without_labels(model, known, seen_of(model, fitted, workers, progress))
         if known_cause:
             apart = sets.target.sample_ids()[judged.start : judged.stop]
-            known_cause = cause.apart_from(known_cause, sets.reference, sets.target, apart)
-            candidates.append(cause.candidate(model, known_cause, seed))
+            found = cause.apart_from(known_cause, sets.reference, sets.target, apart)
+            images = cause.images_of(found, reference, workers, seed)
+            candidates.append(cause.candidate(model, images, seed))
         candidates = with_signs(model, candidates, reference, fitted)
-        choice = Choice(
-            candidates,
-            chosen_without_labels(candidates, min(fitted.rows, ROWS), same_mix=same_mix),
-            np.empty(0, int),
-            {},
-        )
+        by_cause = cause.chosen_by_cause(model, candidates, images) if images else ""
+        name = by_cause or chosen_without_labels(candidates, min(fitted.rows, ROWS), same_mix=same_mix)
+        choice = Choice(candidates, name, np.empty(0, int), {})
     if labels.are_used:
         with made.timed("fit to labels"):
             choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, groups, seed)
     with made.timed("judge"):
-        trained = known_cause.rows.sample_id if known_cause else np.empty(0, int)
-        trained, labelled = with_copies(sets.reference, trained), with_copies(sets.target, choice.labelled)
+        trained = with_copies(sets.reference, images.after.sample_id if images else np.empty(0, int))
+        labelled = with_copies(sets.target, choice.labelled)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
         won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=labelled)
-        price = _costs(model, choice.candidates, last, trained, workers, progress, seed)
+        price = _costs(model, choice.candidates, last, images, trained, workers, progress, seed)
         if groups and won:
             cells = table_of_cells(model, choice.repair.head, judged, groups, workers)
             made.write_table(f"{record.CELLS}.parquet", cells)
@@ -189,7 +189,8 @@ def repaired(
     record.save_rows([(sets.target, ids), (sets.reference, trained[: None if choice.name == CAUSE else 0])], made)
     about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
     about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}
-    about |= {"groups": groups.column if groups else ""}
+    about |= {"groups": groups.column if groups else "", "images": len(images.after.y) if images else 0}
+    about |= {"cause": found.cause if by_cause and (choice.reason or not labels.are_used) else ""}
     about |= {"same_mix": same_mix, "judged": bool(won), "criterion": any(one.signs is not None for one in candidates)}
     write_json(made.place / f"{ABOUT}.json", about)
     won = won or choice.gains
@@ -204,20 +205,24 @@ def _costs(
     model: Classifier,
     candidates: Sequence[Candidate],
     reference: View,
-    trained: np.ndarray,
+    images: Images | None,
+    trained: Array,
     workers: Workers,
     progress: Progress,
     seed: int,
 ) -> dict[str, Gain]:
-    """What each repair changes on the reference. That of the cause is learnt from the images of the rows `trained`, and
-    a head that is fitted to labels may be that one changed: these are judged on the other rows.
+    """What each repair changes on the reference. The head of the cause is judged on its `images` by heads that were
+    fitted without them; heads that are fitted to labels, which may be that one changed, on all rows but `trained`.
     """
-    by_images = [one.name for one in candidates if len(trained) and (one.name == CAUSE or one.labels)]
-    result = {}
-    for without in (np.empty(0, int), trained) if by_images else (trained,):
-        some = [one for one in candidates if (one.name in by_images) == (len(without) > 0)]
-        result |= gains(model, some, reference, workers, progress, seed=seed, without=without)
-    return result
+    ask = partial(gains, model, view=reference, workers=workers, progress=progress, seed=seed)
+    if images is None:
+        return ask(candidates, without=np.empty(0, int))
+    free = [one for one in candidates if not one.labels and one.name != CAUSE]
+    labelled = [one for one in candidates if one.labels]
+    result = ask(free, without=np.empty(0, int))
+    result |= ask(labelled, without=trained) if labelled else {}
+    fitted = next(one for one in candidates if one.name == CAUSE)
+    return result if fitted.head is None else result | {CAUSE: cause.price(model, fitted, images)}
 
 
 def _with_labels(choice: Choice, chunk: Chunk, model: Classifier, groups: Groups | None, seed: int) -> Choice:

@@ -13,7 +13,7 @@ WORDS: Mapping[str, str] = {
     "mixture": "align means and scales in the target's class shares",
     "mixture-and-shares": "align means and scales in the target's class shares, and adapt to these",
     "shares": REMEDIES["prior"],
-    "cause": "fit the head to the reference's images after the cause",
+    "cause": "fit the head to the reference's images as they are and after the cause",
     "logistic": "fit the head to the labels, anchored on the old one",
     "ridge": "fit the head to the labels by least squares, anchored on the old one",
     "balanced-groups": "fit the head anew to labels, as many of every group",

@@ -8,15 +8,14 @@ from typing import Any
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, percent, signed, span, upper
 from gapscope.causes.page import NO_CURE, best_cure, expected_text, headline, named, picture_blocks, read_findings, why
+from gapscope.causes.record import JOB, explanations
 from gapscope.causes.words import spoken
-from gapscope.core.errors import GapscopeError
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT
 from gapscope.forecasts.page import page as forecast_page
 from gapscope.gaps.page import ASK_EXPLAIN, NO_REMEDY, page
 from gapscope.gaps.words import cause as term_words
-from gapscope.runs.run import Run, read_run
+from gapscope.runs.run import Run
 
-JOB = "explain"
 # What both runs have to be about.
 SAME = ("reference", "target", "model")
 # The term of a breakdown that a cause is a part of.
@@ -29,7 +28,7 @@ def page_of_forecast(run: Run) -> list[Block]:
     """
     blocks = forecast_page(run)
     about: dict[tuple, list[str]] = {}
-    for other in _most_images_first(_beside(run)):
+    for other in explanations(run.place.parent):
         said, findings = _forecasts(run, other), read_findings(other)
         if said and findings:
             about.setdefault((findings["model"], findings["target"]), said)
@@ -65,7 +64,7 @@ def page_of_gap(gap: Run) -> list[Block]:
 
 def with_cause(gap: Run, runs: Sequence[Run], blocks: Sequence[Block]) -> list[Block]:
     """The `blocks` of a gap with the cause in answer and breakdown: that of one of `runs`, or of a run beside it."""
-    found = _explanation(gap, [*runs, *_most_images_first(_beside(gap))]) if gap.job == "gap" else None
+    found = _explanation(gap, [*runs, *explanations(gap.place.parent)]) if gap.job == "gap" else None
     findings = read_findings(found) if found else None
     places = [place for place, block in enumerate(blocks, 1) if isinstance(block, Answer)]
     if found is None or not findings or not places:
@@ -151,19 +150,3 @@ def _is_of_the_same(run: Run, explained: Run) -> bool:
     """Whether what was explained, model and sets, is what `run` has read: another training may bear the same name."""
     known = {one.place: one.config_hash for one in run.manifest.inputs}
     return all(one.place in known and one.config_hash in ("", known[one.place]) for one in explained.manifest.inputs)
-
-
-def _most_images_first(runs: Sequence[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: -sum((read_findings(run) or {}).get("rows", ())))
-
-
-def _beside(run: Run) -> list[Run]:
-    """The finished runs of `explain` that lie beside a run."""
-    folder = run.place.parent
-    result = []
-    for name in folder.names():
-        try:
-            result += [read_run(folder / name)] if name.startswith(f"{JOB}-") else []
-        except GapscopeError:
-            continue  # unfinished or damaged: it has its own message where it is asked for
-    return result

@@ -318,12 +318,6 @@ def test_of_two_classes_or_few_rows_of_each_no_other_mix_is_seen(classes, rows):
     assert chosen_without_labels(found(**unseen), rows) in ("nothing", "scale")
 
 
-def test_a_head_of_the_proven_cause_is_chosen_where_it_is_nearest():
-    before, mean = (0.2, 0.5, 0.6, 0.5), (0.1, 0.5, 0.9, 0.6)
-    assert chosen_without_labels(found(nothing=before, mean=mean, cause=(0.05, 2.0, 0.3, 0.5)), 500) == "cause"
-    assert chosen_without_labels(found(nothing=before, mean=mean, cause=(0.15, 2.0, 0.3, 0.5)), 500) == "mean"
-
-
 def test_information_is_that_of_hand_arithmetic():
     certain, even = np.eye(2), np.full((2, 2), 0.5)
     assert information(certain) == pytest.approx(np.log(2))

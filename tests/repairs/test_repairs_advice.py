@@ -44,8 +44,10 @@ def test_the_command_that_tries_labels_asks_for_as_many_as_there_are(fitted, jud
 
     manifest = SimpleNamespace(config={"target": "b/test", "run": "fit-a"})
     run = SimpleNamespace(place=Path("run"), manifest=manifest, command=command, kept=lambda *_: ["--target", "b/test"])
-    (advice,) = _next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged})
-    assert said in advice
+    labels, cause = _next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged})
+    assert said in labels
+    assert "explain run fit-a --reference a/test --target b/test" in cause
+    assert len(_next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged, "images": 9})) == 1
 
 
 @pytest.mark.parametrize(
