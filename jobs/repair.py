@@ -9,7 +9,6 @@ from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, data_root, option
 
 if TYPE_CHECKING:
-    from gapscope.core.location import Location
     from gapscope.runs.result import RunResult
 
 JOB, WITHOUT = "repair", "none"
@@ -60,7 +59,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     """Fit all repairs, choose one, judge it, and save the model."""
     from gapscope.core.location import Location
     from gapscope.evaluation.models import model_folder
-    from gapscope.evaluation.opened import open_model
+    from gapscope.evaluation.opened import open_model, reference_of
     from gapscope.evaluation.stored import classes_of
     from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.repairs.cause import explained, reproduced
@@ -79,7 +78,7 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
         raise InputError("give --labels FILE or --label-rows, not both")
     workspace = Location.of(config.workspace).absolute()
     folder = model_folder(workspace, config.run, config.model)
-    named = {"--reference": config.reference or _reference_of(folder, config.target), "--target": config.target}
+    named = {"--reference": config.reference or reference_of(folder, config.target), "--target": config.target}
     both = open_model(workspace, config.run, named, model=config.model, backbone=config.backbone, apart=True).once()
     model, (reference, target) = both.model, both.stores
     check_comparable(reference, target)
@@ -108,31 +107,3 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
         )
         done = made.finish(results, notes=notes, page=page)
     return reported(done, wanted=config.report, data_root=data_root())
-
-
-def _reference_of(folder: "Location", target: str) -> str:
-    """The set that the model's run has evaluated which is of the dataset that it was trained on, other than the target.
-
-    Raises
-    ------
-    InputError
-        There is none, or there are several.
-    """
-    from gapscope.core.files import read_json
-    from gapscope.predictions.run import sets_in_run
-    from gapscope.runs.inputs import run_of
-    from gapscope.runs.run import MANIFEST
-
-    run = run_of(folder)
-    manifest = run / MANIFEST
-    trained = read_json(manifest)["config"].get("dataset") if manifest.exists() else None
-    sets = sets_in_run(run, "" if run == folder else folder.name).values()
-    found = [f"{dataset}/{split}" for dataset, split in sets if dataset == trained]
-    found = [one for one in found if one != target]
-    if len(found) != 1:
-        known = f"it has evaluated {', '.join(found)}" if found else "it has evaluated no other set of its own dataset"
-        raise InputError(
-            f"{run.name} does not say on which set the model does well ({known}); name one with "
-            "--reference dataset/split"
-        )
-    return found[0]

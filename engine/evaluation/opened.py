@@ -3,13 +3,17 @@
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
+from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.evaluation.copies import once
 from gapscope.evaluation.models import as_stored, find_features, model_folder, model_in
 from gapscope.evaluation.stored import check_features
+from gapscope.predictions.run import sets_in_run
 from gapscope.probes.model import Classifier, is_recorded
 from gapscope.probes.recorded import recorded_model
 from gapscope.runs.folder import input_of
+from gapscope.runs.inputs import run_of
+from gapscope.runs.run import MANIFEST
 from gapscope.schemas.run import Input
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
@@ -70,3 +74,26 @@ def open_model(
             "one that it does badly on"
         )
     return Opened(folder, chosen, stores)
+
+
+def reference_of(folder: Location, target: str) -> str:
+    """The set that the model's run has evaluated which is of the dataset that it was trained on, other than the target.
+
+    Raises
+    ------
+    InputError
+        There is none, or there are several.
+    """
+    run = run_of(folder)
+    manifest = run / MANIFEST
+    trained = read_json(manifest)["config"].get("dataset") if manifest.exists() else None
+    sets = sets_in_run(run, "" if run == folder else folder.name).values()
+    found = [f"{dataset}/{split}" for dataset, split in sets if dataset == trained]
+    found = [one for one in found if one != target]
+    if len(found) != 1:
+        known = f"it has evaluated {', '.join(found)}" if found else "it has evaluated no other set of its own dataset"
+        raise InputError(
+            f"{run.name} does not say on which set the model does well ({known}); name one with "
+            "--reference dataset/split"
+        )
+    return found[0]
