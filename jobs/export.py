@@ -90,7 +90,7 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
 
     export = EXPORTERS[config.to]
     workspace = Location.of(config.workspace).absolute()
-    name = slug(f"{config.run}-{config.model}" if config.model else config.run)
+    name = slug(f"{config.run.rpartition('/runs/')[2]}-{config.model}")
     place = Location.of(config.out).absolute() if config.out else workspace / EXPORTS / f"{name}-{config.to}"
     record = {"run": config.run, "model": config.model, "to": config.to}
     _clear(place, record)

@@ -9,7 +9,7 @@ import numpy as np
 from gapscope.cnn.figures import draw_predictions
 from gapscope.cnn.images import Images
 from gapscope.cnn.record import rejected_note, rejected_rows
-from gapscope.cnn.test_set import HELD_OUT, TestSet, outcomes, predicted
+from gapscope.cnn.test_set import TestSet, outcomes, predicted
 from gapscope.cnn.train import TrainingData
 from gapscope.cnn.training_run import TrainingRun
 from gapscope.core.files import write_json
@@ -20,6 +20,7 @@ from gapscope.evaluation import measure
 from gapscope.networks.trained import Trained
 from gapscope.predictions.confusions import confused_pairs
 from gapscope.runs.folder import PREDICTIONS, RunFolder
+from gapscope.runs.run import HELD_OUT
 from gapscope.schemas.results import Result
 
 # Beyond so many classes a picture of the confusion matrix shows nothing.
@@ -90,7 +91,7 @@ def evaluate_trained_on(
     Nothing but the results is written: these predictions must not pass for those of a test set.
     """
     dataset, split = run.setup.dataset.name, run.request.split
-    for name, rows in ((split, data.train), (HELD_OUT.format(split), data.validation)):
+    for name, rows in ((split, data.train), (f"{split}{HELD_OUT}", data.validation)):
         for model in models if len(rows) else ():
             with run.progress.task(f"evaluate {dataset}/{name}", len(rows), "images") as task:
                 counts = outcomes(model, data.images, rows, task.advance)

@@ -24,8 +24,6 @@ from gapscope.store.workspace import slug
 from gapscope.stream import CHUNK_ROWS, connect
 from gapscope.summaries.outcomes import Outcomes
 
-HELD_OUT = "{} (held out)"
-
 
 class TestSet(NamedTuple):
     """A split to evaluate on.

@@ -63,12 +63,18 @@ def answer(pairs: list[Row]) -> Answer:
     parts = {
         "What was seen": f"{better} classifies {size} more of {where} correctly than {worse}"
         f"{in_brackets(span(*ends)) if largest['low'] * largest['high'] > 0 else ''}.",
-        "How sure": f"{sure} of {counted(len(pairs), 'difference')} {'is' if sure == 1 else 'are'} beyond chance, on "
-        f"the same {same}.",
+        "How sure": f"{_beyond(sure, len(pairs))} beyond chance, on the same {same}.",
     }
     if largest["adjusted_p"] > LEVEL:
         return Answer.of(f"{better} and {worse} cannot be distinguished on {where}", parts)
     return Answer.of(f"{better} is better than {worse} on {where}, by {size}", parts)
+
+
+def _beyond(sure: int, pairs: int) -> str:
+    """How many of the differences are, as the beginning of a sentence."""
+    if pairs == 1:
+        return "The difference is" if sure else "The difference is not"
+    return f"{sure:,} of {pairs:,} differences {'is' if sure == 1 else 'are'}"
 
 
 def line_answer(run: Run, line: Row, pairs: list[Row]) -> Answer:

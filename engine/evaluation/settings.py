@@ -6,10 +6,9 @@ from typing import Any
 
 from gapscope.blocks import Table
 from gapscope.inference.interval import clopper_pearson
+from gapscope.runs.run import HELD_OUT
 from gapscope.schemas.results import Result
 
-# What results call the held-out rows of a split.
-HELD_OUT = "{} (held out)"
 MEASURED = ("log_loss", "accuracy")
 # Columns that say how far a setting came and not what it is.
 REACHED = ("rung", "rows", "steps", "temperature", "seconds")
@@ -33,7 +32,7 @@ def setting_results(title: str, details: Mapping[str, Any], dataset: str, split:
     return [
         Result(
             dataset=dataset,
-            split=HELD_OUT.format(split),
+            split=f"{split}{HELD_OUT}",
             model=f"{title}({described(setting)})",
             metric=metric,
             value=setting[metric],
@@ -52,7 +51,7 @@ def held_out_result(title: str, details: Mapping[str, Any], dataset: str, split:
     if not rows or accuracy is None:
         return []
     low, high = clopper_pearson(round(accuracy * rows), rows)
-    place = {"dataset": dataset, "split": HELD_OUT.format(split), "model": title, "metric": "accuracy"}
+    place = {"dataset": dataset, "split": f"{split}{HELD_OUT}", "model": title, "metric": "accuracy"}
     return [Result(**place, value=accuracy, low=low, high=high, n=rows)]
 
 

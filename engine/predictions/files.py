@@ -99,7 +99,10 @@ def read_table(place: Location) -> pa.Table:
         There is nothing, or nothing that can be read as what its name says.
     """
     if not place.exists():
-        raise InputError(f"there is no file of predictions at {place}; give the path of a table or of a run folder")
+        raise InputError(
+            f"there is no file of predictions at {place}; give the path of a table or of a run "
+            "folder; stored sets are named together with runs that have predicted them"
+        )
     if place.is_folder():
         return _joined(place)
     if suffix_of(place) not in READERS:

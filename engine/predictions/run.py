@@ -134,8 +134,9 @@ def described(folder: Location) -> dict:
 
 
 def _predicted_by(folder: Location) -> Location | None:
+    """The folder of the model that a run of `predict` has read, as it has recorded it: it may be named by its run."""
     if not (folder / MANIFEST).exists():
         return None
     manifest = read_object(folder / MANIFEST)
-    model = manifest.get("config", {}).get("model")
-    return Location.of(model) if isinstance(model, str) and model else None
+    model, inputs = manifest.get("config", {}).get("model"), manifest.get("inputs", [])
+    return Location.of(inputs[0]["place"]) if isinstance(model, str) and model and inputs else None

@@ -4,6 +4,7 @@ from math import isnan
 
 from gapscope.blocks import Answer, Block, Table, estimate
 from gapscope.blocks.formats import counted, points, signed
+from gapscope.repairs.fit import NOTHING
 from gapscope.runs.run import Row, Run
 
 MEASURE, REGAIN, SURE = "To measure", "To regain", "How sure"
@@ -34,11 +35,15 @@ def _measured(row: Row) -> str:
 
 
 def _regained(free: Row, rows: list[Row], about: Row) -> str:
-    none = f"Without labels {signed(free['gain'])} points on the {counted(about['pilot'], 'row')} of the pilot"
+    pilot = f"on the {counted(about['pilot'], 'row')} of the pilot"
+    none = f"Without labels {signed(free['gain'])} points {pilot}"
+    if about["chosen"] == NOTHING:
+        none = "Without labels nothing: no repair is chosen"
     if not rows:
         return f"{none}; the pilot is too small to say what labels add."
     best = max(rows, key=lambda row: row["gain"])
-    return f"{none}; with {best['labels']:,} of its labels {signed(best['gain'])} on its other rows."
+    may_be = f" ({signed(best['low'])} to {signed(best['high'])})"
+    return f"{none}; with {best['labels']:,} of its labels {signed(best['gain'])}{may_be} on its other rows."
 
 
 def _hurts(free: Row, rows: list[Row]) -> str:

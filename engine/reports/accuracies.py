@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.evaluation.accuracy import Loss, Measured, losses, measured
-from gapscope.evaluation.settings import HELD_OUT
-from gapscope.runs.run import Run
+from gapscope.runs.run import HELD_OUT, Run
 
 COLUMNS = {
     "model": "text",
@@ -51,7 +50,7 @@ def _once(rows: Iterable[Measured]) -> Iterable[Measured]:
 
 def _use(one: Measured) -> str:
     """What a model has used a set for; nothing for one that it has not met."""
-    return "" if one.against else "chosen by these" if one.set.endswith(HELD_OUT.format("")) else "trained on these"
+    return "" if one.against else "chosen by these" if one.set.endswith(HELD_OUT) else "trained on these"
 
 
 def _row(one: Measured, fall: Loss | None, columns: Iterable[str]) -> list[Cell]:

@@ -6,7 +6,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapscope.blocks import Block, Figure, Sentence, Table, Warning
+from gapscope.blocks import Answer, Block, Figure, Sentence, Table, Warning
+from gapscope.blocks.formats import counted
 from gapscope.blocks.plain import plain
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 
@@ -19,7 +20,7 @@ def finite(value: float | None) -> float | None:
     return None if value is None or not isfinite(value) else float(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """The outcome of a job; in a notebook it shows its page.
 
@@ -45,6 +46,13 @@ class RunResult:
     results: Sequence[Result] = ()
     blocks: Sequence[Block] = ()
     exit_code: int = 0
+
+    def __repr__(self) -> str:
+        """The answer in a line, and where the rest lies."""
+        said = next((block.headline for block in self.blocks if isinstance(block, Answer)), "")
+        said = said or next((block.text for block in self.blocks if isinstance(block, Sentence)), "")
+        place = f", in {self.run}" if self.run else ""
+        return f"<{self.job}: {said or counted(len(self.results), 'result')}{place}>"
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints: the results, and all that the page says."""

@@ -17,6 +17,8 @@ from gapscope.store.workspace import workspace_option
 
 MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
 WARNING = "warning: "
+# What follows the name of a training set for the rows of it that were held out.
+HELD_OUT = " (held out)"
 
 Row = dict[str, Any]
 
@@ -155,6 +157,10 @@ def trained_set(run: Run, model: str = "") -> str:
     config = run.manifest.config
     if "epochs" not in config or not config.get("dataset"):
         return ""
+    measured = (set_name(row) for row in run.headline if row["model"] == model)
+    held_out = next((name for name in measured if name.endswith(HELD_OUT)), "")
+    if held_out:  # also of a dataset that was named by its place
+        return held_out.removesuffix(HELD_OUT)
     split, dataset = config.get("split", "train"), config["dataset"]
     names = [dataset] if isinstance(dataset, str) else [one.removesuffix(f"/{split}") for one in dataset]
     left_out = model.partition(" without ")[2]

@@ -3,11 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gapscope.blocks import Answer, Block, Figure, Table
+from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table
 from gapscope.blocks.formats import counted, listed
 from gapscope.runs.run import FIGURES, Run
 
 SUMMARY, SHEET = "augment", "contact"
+REASONS = {
+    "copy_of_training": "copies of training images",
+    "copy_of_test": "copies of test images",
+    "off_manifold": "unlike any real one",
+    "off_class": "taken for another class",
+    "not_needed": "more than were wanted",
+}
 COLUMNS = {"class": "text", "real": "count", "wanted": "count", "made": "count", "kept": "count"}
 
 
@@ -22,8 +29,8 @@ def page(run: Run) -> list[Block]:
         else f"None of the {made:,} {what} that {config['method']} made passed the checks"
     )
     parts = {
-        "How good": [f"{sentence.rstrip('.')}." for sentence in summary["quality"]],
-        "What was left out": _reasons(reasons, summary["backbone"]),
+        "How good": summary.get("plainly", summary["quality"]),
+        "What was left out": [_reasons(reasons, summary["backbone"]), _kept(summary, config)],
         "Which classes": _short(summary["classes"], what),
         "What to do": _next(reasons["kept"], summary.get("next", "")),
     }
@@ -32,13 +39,25 @@ def page(run: Run) -> list[Block]:
         *run.notes,
         Table(f"Synthetic {what}", COLUMNS, summary["classes"], headline=True),
         *_sheets(run),
+        Heading("quality", "How like the real ones"),
+        *(Sentence(f"{sentence.rstrip('.')}.") for sentence in summary["quality"]),
     ]
 
 
 def _reasons(reasons: Mapping[str, int], backbone: str) -> str:
-    named = [f"{count:,} {name.replace('_', ' ')}" for name, count in reasons.items() if name != "kept"]
+    named = [f"{count:,} {REASONS[name]}" for name, count in reasons.items() if name != "kept" and count]
     left_out = f"{listed(named, len(named))}; " if named else "Nothing; "
     return f"{left_out}the checks use features of {backbone}."
+
+
+def _kept(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Why copies of training images are not left out, where some are kept."""
+    if not summary.get("copies_kept"):
+        return ""
+    because = (
+        "as --keep-copies asks" if config.get("keep_copies") else f"for {config['method']} makes new ones of these"
+    )
+    return f"{summary['copies_kept']:,} that are as near to a training image as a copy were kept, {because}."
 
 
 def _short(classes: Sequence[Sequence[Any]], what: str) -> str:

@@ -13,6 +13,8 @@ from gapscope.schemas.results import Result
 from gapscope.synthesis.image_set import counted
 from gapscope.synthesis.quality import Quality
 
+# What a reader who does not know the other measures understands.
+PLAIN = ("class_agreement", "copies_of_training", "copies_of_test")
 # Share of the real rows that a classifier must recognise for its word on synthetic ones to be worth much.
 TRUSTED = 0.5
 
@@ -60,6 +62,8 @@ def summary_of(
         "what": what,
         "backbone": quality.backbone,
         "quality": [verdict.sentence for verdict in quality.verdicts if verdict.class_name is None],
+        "plainly": [one.sentence for one in quality.verdicts if one.class_name is None and one.statistic in PLAIN],
+        "copies_kept": int((quality.filtered.copies.of_train & passed).sum()),
         "reasons": counted(table),
         "classes": [[names[one], *(int(column[one]) for column in columns)] for one in made],
     }

@@ -46,3 +46,8 @@ def test_the_object_of_a_command_has_its_page():
         "heading",
     ]
     assert "page" not in RunResult("gap", "runs/gap", 1.0).as_json()
+
+
+def test_a_result_shows_its_answer_in_a_python_shell():
+    assert repr(RunResult("gap", "runs/gap", 1.0, blocks=[Answer("It fell")])) == "<gap: It fell, in runs/gap>"
+    assert repr(RunResult("datasets", "", 1.0)) == "<datasets: 0 results>"

@@ -45,6 +45,16 @@ def of_training(folder, sets, dataset="photos", **config):
     return page(read_run(Location.of(str(folder))))
 
 
+def test_the_training_rows_of_a_dataset_that_was_named_by_its_place_are_known_as_these(tmp_path):
+    """Their accuracy was said to be lost or gained from the test set."""
+    sets = [("photos/train", 1.0), ("photos/train (held out)", 0.9), ("photos/test", 0.8), ("photos/val", 0.7)]
+    rows = [result("accuracy", value, n=ROWS, dataset="photos", split=name.partition("/")[2]) for name, value in sets]
+    write_run(tmp_path / "run", "train-cnn", rows, config={"epochs": 3, "dataset": "/my/Photos"})
+    answer, table, *_ = page(read_run(Location.of(str(tmp_path / "run"))))
+    assert answer.headline == "softmax classifies 80.0 % of photos/test correctly"
+    assert "points lost" not in table.columns
+
+
 def test_a_training_says_the_accuracy_of_its_test_set_and_no_loss_towards_other_splits_of_its_data(tmp_path):
     for place, sets in enumerate(
         ([("photos/test", 0.8), ("photos/val", 0.9)], [("photos/val", 0.9), ("photos/test", 0.8)])

@@ -128,6 +128,15 @@ def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
     assert Path(gapscope.report([name], workspace=str(workspace)).run or dark.run).exists()
 
 
+def test_predictions_of_a_run_know_the_model_and_the_classes_of_the_run_that_was_named(workspace, model):
+    """They were called by the run, and classes by their numbers, wherever the workspace was not the current folder."""
+    name = Path(model).name
+    known = gapscope.predict(name, dataset="dark", split="test", workspace=str(workspace), name="known")
+    read = read_predictions(str(known.run))
+    assert read.model == "lda"
+    assert read.class_names == tuple(find_store(Location.of(str(workspace)), "dark", "test").class_names)
+
+
 def test_a_model_is_named_once_where_the_other_run_has_one_alone(workspace, model, dark):
     asked = {"model": ("lda",), "workspace": str(workspace)}
     passed = gapscope.gate([model, dark.run], reference="toy/val", **asked)

@@ -7,12 +7,13 @@ from gapscope.cnn.page import page
 from gapscope.cnn.refit.data import HeadData, head_data
 from gapscope.cnn.refit.heads import HEAD, refitted
 from gapscope.cnn.refit.refit_run import RefitRun
-from gapscope.cnn.test_set import HELD_OUT, TestSet, means, outcomes, predicted
+from gapscope.cnn.test_set import TestSet, means, outcomes, predicted
 from gapscope.evaluation import measure
 from gapscope.evaluation.settings import setting_results
 from gapscope.networks.trained import Trained
 from gapscope.runs.folder import PREDICTIONS
 from gapscope.runs.result import RunResult
+from gapscope.runs.run import HELD_OUT
 from gapscope.schemas.results import Result
 
 
@@ -64,7 +65,7 @@ def _on_training_rows(run: RefitRun, models: Sequence[Trained], data: HeadData) 
     """
     dataset, split = run.source_run.dataset.name, run.source_run.options["split"]
     results: list[Result] = []
-    for name, rows in ((split, data.rows.train), (HELD_OUT.format(split), data.rows.validation)):
+    for name, rows in ((split, data.rows.train), (f"{split}{HELD_OUT}", data.rows.validation)):
         for model in models if len(rows) else ():
             counts = outcomes(model, data.images, rows)
             results += measure(counts, dataset, name, model.title, model.class_names)
