@@ -58,7 +58,7 @@ def run(config: GateConfig, progress: Progress = SILENT) -> "RunResult":
 
     sets = [one for one in (config.reference, config.target) if one]
     if len(config.runs) != 2:
-        raise InputError(f"gate compares an old run with a new one; {len(config.runs)} are named")
+        raise InputError(f"gate compares an old run or file with a new one: name two, not {len(config.runs)}")
     if len(config.model) > 2:
         raise InputError("--model takes one name for both runs, or that of the old and that of the new model")
     workspace = Location.of(config.workspace).absolute()

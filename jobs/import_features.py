@@ -214,7 +214,7 @@ def _check(config: ImportFeaturesConfig) -> None:
     for name in ("dataset", "split", *(["backbone"] if config.backbone else [])):
         value = getattr(config, name)
         if not value or "/" in value or value.startswith("."):
-            raise InputError(f"--{name} is {value!r}; give it a name without slashes, for example --{name} imagenet")
+            raise InputError(f"--{name} is {value or 'missing'}; give it a name without slashes, such as imagenet")
     if config.dtype not in ("float16", "float32"):
         raise InputError(f"--dtype is {config.dtype!r}; it must be float16 or float32")
     if config.on_bad_row not in ("stop", "reject"):

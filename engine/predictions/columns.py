@@ -212,9 +212,7 @@ def _chosen(wide: Models, model: str, where: str) -> str:
         raise unknown_name(f"model in {where}", model, wide.names)
     if len(wide.names) == 1:
         return wide.names[0]
-    raise InputError(
-        f"{where} has {len(wide.names)} models; choose one with the option for the model: {', '.join(wide.names)}"
-    )
+    raise InputError(f"{where} has {len(wide.names)} models; choose one with --model: {', '.join(wide.names)}")
 
 
 def _single(table: pa.Table, class_names: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import Progress
-from gapscope.probes.training import Labels
+from gapscope.probes.training import Labels, without_labels
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 from gapscope.summaries import ClassMeans, ClassMoments
@@ -66,5 +66,5 @@ def labels_in(means: ClassMeans | ClassMoments, rows: View) -> Labels:
         No row has a label.
     """
     if not means.count.any():
-        raise InputError(f"none of the {rows.rows} training rows of {rows.store.name} has a label")
+        raise without_labels(rows)
     return Labels(np.flatnonzero(means.count), len(means.count))

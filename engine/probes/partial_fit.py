@@ -38,7 +38,7 @@ from gapscope.probes.options import ProbeOptions
 from gapscope.probes.rules.gaussian import Gaussian
 from gapscope.probes.rules.linear import Linear
 from gapscope.probes.rules.network import Network
-from gapscope.probes.training import Holdout, Labels, with_holdout
+from gapscope.probes.training import Holdout, Labels, with_holdout, without_labels
 from gapscope.store import View
 from gapscope.stream import CHUNK_ROWS, Workers, each, fold
 
@@ -378,7 +378,7 @@ def spread_of(view: View, workers: Workers, progress: Progress, checkpoint: Chec
 def _labels_of(count: Array, train: View) -> Labels:
     present = np.flatnonzero(count)
     if not len(present):
-        raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
+        raise without_labels(train)
     return Labels(present, len(count))
 
 

@@ -100,6 +100,15 @@ def _unpacked(arrays: dict, about: dict) -> LabelledMoments:
     return LabelledMoments(total, ClassMeans(arrays["count"], arrays["means"], about["unlabelled"]))
 
 
+def without_labels(rows: View) -> InputError:
+    """The error for rows to train on of which none has a label."""
+    from_files = "import them again with --label-column NAME, the column of the file that names the class"
+    from_images = "extract them again with --labels FILE, or from folders that are called as the classes"
+    made = getattr(rows.store, "provenance", None)
+    way_out = from_images if made and not made.is_imported else from_files
+    return InputError(f"none of the {rows.rows} training rows of {rows.store.name} has a label; {way_out}")
+
+
 def labels_of(moments: LabelledMoments, train: View) -> Labels:
     """The classes that have rows.
 
@@ -109,7 +118,7 @@ def labels_of(moments: LabelledMoments, train: View) -> Labels:
         No row has a label.
     """
     if not moments.total.n:
-        raise InputError(f"none of the {train.rows} training rows of {train.store.name} has a label")
+        raise without_labels(train)
     return Labels(moments.present, len(moments.classes.count))
 
 

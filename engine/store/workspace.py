@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
 
 def stored_set(workspace: Location, name: str) -> str:
     """`name`, a dataset or dataset/split, with the name of a stored dataset for the path that its images were read
-    from.
+    from, or of a stored set for that of the file that it was imported from.
 
     Raises
     ------
@@ -93,14 +93,23 @@ def stored_set(workspace: Location, name: str) -> str:
 
 
 def _stored_from(workspace: Location, place: str) -> str:
-    """The stored dataset that was made from the images at a path; empty where there is none."""
+    """The stored dataset or set that was made from what lies at a path; empty where there is none."""
     if not place or "://" in place or not Path(place).exists():
         return ""
     path = full_path(place)
-    names = {made.provenance.dataset for made in _manifests(workspace) if made.images == path}
+    names = {name for made in _manifests(workspace) if (name := _name_by(path, made))}
     if len(names) > 1:
         raise InputError(f"{place} is stored as {' and as '.join(sorted(names))}; name one of them")
     return "".join(names)
+
+
+def _name_by(path: str, stored: StoreManifest) -> str:
+    """What a path names of a stored set: its dataset, which lies there, or the set that was imported from it alone."""
+    made = stored.provenance
+    if stored.images == path:
+        return made.dataset
+    files = stored.command.get("options", {}).get("files")
+    return f"{made.dataset}/{made.split}" if files == [path] else ""
 
 
 def _manifests(workspace: Location, dataset: str = "") -> Iterator[StoreManifest]:
@@ -215,7 +224,9 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     datasets = {name for one in folder.names() for name in (folder / one).names()}
     with_backbone, named = (f"{words}{backbone}" if backbone else "" for words in (" with backbone ", " --backbone "))
     imported = f"`import-features FILE --dataset {dataset} --split {split}`"
-    extracted = "" if backbone in (TEXT, IMPORTED) else f"`{_extraction(workspace, dataset, split)}{named}` or "
+    stored = list(_manifests(workspace, dataset))
+    is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
+    extracted = "" if is_imported else f"`{_extraction(stored, dataset, split)}{named}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
@@ -226,9 +237,9 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")
 
 
-def _extraction(workspace: Location, dataset: str, split: str) -> str:
-    """The command that stores a split of a dataset, as that which has stored another was typed."""
-    commands = (one.command for one in _manifests(workspace, dataset))
+def _extraction(stored: Sequence[StoreManifest], dataset: str, split: str) -> str:
+    """The command that stores a split of a dataset, as that which has `stored` another was typed."""
+    commands = (one.command for one in stored)
     options: dict[str, Any] = next((one["options"] for one in commands if one.get("job") == "extract"), {})
     words: list[str] = ["extract", *options.get("dataset", (dataset,)), "--split", split]
     for name in ("name", "weights", "backbone_args", "image_size", "classes", "labels"):

@@ -77,6 +77,18 @@ def test_so_is_a_folder_that_is_stored_by_its_own_name(home, typed):
     assert run("tune", typed.format(home=home.name), "--split", "all", "--model", "lda") == 0
 
 
+def test_a_file_that_was_imported_names_its_set(home, rng):
+    for name, count in (("spring", 40), ("autumn", 30)):
+        rows = "".join(f"{number % 2},{','.join(map(str, rng.normal(size=3)))}\n" for number in range(count))
+        (home / f"{name}.csv").write_text(f"label,f0,f1,f2\n{rows}")
+    assert run("import", "spring.csv", "--dataset", "seasons") == 0
+    assert run("import", "autumn.csv", "--dataset", "seasons", "--split", "test") == 0
+    assert run("fit", "./spring.csv", "--evaluate", "autumn.csv", "--model", "lda", "--no-report") == 0
+    sides = ("--reference", "spring.csv", "--target", str(home / "autumn.csv"))
+    assert run("shift", *sides, "--statistics", "moments", "--no-report") == 0
+    assert (home / "workspace/runs/shift-seasons-train-seasons-test").is_dir()
+
+
 def test_so_does_python(home):
     done = commands.function("shift")(reference=home / "mine/pets/val", target="new/all", statistics=["moments"])
     assert done.run.endswith("shift-animals-val-new-all")

@@ -1,7 +1,7 @@
 """Which columns of a table are features, which holds the label and which the path."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from gapscope.core.errors import InputError, unknown_name
@@ -78,7 +78,7 @@ def find_columns(names: Sequence[str], choice: Choice = Choice(), where: str = "
             raise InputError(
                 f"column {name!r} of {where} is there twice, or used twice; give each column one name and one use"
             )
-    return Columns(features, label, path, tuple(_notes(features, label, path)))
+    return Columns(features, label, path, tuple(_notes(features, label, path, set(free) - set(features))))
 
 
 def exactly(names: Sequence[str], wanted: str, where: str) -> str:
@@ -135,14 +135,15 @@ def _runs(names: Sequence[str], pattern: str, prefix: str | None) -> dict[str, d
     return runs
 
 
-def _notes(features: Sequence[str], label: str, path: str) -> Iterator[str]:
+def _notes(features: Sequence[str], label: str, path: str, others: Collection[str]) -> Iterator[str]:
     numbers = [int(number[0]) for number in (re.search(r"\d+$", name) for name in features) if number]
     yield f"{len(features)} feature columns, {features[0]} to {features[-1]}"
     if numbers and len(numbers) == len(features) and numbers[-1] - numbers[0] + 1 != len(numbers):
         span = f"between {numbers[0]} and {numbers[-1]}"
         yield f"the numbers of the feature columns have gaps: {len(numbers)} columns {span}"
     if not label:
-        yield "no label column, so every label is -1 (unknown); name one with --label-column"
+        only = f", perhaps {next(iter(others))}" if len(others) == 1 else ""
+        yield f"no label column, so every label is -1 (unknown); name one with --label-column{only}"
     if not path:
         yield "no path column, so rows are called by their number; name one with --path-column"
 
