@@ -2,6 +2,7 @@
 
     python benchmarks/reliability.py                            100 kills of each command
     python benchmarks/reliability.py --kills 3 --only extract   a few of one, to see that it runs
+    python benchmarks/reliability.py --kills 7 --images 30 --rows 1000 > benchmarks/results/reliability.txt
 
 In each round two processes are started with the same command. One gets the lease of the folder; the other ends with a
 sentence that names the first. Both are killed after a random time, until as many kills have been made as were wanted;
@@ -284,10 +285,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0, help="Decides the moments.")
     parser.add_argument("--only", nargs="*", default=(), help="names of commands, such as gap")
     given = parser.parse_args()
     whole = True
-    for one in measure(given.kills, given.images, given.rows, given.only):
+    for one in measure(given.kills, given.images, given.rows, given.only, given.seed):
         print(json.dumps(one), flush=True)
         whole &= one["same"] and not one["damaged"] and not one["left"]
     sys.exit(not whole)
