@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from made_images import job_of, made
 from PIL import Image
-from test_extract import extract, job_of, made
 
 from gapscope import backbones
 from gapscope.backbones import BackboneChoice, load_backbone
@@ -19,6 +19,7 @@ from gapscope.core.lease import Lease
 from gapscope.core.location import Location
 from gapscope.data.source import Stamps
 from gapscope.extraction.changes import digests_of, record_stamps, stamps_of_source, suspects_of
+from gapscope.extraction.extraction import extract
 from gapscope.jobs.extract import ExtractConfig, build
 from gapscope.store import open_store
 

@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import child_environment
-from PIL import Image
+from made_images import TINY, job_of, made, named
 from safetensors.numpy import load
 
 import gapscope.jobs.extract
@@ -22,56 +21,12 @@ from benchmarks import extract as benchmark
 from gapscope.backbones import BackboneChoice, load_backbone
 from gapscope.core.errors import ConfigMismatchError, DivergedError, InputError
 from gapscope.core.location import Location
-from gapscope.core.random import stream
-from gapscope.data.source import Listing, Undecodable
 from gapscope.extraction.decode import KILLED, Decoder
 from gapscope.extraction.extraction import extract
-from gapscope.extraction.job import Extraction
 from gapscope.extraction.plan import batches_of, part_count, shuffled
 from gapscope.store import Piece, open_store
 
 ROOT = Path(__file__).parents[2]
-TINY = BackboneChoice("tiny", device="cpu")
-
-
-@dataclass(frozen=True)
-class Made:
-    """Images made from their number; some are bad, some kill their process, some are slow."""
-
-    listing: Listing
-    bad: frozenset = frozenset()
-    deadly: frozenset = frozenset()
-    seconds: float = 0.0
-    size: tuple = field(default=(16, 16))
-
-    def image(self, index: int) -> Image.Image:
-        name = self.listing.names[index]
-        if name in self.bad:
-            raise Undecodable("is bad")
-        if name in self.deadly:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        time.sleep(self.seconds)
-        rng = stream(1, name)
-        return Image.fromarray(rng.integers(0, 256, (*self.size, 3), np.uint8))
-
-
-def made(count, skip=(), **settings):
-    names = [f"image-{i:05d}" for i in range(count) if i not in skip]
-    labels = np.array([int(name[-5:]) % 10 for name in names], np.int32)
-    return Made(Listing(names, labels, [str(i) for i in range(10)]), **settings)
-
-
-def named(*numbers):
-    return frozenset(f"image-{i:05d}" for i in numbers)
-
-
-def job_of(folder, source, **settings):
-    defaults = {"backbone": TINY, "part_rows": 100, "batch_size": 16, "decode_workers": 0}
-    return Extraction("made", "all", Location(str(folder)), partial(_same, source), **(defaults | settings))
-
-
-def _same(source):
-    return source
 
 
 def rows_of(folder):
@@ -270,7 +225,7 @@ def test_the_decoder_stays_a_bounded_number_of_batches_ahead():
 
 
 CHILD = """
-from test_extract import job_of, made, named
+from made_images import job_of, made, named
 from gapscope.extraction.extraction import extract
 if __name__ == "__main__":
     extract(job_of({folder!r}, made(1200, bad=named(5, 700), seconds=0.001), part_rows=60, decode_workers=2))

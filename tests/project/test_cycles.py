@@ -1,5 +1,6 @@
 """No module of the package imports itself over others."""
 
+from functools import cache
 from graphlib import TopologicalSorter
 
 from test_floors import FILES, ROOT, imports_of, module_of
@@ -12,6 +13,7 @@ def module_of_name(name, modules):
     return name or None
 
 
+@cache
 def imported_modules():
     """What every module imports of the package, at its top or in a function.
 

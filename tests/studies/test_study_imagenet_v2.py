@@ -113,6 +113,12 @@ def found_in(folder, replicates=40):
     return findings(study, 0, replicates, Silent())
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What a made-up study finds."""
+    return found_in(made_up(tmp_path_factory.mktemp("found") / "tables", np.random.default_rng(20261121)))
+
+
 def test_a_small_study_has_all_its_parts(folder, tmp_path):
     out, workspace = tmp_path / "out", str(tmp_path / "workspace")
     config = StudyImagenetV2Config(tables=str(folder), out=str(out), replicates=40, workspace=workspace)
@@ -336,16 +342,15 @@ def test_one_variant_and_one_guess_are_enough(folder):
 
 
 @pytest.mark.parametrize("size", [PAGE, COLUMN], ids=["page", "column"])
-def test_no_word_of_a_picture_is_cut_off(folder, size):
-    for name, figure in pictures(found_in(folder), size).items():
+def test_no_word_of_a_picture_is_cut_off(found, size):
+    for name, figure in pictures(found, size).items():
         try:
             check_words(figure)
         except AssertionError as error:
             raise AssertionError(name) from error
 
 
-def test_intervals_of_accuracy_are_exact(folder):
-    found = found_in(folder)
+def test_intervals_of_accuracy_are_exact(found):
     side = found["accuracy"]["validation"]
     low, high = binomtest(int(side["right"][0]), 500).proportion_ci(method="exact")
     assert side["low"][0] == pytest.approx(low, abs=1e-12)
