@@ -478,8 +478,8 @@ def scored(rng, classes, images, level, models=12):
 def test_classes_that_all_drop_alike_are_rarely_named(rng):
     named = 0
     for _ in range(8):
-        level = np.clip(rng.beta(8, 2, 300), 0.25, 0.98)
-        found = pooled_drops(scored(rng, 300, 50, level), scored(rng, 300, 10, level - 0.12))
+        level = np.clip(rng.beta(8, 2, 150), 0.25, 0.98)
+        found = pooled_drops(scored(rng, 150, 50, level), scored(rng, 150, 10, level - 0.12))
         named += bool(found["worse"].any() or found["milder"].any())
     assert named <= 2
 
