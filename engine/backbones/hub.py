@@ -15,7 +15,7 @@ from gapscope.core.errors import InputError
 PATIENCE_SECONDS = 3
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-NOISY = ("huggingface_hub", "httpx", "urllib3", "timm")
+NOISY = ("huggingface_hub", "httpx", "urllib3", "timm", "root")
 
 
 class WeightsMissing(InputError):

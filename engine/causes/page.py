@@ -175,7 +175,13 @@ def _next(run: Run, findings: Row) -> list[str]:
     if cause is None:
         return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
     told = [f"{text}." for one in _best_cures(run) if (text := commands(run, findings, one))]
-    return [best_cure(run, findings), *told] if run.json(CURES) else [_training(run, findings)]
+    return [best_cure(run, findings), *told, ask_training(run, findings)]
+
+
+def ask_training(run: Run, findings: Row) -> str:
+    """The commands that train on images after the cause, where no remedy is known to help; empty for functions."""
+    training = "" if _best_cures(run) else _training(run, findings)
+    return f"Whether training on images after the cause helps: {training}." if training else ""
 
 
 def best_cure(run: Run, findings: Row) -> str:

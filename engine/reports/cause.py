@@ -7,7 +7,17 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, percent, signed, span, upper
-from gapscope.causes.page import NO_CURE, best_cure, expected_text, headline, named, picture_blocks, read_findings, why
+from gapscope.causes.page import (
+    NO_CURE,
+    ask_training,
+    best_cure,
+    expected_text,
+    headline,
+    named,
+    picture_blocks,
+    read_findings,
+    why,
+)
 from gapscope.causes.record import JOB, explanations
 from gapscope.causes.words import spoken
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT
@@ -86,9 +96,10 @@ def _answer(answer: Answer, found: Run, findings: Mapping[str, Any], parts: Mapp
     cure = best_cure(found, findings) if cause else ""
     if cure == NO_CURE and advice.startswith(NO_REMEDY):
         cure = ""  # the remedies that were tried on all rows say the same
+    training = ask_training(found, findings) if cause and NO_REMEDY in advice else ""
     caused = why(findings, within=True, compared=not parts) if cause else [moved]
     changed = [f"{headline(findings)}.", *caused, *_split_text(parts), proof]
-    return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice]})
+    return Answer.of(answer.headline, first | {CHANGED: changed} | later | {NEXT: [cure, advice, training]})
 
 
 def parts_of(gap: Run, findings: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -18,6 +18,8 @@ from gapscope.store.write import MANIFEST, read_manifest
 SYNTHETIC = "+synthetic"
 # The workspace that nobody has to name.
 USUAL = "workspace"
+# Options of `extract` that belong to a backbone.
+OF_BACKBONE = ("weights", "backbone_args", "image_size")
 # What made the features, where nobody says it: text, or another file.
 TEXT, IMPORTED = "csv", "features"
 
@@ -222,11 +224,11 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
         if any(name.startswith("part-") for name in place.names()):
             return damaged(place, f"it has no {MANIFEST}")
     datasets = {name for one in folder.names() for name in (folder / one).names()}
-    with_backbone, named = (f"{words}{backbone}" if backbone else "" for words in (" with backbone ", " --backbone "))
+    with_backbone = f" with backbone {backbone}" if backbone else ""
     imported = f"`import-features FILE --dataset {dataset} --split {split}`"
     stored = list(_manifests(workspace, dataset))
     is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
-    extracted = "" if is_imported else f"`{_extraction(stored, dataset, split)}{named}` or "
+    extracted = "" if is_imported else f"`{_extraction(stored, dataset, split, backbone)}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
@@ -237,12 +239,17 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")
 
 
-def _extraction(stored: Sequence[StoreManifest], dataset: str, split: str) -> str:
-    """The command that stores a split of a dataset, as that which has `stored` another was typed."""
-    commands = (one.command for one in stored)
-    options: dict[str, Any] = next((one["options"] for one in commands if one.get("job") == "extract"), {})
+def _extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str) -> str:
+    """The command that stores a split of a dataset with `backbone`, or with that of another split where none is asked
+    for, as that which has stored another was typed; weights are of one backbone.
+    """
+    known = [one.command["options"] for one in stored if one.command.get("job") == "extract"]
+    same = [one for one in known if one.get("backbone") == backbone]
+    options: dict[str, Any] = next(iter([*same, *known]), {})
+    is_of_it = bool(same) or not backbone
     words: list[str] = ["extract", *options.get("dataset", (dataset,)), "--split", split]
-    for name in ("name", "weights", "backbone_args", "image_size", "classes", "labels"):
+    for name in ("name", *(OF_BACKBONE if is_of_it else ()), "classes", "labels"):
         if given := options.get(name):
             words += [f"--{name.replace('_', '-')}", *map(str, given if isinstance(given, list) else [given])]
-    return shlex.join(words)
+    chosen = backbone or options.get("backbone", "")
+    return shlex.join([*words, *(["--backbone", chosen] if chosen else [])])

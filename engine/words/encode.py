@@ -61,7 +61,8 @@ def _loaded(library, name: str):
                 model = library.create_model(architecture, pretrained=weights or None, weights_only=True)
             return model, library.get_tokenizer(architecture)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = str(error).splitlines()[0].partition(". ")[0].removesuffix(".")
         raise InputError(
-            f"the text tower {name!r} of open_clip cannot be loaded: {reason}; name a file of weights"
+            f"the text tower {name!r} of open_clip cannot be loaded: {reason}; name a file of its weights, as in "
+            f"--encoder open_clip:{architecture}/FILE"
         ) from error

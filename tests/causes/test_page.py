@@ -277,6 +277,8 @@ def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recomm
         )
     assert "this brings back 2.1 points" in advice[0]
     assert "None of the remedies brings anything back beyond chance" in advice[1]
+    assert "Whether training on images after the cause helps: `gapscope extract a+night:3" in advice[1]
+    assert "Whether" not in advice[0]
 
 
 def test_a_forecast_of_the_same_sets_has_what_was_reproduced_and_what_the_distance_lets_expect(tmp_path):

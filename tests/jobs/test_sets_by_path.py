@@ -1,6 +1,7 @@
 """A set may be named by the path that its images were read from, wherever stored sets are named."""
 
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from PIL import Image
 
 from gapscope import commands
 from gapscope.core.errors import InputError
+from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.jobs import command_line
+from gapscope.store.workspace import find_store
 
 EACH = 10
 
@@ -108,6 +111,20 @@ def test_the_way_out_of_a_split_that_is_not_stored_can_be_typed(home, capsys):
     command = said.split("make them with `")[1].split("`")[0]
     assert run(*shlex.split(command), "--no-attributes") == 0
     assert run("fit", "animals", "--evaluate", "new/test", "--model", "lda", "--no-report") == 0
+
+
+def test_a_command_for_another_backbone_has_no_weights_of_the_stored_one(tmp_path, monkeypatch):
+    """It named the file of one network's weights together with the name of another."""
+    options = {"dataset": ["/new"], "weights": "w.safetensors", "backbone": "tiny", "image_size": 8}
+    known = SimpleNamespace(
+        command={"job": "extract", "options": options}, provenance=SimpleNamespace(is_imported=False)
+    )
+    monkeypatch.setattr("gapscope.store.workspace._manifests", lambda *_: iter([known]))
+    ours = "extract /new --split odd --weights w.safetensors --image-size 8 --backbone tiny`"
+    for backbone, said in (("tiny", ours), ("", ours), ("vit", "extract /new --split odd --backbone vit`")):
+        with pytest.raises(InputError) as error:
+            find_store(Location(str(tmp_path)), "new", "odd", backbone)
+        assert said in str(error.value)
 
 
 def test_a_folder_without_splits_says_what_was_divided_into_what_and_how_to_keep_it_whole(home, capsys):

@@ -175,6 +175,11 @@ def test_the_answer_says_whether_synthetic_features_help_beyond_a_refitted_head(
     did_not = text_of(page_of(found_of(rng, 0.4, 0.6, 0.4, 0.6, 0.3, kinds=HEADS)))
     assert "Synthetic features did not help beyond chance: the best of 2 methods, smote to-max" in did_not
     assert "Worse beyond chance: gaussian to-max (features)" in did_not
+    alike = page_of(found_of(rng, 0.4, 0.6, 0.4, 0.6, 0.3, kinds=HEADS))[0].headline
+    assert ("smote" in alike) == alike.endswith(
+        "and the synthetic features in it nothing beyond chance over head refitted"
+    )
+    assert "nothing beyond chance" not in page_of(found)[0].headline
 
 
 def test_page_tables_and_pictures_have_the_refitted_heads(rng, page_of):

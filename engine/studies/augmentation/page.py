@@ -77,8 +77,18 @@ def _headline(findings: Findings, others: Sequence[int], sure: Sequence[int]) ->
         return f"Nothing else was tried; macro F1 without anything is {reached}"
     if not sure:
         return f"Nothing that was tried helps beyond chance; macro F1 without anything is {reached}"
-    gain = points(_change(findings, "gained", sure[0]).value)
-    return f"{findings['trainings'][sure[0]]} helps most: {gain} of macro F1 over {reached}"
+    best = sure[0]
+    gain = points(_change(findings, "gained", best).value)
+    return f"{findings['trainings'][best]} helps most: {gain} of macro F1 over {reached}{_none_of_it(findings, best)}"
+
+
+def _none_of_it(findings: Findings, row: int) -> str:
+    """Of a training with something synthetic, that this is not what helps, as the end of a sentence."""
+    sides = {FEATURES: ("over_head", REFITTED, "features"), BOTH: ("beyond", AUGMENTATION, "images")}
+    side, without, what = sides.get(findings["kinds"][row], ("", "", ""))
+    if not side or without not in findings["trainings"] or is_sure(findings, side, row):
+        return ""
+    return f", and the synthetic {what} in it nothing beyond chance over {without}"
 
 
 def _gains(findings: Findings, others: Sequence[int], sure: Sequence[int]) -> str:
