@@ -83,7 +83,7 @@ def test_the_cause_is_named_proven_and_shown(workspace, fog):
     sets = {"reference": "digits/test", "target": "digits+fog:4/test", "workspace": workspace, "report": False}
     repaired = gapscope.repair("fit-incremental-digits-lda", explain=result.run, **sets)
     rows = {row["name"]: row for row in pq.read_table(f"{repaired.run}/repairs.parquet").to_pylist()}
-    assert "images of the reference after fog" in rows["cause"]["note"]
+    assert "images of the reference as they are and after fog" in rows["cause"]["note"]
     assert rows["cause"]["target_value"] > 0
 
 
