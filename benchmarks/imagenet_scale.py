@@ -2,6 +2,7 @@
 
     python -m benchmarks.imagenet_scale FOLDER --out benchmarks/results/imagenet_scale.json
     python -m benchmarks.imagenet_scale FOLDER --scale 0.1
+    python -m benchmarks.imagenet_scale FOLDER --scale 0.1 --test-scale 1      a tenth to train on, all to test on
     python -m benchmarks.imagenet_scale FOLDER --out FILE --steps gap repair   these again; FILE keeps the others
 
 Features have a known structure (`benchmarks.synthetic_store`) and are as people's are: sorted by class, each feature in
@@ -226,7 +227,8 @@ def _seconds(work: Callable[[], object]) -> float:
 def measure(options: argparse.Namespace, recipe: Recipe) -> Iterator[dict]:
     """All figures so far, after each step and what people use now for it."""
     folder = options.folder
-    rows = {name: round((TRAIN_ROWS if name == "train" else TEST_ROWS) * options.scale) for name in SETS}
+    test_rows = round(TEST_ROWS * (options.test_scale or options.scale))
+    rows = {name: round(TRAIN_ROWS * options.scale) if name == "train" else test_rows for name in SETS}
     for name, count in rows.items():
         write_csv(folder / f"{name}.csv", recipe, name, count)
     about = {
@@ -316,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where files, stores and runs are made; what is there is used again")
     parser.add_argument("--scale", type=float, default=1.0, help="share of ImageNet's rows")
+    parser.add_argument("--test-scale", type=float, help="the same of the two test sets; --scale when not given")
     parser.add_argument("--dim", type=int, default=1024)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--skip", nargs="*", default=[], help="names of other tools to leave out, such as umap_learn")

@@ -172,7 +172,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     from gapscope.gaps.analysis import analyse, labels_of_both
     from gapscope.gaps.evidence import evidence_of
     from gapscope.gaps.keys import keys_of_stores
-    from gapscope.gaps.memory import check_memory
+    from gapscope.gaps.memory import that_fit
     from gapscope.gaps.reviewed import reviews_of_both
     from gapscope.gaps.sides import predicted_side
     from gapscope.probes.model import RECORDED
@@ -195,8 +195,7 @@ def _from_run(config: GapConfig, workspace: "Location", parts: Collection[str], 
     notes = TrainingSets(folder).check_reference(model.name, *stores, force=config.force)
     stores, repeated = zip(*map(once, stores), strict=True)
     notes += filter(None, repeated)
-    views = [store.view() for store in stores]
-    check_memory(views, len(model.class_names), allowed=config.memory, threads=config.threads)
+    stores = that_fit(stores, len(model.class_names), allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.reference}-{config.target}")
     inputs = [*both._replace(stores=stores).inputs(), *chosen.inputs]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:

@@ -18,7 +18,7 @@ from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.predictions import Predictions
 from gapscope.store import EmbeddingStore, open_store
-from gapscope.store.selected import Selected, rows_of, whole_of
+from gapscope.store.selected import Selected, some_of
 
 Array = np.ndarray
 # Up to this share of copies changes no figure that is printed.
@@ -69,11 +69,7 @@ def once(store: EmbeddingStore | Selected) -> tuple[EmbeddingStore | Selected, s
     said = copies.said(store.name, store.rows)
     if copies.first is None:
         return store, said
-    whole = whole_of(store)
-    kept = np.zeros(whole.rows, bool)
-    kept[store.positions if isinstance(store, Selected) else slice(None)] = copies.first
-    before = f"{store.sentence} " if isinstance(store, Selected) else ""
-    return rows_of(whole, kept, before + said), ""
+    return some_of(store, copies.first, said), ""
 
 
 def copies_of(store: EmbeddingStore | Selected) -> RepeatedRows:

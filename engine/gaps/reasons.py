@@ -26,7 +26,6 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import softmax
 
 from gapscope.blocks.formats import percent
 from gapscope.core.chunk import Chunk
@@ -35,7 +34,7 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
 from gapscope.gaps.distance import DISTANCES, Reference, Score
 from gapscope.gaps.label_errors import label_errors, second_opinion
-from gapscope.probes.model import Classifier
+from gapscope.probes.model import Classifier, softmax
 from gapscope.probes.rules.linear import Linear
 from gapscope.schemas.reasons import CODES, OF_IMAGES, REASONS_SCHEMA
 from gapscope.store import Piece, View
@@ -138,9 +137,11 @@ class Measure:
         """Scores and probabilities ``(n, k)`` of a chunk."""
         if self.answers is not None:
             scores = np.asarray(self.answers[index * CHUNK_ROWS :][: len(chunk.y)], np.float64)
-            return scores, softmax(scores, axis=1)
+            return scores, softmax(scores)
         scores = np.asarray(self.model.scores(chunk.x), np.float64)
-        return scores, self.model.probabilities(chunk.x) if self.model.probabilistic else np.full_like(scores, np.nan)
+        return scores, softmax(scores, self.model.temperature) if self.model.probabilistic else np.full_like(
+            scores, np.nan
+        )
 
     def _paths(self, index: int, rows: int) -> list[str | None]:
         paths = getattr(self.view.store, "paths", None)  # arrays in memory have none

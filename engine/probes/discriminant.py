@@ -72,7 +72,8 @@ def tempered_path(
     discriminant: Discriminant, strengths: Iterable[float], shrink: Callable[[Array, float], Array], holdout: Holdout
 ) -> Iterator[tuple[float, float, dict[str, float]]]:
     """For each strength: itself, the temperature that suits the held-out rows, and how they are then classified."""
+    temperature = 1.0
     for strength in strengths:
         scores = holdout.scores(*discriminant.solve(shrink(discriminant.eigenvalues, strength)))
-        temperature = best_temperature(scores, holdout.y, weight=holdout.weight)
+        temperature = best_temperature(scores, holdout.y, weight=holdout.weight, start=temperature)
         yield strength, temperature, holdout.judge(temperature * scores)

@@ -17,6 +17,7 @@ MODEL, DESCRIPTION = "model.safetensors", "model.json"
 RECORDED = "recorded"
 # Squared lengths of rows within these bounds lose no digit in float32.
 LEAST_SQUARE, MOST_SQUARE = 2.0**-80, 2.0**120
+BLOCK_ROWS = 64
 
 
 class Rule(Protocol):
@@ -86,9 +87,7 @@ class Classifier:
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """Softmax of the tempered scores, ``(n, k)`` float64."""
-        from scipy.special import softmax  # here, because `--help` passes this module
-
-        return softmax(self.scores(x).astype(np.float64) / self.temperature, axis=1)
+        return softmax(self.scores(x), self.temperature)
 
     def to_sklearn(self) -> Any:
         """A fitted `LogisticRegression` of scikit-learn with the same answers, by class name; see `linear_form`.
@@ -186,6 +185,19 @@ def no_model(place: str) -> SchemaError:
         "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `gap`, `forecast`, "
         "`label-queue`, `budget`, `verify-labels`, `explain` and `explore` work with predictions alone)"
     )
+
+
+def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Softmax ``(n, k)`` float64 of ``scores / temperature``, some rows at a time, which stay in the cache."""
+    result = np.empty(scores.shape)
+    for start in range(0, len(scores), BLOCK_ROWS):
+        rows = result[start : start + BLOCK_ROWS]
+        rows[...] = scores[start : start + BLOCK_ROWS]
+        rows /= temperature
+        rows -= rows.max(axis=1, keepdims=True)
+        np.exp(rows, out=rows)
+        rows /= rows.sum(axis=1, keepdims=True)
+    return result
 
 
 def scaled(x: np.ndarray, scale: float) -> np.ndarray:

@@ -21,6 +21,8 @@ from gapscope.summaries import ClassMeans, LabelledMoments, Moments
 HOLDOUT_ROWS = 10_000
 # Two thousand rows of a thousand classes tell a temperature to a few per cent.
 TEMPERATURE_SCORES = 2 * 10**6
+# Rows whose probabilities are computed at a time: they stay in a processor's cache.
+BLOCK_ROWS = 64
 
 
 class Clock:
@@ -239,7 +241,12 @@ EXTREME = 64
 
 
 def best_temperature(
-    scores: np.ndarray, y: np.ndarray, steps: int = 12, spread: float = np.inf, weight: np.ndarray | None = None
+    scores: np.ndarray,
+    y: np.ndarray,
+    steps: int = 12,
+    spread: float = np.inf,
+    weight: np.ndarray | None = None,
+    start: float = 1.0,
 ) -> float:
     """The factor ``t > 0`` for which ``t * scores`` has the least log-loss against ``y``, whose rows count as
     ``weight : (n,)``; 1 where there are no rows.
@@ -248,29 +255,42 @@ def best_temperature(
     none, and ask for no bound on t. Where t is known to be near 1, log t has a normal prior with standard deviation
     `spread`, which a few hundred rows outweigh (MacKay 2003, chapter 24, for such estimates).
 
-    Newton's method on a function of one number, kept from leaping by more than a factor of four. Leaps from where all
-    probabilities are 0 and 1, or all alike, do not count as steps: they only find the unit.
+    Newton's method on a function of one number, from `start`, kept from leaping by more than a factor of four. Leaps
+    from where all probabilities are 0 and 1, or all alike, do not count as steps: they only find the unit.
     """
-    t, left = 1.0, steps if len(y) else 0
-    reach = float((scores.max(axis=1) - scores.min(axis=1)).max()) if left else 0.0
-    wanted = _mean_score(scores, y, weight) if left else 0.0
-    pull = 1 / (len(y) * spread**2) if left else 0.0
+    if not len(y):
+        return 1.0
+    t, left = start, steps
+    reach = float((scores.max(axis=1) - scores.min(axis=1)).max())
+    wanted = _mean_score(scores, y, weight)
+    pull = 1 / (len(y) * spread**2)
     while left:
         before = t
-        p = t * (scores - scores.max(axis=1, keepdims=True))
-        np.exp(p, out=p)
-        p /= p.sum(axis=1, keepdims=True)
-        mean = np.einsum("nk,nk->n", p, scores, dtype=np.float64)
+        mean, square = _expected(scores, t)
         more = 1 + 1 / len(y)
         slope = more * np.average(mean, weights=weight) - wanted + pull * np.log(t) / t
-        curvature = np.einsum("nk,nk,nk->n", p, scores, scores, dtype=np.float64) - mean**2
-        curvature = more * np.average(curvature, weights=weight) + pull / t**2
+        curvature = more * np.average(square - mean**2, weights=weight) + pull / t**2
         moved = t - slope / curvature if curvature > 0 else t * (4.0 ** -np.sign(slope))
         t = float(np.clip(moved, t / 4, 4 * t))
         left -= not _finds_unit(before, t, reach)
         if abs(t - before) < 1e-4 * before:
             break
     return t
+
+
+def _expected(scores: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and mean square ``(n,)`` of the scores of each row under the softmax of ``t scores``."""
+    mean, square = np.empty(len(scores)), np.empty(len(scores))
+    for start in range(0, len(scores), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        some = scores[rows]
+        p = t * (some - some.max(axis=1, keepdims=True))
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        np.einsum("nk,nk->n", p, some, dtype=np.float64, out=mean[rows])
+        p *= some
+        np.einsum("nk,nk->n", p, some, dtype=np.float64, out=square[rows])
+    return mean, square
 
 
 def _mean_score(scores: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float:

@@ -25,15 +25,25 @@ from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, check_rows
 from gapscope.store import ArrayStore, Changed, View
-from gapscope.stream import Workers, each, fold
+from gapscope.stream import CHUNK_ROWS, Workers, each, fold
 
 Array = np.ndarray
 # Passes over the target's probabilities, at most, and the change of a share at which they end.
 PASSES, TOLERANCE = 60, 1e-6
 # Rows that the source shares count for: a class that no target row seems to belong to keeps a little of its share.
 PSEUDO_ROWS = 1.0
-# Probabilities that are kept in memory rather than computed again in every pass.
-CACHED_BYTES = 128 * 2**20
+# Probabilities of a row below which nothing is said of it: their inverse would be infinite.
+LEAST = 1e-300
+# Probabilities that the passes go over, at most, in single precision: 134,217 rows of a thousand classes. Rows stand in
+# random order, so the first are a fair sample.
+MOST_BYTES = 2**29
+# Rows that are widened at a time: they stay in the cache of a processor.
+BLOCK_ROWS = 128
+
+
+def kept_bytes(rows: int, classes: int) -> int:
+    """What the probabilities of so many target rows take while the passes go over them."""
+    return min(4 * rows * classes, MOST_BYTES)
 
 
 class Posteriors(NamedTuple):
@@ -55,10 +65,15 @@ class Posteriors(NamedTuple):
     @classmethod
     def of(cls, chunk: Chunk, weight: Array) -> "Posteriors":
         """Of a chunk whose ``x : (n, k)`` are probabilities, for ``weight : (k,)`` of the classes."""
-        weighed = np.asarray(chunk.x, np.float64) * weight
-        evidence = weighed.sum(axis=1, keepdims=True)
-        shares = np.divide(weighed, evidence, out=np.zeros_like(weighed), where=evidence > 0)
-        return cls(len(weighed), shares.sum(axis=0), float(np.log(evidence[evidence > 0]).sum()))
+        classes = chunk.x.shape[1]
+        weight, total, log_likelihood = np.broadcast_to(weight, classes), np.zeros(classes), 0.0
+        for start in range(0, len(chunk.x), BLOCK_ROWS):
+            rows = np.asarray(chunk.x[start : start + BLOCK_ROWS], np.float64)
+            evidence = rows @ weight
+            seen = evidence > LEAST
+            total += np.divide(1, evidence, out=np.zeros_like(evidence), where=seen) @ rows
+            log_likelihood += float(np.log(evidence[seen]).sum())
+        return cls(len(chunk.x), total * weight, log_likelihood)
 
     def merge(self, other: "Posteriors") -> "Posteriors":
         """Of both row sets together."""
@@ -69,7 +84,8 @@ class Posteriors(NamedTuple):
 class Prior:
     """Undoes a change of the class frequencies. One read of each set, and up to 60 passes; see `Remedy`.
 
-    The passes read the target again only where its probabilities take more than 128 MiB, or on a cluster.
+    The passes go over the probabilities of the first target rows, half a gigabyte of them at most, which only workers
+    elsewhere compute again.
     """
 
     def fit(
@@ -88,9 +104,14 @@ class Prior:
         check_rows(reference)
         check_rows(target)
         source = mean_probability(model, reference, workers, progress)
-        share, passes = target_prior(source, _probabilities(model, target, workers, progress), workers, progress)
+        classes = len(source)
+        first = target.store.view(target.start, target.start + min(target.rows, max(MOST_BYTES // (4 * classes), 1)))
+        share, passes = target_prior(
+            source, _probabilities(model, first, classes, workers, progress), workers, progress
+        )
         log_weight = np.log(np.divide(share, source, out=np.ones_like(source), where=source > 0))
-        note = f"class shares of {target.rows:,} target rows after {passes} passes of expectation maximisation"
+        some = f"{first.rows:,}" if first.rows == target.rows else f"the first {first.rows:,} of {target.rows:,}"
+        note = f"class shares of {some} target rows after {passes} passes of expectation maximisation"
         return FittedRemedy("prior", what, note, offset=(model.temperature * log_weight).astype(np.float32))
 
 
@@ -166,19 +187,18 @@ def _changed(model: Model, view: View) -> View:
     return Changed(view.store, _Probabilities(model)).view(view.start, view.stop)
 
 
-def _probabilities(model: Model, view: View, workers: Workers, progress: Progress) -> View:
-    """The probabilities of the rows as a view, in memory where they are few and the work is done in this process."""
+def _probabilities(model: Model, view: View, classes: int, workers: Workers, progress: Progress) -> View:
+    """The probabilities of the rows as a view, in memory where the work is done in this process."""
     changed = _changed(model, view)
-    classes = model.probabilities(np.zeros((1, view.store.dim), np.float32)).shape[1]
-    if not workers.shares_memory or 4 * view.rows * classes > CACHED_BYTES:
+    if not workers.shares_memory:
         return changed
-    description = f"probabilities of {view.store.name}"
-    rows = np.concatenate(each(changed, _kept, workers, progress=progress, description=description))
+    rows = np.empty((view.rows, classes), np.float32)
+
+    def keep(index: int, chunk: Chunk) -> None:
+        rows[index * CHUNK_ROWS :][: len(chunk.x)] = chunk.x
+
+    each(changed, keep, workers, progress=progress, description=f"probabilities of {view.store.name}")
     return ArrayStore(rows, np.full(len(rows), -1), view.store.class_names, view.store.name).view()
-
-
-def _kept(_index: int, chunk: Chunk) -> Array:
-    return chunk.x
 
 
 PRIOR = Prior()

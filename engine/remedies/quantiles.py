@@ -15,6 +15,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.remedies.fitted import BothMoments, FittedRemedy, Model, check_finite, check_rows
+from gapscope.remedies.monotone import Monotone
 from gapscope.store import View
 from gapscope.stream import Workers, fold
 
@@ -67,42 +68,6 @@ class Distribution(NamedTuple):
         ranks = np.stack([self.below, self.upto], axis=2).reshape(len(self.knots), -1)
         values = np.repeat(self.knots, 2, axis=1)
         return np.array([np.interp(*row) for row in zip(rank, ranks, values, strict=True)])
-
-
-@dataclass(frozen=True, eq=False)
-class Monotone:
-    """A monotone function for each feature, linear between knots and with slope one beyond them.
-
-    Attributes
-    ----------
-    knots : (d, q) float32
-    at, above, below : (d, q) float32
-        Its value at a knot, and its limits from the right and from the left, which differ where many rows share a
-        value.
-    """
-
-    knots: Array
-    at: Array
-    above: Array
-    below: Array
-
-    def __call__(self, x: Array) -> Array:
-        """The changed rows ``(n, d) float32``; about ``n d log q``."""
-        x = np.asarray(x, np.float32)
-        return np.stack([self._column(j, x[:, j]) for j in range(x.shape[1])], axis=1) if len(x) else x
-
-    def _column(self, feature: int, x: Array) -> Array:
-        knots, last = self.knots[feature], self.knots.shape[1] - 1
-        place = np.searchsorted(knots, x, "right") - 1
-        left = np.clip(place, 0, last - 1)
-        width = knots[left + 1] - knots[left]
-        share = np.divide(x - knots[left], width, out=np.zeros_like(x), where=width > 0)
-        above, below = self.above[feature], self.below[feature]
-        inside = above[left] + share * (below[left + 1] - above[left])
-        nearest = np.clip(place, 0, last)
-        beyond = self.at[feature, nearest] + (x - knots[nearest])
-        outside = (place < 0) | (place == last) | (x == knots[nearest])
-        return np.where(outside, beyond, inside)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ def domain_scores(
     """
     _checked(reference, target, folds)
     views = tuple(_ready(view, change, workers, reference.rows + target.rows) for view in (reference, target))
-    learning = tuple(View(view.store, view.start, view.start + training_rows(view)) for view in views)
+    dim = views[0].store.dim
+    learning = tuple(View(view.store, view.start, view.start + training_rows(view.rows, dim)) for view in views)
     learning = tuple(_ready(view, None, workers, sum(one.rows for one in learning)) for view in learning)
     known = moments or tuple(
         fold(view, moments_of, workers, chunk_rows=chunk_rows, progress=progress, description="moments of both sets")
@@ -162,10 +163,9 @@ def domain_scores(
     return replace(_scored(sides, weight, folds), learnt=tuple(view.rows for view in learning))
 
 
-def training_rows(view: View) -> int:
-    """From how many of the first rows of a set heads learn."""
-    dim = view.store.dim
-    return min(view.rows, max(TRAINING_NUMBERS // dim, ROWS_A_WEIGHT * dim))
+def training_rows(rows: int, dim: int) -> int:
+    """From how many of the first rows of a set of so many heads learn."""
+    return min(rows, max(TRAINING_NUMBERS // dim, ROWS_A_WEIGHT * dim))
 
 
 def _checked(reference: View, target: View, folds: int) -> None:

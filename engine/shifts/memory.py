@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gapscope.core.budget import Budget, parse_bytes
 from gapscope.shifts import SHIFTS
-from gapscope.shifts.domain import MEMORY_BYTES, ROWS_A_WEIGHT, TRAINING_NUMBERS
+from gapscope.shifts.domain import MEMORY_BYTES, training_rows
 from gapscope.stream import CHUNK_ROWS, chunk_bytes
 
 # Bytes a row of the classifier: margins of sixteen heads, and its scores.
@@ -47,5 +47,5 @@ def check_memory(
 def _classifier(rows: Sequence[int], dim: int, threads: int) -> int:
     """Of the reference and the largest target: rows in memory, margins, and a chunk in float64 on each thread."""
     pair = [rows[0], max(rows[1:], default=0)]
-    learning = sum(min(one, max(TRAINING_NUMBERS // dim, ROWS_A_WEIGHT * dim)) for one in pair)
+    learning = sum(training_rows(one, dim) for one in pair)
     return min(4 * dim * learning, MEMORY_BYTES) + MARGINS * sum(pair) + threads * 12 * dim * CHUNK_ROWS

@@ -34,6 +34,8 @@ OWN_VARIANCE = 10
 KURTOSIS_ROWS = 3
 # Rows of a class and set, at most, that say along how many directions they lie.
 CLASS_ROWS = 500
+# Rows whose powers are taken at a time: they stay in a processor's cache.
+BLOCK_ROWS = 64
 
 
 class Powers(NamedTuple):
@@ -49,14 +51,15 @@ class Powers(NamedTuple):
     @classmethod
     def of(cls, chunk: Chunk, origin: np.ndarray, unit: np.ndarray) -> "Powers":
         """Powers of the rows of a chunk; 7 flops for each number."""
-        z = (np.asarray(chunk.x, np.float64) - origin) / unit
-        sums = np.empty((4, z.shape[1]))
-        sums[0] = z.sum(axis=0)
-        square = z * z
-        sums[1] = square.sum(axis=0)
-        sums[2] = np.einsum("nd,nd->d", square, z)
-        sums[3] = np.einsum("nd,nd->d", square, square)
-        return cls(len(z), sums)
+        sums = np.zeros((4, chunk.x.shape[1]))
+        for start in range(0, len(chunk.x), BLOCK_ROWS):
+            z = (np.asarray(chunk.x[start : start + BLOCK_ROWS], np.float64) - origin) / unit
+            square = z * z
+            sums[0] += z.sum(axis=0)
+            sums[1] += square.sum(axis=0)
+            sums[2] += np.einsum("nd,nd->d", square, z)
+            sums[3] += np.einsum("nd,nd->d", square, square)
+        return cls(len(chunk.x), sums)
 
     def merge(self, other: "Powers") -> "Powers":
         """Powers of both row sets together."""

@@ -39,6 +39,8 @@ LEVEL, NORMAL = 0.05, 1.959963984540054
 PROBED_ROWS = 400
 # Places behind the binary point of directions and of features over their largest size.
 DIRECTION_BITS, FEATURE_BITS = 16, 20
+# Rows that are rounded at a time: they stay in a processor's cache.
+BLOCK_ROWS = 256
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -76,9 +78,11 @@ def shadows(x: np.ndarray, directions: np.ndarray, unit: float) -> np.ndarray:
     whole numbers of a grain and exact: the same bit for bit in any chunk, on any machine. Otherwise a row next to an
     edge could change its bin with its neighbours in the chunk.
     """
-    grain = unit * 2.0**-FEATURE_BITS
-    whole = np.rint(np.asarray(x, np.float64) / grain)
-    return np.asarray((whole @ directions) * grain, np.float32)
+    grain, result = unit * 2.0**-FEATURE_BITS, np.empty((len(x), directions.shape[1]), np.float32)
+    for start in range(0, len(x), BLOCK_ROWS):
+        whole = np.rint(np.asarray(x[start : start + BLOCK_ROWS], np.float64) / grain)
+        result[start : start + BLOCK_ROWS] = (whole @ directions) * grain
+    return result
 
 
 def _random(sample: ReferenceSample) -> np.ndarray:

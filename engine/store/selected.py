@@ -138,6 +138,15 @@ def rows_of(store: EmbeddingStore, kept: np.ndarray, sentence: str) -> Selected:
     return Selected(store, np.packbits(kept).tobytes(), int(kept.sum()), sentence)
 
 
+def some_of(store: EmbeddingStore | Selected, kept: np.ndarray, sentence: str) -> Selected:
+    """The same of a store or of some of its rows, whose own sentence stands before this one."""
+    if not isinstance(store, Selected):
+        return rows_of(store, kept, sentence)
+    whole = np.zeros(store.store.rows, bool)
+    whole[store.positions] = kept
+    return rows_of(store.store, whole, f"{store.sentence} {sentence}")
+
+
 @lru_cache(maxsize=8)
 def _positions(bits: bytes) -> np.ndarray:
     return np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8)))

@@ -13,37 +13,29 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from gapscope.summaries.places import LINE, MATRIX, TABLE, VECTOR, Places, cell_of, search
+
 BINS = 1024
-# Features that are turned into columns together: a cache line of float32.
-LINE = 16
-# Numbers that are searched for side by side, which the compiler turns into vector code.
-ABREAST = 256
-
-_MATRIX = numba.types.Array(numba.float32, 2, "C", readonly=True)
 
 
-@numba.njit(numba.void(_MATRIX, _MATRIX, numba.int64[:, ::1]), nogil=True, cache=True)
-def _count(x: np.ndarray, edges: np.ndarray, counts: np.ndarray) -> None:
-    """Bisection without branches: every number takes the same steps, whatever the distribution."""
+@numba.njit(numba.void(MATRIX, MATRIX, VECTOR, VECTOR, TABLE, numba.int64[:, ::1]), nogil=True, cache=True)
+def _count(
+    x: np.ndarray, edges: np.ndarray, low: np.ndarray, scale: np.ndarray, below: np.ndarray, counts: np.ndarray
+) -> None:
     rows, dim = x.shape
-    columns, place = np.empty((LINE, rows), np.float32), np.empty(ABREAST, np.uint32)
+    columns = np.empty((LINE, rows), np.float32)
     for first in range(0, dim, LINE):
         width = min(LINE, dim - first)
         for i in range(rows):
             for k in range(width):
                 columns[k, i] = x[i, first + k]
         for k in range(width):
-            edge, count = edges[first + k], counts[first + k]
-            for begin in range(0, rows, ABREAST):
-                value = columns[k, begin : min(begin + ABREAST, rows)]
-                place[:] = 0
-                step = np.uint32((edge.size + 1) // 2)
-                while step > 0:
-                    for i in range(value.size):
-                        place[i] += step if edge[place[i] + step - np.uint32(1)] <= value[i] else np.uint32(0)
-                    step >>= np.uint32(1)
-                for i in range(value.size):
-                    count[place[i]] += 1
+            j = first + k
+            edge, count = edges[j], counts[j]
+            for i in range(rows):
+                value = columns[k, i]
+                cell = cell_of(value, low[j], scale[j])
+                count[search(value, edge, below[j, cell], below[j, cell + 1])] += 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,16 +80,14 @@ class Bins:
         return np.pad(single, ((0, 0), (1, 1)))
 
     @cached_property
-    def _padded(self) -> np.ndarray:
-        """The edges, and behind them NaN, which is below nothing, up to a power of two less one."""
-        full = 2 ** int(np.ceil(np.log2(self.count))) - 1
-        return np.pad(self.edges, ((0, 0), (0, full - self.edges.shape[1])), constant_values=np.nan)
+    def _places(self) -> Places:
+        return Places.of(self.edges)
 
     def counts(self, x: np.ndarray) -> np.ndarray:
-        """Rows of ``x : (n, d)`` in each bin, ``(d, b) int64``; some 6 ns for each number."""
-        counts = np.zeros((self.dim, self._padded.shape[1] + 1), np.int64)
-        _count(np.ascontiguousarray(x, np.float32), self._padded, counts)
-        return counts if counts.shape[1] == self.count else np.ascontiguousarray(counts[:, : self.count])
+        """Rows of ``x : (n, d)`` in each bin, ``(d, b) int64``; some 10 to 25 ns for each number."""
+        counts = np.zeros((self.dim, self.count), np.int64)
+        _count(np.ascontiguousarray(x, np.float32), *self._places, counts)
+        return counts
 
 
 class Histograms(NamedTuple):

@@ -42,11 +42,11 @@ class Moments(NamedTuple):
         """Moments of ``x : (n, d)``, a row counting as ``weight : (n,) > 0`` rows. Costs ``n d²`` flops: NumPy computes
         half of a product of a matrix with itself.
         """
-        x = np.asarray(x, np.float64)
-        mean = np.average(x, axis=0, weights=weight) if len(x) else np.zeros(x.shape[1])
-        centred = x - mean
+        centred = np.array(x, np.float64)
+        mean = np.average(centred, axis=0, weights=weight) if len(centred) else np.zeros(centred.shape[1])
+        centred -= mean
         if weight is None:
-            return cls(len(x), mean, centred.T @ centred)
+            return cls(len(centred), mean, centred.T @ centred)
         centred *= np.sqrt(weight)[:, None]
         return cls(float(weight.sum()), mean, centred.T @ centred)
 
@@ -101,7 +101,7 @@ class ClassMeans(NamedTuple):
         """Means of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1, a row counting as ``weight : (n,) > 0`` rows."""
         y = np.asarray(y)
         count = _counts(y, classes, weight)
-        mean = _sums(np.asarray(x, np.float64), y, classes, weight) / _nonzero(count)[:, None]
+        mean = _sums(x, y, classes, weight) / _nonzero(count)[:, None]
         return cls(count, mean, int((y == UNLABELLED).sum()))
 
     def merge(self, other: "ClassMeans") -> "ClassMeans":
@@ -153,9 +153,7 @@ class ClassMoments(NamedTuple):
     def of(cls, x: Array, y: Array, classes: int, weight: Array | None = None) -> "ClassMoments":
         """Class moments of ``x : (n, d)`` by ``y : (n,)`` in -1…classes-1, a row counting as ``weight : (n,) > 0``."""
         means = ClassMeans.of(x, y, classes, weight)
-        y = np.asarray(y)
-        deviation = np.asarray(x, np.float64) - means.mean[y]
-        squares = _sums(np.square(deviation, out=deviation), y, classes, weight)
+        squares = _sums(x, np.asarray(y), classes, weight, means.mean)
         return cls(means.count, means.mean, squares, means.unlabelled)
 
     def merge(self, other: "ClassMoments") -> "ClassMoments":
@@ -203,10 +201,17 @@ def _counts(y: Array, classes: int, weight: Array | None) -> Array:
     return np.bincount(y[known], weight[known], minlength=classes)
 
 
-def _sums(x: Array, y: Array, classes: int, weight: Array | None) -> Array:
-    """Weighted sum of the rows of each class, ``(classes, d)``, as a product with a sparse indicator."""
-    from scipy.sparse import csr_array  # here, because `--help` passes this module
+def _sums(x: Array, y: Array, classes: int, weight: Array | None, mean: Array | None = None) -> Array:
+    """Weighted sum of the rows of each class, ``(classes, d)``, or of their squared deviations from ``mean : (classes,
+    d)``.
+    """
+    from gapscope.summaries.by_class import add_rows, add_squares  # here, because `--help` passes this module
 
-    rows = np.flatnonzero(y != UNLABELLED)
-    values = np.ones(len(rows)) if weight is None else weight[rows]
-    return csr_array((values, (y[rows], rows)), shape=(classes, len(y))) @ x
+    x = np.ascontiguousarray(x, np.float32 if np.asarray(x).dtype == np.float32 else np.float64)
+    result = np.zeros((classes, x.shape[1]))
+    rows = (x, np.asarray(y, np.int64), np.ones(len(y)) if weight is None else np.asarray(weight, np.float64))
+    if mean is None:
+        add_rows(*rows, result)
+    else:
+        add_squares(*rows, mean, result)
+    return result

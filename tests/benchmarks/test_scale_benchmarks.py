@@ -29,11 +29,12 @@ def same_process(monkeypatch, capsys):
 def test_the_whole_journey_runs_tiny(tmp_path, same_process, capsys):
     out = tmp_path / "figures.json"
     tools = ["pandas_read", "polars_read", "sgd_classifier", "torch_recipe", "scipy_loop", "umap_learn"]
-    tiny = [str(tmp_path), "--scale", "0.002", "--dim", "16", "--classes", "4", "--out", str(out), "--skip", *tools]
+    scales = ["--scale", "0.002", "--test-scale", "0.003"]
+    tiny = [str(tmp_path), *scales, "--dim", "16", "--classes", "4", "--out", str(out), "--skip", *tools]
     imagenet_scale.main(tiny)
     figures = json.loads(out.read_text())
     assert [one["step"] for one in figures["steps"]] == [one.name for one in imagenet_scale.steps(tmp_path)]
-    assert figures["rows"] == {"train": 2562, "test": 100, "harder": 100}
+    assert figures["rows"] == {"train": 2562, "test": 150, "harder": 150}
     assert figures["test_accuracy"]["imagenet/test"] > figures["test_accuracy"]["harder/test"] > 0.25
     assert "of ceiling" in capsys.readouterr().out
     imagenet_scale.main([*tiny, "--steps", "report"])

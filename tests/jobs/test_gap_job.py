@@ -11,8 +11,10 @@ from conftest import write_store
 from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
 from gapscope.blocks import Sentence, Warning
-from gapscope.core.errors import InputError
+from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.location import Location
+from gapscope.core.threads import processors
+from gapscope.gaps import memory
 from gapscope.jobs import command_line as cli
 from gapscope.jobs.fit_incremental import FitIncrementalConfig
 from gapscope.jobs.fit_incremental import run as fit
@@ -304,3 +306,20 @@ def test_a_cluster_finds_the_same(workspace, model, shifted, cluster):
     for one, other in zip(here.results, there.results, strict=True):
         assert one.metric == other.metric
         assert one.value == pytest.approx(other.value, abs=1e-6)
+
+
+def test_of_sets_that_do_not_fit_the_first_rows_are_taken_and_counted(workspace, model, monkeypatch):
+    monkeypatch.setattr(memory, "FEWEST_ROWS", 500)
+    allowed = memory.gap_bytes([700, 700], DIM, CLASSES, threads=processors())
+    config = {"skip": ("remedies", "reasons"), "name": "some-rows"}
+    report = gap(workspace, model, "moved/test", "even/test", memory=str(allowed), **config)
+    counts = {row.dataset: row.n for row in report.results if row.metric == "accuracy" and row.class_name is None}
+    assert counts == {"even": 700, "moved": 700}
+    said = " ".join(block.text for block in report.blocks if isinstance(block, (Sentence, Warning)))
+    assert "moved/test: 700 of 1,500 rows, a random sample" in said
+    assert "even/test: 700 of 2,000 rows, a random sample" in said
+    with pytest.raises(BudgetError, match="between 500 and 500 rows"):
+        gap(workspace, model, "moved/test", "even/test", memory=str(allowed // 2), **config)
+    whole = memory.gap_bytes([2000, 1500], DIM, CLASSES, threads=processors())
+    store = find_store(Location.of(workspace), "moved", "test")
+    assert memory.that_fit([store, store], CLASSES, allowed=str(whole), threads=processors()) == [store, store]

@@ -12,11 +12,12 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
-from gapscope.remedies import REMEDIES
+from gapscope.remedies import REMEDIES, prior
 from gapscope.remedies.coral import transport
+from gapscope.remedies.monotone import Monotone
 from gapscope.remedies.prior import Posteriors, target_prior
 from gapscope.remedies.quantiles import Ranks, distribution, monotone
-from gapscope.store import ArrayStore
+from gapscope.store import ArrayStore, Changed
 from gapscope.stream import connect
 from gapscope.summaries import Moments
 from gapscope.summaries.shrinkage import oas_share, shrunk
@@ -195,6 +196,20 @@ def test_a_value_that_many_rows_share_stays_one_value(workers, rng):
     assert abs(np.quantile(corrected, 0.9) - np.quantile(x, 0.9)) < 0.05
 
 
+def test_a_map_is_linear_between_its_knots_and_moves_rows_beyond_them(rng):
+    knots, values = (np.sort(rng.standard_normal((19, 7)).astype(np.float32), axis=1) for _ in range(2))
+    x = np.concatenate([3 * rng.standard_normal((3000, 19)), knots.T]).astype(np.float32)
+    changed = Monotone(knots, values, values, values)(x)
+    for j in range(19):
+        inside = (knots[j, 0] <= x[:, j]) & (x[:, j] <= knots[j, -1])
+        expected = np.interp(x[inside, j], knots[j], values[j])
+        np.testing.assert_allclose(changed[inside, j], expected, rtol=1e-4, atol=1e-5)
+        above = x[:, j] > knots[j, -1]
+        np.testing.assert_allclose(changed[above, j], x[above, j] + values[j, -1] - knots[j, -1], atol=1e-5)
+    with pytest.raises(ValueError, match="19"):
+        Monotone(knots, values, values, values)(x[:, :5])
+
+
 def test_ranks_count_all_rows_in_any_chunks(rng):
     x = rng.integers(0, 9, (500, 3)).astype(np.float32)
     knots = np.sort(rng.integers(0, 9, (3, 5)), axis=1).astype(np.float32)
@@ -224,6 +239,19 @@ def test_the_prior_is_the_fixed_point_of_expectation_maximisation(model, workers
         weighed = probability.astype(np.float64) * plain / source
         plain = ((weighed / weighed.sum(axis=1, keepdims=True)).sum(axis=0) + source) / (len(probability) + 1)
     np.testing.assert_allclose(found, plain, atol=1e-4)
+
+
+def test_the_prior_reads_the_target_once_and_says_from_how_many_rows_it_comes(model, workers, rng, monkeypatch):
+    (x, y), (other, labels) = blobs(rng, model, 20_000), blobs(rng, model, 20_000, [0.8, 0.15, 0.05])
+    monkeypatch.setattr(prior, "MOST_BYTES", 4 * CLASSES * 15_000)
+    read = []
+    target = Changed(view(other).store, lambda rows: read.append(len(rows)) or rows).view()
+    remedy = REMEDIES["prior"].fit(model, view(x, y), target, workers)
+    assert sum(read) == 15_000
+    assert "of the first 15,000 of 20,000 target rows" in remedy.note
+    shares = np.bincount(labels) / len(labels)
+    expected = np.log(shares / model.probabilities(x).mean(axis=0))
+    np.testing.assert_allclose(remedy.offset, expected, atol=0.06)
 
 
 def test_posteriors_add_up_over_any_chunks(rng):
