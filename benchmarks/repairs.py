@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmarks import cause_training
+from benchmarks import cause_choice, cause_training
 from benchmarks.explain import INPUT, RECIPES, WEIGHTS, photographs, rows_of
 from gapscope.backbones import load_backbone
 from gapscope.backbones.backbone import Backbone
@@ -238,9 +238,9 @@ def quality(rows: Sequence[Mapping], *, same_mix: bool = False) -> dict[str, flo
     return {"trials": len(rows), "near": float(near), "no_loss": float(fine), "gain": float(gain), "best": float(most)}
 
 
-def page(rows: Sequence[Mapping], trainings: Mapping) -> str:
-    """docs/remedies.md; rows that are `tuned` are those that the thresholds were set on, `trainings` are what
-    `benchmarks.cause_training` has found.
+def page(rows: Sequence[Mapping], trainings: Mapping, choices: Mapping) -> str:
+    """docs/remedies.md; rows that are `tuned` are those that the thresholds were set on, `trainings` and `choices` are
+    what `benchmarks.cause_training` and `benchmarks.cause_choice` have found.
     """
     lines = [TEXT.strip(), "", HEAD.strip()]
     for where, some in _groups([row for row in rows if "signs" in row]).items():
@@ -252,6 +252,7 @@ def page(rows: Sequence[Mapping], trainings: Mapping) -> str:
                 lines.append(_quality_line(f"{mix}, with `--same-mix`{where}", of_mix, same_mix=True))
     agreed = [one for row in rows for one in row.get("kept", {}).values()]
     lines += ["", PROMISED.strip().format(np.mean(agreed))] if agreed else []
+    lines += ["", "## The choice by a known cause", "", cause_choice.section(choices).strip()]
     lines += ["", "## Training on the cause", "", cause_training.section(trainings).strip()]
     lines += ["", "## Every repair by every shift", "", TABLE.strip(), ""]
     labels = [f"{count} labels" for count in LABELS if any(f"{count} labels" in row["accuracy"] for row in rows)]
@@ -355,8 +356,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = [one for name in sets for seed in given.seeds for one in trials(folder, str(name), seed)]
         given.out.write_text("[\n" + ",\n".join(json.dumps(one) for one in found) + "\n]\n")
     else:
-        trainings = json.loads(cause_training.RESULTS.read_text())
-        PAGE.write_text(page(json.loads(given.out.read_text()), trainings))
+        of_causes = (json.loads(one.RESULTS.read_text()) for one in (cause_training, cause_choice))
+        PAGE.write_text(page(json.loads(given.out.read_text()), *of_causes))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from gapscope.causes.record import REPRODUCED, explanations
 from gapscope.core.chunk import Chunk
@@ -19,7 +18,7 @@ from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.gaps.keys import keys_of_stores
 from gapscope.probes.model import Classifier
-from gapscope.repairs.cross_fit import why_not
+from gapscope.repairs.cross_fit import best_of, why_not
 from gapscope.repairs.fit import CAUSE, GROUPS, NOTHING, Candidate
 from gapscope.repairs.judge import Gain, gain_of_changes
 from gapscope.repairs.labelled import Rows, anchored_logistic
@@ -135,36 +134,28 @@ def candidate(model: Classifier, images: Images, seed: int) -> Candidate:
 
 
 def chosen_by_cause(model: Classifier, candidates: Sequence[Candidate], images: Images) -> str:
-    """The repair that classifies most of the images after the cause correctly, if it is better than none beyond the
-    chance that all of them share (Bonferroni); else empty.
+    """The repair that classifies most of the images after the cause correctly, if by more than a standard error more
+    than none does; else empty.
     """
-    if not len(images.after.y):
-        return ""
-    tried = {one.name: one for one in candidates if one.head is not None}
-    before = _correct(model, tried.pop(NOTHING), images.after, images.group)
-    best, most = "", 0.0
-    for name, one in tried.items():
-        change = _correct(model, one, images.after, images.group) - before
-        reach = float(ndtri(1 - 0.025 / len(tried)) * change.std() / np.sqrt(len(change)))
-        if change.mean() > max(reach, most):
-            best, most = name, float(change.mean())
-    return best
+    tried = [one for one in candidates if one.head is not None]
+    correct = np.stack([_correct(model, one, images.after, images.group) for one in tried], axis=1)
+    nothing = next(place for place, one in enumerate(tried) if one.name == NOTHING)
+    best = best_of(correct, nothing)
+    return "" if best == nothing else tried[best].name
 
 
 def price(model: Classifier, one: Candidate, images: Images) -> Gain:
     """What the head of the cause changes on the images as they are, each judged by the head that was fitted without."""
     before = _correct(model, Candidate(NOTHING, model.rule, ""), images.plain, images.group)
     after = _correct(model, one, images.plain, images.group)
-    return gain_of_changes(before.astype(bool), after - before)
+    return gain_of_changes(before, after.astype(int) - before)
 
 
 def _correct(model: Classifier, one: Candidate, rows: Chunk, group: Array) -> Array:
-    """Which rows are classified correctly, ``(n,)`` of 0 and 1; by the head of the cause those that it was not fitted
-    to.
-    """
+    """Which rows are classified correctly, ``(n,) bool``; by the head of the cause those that it was not fitted to."""
     z = prepared(model, rows.x)
     heads = one.refitted if one.name == CAUSE else (one.head,) * GROUPS
-    result = np.zeros(len(z))
+    result = np.zeros(len(z), bool)
     for place, head in enumerate(heads):
         left_out = group == place
         result[left_out] = head.scores(z[left_out]).argmax(axis=1) == rows.y[left_out]

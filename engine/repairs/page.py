@@ -197,8 +197,8 @@ def _choice(rows: list[Row], about: dict[str, Any]) -> str:
         return (
             f"Without labels of the target{because}, by {about['images']:,} images of the reference after "
             f"{about['cause']}, which `explain` has proven to be the cause: the repair that classifies most of them "
-            "correctly, and more than none beyond chance. The head that is fitted to them is judged on those that it "
-            "was not fitted to."
+            "correctly, if it is more than a standard error better than none. The head that is fitted to them is "
+            "judged on those that it was not fitted to."
         )
     if not about["criterion"]:
         return f"No repair can be chosen without labels{because}: the reference has too few labels to compare with."

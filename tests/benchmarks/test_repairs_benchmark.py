@@ -5,8 +5,11 @@ import json
 import numpy as np
 from conftest import ROOT
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from benchmarks import cause_training
+from benchmarks import cause_choice, cause_training
 from benchmarks.repairs import MIXES, RESULTS, SIZES, choice, features, page, quality, trial
 from gapscope.core.chunk import Chunk
 from gapscope.probes.model import Classifier
@@ -15,7 +18,7 @@ from gapscope.probes.rules.linear import Linear
 
 def test_the_page_is_made_of_the_results():
     assert (ROOT / "docs/remedies.md").read_text() == page(
-        *(json.loads(results.read_text()) for results in (RESULTS, cause_training.RESULTS))
+        *(json.loads(results.read_text()) for results in (RESULTS, cause_training.RESULTS, cause_choice.RESULTS))
     )
 
 
@@ -33,6 +36,25 @@ def test_a_training_on_the_cause_is_set_beside_one_on_plain_images_seed_by_seed(
         "| head | plain images | 75.0% | 35.0% | - | - | 11 s |",
         "| head | plain and modified images | 72.0% | 60.0% | +25.0 (+20.0 to +30.0) | +3.0 (+1.0 to +5.0) | 22 s |",
     ]
+
+
+def test_choices_with_and_without_a_cause_are_set_beside_none_and_the_best():
+    accuracy = {"nothing": 0.5, "scale": 0.45, "cause": 0.75}
+    named = {"recipe": "dark", "cause": "night:3", "without": "scale", "with": "cause", "price": -0.01}
+    found = [named | {"accuracy": accuracy}, {"recipe": "warm", "cause": ""}]
+    assert cause_choice.table(found).splitlines()[2:] == [
+        "| dark | night:3 | 50.0% | 45.0% (scale) | 75.0% (cause) | 75.0% | -1.0 |",
+        "| mean gain | | | -5.0 points | +25.0 points | | |",
+        "",
+        "No cause is named after warm.",
+    ]
+
+
+def test_a_pipeline_of_two_classes_is_the_same_linear_classifier(rng):
+    x, y = rng.normal(3, 2, (60, 4)), np.repeat([0, 1], 30)
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
+    ours = cause_choice.linear(model).probabilities(x.astype(np.float32))
+    np.testing.assert_allclose(ours, model.predict_proba(x), atol=1e-5)
 
 
 def test_the_choice_without_labels_rarely_loses():
