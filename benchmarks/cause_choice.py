@@ -1,6 +1,6 @@
 """How good is the choice of a repair by images of the reference after the cause? A table of `docs/remedies.md`.
 
-    python -m benchmarks.cause_choice run DATA --folder FOLDER
+    python -m benchmarks.cause_choice run DATA --folder FOLDER --photographs cifar10
     python -m benchmarks.cause_choice table
 
 Photographs are changed by recipes that are not among the candidates; `explain` names a cause, and repairs are chosen
@@ -76,16 +76,19 @@ def _accuracy(model: Classifier, head: Linear, rows: Chunk) -> float:
 
 TEXT = """
 Where `explain` has named the cause, the reference's images after it choose, for they have labels; a head is fitted to
-them and to the same images as they are, and is judged by those that it was not fitted to. Of {photographs}, {images}
-images a side after recipes that are not among the {causes} causes which were looked at, a head of {trained:,} others on
-MobileNetV2 at {side} pixels: accuracy on the target's rows that nothing was fitted to, and what the head of the cause
-changes on the reference. `python -m benchmarks.cause_choice run DATA` makes it.
+them and to the same images as they are, and is judged by those that it was not fitted to. Accuracy is that on the half
+of the target that nothing was fitted to; the last column is what the head of the cause changes on the reference. That a
+standard error decides was set on CIFAR-10. `python -m benchmarks.cause_choice run DATA` makes it.
+"""
+ABOUT = """
+{photographs}, {images} images a side after recipes that are not among the {causes} causes that were looked at, a head
+of {trained:,} others on MobileNetV2 at {side} pixels:
 """
 
 
-def section(results: Mapping) -> str:
-    """What docs/remedies.md says of it: how it was measured, and the table."""
-    return TEXT.lstrip().format(**results) + "\n" + table(results["found"])
+def section(studies: Sequence[Mapping]) -> str:
+    """What docs/remedies.md says of it: how it was measured, and a table for each set of photographs."""
+    return TEXT.lstrip() + "".join(f"{ABOUT.format(**one)}\n{table(one['found'])}" for one in studies)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -130,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bench = Bench(given.data, given.images, given.folder, given.photographs, given.trained, given.side)
         found = [trial(bench, recipe, given.causes) for recipe in given.recipes]
         about |= {"causes": len(given.causes or causes()), "found": found}
-        given.out.write_text(json.dumps(about, indent=1) + "\n")
+        studies = json.loads(given.out.read_text()) if given.out.exists() else []
+        others = [one for one in studies if one["photographs"] != given.photographs]
+        given.out.write_text(json.dumps([*others, about], indent=1) + "\n")
     print(section(json.loads(given.out.read_text())), end="")
 
 

@@ -238,7 +238,7 @@ def quality(rows: Sequence[Mapping], *, same_mix: bool = False) -> dict[str, flo
     return {"trials": len(rows), "near": float(near), "no_loss": float(fine), "gain": float(gain), "best": float(most)}
 
 
-def page(rows: Sequence[Mapping], trainings: Mapping, choices: Mapping) -> str:
+def page(rows: Sequence[Mapping], trainings: Mapping, choices: Sequence[Mapping]) -> str:
     """docs/remedies.md; rows that are `tuned` are those that the thresholds were set on, `trainings` and `choices` are
     what `benchmarks.cause_training` and `benchmarks.cause_choice` have found.
     """

@@ -41,7 +41,6 @@ def page(run: Run) -> list[Block]:
 def blocks(found: list[Look], new: str, old: str, notes: Sequence[Block] = ()) -> list[Block]:
     """The answer, what has to be said of the rows, and every comparison, the worst first."""
     many = counted(len(found), "comparison")
-    many = counted(len(found), "comparison")
     sure = [
         f"Each set, and each class with {FEWEST} images or more, is compared by an exact McNemar test, with Holm's "
         f"correction for {many}.",

@@ -423,7 +423,7 @@ def test_a_quote_that_never_closes_is_not_read_to_the_end_of_the_file(tmp_path, 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"dataset": ""}, "--dataset is ''"),
+        ({"dataset": ""}, "--dataset is missing"),
         ({"part_rows": 0}, "--part-rows is 0"),
         ({"delimiter": "ab"}, "--delimiter is 'ab'"),
     ],
