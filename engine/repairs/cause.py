@@ -19,7 +19,7 @@ from gapscope.core.random import stream
 from gapscope.gaps.keys import keys_of_stores
 from gapscope.probes.model import Classifier
 from gapscope.repairs.cross_fit import best_of, why_not
-from gapscope.repairs.fit import CAUSE, GROUPS, NOTHING, Candidate
+from gapscope.repairs.fit import CAUSE, GROUPS, NEEDS_LABELS, NOTHING, Candidate
 from gapscope.repairs.judge import Gain, gain_of_changes
 from gapscope.repairs.labelled import Rows, anchored_logistic
 from gapscope.repairs.labels import rows_of
@@ -137,7 +137,7 @@ def chosen_by_cause(model: Classifier, candidates: Sequence[Candidate], images: 
     """The repair that classifies most of the images after the cause correctly, if by more than a standard error more
     than none does; else empty.
     """
-    tried = [one for one in candidates if one.head is not None]
+    tried = [one for one in candidates if one.head is not None and one.name not in NEEDS_LABELS]
     correct = np.stack([_correct(model, one, images.after, images.group) for one in tried], axis=1)
     nothing = next(place for place, one in enumerate(tried) if one.name == NOTHING)
     best = best_of(correct, nothing)

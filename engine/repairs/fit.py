@@ -41,9 +41,8 @@ NOTHING = "nothing"
 # Groups that are left out in turn.
 GROUPS = 5
 CAUSE = "cause"
-# Repairs that are chosen by labels, or by images after a proven cause, alone: scores that are no probabilities of this
-# model, the least reliable, and the head of that cause.
-NEEDS_LABELS = ("t3a", "directions", CAUSE)
+# Repairs that only labels choose: scores that are no probabilities of this model, and the least reliable.
+NEEDS_LABELS = ("t3a", "directions")
 
 
 @dataclass(frozen=True)
@@ -154,5 +153,6 @@ def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mi
     changed too, and the alignment has made up for it; then it is not chosen. With `same_mix` the mix is known to be the
     same.
     """
-    known = {one.name: one.signs for one in candidates if one.signs and one.name not in NEEDS_LABELS}
+    left_out = (*NEEDS_LABELS, CAUSE)
+    known = {one.name: one.signs for one in candidates if one.signs and one.name not in left_out}
     return chosen(known, NOTHING, rows, same_mix=same_mix) if known else NOTHING
