@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
-from gapscope.data.vocabulary import split_and_rest, without_split
+from gapscope.data.vocabulary import IMAGE_SUFFIXES, split_and_rest, without_split
 from gapscope.formats.table import Column
 
 
@@ -46,6 +46,7 @@ def chosen_of(
     InputError
         The features are there for several splits, none of them the wanted one.
     """
+    _refuse_images(columns, where)
     asked = {name.lower() for name in wanted.features}
     first = [name for name in columns if name.lower() in asked]
     if not first:
@@ -56,6 +57,16 @@ def chosen_of(
     fits = splits if len(splits) == 1 and None not in splits else set()
     here = [name for name in columns if shapes[name][0] == rows and (not fits or Parts.of(name).split in {*fits, None})]
     return tuple(columns[name] for name in here), {name: shapes[name][0] for name in columns if name not in here}
+
+
+def _refuse_images(columns: Mapping[str, Column], where: str) -> None:
+    """Refuse arrays that are called like images, one for each: side by side, they would be read as features."""
+    images = [name for name in columns if name.rpartition(".")[2].lower() in IMAGE_SUFFIXES]
+    if images:
+        raise InputError(
+            f"{where} holds an array for each image, such as {images[0]!r}; save them as one of shape (rows, "
+            "features), np.save(FILE, np.stack(VECTORS)), and their names beside it, for --names"
+        )
 
 
 def _of_split(names: list[str], split: str, where: str) -> list[str]:

@@ -13,7 +13,6 @@ FEATURE_NAMES = (
     *("x", "emb", "vectors", "vector", "arr_0", "data"),
 )
 
-
 # A row of these holds one value; bytes are a text only where a label is looked for.
 SINGLE = ("numbers", "texts", "bytes")
 
@@ -106,6 +105,9 @@ def _features(table: Table, choice: Choice, label: str | None) -> tuple[str, ...
         return (_one_of(table, vectors),)
     if not numbers or numbers == [""]:
         raise InputError(f"{table.where} has no features: {_listed(table.columns)}; rows of numbers are needed")
+    unfit = first_of([one.name for one in table.columns if one.kind not in ("numbers", "vectors")], FEATURE_NAMES)
+    if unfit and choice.prefix is None and not any(map(str.isdigit, "".join(numbers))):
+        return _as_asked(table, [unfit])
     return _as_asked(table, list(find_columns(numbers, replace(choice, label="", path=""), table.where).features))
 
 

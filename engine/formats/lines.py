@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -13,6 +14,9 @@ from gapscope.core.location import Location
 from gapscope.formats.arrow import open_frame
 from gapscope.formats.table import Column, Run, Table, identity_of, readable
 from gapscope.store.imports.files import open_bytes
+
+if TYPE_CHECKING:
+    from gapscope.store.csv.header import Header
 
 TABLES, JSON_LINES, JSON = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".json", ".jsonl", ".ndjson")
 # Text that is no label on each line.
@@ -122,11 +126,10 @@ def open_columns(place: Location) -> Table:
 
 @contextmanager
 def _reader(place: Location, names: list[str] | None) -> Iterator[pc.CSVStreamingReader]:
-    header, tabs = _names(place), plain_name(place).endswith(".tsv")
-    parsing = pc.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
-    converting = pc.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()), include_columns=names or header, strings_can_be_null=False
-    )
+    header = _header(place)
+    parsing = pc.ParseOptions(delimiter=header.delimiter, newlines_in_values=True)
+    types, wanted = dict.fromkeys(header.names, pa.string()), names or list(header.names)
+    converting = pc.ConvertOptions(column_types=types, include_columns=wanted, strings_can_be_null=False)
     with (
         open_bytes(place) as (_, stream),
         pc.open_csv(stream, parse_options=parsing, convert_options=converting) as reader,
@@ -134,7 +137,7 @@ def _reader(place: Location, names: list[str] | None) -> Iterator[pc.CSVStreamin
         yield reader
 
 
-def _names(place: Location) -> list[str]:
+def _header(place: Location) -> "Header":
     from gapscope.store.csv.header import read_header  # here, because its kernel takes longer to load than it reads
 
-    return list(read_header(place, "\t" if plain_name(place).endswith(".tsv") else ",").names)
+    return read_header(place, "\t" if plain_name(place).endswith(".tsv") else None)

@@ -61,9 +61,16 @@ def _as_array(value: Any, name: str) -> Any:
         raise InputError(f"{name} is no array of rows of equal length ({said_by(error)}); hand over numbers") from error
     if not array.dtype.hasobject:
         return array
+    if array.ndim == 1:
+        array = np.array([None if _is_missing(one) else one for one in array], object)
     if array.ndim != 1 or not all(one is None or isinstance(one, str | bytes | int | PurePath) for one in array):
         raise InputError(f"{name} holds Python objects; hand over numbers, such as np.stack(list_of_vectors)")
     return np.array(["" if one is None else one.decode() if isinstance(one, bytes) else str(one) for one in array])
+
+
+def _is_missing(one: Any) -> bool:
+    """Whether a value is one of those that stand for none: None, NaN, and what pandas has of its own."""
+    return one is None or type(one).__name__ in ("NAType", "NaTType") or (isinstance(one, float) and one != one)
 
 
 def _frame(table: pa.Table) -> Table:

@@ -170,6 +170,8 @@ def _other_files(names: Sequence[str], where: str) -> str:
     kinds = [PurePosixPath(name).suffix[1:].lower() for name in files]
     if not files:
         return f"{where} is an archive without a file; a feature file has an array of shape (rows, features)"
+    if any(name.rpartition("/")[2] in ("zarr.json", ".zgroup", ".zarray") for name in files):
+        return f"{where} is an archive of a Zarr store; unpack it, and import the folder"
     kind = max(sorted(set(kinds)), key=kinds.count)
     held = counted(kinds.count(kind), f"{kind} file".strip())
     wanted = "a feature file has an array of shape (rows, features)"

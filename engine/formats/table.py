@@ -134,6 +134,8 @@ def readable(where: object, kind: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise InputError(f"{where} asks for more memory than there is; it is damaged, or not {kind}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not in UTF-8 ({said_by(error)}); save it as UTF-8") from error
     except UNREADABLE_BY_LIBRARIES as error:
         raise InputError(f"{where} cannot be read as {kind} ({said_by(error)}); {_hint(where)}") from error
     except Exception as error:

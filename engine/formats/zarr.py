@@ -27,6 +27,8 @@ KIND = "Zarr"
 METADATA = ("zarr.json", ".zarray", ".zgroup")
 # Bytes before a chunk that Blosc has compressed; the last four say how long it is with them.
 BLOSC_HEADER = 16
+# Of each chunk of a shard, where it begins and its bytes; both are NOWHERE for one that is not there.
+PLACE_BYTES, CHECKSUM_BYTES, NOWHERE = 16, 4, 2**64 - 1
 # What may stand between numbers and bytes without running a program that the data bring along.
 REFUSED_CODECS = ("pickle", "dill", "cloudpickle")
 
@@ -53,7 +55,7 @@ def open_zarr(place: Location, wanted: Wanted = ANY) -> Table:
         with readable(where, KIND):
             used = {name: arrays[name] for name in names}
             for name, one in used.items():
-                _refuse_missing(one, f"{name or 'the array'} of {where}")
+                _refuse_missing(one, place / name, f"{name or 'the array'} of {where}")
                 _refuse_cut(one, [file for file in files if file.address.startswith((place / name).address)])
             step = max(_step(one) for one in used.values())
             row_bytes = sum(prod(one.shape[1:]) * one.dtype.itemsize for one in used.values())
@@ -106,19 +108,35 @@ def _codecs(value: Any) -> Iterator[str]:
             yield from _codecs(inner)
 
 
-def _refuse_missing(one: Any, where: str) -> None:
+def _refuse_missing(one: Any, place: Location, where: str) -> None:
     """Refuse features whose chunks are not all there, which would read as zeros; a chunk of labels may be all zeros,
     and Zarr does not store such ones.
     """
     if len(one.shape) < 2:
         return
-    wanted = getattr(one, "_nshards", None) or one.nchunks
-    there = getattr(one, "_nshards_initialized", None) if getattr(one, "shards", None) else one.nchunks_initialized
-    if there is not None and there < wanted:
+    wanted = prod(-(-length // step) for length, step in zip(one.shape, one.chunks, strict=True))
+    there = _in_shards(one, place) if getattr(one, "shards", None) else one.nchunks_initialized
+    if there < wanted:
         raise InputError(
             f"{where} has {there:,} of its {wanted:,} chunks; the others would read as zeros, so copy it fully, or "
             "write it again with write_empty_chunks=True"
         )
+
+
+def _in_shards(one: Any, place: Location) -> int:
+    """The chunks of the array at `place` that its shards hold, as their indices tell."""
+    codec = next(codec for codec in one.metadata.codecs if hasattr(codec, "index_location"))
+    inside = [shard // chunk for shard, chunk in zip(one.shards, one.chunks, strict=True)]
+    size = PLACE_BYTES * prod(inside) + (CHECKSUM_BYTES if len(codec.index_codecs) > 1 else 0)
+    there = 0
+    for shard in np.ndindex(*(-(-length // step) for length, step in zip(one.shape, one.shards, strict=True))):
+        file = place / one.metadata.encode_chunk_key(shard)
+        if file.exists():
+            with file.open_input() as stream:
+                stream.seek(0 if codec.index_location.value == "start" else max(0, file.size() - size))
+                index = np.frombuffer(stream.read(size)[: PLACE_BYTES * prod(inside)], "<u8").reshape(*inside, 2)
+            there += int((index != NOWHERE).any(axis=-1).sum())
+    return there
 
 
 def _refuse_cut(one: Any, files: Sequence[Location]) -> None:

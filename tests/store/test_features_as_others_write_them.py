@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -98,6 +99,14 @@ def hive(place, names):
 def written(place, write):
     write(place)
     return str(place)
+
+
+def shards(place, *written):
+    """Shards of 12 rows in chunks of 4, of which some rows were `written`."""
+    made = zarr.create_array(place / "x.zarr", shape=X.shape, dtype="f4", chunks=(4, 3), shards=(12, 6), overwrite=True)
+    for rows in written:
+        made[rows] = X[rows]
+    return str(place / "x.zarr")
 
 
 # What is written, further options, and the labels that its rows have: names, class indices, or none.
@@ -197,10 +206,31 @@ LABELLED = {
     "Polars, categories": (lambda at: frame_of_polars(at, "ipc", pl.Categorical), {}, LABELS),
     "Polars, an enumeration": (lambda at: frame_of_polars(at, "parquet", pl.Enum(["cat", "dog", "eel"])), {}, LABELS),
     "Polars, a stream": (lambda at: frame_of_polars(at, "ipc_stream", pl.String), {}, LABELS),
+    "CSV with semicolons": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.csv", "path;label\n" + "".join(map("{};{}\n".format, NAMES, LABELS)))},
+        LABELS,
+    ),
+    "TSV of one column": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.tsv", "label\n" + "".join(f"{one}, tame\n" for one in LABELS))},
+        [f"{one}, tame" for one in LABELS],
+    ),
+    "Zarr, shards": (lambda at: shards(at, slice(0, 40)), lambda at: {"labels": npy(at, CODES, "y")}, CODES),
     "lists": (lambda at: X.tolist(), {"labels": LABELS.tolist()}, LABELS),
     "tensors": (lambda at: torch.tensor(X, requires_grad=True), {"labels": torch.tensor(CODES)}, CODES),
     "a sparse matrix": (lambda at: scipy.sparse.coo_array(X), {"labels": LABELS}, LABELS),
     "objects": (lambda at: X, {"labels": LABELS.astype(object), "names": list(map(str, NAMES))}, LABELS),
+    "missing texts": (
+        lambda at: X,
+        {"labels": pd.Series(LABELS, dtype="string").where(CODES > 0)},
+        np.where(CODES > 0, LABELS, ""),
+    ),
+    "missing objects": (
+        lambda at: X,
+        {"labels": pd.Series(LABELS, dtype=object).where(CODES > 0, np.nan)},
+        np.where(CODES > 0, LABELS, ""),
+    ),
     "missing integers": (lambda at: X, {"labels": pd.array(CODES, dtype="Int64")}, CODES),
 }
 
@@ -257,6 +287,11 @@ def stream(place, *, behind=b"", close=True):
     return str(place / "x.arrows")
 
 
+def zipped(place):
+    shutil.make_archive(str(place / "x.zarr"), "zip", shards(place, slice(0, 40)))
+    return str(place / "x.zarr.zip")
+
+
 REFUSED = {
     "labels of other rows": (
         lambda at: named(at, NAMES[::-1], LABELS[::-1]),
@@ -285,6 +320,33 @@ REFUSED = {
         lambda at: {"files": npy(at, X), "labels": npy(at, LABELS.astype(object), "y")},
         r"np\.array\(LABELS, str\)",
     ),
+    "a shard with a gap": (lambda at: shards(at, slice(0, 4), slice(8, 40)), r"x\.zarr has 18 of its 20 chunks"),
+    "shards that are missing": (lambda at: shards(at, slice(0, 24)), r"x\.zarr has 12 of its 20 chunks"),
+    "an array for each image of an archive": (
+        lambda at: npz(at, **dict(zip(NAMES, X, strict=True))),
+        r"holds an array for each image, such as 'images/0\.png'",
+    ),
+    "an array for each image of HDF5": (
+        lambda at: hdf5(at, **dict(zip(NAMES, X, strict=True))),
+        r"holds an array for each image, such as 'images/0\.png'",
+    ),
+    "vectors as bytes": (
+        lambda at: parquet(at, pa.table({"id": CODES, "emb": [x.tobytes() for x in X], "label": LABELS})),
+        r"column 'emb' of .* holds binary; features are",
+    ),
+    "vectors of any length in HDF5": (
+        lambda at: hdf5(at, x=np.array([*X, X[0, :2]], h5py.vlen_dtype("f4"))[:40], label=CODES),
+        r"column 'x' of .* holds an array of object of shape \(40,\); features are",
+    ),
+    "lists in cells of CSV": (
+        lambda at: written(at / "x.csv", pd.DataFrame({"embedding": X.tolist(), "label": LABELS}).to_csv),
+        r"vectors in one column are read from Parquet",
+    ),
+    "text in another encoding": (
+        lambda at: {"files": npy(at, X), "labels": text(at, "y.txt", "\n".join(LABELS).encode("utf-16"))},
+        r"y\.txt is not in UTF-8 .*; save it as UTF-8",
+    ),
+    "a Zarr store in an archive": (lambda at: zipped(at), r"is an archive of a Zarr store; unpack it"),
     "rows of other lengths": (lambda at: [[1.0], [1.0, 2.0]], "is no array of rows of equal length"),
     "lists of lists of objects": (lambda at: [[{}]], "holds Python objects"),
     "numbers without a type": (lambda at: written(at / "x.dat", X.tofile), "is no text, and begins with"),

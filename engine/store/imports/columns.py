@@ -112,8 +112,8 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
     if not ranked:
         raise InputError(
             f"no feature columns found in {where} ({some(names)}); numbered ones such as feature_0, feature_1 "
-            "are found by themselves, "
-            "others need --feature-prefix or --feature-columns"
+            "are found by themselves, others need --feature-prefix or --feature-columns; vectors in one column are "
+            "read from Parquet (DataFrame.to_parquet), not from text"
         )
     if len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1]):
         one, other = (next(iter(run.values())) for _, run in ranked[:2])
