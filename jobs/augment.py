@@ -1,6 +1,6 @@
 """`augment`: synthetic images or embeddings for small classes, checked before anything is trained on them."""
 
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
@@ -96,6 +96,7 @@ def _images(config: AugmentConfig, request: "Request", workspace: "Location", pr
     if not workspace.is_local:
         raise InputError(f"--workspace is {config.workspace}; synthetic images are written to a folder of this machine")
     dataset = opened_by(config)
+    config, request = (replace(one, split=dataset.called(config.split)) for one in (config, request))
     images = real_source(dataset, config.split).listing.fingerprint()
     record = Input(place=dataset.place, config_hash=images.hash, rows=images.count)
     with opened(workspace, JOB, _name(config, slug(dataset.name)), config, [record]) as folder:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from gapscope.core.errors import InputError
-from gapscope.core.program import typed
+from gapscope.core.errors import ConfigMismatchError, GapscopeError, InputError, nearest
+from gapscope.core.program import called, typed
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import COMPUTE, DATA, configuration, option
@@ -112,7 +112,7 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
     networks = _Networks(config, progress, notes)
     for name, dataset in _datasets(config, notes):
         decoded: dict[str, StoreManifest] = {}
-        for split in config.split or dataset.splits:
+        for split in dict.fromkeys(map(dataset.called, config.split)) or dataset.splits:
             names = names_of(_name(config, dataset) or DEFAULT, config.layer, config.pool)
             outcomes = {one: _unchanged(config, name, dataset, split, one) for one in names}
             missing = [one for one, outcome in outcomes.items() if outcome is None]
@@ -120,7 +120,10 @@ def build(config: ExtractConfig, progress: Progress = SILENT, notes: list[str] |
                 backbone = networks.of(dataset, missing)
                 parts = backbone.parts or (backbone,)
                 jobs = [_extraction(config, name, dataset, split, part.name) for part in parts]
-                made = extract_together(jobs, backbone, config.scheduler, progress, verify=config.verify)
+                try:
+                    made = extract_together(jobs, backbone, config.scheduler, progress, verify=config.verify)
+                except (ConfigMismatchError, InputError) as error:
+                    raise _with_command(error, config, name, dataset) from error
                 outcomes |= dict(zip(missing, made, strict=True))
             decoded[split] = next(iter(outcomes.values())).manifest
             yield from outcomes.values()
@@ -169,6 +172,18 @@ def _unchanged(config: ExtractConfig, name: str, dataset: "Dataset", split: str,
     return None if config.verify else unchanged(_extraction(config, name, dataset, split, backbone))
 
 
+def _with_command(error: GapscopeError, config: ExtractConfig, name: str, dataset: "Dataset") -> GapscopeError:
+    """The error, with the command that stores other images under a name of their own, where that is the way out."""
+    from gapscope.core.location import Location
+    from gapscope.store.workspace import free_name
+
+    if not str(error).endswith("--name"):
+        return error
+    free = free_name(Location.of(config.workspace), dataset.name)
+    again = typed(name, config, "dataset", "name")
+    return type(error)(f"{error}: `{called()} extract {again} --name {free}`")
+
+
 def _spelled_out(config: ExtractConfig) -> ExtractConfig:
     """The configuration with the name and the file of the network that ``run:…`` stands for, if it names one.
 
@@ -213,9 +228,12 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
     for name, dataset in opened:
         words = typed(name, config, "dataset", "split")
         notes += [f"{name}: {note}" for note in dataset.sentences(config.split, words)]
-        unknown = [split for split in config.split if split not in dataset.choices]
+        unknown = [split for split in config.split if dataset.called(split) not in dataset.choices]
         if unknown:
-            raise InputError(f"{name} has no split {unknown[0]!r}; it has {', '.join(dataset.choices)}")
+            there, near = ", ".join(dataset.choices), nearest(unknown[0], dataset.choices)[0]
+            raise InputError(
+                f"{name} has no split {unknown[0]!r}; it has {there}: `{called()} extract {words} --split {near}`"
+            )
     return opened
 
 

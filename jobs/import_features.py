@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from gapscope.core.errors import InputError
 from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
-from gapscope.data.vocabulary import split_and_rest
+from gapscope.core.splits import split_and_rest
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, option
 

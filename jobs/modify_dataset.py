@@ -67,7 +67,7 @@ def _sources(config: ModifyDatasetConfig) -> dict[str, "Source"]:
 
     name = f"{config.dataset}+{written(parse(config.modify))}"
     dataset = opened_by(config, name)
-    sources = {split: dataset.source(split) for split in config.split or dataset.splits}
+    sources = {split: dataset.source(split) for split in map(dataset.called, config.split or dataset.splits)}
     if not any(len(source.listing) for source in sources.values()):
         raise InputError(f"{config.dataset} holds no images in {', '.join(sources)}")
     return sources

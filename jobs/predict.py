@@ -104,10 +104,12 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
+    from gapscope.cnn.record import usable_digests
     from gapscope.cnn.test_set import TestSet, predicted
     from gapscope.core.location import Location
     from gapscope.evaluation import measure
     from gapscope.evaluation.page import page
+    from gapscope.evaluation.training_sets import TrainingSets, seen_among
     from gapscope.networks.trained import load_trained
     from gapscope.probes.model import MODEL
     from gapscope.runs.folder import PREDICTIONS, opened
@@ -116,21 +118,23 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
 
     dataset, trained = _images(config, folder)
     model = load_trained(folder, choose_device(config.device))
-    test = TestSet.of(dataset, config.split, model.class_names)
+    test = TestSet.of(dataset, dataset.called(config.split), model.class_names)
     source, name = test.source, test.name
     model_record = input_of_file(folder, folder / MODEL, model.details["train_rows"])
     inputs = [model_record, _record_of_images(dataset, source)]
-    run_name = slug(config.name or f"{folder.name}-{dataset.name}-{config.split}")
+    run_name = slug(config.name or f"{folder.name}-{dataset.name}-{test.split}")
     with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
         progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
         images = open_images(source, name, model.design.frame, 0)  # each is seen once, so none is held
         place = made.place / PREDICTIONS / test.folder
         with made.timed("predict"):
             counts, copies = predicted(model, images, test.classes, place, progress)
-        results = measure(counts, dataset.name, config.split, model.title, model.class_names) if counts.n else []
+        results = measure(counts, dataset.name, test.split, model.title, model.class_names) if counts.n else []
         _write_rejected(made.place / REJECTED, name, source, images.rejected)
         trained_on = inputs[1].config_hash in trained
         notes = [test.note, copies, *_remarks(name, counts, source, images.rejected, trained_on=trained_on)]
+        digests = usable_digests(images)
+        notes += seen_among(model.title, TrainingSets(folder).digests, name, len(digests), lambda: digests)
         return made.finish(results, notes=[one for one in notes if one], page=page)
 
 

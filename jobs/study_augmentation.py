@@ -120,14 +120,14 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> "RunRes
         with folder.timed("learn last layers"):
             run_trainings(heads, refit, place, "last layers")
         trainings += heads
-        listing = plan.dataset.source(config.split).listing
+        listing = plan.dataset.source(plan.split).listing
         counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.class_names))
-        predictions = read_predictions(trainings, plan.dataset.name, config.test_split, counts)
+        predictions = read_predictions(trainings, plan.dataset.name, plan.test_splits, counts)
         folder.inputs.extend(one.record() for one in trainings)
         about = {
             "dataset": plan.dataset.name,
-            "split": config.split,
-            "test_splits": list(config.test_split),
+            "split": plan.split,
+            "test_splits": list(plan.test_splits),
             "network": config.network or trainings[0].manifest()["config"]["network"],
             "augment": " ".join(config.augment),
             "epochs": config.epochs,
@@ -154,16 +154,17 @@ def plan_of(config: StudyAugmentationConfig) -> "Plan":
         raise unknown_name("preset", config.preset, PRESETS)
     name = dataset_name(config.dataset, config.rows)
     dataset = opened_by(config, name)
-    if not config.test_split or config.split in config.test_split:
-        raise InputError(f"--test-split must name splits other than {config.split}, which is trained on")
-    for split in (config.split, *config.test_split):
-        dataset.source(split)
+    split, *test_splits = map(dataset.called, (config.split, *config.test_split))
+    if not test_splits or split in test_splits:
+        raise InputError(f"--test-split must name splits other than {split}, which is trained on")
+    for one in (split, *test_splits):
+        dataset.source(one)
     given = (
         {name: getattr(config, name) for name in OF_TRAININGS}
         | {"learning_rate": config.learning_rate}
         | places(config)
     )
-    return Plan(dataset, name, config.split, config.test_split, config.augment, given)
+    return Plan(dataset, name, split, tuple(test_splits), config.augment, given)
 
 
 def sets_of(config: StudyAugmentationConfig, plan: "Plan") -> "list[SyntheticSet]":
@@ -172,7 +173,7 @@ def sets_of(config: StudyAugmentationConfig, plan: "Plan") -> "list[SyntheticSet
 
     given = {name: getattr(config, name) for name in OF_SETS} | places(config)
     given |= {"dataset": plan.opened_as, "weights": config.backbone_weights}
-    splits, settings = (config.split, *config.test_split), settings_of(config.settings)
+    splits, settings = (plan.split, *plan.test_splits), settings_of(config.settings)
     return synthetic_sets(config.synthetic, plan.dataset, given, splits, settings, config.synthetic_size)
 
 

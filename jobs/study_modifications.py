@@ -1,7 +1,7 @@
 """`study-modifications`: train on original and on modified images, test each on all."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gapscope.core.errors import InputError, unknown_name
@@ -77,7 +77,8 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> "RunRe
     from gapscope.studies.trainings import Place, run_trainings
 
     sets, trainings = planned(config)
-    dataset = sets[0].dataset.name
+    dataset, called = sets[0].dataset.name, sets[0].dataset.called
+    config = replace(config, split=called(config.split), test_split=called(config.test_split))
     name = slug(config.name or f"{dataset}-{config.preset or config.network or 'simple-cnn'}")
     with opened(Location.of(config.workspace).absolute(), JOB, name, config) as folder:
         with folder.timed("train"):
@@ -122,7 +123,7 @@ def planned(config: StudyModificationsConfig) -> "tuple[list[ModifiedSet], list[
         "workspace": str(Location.of(config.workspace).absolute()),
         "data_root": config.data_root.absolute(),
     }
-    return sets, trainings_of(sets, given, splits, config.also)
+    return sets, trainings_of(sets, given, tuple(map(sets[0].dataset.called, splits)), config.also)
 
 
 def train(given: Mapping[str, Any], progress: Progress = SILENT) -> str:

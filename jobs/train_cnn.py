@@ -81,8 +81,6 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
 
 # What `--help` shows stands in one place, beside what it describes.
 TrainCnnConfig.__doc__ = (TrainCnnConfig.__doc__ or "").replace("{presets}", in_short().replace("\n", "\n    "))
-# What a run's manifest calls the options whose names have changed since.
-RECORDED = {"evaluate": "evaluate_on", "learning_rate": "lr", "body_learning_rate": "body_lr"}
 
 
 def run(config: TrainCnnConfig, progress: Progress = SILENT) -> "RunResult":
@@ -98,8 +96,8 @@ def run(config: TrainCnnConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.store.workspace import slug
 
     check_tracker(config.track)
-    request = request_of(config)
-    setup = set_up(request)
+    setup = set_up(request_of(config))
+    request = setup.request
     tests = test_sets(request, setup.dataset, setup.source)
     name = slug(request.name or f"{setup.dataset.name}-{request.preset or request.network}")
     with opened(Location.of(request.workspace).absolute(), JOB, name, request, [setup.record()]) as folder:
@@ -109,7 +107,7 @@ def run(config: TrainCnnConfig, progress: Progress = SILENT) -> "RunResult":
 
 def request_of(config: TrainCnnConfig) -> "Request":
     """The options with those of the preset, and what is usual, filled in."""
-    from gapscope.cnn.request import settle
+    from gapscope.cnn.request import RECORDED, settle
 
     options = {name: value for name, value in asdict(config).items() if name != "track"}
     return settle({RECORDED.get(name, name): value for name, value in options.items()})

@@ -1,13 +1,14 @@
 """Which stored image a name means, in the many ways in which files of others call images."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from gapscope.data.vocabulary import is_image_name, split_and_rest
+from gapscope.core.splits import split_and_rest
+from gapscope.core.text import composed
+from gapscope.data.vocabulary import is_image_name
 
 NONE, SEVERAL = -1, -2
 Keys = list[str]
@@ -72,7 +73,7 @@ def other_split(split: str, path: str, name: str) -> str:
 
 def _plain(name: str | None) -> str:
     """A name without what systems write it with: backslashes, ``./``, the root or the host, decomposed letters."""
-    text = unicodedata.normalize("NFC", name or "").strip().replace("\\", "/")
+    text = composed(name or "").strip().replace("\\", "/")
     text = urlsplit(text).path if "://" in text else text
     return text.removeprefix("./").lstrip("/")
 

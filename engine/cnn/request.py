@@ -1,5 +1,6 @@
 """Which options hold: those that are given, then those of the preset, then the usual ones; and whether they agree."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,12 @@ USUAL = {
     "modify": "",
     "modify_probability": 0.5,
 }
+
+# Of those that every run has, the usual ones: what is typed again says nothing of them.
+ONCE = {"split": "train", "interpolate": 1.0, "seeds": 1, "processes": 1, "report": True}
+ONCE |= dict.fromkeys(("device", "precision"), "auto")
+# What a run's manifest calls the options whose names have changed since.
+RECORDED = {"evaluate": "evaluate_on", "learning_rate": "lr", "body_learning_rate": "body_lr"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +107,20 @@ def settle(given: Mapping[str, Any]) -> Request:
             f"--processes {options['processes']} train on this machine, --scheduler and --cluster elsewhere; choose one"
         )
     return Request(**options)
+
+
+def command_of(options: Mapping[str, Any], workspace: str) -> str:
+    """What is typed to train with the `options` of a run's manifest again, in the `workspace` where it lies."""
+    usual = USUAL | {one.name: one.default for one in fields(Recipe)} | ONCE
+    typed = {recorded: option for option, recorded in RECORDED.items()}
+    words = ["train-cnn", str(options["dataset"])]
+    for name, value in (dict(options) | {"workspace": workspace}).items():
+        given = tuple(value) if isinstance(value, list) else value
+        if name == "dataset" or given in (None, "", (), False) or given == usual.get(name):
+            continue
+        words.append(f"--{typed.get(name, name).replace('_', '-')}")
+        words += [] if given is True else [str(one) for one in (given if isinstance(given, tuple) else (given,))]
+    return shlex.join(words)
 
 
 def recipe_of(request: Request) -> Recipe:

@@ -1,5 +1,6 @@
 """All that is known, and has been checked, before a network is trained."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gapscope.backbones.arguments import parse_backbone_args, split_arguments
@@ -23,6 +24,8 @@ class Setup(NamedTuple):
 
     Attributes
     ----------
+    request
+        What was asked for, the split as the data set calls it.
     source
         The images to train on and to validate on.
     state
@@ -33,6 +36,7 @@ class Setup(NamedTuple):
         Sentences for the user.
     """
 
+    request: Request
     dataset: Dataset
     source: Source
     design: Design
@@ -57,6 +61,7 @@ def set_up(request: Request) -> Setup:
     """
     recipe, modifications = recipe_of(request), modifications_of(request)
     dataset = opened_by(request, request.dataset)
+    request = replace(request, split=dataset.called(request.split))
     source = dataset.source(request.split)
     if not len(source.listing):
         raise InputError(f"{request.dataset}/{request.split} lists no image; there is nothing to train on")
@@ -65,7 +70,7 @@ def set_up(request: Request) -> Setup:
     design = Design(request.network, frame, len(source.listing.class_names), arguments(request)[0])
     design.check()
     state = first_weights(request, design)
-    return Setup(dataset, source, design, recipe, state, modifications, [note] * bool(note))
+    return Setup(request, dataset, source, design, recipe, state, modifications, [note] * bool(note))
 
 
 def arguments(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

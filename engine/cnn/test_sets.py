@@ -60,7 +60,7 @@ def _asked(request: Request, dataset: Dataset, source: Source) -> Iterator[tuple
                 f"--evaluate {name} names the training images; name another split, such as "
                 f"{place}/{_another(dataset, request.split)}: accuracy on training images is in the results anyway"
             )
-        yield result, split
+        yield result, result.called(split)
 
 
 def _plain(dataset: Dataset) -> str:

@@ -1,8 +1,15 @@
 """Texts that people wrote with any editor."""
 
+import unicodedata
+
 from gapscope.core.errors import InputError
 
 MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+def composed(text: str) -> str:
+    """The text as most write it: letters with accents are one character, where a Mac writes two."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def text_of(name: str, data: bytes) -> str:

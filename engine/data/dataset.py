@@ -11,12 +11,12 @@ import numpy as np
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.program import called
+from gapscope.core.splits import split_among, split_of
 from gapscope.data.accounting import Accounting
 from gapscope.data.alike import remembered_groups
 from gapscope.data.source import ByteSource, Source
 from gapscope.data.sources.subset import Subset
 from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
-from gapscope.data.vocabulary import split_of
 
 ALL = "all"
 WITHOUT_SPLITS = "it has no splits of its own"
@@ -83,10 +83,18 @@ class Dataset:
         openers = {split: see(opener) for split, opener in self.openers.items()}
         return replace(self, openers=openers, undivided=self.undivided and see(self.undivided), **changes)
 
+    def called(self, split: str) -> str:
+        """The name here of the split that a user means by `split`, such as ``valid``, or by the name of its folder;
+        `split` itself where there is none.
+        """
+        found = split_among(split, self.choices)
+        if found not in self.choices and Path(self.place, split).is_dir():
+            found = split_among(split_of(split) or split, self.choices)
+        return found
+
     def source(self, split: str) -> Source:
-        """The images of a split, which may be called as its folder is, such as ``valid``."""
-        if split not in self.openers and split_of(split) in self.openers:
-            split = split_of(split)
+        """The images of a split, which may be called as `called` knows it."""
+        split = self.called(split)
         if split == ALL and self.undivided and ALL not in self.openers:
             return self.undivided()
         if split not in self.openers:

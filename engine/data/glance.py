@@ -5,18 +5,10 @@ import zipfile
 from itertools import islice
 from pathlib import Path
 
+from gapscope.core.splits import SPLIT_ORDER, split_of, words_of
 from gapscope.data.sources.files import subfolders
 from gapscope.data.sources.parquet import is_image_parquet
-from gapscope.data.vocabulary import (
-    SPLIT_ORDER,
-    Kind,
-    is_archive_name,
-    is_debris,
-    is_image_name,
-    kind_of,
-    split_of,
-    words_of,
-)
+from gapscope.data.vocabulary import Kind, is_archive_name, is_debris, is_image_name, kind_of
 
 PARQUET_FOLDERS = ("", "data", "plain_text", "default")
 GLANCE = 50

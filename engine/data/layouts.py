@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import SPLIT_ORDER, split_and_rest
 from gapscope.data.accounting import Accounting
 from gapscope.data.addresses import folder_of, is_address, joined, last_name, path_in
 from gapscope.data.classes import ClassMap, read_classes
@@ -30,15 +31,7 @@ from gapscope.data.sources.parquet import (
     refuse_damaged,
 )
 from gapscope.data.tree import Tree, folder_tree
-from gapscope.data.vocabulary import (
-    SPLIT_ORDER,
-    Kind,
-    dataset_slug,
-    is_archive_name,
-    is_severity,
-    kind_of,
-    split_and_rest,
-)
+from gapscope.data.vocabulary import Kind, dataset_slug, is_archive_name, is_severity, kind_of
 
 WANTED = "wanted images, folders of images, archives or Parquet files of images"
 UNDIVIDED = {"val", "test", "holdout", "pred", "unlabelled"}

@@ -1,14 +1,15 @@
 """Which images the rows of a table mean, and which of its columns hold their names, labels and splits."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import split_of, words_of
+from gapscope.core.text import composed
 from gapscope.data.tables import LabelTable
-from gapscope.data.vocabulary import IMAGE_SUFFIXES, dataset_slug, plain_name, split_of, words_of
+from gapscope.data.vocabulary import IMAGE_SUFFIXES, dataset_slug, plain_name
 
 PATH_COLUMNS = (
     *(
@@ -93,7 +94,7 @@ class Names:
         self._whole_stems: dict[str, int] = {}
         prefixes = sorted({f"{base}/" for base in bases if base}, key=len, reverse=True)
         for number, name in images:
-            path = unicodedata.normalize("NFC", name)
+            path = composed(name)
             self._whole[path] = number
             _put(self._whole_stems, _stem(path), number)
             forms = {path, path.rpartition("/")[2]}
@@ -154,7 +155,7 @@ def _put(forms: dict[str, int], form: str, number: int) -> None:
 
 
 def _clean(text: str) -> str:
-    path = unicodedata.normalize("NFC", text.strip()).replace("\\", "/")
+    path = composed(text.strip()).replace("\\", "/")
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
@@ -210,7 +211,7 @@ class Match:
             if image < 0:
                 continue
             text = cells[column] if isinstance(column, int) else self._hot(cells, column)
-            text = text.split()[0] if boxes and text else text
+            text = composed(text.split()[0] if boxes and text else text)
             if result.setdefault(image, text) != text:
                 raise InputError(
                     f"{self.table.place(row)}: {cells[self.path_column]!r} is {text!r} here and {result[image]!r} in "
@@ -308,7 +309,7 @@ def label_column(match: Match, known: frozenset[str] = frozenset()) -> int | tup
     others = [at for at in range(table.width) if at != path and not is_split_column(table, at)]
     if len(others) == 1:
         return others[0]
-    fitting = [at for at in others if known and set(table.column(at)) <= known]
+    fitting = [at for at in others if known and set(map(composed, table.column(at))) <= set(map(composed, known))]
     if len(fitting) == 1:
         return fitting[0]
     return tuple(others) if len(others) > 1 and _is_hot(table, others) else None

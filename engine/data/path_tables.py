@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import SPLIT_ORDER
 from gapscope.data.accounting import Accounting
 from gapscope.data.addresses import Entry, checked, folder_of, is_address, joined, last_name
 from gapscope.data.classes import ClassMap
@@ -20,7 +21,7 @@ from gapscope.data.remote import read_bytes, tree_of
 from gapscope.data.source import Undecodable
 from gapscope.data.tables import SEPARATORS, LabelTable, read_table
 from gapscope.data.tree import Tree
-from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, kind_of, plain_name
+from gapscope.data.vocabulary import Kind, is_image_name, kind_of, plain_name
 
 REPEATED = "rows that name an image again"
 EMPTY = "rows without a path"

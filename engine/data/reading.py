@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import SPLIT_ORDER, split_and_rest, words_of
 from gapscope.data.accounting import Accounting
 from gapscope.data.classes import ClassMap, is_integer, map_classes
 from gapscope.data.dataset import Options
@@ -29,7 +30,7 @@ from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Secti
 from gapscope.data.sides import Beside, labels_beside
 from gapscope.data.tables import LabelTable, read_table
 from gapscope.data.tree import Tree
-from gapscope.data.vocabulary import SPLIT_ORDER, Kind, is_image_name, is_neutral, split_and_rest, words_of
+from gapscope.data.vocabulary import Kind, is_image_name, is_neutral
 
 ALL = "all"
 # Tables that hold labels for all splits, the first of several.

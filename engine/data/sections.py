@@ -5,17 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import SPLIT_ORDER, split_and_rest, split_of, without_split
 from gapscope.data.tree import Tree
-from gapscope.data.vocabulary import (
-    SPLIT_ORDER,
-    dataset_slug,
-    is_beside,
-    is_neutral,
-    is_severity,
-    split_and_rest,
-    split_of,
-    without_split,
-)
+from gapscope.data.vocabulary import dataset_slug, is_beside, is_neutral, is_severity
 
 BESIDE_SPLITS = "images outside every split"
 BESIDE_CLASSES = "images beside the class folders"

@@ -5,8 +5,8 @@ from math import inf, sqrt
 from typing import Any, NamedTuple
 
 from gapscope.blocks.formats import set_name
+from gapscope.core.splits import split_of
 from gapscope.data.synthetic import real_name
-from gapscope.data.vocabulary import split_of
 from gapscope.inference import clopper_pearson, leaves_zero_out
 from gapscope.inference.difference import newcombe
 from gapscope.runs.run import Row, Run, is_of, trained_set

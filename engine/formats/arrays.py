@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
-from gapscope.data.vocabulary import IMAGE_SUFFIXES, split_and_rest, without_split
+from gapscope.core.splits import split_and_rest, without_split
+from gapscope.data.vocabulary import IMAGE_SUFFIXES
 from gapscope.formats.table import Column
 
 

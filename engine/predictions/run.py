@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_object, read_table
 from gapscope.core.location import Location
+from gapscope.core.splits import split_among
 
 PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
 MANIFEST, RESULTS = "manifest.json", "results.parquet"
@@ -86,6 +87,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
         raise unknown_name(f"model in {run}", model, models)
     folder = run / MODELS / model if models else run
     sets = sets_in_run(run, model if models else "")
+    split = split_among(split, [one for of, one in sets.values() if of == dataset])
     name = _slug(dataset, split)
     known = ["/".join(filter(None, pair)) for pair in sets.values()]
     if name and name not in sets:

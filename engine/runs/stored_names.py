@@ -1,8 +1,10 @@
-"""Options that name stored sets by the paths of their images, with the names by which these are stored."""
+"""Options that name stored sets by the paths of their images, or by other words, with the names they are stored by."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from gapscope.core.splits import SPLIT_ORDER
 
 # Options that name stored sets: of all commands, and more of some; those of others may be images.
 SETS, MORE = ("reference", "target"), ("dataset", "evaluate")
@@ -20,11 +22,14 @@ def with_stored_names(command: str, config: Any) -> Any:
     options = (*SETS, *(MORE if command in OF_STORES else ()))
     given = {name: value for name in options if (value := getattr(config, name, None))}
     sets = {name: (value,) if isinstance(value, str) else value for name, value in given.items()}
-    if not any("/" in one or Path(one).exists() for names in sets.values() for one in names):
+    split = getattr(config, "split", "") if command in OF_STORES and sets.get("dataset") else ""
+    is_usual = split in ("", *SPLIT_ORDER)
+    if is_usual and not any("/" in one or Path(one).exists() for names in sets.values() for one in names):
         return config
     from gapscope.core.location import Location  # these load pyarrow, and a wrong option has to be said at once
-    from gapscope.store.workspace import stored_set
+    from gapscope.store.workspace import stored_set, stored_split
 
     workspace = Location.of(config.workspace)
     known = {name: tuple(stored_set(workspace, one) for one in names) for name, names in sets.items()}
-    return replace(config, **{name: one[0] if isinstance(given[name], str) else one for name, one in known.items()})
+    named = {name: one[0] if isinstance(given[name], str) else one for name, one in known.items()}
+    return replace(config, **named, **({"split": stored_split(workspace, known["dataset"][0], split)} if split else {}))

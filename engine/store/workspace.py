@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gapscope.core.errors import GapscopeError, InputError, SchemaError, unknown
 from gapscope.core.files import damaged
 from gapscope.core.location import Location, full_path
 from gapscope.core.set_name import SetName
+from gapscope.core.splits import split_among, split_of
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
@@ -61,6 +63,7 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
         There is none, or several backbones or sets have one and none was named.
     """
     candidates = [backbone] if backbone else embeddings_folder(workspace).names()
+    split = stored_split(workspace, dataset, split, backbone)
     result = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
     backbones, names = list(dict.fromkeys(one for one, _ in result)), list(dict.fromkeys(name for _, name in result))
     if len(names) > 1:
@@ -86,12 +89,21 @@ def stored_set(workspace: Location, name: str) -> str:
     """
     name = name.rstrip("/")
     dataset, _, split = name.rpartition("/")
-    if splits_of(workspace, name) or (dataset and split in splits_of(workspace, dataset)):
+    if splits_of(workspace, name):
         return name
+    if dataset and holds_set(workspace, dataset, split):
+        return f"{dataset}/{stored_split(workspace, dataset, split)}"
     if whole := _stored_from(workspace, name):
         return whole
     stored = _stored_from(workspace, dataset)
-    return f"{stored}/{split}" if stored else name
+    if stored and Path(name).is_dir() and not holds_set(workspace, stored, split):
+        split = split_of(split) or split  # test1 is the folder of what is stored as test
+    return f"{stored}/{stored_split(workspace, stored, split)}" if stored else name
+
+
+def stored_split(workspace: Location, dataset: str, split: str, backbone: str = "") -> str:
+    """The name by which the split that is meant by `split` is stored; itself where none is."""
+    return split_among(split, splits_of(workspace, dataset, backbone))
 
 
 def _stored_from(workspace: Location, place: str) -> str:
@@ -130,11 +142,12 @@ def named_set(workspace: Location, dataset: str, split: str = "") -> SetName:
     parts = SetName(*dataset.rpartition("/")[::2])
     if not splits_of(workspace, dataset) and parts.split in splits_of(workspace, parts.dataset):
         return parts
-    return SetName(dataset, split)
+    return SetName(dataset, stored_split(workspace, dataset, split))
 
 
 def holds_set(workspace: Location, dataset: str, split: str, backbone: str = "") -> bool:
     """Whether a dataset's split is stored, made with `backbone` or with any."""
+    split = stored_split(workspace, dataset, split, backbone)
     return any(
         _meant(workspace, one, dataset, split)
         for one in ([backbone] if backbone else embeddings_folder(workspace).names())
@@ -211,10 +224,16 @@ def _holds(folder: Location) -> bool:
     return (folder / MANIFEST).exists()
 
 
-def splits_of(workspace: Location, dataset: str) -> list[str]:
-    """The splits of a dataset that are stored, made with any backbone."""
+def splits_of(workspace: Location, dataset: str, backbone: str = "") -> list[str]:
+    """The splits of a dataset that are stored, made with `backbone` or with any."""
     folder = embeddings_folder(workspace)
-    return sorted({split for one in folder.names() for split in (folder / one / slug(dataset)).names()})
+    backbones = [slug(backbone)] if backbone else folder.names()
+    return sorted({split for one in backbones for split in (folder / one / slug(dataset)).names()})
+
+
+def free_name(workspace: Location, dataset: str) -> str:
+    """A name under which nothing is stored, for other images of a dataset."""
+    return next(name for number in count(2) if not splits_of(workspace, name := f"{dataset}-{number}"))
 
 
 def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> GapscopeError:
@@ -228,7 +247,7 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     imported = f"`import-features FILE --dataset {dataset} --split {split}`"
     stored = list(_manifests(workspace, dataset))
     is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
-    extracted = "" if is_imported else f"`{_extraction(stored, dataset, split, backbone)}` or "
+    extracted = "" if is_imported else f"`{extraction(stored, dataset, split, backbone)}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
         error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
@@ -239,17 +258,18 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")
 
 
-def _extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str) -> str:
+def extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str, name: str = "") -> str:
     """The command that stores a split of a dataset with `backbone`, or with that of another split where none is asked
-    for, as that which has stored another was typed; weights are of one backbone.
+    for, as that which has stored another was typed, or under another `name`; weights are of one backbone.
     """
     known = [one.command["options"] for one in stored if one.command.get("job") == "extract"]
     same = [one for one in known if one.get("backbone") == backbone]
     options: dict[str, Any] = next(iter([*same, *known]), {})
     is_of_it = bool(same) or not backbone
     words: list[str] = ["extract", *options.get("dataset", (dataset,)), "--split", split]
-    for name in ("name", *(OF_BACKBONE if is_of_it else ()), "classes", "labels"):
-        if given := options.get(name):
-            words += [f"--{name.replace('_', '-')}", *map(str, given if isinstance(given, list) else [given])]
+    options = options | ({"name": name} if name else {})
+    for option in ("name", *(OF_BACKBONE if is_of_it else ()), "classes", "labels"):
+        if given := options.get(option):
+            words += [f"--{option.replace('_', '-')}", *map(str, given if isinstance(given, list) else [given])]
     chosen = backbone or options.get("backbone", "")
     return shlex.join([*words, *(["--backbone", chosen] if chosen else [])])

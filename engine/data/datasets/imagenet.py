@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import split_of
 from gapscope.core.text import text_of
 from gapscope.data.classes import FOLLOWS_IMAGENET, imagenet_classes, imagenet_wnids
 from gapscope.data.dataset import Dataset, Options, Recipe
@@ -15,7 +16,7 @@ from gapscope.data.source import Source
 from gapscope.data.sources.class_folders import class_folders
 from gapscope.data.sources.files import subfolders
 from gapscope.data.sources.flat import flat_folder
-from gapscope.data.vocabulary import is_image_name, split_of
+from gapscope.data.vocabulary import is_image_name
 
 TREES = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "imagenet", "ILSVRC2012")
 TRAIN_FOLDERS = ("train", "ILSVRC2012_img_train")

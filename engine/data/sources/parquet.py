@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gapscope.core.errors import InputError
+from gapscope.core.splits import split_and_rest, split_of
+from gapscope.core.text import composed
 from gapscope.data.classes import ClassMap
 from gapscope.data.decode import Encoded
 from gapscope.data.labels import map_labels
@@ -23,7 +25,7 @@ from gapscope.data.matching import LABEL_COLUMNS as OTHER_LABEL_COLUMNS
 from gapscope.data.matching import OWN_SPLITS
 from gapscope.data.source import Listing, Stamps, Undecodable
 from gapscope.data.sources.files import stamps_of
-from gapscope.data.vocabulary import plain_name, split_and_rest, split_of
+from gapscope.data.vocabulary import plain_name
 
 # Row groups that a process keeps in memory: all of CIFAR-10 several times over, and a fair run of a set that does not
 # fit.
@@ -173,6 +175,7 @@ def _is_bytes(struct: pa.StructType, index: int) -> bool:
 
 
 def _is_binary(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or kind == pa.binary_view()
 
 
@@ -397,7 +400,7 @@ def _declared(schema: pa.Schema, column: str | None) -> list[str] | None:
         names = feature.get("names") or feature["feature"]["names"]
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    return [str(name) for name in names] if isinstance(names, list) and names else None
+    return [composed(str(name)) for name in names] if isinstance(names, list) and names else None
 
 
 def _read_bytes(file: str, group: int, column: str) -> pa.ChunkedArray:
@@ -405,4 +408,4 @@ def _read_bytes(file: str, group: int, column: str) -> pa.ChunkedArray:
         read = parquet.read_row_group(group, columns=[column], use_threads=False).column(0)
     for name in column.split(".")[1:]:
         read = pc.struct_field(read, name)
-    return read
+    return read.cast(read.type.value_type) if pa.types.is_dictionary(read.type) else read

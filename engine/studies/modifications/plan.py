@@ -44,7 +44,7 @@ def modified_sets(
     opened = [open_dataset(one, **opening) for one in spelled]
     for one in (split, test_split):
         opened[0].source(one)
-    if split == test_split:
+    if opened[0].called(split) == opened[0].called(test_split):
         raise InputError(f"--split and --test-split are both {split}; test on images that are not trained on")
     return [ModifiedSet(name or ORIGINAL, *rest) for name, *rest in zip(names, spelled, opened, strict=True)]
 
