@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.core.text import text_of
+from gapscope.core.text import composed, text_of
 
 WNID = re.compile(r"n\d{8}")
 NAME_WORDS = frozenset("name names class classes label labels class_name class_names classname category title".split())
@@ -52,7 +52,7 @@ def read_class_list(place: Location) -> ClassList:
 
 
 def class_list(place: str, data: bytes) -> ClassList:
-    """The classes in `data`, the file that lies at `place`.
+    """The classes in `data`, the file that lies at `place`; letters with accents are one character.
 
     Lines may carry their index before or behind the name, and need not be in order then; of ``n01440764 tench, Tinca
     tinca`` the wnid is the name. Tables (``.csv``, ``.tsv``) have a column of names, and one of indices where there are
@@ -66,7 +66,7 @@ def class_list(place: str, data: bytes) -> ClassList:
         it is no text.
     """
     what, suffix = f"the class list {place}", PurePosixPath(place).suffix.lower()
-    text = text_of(what, data)
+    text = composed(text_of(what, data))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     value = _value(text, what, strict=suffix == ".json")
     result = _of_lines(lines)

@@ -7,8 +7,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from gapscope.core.text import composed
+
 # Characters of a cell that a message shows.
 SHOWN = 20
+
+
+def composed_texts(table: pa.Table) -> pa.Table:
+    """The table with all texts, and the names of its columns, composed: see `gapscope.core.text.composed`."""
+    names = [composed(name) for name in table.column_names]
+    return pa.table(list(map(_composed, table.columns)), names).replace_schema_metadata(table.schema.metadata)
+
+
+def _composed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = getattr(column.type, "value_type", column.type)  # of the cells of lists, and of categories
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return column
+    if kind == column.type:
+        is_plain = pc.all(pc.string_is_ascii(column)).as_py() is not False
+        return column if is_plain else pc.utf8_normalize(column, "NFC")
+    if pa.types.is_dictionary(column.type):
+        return _composed(column.cast(kind))
+    if pc.all(pc.string_is_ascii(pc.list_flatten(column))).as_py() is not False:
+        return column
+    cells = [cell and [one and composed(one) for one in cell] for cell in column.to_pylist()]
+    return pa.chunked_array([pa.array(cells, column.type)])
 
 
 def read_csv(file: BinaryIO, delimiter: str = ",", types: Mapping[str, Any] | None = None) -> pa.Table:

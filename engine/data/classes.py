@@ -1,7 +1,6 @@
 """Which class index the name of a folder or the text of a label stands for."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cache
@@ -13,6 +12,7 @@ from gapscope.core.class_list import index_of, read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
 FOLLOWS_LIST = "class indices are those of {}, counted from 0"
@@ -41,7 +41,7 @@ class ClassMap(NamedTuple):
         dict_values([0, 0])
         """
         index = {name: number for number, name in enumerate(self.names)}
-        return index | {text: index[_composed(text)] for text in texts if _composed(text) in index}
+        return index | {text: index[composed(text)] for text in texts if composed(text) in index}
 
     def of_integers(self, texts: Iterable[str]) -> dict[str, int]:
         """Class index by the text of a number that labels have for a class.
@@ -69,7 +69,7 @@ def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMa
     even when only a few of them are there. Integers sort as numbers: sorted as texts, 10 would stand before 2 and
     nearly every label would be wrong. Other names sort as texts.
     """
-    names = set(map(_composed, result))
+    names = set(map(composed, result))
     if given is not None:
         return _within(names, given)
     if names and names <= set(_wnids()):
@@ -84,12 +84,7 @@ def read_classes(path: Path) -> ClassMap:
     found = read_class_list(Location.of(path))
     numbers = found.numbers
     note = FOLLOWS_LIST.format(path.name) + (NUMBERED.format(numbers[0], numbers[-1]) if numbers else "")
-    return ClassMap(list(map(_composed, found.names)), (note,), tuple(map(_composed, found.lines)), numbers)
-
-
-def _composed(text: str) -> str:
-    """The text as most write it: letters with accents are one character, where a Mac writes two."""
-    return unicodedata.normalize("NFC", text)
+    return ClassMap(found.names, (note,), tuple(found.lines), numbers)
 
 
 def is_integer(name: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import composed
 from gapscope.store.comparable import OTHER_CLASSES, is_numbered
 
 
@@ -22,10 +23,10 @@ def align_classes(model: Sequence[str], result: Sequence[str], where: str) -> tu
     """
     if list(model) == list(result):
         return np.arange(len(result)), ""
-    index = {name: i for i, name in enumerate(model)}
-    unknown = [name for name in result if name not in index]
+    index = {composed(name): i for i, name in enumerate(model)}
+    unknown = [name for name in result if composed(name) not in index]
     if not unknown:
-        return np.array([index[name] for name in result], dtype=np.int64), (
+        return np.array([index[composed(name)] for name in result], dtype=np.int64), (
             f"{where} lists its {len(result)} classes in another order or leaves some out; matched by name"
         )
     if len(result) <= len(model) and (is_numbered(model) or is_numbered(result)):

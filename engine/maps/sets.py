@@ -6,6 +6,7 @@ from typing import NamedTuple
 from gapscope.blocks.formats import counted
 from gapscope.core.errors import unknown_name
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view
@@ -84,6 +85,7 @@ def class_index(name: str, known: Sequence[str]) -> int:
     InputError
         It is not among them.
     """
-    if name not in known:
+    index = {composed(one): at for at, one in enumerate(known)}
+    if composed(name) not in index:
         raise unknown_name("class", name, known)
-    return list(known).index(name)
+    return index[composed(name)]

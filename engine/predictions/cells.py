@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import composed
 from gapscope.predictions.names import are_numbers
 from gapscope.predictions.table import UNLABELLED
 
@@ -119,7 +120,8 @@ def _whole(values: np.ndarray, where: str, name: str) -> np.ndarray:
 
 
 def _of_words(words: Sequence[str | None], names: Sequence[str], where: str, name: str) -> np.ndarray:
-    index = {word: position for position, word in enumerate(names)} | dict.fromkeys(MISSING, UNLABELLED)
+    index = {composed(name): position for position, name in enumerate(names)} | dict.fromkeys(MISSING, UNLABELLED)
+    words = [word and composed(word) for word in words]
     unknown = {word for word in words if word not in index}
     if unknown and are_numbers(names) and all(word.strip().lstrip("-").isdigit() for word in unknown):
         return np.array([UNLABELLED if word in MISSING else int(word) for word in words], dtype=np.int64)

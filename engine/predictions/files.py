@@ -11,7 +11,7 @@ import pyarrow as pa
 from gapscope.core.errors import DamageError, InputError
 from gapscope.core.files import read_table as read_parquet
 from gapscope.core.location import Location
-from gapscope.core.tables import read_csv
+from gapscope.core.tables import composed_texts, read_csv
 from gapscope.predictions.names import KEY
 from gapscope.predictions.origin import joined
 
@@ -108,7 +108,7 @@ def read_table(place: Location) -> pa.Table:
     if suffix_of(place) not in READERS:
         raise InputError(f"{place} is none of {', '.join([*READERS, ARRAY])}; save the predictions as one of these")
     try:
-        return READERS[suffix_of(place)](place)
+        return composed_texts(READERS[suffix_of(place)](place))
     except DamageError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 
 FILE = "classes.json"
 KEY = b"class_names"
@@ -41,7 +42,7 @@ def _names(result: Any, where: str) -> tuple[str, ...]:
         raise InputError(f"{where} has a class without {error}; each needs class and name") from error
     if sorted(index for index, _ in pairs) != list(range(len(pairs))):
         raise InputError(f"{where} must name each class from 0 to {len(pairs) - 1} once")
-    names = [str(name) for _, name in sorted(pairs)]
+    names = [composed(str(name)) for _, name in sorted(pairs)]
     times = Counter(names)
     return tuple(f"{name} ({index})" if times[name] > 1 else name for index, name in enumerate(names))
 

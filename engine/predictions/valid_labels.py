@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 from gapscope.predictions.columns import IDS, found
 from gapscope.predictions.files import read_table, suffix_of
 from gapscope.predictions.images import ids_of_names
@@ -211,7 +212,7 @@ def _several(value: object) -> list:
 
 
 def _valid(names: Sequence | None, sets: list, class_names: Sequence[str], place: str) -> ValidLabels:
-    index = {name: i for i, name in enumerate(class_names)}
+    index = {composed(name): i for i, name in enumerate(class_names)}
     limit = None if are_numbers(class_names) else len(class_names)
     ids = None if names is None else _ids(names)
     unique, position = (None, np.arange(len(sets))) if ids is None else np.unique(ids, return_inverse=True)
@@ -232,6 +233,7 @@ def _ids(names: Sequence) -> np.ndarray:
 
 def _indices(word: object, index: dict[str, int], limit: int | None, place: str) -> list[int]:
     """Class indices of a number, a name, or several with blanks or commas between them; -1 is no class."""
+    word = composed(word) if isinstance(word, str) else word
     if isinstance(word, str) and word in index:
         return [index[word]]
     parts = word.strip("[]() ").replace(",", " ").split() if isinstance(word, str) else [word]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 from gapscope.predictions.files import read_rows
 from gapscope.store import View
 from gapscope.stream import Workers, each
@@ -86,9 +87,9 @@ def _ids(table: pa.Table, place: str) -> list[int]:
 
 def _index(name: object, class_names: tuple[str, ...], place: str) -> int:
     """The class index of a name, or of a number that is no name."""
-    text = str(name)
-    if text in class_names:
-        return class_names.index(text)
+    text, index = composed(str(name)), {composed(one): at for at, one in enumerate(class_names)}
+    if text in index:
+        return index[text]
     if text.isdecimal() and int(text) < len(class_names) and not all(one.isdecimal() for one in class_names):
         return int(text)
     error = unknown_name(f"class in {place}", text, class_names)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
+from gapscope.core.text import composed
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store.plan import Piece
 from gapscope.store.rows import Over, View
@@ -97,10 +98,10 @@ def _classes(reference: EmbeddingStore, target: EmbeddingStore) -> np.ndarray:
         return np.arange(len(result))
     if not known or not result:
         return np.full(len(result), UNLABELLED)
-    index = {name: i for i, name in enumerate(known)}
-    unknown = [name for name in result if name not in index]
+    index = {composed(name): i for i, name in enumerate(known)}
+    unknown = [name for name in result if composed(name) not in index]
     if not unknown:
-        return np.array([index[name] for name in result], np.int64)
+        return np.array([index[composed(name)] for name in result], np.int64)
     if len(result) <= len(known) and (is_numbered(known) or is_numbered(result)):
         return np.arange(len(result))
     raise InputError(

@@ -9,6 +9,7 @@ import numpy as np
 from gapscope.core.class_list import index_of, read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import composed
 from gapscope.store.write import MANIFEST, read_manifest
 
 UNKNOWN = -1
@@ -74,7 +75,7 @@ class LabelBook:
 
     def __post_init__(self) -> None:
         self._numbers = {text: number for number, text in enumerate(self.texts)}
-        self._places = {name: index for index, name in enumerate(self.given.names)} if self.given else {}
+        self._places = self._given_places()
         for text in self.texts:
             self._follow_lines(text)
 
@@ -82,7 +83,10 @@ class LabelBook:
         """Take the lines of the class map for its names, where the first label that is no name is one of them."""
         if self.given and text in self.given.lines and text not in self._places:
             self.given = ClassMap(self.given.lines, self.given.origin)
-            self._places = {name: index for index, name in enumerate(self.given.names)}
+            self._places = self._given_places()
+
+    def _given_places(self) -> dict[str, int]:
+        return {composed(name): index for index, name in enumerate(self.given.names if self.given else ())}
 
     def number(self, text: str, place: str) -> int | str:
         """The number of label `text`, first met at `place`; or, for a text that is no label, what is wrong with it.
@@ -92,6 +96,7 @@ class LabelBook:
         InputError
             Names and indices are mixed, or there are too many different labels.
         """
+        text = composed(text)
         if text not in self._numbers:
             wrong = self._refusal(text, place)
             if wrong:
@@ -170,7 +175,7 @@ class LabelBook:
                 str(index)
                 for index in range(int(max((value for value in values if value is not None), default=-1)) + 1)
             ]
-        places = {name: index for index, name in enumerate(names)}
+        places = {composed(name): index for index, name in enumerate(names)}
         pairs = zip(self.texts, values, strict=True)
         index = [places[text] if value is None else self._index(int(value)) for text, value in pairs]
         return names, np.array(index, np.int32)
