@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.cnn.images import Images
@@ -12,6 +13,8 @@ from gapscope.core.files import write_table
 from gapscope.core.location import Location
 from gapscope.draw import png
 from gapscope.draw.history import history
+from gapscope.evaluation.training_sets import seen_among
+from gapscope.runs.folder import TRAINED_ON, RunFolder
 from gapscope.schemas.embeddings import REJECTED_SCHEMA
 
 HISTORY, REJECTED = "history.parquet", "rejected.parquet"
@@ -57,6 +60,21 @@ def rejected_note(name: str, files: int, rows: Sequence[Mapping[str, Any]]) -> s
 def write_rejected(place: Location, rows: Sequence[Mapping[str, Any]]) -> None:
     """The files that hold no usable image, of all splits; written even when it is empty."""
     _write(place / REJECTED, pa.Table.from_pylist(list(rows), SPLIT_REJECTED_SCHEMA))
+
+
+def seen_notes(folder: RunFolder, title: str, trained: np.ndarray, tests: Mapping[str, np.ndarray]) -> list[str]:
+    """Leave the digests of the images that networks called `title` were ``trained : (n,) uint64`` on, by which every
+    later command knows these, and warn of sets to test on, whose digests stand by their names, that hold some.
+    """
+    folder.write_table(TRAINED_ON, pa.table({"digest": trained}))
+    return [
+        said for name, of in tests.items() for said in seen_among(title, [trained], name, len(of), lambda of=of: of)
+    ]
+
+
+def usable_digests(images: Images) -> np.ndarray:
+    """Of the images that could be decoded; known once all of them were read."""
+    return np.delete(images.digests, list(images.rejected))
 
 
 def _write(place: Location, table: pa.Table) -> None:

@@ -1,6 +1,6 @@
 """What a model was trained on, and whether a stored set is that."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from gapscope.blocks.formats import counted, listed
 from gapscope.core.errors import GapscopeError, InputError
-from gapscope.core.files import read_json
+from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location, in_workspace_of
+from gapscope.predictions import read_predictions
 from gapscope.predictions.run import described, model_name, titles_in_run
 from gapscope.probes.model import DESCRIPTION
-from gapscope.runs.folder import FITTED_ON, MANIFEST
+from gapscope.runs.folder import FITTED_ON, MANIFEST, TRAINED_ON
 from gapscope.runs.inputs import run_of
 from gapscope.runs.run import MODELS
 from gapscope.schemas.run import Input, RunManifest
@@ -57,6 +58,13 @@ class TrainingSets:
         stores = [_stored(one, self.place) for one in self.inputs]
         return [selected(store, _choice(self.place)) for store in stores if store]
 
+    @cached_property
+    def digests(self) -> list[np.ndarray]:
+        """What the training rows were made from, as far as that is known."""
+        images = run_of(self.place) / TRAINED_ON
+        of_images = [read_table(images)["digest"].to_numpy()] if images.exists() else []
+        return [*_digests_of(self.stores), *of_images]
+
     def name_of(self, store: EmbeddingStore | Selected) -> str:
         """The name of `store` if the model was trained on the same rows or images, else empty. A classifier was trained
         on stores, a network on the images of a listing.
@@ -74,7 +82,7 @@ class TrainingSets:
         count as if they had not been named. Rows of other sets count where they were made from the same bytes.
         """
         if not self.name_of(store):
-            return _shared_rows(_digests_of(self.stores), store)
+            return _shared_rows(self.digests, store.digests)
         try:
             choice = _choice(self.place)
             if not choice.files:
@@ -120,7 +128,7 @@ class TrainingSets:
         it was repaired by.
         """
         stores = list(stores)
-        return [*_warnings(title, _digests_of(self.stores), stores), *self._repaired_by(title, stores)]
+        return [*_warnings(title, self.digests, stores), *self._repaired_by(title, stores)]
 
     @cached_property
     def fitted(self) -> Selection | None:
@@ -161,14 +169,22 @@ def seen_warnings(title: str, trained: Stores, stores: Stores) -> list[str]:
     return _warnings(title, _digests_of(trained), stores)
 
 
-def _warnings(title: str, digests: Sequence[np.ndarray], stores: Stores) -> list[str]:
-    counts = [(store, _shared_rows(digests, store)) for store in stores]
-    return [
-        f"warning: {count:,} of the {store.rows:,} rows of {store.name} are rows that {title} was trained on, so its "
-        "accuracy there is too high; leave them out."
-        for store, count in counts
-        if count
-    ]
+def _warnings(title: str, trained: Sequence[np.ndarray], stores: Stores) -> list[str]:
+    return [said for one in stores for said in seen_among(title, trained, one.name, one.rows, one.digests)]
+
+
+def seen_among(
+    title: str, trained: Sequence[np.ndarray], name: str, rows: int, digests: Callable[[], np.ndarray | None]
+) -> list[str]:
+    """A warning where some of the `rows` of the set `name`, with these `digests`, were made from the same bytes as rows
+    that a model was `trained` on.
+    """
+    count = _shared_rows(trained, digests)
+    warning = (
+        f"warning: {count:,} of the {rows:,} rows of {name} are rows that {title} was trained on, so its accuracy "
+        "there is too high; leave them out."
+    )
+    return [warning] if count else []
 
 
 def _digests_of(stores: Stores) -> list[np.ndarray]:
@@ -176,9 +192,9 @@ def _digests_of(stores: Stores) -> list[np.ndarray]:
     return [one for one in (store.digests() for store in stores) if one is not None]
 
 
-def _shared_rows(trained: Sequence[np.ndarray], store: EmbeddingStore | Selected) -> int:
-    """How many rows of `store` were made from the same bytes as a training row; 0 where that is not known."""
-    digests = store.digests() if trained else None
+def _shared_rows(trained: Sequence[np.ndarray], digests_of: Callable[[], np.ndarray | None]) -> int:
+    """How many rows were made from the same bytes as a training row; 0 where that is not known."""
+    digests = digests_of() if trained else None
     if digests is None:
         return 0
     known = np.unique(digests)
@@ -202,11 +218,15 @@ def seen_by_run(run: Location, models: Iterable[str], sets: Collection[tuple[str
     manifest = _manifest(run)
     stores = [store for one in (manifest.inputs if manifest else ()) if (store := _stored(one, run))]
     asked = [one for one in stores if (one.provenance.dataset, one.provenance.split) in sets]
-    return [
-        warning
-        for training, names in titles.items()
-        for warning in training.warnings(listed(names), [selected(one, choice) for one in asked])
-    ]
+    images = sorted(set(sets) - {(one.provenance.dataset, one.provenance.split) for one in stores})
+    result = []
+    for training, names in titles.items():
+        result += training.warnings(listed(names), [selected(one, choice) for one in asked])
+        for name in images if training.digests else ():
+            said = read_predictions(str(run), model=names[0] if called else "", dataset=name[0], split=name[1])
+            said = said.rows(np.flatnonzero(choice.kept(name, said.sample_id)))
+            result += seen_among(listed(names), training.digests, said.name, said.n, lambda known=said.digest: known)
+    return result
 
 
 def _model_of(folder: Location) -> Location:

@@ -24,7 +24,9 @@ from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 
-PREDICTIONS, CHECKPOINT, TABLE, FITTED_ON = "predictions", "checkpoint", f"{RESULTS}.parquet", "fitted-on.parquet"
+PREDICTIONS, CHECKPOINT, TABLE = "predictions", "checkpoint", f"{RESULTS}.parquet"
+# Rows that a repair has fitted a model to; what the images of a network's training were made from.
+FITTED_ON, TRAINED_ON = "fitted-on.parquet", "trained-on.parquet"
 # What a run may leave in its folder: all of it goes before another one begins there.
 ENDINGS = (".parquet", ".json", ".safetensors", ".md", ".html", ".csv")
 FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, FIGURES, "coordinates")

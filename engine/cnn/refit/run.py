@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from gapscope.cnn.images import Images
 from gapscope.cnn.page import page
+from gapscope.cnn.record import seen_notes, usable_digests
 from gapscope.cnn.refit.data import HeadData, head_data
 from gapscope.cnn.refit.heads import HEAD, refitted
 from gapscope.cnn.refit.refit_run import RefitRun
@@ -28,14 +31,19 @@ def refit_and_evaluate(run: RefitRun, tests: Sequence[TestSet]) -> RunResult:
     models = list(refitted(run, data))
     results: list[Result] = []
     copies: list[str] = []
+    digests: dict[str, np.ndarray] = {}
     for test in tests:
         with run.folder.timed(f"evaluate {test.name}"):
-            more, said = _on_test_set(run, models, test, run.open(test.source, test.name))
+            images = run.open(test.source, test.name)
+            more, said = _on_test_set(run, models, test, images)
             results, copies = [*results, *more], [*copies, *said]
+            digests[test.name] = usable_digests(images)
     with run.folder.timed(f"evaluate {data.images.name}"):
         results += _on_training_rows(run, models, data)
     results += means(run.model, len(models), results)
-    notes = [*data.notes, *(test.note for test in tests if test.note), *copies]
+    learnt = data.images.digests[np.concatenate(data.rows[:2])]
+    seen = seen_notes(run.folder, run.model, learnt, digests)
+    notes = [*data.notes, *(test.note for test in tests if test.note), *copies, *seen]
     dataset, split = run.source_run.dataset.name, run.source_run.options["split"]
     settings = [row for model in models for row in setting_results(model.title, model.details[HEAD], dataset, split)]
     return run.folder.finish(results, notes=notes, kept=settings, page=page)
