@@ -12,6 +12,7 @@ from PIL import Image
 from gapscope.attributes.attribute import attributes_of
 from gapscope.causes.appearance import appearance
 from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.program import called
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.core.threads import processors
@@ -20,6 +21,7 @@ from gapscope.data.modified import SIDE, shrunk
 from gapscope.data.source import Source, Undecodable
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.selected import rows_of
+from gapscope.store.workspace import extraction, free_name, workspace_option
 
 Array = np.ndarray
 # Images nearer to each other than this share of the usual distance are taken for the same scene.
@@ -135,14 +137,28 @@ def opening_of(store: EmbeddingStore, data_root: Path) -> Opening:
     for place, options in _places(store, data_root):
         opening = Opening(place, options, made.split)
         try:
-            fingerprint = opening.source().listing.fingerprint()
+            now = opening.source().listing.fingerprint()
         except GapscopeError as error:
             reason = str(error)
             continue
-        if fingerprint == made.fingerprint:
+        if now == made.fingerprint:
             return opening
-        reason = f"what lies at {place} has other names or labels than what was extracted"
-    raise InputError(f"the images of {store.name} are not to be had: {reason}; name their folder with GAPSCOPE_DATA")
+        reason = (
+            f"what lies at {place} has other names or labels than what was extracted ({made.fingerprint.count:,} "
+            f"images then, {now.count:,} now), and {_stored_anew(store)} stores it"
+        )
+    raise InputError(
+        f"the images of {store.name} are not to be had: {reason}; put them back, or name their folder with "
+        "GAPSCOPE_DATA"
+    )
+
+
+def _stored_anew(store: EmbeddingStore) -> str:
+    """The command that stores what lies today where the images of a store lay, beside it."""
+    made, workspace = store.provenance, store.folder.parent.parent.parent.parent
+    name = free_name(workspace, made.dataset)
+    words = extraction([store.manifest], made.dataset, made.split, made.backbone, name)
+    return f"`{called()} {words}{workspace_option(workspace)}`"
 
 
 def _places(store: EmbeddingStore, data_root: Path) -> Iterator[tuple[str, dict[str, Any]]]:

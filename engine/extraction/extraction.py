@@ -347,7 +347,7 @@ class Work:
         if Path(before.partition("+")[0]).exists() or not result.place or not self._same_images(progress):
             raise InputError(
                 f"{job.folder} holds {job.dataset}/{job.split} made from {before}, and {place} is another place under "
-                "the same name; give this one a name of its own with --name, or choose another --workspace"
+                "the same name; choose another --workspace, or give this one a name of its own with --name"
             )
         self.writer.rewrite(result, place=place)
         return f"the images lie in {place} now, and are those that were extracted in {before}"

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.backbones import load_backbone
+from gapscope.cnn.request import command_of
 from gapscope.cnn.test_set import TestSet
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.data.catalogue import companions_of, open_dataset, opening_of
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import Source
@@ -96,7 +98,8 @@ def source_run_of(workspace: str, run: str, data_root: Path | None = None) -> So
     if source.listing.fingerprint().hash != manifest["inputs"][0]["config_hash"]:
         raise InputError(
             f"{dataset.name}/{options['split']} lists other images than {place.name} was trained on, so that "
-            "training and validation images cannot be told apart; give their folder with --data-root, or train it again"
+            "training and validation images cannot be told apart; put them back, or train it again: "
+            f"`{called()} {command_of(options, workspace)}`"
         )
     networks = tuple(sorted(networks_in(place), key=seed_of))
     check_head(networks[0])
