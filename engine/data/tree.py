@@ -126,7 +126,8 @@ class Tree:
         """What there is, for a sentence that says that there are no images."""
         suffixes = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in self.names)
         some = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(4))
-        return f" ({len(self.names):,} files: {some})" if some else " (it is empty)"
+        inside = "; archives in it are not read, unpack it" if self.of_kind(Kind.ARCHIVE) else ""
+        return f" ({len(self.names):,} files: {some}{inside})" if some else " (it is empty)"
 
     def holding(self, folder: str) -> list[str]:
         """The folders in `folder` that hold images, at any depth."""

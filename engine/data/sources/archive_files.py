@@ -4,10 +4,11 @@ import bz2
 import io
 import lzma
 import os
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -135,7 +136,15 @@ def form_of(opened: Opened) -> str:
     """What an archive is, by its first bytes: a name may say anything."""
     with opened.raw() as stream:
         beginning = stream.read(6)
-    return next((form for start, form in BEGINNINGS.items() if beginning.startswith(start)), "tar")
+    usual = "zip" if opened.file.lower().endswith(".zip") and not _is_tar(opened) else "tar"  # behind a program, maybe
+    return next((form for start, form in BEGINNINGS.items() if beginning.startswith(start)), usual)
+
+
+def _is_tar(opened: Opened) -> bool:
+    with opened.raw() as stream, suppress(tarfile.TarError, OSError, EOFError):
+        tarfile.open(fileobj=stream, mode="r:").close()
+        return True
+    return False
 
 
 @contextmanager
