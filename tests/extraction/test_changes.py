@@ -76,7 +76,10 @@ def test_images_that_went_or_came_are_said_in_words(tmp_path):
     images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
     extracted(images, workspace)
     (images / "train/cat/0.png").unlink()
-    with pytest.raises(ConfigMismatchError, match=r"of other images \(there were 12 images, now 11\); .* --name$"):
+    said = r"of other images \(there were 12 images, now 11\); .* --name: `.* --name pets-2`$"
+    with pytest.raises(ConfigMismatchError, match=said):
+        ConfigMismatchError, match=r"of other images \(there were 12 images, now 11\); .* --name: `.* --name pets-2`$"
+    ):
         extracted(images, workspace)
 
 
