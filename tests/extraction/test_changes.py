@@ -78,8 +78,6 @@ def test_images_that_went_or_came_are_said_in_words(tmp_path):
     (images / "train/cat/0.png").unlink()
     said = r"of other images \(there were 12 images, now 11\); .* --name: `.* --name pets-2`$"
     with pytest.raises(ConfigMismatchError, match=said):
-        ConfigMismatchError, match=r"of other images \(there were 12 images, now 11\); .* --name: `.* --name pets-2`$"
-    ):
         extracted(images, workspace)
 
 
