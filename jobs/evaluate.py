@@ -55,6 +55,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
         measure_predictions,
         notes_of,
         reliability_rows,
+        unlabelled,
     )
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
@@ -95,6 +96,9 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
             result, some = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
+            if len(parts) > 1 and (note := unlabelled(result)):
+                notes.append(note)
+                continue
             (result,), copies = predicted_once([result])
             said = [*some, *copies]
             progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")

@@ -55,6 +55,7 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
     from gapscope.core.hashing import digest_json
     from gapscope.core.location import Location
     from gapscope.evaluation.joined_page import JOIN, page
+    from gapscope.evaluation.measurement import measured
     from gapscope.evaluation.recorded import describe, keep, models_of_files, with_common_classes
     from gapscope.predictions.memory import check_predictions, predictions_bytes
     from gapscope.runs.folder import input_of, opened
@@ -88,7 +89,7 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
             how += said
             for one, store in zip(sides, stores, strict=True):
                 keep(one, store, folder, digest)
-                rows, more = _measured(one)
+                rows, more = measured(one)
                 results, notes = results + rows, notes + more
         write_json(made.place / f"{JOIN}.json", how)
         return made.finish(results, notes=notes, page=page)
@@ -145,18 +146,3 @@ def _joined(
     notes = [note for one in whole for note in one.notes]
     by_file = [whole] if len(given) == 1 else [[one] for one in whole]
     return [one.predictions for one in whole], [*notes, *filter(None, map(left_over, given, by_file))]
-
-
-def _measured(one: "Predictions") -> "tuple[list[Result], list[str]]":
-    """Metrics of predictions that have labels, and what has to be known to read them."""
-    from gapscope.evaluation import measure
-    from gapscope.evaluation.copies import predicted_once
-    from gapscope.evaluation.measurement import counts_of, named_by_depth, notes_of
-
-    if not one.known.any():
-        return [], [f"{one.name} has no labels; its {one.n:,} predictions were not measured."]
-    (one,), copies = predicted_once([one])
-    counts = counts_of(one)
-    results = measure(counts, one.dataset, one.split, one.model, one.class_names)
-    results = named_by_depth(results, one.top.shape[1])
-    return results, [*copies, *notes_of(one, results, counts)]

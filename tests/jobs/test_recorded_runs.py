@@ -167,3 +167,26 @@ def test_explain_says_that_no_model_is_at_hand(made):
     _, workspace, _, run, _ = made
     done = gapscope.explain(run, **BOTH, report=False, images=200, workspace=workspace)
     assert "Of elsewhere predictions alone are known" in (Path(done.run) / "notes.json").read_text()
+
+
+@pytest.mark.parametrize("of", ["head", "file"])
+def test_sets_without_labels_are_named_and_the_others_measured(of, made, tmp_path):
+    _, workspace, trained, _, answers = made
+    if of == "head":
+        trained = gapscope.fit(
+            "toy", model="lda", evaluate=("toy/val", "bare/test"), workspace=workspace, name="both"
+        ).run
+    else:
+        files = []
+        for name in ("toy/val", "bare/test"):
+            table = answers[name].drop(columns="label") if name == "bare/test" else answers[name]
+            table.to_csv(tmp_path / f"{name[:3]}.csv", index=False)
+            files.append(str(tmp_path / f"{name[:3]}.csv"))
+        trained = gapscope.import_predictions(
+            files, dataset=("toy/val", "bare/test"), name="half", workspace=workspace
+        ).run
+    done = gapscope.evaluate(Path(str(trained)).name, workspace=workspace)
+    assert {f"{row.dataset}/{row.split}" for row in done.results} >= {"toy/val"}
+    assert (
+        "bare/test has no labels; its 300 predictions were not measured." in (Path(done.run) / "notes.json").read_text()
+    )
