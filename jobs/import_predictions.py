@@ -28,7 +28,8 @@ class ImportPredictionsConfig(options.Made):
     names of the images, as they are stored or by ends of their paths, or by a column sample_id; rows without names only
     where all labels agree in their order. Then `evaluate`, `compare`, `gate`, `gap`, `forecast`, `label-queue`,
     `budget`, `verify-labels`, `explain` and `explore` take the run; features come from `extract` or `import-features`,
-    of any backbone. What needs the model itself (`repair`, `predict`) needs a head of `fit-incremental`.
+    of any backbone. What computes with a model (`repair`, `predict`) takes the run where --head has made features
+    of the probabilities; for features of the images train a head with `fit-incremental`.
 
     python cli.py import-predictions val.csv --dataset photos/val
     python cli.py import-predictions val.npz new.npz --dataset photos/val new/test --name resnet50
@@ -45,6 +46,9 @@ class ImportPredictionsConfig(options.Made):
     partial: Annotated[bool, option("Go on where some images have no prediction, without them.", DATA, negative="")] = (
         False
     )
+    head: Annotated[
+        bool, option("Make the probabilities features, with a head that repair and predict take.", DATA, negative="")
+    ] = False
     backbone: options.Backbone = ""
     memory: options.Memory = "2GB"
 
@@ -54,9 +58,10 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
     from gapscope.core.files import write_json
     from gapscope.core.hashing import digest_json
     from gapscope.core.location import Location
+    from gapscope.evaluation.answers import with_head
     from gapscope.evaluation.joined_page import JOIN, page
     from gapscope.evaluation.measurement import measured
-    from gapscope.evaluation.recorded import describe, keep, models_of_files, with_common_classes
+    from gapscope.evaluation.recorded import alone, models_of_files, with_common_classes
     from gapscope.predictions.memory import check_predictions, predictions_bytes
     from gapscope.runs.folder import input_of, opened
     from gapscope.runs.inputs import input_of_file, stem
@@ -85,10 +90,12 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
                 sides, said = _joined(config, given, stores)
             folder = made.place / MODELS / model if len(models) > 1 else made.place
             sides = with_common_classes([replace(one, model=model) for one in sides])
-            describe(folder, model, sides[0].class_names, digest, stores[0])
+            if config.head:
+                with_head(sides, stores, folder, workspace, progress)
+            else:
+                alone(sides, stores, folder, digest)
             how += said
-            for one, store in zip(sides, stores, strict=True):
-                keep(one, store, folder, digest)
+            for one in sides:
                 rows, more = measured(one)
                 results, notes = results + rows, notes + more
         write_json(made.place / f"{JOIN}.json", how)
