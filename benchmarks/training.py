@@ -41,7 +41,7 @@ from gapscope.core.threads import processors
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
-from gapscope.networks.design import Design, learning
+from gapscope.networks.design import Design, train_mode
 from gapscope.networks.frame import Frame
 
 WANTED = 0.9
@@ -73,7 +73,7 @@ class Course(NamedTuple):
     def network(self) -> nn.Module:
         """A fresh network on the device, in training mode."""
         network = Design(self.setting.network, self.setting.frame, CLASSES).build(0).to(self.lesson.device)
-        learning(network, frozen=False, norms_frozen=False)
+        train_mode(network, "all", norms_frozen=False)
         return network
 
 

@@ -55,7 +55,6 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
         measure_predictions,
         notes_of,
         reliability_rows,
-        unlabelled,
     )
     from gapscope.evaluation.page import page
     from gapscope.evaluation.predict import scores_left
@@ -96,9 +95,6 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
             result, some = chosen.of_predictions(
                 read_predictions(str(source), **place, labels=config.labels if array else "")
             )
-            if len(parts) > 1 and (note := unlabelled(result)):
-                notes.append(note)
-                continue
             (result,), copies = predicted_once([result])
             said = [*some, *copies]
             progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")

@@ -28,8 +28,7 @@ class ImportPredictionsConfig(options.Made):
     names of the images, as they are stored or by ends of their paths, or by a column sample_id; rows without names only
     where all labels agree in their order. Then `evaluate`, `compare`, `gate`, `gap`, `forecast`, `label-queue`,
     `budget`, `verify-labels`, `explain` and `explore` take the run; features come from `extract` or `import-features`,
-    of any backbone. What computes with a model (`repair`, `predict`) takes the run where --head has made features
-    of the probabilities; for features of the images train a head with `fit-incremental`.
+    of any backbone. What needs the model itself (`repair`, `predict`) needs a head of `fit-incremental`.
 
     python cli.py import-predictions val.csv --dataset photos/val
     python cli.py import-predictions val.npz new.npz --dataset photos/val new/test --name resnet50
@@ -46,9 +45,6 @@ class ImportPredictionsConfig(options.Made):
     partial: Annotated[bool, option("Go on where some images have no prediction, without them.", DATA, negative="")] = (
         False
     )
-    head: Annotated[
-        bool, option("Make the probabilities features, with a head that repair and predict take.", DATA, negative="")
-    ] = False
     backbone: options.Backbone = ""
     memory: options.Memory = "2GB"
 
@@ -58,10 +54,8 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
     from gapscope.core.files import write_json
     from gapscope.core.hashing import digest_json
     from gapscope.core.location import Location
-    from gapscope.evaluation.answers import with_head
     from gapscope.evaluation.joined_page import JOIN, page
-    from gapscope.evaluation.measurement import measured
-    from gapscope.evaluation.recorded import alone, models_of_files, with_common_classes
+    from gapscope.evaluation.recorded import describe, keep, models_of_files, with_common_classes
     from gapscope.predictions.memory import check_predictions, predictions_bytes
     from gapscope.runs.folder import input_of, opened
     from gapscope.runs.inputs import input_of_file, stem
@@ -90,13 +84,11 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
                 sides, said = _joined(config, given, stores)
             folder = made.place / MODELS / model if len(models) > 1 else made.place
             sides = with_common_classes([replace(one, model=model) for one in sides])
-            if config.head:
-                with_head(sides, stores, folder, workspace, progress)
-            else:
-                alone(sides, stores, folder, digest)
+            describe(folder, model, sides[0].class_names, digest, stores[0])
             how += said
-            for one in sides:
-                rows, more = measured(one)
+            for one, store in zip(sides, stores, strict=True):
+                keep(one, store, folder, digest)
+                rows, more = _measured(one)
                 results, notes = results + rows, notes + more
         write_json(made.place / f"{JOIN}.json", how)
         return made.finish(results, notes=notes, page=page)
@@ -153,3 +145,18 @@ def _joined(
     notes = [note for one in whole for note in one.notes]
     by_file = [whole] if len(given) == 1 else [[one] for one in whole]
     return [one.predictions for one in whole], [*notes, *filter(None, map(left_over, given, by_file))]
+
+
+def _measured(one: "Predictions") -> "tuple[list[Result], list[str]]":
+    """Metrics of predictions that have labels, and what has to be known to read them."""
+    from gapscope.evaluation import measure
+    from gapscope.evaluation.copies import predicted_once
+    from gapscope.evaluation.measurement import counts_of, named_by_depth, notes_of
+
+    if not one.known.any():
+        return [], [f"{one.name} has no labels; its {one.n:,} predictions were not measured."]
+    (one,), copies = predicted_once([one])
+    counts = counts_of(one)
+    results = measure(counts, one.dataset, one.split, one.model, one.class_names)
+    results = named_by_depth(results, one.top.shape[1])
+    return results, [*copies, *notes_of(one, results, counts)]

@@ -28,6 +28,7 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
         python cli.py train-cnn --preset fashion-mnist-cnn --seeds 3
         python cli.py train-cnn PHOTOS --network resnet18 --pretrained --freeze-epochs 1 --body-learning-rate 0.1
         python cli.py train-cnn cifar10 --weights run:OLD-RUN --modify night:3 --interpolate 0.5 --network simple-cnn
+        python cli.py train-cnn cifar10+night:3 --weights run:OLD-RUN --train-layers first --network simple-cnn
         python cli.py train-cnn cifar10 --modify night,blur:2 --evaluate cifar10/test cifar10+night/test
 
     {presets}
@@ -39,12 +40,7 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
     pretrained: options.Pretrained = None
     weights: options.Weights = ""
     interpolate: Annotated[
-        float,
-        option(
-            "How far to go from the weights that training begins with to those that it ends with, such as 0.5 "
-            "(WiSE-FT), which keeps more of what the first ones could do; 1 for all the way.",
-            METHOD,
-        ),
+        float, option("Share of the way from the weights before training to those after it (WiSE-FT).", METHOD)
     ] = 1.0
     network_args: Annotated[
         tuple[str, ...] | None, option("name=value of the network, and mean, std of its input.", MODEL)
@@ -65,6 +61,10 @@ class TrainCnnConfig(options.NetworkTraining, options.ImageListing, options.OnWo
     modify: options.ModifyOrPreset = None
     modify_probability: Annotated[float | None, option("Chance that a training image is modified.", METHOD)] = None
     ema: Annotated[float | None, option("Decay per step of an average of the weights, such as 0.998.", METHOD)] = None
+    train_layers: Annotated[
+        Literal["all", "first"] | None,
+        option("first: the first quarter alone, of a network in --weights (surgical fine-tuning).", METHOD),
+    ] = None
     freeze_epochs: Annotated[int | None, option("Epochs in which the head alone is trained.", METHOD)] = None
     freeze_norms: Annotated[bool | None, option("Batch norms do not change their statistics.", METHOD)] = None
     patience: Annotated[

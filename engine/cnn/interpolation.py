@@ -11,25 +11,18 @@ from gapscope.core.errors import InputError
 from gapscope.networks.design import State
 
 
-def interpolated_from(model: nn.Module, share: float, *, whole: bool) -> State:
+def interpolated_from(model: nn.Module, share: float) -> State:
     """A copy of the weights to begin with, for `go_back`; empty where the network goes all the way.
-
-    `whole` says whether every weight was given, the head's too.
 
     Raises
     ------
     InputError
-        The share is none, or weights are random, so that nothing lies between them and trained ones.
+        The share is none.
     """
     if not 0 < share <= 1:
         raise InputError(f"--interpolate is {share}; give a share above 0, up to 1")
     if share == 1:
         return {}
-    if not whole:
-        raise InputError(
-            "--interpolate needs a trained network to begin with, head and all; name one of the same classes with "
-            "--weights run:NAME"
-        )
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 

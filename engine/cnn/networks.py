@@ -11,6 +11,7 @@ from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.record import write_history
 from gapscope.cnn.train import Fitted, TrainingData
 from gapscope.cnn.training_run import TrainingRun
+from gapscope.cnn.weights import check_start
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.networks.design import load_weights
 from gapscope.networks.trained import DESCRIPTION, Trained, load_trained
@@ -40,7 +41,8 @@ def train_seed(run: TrainingRun, data: TrainingData, seed: int) -> Trained:
         run.progress.say(f"continuing the training of {title} that was interrupted")
     model = design.build(recipe.seed)
     whole = run.setup.state is not None and load_weights(model, *run.setup.state)
-    start = interpolated_from(model, run.request.interpolate, whole=whole)
+    start = interpolated_from(model, run.request.interpolate)
+    check_start(run.request, whole=whole)
     seen = modified_for(run, data, seed)
     fitted = fit_together(model, seen, recipe, checkpoint, run.progress, processes=run.request.processes)
     go_back(fitted.model, start, run.request.interpolate)

@@ -28,7 +28,7 @@ def _sgd(groups: Sequence[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
 
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
-CLASS_WEIGHTS, KEPT = ("none", "balanced"), ("best", "last")
+CLASS_WEIGHTS, KEPT, TRAINED = ("none", "balanced"), ("best", "last"), ("all", "first")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Recipe:
         As `parse_augmentation` takes it.
     ema
         Decay per step of the moving average of the weights that is evaluated and kept; 0 for the weights themselves.
+    train_layers
+        ``all``, or the ``first`` quarter of them alone.
     freeze_epochs
         Epochs in which the head alone learns.
     freeze_norms
@@ -78,6 +80,7 @@ class Recipe:
     sampler: str = "shuffled"
     augment: tuple[str, ...] = ()
     ema: float = 0.0
+    train_layers: str = "all"
     freeze_epochs: int = 0
     freeze_norms: bool = False
     patience: int = 0
@@ -109,9 +112,15 @@ class Recipe:
             ("class_weight", CLASS_WEIGHTS),
             ("sampler", SAMPLERS),
             ("keep", KEPT),
+            ("train_layers", TRAINED),
         ):
             if getattr(self, name) not in known:
                 raise unknown_name(name.replace("_", " "), getattr(self, name), known)
+        if self.freeze_epochs and self.train_layers != "all":
+            raise InputError(
+                f"--freeze-epochs {self.freeze_epochs} trains the head alone, --train-layers {self.train_layers} "
+                "leaves it as it is; choose one"
+            )
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of all parameters; each group's ``scale`` is its share of the learning rate."""

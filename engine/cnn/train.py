@@ -31,7 +31,7 @@ from gapscope.core.errors import DivergedError, InputError
 from gapscope.core.memory import keep_freed_memory
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.random import stream
-from gapscope.networks.design import freeze, learning
+from gapscope.networks.design import freeze, train_mode
 from gapscope.networks.pixels import normalised
 from gapscope.networks.state import Followed, arrays_of, fill, fill_optimiser, optimiser_arrays
 
@@ -176,9 +176,9 @@ def fit(
             begun = time.perf_counter()
             torch.manual_seed(int(stream(recipe.seed, "epoch", epoch, *team.names).integers(2**62)))
             order = SAMPLERS[recipe.sampler](data.train, data.labels, stream(recipe.seed, "order", epoch))
-            frozen = epoch <= recipe.freeze_epochs
-            freeze(model, frozen=frozen)
-            learning(model, frozen=frozen, norms_frozen=recipe.freeze_norms)
+            layers = "head" if epoch <= recipe.freeze_epochs else recipe.train_layers
+            freeze(model, layers)
+            train_mode(model, layers, norms_frozen=recipe.freeze_norms)
             learner = team.learner(model)
             seen = _Seen(epoch, steps, recipe.lr, LOOKS.get(device.type, SELDOM))
 
@@ -232,7 +232,7 @@ def fit(
 
     fill(kept, best, "best")
     chosen = len(history) if recipe.keep == "last" else _best_epoch(history)
-    freeze(kept, frozen=False)
+    freeze(kept, "all")
     return Fitted(kept.eval(), tuple(history), chosen, len(history) < recipe.epochs)
 
 

@@ -31,6 +31,17 @@ def first_weights(request: Request, design: Design) -> tuple[State, str] | None:
     return read_weights(path), path
 
 
+def check_start(request: Request, *, whole: bool) -> None:
+    """Refuse options that stay near a trained network where one is not given, head and all (`whole`)."""
+    staying = {"--interpolate": request.interpolate != 1, "--train-layers": request.train_layers != "all"}
+    for option, used in staying.items():
+        if used and not whole:
+            raise InputError(
+                f"{option} needs a trained network to begin with, head and all; name one of the same classes with "
+                "--weights run:NAME"
+            )
+
+
 def _published(design: Design) -> str:
     """The file of the weights that a network's library publishes, from the cache or downloaded."""
     if design.library == "torchvision":

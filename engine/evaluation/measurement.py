@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation.calibration import reliability
-from gapscope.evaluation.copies import predicted_once
 from gapscope.evaluation.metrics import measure
 from gapscope.evaluation.multilabel import multi_label
 from gapscope.evaluation.tabled import counted, intervals, ranking_errors, selected
@@ -119,22 +118,6 @@ def _never_true(predictions: Predictions) -> list[str]:
         f"{predictions.model} on {predictions.name}: {predictions.class_names[odd[0]]!r} is predicted "
         f"{int(given[odd[0]])} times, first in row {row}, and is the label of no image: it may be a mistake."
     ]
-
-
-def measured(one: Predictions) -> tuple[list[Result], list[str]]:
-    """Metrics of predictions that have labels, and what has to be known to read them."""
-    if note := unlabelled(one):
-        return [], [note]
-    (one,), copies = predicted_once([one])
-    counts = counts_of(one)
-    results = measure(counts, one.dataset, one.split, one.model, one.class_names)
-    results = named_by_depth(results, one.top.shape[1])
-    return results, [*copies, *notes_of(one, results, counts)]
-
-
-def unlabelled(one: Predictions) -> str:
-    """What is said of predictions without a label; empty of others."""
-    return "" if one.known.any() else f"{one.name} has no labels; its {one.n:,} predictions were not measured."
 
 
 def notes_of(predictions: Predictions, results: Sequence[Result], counts: Outcomes) -> list[str]:

@@ -121,9 +121,7 @@ def measure(outcomes: Outcomes, dataset: str, split: str, model: str, class_name
     out where five classes are all there are; log loss where the model gives no likelihoods.
     """
     if outcomes.n == 0:
-        raise InputError(
-            f"{dataset}/{split} has no labelled row to evaluate {model} on; extract or import it with labels"
-        )
+        raise InputError(f"{dataset}/{split} has no labelled row to evaluate {model} on; extract it with its labels")
     place = {"dataset": dataset, "split": split, "model": model}
     return [*_headline(outcomes, place), *_by_class(outcomes, place, class_names)]
 

@@ -28,15 +28,6 @@ from gapscope.store.workspace import slug
 PART_NUMBERS = 2**22
 
 
-def alone(sides: Sequence[Predictions], stores: Sequence[EmbeddingStore], folder: Location, digest: str) -> None:
-    """Write into `folder` what a model has predicted for stores, one set each, and what is known of it; `digest` is
-    that of its files.
-    """
-    describe(folder, sides[0].model, sides[0].class_names, digest, stores[0])
-    for one, store in zip(sides, stores, strict=True):
-        keep(one, store, folder, digest)
-
-
 def describe(folder: Location, model: str, class_names: Sequence[str], digest: str, store: EmbeddingStore) -> None:
     """Write what is known of the model into `folder`: its name, its classes, a digest of the files of its answers, and
     what made the features of the images.

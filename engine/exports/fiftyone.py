@@ -1,7 +1,7 @@
 """Predictions, reasons and attributes as a folder that FiftyOne reads as a `FiftyOneDataset`.
 
 Of the two versions of the format this is the one without a dump of FiftyOne's own database, which its importer reads as
-well: ``metadata.json`` names the classes in its ``info``, and each sample holds plain fields and ``_cls`` for labels.
+well: ``metadata.json`` names the classes, and each sample holds plain fields and ``_cls`` for labels.
 """
 
 import json
@@ -43,8 +43,8 @@ def export(subject: Subject, out: Location) -> Written:
         samples += _samples(predictions, source, _reasons(subject, predictions.name), out)
     if not samples:
         raise InputError(f"the images of {', '.join(missing)} are not to be had; name their folder with --data-root")
-    info = {"source": f"gapscope, {subject.run.name}", "default_classes": classes}
-    content = {"media_type": "image", "info": info}
+    info = {"source": f"gapscope, {subject.run.name}"}
+    content = {"media_type": "image", "info": info, "default_classes": classes}
     (out / METADATA).write_text(json.dumps(content, indent=1))
     (out / SAMPLES).write_text(json.dumps({"samples": samples}, allow_nan=False))
     without = f", without those of {', '.join(missing)}, which were not found" if missing else ""

@@ -68,7 +68,7 @@ def evidence_of(
         parts = {*parts} - {*lacking}
         notes.append(
             f"There are no {listed([LACKING.get(one, one) for one in lacking])}: of {model.name} predictions alone are "
-            "known; `import-predictions` --head makes a head of probabilities, `fit-incremental` one of features."
+            "known; `fit-incremental` trains a head on features, which has them."
         )
     domain = part("domain", lambda: _domain(model, sides, workers, progress, seed))
     images = part("attributes", lambda: image_evidence(sides, replicates=replicates, seed=seed))

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
+from math import ceil
 from typing import Any
 
 import timm
@@ -19,6 +21,8 @@ from gapscope.networks.frame import Frame
 State = Mapping[str, torch.Tensor]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TORCHVISION, TIMM = "torchvision", "timm"
+# What may learn, and which share of the layers counts as the first ones.
+LAYERS, FIRST = ("all", "first", "head"), 0.25
 # These two warn about their initialisation unless told what it is, and give several outputs while they learn.
 SLOW_START = {"googlenet": {"init_weights": True, "aux_logits": False}}
 SLOW_START["inception_v3"] = SLOW_START["googlenet"]
@@ -183,18 +187,35 @@ def body_parameters(model: nn.Module) -> Iterator[nn.Parameter]:
     return (value for name, value in model.named_parameters() if name.rpartition(".")[0] != head)
 
 
-def freeze(model: nn.Module, *, frozen: bool) -> None:
-    """Let the body learn, or not; the head always does."""
-    for parameter in body_parameters(model):
-        parameter.requires_grad_(not frozen)
+def first_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Those of the first quarter of the layers with weights, and of the norms between them."""
+    weighted = (nn.modules.conv._ConvNd, nn.Linear)
+    layers = [module for module in model.modules() if isinstance(module, weighted)]
+    later = {id(value) for module in layers[ceil(FIRST * len(layers)) :] for value in module.parameters()}
+    return list(takewhile(lambda value: id(value) not in later, model.parameters()))
 
 
-def learning(model: nn.Module, *, frozen: bool, norms_frozen: bool) -> None:
-    """Training mode, in which a frozen body, or frozen norms, keep their statistics and drop nothing."""
-    model.train(not frozen)
-    head = model.get_submodule(head_name(model))
-    head.train()
-    if norms_frozen:
-        for module in model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+def _learning(model: nn.Module, layers: str) -> set[int]:
+    """The `id` of every parameter that learns."""
+    if layers == "first":
+        return {id(value) for value in first_parameters(model)}
+    body = {id(value) for value in body_parameters(model)} if layers == "head" else set()
+    return {id(value) for value in model.parameters()} - body
+
+
+def freeze(model: nn.Module, layers: str) -> None:
+    """Let some of `LAYERS` learn, and no others."""
+    learning = _learning(model, layers)
+    for parameter in model.parameters():
+        parameter.requires_grad_(id(parameter) in learning)
+
+
+def train_mode(model: nn.Module, layers: str, *, norms_frozen: bool) -> None:
+    """Training mode, in which layers that do not learn, or frozen norms, keep their statistics and drop nothing."""
+    learning = _learning(model, layers)
+    model.train(layers == "all")
+    for module in model.modules():
+        if any(id(value) in learning for value in module.parameters(recurse=False)):
+            module.training = True
+        if norms_frozen and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -51,7 +51,7 @@ def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
     result = {name: (name, "") for name in (folder / PREDICTIONS).names()}
     if (run / MANIFEST).exists():
         options = read_object(run / MANIFEST).get("config", {})
-        given = [one for name in ("reference", "target", "dataset", "evaluate") for one in _texts(options.get(name))]
+        given = [one for name in ("reference", "target", "dataset") for one in _texts(options.get(name))]
         pairs = [tuple(one.rpartition("/")[::2]) for one in given if "/" in one]
         result |= {_slug(*pair): pair for pair in pairs if _slug(*pair) in result}
     if (run / RESULTS).exists():

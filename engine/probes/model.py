@@ -181,10 +181,9 @@ def is_recorded(folder: Location) -> bool:
 def no_model(place: str) -> SchemaError:
     """The error for a command that needs more of a model than its predictions."""
     return SchemaError(
-        f"{place} holds predictions of a file and no model to compute with; give `import-predictions` --head, which "
-        "makes one of the probabilities, train a head on features with `fit-incremental`, or name a run that has one "
-        "(`evaluate`, `compare`, `gate`, `gap`, `forecast`, `label-queue`, `budget`, `verify-labels`, `explain` and "
-        "`explore` work with predictions alone)"
+        f"{place} holds predictions of a file and no model to compute with; train a head on features with "
+        "`fit-incremental`, or name a run that trained one (`evaluate`, `compare`, `gate`, `gap`, `forecast`, "
+        "`label-queue`, `budget`, `verify-labels`, `explain` and `explore` work with predictions alone)"
     )
 
 

@@ -10,8 +10,7 @@ from gapscope.runs.run import Row, Run
 MEASURE, REGAIN, SURE = "To measure", "To regain", "How sure"
 DRAWN = ": intervals of gains hold 95 % of draws of so many labels, and sizes beyond the pilot have none."
 UNKNOWN = (
-    "Unknown: predictions alone are known of this model; `import-predictions` --head makes a head of probabilities, "
-    "`fit-incremental` one of features, and gains of these are measured."
+    "Unknown: predictions alone are known of this model; `fit-incremental` trains a head whose gains are measured."
 )
 
 

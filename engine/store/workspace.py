@@ -24,8 +24,6 @@ USUAL = "workspace"
 OF_BACKBONE = ("weights", "backbone_args", "image_size")
 # What made the features, where nobody says it: text, or another file.
 TEXT, IMPORTED = "csv", "features"
-# Begins the backbone of features that are a model's answers; it is named, or its model is.
-ANSWERS = "answers-"
 
 
 def slug(name: str) -> str:
@@ -64,8 +62,7 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
     InputError
         There is none, or several backbones or sets have one and none was named.
     """
-    there = [name for name in embeddings_folder(workspace).names() if not name.startswith(ANSWERS)]
-    candidates = [backbone] if backbone else there
+    candidates = [backbone] if backbone else embeddings_folder(workspace).names()
     split = stored_split(workspace, dataset, split, backbone)
     result = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
     backbones, names = list(dict.fromkeys(one for one, _ in result)), list(dict.fromkeys(name for _, name in result))

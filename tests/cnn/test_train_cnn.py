@@ -27,7 +27,7 @@ from gapscope.draw import png
 from gapscope.draw.history import history
 from gapscope.draw.matrix import confusion
 from gapscope.networks import NETWORKS
-from gapscope.networks.design import Design, body_parameters, head_name, load_weights
+from gapscope.networks.design import Design, body_parameters, freeze, head_name, load_weights
 from gapscope.networks.frame import Frame, own_frame, peek
 from gapscope.networks.trained import Trained, load_trained
 from gapscope.predictions.confusions import confused_pairs
@@ -214,6 +214,40 @@ def test_a_frozen_body_stays_as_it_is_while_the_head_learns_and_then_moves(rng):
     assert not torch.equal(moved.state_dict()["layer4.0.conv1.weight"], before["layer4.0.conv1.weight"])
     assert torch.equal(moved.state_dict()["bn1.running_mean"], before["bn1.running_mean"])
     assert all(parameter.requires_grad for parameter in body_parameters(moved))
+
+
+@pytest.mark.parametrize(
+    ("name", "last_first", "first_later"),
+    [
+        ("torchvision:resnet18", "layer2.0.bn1.bias", "layer2.0.conv2.weight"),
+        ("resnet-small", "2.1.bias", "4.change.0.0.weight"),
+        ("simple-cnn", "0.bias", "3.weight"),
+        ("mobilenetv2_100", "blocks.2.1.bn2.bias", "blocks.2.1.conv_pwl.weight"),
+        ("vit_tiny_patch16_224", "blocks.3.norm1.bias", "blocks.3.attn.qkv.weight"),
+    ],
+)
+def test_the_first_layers_are_a_quarter_of_those_with_weights(name, last_first, first_later):
+    side = 224 if name.startswith("vit") else 32
+    model = Design(name, Frame(side, side, 3), 2).build(0)
+    freeze(model, "first")
+    names = [one for one, value in model.named_parameters() if value.requires_grad]
+    every = [one for one, _ in model.named_parameters()]
+    assert names == every[: len(names)]
+    assert (names[-1], every[len(names)]) == (last_first, first_later)
+
+
+def test_later_layers_stay_as_they_are_while_the_first_learn(rng):
+    pixels = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
+    source = ArraySource(pixels, Listing([str(i) for i in range(8)], np.arange(8, dtype=np.int32) % 2, ["a", "b"]))
+    lesson = lesson_of(source, share=0.25)
+    start = Design("torchvision:resnet18", lesson.images.frame, 2).build(0)
+    before = {name: tensor.clone() for name, tensor in start.state_dict().items()}
+    after = fit(start, lesson, Recipe(epochs=1, train_layers="first", lr=0.01, weight_decay=0.1)).model.state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    assert {"conv1.weight", "bn1.running_mean", "layer1.1.conv2.weight"} <= changed
+    assert not [name for name in changed if name.startswith(("layer2.0.conv2", "layer2.1", "layer3", "layer4", "fc"))]
+    with pytest.raises(InputError, match="--freeze-epochs 1 trains the head alone"):
+        Recipe(freeze_epochs=1, train_layers="first").check()
 
 
 def test_the_same_name_in_timm_works_with_its_own_normalisation():

@@ -204,7 +204,7 @@ def test_fiftyone_has_the_files_labels_predictions_and_attributes(place, tmp_pat
     samples = json.loads((tmp_path / "out" / "samples.json").read_text())["samples"]
     about = json.loads((tmp_path / "out" / "metadata.json").read_text())
     assert "version" not in about  # the sign by which FiftyOne's importer tells this form from a dump of its database
-    assert sorted(about["info"]["default_classes"]) == sorted(CLASSES)  # where its importer looks for them
+    assert sorted(about["default_classes"]) == sorted(CLASSES)
     test = [one for one in samples if "test" in one["tags"]]
     assert len(test) == 24
     for one in test:

@@ -1,4 +1,4 @@
-"""Networks between the weights that a training begins with and those that it ends with (WiSE-FT)."""
+"""Networks that stay near the weights that a training begins with: a share of the way (WiSE-FT), the first layers."""
 
 import numpy as np
 import pytest
@@ -31,6 +31,15 @@ def test_every_weight_lies_at_its_share_of_the_way_from_the_first_network_to_the
         np.testing.assert_allclose(value, wanted, atol=1e-6, err_msg=name)
     assert found.results
     gapscope.predict("train-cnn-between", dataset="digits@300", split="test", workspace=str(tmp_path))
+
+
+def test_the_first_layers_alone_are_trained(tmp_path):
+    train(tmp_path, "old")
+    train(tmp_path, "first", weights="run:train-cnn-old", modify="night:3", train_layers="first")
+    old, first = tensors(tmp_path, "old"), tensors(tmp_path, "first")
+    assert {name for name in old if not np.array_equal(old[name], first[name])} == {"0.weight", "0.bias"}
+    with pytest.raises(InputError, match="--train-layers needs a trained network to begin with"):
+        train(tmp_path, "random", train_layers="first")
 
 
 def test_random_weights_and_shares_that_are_none_are_refused(tmp_path):

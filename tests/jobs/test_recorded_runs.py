@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load_file
-from scipy.special import softmax
 from toy_workspace import Blobs
 
 import gapscope
@@ -154,74 +152,9 @@ def test_a_command_that_computes_with_the_model_is_refused_with_the_way_out(comm
     _, workspace, _, run, _ = made
     options = {"repair": BOTH, "predict": {"dataset": "toy/val"}}
     with pytest.raises(
-        GapscopeError, match=r"no model to compute with; give `import-predictions` --head, .* with `fit-incremental`"
+        GapscopeError, match="no model to compute with; train a head on features with `fit-incremental`"
     ):
         getattr(gapscope, command)(run, **options[command], workspace=workspace)
-
-
-@pytest.fixture(scope="module")
-def answering(tmp_path_factory):
-    """Probabilities of a model for a set, and for one of another class mix; the run of their head."""
-    place, rng, tables, sets = tmp_path_factory.mktemp("head"), np.random.default_rng(3), {}, []
-    workspace, centres = str(place / "workspace"), 0.8 * rng.standard_normal((4, 8))
-    for name, shares in (("even", [0.25] * 4), ("odd", [0.85, 0.05, 0.05, 0.05])):
-        label = rng.choice(4, 1500, p=shares)
-        x = centres[label] + rng.standard_normal((1500, 8))
-        logits = x @ centres.T - np.square(centres).sum(axis=1) / 2
-        paths = [f"{name}/{row}.png" for row in range(1500)]
-        words = [f"c{one}" for one in label]
-        gapscope.import_features(x, labels=words, names=paths, dataset=name, split="test", workspace=workspace)
-        columns = [f"prob_c{one}" for one in range(4)]
-        tables[name] = pd.DataFrame(softmax(logits, axis=1), columns=columns).assign(path=paths, label=words)
-        tables[name].to_csv(place / f"{name}.csv", index=False)
-        sets.append(f"{name}/test")
-    files = [str(place / f"{name}.csv") for name in tables]
-    options = {"dataset": sets, "head": True, "workspace": workspace}
-    return place, workspace, tables, gapscope.import_predictions(files, name="net", **options).run, files, options
-
-
-def test_the_head_of_probabilities_answers_as_the_model_did(answering):
-    _, workspace, tables, run, files, options = answering
-    plain = gapscope.import_predictions(files, name="plain", **{**options, "head": False})
-    again = gapscope.import_predictions(files, name="net", **options)
-    wanted = {(row.dataset, row.metric, row.class_name): row.value for row in plain.results}
-    for done in (again, gapscope.evaluate(Path(run).name, workspace=workspace)):
-        got = {(row.dataset, row.metric, row.class_name): row.value for row in done.results}
-        assert {name: got[name] for name in wanted} == pytest.approx(wanted, nan_ok=True, abs=1e-5)
-    table = tables["odd"]
-    store = find_store(Location.of(workspace).absolute(), "odd", "test", "answers-net")
-    logs = dict(zip(store.paths(Piece(0, store.rows)), store.view().read().x, strict=True))
-    np.testing.assert_allclose(
-        np.exp([logs[path] for path in table.path]), table.filter(like="prob_").to_numpy(), atol=1e-6
-    )
-
-
-def test_probabilities_alone_are_repaired_by_a_head_that_needs_no_features(answering):
-    _, workspace, tables, run, *_ = answering
-    name = Path(run).name
-    sets = {"reference": "even/test", "target": "odd/test", "report": False, "workspace": workspace}
-    done = gapscope.repair(name, label_rows=300, **sets)
-    repairs = pd.read_parquet(Path(done.run) / "repairs.parquet").set_index("name")
-    assert "shares" in repairs.index[repairs.chosen].item()
-    assert repairs.target_low[repairs.chosen].item() > 0.01
-    (folder,) = (Path(done.run) / "models").iterdir()
-    model, about = load_file(folder / "model.safetensors"), json.loads((folder / "model.json").read_text())
-    table = tables["odd"]
-    logs = np.log(table.filter(like="prob_").to_numpy())
-    best = (logs @ model["weight"].T + model["bias"]).argmax(axis=1)
-    share = np.mean(np.array(about["class_names"])[best] == table.label)
-    judged = gapscope.evaluate(Path(done.run).name, dataset="odd", split="test", workspace=workspace)
-    assert values(judged)["accuracy"] == pytest.approx(share, abs=1e-3)
-    lowest = {row.metric: row.low for row in gapscope.gap(name, **sets).results}
-    assert lowest["repair_prior"] > 0.01
-
-
-def test_answers_make_no_head(answering):
-    place, _, tables, _, _, options = answering
-    best = tables["even"].filter(like="prob_").idxmax(axis=1).str.removeprefix("prob_")
-    tables["even"][["path", "label"]].assign(pred=best).to_csv(place / "answers.csv", index=False)
-    with pytest.raises(InputError, match="no number for each class, of which --head makes features"):
-        gapscope.import_predictions([str(place / "answers.csv")], **{**options, "dataset": ["even/test"]})
 
 
 def test_a_set_that_was_not_joined_is_named(made):
@@ -234,26 +167,3 @@ def test_explain_says_that_no_model_is_at_hand(made):
     _, workspace, _, run, _ = made
     done = gapscope.explain(run, **BOTH, report=False, images=200, workspace=workspace)
     assert "Of elsewhere predictions alone are known" in (Path(done.run) / "notes.json").read_text()
-
-
-@pytest.mark.parametrize("of", ["head", "file"])
-def test_sets_without_labels_are_named_and_the_others_measured(of, made, tmp_path):
-    _, workspace, trained, _, answers = made
-    if of == "head":
-        trained = gapscope.fit(
-            "toy", model="lda", evaluate=("toy/val", "bare/test"), workspace=workspace, name="both"
-        ).run
-    else:
-        files = []
-        for name in ("toy/val", "bare/test"):
-            table = answers[name].drop(columns="label") if name == "bare/test" else answers[name]
-            table.to_csv(tmp_path / f"{name[:3]}.csv", index=False)
-            files.append(str(tmp_path / f"{name[:3]}.csv"))
-        trained = gapscope.import_predictions(
-            files, dataset=("toy/val", "bare/test"), name="half", workspace=workspace
-        ).run
-    done = gapscope.evaluate(Path(str(trained)).name, workspace=workspace)
-    assert {f"{row.dataset}/{row.split}" for row in done.results} >= {"toy/val"}
-    assert (
-        "bare/test has no labels; its 300 predictions were not measured." in (Path(done.run) / "notes.json").read_text()
-    )
