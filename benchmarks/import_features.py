@@ -7,9 +7,10 @@
 
 The ceiling is `np.load` of the whole file, and `pq.read_table`: the numbers are then in memory, and nothing else was
 done. The import checks every number, rounds it to float16, takes a digest of each row, shuffles all rows globally, and
-writes them twice (a segment, then a part), each file flushed to the disk. Its first pass, in which the file is read,
-is given beside the whole. All readers run `--repeats` times, in turn; the best time counts. CPU seconds are those of
-all threads, and say more on a machine that others use too.
+writes them twice (a segment, then a part), each file flushed to the disk. `bare copy` reads the file, rounds it and
+writes it with PyArrow, which is the least that any import into Parquet takes. The first pass of the import, in which
+the file is read, is given beside the whole. All readers run `--repeats` times, in turn; the best time counts. CPU
+seconds are those of all threads, and say more on a machine that others use too.
 
 For the memory run one file of 20,000 rows is given as many names by links.
 """
@@ -34,8 +35,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gapscope.core.memory import peak_bytes
 from gapscope.jobs.import_features import ImportFeaturesConfig, build
+from gapscope.store.half import narrow
+from gapscope.store.write import embedding_column
 
-DIM, CLASSES, LINKED_ROWS = 1024, 1000, 20_000
+DIM, CLASSES, LINKED_ROWS, PART_ROWS = 1024, 1000, 20_000, 16_384
 
 
 class Spent(NamedTuple):
@@ -103,6 +106,21 @@ def by_library(place: Path) -> Spent:
     return since(started)
 
 
+def copied(place: Path) -> Spent:
+    """The file read by its library, rounded to float16 and written by PyArrow as a store is, and nothing else."""
+    started = now()
+    if place.suffix == ".npy":
+        numbers = np.load(place).reshape(-1)
+    else:
+        numbers = pq.read_table(place, columns=["embedding"])["embedding"].combine_chunks().flatten().to_numpy()
+    numbers = narrow(numbers.reshape(-1, DIM)).reshape(-1)
+    for start in range(0, len(numbers), PART_ROWS * DIM):
+        part = embedding_column(numbers[start : start + PART_ROWS * DIM].reshape(-1, DIM), "float16")
+        with tempfile.NamedTemporaryFile(dir=place.parent) as file:
+            pq.write_table(pa.table({"embedding": part}), file.name, compression="none", use_dictionary=False)
+    return since(started)
+
+
 def by_gapscope(place: Path) -> tuple[Spent, Spent]:
     """An import into a new workspace, and its first pass."""
     watch = Stopwatch()
@@ -131,10 +149,15 @@ def measure_speed(folder: Path, rows: int, repeats: int, before: Callable[[Path]
             before(place)
             bare = by_library(place)
             before(place)
-            runs.append((bare, *by_gapscope(place)))
-        bare, whole, first = (Spent(*map(min, zip(*column, strict=True))) for column in zip(*runs, strict=True))
+            runs.append((bare, copied(place), *by_gapscope(place)))
+        bare, copy, whole, first = (Spent(*map(min, zip(*column, strict=True))) for column in zip(*runs, strict=True))
         print(f"{name:8} {rows:,} rows, {rows * DIM * 4 / 1e6:,.0f} MB of features")
-        for what, spent in (("bare reading", bare), ("first pass", first), ("whole import", whole)):
+        for what, spent in (
+            ("bare reading", bare),
+            ("bare copy", copy),
+            ("first pass", first),
+            ("whole import", whole),
+        ):
             shares = (mine / theirs for mine, theirs in zip(bare, spent, strict=True))
             print(
                 f"  {what:13} {spent.seconds:7.2f} s, {spent.cpu_seconds:6.2f} CPU s; of the bare rate "

@@ -88,7 +88,10 @@ def _of_characters(values: np.ndarray, what: str) -> Texts:
 def _of_numbers(values: np.ndarray) -> pa.StringArray:
     """Numbers as they are written: whole ones without a point, NaN as nothing."""
     known, places = np.unique(values, return_inverse=True)
-    return pa.array([_written(value) for value in known.tolist()], pa.string()).take(pa.array(places))
+    whole = known.dtype.kind in "iu"
+    known = known.astype(known.dtype.newbyteorder("="))  # which Arrow needs
+    texts = pa.array(known).cast(pa.string()) if whole else pa.array(map(_written, known.tolist()), pa.string())
+    return texts.take(pa.array(places))
 
 
 def _written(value: float) -> str:
@@ -100,9 +103,9 @@ def _written(value: float) -> str:
 def digests_of(texts: pa.StringArray) -> np.ndarray:
     """XXH64 of each text in UTF-8, ``(n,) uint64``."""
     encoded = texts.dictionary_encode()
-    cells = [text.encode() for text in encoded.dictionary.to_pylist()]
-    ends = np.cumsum([0, *map(len, cells)])
-    data = np.frombuffer(b"".join(cells) + bytes(PADDING), np.uint8).copy()
-    digests = np.empty(len(cells), np.uint64)
-    digest_records(data, np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int32), digests)
+    _, bounds, data = encoded.dictionary.buffers()
+    digests = np.empty(len(encoded.dictionary), np.uint64)
+    ends = np.frombuffer(bounds or b"", np.int32)[: len(digests) + 1]
+    cells = np.frombuffer((data.to_pybytes() if data else b"") + bytes(PADDING), np.uint8).copy()
+    digest_records(cells, np.stack([ends[:-1], ends[1:]], axis=1), digests)
     return digests[encoded.indices.to_numpy()]

@@ -113,6 +113,12 @@ def shards(place, *written):
 LABELLED = {
     "one-hot beside": (lambda at: npy(at, X), lambda at: {"labels": npy(at, ONE_HOT, "y")}, CODES),
     "a column beside": (lambda at: npy(at, X), lambda at: {"labels": npy(at, CODES[:, None], "y")}, CODES),
+    "numbers of the other byte order": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": npy(at, CODES.astype(">i8"), "y")},
+        CODES,
+    ),
+    "numbers without a sign": (lambda at: npy(at, X), lambda at: {"labels": npy(at, CODES.astype("u1"), "y")}, CODES),
     "texts in a column": (lambda at: npy(at, X), lambda at: {"labels": npy(at, LABELS[:, None], "y")}, LABELS),
     "JSON beside": (
         lambda at: npy(at, X),

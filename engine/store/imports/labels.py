@@ -88,6 +88,10 @@ class LabelBook:
     def _given_places(self) -> dict[str, int]:
         return {composed(name): index for index, name in enumerate(self.given.names if self.given else ())}
 
+    def seen(self, text: str) -> int | None:
+        """The number of label `text`, if it was met before."""
+        return self._numbers.get(text)
+
     def number(self, text: str, place: str) -> int | str:
         """The number of label `text`, first met at `place`; or, for a text that is no label, what is wrong with it.
 

@@ -148,11 +148,14 @@ def _numbered(book: LabelBook, block: Block, rows: Rows) -> tuple[Rows, np.ndarr
     if rows.label is None:
         return rows, np.full(len(rows.record), -1, np.int32)
     codes = rows.label.indices.to_numpy()
-    firsts = np.unique(codes, return_index=True)[1]
-    numbers = []
-    for text, row in zip(rows.label.dictionary.to_pylist(), firsts.tolist(), strict=True):
-        numbers.append(book.number(text.strip(), block.where(int(rows.line[row]))))
-    book.refuse_unknown()
+    texts = [text.strip() for text in rows.label.dictionary.to_pylist()]
+    numbers: list[int | str | None] = [book.seen(text) for text in texts]
+    if None in numbers:  # of a thousand classes a block has most, so that what is known costs no more than a look
+        firsts = np.unique(codes, return_index=True)[1]
+        for code, (text, row) in enumerate(zip(texts, firsts.tolist(), strict=True)):
+            if numbers[code] is None:
+                numbers[code] = book.number(text, block.where(int(rows.line[row])))
+        book.refuse_unknown()
     wrong = {code: number for code, number in enumerate(numbers) if isinstance(number, str)}
     if wrong:
         rows = rows.without({row: wrong[code] for row, code in enumerate(codes.tolist()) if code in wrong})
