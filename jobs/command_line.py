@@ -140,7 +140,7 @@ def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
 def _parser(arguments: Sequence[str]) -> App:
     """The parser of all commands; only the one that is named is imported."""
     app = App(
-        name="gapscope",
+        name=called(),
         help=(
             "Why does an image classifier lose accuracy on new data, and what wins it back?\n\n"
             f"Start with `{called()} demo`; `{called()} COMMAND --help` shows options and examples."
@@ -152,7 +152,8 @@ def _parser(arguments: Sequence[str]) -> App:
         default_parameter=Parameter(negative=(), consume_multiple=True, show_default=_default, converter=_converted),
         suppress_keyboard_interrupt=False,  # `execute` answers it
     )
-    app.register_install_completion_command()
+    if " " not in called():  # a shell completes the words behind a program, and not those behind a script
+        app.register_install_completion_command()
     named = _named(arguments)
     asks_help = bool({"--help", "-h"} & set(arguments))
     groups = {group: Group(group, sort_key=place) for place, (group, _) in enumerate(COMMANDS.values())}

@@ -77,7 +77,7 @@ def _refuse(config: PredictConfig, options: tuple[str, ...], reason: str) -> Non
 def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", progress: Progress) -> "RunResult":
     from gapscope.core.location import Location
     from gapscope.evaluation.memory import check_memory
-    from gapscope.evaluation.page import page
+    from gapscope.evaluation.predicted_page import page
     from gapscope.evaluation.stored import check_features, evaluate, title_of_model
     from gapscope.evaluation.training_sets import TrainingSets
     from gapscope.runs.connection import connected
@@ -108,7 +108,7 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     from gapscope.cnn.test_set import TestSet, predicted
     from gapscope.core.location import Location
     from gapscope.evaluation import measure
-    from gapscope.evaluation.page import page
+    from gapscope.evaluation.predicted_page import page
     from gapscope.evaluation.training_sets import TrainingSets, seen_among
     from gapscope.networks.trained import load_trained
     from gapscope.probes.model import MODEL

@@ -94,8 +94,8 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(trained.inputs or [unknown]), *map(input_of, (reference, target))]
-    config = replace(config, explain=config.explain or explained(workspace, folder, both.stores) or WITHOUT)
-    proven = config.explain != WITHOUT
+    config = replace(config, explain=config.explain or explained(workspace, folder, both.stores))
+    proven = config.explain not in ("", WITHOUT)
     known = reproduced(workspace, config.explain, model, reference.name, target.name) if proven else None
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         results = repaired(

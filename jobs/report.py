@@ -21,8 +21,8 @@ class ReportConfig:
     The page is a single HTML file of less than 10 MB that needs no network. The run that can say most, a gap or a
     study, gives the answer and its evidence: what was lost, between which sets, why, what to do and how sure that is;
     then classes, confusions, images of the most certain errors and where the numbers come from, as far as the run has
-    them. The other runs stand folded below. It is report.html in the folder of the first run when --out is not given.
-    With --json, all that it says is printed for programs. Takes seconds.
+    them. The other runs stand folded below. When --out is not given it is report.html in the folder of the run, or, of
+    several, in their workspace. With --json, all that it says is printed for programs. Takes seconds.
 
         python cli.py report gap-night
         python cli.py report gap-night shift-night --out night.html
@@ -52,7 +52,8 @@ def run(config: ReportConfig, progress: Progress = SILENT) -> "RunResult":
     out = Location.of(config.out).absolute() if config.out else None
     progress.say(f"writing the report of {counted(len(runs), 'run')}")
     report = read_report(runs, data_root=config.data_root, seed=config.seed)
-    about = written(report, out or runs[0] / REPORT)
+    out = out or (runs[0] if len(runs) == 1 else runs[0].parent.parent) / REPORT
+    about = written(report, out)
     others = [block for part in report.parts for block in (Heading(part.name, part.title, folded=True), *part.blocks)]
     blocks = [*report.blocks, *others, about]
-    return RunResult(JOB, str(out.parent if out else runs[0]), time.perf_counter() - begun, blocks=blocks)
+    return RunResult(JOB, str(out.parent), time.perf_counter() - begun, blocks=blocks)

@@ -86,7 +86,7 @@ def reference_of(folder: Location, target: str) -> str:
     """
     run = run_of(folder)
     manifest = run / MANIFEST
-    trained = read_json(manifest)["config"].get("dataset") if manifest.exists() else None
+    trained = read_json(manifest).get("config", {}).get("dataset") if manifest.exists() else None
     sets = sets_in_run(run, "" if run == folder else folder.name).values()
     found = [f"{dataset}/{split}" for dataset, split in sets if dataset == trained]
     found = [one for one in found if one != target]

@@ -4,6 +4,7 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper, without_code
+from gapscope.causes.record import FINDINGS, explanations
 from gapscope.gaps.page import FEW_LABELS
 from gapscope.repairs.record import CELLS, REPAIRS
 from gapscope.repairs.words import words
@@ -116,12 +117,25 @@ def _ask_for_labels(run: Run, about: dict[str, Any]) -> list[str]:
 
 
 def _ask_for_cause(run: Run, about: dict[str, Any]) -> list[str]:
-    """The command that finds the cause, by which repairs can be chosen; nothing where it has been looked for."""
+    """The command that finds the cause, by which repairs can be chosen; nothing where it has been looked for, or must
+    not be used.
+    """
     config = run.manifest.config
-    if about.get("images"):
+    if config["explain"] or _is_explained(run, about):
         return []
     sets = ["--reference", about["reference"], "--target", about["target"], *run.kept("model", "backbone")]
     return [f"Without labels a known cause can choose: {run.command('explain', *sets, about=config['run'])}."]
+
+
+def _is_explained(run: Run, about: dict[str, Any]) -> bool:
+    """Whether a run beside this one has looked for the cause between the same stored sets, for a model of this name."""
+    stores = [(one.place, one.config_hash) for one in run.manifest.inputs[-2:]]
+    return any(
+        (findings := other.json(FINDINGS))
+        and all(findings.get(name) == about[name] for name in ("model", "reference", "target"))
+        and [(one.place, one.config_hash) for one in other.manifest.inputs[-2:]] == stores
+        for other in explanations(run.place.parent)
+    )
 
 
 def _loses_more(row: Row) -> bool:

@@ -156,6 +156,7 @@ def repaired(
     """Fit, choose, judge, save and predict; what was found is in the tables of the run."""
     model, (reference, target) = sets.model, sets.views
     fitted, judged = _divided(target)
+    labelled = labelled_rows(labels, sets, fitted, workers) if labels.are_used else None  # refused before all work
     images = None
     with made.timed("fit"):
         known = known_of(model, first_rows(reference), workers, progress)
@@ -169,14 +170,14 @@ def repaired(
         by_cause = cause.chosen_by_cause(model, candidates, images) if images else ""
         name = by_cause or chosen_without_labels(candidates, min(fitted.rows, ROWS), same_mix=same_mix)
         choice = Choice(candidates, name, np.empty(0, int), {})
-    if labels.are_used:
+    if labelled is not None:
         with made.timed("fit to labels"):
-            choice = _with_labels(choice, labelled_rows(labels, sets, fitted, workers), model, groups, seed)
+            choice = _with_labels(choice, labelled, model, groups, seed)
     with made.timed("judge"):
         trained = with_copies(sets.reference, images.after.sample_id if images else np.empty(0, int))
-        labelled = with_copies(sets.target, choice.labelled)
+        used = with_copies(sets.target, choice.labelled)
         last = reference.store.view(max(reference.start, reference.stop - JUDGED_ROWS), reference.stop)
-        won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=labelled)
+        won = gains(model, choice.candidates, judged, workers, progress, seed=seed, without=used)
         price = _costs(model, choice.candidates, last, images, trained, workers, progress, seed)
         if groups and won:
             cells = table_of_cells(model, choice.repair.head, judged, groups, workers)
@@ -185,7 +186,7 @@ def repaired(
         result = record.save(model, choice.repair, sets.target.name, made)
         for store in map(whole_of, (sets.reference, sets.target)):
             evaluate(result, result.name, store, made.place / record.MODELS / choice.name, workers, progress)
-    ids = np.union1d(with_copies(sets.target, sets.target.sample_ids()[fitted.start : fitted.stop]), labelled)
+    ids = np.union1d(with_copies(sets.target, sets.target.sample_ids()[fitted.start : fitted.stop]), used)
     record.save_rows([(sets.target, ids), (sets.reference, trained[: None if choice.name == CAUSE else 0])], made)
     about = {"model": model.name, "reference": sets.reference.name, "target": sets.target.name}
     about |= {"labels": len(choice.labelled), "no_labels_because": choice.reason, "fitted": fitted.rows}

@@ -24,7 +24,7 @@ PAGES = {
     "train-cnn": CNN,
     "refit-head": CNN,
     "evaluate": EVALUATION,
-    "predict": EVALUATION,
+    "predict": "gapscope.evaluation.predicted_page:page",
     "import-predictions": "gapscope.evaluation.joined_page:page",
     "explain": "gapscope.causes.feature_page:page",
     "shift": "gapscope.shifts.page:page",

@@ -133,6 +133,14 @@ def test_what_an_option_means_for_one_command_is_said_in_its_help_alone(capsys):
         assert holders - {command, "replay-head"} == set(), text
 
 
+@pytest.mark.parametrize("program", ["gapscope", "python cli.py"])
+def test_help_calls_the_program_as_it_was_called(program, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "called", lambda: program)
+    for words in (["--help"], ["demo", "--help"]):
+        cli.execute(words)
+        assert f"Usage: {program} " in capsys.readouterr().out
+
+
 def test_help_is_a_word_too(capsys):
     assert cli.execute(["help", "gap"]) == cli.execute(["help"]) == 0
     assert "gapscope gap" in capsys.readouterr().out

@@ -1,6 +1,8 @@
 """`predict`: a saved model answers for any store with the same kind of features, and is measured where it can be."""
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ from conftest import write_store
 from pages import tables_of
 from toy_workspace import CLASSES, DIM, Blobs, write_sets
 
+from gapscope.blocks import Answer
 from gapscope.core.errors import InputError, SchemaError
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import _kept, origin_in, predict
@@ -90,6 +93,41 @@ def test_rows_without_any_label_or_class_are_predicted_with_a_note(workspace, mo
     table = pq.read_table(f"{report.run}/predictions/bare-test")
     assert (table["predicted"].to_numpy() == y).mean() > 0.9
     assert table["log_likelihood"].null_count == 80
+
+
+def command_in(sentence):
+    """The words behind the name of the program in the only command of a sentence."""
+    (command,) = re.findall("`gapscope ([^`]*)`", sentence)
+    return shlex.split(command)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "job", "says"),
+    [
+        ("stranger", "test", "gap", "--reference toy/val --target stranger/test"),
+        ("toy", "val", "evaluate", "predict-fit-incremental-toy-lda-toy-val"),
+        ("bare", "test", "forecast", "--reference toy/val --target bare/test"),
+    ],
+)
+def test_the_next_command_fits_what_was_predicted_and_can_be_pasted(workspace, model, blobs, dataset, split, job, says):
+    x, y = blobs(80)
+    place = workspace / "embeddings/toy/bare/test"
+    write_store(place, x, np.full_like(y, -1), dataset="bare", split="test", class_names=[])
+    report = predicted(workspace, model, dataset, split=split)
+    answers = [text for one in report.blocks if isinstance(one, Answer) for _, text in one.parts]
+    (said,) = [text for text in [*answers, *report.sentences] if "`gapscope" in text]
+    words = command_in(said)
+    assert words[0] == job
+    assert says in " ".join(words)
+    assert cli.execute(words) == 0
+
+
+def test_of_several_models_the_next_command_names_the_one_that_predicted(workspace):
+    both = fit(FitIncrementalConfig(dataset="toy", model=("lda", "softmax"), workspace=str(workspace))).run
+    report = predicted(workspace, f"{both}/models/lda")
+    words = command_in(dict(report.blocks[0].parts)["What to do"])
+    assert words[:2] == ["gap", "fit-incremental-toy-lda+softmax"]
+    assert words[words.index("--model") + 1] == "lda"
 
 
 def test_one_of_several_models_has_to_be_chosen(workspace):

@@ -242,6 +242,15 @@ def test_mistakes_are_one_sentence(workspace, model, tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
+def test_labels_that_are_not_there_are_refused_before_anything_is_fitted(workspace, model, tmp_path, monkeypatch):
+    place = tmp_path / "labels.csv"
+    place.write_text("sample_id,label\n987654321,0\n")
+    monkeypatch.setattr("gapscope.repairs.run.known_of", lambda *_: pytest.fail("a repair was fitted first"))
+    for options, said in (({"label_rows": 5000}, "asks for 5,000"), ({"labels": str(place)}, "are not in dark/test")):
+        with pytest.raises(InputError, match=said):
+            repair(workspace, model, "dark", **options)
+
+
 def test_a_model_that_is_not_linear_is_refused(workspace):
     forest = gapscope.fit_incremental("toy", model=("knn",), workspace=str(workspace), report=False).run
     with pytest.raises(InputError, match="no linear model"):

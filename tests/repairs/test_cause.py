@@ -113,7 +113,7 @@ def test_the_cause_that_explain_has_named_for_these_sets_is_used_without_being_n
             made.finish([], page=lambda _: [])
     assert config_of(repair(workspace, model, "mirror", explain=""))["explain"] == "explain-most"
     assert config_of(repair(workspace, model, "mirror", explain="none"))["explain"] == "none"
-    assert config_of(repair(workspace, model, "toy-shifted", explain=""))["explain"] == "none"
+    assert config_of(repair(workspace, model, "toy-shifted", explain=""))["explain"] == ""
 
 
 def test_a_head_is_not_judged_on_copies_of_the_images_that_it_was_trained_on(workspace, model):

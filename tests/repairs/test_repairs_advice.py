@@ -4,10 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from toy_runs import write_run
 
+from gapscope.core.location import Location
 from gapscope.repairs.page import _next, _price
+from gapscope.runs.run import read_run
 
-ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test", "judged": True}
+ABOUT = {"labels": 0, "reference": "a/test", "target": "b/test", "judged": True, "model": "softmax"}
+STORES = [{"place": f"embeddings/tiny/{name}/test", "config_hash": name, "rows": 60} for name in "ab"]
 
 
 @pytest.mark.parametrize(
@@ -33,21 +37,35 @@ def test_a_model_is_advised_where_it_gains_or_nothing_judges_it(low, high, uses,
     [
         (30, True, "--label-rows 30"),
         (900, True, "--label-rows 100"),
-        (30, False, "label-queue run fit-a --target b/test"),
+        (30, False, "label-queue fit-a --target b/test"),
     ],
 )
-def test_the_command_that_tries_labels_asks_for_as_many_as_there_are(fitted, judged, said):
+def test_the_command_that_tries_labels_asks_for_as_many_as_there_are(tmp_path, fitted, judged, said):
     """A run of a set of 60 rows advised 100 labels, and the command was refused."""
 
-    def command(job, *words, about):
-        return " ".join([job, "run", about, *words])
-
-    manifest = SimpleNamespace(config={"target": "b/test", "run": "fit-a"})
-    run = SimpleNamespace(place=Path("run"), manifest=manifest, command=command, kept=lambda *_: ["--target", "b/test"])
-    labels, cause = _next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged})
+    labels, cause = _next(nothing_won(tmp_path), {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged})
     assert said in labels
-    assert "explain run fit-a --reference a/test --target b/test" in cause
-    assert len(_next(run, {"name": "nothing"}, ABOUT | {"fitted": fitted, "judged": judged, "images": 9})) == 1
+    assert "explain fit-a --reference a/test --target b/test" in cause
+
+
+@pytest.mark.parametrize("explain", ["none", "explain-a"])
+def test_a_cause_that_must_not_be_used_or_is_used_is_not_asked_for(tmp_path, explain):
+    run = nothing_won(tmp_path, explain)
+    assert len(_next(run, {"name": "nothing"}, ABOUT | {"fitted": 900})) == 1
+
+
+@pytest.mark.parametrize(("model", "hashes", "asked"), [("softmax", "ab", 1), ("lda", "ab", 2), ("softmax", "ac", 2)])
+def test_a_cause_that_has_been_looked_for_is_not_asked_for_again(tmp_path, model, hashes, asked):
+    findings = {"model": model, "reference": "a/test", "target": "b/test", "rows": [60, 60], "proofs": []}
+    inputs = [one | {"config_hash": name} for one, name in zip(STORES, hashes, strict=True)]
+    write_run(tmp_path / "explain-a", "explain", files={"explanation": findings}, inputs=inputs)
+    assert len(_next(nothing_won(tmp_path), {"name": "nothing"}, ABOUT | {"fitted": 900})) == asked
+
+
+def nothing_won(runs, explain=""):
+    """A run of `repair` that has chosen nothing."""
+    config = {"target": "b/test", "run": "fit-a", "explain": explain}
+    return read_run(Location.of(write_run(runs / "repair-a", "repair", config=config, inputs=STORES)))
 
 
 @pytest.mark.parametrize(

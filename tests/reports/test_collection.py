@@ -217,6 +217,29 @@ def test_a_loss_has_the_interval_that_a_gap_among_the_runs_has_found_on_every_pa
     assert ("one by one" in " ".join(texts_of(found.blocks))) is paired
 
 
+def of_run(name):
+    return [{"place": f"/work/workspace/runs/{name}/models/softmax", "config_hash": "", "rows": 300}]
+
+
+def test_trainings_whose_models_bear_one_name_are_distinguished_by_their_run(tmp_path):
+    for name, home, night in (("fit-a", 0.9, 0.5), ("fit-b", 0.8, 0.8)):
+        results = [result("accuracy", home), result("accuracy", night, dataset="toy-night")]
+        write_run(tmp_path / name, "evaluate", results, config={"reference": "toy/test"})
+        write_run(tmp_path / f"again-{name}", "predict", results[:1], inputs=of_run(name))
+    fog = [result("accuracy", 0.4, dataset="fog")]
+    write_run(tmp_path / "fog", "evaluate", fog, config={"reference": "toy/test"}, inputs=of_run("again-fit-a"))
+    found = collected_of(*(tmp_path / name for name in ("fit-a", "fit-b", "again-fit-a", "again-fit-b", "fog")))
+    (table,) = section_of(found.blocks, "accuracy", Table)
+    lost = {(row[0], row[1]): row[3] and round(row[3].value, 6) for row in table.rows}
+    assert lost == {
+        ("fit-a: softmax", "toy/test"): None,
+        ("fit-a: softmax", "toy-night/test"): 0.4,
+        ("fit-a: softmax", "fog/test"): 0.5,
+        ("fit-b: softmax", "toy/test"): None,
+        ("fit-b: softmax", "toy-night/test"): 0.0,
+    }
+
+
 def test_without_a_gap_the_largest_loss_of_the_best_model_is_the_answer(tmp_path):
     results = [
         result("accuracy", 0.9, n=1000, low=0.88, high=0.92),
@@ -439,6 +462,16 @@ def test_jobs_end_with_a_report_unless_it_is_not_wanted(tmp_path, rng):
 def test_whether_a_report_is_written_makes_no_other_run():
     assert "report" in MANNER
     assert REPORT.endswith(ENDINGS)
+
+
+def test_the_report_of_several_runs_leaves_those_of_the_runs_as_they_are(tmp_path):
+    for name in ("a", "b"):
+        write_run(tmp_path / "runs" / name, "predict", [result("accuracy", 0.8)])
+        (tmp_path / "runs" / name / REPORT).write_text("its own")
+    made = report(ReportConfig(runs=("a", "b"), workspace=str(tmp_path)))
+    assert made.run == str(tmp_path)
+    assert f"The report is {tmp_path / REPORT};" in made.blocks[-1].text
+    assert [(tmp_path / "runs" / name / REPORT).read_text() for name in ("a", "b")] == ["its own"] * 2
 
 
 def test_a_report_that_cannot_be_written_loses_nothing(tmp_path):
