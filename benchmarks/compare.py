@@ -12,17 +12,21 @@ import argparse
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results"
 WORSE = 0.1
+# Characters of a text that is no name.
+LONG = 60
 # By words in a figure's name; the first that is there decides.
 LARGE = ("per_second", "share", "ratio", "times_faster", "times_less", "gflops", "accuracy", "recall")
 SMALL = ("seconds", "bytes", "passes", "log_loss", "error")
-# What tells the entries of a list apart.
-NAMES = ("step", "way", "command", "statistic", "map", "name", "model", "rows", "classes")
+# What tells the entries of a list apart, beside their texts: how something was run. Of entries that are still called
+# alike, their order does.
+SETTINGS = ("rows", "classes", "features", "dim", "steps", "seed", "threads", "images", "points", "frame")
 
 
 class Change(NamedTuple):
@@ -45,13 +49,17 @@ def figures(result: Any, path: str = "") -> Iterator[tuple[str, float]]:
         for key, value in result.items():
             yield from figures(value, f"{path}/{key}" if path else str(key))
     elif isinstance(result, list):
-        for index, value in enumerate(result):
-            yield from figures(value, f"{path}/{_called(value, index)}")
+        before = Counter[str]()
+        for value in result:
+            name = _called(value)
+            before[name] += 1
+            yield from figures(value, f"{path}/{name}" if before[name] == 1 else f"{path}/{name} ({before[name]})")
 
 
-def _called(entry: Any, index: int) -> str:
-    named = [str(entry[name]) for name in NAMES if name in entry] if isinstance(entry, Mapping) else []
-    return " ".join(named) or str(index)
+def _called(entry: Any) -> str:
+    """What an entry of a list is called: by its texts and settings; empty where it has none."""
+    parts = entry.items() if isinstance(entry, Mapping) else enumerate(entry) if isinstance(entry, list) else ()
+    return " ".join(str(one) for name, one in parts if name in SETTINGS or (isinstance(one, str) and len(one) < LONG))
 
 
 def direction(path: str) -> int:

@@ -93,7 +93,7 @@ def best_of(act: Callable[[], object]) -> float:
 
 
 def measure(place: Path) -> dict:
-    """All figures, in seconds."""
+    """All figures."""
     ready = seconds_to_ready(place)
     begun = time.perf_counter()
     points = read_points(Location.of(place))
@@ -104,9 +104,7 @@ def measure(place: Path) -> dict:
     frames = frames_of(points)
     angle = np.linspace(0, 2 * np.pi, CORNERS)
     loop = np.column_stack([20 * np.cos(angle), 20 * np.sin(angle)])
-    return {
-        "points": points.n,
-        "classes": len(colouring.names),
+    seconds = {
         "ready": ready,
         "read": read,
         "zoom": {name: best_of(lambda frame=frame: shade(*columns, None, frame)) for name, frame in frames.items()},
@@ -115,6 +113,7 @@ def measure(place: Path) -> dict:
         "loop": best_of(lambda: inside_outline(points.x, points.y, loop)),
         "search": best_of(lambda: found_by(points, "class 12")),
     }
+    return {"points": points.n, "classes": len(colouring.names), "seconds": seconds}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -41,7 +41,7 @@ NOISE, MOVED = 0.6, 0.3
 SETS = {"train": ("imagenet", "train"), "test": ("imagenet", "test"), "harder": ("harder", "test")}
 EPOCHS, RATE, BATCH = 12, 1e-3, 1024
 # Commands without the option: what they hold does not grow with the rows.
-NO_MEMORY_OPTION = ("import-csv", "report", "verify")
+NO_MEMORY_OPTION = ("import-csv",)
 
 
 class Step(NamedTuple):

@@ -23,7 +23,7 @@ import pyarrow as pa
 from gapscope.core.location import Location
 from gapscope.core.random import stream
 from gapscope.core.threads import blas_threads, processors
-from gapscope.schemas.embeddings import Fingerprint, Provenance, embedding_schema
+from gapscope.schemas.embeddings import Fingerprint, Provenance, Tensor, embedding_schema
 from gapscope.store import EmbeddingStore, StoreWriter, open_store, pieces_of
 from gapscope.store.write import embedding_column
 
@@ -78,7 +78,7 @@ class Recipe:
         return x @ self.mixing + self.origin, y
 
 
-def provenance(recipe: Recipe, split: str, rows: int) -> Provenance:
+def provenance(recipe: Recipe, split: str, rows: int, tensor: Tensor | None = None) -> Provenance:
     """The manifest entry of a synthetic store."""
     return Provenance(
         backbone="synthetic",
@@ -93,15 +93,17 @@ def provenance(recipe: Recipe, split: str, rows: int) -> Provenance:
         seed=recipe.seed,
         part_rows=PART_ROWS,
         code_version="benchmark",
+        tensor=tensor,
     )
 
 
-def make(folder: Location, split: str, rows: int, recipe: Recipe) -> EmbeddingStore:
-    """A store of `rows` random rows in `folder`; finished parts of an earlier run are kept.
+def make(folder: Location, split: str, rows: int, recipe: Recipe, tensor: Tensor | None = None) -> EmbeddingStore:
+    """A store of `rows` random rows in `folder`, said to be those of a `tensor`; finished parts of an earlier run are
+    kept.
 
     The full training set takes about 2.6 GB of disk. Memory: three parts of float32, 200 MB, for each processor.
     """
-    writer = StoreWriter(folder, provenance(recipe, split, rows))
+    writer = StoreWriter(folder, provenance(recipe, split, rows, tensor))
     writer.begin()
     recipe.rows(split, 0, 0)  # the shared arrays are made once, before the threads ask for them
     pieces = pieces_of(0, rows, PART_ROWS)

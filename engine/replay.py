@@ -12,6 +12,7 @@ import numpy as np
 
 from gapscope.backbones import BackboneChoice, names_code
 from gapscope.backbones.backbone import Backbone
+from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_tensors
@@ -19,10 +20,14 @@ from gapscope.core.progress import SILENT, Progress
 from gapscope.core.random import stream
 from gapscope.core.ranking import best_classes
 from gapscope.data.source import Source
+from gapscope.evaluation.memory import bytes_of_chunk
 from gapscope.schemas.embeddings import Provenance
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.stream import Workers, fold
 from gapscope.summaries.outcomes import Outcomes
+
+# Bytes of each feature of a row that the whole network is run on as well: as it is read, and as it is computed on.
+VERIFIED = 8
 
 
 class StoredHead(NamedTuple):
@@ -56,6 +61,19 @@ def read_head(store: EmbeddingStore) -> StoredHead:
         )
     tensors = read_tensors(store.head)
     return StoredHead(tensors["weight"], tensors["bias"])
+
+
+def check_memory(store: EmbeddingStore, head: StoredHead, verified: int, *, allowed: str, threads: int) -> None:
+    """Refuse, before the first row is read, a store whose head cannot be replayed, and so many `verified` rows.
+
+    Raises
+    ------
+    BudgetError
+        The projected need is above what is `allowed`, such as ``2GB``.
+    """
+    needed = bytes_of_chunk(store.dim, head.classes, threads) + VERIFIED * store.dim * min(verified, store.rows)
+    what = f"replaying {head.classes:,} classes on {store.dim:,} features of {store.name}"
+    Budget(parse_bytes(allowed)).require(needed, what, "raise --memory")
 
 
 def replay(store: EmbeddingStore, head: StoredHead, workers: Workers, progress: Progress = SILENT) -> Outcomes | None:

@@ -62,6 +62,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     from gapscope.core.files import write_json
     from gapscope.core.location import Location
     from gapscope.evaluation import comparison_results as results_of
+    from gapscope.evaluation.compared import check_memory
     from gapscope.evaluation.comparison import baseline_line, paired, robustness
     from gapscope.evaluation.comparison_page import page
     from gapscope.evaluation.copies import predicted_once
@@ -86,7 +87,9 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
         config = replace(config, predictions=config.runs, runs=())
     runs = tuple(str(place) for place in places) if config.runs else ()
     config = replace(config, runs=runs)
-    _check_memory(config)
+    places = config.runs or config.predictions or (*config.reference, *config.target)
+    pairs = [_set(named[0]) for named in (config.reference, config.target) if named and config.runs]
+    check_memory(places, pairs or [(config.dataset, config.split)], config.model, config.memory)
     sides, copies = zip(*map(predicted_once, _sides(config)), strict=True)
     places = [Location.of(place) for place in runs or config.predictions or (*config.reference, *config.target)]
     places = list(dict.fromkeys(places))
@@ -209,24 +212,6 @@ def _set(named: str) -> tuple[str, str]:
     """Dataset and split of a set; a name without a split is a dataset."""
     dataset, _, split = named.rpartition("/")
     return (dataset, split) if dataset else (split, "")
-
-
-def _check_memory(config: CompareConfig) -> None:
-    """Refuse predictions that would not fit together, before any of them is read."""
-    from gapscope.core.location import Location
-    from gapscope.evaluation.compared import among
-    from gapscope.predictions.memory import check_predictions, set_bytes
-    from gapscope.predictions.run import models_in_run
-
-    sets = [_set(named[0]) for named in (config.reference, config.target) if named and config.runs]
-    places = config.runs or config.predictions or (*config.reference, *config.target)
-    needed = [
-        set_bytes(place, name, *one)
-        for place in map(Location.of, places)
-        for one in sets or [(config.dataset, config.split)]
-        for name in among(models_in_run(place), config.model, of_run=True)
-    ]
-    check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, config.memory)
 
 
 def _enough(models: "list[Predictions]", config: CompareConfig) -> "list[Predictions]":

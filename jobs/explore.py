@@ -41,6 +41,7 @@ class ExploreConfig:
     texts: options.OptionalTexts = None
     port: Annotated[int, option("Where to listen; 0 takes a free one.", COMPUTE)] = 0
     no_browser: Annotated[bool, option("Do not open a browser; say the address only.", OUTPUT)] = False
+    memory: options.Memory = "2GB"
     data_root: options.DataRoot = field(default_factory=data_root)
     workspace: options.Workspace = "workspace"
 
@@ -77,13 +78,16 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     require(JOB, "panel", "bokeh")
     from gapscope.explorer.join import joined
     from gapscope.explorer.load import read_points
+    from gapscope.explorer.memory import check_memory
     from gapscope.explorer.neighbours import stores_of
     from gapscope.explorer.pictures import Pictures
     from gapscope.explorer.serve import serve
 
     workspace = Location.of(config.workspace).absolute()
     place = find_run(workspace, config.map).absolute()
-    points, notes = joined(read_points(place), [find_run(workspace, name).absolute() for name in config.run])
+    runs = [find_run(workspace, name).absolute() for name in config.run]
+    check_memory(place, runs, config.memory)
+    points, notes = joined(read_points(place), runs)
     stores = stores_of(points, workspace, _inputs(place))
     if config.texts is not None:
         from gapscope.explorer.phrases import phrases_of

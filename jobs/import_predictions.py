@@ -55,8 +55,8 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
     from gapscope.core.hashing import digest_json
     from gapscope.core.location import Location
     from gapscope.evaluation.joined_page import JOIN, page
+    from gapscope.evaluation.memory import check_joining
     from gapscope.evaluation.recorded import describe, keep, models_of_files, with_common_classes
-    from gapscope.predictions.memory import check_predictions, predictions_bytes
     from gapscope.runs.folder import input_of, opened
     from gapscope.runs.inputs import input_of_file, stem
     from gapscope.runs.run import MODELS
@@ -67,7 +67,7 @@ def run(config: ImportPredictionsConfig, progress: Progress = SILENT) -> "RunRes
     sets = [named_set(workspace, name, config.split) for name in config.dataset]
     stores = [find_store(workspace, *one, config.backbone) for one in sets]
     places = [Location.of(place) for place in config.predictions]
-    check_predictions("the predictions of these files", [predictions_bytes(one) for one in places], config.memory)
+    check_joining(places, stores, config.memory)
     progress.say(f"reading {', '.join(config.predictions)}")
     files = [_read(config, at) for at in range(len(places))]
     title = config.name or stem(places[0])

@@ -40,6 +40,7 @@ class MeasureConfig:
     keep: options.KeepColumns = ()
     path_column: options.PathColumn = ""
     backbone: options.Backbone = ""
+    memory: options.Memory = "2GB"
     workspace: options.Workspace = "workspace"
     data_root: options.DataRoot = field(default_factory=data_root)
 
@@ -88,6 +89,7 @@ def _stores(workspace: "Location", name: str, backbone: str) -> "Iterator[Embedd
 
 def _measured(config: MeasureConfig, store: "EmbeddingStore", progress: Progress) -> tuple[int, str]:
     """How many rows have attributes now, and what has to be said of the others."""
+    from gapscope.attributes.memory import check_measuring
     from gapscope.causes.samples import opening_of  # these load SciPy and numba, and `--help` has to be instant
     from gapscope.extraction.measuring import measure_store
 
@@ -95,16 +97,19 @@ def _measured(config: MeasureConfig, store: "EmbeddingStore", progress: Progress
         raise InputError(
             f"{store.name} was imported as features and has no images to measure; --table FILE adds columns to it"
         )
+    check_measuring(store, config.memory)
     return measure_store(store, opening_of(store, config.data_root).source(), progress)
 
 
 def _joined(config: MeasureConfig, store: "EmbeddingStore", progress: Progress) -> tuple[int, str]:
     """How many rows have a row of the table, and what has to be said of the others."""
     from gapscope.attributes.join import add_columns
+    from gapscope.attributes.memory import check_columns
     from gapscope.core.location import Location
     from gapscope.predictions.files import read_rows
 
     place = Location.of(config.table)
     if not place.exists():
         raise InputError(f"there is no table {config.table}; give a CSV, TSV, Parquet or JSON file")
+    check_columns(store, place, config.memory)
     return add_columns(store, read_rows(place), config.table, config.keep, config.path_column)

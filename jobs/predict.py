@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JOB = "predict"
 REJECTED = "rejected.parquet"
 # Options that only one of the two kinds of models has a use for.
-OF_PROBES = ("backbone", "scheduler", "cluster", "workers", "memory")
+OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
 OF_NETWORKS = ("device", *LABELLING, "data_root")
 
 
@@ -31,7 +31,7 @@ class PredictConfig(options.ImageListing, options.OnWorkers):
     """Predict the classes of a set with a saved model, and measure them where there are labels.
 
     A probe takes a stored set, any whose features were made like those that it was trained on (options --backbone,
-    --scheduler, --cluster, --memory). A network of `train-cnn` takes the images themselves (options --device,
+    --scheduler, --cluster). A network of `train-cnn` takes the images themselves (options --device,
     --classes, --labels, --data-root). Killed and called again, it continues.
 
         python cli.py predict workspace/runs/fit-incremental-cifar10-softmax --dataset cifar10
@@ -104,6 +104,7 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     """Predictions for images, as `train-cnn` makes them for its own test sets."""
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
+    from gapscope.cnn.memory import check_predicting
     from gapscope.cnn.record import usable_digests
     from gapscope.cnn.test_set import TestSet, predicted
     from gapscope.core.location import Location
@@ -120,6 +121,7 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     model = load_trained(folder, choose_device(config.device))
     test = TestSet.of(dataset, dataset.called(config.split), model.class_names)
     source, name = test.source, test.name
+    check_predicting(name, len(source.listing), model.design, config.memory)
     model_record = input_of_file(folder, folder / MODEL, model.details["train_rows"])
     inputs = [model_record, _record_of_images(dataset, source)]
     run_name = slug(config.name or f"{folder.name}-{dataset.name}-{test.split}")

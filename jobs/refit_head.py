@@ -58,6 +58,7 @@ class RecordedConfig(RefitHeadConfig):
 
 def run(config: RefitHeadConfig, progress: Progress = SILENT) -> "RunResult":
     """Check all that is requested, then train the last layer of each network again and evaluate it."""
+    from gapscope.cnn.refit.memory import check_memory
     from gapscope.cnn.refit.method import method_of
     from gapscope.cnn.refit.refit_run import RefitRun
     from gapscope.cnn.refit.run import refit_and_evaluate
@@ -69,11 +70,12 @@ def run(config: RefitHeadConfig, progress: Progress = SILENT) -> "RunResult":
 
     method = method_of(config.method, config.balance, config.settings, config.l2)
     source = source_run_of(config.workspace, config.run, config.data_root)
+    check_memory(source, method, config.memory)
     inherited: dict[str, Any] = {name: source.options[name] for name in INHERITED}
     recorded = RecordedConfig(**asdict(config) | inherited | {"data_root": source.data_root})
     tests = test_sets(source)
     name = slug(config.name or f"{source.called}-{method.name} {method.balance}")
     with opened(Location.of(config.workspace).absolute(), JOB, name, recorded, source.inputs()) as folder:
-        made = RefitRun(method, source, config.device, config.memory, config.l2, folder, progress)
+        made = RefitRun(method, source, config.device, config.l2, folder, progress)
         result = refit_and_evaluate(made, tests)
     return reported(result, wanted=config.report, data_root=source.data_root)

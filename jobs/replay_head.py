@@ -28,7 +28,7 @@ MEASURES = {
 
 
 @configuration
-class ReplayHeadConfig(options.ImageListing):
+class ReplayHeadConfig(options.ImageListing, options.OnWorkers):
     """Check stored embeddings against the backbone's own classifier.
 
     Stored features × stored head must say what the whole network says; a wrong layer, transform, label order or number
@@ -44,7 +44,6 @@ class ReplayHeadConfig(options.ImageListing):
     weights: options.Weights = ""
     device: options.Device = "auto"
     seed: options.Seed = 0
-    scheduler: options.Scheduler = None
     workspace: options.Workspace = "workspace"
 
 
@@ -74,11 +73,12 @@ def replay_store(
     config: ReplayHeadConfig, store: "EmbeddingStore", progress: Progress
 ) -> "tuple[list[Result], list[str]]":
     """Results and sentences about one store."""
-    from gapscope.replay import read_head, replay
-    from gapscope.stream import connect
+    from gapscope.replay import check_memory, read_head, replay
+    from gapscope.runs.connection import connected
 
     head = read_head(store)
-    with connect(config.scheduler) as workers:
+    check_memory(store, head, config.verify, allowed=config.memory, threads=config.threads)
+    with connected(config, progress) as workers:
         outcomes = replay(store, head, workers, progress)
     results, notes = _judged(store, outcomes, head.classes, hint=not config.verify)
     if config.verify > 0:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DataRoot, Out, Runs, Seed, Workspace, configuration, data_root
+from gapscope.jobs.options import DataRoot, Memory, Out, Runs, Seed, Workspace, configuration, data_root
 
 if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
@@ -30,6 +30,7 @@ class ReportConfig:
 
     runs: Runs = field(default=(), kw_only=False)
     out: Out = ""
+    memory: Memory = "2GB"
     workspace: Workspace = "workspace"
     data_root: DataRoot = field(default_factory=data_root)
     seed: Seed = 0
@@ -51,7 +52,7 @@ def run(config: ReportConfig, progress: Progress = SILENT) -> "RunResult":
     runs = [find_run(workspace, name).absolute() for name in dict.fromkeys(config.runs)]
     out = Location.of(config.out).absolute() if config.out else None
     progress.say(f"writing the report of {counted(len(runs), 'run')}")
-    report = read_report(runs, data_root=config.data_root, seed=config.seed)
+    report = read_report(runs, data_root=config.data_root, seed=config.seed, memory=config.memory)
     out = out or (runs[0] if len(runs) == 1 else runs[0].parent.parent) / REPORT
     about = written(report, out)
     others = [block for part in report.parts for block in (Heading(part.name, part.title, folded=True), *part.blocks)]

@@ -108,6 +108,7 @@ def run(config: StudyAugmentationConfig, progress: Progress = SILENT) -> "RunRes
     methods, settings = head_methods(config.features), settings_of(config.settings)
     plan = plan_of(config)
     sets = sets_of(config, plan)
+    plan.check_memory(1 + len(config.remedies) + 2 * len(sets) + len(methods))
     name = slug(config.name or f"{plan.dataset.name}-{config.preset or config.network or 'simple-cnn'}")
     place = Place(config.scheduler, config.cluster, config.workers, progress)
     with opened(Location.of(config.workspace).absolute(), JOB, name, config) as folder:

@@ -4,7 +4,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.progress import SILENT, Progress
-from gapscope.jobs.options import DATA, MODEL, Out, Replicates, Reported, configuration, data_root, option
+from gapscope.jobs.options import DATA, MODEL, Memory, Out, Replicates, Reported, configuration, data_root, option
 
 if TYPE_CHECKING:
     from gapscope.runs.result import RunResult
@@ -36,6 +36,7 @@ class StudyImagenetV2Config(Reported):
     ] = ()
     out: Out = ""
     replicates: Replicates = 500
+    memory: Memory = "2GB"
 
 
 def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> "RunResult":
@@ -43,11 +44,13 @@ def run(config: StudyImagenetV2Config, progress: Progress = SILENT) -> "RunResul
     from gapscope.core.location import Location
     from gapscope.reports.write import reported
     from gapscope.store.workspace import slug
+    from gapscope.studies.memory import check_files
     from gapscope.studies.replication import read_study
-    from gapscope.studies.replication.predictions import inputs_of
+    from gapscope.studies.replication.predictions import inputs_of, tables_of
     from gapscope.studies.replication.study import studied
 
     places = [Location.of(place).absolute() for place in (config.tables, *config.add)]
+    check_files(tables_of(places), config.memory)
     study = read_study(places[0], places[1:], config.models)
     name = slug(config.name or places[0].name)
     done = studied(JOB, config, study, name, inputs_of(places), progress, title=TITLE, copy=COPY)

@@ -68,6 +68,7 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> "RunRe
     from gapscope.reports.write import reported
     from gapscope.runs.folder import opened
     from gapscope.store.workspace import slug
+    from gapscope.studies.memory import check_trainings
     from gapscope.studies.modifications.findings import STEPS, findings
     from gapscope.studies.modifications.page import page, title
     from gapscope.studies.modifications.pictures import pictures
@@ -79,6 +80,8 @@ def run(config: StudyModificationsConfig, progress: Progress = SILENT) -> "RunRe
     sets, trainings = planned(config)
     dataset, called = sets[0].dataset.name, sets[0].dataset.called
     config = replace(config, split=called(config.split), test_split=called(config.test_split))
+    images = len(sets[0].dataset.source(config.test_split).listing)
+    check_trainings(dataset, len(trainings) * config.seeds, len(sets), images, config.memory)
     name = slug(config.name or f"{dataset}-{config.preset or config.network or 'simple-cnn'}")
     with opened(Location.of(config.workspace).absolute(), JOB, name, config) as folder:
         with folder.timed("train"):

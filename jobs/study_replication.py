@@ -36,6 +36,7 @@ class StudyReplicationConfig(options.Reported):
     ] = ()
     out: options.Out = ""
     replicates: options.Replicates = 500
+    memory: options.Memory = "2GB"
 
 
 def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> "RunResult":
@@ -45,6 +46,7 @@ def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> "RunResu
     from gapscope.runs.inputs import input_of_predictions, stem
     from gapscope.runs.run import find_run
     from gapscope.store.workspace import slug
+    from gapscope.studies.memory import check_files, check_runs
     from gapscope.studies.replication.sets import read_files, read_runs
     from gapscope.studies.replication.study import studied
 
@@ -53,10 +55,12 @@ def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> "RunResu
     workspace = Location.of(config.workspace).absolute()
     if config.runs:
         places = [find_run(workspace, one) for one in config.runs]
+        check_runs(places, (*config.reference, *config.target), config.memory)
         study = read_runs(places, config.reference, config.target, config.models)
         called = "-".join(dict.fromkeys(stem(place) for place in places))
     else:
         places = [Location.of(one) for one in (*config.reference, *config.target)]
+        check_files(places, config.memory)
         study = read_files(config.reference, config.target, config.models)
         called = f"{study.reference.name}-{study.targets[0].name}"
     inputs = [input_of_predictions(place, str(place)) for place in places]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 from gapscope.core.errors import DamageError, GapscopeError, InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import ALIASES, JOBS, configuration_of
-from gapscope.jobs.options import OUTPUT, Workspace, configuration, option
+from gapscope.jobs.options import OUTPUT, Memory, Workspace, configuration, option
 
 if TYPE_CHECKING:
     from gapscope.core.location import Location
@@ -35,6 +35,7 @@ class VerifyConfig:
     repair: Annotated[
         bool, option("Put flipped bits of small files back, and run the commands that make the rest again.", OUTPUT)
     ] = False
+    memory: Memory = "2GB"
 
 
 def run(config: VerifyConfig, progress: Progress = SILENT) -> "RunResult":
@@ -55,12 +56,12 @@ def run(config: VerifyConfig, progress: Progress = SILENT) -> "RunResult":
     begun, workspace = time.perf_counter(), Location.of(config.workspace)
     if not workspace.exists():
         raise InputError(f"there is no workspace {workspace}; name the folder that other commands have as --workspace")
-    result = verify_workspace(workspace, progress)
+    result = verify_workspace(workspace, progress, memory=config.memory)
     notes: list[str] = []
     if config.repair and result.findings:
         for _ in range(ROUNDS):
             notes += _repaired(result.findings, config.workspace, progress)
-            result = verify_workspace(workspace, progress)
+            result = verify_workspace(workspace, progress, memory=config.memory)
             if not result.findings:
                 break
     if result.findings:

@@ -10,10 +10,11 @@ from gapscope.core.budget import Budget, parse_bytes
 from gapscope.data.modifications import MODIFICATIONS
 from gapscope.data.modifications.modification import SEVERITIES
 from gapscope.data.modified import SIDE
+from gapscope.data.source import DECODED, decoders
 from gapscope.store import EmbeddingStore
 
-# Bytes of an image in memory, twice as long as high; of one that a thread decodes, 16 million pixels twice.
-PIXELS, DECODED = 3 * 2 * SIDE**2, 2 * 3 * 2**24
+# Bytes of an image in memory, twice as long as high.
+PIXELS = 3 * 2 * SIDE**2
 # Bytes of a row of a set: its label, as stored and as the model has it, and which rows are of a class.
 ROW = 50
 # Matrices of all pairs of images that are compared at once, and versions of the images beside each cause at every
@@ -34,6 +35,6 @@ def check_memory(stores: Sequence[EmbeddingStore], *, own: int, images: int, all
     versions = VERSIONS + (len(MODIFICATIONS) + own) * len(SEVERITIES)
     features = 4 * (stores[0].dim + len(PLACES)) * min(images, stores[0].rows) * versions
     pictures = PIXELS * sum(min(images, store.rows) for store in stores)
-    needed = rows + features + pictures + 8 * PAIRS * (images // 2) ** 2 + threads * DECODED
+    needed = rows + features + pictures + 8 * PAIRS * (images // 2) ** 2 + min(threads, decoders()) * DECODED
     what = f"looking for a cause in {images:,} images of each set"
     Budget(parse_bytes(allowed)).require(needed, what, "ask for fewer --images, or raise --memory")

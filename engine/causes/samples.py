@@ -15,10 +15,9 @@ from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.program import called
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
-from gapscope.core.threads import processors
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.modified import SIDE, shrunk
-from gapscope.data.source import Source, Undecodable
+from gapscope.data.source import Source, Undecodable, decoders
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.selected import rows_of
 from gapscope.store.workspace import extraction, free_name, workspace_option
@@ -210,7 +209,7 @@ def read_images(source: Source, sample: Sample, backbone: Any, progress: Progres
     read, side = [], side_of(backbone)
     with (
         progress.task(f"images of {sample.set}", len(sample.x), "images") as task,
-        ThreadPoolExecutor(processors()) as pool,
+        ThreadPoolExecutor(decoders()) as pool,
     ):
         for one in pool.map(lambda index: read_image(source, index, side), sample.sample_id.tolist()):
             read.append(one)

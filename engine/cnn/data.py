@@ -7,7 +7,7 @@ import torch
 
 from gapscope.backbones.backbone import choose_device
 from gapscope.cnn.division import Division, divide
-from gapscope.cnn.images import Images
+from gapscope.cnn.images import Images, usable
 from gapscope.cnn.modified import Modified
 from gapscope.cnn.setup import arguments
 from gapscope.cnn.train import TrainingData
@@ -20,9 +20,7 @@ LOOKED_AT, RUN, LEAST = 8192, 256, 1 / 255
 
 def division_of(run: TrainingRun, images: Images) -> Division:
     """The rows to train on and those to validate on, without images that cannot be decoded."""
-    listing = images.source.listing
-    usable = np.array([row for row in range(len(listing)) if row not in images.rejected], np.int64)
-    return divide(listing, usable, run.request.validation, run.request.seed, images.name)
+    return divide(images.source.listing, usable(images), run.request.validation, run.request.seed, images.name)
 
 
 def training_data(run: TrainingRun, images: Images, rows: Division) -> TrainingData:

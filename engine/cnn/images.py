@@ -186,6 +186,11 @@ def _decode(
         return {int(row): reason for row, reason in zip(rows, reasons, strict=True) if reason}
 
 
+def usable(images: Images) -> np.ndarray:
+    """The positions ``(m,) int64`` in the listing of the images that were not found to hold none."""
+    return _without(np.arange(len(images.source.listing)), images.rejected)
+
+
 def _without(rows: np.ndarray, rejected: dict[int, str]) -> np.ndarray:
     return rows[~np.isin(rows, list(rejected))] if rejected else rows
 

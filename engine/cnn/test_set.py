@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from gapscope.cnn.images import Images, batches, even_parts
+from gapscope.cnn.images import Images, batches, even_parts, usable
 from gapscope.cnn.view import CHUNK_BYTES, ImageView
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
@@ -78,7 +78,7 @@ def predicted(
     with connect(threads=1) as workers:
         view = ImageView.of(images)
         counts = predict(model, model.class_names, view, classes, place, workers, **written, progress=progress)
-    used = np.array([row for row in range(view.rows) if row not in images.rejected], np.int64)
+    used = usable(images)
     copies = copies_among(images.digests[used], images.source.listing.labels[used])
     if copies.first is not None:
         counts = outcomes(model, images, used[copies.first], known=classes)

@@ -9,7 +9,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO, TypeVar
 
@@ -31,6 +31,8 @@ MARK = "gapscope-xxh3-128:"
 BLANK = MARK + "0" * 32
 DIGEST = "digest"
 KEY = b"gapscope.digest"
+# Bytes that are read at a time where a file is only checked.
+BLOCK = 2**23
 # What the libraries raise for a file that is none of theirs.
 UNREADABLE = (
     *(ValueError, KeyError, TypeError, IndexError, EOFError, OSError),
@@ -86,6 +88,51 @@ def read_sealed(place: Location) -> bytes:
     if not is_whole(content):
         raise damaged(place, "its bytes are not those that were written")
     return content
+
+
+def check_seal(place: Location) -> str:
+    """The digest that the file at `place` holds of itself, as `seal_of`; checked a block at a time, whatever its size.
+
+    Raises
+    ------
+    DamageError
+        The bytes are not those that were written.
+    """
+    with place.open_input() as file:
+        size = file.size()
+        mark = _last_mark(file, size)
+        file.seek(max(mark, 0))
+        seal = seal_of(file.read(len(BLANK))) if mark >= 0 else ""
+        if seal and seal != digest_buffers(_blanked(file, mark, size)):
+            raise damaged(place, "its bytes are not those that were written")
+    return seal
+
+
+def holds_digest(place: Location) -> bool:
+    """Whether the file at `place` says that it holds a digest of itself, which is not compared."""
+    with place.open_input() as file:
+        return _last_mark(file, file.size()) >= 0
+
+
+def _last_mark(file: BinaryIO, size: int) -> int:
+    """Where `MARK` stands last in a file of so many bytes; -1 where it does not."""
+    for stop in range(size, 0, -BLOCK):
+        start = max(0, stop - BLOCK)
+        file.seek(start)
+        found = file.read(stop - start + len(MARK) - 1).rfind(MARK.encode())
+        if found >= 0:
+            return start + found
+    return -1
+
+
+def _blanked(file: BinaryIO, mark: int, size: int) -> Iterator[bytes]:
+    """The blocks of a file, with `BLANK` at the place of its digest."""
+    for start, stop in ((0, mark), (mark + len(BLANK), size)):
+        file.seek(start)
+        for first in range(start, stop, BLOCK):
+            yield file.read(min(BLOCK, stop - first))
+        if stop == mark:
+            yield BLANK.encode()
 
 
 def damaged(place: Location, what: object) -> DamageError:

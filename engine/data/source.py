@@ -14,6 +14,9 @@ from gapscope.schemas.embeddings import Fingerprint
 
 # Images that a process reads at the same time where each is waited for.
 READERS = 8
+# Images that threads decode at the same time where that has to fit, at most; and bytes of one of 16 million pixels,
+# twice.
+DECODERS, DECODED = 8, 2 * 3 * 2**24
 
 
 class Undecodable(Exception):
@@ -149,6 +152,11 @@ class FromBytes:
     def image(self: ByteSource, index: int) -> Image.Image:
         """The image at position `index`."""
         return self.decode(index, self.read(index))
+
+
+def decoders() -> int:
+    """How many images threads of this process decode at the same time where their memory is projected."""
+    return min(processors(), DECODERS)
 
 
 def readers(source: Source) -> int:

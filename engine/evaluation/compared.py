@@ -6,6 +6,8 @@ from dataclasses import replace
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
 from gapscope.predictions import Predictions, models_in, read_predictions
+from gapscope.predictions.memory import check_predictions, set_bytes
+from gapscope.predictions.run import models_in_run
 from gapscope.runs.inputs import stem
 
 
@@ -49,6 +51,24 @@ def models_of(
         )
         for place, one in models
     ]
+
+
+def check_memory(places: Sequence[str], sets: Sequence[tuple[str, str]], chosen: Sequence[str], allowed: str) -> None:
+    """Refuse, before a row is read, predictions of the `chosen` models for `sets`, as dataset and split, that would not
+    fit together.
+
+    Raises
+    ------
+    BudgetError
+        The projected need is above what is `allowed`, such as ``2GB``.
+    """
+    needed = [
+        set_bytes(place, name, *one)
+        for place in map(Location.of, places)
+        for one in sets
+        for name in among(models_in_run(place), chosen, of_run=True)
+    ]
+    check_predictions(f"comparing the predictions of {len(needed)} models and sets", needed, allowed)
 
 
 def _told_apart(place: str, model: str, stem: str) -> str:

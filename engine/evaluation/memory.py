@@ -1,6 +1,11 @@
 """The memory that predicting a stored set takes, known before its first row is read."""
 
+from collections.abc import Sequence
+
+from gapscope.attributes.memory import NAMED
 from gapscope.core.budget import Budget, parse_bytes
+from gapscope.core.location import Location
+from gapscope.predictions.memory import check_predictions, predictions_bytes
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 from gapscope.stream import CHUNK_ROWS, chunk_bytes
@@ -34,3 +39,15 @@ def check_memory(store: EmbeddingStore, classes: int, kept: int = PREDICTED, *, 
     """
     what = f"predicting {store.rows:,} rows of {store.dim:,} features in {classes:,} classes"
     Budget(parse_bytes(allowed)).require(bytes_of_set(store, classes, threads, kept), what, "raise --memory")
+
+
+def check_joining(places: Sequence[Location], stores: Sequence[EmbeddingStore], allowed: str) -> None:
+    """Refuse, before the first row is read, files of predictions that cannot be joined to the rows of stores.
+
+    Raises
+    ------
+    BudgetError
+        The projected need is above what is `allowed`, such as ``2GB``.
+    """
+    needed = [*map(predictions_bytes, places), NAMED * sum(store.rows for store in stores)]
+    check_predictions("joining the predictions of these files to stored rows", needed, allowed)

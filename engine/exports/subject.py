@@ -11,7 +11,7 @@ from gapscope.data.source import Source
 from gapscope.evaluation.best_predictions import best_predictions
 from gapscope.evaluation.models import model_folder, model_in
 from gapscope.predictions import Predictions, read_predictions
-from gapscope.predictions.memory import ROW_BYTES, check_predictions, set_bytes
+from gapscope.predictions.memory import ROW_BYTES, check_predictions, run_bytes
 from gapscope.predictions.run import sets_in_run
 from gapscope.probes.model import Classifier
 from gapscope.reports.samples import Images
@@ -99,9 +99,8 @@ class Subject:
             It is more than `memory`.
         """
         sets: dict[tuple[str, str], int] = {}
-        for model in [self.model] if self.model else run.models or [""]:
-            for pair in sets_in_run(run.place, model).values():
-                sets[pair] = max(sets.get(pair, 0), set_bytes(run.place, model, *pair))
+        for model in run_bytes(run.place, self.model):
+            sets |= {pair: max(sets.get(pair, 0), needed) for pair, needed in model.items()}
         rows = sum(sets.values()) // ROW_BYTES
         made = MADE_BYTES * (rows if self.count is None else min(rows, self.count))
         what = f"exporting the predictions of {run.name}"

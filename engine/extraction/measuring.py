@@ -10,10 +10,10 @@ from gapscope.attributes.table import NAMES, UNKNOWN, table_of
 from gapscope.blocks.formats import counted
 from gapscope.core.lease import Lease
 from gapscope.core.progress import Progress
-from gapscope.core.threads import processors
-from gapscope.data.source import Source, Undecodable, read_picture
+from gapscope.data.source import Source, Undecodable, decoders, read_picture
 from gapscope.store import EmbeddingStore, StoreWriter
-from gapscope.store.write import read_manifest
+from gapscope.store.read import read_part
+from gapscope.store.write import part_files, read_manifest
 
 
 def measure_store(store: EmbeddingStore, source: Source, progress: Progress) -> tuple[int, str]:
@@ -47,7 +47,7 @@ def measure_store(store: EmbeddingStore, source: Source, progress: Progress) -> 
 
 
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(processors(), "measure")
+    return ThreadPoolExecutor(decoders(), "measure")
 
 
 def _rows(writer: StoreWriter, store: EmbeddingStore, part: int) -> tuple[np.ndarray, Sequence[int | None]]:
@@ -55,8 +55,7 @@ def _rows(writer: StoreWriter, store: EmbeddingStore, part: int) -> tuple[np.nda
     known = writer.digests(part)
     if known is not None:
         return known[0], known[1].tolist()
-    start = sum(one.rows for one in store.manifest.parts[:part])
-    rows = store.sample_ids()[start : start + store.manifest.parts[part].rows]
+    rows = read_part(part_files(store.folder, store.manifest)[part], ["sample_id"])["sample_id"].to_numpy()
     return rows, [None] * len(rows)
 
 

@@ -12,6 +12,7 @@ from gapscope.core.location import Location, in_workspace_of
 
 KEY, PART = b"gapscope.made_from", b"gapscope.part"
 STORE_MANIFEST = "manifest.json"
+Metadata = Mapping[bytes, bytes] | None
 
 
 class Origin(NamedTuple):
@@ -39,7 +40,7 @@ class Origin(NamedTuple):
         return {KEY: json.dumps(self._asdict()).encode(), PART: str(part).encode()}
 
 
-def origin_of(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
+def origin_of(metadata: Metadata) -> Origin | None:
     """What the metadata of a table say; None where they say nothing."""
     try:
         return Origin(**json.loads((metadata or {})[KEY]))
@@ -55,19 +56,30 @@ def joined(places: Sequence[Location], tables: Sequence[pa.Table]) -> pa.Table:
     DamageError
         A part is missing, or stands twice, or is one of other predictions; the message names it.
     """
-    origins = [origin_of(table.schema.metadata) for table in tables]
-    for number, (place, table, origin) in enumerate(zip(places, tables, origins, strict=True)):
-        if origin != origins[0]:
-            raise damaged(place, f"it was made by another model or from other rows than {places[0].name}")
-        if origin is not None and table.schema.metadata.get(PART) != str(number).encode():
-            raise damaged(place, "it is another part of these predictions, or one before it is missing")
+    check_parts(places, [table.schema.metadata for table in tables], sum(map(len, tables)))
     whole = pa.concat_tables([table.replace_schema_metadata() for table in tables])
-    if origins[0] is not None and len(whole) != origins[0].rows:
-        raise damaged(places[0].parent, f"it has predictions for {len(whole):,} rows, {origins[0].rows:,} were made")
     return whole.replace_schema_metadata(tables[0].schema.metadata)
 
 
-def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any]) -> Origin | None:
+def check_parts(places: Sequence[Location], metadata: Sequence[Metadata], rows: int) -> None:
+    """Refuse parts at these `places`, with so many `rows` together, that are not the whole predictions for one set.
+
+    Raises
+    ------
+    DamageError
+        A part is missing, or stands twice, or is one of other predictions; the message names it.
+    """
+    origins = [origin_of(one) for one in metadata]
+    for number, (place, one, origin) in enumerate(zip(places, metadata, origins, strict=True)):
+        if origin != origins[0]:
+            raise damaged(place, f"it was made by another model or from other rows than {places[0].name}")
+        if origin is not None and one and one.get(PART) != str(number).encode():
+            raise damaged(place, "it is another part of these predictions, or one before it is missing")
+    if origins[0] is not None and rows != origins[0].rows:
+        raise damaged(places[0].parent, f"it has predictions for {rows:,} rows, {origins[0].rows:,} were made")
+
+
+def check_origin(metadata: Metadata, place: Location, description: Mapping[str, Any]) -> Origin | None:
     """What the predictions at `place` were made from, if that is known; refused are those of another model than the one
     that is described, or of rows that are there no more.
 
@@ -76,7 +88,7 @@ def check_origin(table: pa.Table, place: Location, description: Mapping[str, Any
     InputError
         See above. What is not known, because an earlier version wrote it or it lies elsewhere now, is not checked.
     """
-    origin = origin_of(table.schema.metadata)
+    origin = origin_of(metadata)
     if origin is None:
         return None
     origin = origin._replace(place=_place(origin, place))

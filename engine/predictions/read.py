@@ -84,7 +84,7 @@ def read_predictions(
         result = predictions_of_run(source, model, dataset, split) if is_run(source) else found_by_parts(source)
         names = tuple(class_names) or result.class_names
         table = read_table(result.place)
-        origin = check_origin(table, result.place, result.description)
+        origin = check_origin(table.schema.metadata, result.place, result.description)
         asked = (model or result.model, dataset or result.dataset, split or result.split)
         called = result[1:4] if is_run(source) else asked
         return replace(_from_table(table, result.place, "", called, names), store=origin.place if origin else "")

@@ -5,8 +5,7 @@ trees from histograms of the bins. Where even the bytes would not fit, they lie 
 for each level of the trees (XGBoost's external memory; ``TMPDIR`` says where).
 
 All this happens in the process that calls, on all its processors, also where `workers` are those of a cluster: they
-count the classes and check the features, and nothing more. XGBoost's own Dask mode keeps all rows in the workers'
-memory, and its sums depend on their number.
+count the classes and check the features, and nothing more; the README of the folder says why.
 
 In each round every class gets a tree, of depth 4, on at most 128 of the features and six tenths of the rows. The number
 of rounds with the least log-loss on the held-out rows is taken; boosting ends when ten more have not lowered it. The

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
-from gapscope.blocks.formats import counted, percent, set_name
+from gapscope.blocks.formats import counted, percent
 from gapscope.core.errors import GapscopeError
+from gapscope.core.files import read_table
 from gapscope.core.location import Location
 from gapscope.data.addresses import last_name
 from gapscope.data.catalogue import open_dataset
@@ -23,7 +26,8 @@ from gapscope.reports.thumbnail import thumbnail
 from gapscope.runs.run import FIGURES, MANIFEST, Run
 from gapscope.schemas.reasons import CODES
 from gapscope.store import EmbeddingStore, open_store
-from gapscope.store.plan import Piece
+from gapscope.store.plan import pieces_of
+from gapscope.stream import CHUNK_ROWS
 
 # Images under each heading.
 SHOWN = 10
@@ -32,7 +36,7 @@ HEADINGS = {
     f"{WRONG}, {LEAST}": "Wrong, and least certain",
     f"{RIGHT}, {LEAST}": "Right, but least certain",
 }
-PREDICTIONS, SALIENCY = "predictions-", "saliency-"
+PREDICTIONS, SALIENCY, REASONS = "predictions-", "saliency-", "reasons.parquet"
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,14 @@ class Images:
         """
         reasons = []
         stores = _stores(predictions, run)
-        names = _imported_names(predictions, stores)
+        named = _imported(predictions, stores)
         for place in dict.fromkeys([*_places(predictions, run, stores), predictions.dataset]):
             try:
                 source = open_dataset(place, self.data_root, seed=self.seed).source(predictions.split)
             except GapscopeError as error:
                 reasons.append(str(error))
                 continue
-            if _same(source, predictions, names):
+            if _same(source, predictions, named):
                 return source
             reasons.append(f"what {place} names are not the images that were predicted")
         raise GapscopeError(reasons[-1])
@@ -81,14 +85,13 @@ def _stores(predictions: Predictions, run: Run) -> list[EmbeddingStore]:
     return [store for store in stores if store.provenance.dataset.partition(SEPARATOR)[0] == plain]
 
 
-def _imported_names(predictions: Predictions, stores: Sequence[EmbeddingStore]) -> dict[int, str]:
-    """How imported features call the image of each row: nothing else says whose they are; empty for other stores."""
+def _imported(predictions: Predictions, stores: Sequence[EmbeddingStore]) -> EmbeddingStore | None:
+    """The store of imported features that was predicted, whose names alone say whose they are; None for others."""
     for store in stores:
         made = store.provenance
         if made.is_imported and (made.dataset, made.split) == (predictions.dataset, predictions.split):
-            ids = store.sample_ids().tolist()
-            return dict(zip(ids, map(last_name, store.paths(Piece(0, store.rows))), strict=True))
-    return {}
+            return store
+    return None
 
 
 def _places(predictions: Predictions, run: Run, stores: Sequence[EmbeddingStore]) -> Iterator[str]:
@@ -103,13 +106,13 @@ def _places(predictions: Predictions, run: Run, stores: Sequence[EmbeddingStore]
             yield f"{path}{plus}{modifications}"
 
 
-def _same(source: Source, predictions: Predictions, names: Mapping[int, str]) -> bool:
-    """Whether every predicted row has the label of the listed image that it names, and its name where that is known."""
+def _same(source: Source, predictions: Predictions, named: EmbeddingStore | None) -> bool:
+    """Whether every predicted row has the label of the listed image that it names, and its name, if one is `named`."""
     listing = source.listing
     ids = predictions.sample_id
     if not predictions.n or ids.min() < 0 or ids.max() >= len(listing):
         return False
-    if names and any(last_name(listing.names[at]) != names.get(at) for at in ids.tolist()):
+    if named is not None and not _same_names(listing.names, ids, named):
         return False
     labels = listing.labels[ids]
     if listing.class_names:
@@ -118,14 +121,27 @@ def _same(source: Source, predictions: Predictions, names: Mapping[int, str]) ->
     return bool((labels == predictions.label).all())
 
 
+def _same_names(names: Sequence[str], ids: np.ndarray, store: EmbeddingStore) -> bool:
+    """Whether the stored row of each of ``ids : (n,)`` is called as the listed image of that number."""
+    own = store.sample_ids()
+    predicted = np.isin(own, ids)
+    if predicted.sum() < len(np.unique(ids)):
+        return False
+    for piece in pieces_of(0, store.rows, CHUNK_ROWS):
+        numbers, paths = own[slice(*piece)].tolist(), store.paths(piece)
+        rows = np.flatnonzero(predicted[slice(*piece)]).tolist()
+        if any(last_name(paths[row]) != last_name(names[numbers[row]]) for row in rows):
+            return False
+    return True
+
+
 def sample_blocks(run: Run, images: Images) -> list[Block]:
     """The most certain errors of each set with their pictures; a sentence where these are not to be had."""
     galleries: list[Block] = []
     sentences: list[Block] = []
     accuracies = {}
-    reasons = _reasons(run)
     for where, predictions in best_predictions(run):
-        shown, missing = _of_set(where, predictions, run, images, reasons)
+        shown, missing = _of_set(where, predictions, run, images)
         galleries += shown
         sentences += [Sentence(f"{where}: {missing}")] if missing else []
         if predictions.known.any():
@@ -156,12 +172,14 @@ def _accuracy(predictions: Predictions) -> str:
     return f"{right}; the most certain error is {label} predicted as {given}, with {percent(known.confidence[worst])}"
 
 
-def _reasons(run: Run) -> dict[tuple[str, int], tuple[str, ...]]:
-    """Of a gap, the reason codes of the target's rows, by set and sample id."""
-    target = run.manifest.config.get("target")
-    if not isinstance(target, str):
+def _reasons(run: Run, where: str, ids: np.ndarray) -> dict[int, tuple[str, ...]]:
+    """Of a gap with the target `where`, the reason codes of some of its images, by sample id."""
+    place = run.place / REASONS
+    if run.manifest.config.get("target") != where or not place.exists():
         return {}
-    return {(target, row["sample_id"]): _of_row(row) for row in run.table("reasons")}
+    table = read_table(place)
+    some = table.filter(pc.is_in(table["sample_id"], pa.array(ids)))
+    return {row["sample_id"]: _of_row(row) for row in some.to_pylist()}
 
 
 def _of_row(row: Mapping) -> tuple[str, ...]:
@@ -170,9 +188,7 @@ def _of_row(row: Mapping) -> tuple[str, ...]:
     return (*codes, row["image_reason"]) if row.get("image_reason") else tuple(codes)
 
 
-def _of_set(
-    where: str, predictions: Predictions, run: Run, images: Images, reasons: Mapping
-) -> tuple[list[Gallery], str]:
+def _of_set(where: str, predictions: Predictions, run: Run, images: Images) -> tuple[list[Gallery], str]:
     """Galleries, or why there are none."""
     if predictions.confidence is None or not predictions.known.any():
         return [], "no images are shown, because the model gives no probabilities or the set no labels."
@@ -180,6 +196,7 @@ def _of_set(
     picked = telling_rows(*columns, SHOWN)
     try:
         source = images.of(predictions, run)
+        reasons = _reasons(run, where, predictions.sample_id[np.concatenate([picked[kind] for kind in HEADINGS])])
         return [
             Gallery(f"{title}: {predictions.model} on {where}", _pictures(predictions, picked[kind], source, reasons))
             for kind, title in HEADINGS.items()
@@ -202,5 +219,5 @@ def _picture(predictions: Predictions, row: int, source: Source, reasons: Mappin
         label=label,
         given=given,
         confidence=float(predictions.confidence[row]),
-        reasons=reasons.get((set_name({"dataset": predictions.dataset, "split": predictions.split}), sample), ()),
+        reasons=reasons.get(sample, ()),
     )

@@ -17,18 +17,28 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 
 
-def read_report(runs: Sequence[Location], *, data_root: Path, seed: int = 0) -> "Report":
+def read_report(runs: Sequence[Location], *, data_root: Path, seed: int = 0, memory: str = "") -> "Report":
     """What a report of finished `runs` says: the blocks of the one that answers, and the other runs.
+
+    Parameters
+    ----------
+    memory
+        How much may be used, such as ``2GB``; what the first run was allowed when not given.
 
     Raises
     ------
     InputError
         There is no such run, or it is not finished.
+    BudgetError
+        The predictions of a set do not fit.
     """
     from gapscope.reports.collection import collected  # here, because every job imports this module
+    from gapscope.reports.memory import check_memory
     from gapscope.reports.samples import Images
 
-    return collected([read_run(place) for place in runs], Images(data_root, seed))
+    found = [read_run(place) for place in runs]
+    check_memory(found, memory or found[0].manifest.config.get("memory", "2GB"))
+    return collected(found, Images(data_root, seed))
 
 
 def write_report(runs: Sequence[Location], out: Location | None = None, *, data_root: Path, seed: int = 0) -> Sentence:

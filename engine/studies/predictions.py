@@ -26,12 +26,13 @@ def predicted_classes(
     InputError
         A run lacks the set, has other images in it, or another number of seeds than the first.
     """
-    models = [read_all_models(str(place), dataset=dataset, split=split) for place in places]
-    for some in models:
-        if len(some) != len(models[0]):
+    images, classes = first, list[np.ndarray]()
+    for place in places:
+        some = read_all_models(str(place), dataset=dataset, split=split)
+        images = some[0].labelled() if images is None else images
+        classes.append(np.stack([matched(images, one.labelled())[1].predicted for one in some], axis=1))
+        if len(some) != classes[0].shape[1]:
             raise InputError(
-                f"trainings have {len(models[0])} and {len(some)} seeds; run all with the same number of --seeds"
+                f"trainings have {classes[0].shape[1]} and {len(some)} seeds; run all with the same number of --seeds"
             )
-    images = models[0][0].labelled() if first is None else first
-    classes = [np.stack([matched(images, one.labelled())[1].predicted for one in some], axis=1) for some in models]
     return images, np.stack(classes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapscope.cnn.division import Division, divide
-from gapscope.cnn.images import Held, open_images
+from gapscope.cnn.images import Held, open_images, usable
 from gapscope.core.budget import mib
 from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.progress import Progress
@@ -102,8 +102,7 @@ def training_images(request: Request, dataset: Dataset, progress: Progress) -> T
         )
     name = f"{dataset.name}/{request.split}"
     images = open_images(source, name, frame, budget, progress=progress)
-    usable = np.array([row for row in range(len(source.listing)) if row not in images.rejected], np.int64)
-    rows = divide(source.listing, usable, request.validation, request.seed, name)
+    rows = divide(source.listing, usable(images), request.validation, request.seed, name)
     counts = np.bincount(source.listing.labels[rows.train], minlength=len(source.listing.class_names))
     check_counts(counts, source.listing.class_names)
     wanted = targets(counts, request.balance)

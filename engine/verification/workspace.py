@@ -6,38 +6,44 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
+import pyarrow.parquet as pq
 from PIL import Image
 
-from gapscope.core.errors import GapscopeError
-from gapscope.core.files import (
-    damaged,
-    read_array,
-    read_arrays,
-    read_json,
-    read_sealed,
-    read_table,
-    read_tensors,
-    seal_of,
-)
+from gapscope.core.errors import DamageError, GapscopeError
+from gapscope.core.files import UNREADABLE, check_seal, damaged, read_array, read_arrays, read_json, read_tensors
 from gapscope.core.lease import LEASE
 from gapscope.core.location import TEMPORARY, Location, full_path
 from gapscope.core.progress import SILENT, Progress
 from gapscope.data.remote import COPIES
 from gapscope.data.synthetic import FOLDER as SYNTHETIC
-from gapscope.predictions.files import read_table as read_predictions_table
-from gapscope.predictions.origin import check_origin
+from gapscope.predictions.files import PARTS
+from gapscope.predictions.origin import check_origin, check_parts
 from gapscope.predictions.run import described, is_run
 from gapscope.runs.run import RUNS, read_run_manifest
 from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store.contents import digest_rows
 from gapscope.store.read import PartFile, read_part
 from gapscope.store.write import MANIFEST, part_files, read_manifest
+from gapscope.verification.memory import check_memory
 
 EMBEDDINGS, PREDICTIONS, CHECKPOINT, SEGMENTS = "embeddings", "predictions", "checkpoint", ".import"
-# How each kind of file that gapscope writes is read; others are counted and not read.
+
+
+def _read_groups(place: Location) -> None:
+    """Read a Parquet file, a group of rows at a time."""
+    try:
+        with place.open_input() as source:
+            file = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False)
+            for group in range(file.num_row_groups):
+                file.read_row_group(group, use_threads=False)
+    except UNREADABLE as error:
+        raise DamageError(f"{place} cannot be read as parquet: {' '.join(str(error).split())}") from error
+
+
+# How each kind of file that gapscope writes is read where it holds no digest; others are counted and not read.
 READERS: Mapping[str, Callable[[Location], Any]] = {
     ".json": read_json,
-    ".parquet": read_table,
+    ".parquet": _read_groups,
     ".safetensors": read_tensors,
     ".npz": read_arrays,
     ".npy": read_array,
@@ -114,13 +120,19 @@ class _Account:
         return None
 
 
-def verify_workspace(workspace: Location, progress: Progress = SILENT) -> Verified:
+def verify_workspace(workspace: Location, progress: Progress = SILENT, *, memory: str = "2GB") -> Verified:
     """Read and check all files below `workspace`; about 1 GB a second from a cache.
 
     Stores are compared with their manifests, part by part and row by row; predictions with their models and with the
     stores they were made from; every other file with the digest that it holds.
+
+    Raises
+    ------
+    BudgetError
+        The largest file does not fit into the `memory`.
     """
     places = [place for place in workspace.files() if not {SEGMENTS, COPIES} & set(PurePosixPath(place.path).parts)]
+    check_memory(places, memory)
     account = _Account()
     with progress.task("verifying", len(places), "files") as task:
         for folder in _stores(places):
@@ -206,8 +218,7 @@ def _check_part(folder: Location, manifest: StoreManifest, part: PartFile) -> No
 
 
 def _check_seal(place: Location, seal: str) -> None:
-    content = read_sealed(place)
-    if seal_of(content) != seal:
+    if check_seal(place) != seal:
         _refuse(place, "it is the file of another store, or of the same before it was made again")
 
 
@@ -219,9 +230,9 @@ def _verify_file(place: Location, workspace: Location, account: _Account) -> Non
     owner = _owner(place, workspace)
 
     def read() -> None:
-        if not seal_of(place.read_bytes()):
+        if not check_seal(place):
             account.unsealed += 1
-        READERS[_suffix(place)](place)
+            READERS[_suffix(place)](place)
         if place.name == MANIFEST and place.parent == owner and place.parent.parent.name == RUNS:
             read_run_manifest(owner)
 
@@ -258,8 +269,11 @@ def _verify_predictions(workspace: Location, places: list[Location], account: _A
 
 
 def _check_predictions(folder: Location) -> None:
-    if any(name.endswith(".parquet") for name in folder.names()):
-        check_origin(read_predictions_table(folder), folder, described(folder.parent.parent))
+    parts = [folder / name for name in folder.names() if name.endswith(PARTS) and not name.startswith(".")]
+    footers = [pq.read_metadata(part.path, filesystem=part.filesystem) for part in parts]
+    if parts:
+        check_parts(parts, [one.metadata for one in footers], sum(one.num_rows for one in footers))
+        check_origin(footers[0].metadata, folder, described(folder.parent.parent))
 
 
 def _with_dependents(findings: list[Finding], workspace: Location) -> list[Finding]:

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import compare, imagenet_scale, memory, process
 from benchmarks.synthetic_store import Recipe
 from gapscope.core.memory import peak_bytes
+from gapscope.jobs import COMMANDS
 from gapscope.jobs.command_line import execute
 
 
@@ -80,6 +81,20 @@ def test_figures_that_are_worse_by_more_than_a_tenth_are_found():
     assert compare.changes("one.json", now, now) == []
 
 
+@pytest.mark.parametrize("place", sorted(compare.RESULTS.glob("*.json")), ids=lambda place: place.name)
+def test_kept_results_are_not_worse_than_themselves(place):
+    result = json.loads(place.read_text())
+    paths = [path for path, _ in compare.figures(result)]
+    assert len(set(paths)) == len(paths)
+    assert compare.changes(place.name, result, result) == []
+
+
+def test_entries_are_told_apart_by_all_that_says_how_they_were_run():
+    kept = [{"kind": "a", "features": 8, "seconds": 1.0}, {"kind": "a", "features": 64, "seconds": 9.0}]
+    now = [{"kind": "a", "features": 64, "seconds": 10.5}, {"kind": "a", "features": 8, "seconds": 1.0}]
+    assert [(one.figure, one.kept) for one in compare.changes("one.json", kept, now)] == [("/a 64/seconds", 9.0)]
+
+
 def test_two_files_are_compared(tmp_path, capsys):
     for name, seconds in (("now", 2.0), ("kept", 1.0)):
         (tmp_path / f"{name}.json").write_text(json.dumps({"seconds": seconds}))
@@ -89,11 +104,16 @@ def test_two_files_are_compared(tmp_path, capsys):
     assert compare.main(places[::-1]) == 0
 
 
+def test_every_command_is_in_the_table_of_those_that_read_stores_or_in_that_of_the_others():
+    read = {one.split()[0] for one in memory.COMMANDS}
+    assert read & set(memory.WITHOUT) == set()
+    assert read | set(memory.WITHOUT) == set(COMMANDS)
+
+
 def test_every_command_that_reads_predictions_or_stores_says_before_it_begins_what_it_needs(tmp_path, same_process):
-    workspace = memory.stores(tmp_path, 400, Recipe(8, 3))
-    models = memory.trained(workspace)
+    workspace = memory.prepared(tmp_path, 400, Recipe(8, 3), list(memory.COMMANDS))
     runs = set((workspace / "runs").iterdir())
-    assert all(memory.projected(workspace, command, models) > 0 for command in memory.COMMANDS)
+    assert all(memory.projected(workspace, command, 400) > 0 for command in memory.COMMANDS)
     assert set((workspace / "runs").iterdir()) == runs
 
 
@@ -101,5 +121,6 @@ def test_every_command_that_reads_predictions_or_stores_says_before_it_begins_wh
 @pytest.mark.parametrize("command", memory.COMMANDS)
 def test_a_command_takes_no_more_memory_than_it_projects(tmp_path, command):
     """Few rows are more than a chunk, so that both runs load the same libraries."""
-    few, many = memory.measure(tmp_path, [9000, 60_000], Recipe(32, 10), [command])
+    rows = [300, 1700] if memory.COMMANDS[command].of_images else [9000, 60_000]
+    few, many = memory.measure(tmp_path, rows, Recipe(32, 10), [command])
     assert many.peak - few.peak <= many.projected

@@ -8,9 +8,19 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from gapscope.core import files
 from gapscope.core.checkpoint import FolderCheckpoint
-from gapscope.core.errors import DamageError, GapscopeError
-from gapscope.core.files import read_json, sealed, write_array, write_arrays, write_json, write_tensors
+from gapscope.core.errors import BudgetError, DamageError, GapscopeError
+from gapscope.core.files import (
+    check_seal,
+    read_json,
+    seal_of,
+    sealed,
+    write_array,
+    write_arrays,
+    write_json,
+    write_tensors,
+)
 from gapscope.core.location import Location
 from gapscope.evaluation.predict import scores_left
 from gapscope.jobs.extract import ExtractConfig
@@ -284,6 +294,29 @@ def test_what_cannot_be_made_again_is_said(folder):
     (folder / "w/embeddings/tiny/pets/test/part-00000.parquet").unlink()
     with pytest.raises(DamageError, match=r"`extract` could not make it again: .* damaged still"):
         verify(VerifyConfig(workspace=str(folder / "w"), repair=True))
+
+
+@pytest.mark.parametrize("block", [7, 33, 100, 2**20])
+def test_a_file_is_checked_a_block_at_a_time(block, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "BLOCK", block)
+    place = Location.of(tmp_path / "x.json")
+    write_json(place, {"numbers": list(range(100))})
+    content = place.read_bytes()
+    assert check_seal(place) == seal_of(content) != ""
+    place.write_bytes(content.replace(b"77", b"78", 1))
+    with pytest.raises(DamageError, match="its bytes are not those that were written"):
+        check_seal(place)
+    place.write_bytes(b"[]")
+    assert check_seal(place) == ""
+
+
+def test_a_file_that_does_not_fit_into_memory_is_named_before_any_is_read(whole, tmp_path):
+    shutil.copytree(whole / "w", tmp_path / "w")
+    (tmp_path / "w" / "mine.json").write_text(json.dumps(list(range(2_000_000))))
+    with pytest.raises(BudgetError, match=r"the largest being .*mine\.json needs about"):
+        verify_workspace(Location.of(tmp_path / "w"), memory="150MB")
+    write_json(Location.of(tmp_path / "w" / "mine.json"), list(range(2_000_000)))
+    assert not verify_workspace(Location.of(tmp_path / "w"), memory="150MB").findings
 
 
 @pytest.mark.parametrize("bit", [0, 77, 1000, 2345])

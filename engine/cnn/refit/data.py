@@ -6,16 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gapscope.cnn.division import Division, divide
-from gapscope.cnn.images import Images
+from gapscope.cnn.images import Images, usable
 from gapscope.cnn.refit.method import Method
 from gapscope.cnn.refit.refit_run import RefitRun
-from gapscope.core.budget import Budget, parse_bytes
 from gapscope.core.errors import InputError
 from gapscope.generators.balance import targets
 from gapscope.networks.trained import Trained
-
-# Rows of features in memory: as they came from the network, in random order, and what a fit keeps beside them.
-COPIES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +38,6 @@ class HeadData:
         """By class index."""
         return self.images.source.listing.class_names
 
-    def check_memory(self, dim: int, method: Method, memory: str) -> None:
-        """Refuse features of `dim` numbers that would not fit, or a method that would need too much for them."""
-        count = len(self.rows.train) + len(self.rows.validation) + int(self.wanted.sum())
-        needed = 4 * COPIES * dim * count
-        if method.generator is not None:
-            labels = self.images.source.listing.labels[self.rows.train]
-            mine = int(np.isin(labels, np.flatnonzero(self.wanted)).sum())
-            needed += method.generator.memory(mine, dim, len(self.class_names))
-        subject = f"learning from {count:,} rows of {dim:,} features"
-        Budget(parse_bytes(memory)).require(needed, subject, "raise --memory")
-
 
 def head_data(run: RefitRun) -> HeadData:
     """The training split, opened and divided as `train-cnn` did it, and what is missing in each class.
@@ -64,8 +49,7 @@ def head_data(run: RefitRun) -> HeadData:
     """
     images = run.open(run.source_run.source, run.source_run.name)
     listing, options = images.source.listing, run.source_run.options
-    usable = np.array([row for row in range(len(listing)) if row not in images.rejected], np.int64)
-    rows = divide(listing, usable, options["validation"], options["seed"], images.name)
+    rows = divide(listing, usable(images), options["validation"], options["seed"], images.name)
     _check_division(run, rows, images.name)
     counts = np.bincount(listing.labels[rows.train], minlength=len(listing.class_names))
     return HeadData(images, rows, *wanted_rows(run.method, counts, listing.class_names, images.name))

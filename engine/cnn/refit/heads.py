@@ -56,8 +56,6 @@ def refit(run: RefitRun, data: HeadData, network: NetworkFolder, device: torch.d
     place, first = run.place(title), load_trained(network.folder, device)
     states = place / CHECKPOINT
     check_seen(first, data.images)
-    dim = first.model.get_submodule(head_name(first.model)).in_features
-    data.check_memory(dim, run.method, run.memory)
     trained_on, held = (features(first, data.images, rows, run.progress) for rows in data.rows[:2])
     real = shuffled(trained_on, seed, "real")
     with connect() as workers:

@@ -22,7 +22,6 @@ class RefitRun:
     method: Method
     source_run: SourceRun
     device: str
-    memory: str
     l2: float | None
     folder: RunFolder
     progress: Progress

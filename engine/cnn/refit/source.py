@@ -37,6 +37,8 @@ class SourceRun:
         One for each seed.
     dataset, source
         The images to learn from and to validate on.
+    dim
+        Length of the vectors that the last layer takes.
     """
 
     place: Location
@@ -46,6 +48,7 @@ class SourceRun:
     networks: tuple[NetworkFolder, ...]
     dataset: Dataset
     source: Source
+    dim: int
 
     @property
     def called(self) -> str:
@@ -102,17 +105,16 @@ def source_run_of(workspace: str, run: str, data_root: Path | None = None) -> So
             f"`{called()} {command_of(options, workspace)}`"
         )
     networks = tuple(sorted(networks_in(place), key=seed_of))
-    check_head(networks[0])
-    return SourceRun(place, workspace, root, options, networks, dataset, source)
+    return SourceRun(place, workspace, root, options, networks, dataset, source, length_of(networks[0]))
 
 
-def check_head(network: NetworkFolder) -> None:
-    """Refuse a network whose answers are not a linear function, with intercepts, of one vector an image.
+def length_of(network: NetworkFolder) -> int:
+    """Of the vector of an image of which a network's answers are a linear function, with intercepts.
 
     Raises
     ------
     InputError
-        See above.
+        They are none.
     """
     backbone = load_backbone(network.name, str(network.file), device="cpu")
     if backbone.head is None or backbone.network.classifier.bias is None:
@@ -120,6 +122,7 @@ def check_head(network: NetworkFolder) -> None:
             f"{network.name} does not end in a linear layer with intercepts, so there is no last layer to train again; "
             "choose a network that does, such as resnet-small"
         )
+    return int(backbone.head.weight.shape[1])
 
 
 def _opened(name: str, root: Path, options: Mapping[str, Any], workspace: str) -> Dataset:

@@ -15,6 +15,7 @@ from gapscope.generators.features import FEATURE_GENERATORS
 from gapscope.studies.augmentation.findings import AUGMENTATION, REFITTED
 from gapscope.studies.augmentation.predictions import BOTH, FEATURES, HEAD, NOTHING, REMEDY, SYNTHETIC
 from gapscope.studies.augmentation.synthetic_sets import TO_MAX, SyntheticSet
+from gapscope.studies.memory import check_trainings
 from gapscope.studies.trainings import Options, Training, mark_of, training_of
 
 PLAIN = {"augment": (), "class_weight": "none", "sampler": "shuffled"}
@@ -56,6 +57,18 @@ class Plan(NamedTuple):
         evaluate = tuple(f"{self.opened_as}/{split}" for split in self.test_splits)
         options = {**self.options, **PLAIN, "dataset": self.opened_as, "evaluate": evaluate, **own}
         return training_of(self.dataset.name, name, options, self.mark(options), kind)
+
+    def check_memory(self, trainings: int) -> None:
+        """Refuse, before the first of so many `trainings`, more predictions than fit.
+
+        Raises
+        ------
+        BudgetError
+            The projected need is above what is allowed.
+        """
+        images = sum(len(self.dataset.source(split).listing) for split in self.test_splits)
+        networks = trainings * self.options["seeds"]
+        check_trainings(self.dataset.name, networks, 1, images, self.options["memory"])
 
 
 def check_remedies(names: Sequence[str]) -> None:

@@ -165,7 +165,12 @@ def read_study(place: Location, more: Sequence[Location] = (), only: Sequence[st
 
 def inputs_of(places: Iterable[Location]) -> list[Input]:
     """The record that a study reads the tables of these folders."""
-    return [_input(place / name) for place in places for name in place.names() if _is_table(name)]
+    return [_input(table) for table in tables_of(places)]
+
+
+def tables_of(places: Iterable[Location]) -> list[Location]:
+    """The tables that a study reads in these folders."""
+    return [place / name for place in places for name in place.names() if _is_table(name)]
 
 
 def _is_table(name: str) -> bool:

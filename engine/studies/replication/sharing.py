@@ -7,12 +7,13 @@ predictions, both stay correct for ``J k l`` in the first case and ``J min(k, l)
 somewhere on this scale.
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from gapscope.inference.bootstrap import interval_of, resampled_sums
+from gapscope.inference.bootstrap import BLOCK, interval_of, resampled_sums
 from gapscope.studies.replication.predictions import SetPredictions
 
 
@@ -40,6 +41,10 @@ def thinned(right: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Shares ``(m + 1,)`` of images by the number of models still right, if each of ``right : (n, m)`` stays right with
     probability ``keep : (m,)``, independently.
     """
+    return sum(_thinned(right[rows], keep) for rows in _blocks(len(right))) / len(right)
+
+
+def _thinned(right: np.ndarray, keep: np.ndarray) -> np.ndarray:
     images, models = right.shape
     law = np.zeros((models + 1, images))
     law[0] = 1
@@ -47,7 +52,7 @@ def thinned(right: np.ndarray, keep: np.ndarray) -> np.ndarray:
         chance = np.where(right[:, model], stays, 0.0)
         law[1 : model + 2] = law[1 : model + 2] * (1 - chance) + law[: model + 1] * chance
         law[0] *= 1 - chance
-    return law.mean(axis=1)
+    return law.sum(axis=1)
 
 
 def scale(reference: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -60,11 +65,15 @@ def scale(reference: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np
     return (kept - alone).mean(axis=1) / (together - alone).mean(axis=1)
 
 
-def _columns(predictions: SetPredictions) -> np.ndarray:
+def _columns(right: np.ndarray) -> np.ndarray:
     """Ones, correct predictions of each model, and of each pair; ``(n, 1 + m + pairs) bool``."""
-    right = predictions.correct
     pairs = [right[:, one] & right[:, two] for one, two in combinations(range(right.shape[1]), 2)]
-    return np.column_stack([np.ones(predictions.n, bool), right, *pairs])
+    return np.column_stack([np.ones(len(right), bool), right, *pairs])
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    """Of so many images, runs whose columns fit into memory."""
+    return (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
 
 
 def _parts(sums: np.ndarray, models: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,10 +82,13 @@ def _parts(sums: np.ndarray, models: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _whole(predictions: SetPredictions) -> tuple[np.ndarray, np.ndarray]:
-    return _parts(_columns(predictions).sum(axis=0, dtype=np.float64)[None], len(predictions.models))
+    blocks = (_columns(predictions.correct[rows]).sum(axis=0, dtype=np.float64) for rows in _blocks(predictions.n))
+    return _parts(sum(blocks)[None], len(predictions.models))
 
 
 def _joint(predictions: SetPredictions, seed: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
-    return _parts(
-        resampled_sums(predictions.sample_id, _columns(predictions), seed, replicates), len(predictions.models)
+    blocks = (
+        resampled_sums(predictions.sample_id[rows], _columns(predictions.correct[rows]), seed, replicates)
+        for rows in _blocks(predictions.n)
     )
+    return _parts(sum(blocks), len(predictions.models))
