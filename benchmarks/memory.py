@@ -144,7 +144,7 @@ def files(workspace: Path, rows: int, recipe: Recipe) -> None:
     rng, names = stream(0, "files"), np.arange(rows).astype(str)
     write_csv(pa.table({"path": names, "site": rng.integers(0, 5, rows)}), workspace / COLUMNS)
     answers = {model: rng.integers(0, recipe.classes, rows) for model in ("one", "two", "three")}
-    label = np.where(rng.random(rows) < 0.5, answers["one"], answers["two"])
+    label = np.choose(rng.integers(0, 3, rows), list(answers.values()))
     store = open_store(Location.of(workspace) / "embeddings" / "synthetic" / "synthetic" / "test")
     named = {"sample_id": store.sample_ids(), "label": store.labels(), "predicted": answers["one"]}
     pq.write_table(pa.table(named), workspace / PREDICTED)

@@ -23,8 +23,8 @@ from gapscope.gaps.pairs import confusion_pairs
 from gapscope.inference.line import ProbitLine
 from gapscope.jobs.study_imagenet_v2 import StudyImagenetV2Config, run
 from gapscope.runs.run import read_run
-from gapscope.studies.replication import SetPredictions, read_study
-from gapscope.studies.replication.classes import pooled_drops
+from gapscope.studies.replication import SetPredictions, classes, read_study
+from gapscope.studies.replication.classes import _mean_scores, pooled_drops
 from gapscope.studies.replication.findings import STEPS, findings, saved
 from gapscope.studies.replication.images import KINDS, harder_section, kinds_section
 from gapscope.studies.replication.line import fitted, line_section, robustness_of_others
@@ -493,6 +493,16 @@ def test_a_class_that_collapsed_is_named(rng):
     assert found["fell"][17]
     assert found["worse"].sum() <= 3
     assert found["shrunk"][17] < found["raw"][17]
+
+
+def test_means_of_many_images_vary_as_those_of_scores_that_are_drawn(rng, monkeypatch):
+    level, rows = np.array([0.7, 0.2]), np.array([300, 400])
+    drawn = np.array([_mean_scores(0.3, level, rows, rng) for _ in range(2000)])
+    monkeypatch.setattr(classes, "MANY", 0)
+    normal = np.array([_mean_scores(0.3, level, rows, rng) for _ in range(2000)])
+    for means in (drawn, normal):
+        np.testing.assert_allclose(means.mean(axis=0), level, atol=0.003)
+        np.testing.assert_allclose(means.std(axis=0), np.sqrt(0.3 * level * (1 - level) / rows), rtol=0.08)
 
 
 def test_the_command_on_the_page_is_the_one_that_was_given():

@@ -19,6 +19,8 @@ LEVEL = 0.05
 # So many simulated classes for each class, within bounds: they resolve p-values of one in as many, ten times as small
 # as any that the correction for all classes asks for.
 SIMULATED, LEAST_SIMULATED, MOST_SIMULATED = 200, 20_000, 200_000
+# Images of a class whose mean score is normal whatever the law of a score: a million of them are not drawn.
+MANY = 1000
 # Levels are kept this far from 0 and 1, and equal scores may differ by rounding.
 EDGE, SLACK = 0.01, 1e-9
 
@@ -178,14 +180,19 @@ class _Equal:
 
     def _drawn(self, before: np.ndarray, after: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         """Mean scores of the classes of one simulated set, before and after."""
-        means = []
-        for side, level, rows in zip(self.sides, (before, after), (self.n, self.m), strict=True):
-            owner = np.repeat(np.arange(len(rows)), rows)
-            share = min(max(side.dispersion, 0.01), 0.99)
-            mass = 1 / share - 1
-            score = rng.beta(mass * level[owner], mass * (1 - level[owner]))
-            means.append(np.bincount(owner, score, minlength=len(rows)) / rows)
-        return means
+        sides = zip(self.sides, (before, after), (self.n, self.m), strict=True)
+        return [_mean_scores(side.dispersion, level, rows, rng) for side, level, rows in sides]
+
+
+def _mean_scores(dispersion: float, level: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Means ``(k,)`` of so many beta-distributed scores of each class; of many by the normal law, which they follow."""
+    share = min(max(dispersion, 0.01), 0.99)
+    mass, few = 1 / share - 1, rows <= MANY
+    owner = np.repeat(np.flatnonzero(few), rows[few])
+    score = rng.beta(mass * level[owner], mass * (1 - level[owner]))
+    means = np.bincount(owner, score, minlength=len(rows)) / rows
+    means[~few] = rng.normal(level[~few], np.sqrt(share * level[~few] * (1 - level[~few]) / rows[~few]))
+    return means
 
 
 def _hyper(raw: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
