@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gapscope.summaries.outcomes import Outcomes
 
 JOB = "predict"
-REJECTED = "rejected.parquet"
 # Options that only one of the two kinds of models has a use for.
 OF_PROBES = ("backbone", "scheduler", "cluster", "workers")
 OF_NETWORKS = ("device", *LABELLING, "data_root")
@@ -105,7 +104,7 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     from gapscope.backbones.backbone import choose_device  # here, because all of this loads torch
     from gapscope.cnn.images import open_images
     from gapscope.cnn.memory import check_predicting
-    from gapscope.cnn.record import usable_digests
+    from gapscope.cnn.record import rejected_note, rejected_rows, usable_digests, write_rejected
     from gapscope.cnn.test_set import TestSet, predicted
     from gapscope.core.location import Location
     from gapscope.evaluation import measure
@@ -132,9 +131,11 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
         with made.timed("predict"):
             counts, copies = predicted(model, images, test.classes, place, progress)
         results = measure(counts, dataset.name, test.split, model.title, model.class_names) if counts.n else []
-        _write_rejected(made.place / REJECTED, name, source, images.rejected)
+        rejected = rejected_rows(images)
+        write_rejected(made.place, rejected)
         trained_on = inputs[1].config_hash in trained
-        notes = [test.note, copies, *_remarks(name, counts, source, images.rejected, trained_on=trained_on)]
+        notes = [test.note, copies, *_remarks(name, counts, trained_on=trained_on)]
+        notes += [rejected_note(name, len(source.listing), rejected)] if rejected else []
         digests = usable_digests(images)
         notes += seen_among(model.title, TrainingSets(folder).digests, name, len(digests), lambda: digests)
         return made.finish(results, notes=[one for one in notes if one], page=page)
@@ -156,9 +157,7 @@ def _images(config: PredictConfig, folder: "Location") -> "tuple[Dataset, set[st
     return dataset, {one["config_hash"] for one in manifest.get("inputs", ())}
 
 
-def _remarks(
-    name: str, counts: "Outcomes", source: "Source", rejected: dict[int, str], *, trained_on: bool
-) -> list[str]:
+def _remarks(name: str, counts: "Outcomes", *, trained_on: bool) -> list[str]:
     """What has to be said about the images and their labels."""
     from gapscope.data.label_order import check_label_order
 
@@ -168,28 +167,7 @@ def _remarks(
     order = check_label_order(counts.confusion) if counts.n else None
     if order:
         result.append(f"warning: {name}: {order.sentence}")
-    if rejected:
-        first = min(rejected)
-        result.append(
-            f"{name}: {len(rejected)} of {len(source.listing):,} files hold no usable image and were left out, such as "
-            f"{source.listing.names[first]} ({rejected[first]}); all are in {REJECTED}"
-        )
     return result
-
-
-def _write_rejected(place: "Location", name: str, source: "Source", rejected: dict[int, str]) -> None:
-    """The ledger of files that hold no usable image, in the form that `train-cnn` gives it."""
-    import pyarrow as pa
-
-    from gapscope.core.files import write_table
-    from gapscope.schemas.embeddings import REJECTED_SCHEMA
-
-    names = source.listing.names
-    rows = [
-        {"split": name, "sample_id": row, "path": names[row], "reason": why} for row, why in sorted(rejected.items())
-    ]
-    schema = REJECTED_SCHEMA.insert(0, pa.field("split", pa.string(), nullable=False))
-    write_table(place, pa.Table.from_pylist(rows, schema))
 
 
 def _record_of_images(dataset: "Dataset", source: "Source") -> "Input":
