@@ -95,8 +95,8 @@ def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp
     assert words == ["--split", "val", "--backbone", "tiny"]
     extract(photos, "val", place=tmp_path)
     assert find_store(place, "photos", "val", "tiny").rows > 0
-    with pytest.raises(InputError, match=r"no split 'dev'; it has train, val, test, all"):
-        extract(photos, "dev")
+    with pytest.raises(InputError, match=r"no split 'fold-3'; it has train, val, test, all"):
+        extract(photos, "fold-3")
 
 
 def test_a_name_that_is_neither_a_dataset_nor_a_place_is_said_to_be_neither(photos, monkeypatch):
