@@ -2,17 +2,20 @@
 
 A MobileNetV2, a logistic regression on some photographs, and two sets of others: the reference, and a target after
 each recipe. Every line is what `explain` says of one set, all of the search included. With --nulls, pairs of sets that
-no modification made different: how often is a cause named nevertheless?
+no known modification made different (`explain_nulls.py`): how often is a cause named nevertheless?
 
     python -m benchmarks.explain ../shared/data --images 200
     python -m benchmarks.explain ../shared/data --photographs cifar10 --images 1000 --recipes dark box --log lines.jsonl
     python -m benchmarks.explain ../shared/data --photographs cifar10 --nulls halves labels mix classes --trials 40
 
-Images after a candidate go through the network once; with --folder, once for all runs.
+Images after a candidate go through the network once; with --folder, once for all runs. `explain_page.py` makes a part
+of docs/explain.md from the lines that --log has written.
 """
 
 import argparse
+import gzip
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pyarrow import parquet
-from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.explain_recipes import RECIPES
+from benchmarks.explain_nulls import NULLS, pair
+from benchmarks.explain_recipes import BACKDROP, RECIPES, pasted
 from gapscope.backbones import load_backbone
 from gapscope.causes.analysis import Analysis, analyse
 from gapscope.causes.candidates import Candidate, causes
@@ -42,18 +45,22 @@ Array = np.ndarray
 WEIGHTS = "weights/mobilenetv2_100.imagenet.safetensors"
 INPUT = {"pad_type": "same", "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 SIDE, TRAINED, TRIALS, SEED = 128, 300, 40, 0
-PHOTOGRAPHS = ("cats-vs-dogs", "cifar10", "objects37", "imagenet-sample")
+PHOTOGRAPHS = ("cats-vs-dogs", "cifar10", "objects37", "imagenet-sample", "FashionMNIST")
 # Sets of one image a class: nothing can be trained on them. Their classes are halves of the order of ImageNet.
 WITHOUT_MODEL = ("imagenet-sample",)
-# Clusters of a class that stand for its breeds; images without a mistake in their label; the mix of two halves of the
-# classes.
-BREEDS, CORRECT, MIX = 8, 0.7, 0.8
+# Seconds after which features are kept again for another run.
+KEPT_EVERY = 120
 
 
 def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[Array, int]]:
     """Images of a set in a fixed random order, with their label."""
     if name == "cifar10":
         yield from rows_from(sorted((data / name).rglob("*test*.parquet"))[0], wanted)
+        return
+    if name == "FashionMNIST":
+        grey, label = idx(data, "t10k"), idx(data, "t10k", "labels")
+        for row in np.random.default_rng(0).permutation(len(label))[:wanted]:
+            yield np.repeat(grey[row][..., None], 3, axis=2), int(label[row])
         return
     root = data / name / "PetImages" if name == "cats-vs-dogs" else data / name
     folders = sorted(one for one in root.iterdir() if one.is_dir())
@@ -67,6 +74,13 @@ def photographs(data: Path, name: str, wanted: int) -> Iterator[tuple[Array, int
         wanted -= 1
         if not wanted:
             return
+
+
+def idx(data: Path, split: str, what: str = "images") -> Array:
+    """Images ``(n, 28, 28) uint8`` or labels ``(n,) uint8`` of Fashion-MNIST, in their order."""
+    place = next((data / "FashionMNIST/raw").glob(f"{split}-{what}*gz"))
+    values = np.frombuffer(gzip.decompress(place.read_bytes()), np.uint8)
+    return values[16:].reshape(-1, 28, 28) if what == "images" else values[8:]
 
 
 def rows_from(place: Path, wanted: int) -> Iterator[tuple[Array, int]]:
@@ -84,6 +98,7 @@ class Pool:
         self.pixels, self.label, self.backbone, self.folder = pixels, label, backbone, folder
         self.known: dict[str, dict[int, Array]] = {}
         self.changed: set[str] = set()
+        self.backdrops, self.kept = np.arange(len(pixels)), time.monotonic()
 
     def rows(self, change: Candidate | str, images: Sequence[int]) -> Array:
         """Features, then appearance ``(n, d + b) float32``, of some images after a candidate or a recipe's name."""
@@ -95,8 +110,11 @@ class Pool:
             self.changed.add(str(change))
         return np.stack([known[int(one)] for one in images])
 
-    def save(self) -> None:
-        """Keep what was made, for another run."""
+    def save(self, every: float = 0) -> None:
+        """Keep what was made, for another run; not where that was done less than `every` seconds ago."""
+        if time.monotonic() - self.kept < every:
+            return
+        self.kept = time.monotonic()
         for name in self.changed if self.folder else ():
             known = self.known[name]
             np.savez(self.folder / f"{name}.npz", images=list(known), rows=np.stack(list(known.values())))
@@ -110,6 +128,9 @@ class Pool:
         return self.known[name]
 
     def _image(self, change: Candidate | str, index: int) -> Array:
+        if change == BACKDROP:
+            behind = stream(SEED, BACKDROP, index).choice(self.backdrops)
+            return pasted(self.pixels[index], self.pixels[behind])
         if isinstance(change, str):
             return RECIPES[change][0](self.pixels[index], stream(SEED, change, index))
         return change(self.pixels[index], str(index), SEED)
@@ -140,21 +161,32 @@ class FromPool:
 
 
 class Bench:
-    """A pool, a model, and the reference: the first images behind those that the model was trained on."""
+    """A pool, a model, and the reference: the first images behind those that the model was trained on.
+
+    Images of another set, `beside`, are behind them in the pool: for targets of other contents, and for backdrops.
+    """
 
     def __init__(self, data: Path, images: int, folder: Path | None, name: str = PHOTOGRAPHS[0],
-                 trained: int = TRAINED, side: int = SIDE):  # fmt: skip
+                 trained: int = TRAINED, side: int = SIDE, beside: str = ""):  # fmt: skip
         backbone = load_backbone("mobilenetv2_100", str(data / WEIGHTS), image_size=side, arguments=INPUT)
         self.trained = 0 if name in WITHOUT_MODEL else trained
         every = list(photographs(data, name, self.trained + 2 * images))
         label = np.array([label for _, label in every])
         if name in WITHOUT_MODEL:
             label = (label >= len(set(label)) / 2).astype(int)
-        place = folder / f"{name}-{side}" if folder else None
+        others = list(photographs(data, beside, 2 * images)) if beside else []
+        place = (
+            folder / "-".join([f"{name}-{side}", *([beside, str(len(every))] if beside else [])]) if folder else None
+        )
         if place:
             place.mkdir(parents=True, exist_ok=True)
-        self.pool = Pool([pixels for pixels, _ in every], label, backbone, place)
+        classes = int(label.max()) + 1
+        both = np.concatenate([label, [one % classes for _, one in others]]).astype(int)
+        self.pool = Pool([pixels for pixels, _ in (*every, *others)], both, backbone, place)
         self.images = np.arange(self.trained, len(every))
+        self.others = np.arange(len(every), len(both))
+        if beside:
+            self.pool.backdrops = self.others
         head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
         x = self.pool.rows("plain", range(self.trained))[:, : backbone.dim] if self.trained else None
         self.model = head.fit(x, label[: self.trained]) if self.trained else None
@@ -173,7 +205,7 @@ class Bench:
         known = {name: cause for name, cause in causes().items() if not names or name in names}
         other, seen = self.pool.sample(recipe, recipe, target, label)
         found = analyse(features, other, seen, known, self.model)
-        self.pool.save()
+        self.pool.save(KEPT_EVERY)
         return found
 
     def lost(self, recipe: str) -> Measure | None:
@@ -184,47 +216,12 @@ class Bench:
         return self.model and measured(correct(self.model, before, label) - correct(self.model, after, label))
 
 
-def nulls(bench: Bench, name: str, images: int, trial: int) -> Analysis:
-    """What is said of a pair of sets that no modification made different."""
-    rng, pool = np.random.default_rng([SEED, trial]), bench.pool
-    mixed = rng.permutation(bench.images)
-    recipe, label = "plain", pool.label.copy()
-    if name == "drawings":
-        recipe = "drawing"
-    if name == "labels":
-        wrong = mixed[rng.random(len(mixed)) > CORRECT]
-        label[wrong] = rng.permutation(label[wrong])
-    first = _first(bench, name, rng)[mixed]
-    some, others = (mixed, mixed) if first.all() else (mixed[first], mixed[~first])
-    reference, target = (some[:images], some[images : 2 * images]) if first.all() else (some[:images], others[:images])
-    if name == "mix":
-        share = round(MIX * images)
-        reference = np.concatenate([some[:share], others[: images - share]])
-        target = np.concatenate([some[share:images], others[images - share : images]])
-        label = np.full(len(label), -1)
-    return bench.between(reference, target, recipe, label[target])
-
-
-def _first(bench: Bench, name: str, rng: np.random.Generator) -> Array:
-    """Which images of the pool may be of the reference: half of the classes or breeds; all otherwise."""
+def nulls(bench: Bench, name: str, images: int, trial: int) -> tuple[str, Analysis]:
+    """What was done to the target of a pair of sets that no known modification made different, and what is said."""
     label = bench.pool.label
-    if name == "breeds":
-        breed = np.zeros(len(label), int)
-        for one in np.unique(label[bench.images]):
-            own = bench.images[label[bench.images] == one]
-            x = bench.pool.rows("plain", own)[:, : bench.pool.backbone.dim]
-            breed[own] = KMeans(BREEDS, n_init=1, random_state=int(rng.integers(1e6))).fit_predict(x) + one * BREEDS
-        return np.isin(breed, _half(np.unique(breed[bench.images]), rng))
-    if name in ("classes", "mix"):
-        return np.isin(label, _half(np.unique(label), rng))
-    return np.ones(len(label), bool)
-
-
-def _half(values: Array, rng: np.random.Generator) -> Array:
-    return rng.permutation(values)[: len(values) // 2]
-
-
-NULLS = ("halves", "labels", "mix", "classes", "breeds", "drawings")
+    breeds_by = bench.pool.rows("plain", bench.images)[:, : bench.pool.backbone.dim] if name == "breeds" else None
+    found = pair(name, bench.images, bench.others, label, breeds_by, images, trial)
+    return found.recipe, bench.between(*found)
 
 
 def record(recipe: str, found: Analysis, lost: Measure | None) -> dict[str, object]:
@@ -295,13 +292,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pool", type=int, default=0, help="images that the samples of nulls are drawn from")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=[*RECIPES])
     parser.add_argument("--nulls", nargs="+", choices=NULLS, default=[])
+    parser.add_argument("--beside", choices=PHOTOGRAPHS, default="", help="another set, for other contents, backdrops")
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--folder", type=Path, help="where features are kept for another run")
     parser.add_argument("--log", type=Path, help="a line of JSON for every set is added to this file")
     options = parser.parse_args(arguments)
     held = max(options.images, options.pool // 2)
-    bench = Bench(options.data, held, options.folder, options.photographs, options.trained, options.side)
-    about = {"photographs": options.photographs, "images": options.images, "side": options.side}
+    bench = Bench(
+        options.data, held, options.folder, options.photographs, options.trained, options.side, options.beside
+    )
+    about = {name: getattr(options, name) for name in ("photographs", "beside", "images", "side", "trained")}
+    about |= {"causes": len(causes())}
 
     def written(found: dict) -> dict:
         if options.log:
@@ -315,13 +316,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.nulls:
         said = beyond = 0
         for trial in range(options.trials):
-            found = written(record(name, nulls(bench, name, options.images, trial), None))
+            recipe, analysis = nulls(bench, name, options.images, trial)
+            found = written({"null": name, "trial": trial} | record(recipe, analysis, None))
             said, beyond = said + found["named"], beyond + found["beyond"]
             if found["named"]:
                 print(line(found), flush=True)
         print(
             f"{name}: of {options.trials} pairs {beyond} differ beyond chance, a cause is named of {said}", flush=True
         )
+    bench.pool.save()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from scipy.ndimage import map_coordinates, shift
 
 from gapscope.causes.families import (
     BLUR,
@@ -15,11 +16,14 @@ from gapscope.causes.families import (
     GEOMETRY,
     NOISE,
     ORIENTATION,
+    SHARP,
     SMALL,
     TONES,
     WEATHER,
 )
 
+# What needs another image: the middle on another background.
+BACKDROP = "backdrop"
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -83,9 +87,14 @@ def dark_crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return dark(crop(image, rng), rng)
 
 
-def some(change: Change) -> Change:
-    """Three images of ten changed, the others as they are."""
-    return lambda image, rng: change(image, rng) if rng.random() < 0.3 else image
+def some(change: Change, share: float = 0.3) -> Change:
+    """Three images of ten, or another share, changed, the others as they are."""
+
+    def changed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return change(image, rng) if rng.random() < share else image
+
+    changed.__doc__ = f"{100 * share:.0f} % of the images: {change.__doc__}"
+    return changed
 
 
 def turned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -207,6 +216,139 @@ def glaring(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return levels(1.4 * (rgb - 128) + 128)
 
 
+def dim_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light as of a cheap lens: it falls with the fourth power of the cosine, about a point that is not the centre."""
+    y, x = (np.linspace(-1, 1, side) for side in image.shape[:2])
+    distance = (y[:, None] - rng.uniform(-0.3, 0.3)) ** 2 + (x - rng.uniform(-0.3, 0.3)) ** 2
+    return levels(image * ((1 + 0.8 * distance) ** -2)[..., None])
+
+
+def barrel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bulging, as by the wide lens of a car or a helmet, with black beyond the glass."""
+    height, width = image.shape[:2]
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    further = 1 + 0.35 * (x**2 + y**2)
+    places = [(further * one + 1) / 2 * (side - 1) for one, side in ((y, height), (x, width))]
+    seen = [map_coordinates(image[..., channel].astype(float), places, order=1) for channel in range(3)]
+    return levels(np.stack(seen, axis=2))
+
+
+def screenshot(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shown in a window with a bar above, on a light desktop."""
+    height, width = image.shape[:2]
+    out = np.full_like(image, 236)
+    small = Image.fromarray(image).resize((max(1, width * 7 // 10), max(1, height * 7 // 10)))
+    top, left = height - small.height - height // 10, (width - small.width) // 2
+    out[top - height // 12 : top, left : left + small.width] = (70, 90, 140)
+    out[top : top + small.height, left : left + small.width] = np.array(small)
+    return out
+
+
+def coarse_colours(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Colours at a sixth of the resolution, as in video, and sharpened."""
+    y, *chroma = Image.fromarray(image).convert("YCbCr").split()
+    sixth = [max(1, side // 6) for side in y.size]
+    coarse = [one.resize(sixth, Image.Resampling.BOX).resize(y.size, Image.Resampling.NEAREST) for one in chroma]
+    return np.array(Image.merge("YCbCr", [y.filter(ImageFilter.UnsharpMask(2, 180, 0)), *coarse]).convert("RGB"))
+
+
+def distant_fog(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Fog that thickens with the distance, which grows towards the top."""
+    clear = np.exp(-2.5 * np.linspace(1, 0, len(image)))[:, None, None]
+    return levels(clear * image + (1 - clear) * np.array([205, 210, 215]))
+
+
+def dusty(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bright grains of one to three pixels on one place of a hundred, and four scratches."""
+    height, width = image.shape[:2]
+    grains = np.array(Image.fromarray(rng.random((height, width)) < 0.01).convert("L").filter(ImageFilter.MaxFilter(3)))
+    image = np.where((grains > 0)[..., None] & (rng.random((height, width, 1)) < 0.6), np.uint8(245), image)
+    picture = Image.fromarray(image)
+    for _ in range(4):
+        ends = [int(rng.integers(0, side)) for side in (width, height, width, height)]
+        ImageDraw.Draw(picture).line(ends, fill=(240, 240, 240), width=1)
+    return np.array(picture)
+
+
+def halftone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Printed in dots of each ink, on a grid that is turned otherwise for each."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    out = np.empty_like(image)
+    for channel, degrees in enumerate((15, 75, 45)):
+        turned_by = np.deg2rad(degrees)
+        across, along = x * np.cos(turned_by) + y * np.sin(turned_by), y * np.cos(turned_by) - x * np.sin(turned_by)
+        grid = 127.5 * (1 + np.sin(across * 1.6) * np.sin(along * 1.6))
+        out[..., channel] = levels(255 / (1 + np.exp((grid - image[..., channel]) / 24.0)))
+    return out
+
+
+def night_mode(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A quarter of the light, noise, and what a telephone makes of it: smoothed, brightened and sharpened."""
+    dim = Image.fromarray(levels(0.25 * image + rng.normal(0, 5, image.shape)))
+    smooth = np.array(dim.filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.MedianFilter(3)))
+    return np.array(Image.fromarray(levels(3.2 * smooth)).filter(ImageFilter.UnsharpMask(2, 150, 0)))
+
+
+def nearest(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Every fifth pixel of a line of every fifth line, each shown five times as wide and high."""
+    fifth = image[::5, ::5]
+    return np.ascontiguousarray(fifth.repeat(5, axis=0).repeat(5, axis=1)[: image.shape[0], : image.shape[1]])
+
+
+def letterboxed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Between black bars above and below, as a film."""
+    out, height = image.copy(), len(image)
+    out[: height // 6] = out[height - height // 6 :] = 0
+    return out
+
+
+def beautified(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise taken out with the texture, edges kept, as telephones do: twice a median of five pixels."""
+    soft = Image.fromarray(image).filter(ImageFilter.MedianFilter(5))
+    return np.array(soft.filter(ImageFilter.MedianFilter(5)))
+
+
+def shaken(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Moved along a slanted line of an eighth of the width while the shutter was open."""
+    steps, slope = np.linspace(-0.5, 0.5, 15) * image.shape[1] / 8, rng.uniform(-1, 1)
+    moved = [shift(image.astype(float), (slope * one, one, 0), order=1, mode="nearest") for one in steps]
+    return levels(np.mean(moved, axis=0))
+
+
+def dark_webcam(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darkened, then a webcam."""
+    return webcam(dark(image, rng), rng)
+
+
+def warm_box(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blurred, with a warm cast."""
+    return warm(box(image, rng), rng)
+
+
+def sketch(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A pencil sketch: grey, divided by its blurred self."""
+    grey = np.array(Image.fromarray(image).convert("L"))
+    soft = np.array(Image.fromarray(grey).filter(ImageFilter.GaussianBlur(4)), float)
+    return np.repeat(levels(255 * (grey + 1.0) / (soft + 1.0) - 20)[..., None], 3, axis=2)
+
+
+def cartoon(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Areas of few colours with black outlines."""
+    soft = Image.fromarray(image).filter(ImageFilter.MedianFilter(5))
+    flat = np.rint(np.array(soft) / 51.0) * 51
+    lines = np.array(soft.convert("L").filter(ImageFilter.FIND_EDGES), float)
+    return levels(np.where((lines > 40)[..., None], 0, flat))
+
+
+def pasted(image: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """The middle of an image on another one as its background."""
+    height, width = image.shape[:2]
+    y, x = (np.linspace(-1, 1, side) for side in (height, width))
+    share = np.clip((0.75 - np.hypot(y[:, None], x)) / 0.15 + 0.5, 0, 1)[..., None]
+    backdrop = np.array(Image.fromarray(behind).resize((width, height), Image.Resampling.BILINEAR))
+    return levels(share * image + (1 - share) * backdrop)
+
+
 def plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As it is."""
     return image
@@ -244,6 +386,24 @@ RECIPES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "flare": (flare, (BRIGHT, WEATHER)),
     "old_print": (old_print, (COLOUR, TONES)),
     "glaring": (glaring, (COLOUR, TONES)),
+    "dim_corners": (dim_corners, (DARK,)),
+    "barrel": (barrel, (GEOMETRY,)),
+    "screenshot": (screenshot, (GEOMETRY, COVERED)),
+    "coarse_colours": (coarse_colours, (SHARP, SMALL)),
+    "distant_fog": (distant_fog, (WEATHER,)),
+    "dusty": (dusty, (NOISE, COVERED, WEATHER)),
+    "halftone": (halftone, (NOISE, TONES)),
+    "night_mode": (night_mode, (DARK, BLUR, SHARP, NOISE)),
+    "nearest": (nearest, (SMALL,)),
+    "letterboxed": (letterboxed, (GEOMETRY, COVERED)),
+    "beautified": (beautified, (BLUR,)),
+    "shaken": (shaken, (BLUR,)),
+    "dark_webcam": (dark_webcam, (DARK, NOISE, SMALL, BLUR)),
+    "some_warm_box": (some(warm_box), (COLOUR, BLUR)),
+    "some_dark_webcam": (some(dark_webcam, 0.6), (DARK, NOISE, SMALL, BLUR)),
+    "some_dark_crop": (some(dark_crop, 0.6), (DARK, GEOMETRY, NOISE)),
     "drawing": (drawing, ()),
+    "sketch": (sketch, ()),
+    "cartoon": (cartoon, ()),
     "plain": (plain, ()),
 }

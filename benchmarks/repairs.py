@@ -12,7 +12,6 @@ and with a long tail of classes. The same repairs, criterion and choice as `repa
 """
 
 import argparse
-import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from benchmarks import cause_choice, cause_training
-from benchmarks.explain import INPUT, RECIPES, WEIGHTS, photographs, rows_of
+from benchmarks.explain import INPUT, RECIPES, WEIGHTS, idx, photographs, rows_from
 from gapscope.backbones import load_backbone
 from gapscope.backbones.backbone import Backbone
 from gapscope.causes.samples import prepared as seen_by
@@ -88,22 +87,16 @@ def images(data: Path, name: str) -> tuple[list[np.ndarray], np.ndarray]:
             _rgb(Image.fromarray(small[row]).resize((32, 32), Image.Resampling.BILINEAR)) for row in order
         ], found.target[order]
     if name == "fashion-mnist":
-        parts = [_idx(data, split)[:count] for split, count in (("train", train), ("t10k", others))]
-        labels = [_idx(data, split, "labels")[:count] for split, count in (("train", train), ("t10k", others))]
+        parts = [idx(data, split)[:count] for split, count in (("train", train), ("t10k", others))]
+        labels = [idx(data, split, "labels")[:count] for split, count in (("train", train), ("t10k", others))]
         return [_rgb(Image.fromarray(one)) for one in np.concatenate(parts)], np.concatenate(labels).astype(int)
     if name == "cifar10":
         files = (data / name / "train-00000-of-00002.parquet", data / name / "test-00000-of-00001.parquet")
-        found = [one for file, count in zip(files, (train, others), strict=True) for one in rows_of(file, count)]
+        found = [one for file, count in zip(files, (train, others), strict=True) for one in rows_from(file, count)]
     else:
         found = list(photographs(data, name, train + others))
     pixels, label = zip(*found, strict=True)
     return list(pixels), np.array(label)
-
-
-def _idx(data: Path, split: str, what: str = "images") -> np.ndarray:
-    place = next((data / "FashionMNIST/raw").glob(f"{split}-{what}*gz"))
-    values = np.frombuffer(gzip.decompress(place.read_bytes()), np.uint8)
-    return values[16:].reshape(-1, 28, 28) if what == "images" else values[8:]
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -19,9 +19,8 @@ from gapscope.probes.model import Classifier
 
 Array = np.ndarray
 
-# A further cause is looked for where those that are known are on so much of the images; it has to explain so much of
-# what they leave; and there are so many at most.
-WHOLE, ADDED, MOST = 0.7, 0.5, 3
+# A further cause has to explain so much of what those that are known leave; and there are so many at most.
+ADDED, MOST = 0.5, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +98,8 @@ def analyse(
 def _several(
     search: Search, single: Proof, known: Mapping[str, Cause], model: Classifier | None, ranking: Sequence[Explanation]
 ) -> list[Proof]:
-    """The proof of two causes or three together; none where one is complete or on a part of the images, or where the
-    others add too little.
-    """
-    if single.is_complete or (single.is_named and single.explanation.modified < WHOLE):
+    """The proof of two causes or three together; none where one is complete, or where the others add too little."""
+    if single.is_complete:
         return []
     names = [one.name for one in ranking[:LAST]]
     found: list[Proof] = []
@@ -136,7 +133,7 @@ def _longer(
     search: Search, first: Explanation, known: Mapping[str, Cause], model: Classifier | None
 ) -> Explanation | None:
     """With one cause more; None where what is left may be chance, or no cause explains half of it."""
-    rest = search.after(first.main)
+    rest = search.after(first.main, first.modified)
     if rest.kernel.p > LEVEL:
         return None
     found = next_cause(rest, first, known)

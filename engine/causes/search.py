@@ -6,7 +6,7 @@ second (`proof.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,10 @@ SECOND, THIRD, FOURTH, SEVERITIES = (12, 24), (6, 12), (3, 6), 3
 # How many of the best may stand beside another cause; how many further causes are applied beside one that is known, and
 # how many of these pairs at more severities, at least and at most.
 LAST, FURTHER, PAIRS = 6, 8, (2, 4)
-# Beside how many first causes, of a family each, a second one is looked for.
-FIRSTS = 3
+# Beside how many first causes, of a family each, a second one is looked for; and beside how many of those that are on
+# a part of the images, which is less than so much of them.
+FIRSTS, PARTS, WHOLE = 3, 2, 0.7
+GOLDEN = (5**0.5 - 1) / 2
 
 
 class Version(NamedTuple):
@@ -98,6 +100,8 @@ class Search:
         Which pairs of an image of the reference and one of the target are of different images.
     kernel
         Of the plain images and the target's.
+    part : (n,) bool
+        Which images are modified; the others stay as they are.
     """
 
     plain: Array
@@ -106,6 +110,7 @@ class Search:
     features: Features
     different: Array
     kernel: Kernel
+    part: Array
     ranking: dict[str, Explanation] = field(default_factory=dict)
 
     @classmethod
@@ -114,13 +119,14 @@ class Search:
         different = np.array([[one != other for other in target.names] for one in features.sample.names])
         rows = target.x if seen is None else np.concatenate([target.x, seen], axis=1)
         plain = features.plain[:, : rows.shape[1]]
-        return cls(plain, target, rows, features, different, _kernel(features, plain, rows, different))
+        kernel = _kernel(features, plain, rows, different)
+        return cls(plain, target, rows, features, different, kernel, np.ones(len(plain), bool))
 
-    def after(self, candidate: Candidate) -> "Search":
-        """The search for what is between the reference after a candidate and the target."""
-        (plain,) = self.made([candidate], slice(0, len(self.plain)), f"all images after {candidate}")
-        kernel = _kernel(self.features, plain, self.rows, self.different)
-        return Search(plain, self.target, self.rows, self.features, self.different, kernel)
+    def after(self, candidate: Candidate, share: float = 1.0) -> "Search":
+        """The search for what is between the reference after a candidate, on a share of its images, and the target."""
+        rest = replace(self, part=spread(len(self.plain), share), ranking={})
+        (plain,) = rest.made([candidate], slice(0, len(self.plain)), f"all images after {candidate}")
+        return replace(rest, plain=plain, kernel=_kernel(self.features, plain, self.rows, self.different))
 
     @property
     def reference(self) -> Sample:
@@ -143,8 +149,12 @@ class Search:
         return slice(0, self.reference.half)
 
     def made(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:
-        """Rows of modified images, with as many columns as those of the target have."""
-        return [one[:, : self.rows.shape[1]] for one in self.features.of(candidates, rows, what)]
+        """Rows of modified images, and of those as they are that stay so, with the columns of the target's."""
+        found = [one[:, : self.rows.shape[1]] for one in self.features.of(candidates, rows, what)]
+        if self.part.all():
+            return found
+        before = self.features.plain[rows, : self.rows.shape[1]]
+        return [np.where(self.part[rows, None], one, before) for one in found]
 
     def grams(
         self, candidates: Sequence[Candidate], rows: slice, columns: slice, kernel: Kernel | None = None
@@ -180,6 +190,15 @@ class Search:
         for name, candidates in tried.items():
             self.ranking[name] = self.explain(name, candidates, rows)
         return sorted(tried, key=lambda name: -self.ranking[name].explained)
+
+
+def spread(count: int, share: float) -> Array:
+    """A share of `count` images, evenly: of any run of them about as many.
+
+    >>> spread(10, 0.4).astype(int).tolist()
+    [1, 0, 1, 0, 0, 1, 0, 1, 0, 0]
+    """
+    return np.arange(count) * GOLDEN % 1 < share
 
 
 def _kernel(features: Features, plain: Array, rows: Array, different: Array) -> Kernel:
@@ -233,15 +252,25 @@ def _beside(found: Explanation, name: str) -> list[int]:
 
 
 def firsts(search: Search, ranking: Sequence[Explanation]) -> list[Explanation]:
-    """The best cause of each of the best families on all of the images, without a mixture: what others are looked for
-    beside. Of the best family the second one too: which of them explains more alone is a matter of few images.
+    """What others are looked for beside: the best cause of each of the best families on all of the images, without a
+    mixture, and before these the best on a part of the images, where the best of all is. Of the best family the second
+    one too: which of them explains more alone is a matter of few images.
     """
     alone = {one.name: _alone(search, one.candidates) for one in ranking[:LAST] if one.candidates}
     order = sorted((one for one in ranking if one.name in alone), key=lambda one: -alone[one.name].explained)
     families = {family_of(one.main): one for one in reversed(order)}
     best = sorted(families.values(), key=order.index)[:FIRSTS]
     second = [one for one in order[1:] if family_of(one.main) == family_of(order[0].main)][:1]
-    return [alone[one.name] for one in [*best[:1], *second, *best[1:]]]
+    return [*_on_a_part(ranking), *(alone[one.name] for one in [*best[:1], *second, *best[1:]])]
+
+
+def _on_a_part(ranking: Sequence[Explanation]) -> list[Explanation]:
+    """The best causes on a part of the images, one a family; none where the best of all is on all of them."""
+    parts = [one for one in ranking[:LAST] if 0 < one.modified < WHOLE]
+    if ranking[0] not in parts:
+        return []
+    families = {family_of(one.main): one for one in reversed(parts)}
+    return sorted(families.values(), key=lambda one: -one.explained)[:PARTS]
 
 
 def family_of(candidate: Candidate) -> str:

@@ -50,6 +50,18 @@ def test_choices_with_and_without_a_cause_are_set_beside_none_and_the_best():
     ]
 
 
+def test_promises_are_set_beside_what_fresh_photographs_gave():
+    far, near = [0.5, 0.8, 0.3, 0.2, 0.4, 0.0, 100], [0.5, 0.55, 0.05, 0.0, 0.1, 0.1, 100]
+    none = [0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 100]
+    row = {"recipe": "dark", "with": "cause", "promised": [far, none], "had": [near, none]}
+    found = [row, {"recipe": "warm", "cause": ""}, row | {"with": "nothing"}]
+    assert cause_choice.promises(found).splitlines()[2:] == [
+        "| dark | cause | +30.0 (+20.0 to +40.0) | +5.0 (+0.0 to +10.0) | +0.0 (+0.0 to +0.0) | +0.0 (+0.0 to +0.0) |",
+        "",
+        "Gains agree within their intervals in 0 of 1, prices in 1 of 1.",
+    ]
+
+
 def test_a_pipeline_of_two_classes_is_the_same_linear_classifier(rng):
     x, y = rng.normal(3, 2, (60, 4)), np.repeat([0, 1], 30)
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)

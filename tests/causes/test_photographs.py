@@ -35,7 +35,7 @@ def test_images_on_their_side_are_told_from_tilted_ones(bench):
 
 
 def test_other_clusters_of_a_class_are_a_shift_without_labels_that_no_cause_is_named_for(bench):
-    assert not record("breeds", nulls(bench, "breeds", 24, 0), None)["named"]
+    assert not record(*nulls(bench, "breeds", 24, 0), None)["named"]
 
 
 def test_drawings_are_not_explained(bench):

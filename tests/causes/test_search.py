@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gapscope.causes.analysis import analyse
 from gapscope.causes.candidates import Cause
 from gapscope.causes.families import KINDS
 from gapscope.causes.samples import Sample
-from gapscope.causes.search import COARSE, FOURTH, Search, first_cause, firsts
+from gapscope.causes.search import COARSE, FOURTH, Search, first_cause, firsts, spread
 from gapscope.data.modifications.modification import SEVERITIES
 
 IMAGES, DIM = 240, 24
@@ -31,6 +32,9 @@ class Shifts:
             self.asked[str(candidate)].update(range(rows.start, rows.stop))
         moves = [sum(step.severity * self.directions[step.cause.name] for step in one.steps) for one in candidates]
         return [self.plain[rows] + move for move in moves]
+
+    def check(self):
+        """They are not stored."""
 
     def count(self, name):
         """How many images each severity of a cause was asked for."""
@@ -96,3 +100,26 @@ def test_others_are_looked_for_beside_two_of_the_best_family_and_one_of_each_oth
     found = [one.name for one in firsts(search, [*ranked.last, *ranked.dropped])]
     assert {*found[:2]} == {"night", "low-light"}
     assert found[2:] == ["contrast", "blur"]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6, 0.3])
+@pytest.mark.parametrize("moves", [{"night": 3, "close-up": 3}, {"night": 4, "blur": 2}])
+def test_two_causes_on_a_part_of_the_images_are_found_together(share, moves):
+    rng = np.random.default_rng(0)
+    names = ("night", "close-up", "contrast", "blur", "snow", "warm", "grain", "webcam")
+    directions = dict(zip(names, np.linalg.qr(rng.normal(size=(DIM, DIM)))[0], strict=False))
+    features, target = Shifts(directions, rng), sample("target", rng)
+    moved = (rng.random(IMAGES) < share)[:, None]
+    target = replace(target, x=target.x + moved * sum(much * directions[name] for name, much in moves.items()))
+    best = analyse(features, target, None, known_of(names), None).proofs[0]
+    assert {*best.explanation.name.split("+")} == {*moves}
+    assert best.is_named
+    assert best.is_complete
+    assert best.explanation.modified == pytest.approx(moved.mean(), abs=0.15)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+def test_a_share_of_the_images_is_that_of_any_run_of_them(share):
+    found = spread(400, share)
+    assert found.mean() == pytest.approx(share, abs=0.01)
+    assert all(found[start : start + 32].mean() == pytest.approx(share, abs=0.05) for start in range(0, 360, 40))
