@@ -72,6 +72,20 @@ def test_sizes_and_times_are_compared_without_pandas(tmp_path):
     assert ran.stdout.strip() == "[0, 1, 2] False"
 
 
+def test_an_unchanged_folder_loads_no_pandas(tmp_path):
+    images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
+    extracted(images, workspace)
+    code = f"""
+        import sys
+        from gapscope.core.location import Location
+        from gapscope.store import open_store
+        store = open_store(Location.of({str(workspace / "embeddings/tiny/pets/train")!r}))
+        print(len(store.labels()), len(store.sample_ids()), len(store.digests()), "pandas" in sys.modules)
+        """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["12", "12", "12", "False"]
+
+
 def test_images_that_went_or_came_are_said_in_words(tmp_path):
     images, workspace = pictures(tmp_path / "pets"), tmp_path / "workspace"
     extracted(images, workspace)
