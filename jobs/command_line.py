@@ -1,13 +1,12 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
-import errno
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
-from inspect import cleandoc
+from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated, Any, get_args, get_type_hints
 
 from cyclopts import (
@@ -19,32 +18,23 @@ from cyclopts import (
     MissingArgumentError,
     Parameter,
     Token,
+    UnknownOptionError,
     UnusedCliTokensError,
     convert,
 )
 from cyclopts.config import Yaml
 
-from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.errors import GapscopeError, InputError, is_mendable, refused
 from gapscope.core.extras import extras_named
-from gapscope.core.program import called, set_called, version_of
+from gapscope.core.program import EXAMPLE, called, set_called, shown, version_of
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 from gapscope.runs.stored_names import with_stored_names
 
 USER_MISTAKE, INTERRUPTED = 2, 130
-# How examples in docstrings call the program.
-EXAMPLE = "python cli.py"
-EXAMPLE_WIDTH = 76
 # How a sentence in an option's help begins that holds for some of its commands.
 OF_COMMANDS = re.compile(r"(?:Of (?P<of>`[^:]+`): )?(?P<text>.*)", re.DOTALL)
-# What a user can mend about a file; any other error of the operating system is a bug.
-MENDABLE = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
-WAYS_OUT = {
-    errno.ENOSPC: "the disk is full; free some space, and the same command continues where it can",
-    errno.EDQUOT: "the quota of the disk is used up; free some space, and the same command continues where it can",
-    errno.EACCES: "permission denied; change its rights, or name a place that you may use, such as another --workspace",
-    errno.EROFS: "this disk can only be read; name another --workspace",
-    errno.ENAMETOOLONG: "a name is longer than the disk allows; choose a shorter one",
-}
+# How like an option that a command has must be to one that it has not, and to one that others have.
+NEAR, NEARER = 0.6, 0.8
 # Options that take sets, as dataset/split, and those that take files of predictions.
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TAKE_FILES = ("predictions", "predictions_reference", "predictions_target")
@@ -82,30 +72,58 @@ def execute(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
-        if not isinstance(error, MENDABLE) and error.errno not in WAYS_OUT:
+        if not is_mendable(error):
             raise
-        return _complain(_of_the_system(error))
+        return _complain(refused(error))
     except GapscopeError as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
     return code if isinstance(code, int) else 0
 
 
-def _of_the_system(error: OSError) -> str:
-    """What the operating system refuses, where, and the way out if there is one that is always right."""
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in WAYS_OUT:
-        return f"{where}{WAYS_OUT[error.errno]}"
-    return f"{where}{error.strerror}" if where else str(error)
-
-
 def _mistake(error: CycloptsError, arguments: Sequence[str]) -> str:
     """What is wrong with the arguments, as a sentence."""
+    name = _named(arguments)
+    if isinstance(error, UnknownOptionError) and name:
+        return _unknown_option(error.token, name)
+    if isinstance(error, UnusedCliTokensError | MissingArgumentError) and (twice := _twice(name, arguments)):
+        return twice
     match error:
         case UnusedCliTokensError():
-            return _left_over(error, arguments)
+            return _left_over(error, name)
         case MissingArgumentError(argument=Argument()):
-            return _missing(error.argument, error.keyword, _named(arguments))
+            return _missing(error.argument, error.keyword, name)
     return str(error)
+
+
+def _unknown_option(token: Token, command: str) -> str:
+    """Which other commands have an option that this one has not, and which of its own is spelt like it."""
+    from gapscope.blocks.formats import listed
+
+    option = f"--{(token.keyword or token.value).partition('=')[0].strip('-[]').replace('_', '-')}"
+    others = [other for other in COMMANDS if other != command and option in _options_of(other)]
+    have = f"; {listed(others, 5)} {'has' if len(others) == 1 else 'have'} it" if others else ""
+    near = get_close_matches(option, _options_of(command), 1, NEARER if others else NEAR)
+    source = "" if token.source == "cli" else f", which {token.source} names"
+    return f"{command} has no option {option}{source}{have}{f'; did you mean {near[0]}?' if near else '.'}"
+
+
+def _options_of(command: str) -> list[str]:
+    """Every option of a command, as it is typed."""
+    hints = get_type_hints(configuration_of(command), include_extras=True)
+    given = [(name, Parameter.combine(*get_args(hint)[1:])) for name, hint in hints.items()]
+    return [word for name, one in given for word in (f"--{name.replace('_', '-')}", *one.name, *(one.negative or ()))]
+
+
+def _twice(command: str, arguments: Sequence[str]) -> str:
+    """That what a command takes without the name of an option was given by its name too; empty where it was not."""
+    plain = [one.name for one in fields(configuration_of(command)) if not one.kw_only] if command else []
+    first, *rest = [*arguments[1:], "-"]
+    given = [value for option, value in pairwise(rest) if plain and option == f"--{plain[0]}" and value[:1] != "-"]
+    if first.startswith("-") or not given:
+        return ""
+    in_run = f", and name a model in a run by its folder, {first}/models/{given[0]}" if plain[0] == "model" else ""
+    takes = f"{command} takes {plain[0].upper()} in one place"
+    return f"{takes}, and both {first} and --{plain[0]} {given[0]} name it; leave out one{in_run}."
 
 
 def _missing(argument: Argument, typed: str | None, command: str) -> str:
@@ -116,15 +134,14 @@ def _missing(argument: Argument, typed: str | None, command: str) -> str:
     about = re.split(r"[:;.](?: |$)", _of_command(argument.parameter.help or "", command))[0]
     what = f" ({about[:1].lower()}{about[1:]})" if " " in about else ""
     examples = [line for line in map(str.strip, (config.__doc__ or "").splitlines()) if line.startswith(EXAMPLE)]
-    shown = next((one for one in examples if not option.kw_only or f" {argument.name} " in one), "")
-    instance = f"; for instance `{shown.replace(EXAMPLE, called())}`" if shown else ""
+    example = next((one for one in examples if not option.kw_only or f" {argument.name} " in one), "")
+    instance = f"; for instance `{example.replace(EXAMPLE, called())}`" if example else ""
     return f"{typed} has no value{what}{instance}." if typed else f"{command} needs {name}{what}{instance}."
 
 
-def _left_over(error: UnusedCliTokensError, arguments: Sequence[str]) -> str:
+def _left_over(error: UnusedCliTokensError, name: str) -> str:
     """What a command takes without the name of an option, and which options take what is left over."""
     left = " ".join(error.unused_tokens or ())
-    name = _named(arguments)
     if not name:
         return f"There is no command {left}."
     options = fields(configuration_of(name))
@@ -210,7 +227,7 @@ def _command(name: str, *, is_help: bool) -> tuple[Callable[..., int], str]:
 
     if not any(field.default is field.default_factory is MISSING for field in fields(config_type)):
         command.__defaults__ = (config_type(),)
-    return command, _help(config_type.__doc__.split("    Attributes\n")[0])
+    return command, shown(config_type.__doc__.split("    Attributes\n")[0], called())
 
 
 def _for_help(command: str) -> type:
@@ -240,24 +257,6 @@ def _of_command(text: str, command: str) -> str:
     own = [part["text"] for part in parts if part and f"`{command}`" in (part["of"] or "")]
     plain = [part["text"] for part in parts if part and not part["of"]]
     return " ".join([one[:1].upper() + one[1:] for one in own] or plain)
-
-
-def _help(docstring: str) -> str:
-    """A docstring in which a paragraph is one line, and examples, the paragraphs of commands, keep theirs, call this
-    program and can be pasted.
-    """
-    shown = []
-    for paragraph in cleandoc(docstring).split("\n\n"):
-        lines = [line.strip() for line in paragraph.splitlines()]
-        is_example = lines[0].startswith(EXAMPLE)
-        shown.append("\n".join(map(_pasted, lines)) if is_example else " ".join(lines))
-    return "\n\n".join(shown).replace(EXAMPLE, called())
-
-
-def _pasted(example: str) -> str:
-    """An example as a narrow terminal shows it: in several lines that a shell reads as one."""
-    lines = wrap(example, EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
-    return " \\\n    ".join(lines)
 
 
 def _config_file(arguments: Sequence[str]) -> tuple[Yaml, ...]:

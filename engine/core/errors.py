@@ -1,5 +1,6 @@
 """Errors that a user can act on: what, where, got, wanted, and the way out."""
 
+import errno
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
@@ -8,6 +9,17 @@ from gapscope.core.program import called
 
 # Of more names than this, an error has only this many, the nearest to the one that was meant.
 MOST, NEAREST = 12, 5
+
+
+# What a user can mend about a file; any other error of the operating system is a bug.
+_OF_FILES = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+_WAYS_OUT = {
+    errno.ENOSPC: "the disk is full; free some space, and the same command continues where it can",
+    errno.EDQUOT: "the quota of the disk is used up; free some space, and the same command continues where it can",
+    errno.EACCES: "permission denied; change its rights, or name a place that you may use, such as another --workspace",
+    errno.EROFS: "this disk can only be read; name another --workspace",
+    errno.ENAMETOOLONG: "a name is longer than the disk allows; choose a shorter one",
+}
 
 
 class GapscopeError(Exception):
@@ -87,3 +99,16 @@ def _is_like(name: str, other: str) -> bool:
 
 def _words(name: str) -> set[str]:
     return set(re.findall(r"\w+", name.lower()))
+
+
+def is_mendable(error: OSError) -> bool:
+    """Whether a user can mend what the operating system has refused."""
+    return isinstance(error, _OF_FILES) or error.errno in _WAYS_OUT
+
+
+def refused(error: OSError) -> str:
+    """What the operating system refuses, where, and the way out if there is one that is always right."""
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in _WAYS_OUT:
+        return f"{where}{_WAYS_OUT[error.errno]}"
+    return f"{where}{error.strerror}" if where else str(error)

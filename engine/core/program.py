@@ -3,8 +3,13 @@
 import shlex
 from contextvars import ContextVar
 from dataclasses import MISSING, fields
+from inspect import cleandoc
+from textwrap import wrap
 from typing import Any
 
+# How examples in docstrings call the program.
+EXAMPLE = "python cli.py"
+_EXAMPLE_WIDTH = 76
 _NAME: ContextVar[str] = ContextVar("program", default="gapscope")
 
 
@@ -26,6 +31,24 @@ def typed(argument: str, config: Any, *without: str) -> str:
         given = value if isinstance(value, tuple) else (value,)
         words += [f"--{'no-' * (value is False)}{option}", *map(str, () if isinstance(value, bool) else given)]
     return shlex.join(words)
+
+
+def shown(docstring: str, program: str) -> str:
+    """A docstring in which a paragraph is one line, and examples, the paragraphs of commands, keep theirs, call the
+    `program` and can be pasted.
+    """
+    result = []
+    for paragraph in cleandoc(docstring).split("\n\n"):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        is_example = lines[0].startswith(EXAMPLE)
+        result.append("\n".join(map(_pasted, lines)) if is_example else " ".join(lines))
+    return "\n\n".join(result).replace(EXAMPLE, program)
+
+
+def _pasted(example: str) -> str:
+    """An example as a narrow terminal shows it: in several lines that a shell reads as one."""
+    lines = wrap(example, _EXAMPLE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return " \\\n    ".join(lines)
 
 
 def version_of(library: str = "gapscope", unknown: str = "unknown") -> str:

@@ -208,7 +208,7 @@ def _whole(run: Run) -> Summary:
 
 
 def find_run(workspace: Location, name: str) -> Location:
-    """The folder of the run `name`: a name in the workspace, or a folder.
+    """The folder of the run `name`: a name in the workspace, or a folder; also that of a model, as RUN/models/NAME.
 
     Raises
     ------
@@ -221,5 +221,7 @@ def find_run(workspace: Location, name: str) -> Location:
     place = Location.of(name).absolute()
     if place.exists() or place.is_folder():
         return place
+    if inside.parent.name == MODELS and inside.is_folder():
+        return inside
     known = [run.name for run in list_runs(workspace)]
     raise unknown_name(f"run in {workspace / RUNS}", name, known, f"runs{workspace_option(workspace)}")
