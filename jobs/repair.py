@@ -90,13 +90,13 @@ def run(config: RepairConfig, progress: Progress = SILENT) -> "RunResult":
     if config.same_mix:
         sets.check_same_mix()
     labels = LabelsUsed(config.labels, config.label_rows)
-    check_memory("a repair", sets, labels, allowed=config.memory, threads=config.threads)
     name = slug(config.name or f"{folder.name}-{config.target}")
     unknown = Input(place=str(folder), config_hash="", rows=model.details.get("rows", 0))
     inputs = [*(trained.inputs or [unknown]), *map(input_of, (reference, target))]
     config = replace(config, explain=config.explain or explained(workspace, folder, both.stores))
     proven = config.explain not in ("", WITHOUT)
     known = reproduced(workspace, config.explain, model, reference.name, target.name) if proven else None
+    check_memory("a repair", sets, labels, allowed=config.memory, threads=config.threads, cause=known)
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         results = repaired(
             *(sets, labels, made, workers, progress),

@@ -21,7 +21,7 @@ from gapscope.probes.model import Classifier
 from gapscope.repairs.cross_fit import best_of, why_not
 from gapscope.repairs.fit import CAUSE, GROUPS, NEEDS_LABELS, NOTHING, Candidate
 from gapscope.repairs.judge import Gain, gain_of_changes
-from gapscope.repairs.labelled import Rows, anchored_logistic
+from gapscope.repairs.labelled import Rows, anchored, logistic
 from gapscope.repairs.labels import rows_of
 from gapscope.repairs.seen import prepared
 from gapscope.runs.folder import input_of
@@ -123,14 +123,10 @@ def candidate(model: Classifier, images: Images, seed: int) -> Candidate:
         return Candidate(CAUSE, None, f"of the images after {images.cause}, {reason}")
     both = Rows(np.concatenate([prepared(model, images.plain.x), after.z]), np.tile(after.y, 2))
     begun = time.perf_counter()
-    head = anchored_logistic(model.rule, model.temperature, both, seed).head
+    fitted, refitted = anchored(logistic, model.rule, model.temperature, both, np.tile(images.group, 2))
     seconds = time.perf_counter() - begun
-    group = np.tile(images.group, 2)
-    refitted = tuple(
-        anchored_logistic(model.rule, model.temperature, both.take(group != one), seed).head for one in range(GROUPS)
-    )
     note = f"{len(after.y):,} images of the reference as they are and after {images.cause}"
-    return Candidate(CAUSE, head, note, refitted, seconds)
+    return Candidate(CAUSE, fitted.head, note, tuple(refitted), seconds)
 
 
 def chosen_by_cause(model: Classifier, candidates: Sequence[Candidate], images: Images) -> str:

@@ -2,7 +2,7 @@
 
 The change of the head is penalised, and not the head; features are in units of their deviation among the labelled rows.
 The change lies in the span of the labelled rows, so that n rows cost what n features would. The penalty is chosen by
-cross-fitting among the labelled rows, "no change" included.
+groups of the labelled rows that were left out, "no change" included.
 
 References
 ----------
@@ -10,7 +10,9 @@ Chen et al. (2024), "Project and probe": heads from few target labels. Wortsman 
 zero-shot models": the interpolation of two heads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,8 @@ OWN = 0.01
 # How far to go from the old head to that of the target.
 SHARES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 FOLDS = 4
+# Penalties in a row that improve no choice, after which smaller ones are not tried.
+PATIENCE = 2
 PASSES = 100
 
 
@@ -81,16 +85,29 @@ class Problem(NamedTuple):
 
     @classmethod
     def of(cls, rule: Linear, temperature: float, rows: Rows) -> "Problem":
-        """Costs one singular value decomposition of ``(n, d)``."""
+        """Costs one singular value decomposition of ``(n, d)`` where there are fewer rows than features."""
         z = np.asarray(rows.z, np.float64)
         mean, unit = z.mean(axis=0), z.std(axis=0) * np.sqrt(z.shape[1])
         unit[unit <= 1e-9 * np.abs(mean) * np.sqrt(z.shape[1])] = np.inf
-        left, size, right = np.linalg.svd((z - mean) / unit, full_matrices=False)
-        kept = size > 1e-10 * max(size.max(initial=0), 1e-300)
-        u = np.concatenate([left[:, kept] * size[kept], np.ones((len(z), 1))], axis=1)
+        z = (z - mean) / unit
+        axes = np.eye(z.shape[1]) if len(z) > z.shape[1] else _axes(z)
+        u = np.concatenate([z @ axes.T, np.ones((len(z), 1))], axis=1)
         present = np.flatnonzero(rule.bias > NEVER)
         old = _logits(rule, temperature, rows.z)[:, present]
-        return cls(rule, temperature, u, right[kept] / unit, mean, old, rows.y[:, None] == present, present)
+        return cls(rule, temperature, u, axes / unit, mean, old, rows.y[:, None] == present, present)
+
+    def rest(self, left_out: slice) -> list[slice]:
+        """The rows beside a run of them."""
+        both = slice(0, left_out.start), slice(left_out.stop, len(self.u))
+        return [one for one in both if one.start < one.stop]
+
+    def loss(self, solution: Array | None, rows: slice) -> float:
+        """Sum of the log losses of some rows after a change; that of a row is at most 36 nats, as of the least
+        probability.
+        """
+        logits = self.old[rows] if solution is None else self.old[rows] + self.u[rows] @ solution
+        found = log_softmax(logits, axis=1)[self.target[rows]]
+        return float(-np.maximum(found, -36).sum())
 
     def changed(self, solution: Array, share: float = 1.0) -> Linear:
         """The old head and a share of the change ``solution : (r + 1, p)`` of the logits."""
@@ -101,85 +118,149 @@ class Problem(NamedTuple):
         return Linear(weight.astype(np.float32), bias.astype(np.float32))
 
 
-# From the problem, the penalty, and the solution for a larger one to start from.
-Fit = Callable[[Problem, float, Array | None], Array]
+# From the problem, the penalty, the solution for a larger one to start from, and the run of rows that is left out.
+Fit = Callable[[Problem, float, Array | None, slice], Array]
+NO_ROWS = slice(0, 0)
 
 
-def logistic(problem: Problem, penalty: float, start: Array | None = None) -> Array:
+def logistic(problem: Problem, penalty: float, start: Array | None = None, left_out: slice = NO_ROWS) -> Array:
     """The change with the least log loss of the labelled rows plus half `penalty` times its square; L-BFGS."""
-    u, old, target = problem.u, problem.old, problem.target
-    shape = (u.shape[1], old.shape[1])
+    parts = [(problem.u[rows], problem.old[rows], problem.target[rows]) for rows in problem.rest(left_out)]
+    count = sum(len(old) for _, old, _ in parts)
+    shape = (problem.u.shape[1], problem.old.shape[1])
 
     def objective(flat: Array) -> tuple[float, Array]:
         full = flat.reshape(shape)
-        logits = old + u @ full
-        logits -= logits.max(axis=1, keepdims=True)
-        own = logits[target].sum()
-        np.exp(logits, out=logits)
-        total = logits.sum(axis=1, keepdims=True)
-        loss = (np.log(total).sum() - own) / len(old) + 0.5 * penalty * np.square(flat).sum()
-        slope = (logits / total - target) / len(old)
-        return float(loss), (u.T @ slope + penalty * full).ravel()
+        loss, slope = 0.5 * penalty * np.square(flat).sum(), penalty * full
+        for u, old, target in parts:
+            logits = u @ full
+            logits += old
+            logits -= logits.max(axis=1, keepdims=True)
+            own = logits[target].sum()
+            np.exp(logits, out=logits)
+            total = logits.sum(axis=1, keepdims=True)
+            loss += (np.log(total).sum() - own) / count
+            logits /= total
+            logits -= target
+            slope += u.T @ logits / count
+        return float(loss), slope.ravel()
 
     first = np.zeros(shape) if start is None else start
     found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": PASSES})
     return found.x.reshape(shape)
 
 
-def ridge(problem: Problem, penalty: float, _start: Array | None = None) -> Array:
+def ridge(problem: Problem, penalty: float, _start: Array | None = None, left_out: slice = NO_ROWS) -> Array:
     """What the old head's probabilities leave of the labels, regressed on the features and added to its logits, in
     units of the slope of a probability, 1/4; closed form.
     """
-    u = problem.u
-    left = problem.target - softmax(problem.old, axis=1)
+    parts = problem.rest(left_out)
+    u, old, target = (np.concatenate([one[rows] for rows in parts]) for one in (problem.u, problem.old, problem.target))
     curved = u.T @ u / (4 * len(u)) + penalty * np.eye(u.shape[1])
-    return np.linalg.solve(curved, u.T @ left / len(u))
+    return np.linalg.solve(curved, u.T @ (target - softmax(old, axis=1)) / len(u))
 
 
 def anchored_logistic(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The old head changed by `logistic`."""
-    return anchored(logistic, rule, temperature, rows, seed)
+    return anchored(logistic, rule, temperature, rows, _fold_of(len(rows.y), seed))[0]
 
 
 def anchored_ridge(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The old head changed by `ridge`."""
-    return anchored(ridge, rule, temperature, rows, seed)
+    return anchored(ridge, rule, temperature, rows, _fold_of(len(rows.y), seed))[0]
 
 
-def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
-    """The head that `fit` makes with the penalty that has the least log loss on rows that were not fitted to."""
-    losses = np.zeros(len(PENALTIES))
-    for train, test in folds(len(rows.y), seed):
-        heads = [rule, *path(fit, Problem.of(rule, temperature, rows.take(train)), PENALTIES[1:])]
-        losses += [_loss(head, temperature, rows.take(test)) for head in heads]
-    best = int(np.argmin(losses))
-    if not best:
-        return Fitted(rule, "no change of the head does better on labels that it was not fitted to")
-    *_, head = path(fit, Problem.of(rule, temperature, rows), PENALTIES[1 : best + 1])
-    return Fitted(head, f"penalty {PENALTIES[best]:g} of the change, chosen on labels that it was not fitted to")
+def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, group: Array) -> tuple[Fitted, list[Linear]]:
+    """The head that `fit` makes with the penalty that has the least log loss on groups of rows that were not fitted
+    to, ``group : (n,)``; and the heads without each group, ascending.
 
-
-def path(fit: Fit, problem: Problem, penalties: Sequence[float]) -> Iterator[Linear]:
-    """The heads of descending penalties, each found from the one before."""
+    A head without a group has the penalty that is best on the other groups. Penalties descend, each fitted from the one
+    before, until none of `PATIENCE` has improved a choice.
+    """
+    order = np.argsort(group, kind="stable")
+    problem, found = Problem.of(rule, temperature, rows.take(order)), Chosen.of(group[order])
+    for penalty in PENALTIES:
+        if np.isfinite(penalty):
+            found.solutions = [fit(problem, penalty, *one) for one in zip(found.solutions, found.runs, strict=True)]
+        losses = [problem.loss(*one) for one in zip(found.solutions, found.runs, strict=True)]
+        if not found.improved(penalty, np.array(losses)):
+            break
+    refitted = [rule if one is None else problem.changed(one) for one in found.refits]
+    if np.isinf(found.penalty):
+        return Fitted(rule, "no change of the head does better on labels that it was not fitted to"), refitted
     solution = None
-    for penalty in penalties:
-        solution = fit(problem, penalty, solution)
-        yield problem.changed(solution)
+    for penalty in PENALTIES[1 : PENALTIES.index(found.penalty) + 1]:
+        solution = fit(problem, penalty, solution, NO_ROWS)
+    note = f"penalty {found.penalty:g} of the change, chosen on labels that it was not fitted to"
+    return Fitted(problem.changed(solution), note), refitted
+
+
+@dataclass
+class Chosen:
+    """What penalties were found to be best so far, for all rows and for each group left out.
+
+    Attributes
+    ----------
+    runs
+        The rows of each group.
+    solutions
+        Of the last penalty, fitted without each group; None for no change.
+    refits
+        Those of the penalty that is best on the other groups.
+    penalty
+        That is best on all groups.
+    least : (k + 1,)
+        The losses of these, that of all groups last.
+    waited
+        For how many penalties none of these has improved.
+    """
+
+    runs: list[slice]
+    solutions: list[Array | None]
+    refits: list[Array | None]
+    least: Array
+    penalty: float = np.inf
+    waited: int = 0
+
+    @classmethod
+    def of(cls, group: Array) -> "Chosen":
+        """Before the first penalty, for ascending groups; without any to choose by where there is one only."""
+        start = np.unique(group, return_index=True)[1]
+        runs = [slice(*map(int, one)) for one in pairwise([*start, len(group)])] if len(start) > 1 else []
+        nothing = [None] * len(runs)
+        return cls(runs, nothing, list(nothing), np.full(len(runs) + 1, np.inf))
+
+    def improved(self, penalty: float, losses: Array) -> bool:
+        """Take in the loss of each group for a penalty, and say whether a smaller one is worth a trial."""
+        those = np.append(losses.sum() - losses, losses.sum())
+        better = those < self.least
+        self.least = np.minimum(those, self.least)
+        self.refits = [new if one else old for one, new, old in zip(better, self.solutions, self.refits, strict=False)]
+        self.penalty = penalty if better[-1] else self.penalty
+        self.waited = 0 if better.any() else self.waited + 1
+        return self.waited < PATIENCE
 
 
 def interpolated(rule: Linear, temperature: float, rows: Rows, seed: int = 0) -> Fitted:
     """The head between the old one and that of the labelled rows with the least log loss on held-out rows."""
+    group = _fold_of(len(rows.y), seed)
+    order = np.argsort(group, kind="stable")
+    problem, runs = Problem.of(rule, temperature, rows.take(order)), Chosen.of(group[order]).runs
     losses = np.zeros(len(SHARES))
-    for train, test in folds(len(rows.y), seed):
-        problem = Problem.of(rule, temperature, rows.take(train))
-        solution = logistic(problem, OWN)
-        losses += [_loss(problem.changed(solution, share), temperature, rows.take(test)) for share in SHARES]
+    for left in runs:
+        solution = logistic(problem, OWN, None, left)
+        losses += [problem.loss(share * solution, left) for share in SHARES]
     share = SHARES[int(np.argmin(losses))]
-    head = rule
-    if share:
-        problem = Problem.of(rule, temperature, rows)
-        head = problem.changed(logistic(problem, OWN), share)
+    head = problem.changed(logistic(problem, OWN), share) if share else rule
     return Fitted(head, f"{percent(share)} of the way from the old head to that of the labelled rows")
+
+
+def _fold_of(n: int, seed: int) -> Array:
+    """The fold that each row is left out with, ``(n,)``."""
+    result = np.zeros(n, int)
+    for place, (_, test) in enumerate(folds(n, seed)):
+        result[test] = place
+    return result
 
 
 def folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:
@@ -189,11 +270,11 @@ def folds(n: int, seed: int) -> Sequence[tuple[Array, Array]]:
     return [(np.setdiff1d(order, part), part) for part in parts]
 
 
+def _axes(z: Array) -> Array:
+    """Orthonormal axes ``(r, d)`` of the span of rows ``(n, d)``."""
+    _, size, axes = np.linalg.svd(z, full_matrices=False)
+    return axes[size > 1e-10 * max(size.max(initial=0), 1e-300)]
+
+
 def _logits(rule: Linear, temperature: float, z: Array) -> Array:
     return np.maximum(rule.scores(z).astype(np.float64) / temperature, -1e4)
-
-
-def _loss(rule: Linear, temperature: float, rows: Rows) -> float:
-    """Sum of the log losses; that of a row is at most 36 nats, as of the least probability."""
-    found = log_softmax(_logits(rule, temperature, rows.z), axis=1)[np.arange(len(rows.y)), rows.y]
-    return float(-np.maximum(found, -36).sum())

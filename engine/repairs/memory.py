@@ -4,6 +4,7 @@ from gapscope.core.budget import Budget, parse_bytes
 from gapscope.evaluation.memory import bytes_of_chunk
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.repairs import REPAIRS, WITH_LABELS
+from gapscope.repairs.cause import Reproduced
 from gapscope.repairs.criterion import ROWS
 from gapscope.repairs.fit import GROUPS
 from gapscope.repairs.run import LabelsUsed, Sets
@@ -13,12 +14,16 @@ from gapscope.stream import CHUNK_ROWS, chunk_bytes
 # Summaries of target rows while repairs are fitted: of each group, of all, of all but one, and one on its way. Those on
 # a thread: of the rows so far, of a chunk, and of both. Squares of the features in a repair, words in a bootstrap.
 SUMMARIES, ON_A_THREAD, SQUARES, WORDS = GROUPS + 3, 3, 12, 5
-# Arrays as large as the weights that a search for those of labelled rows holds; bytes of each row's id and place.
-SEARCHED, ROW = 30, 40
+# Arrays as large as the weights that a search for those of labelled rows holds: its steps, and of each group the last
+# and the best; bytes of each row's id and place.
+SEARCHED, ROW = 30 + 2 * GROUPS, 40
 
 
-def check_memory(what: str, sets: Sets, used: LabelsUsed, *, allowed: str, threads: int) -> None:
-    """Refuse, before the first row is read, `what` is to be done where it would not fit.
+def check_memory(
+    what: str, sets: Sets, used: LabelsUsed, *, allowed: str, threads: int, cause: Reproduced | None = None
+) -> None:
+    """Refuse, before the first row is read, `what` is to be done where it would not fit; with the images after a
+    `cause` there is a head of these and of as many plain ones.
 
     Raises
     ------
@@ -35,8 +40,9 @@ def check_memory(what: str, sets: Sets, used: LabelsUsed, *, allowed: str, threa
     reading = known + threads * (chunk + ON_A_THREAD * known) + GROUPS * seen
     fitting = known + SUMMARIES * seen + heads + 8 * SQUARES * dim * dim + 6 * (surest + weights)
     choosing = known + heads + 8 * ROWS * ((len(REPAIRS) + 4) * classes + 6 * ROWS + 2 * dim)
-    axes = min(labels, dim) + 1
-    searching = known + heads + 8 * labels * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes
+    searched = max(labels, 2 * len(cause.rows.y) if cause else 0)
+    axes = min(searched, dim) + 1
+    searching = known + heads + 8 * searched * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes
     judging = known + heads + max(threads * chunk, bytes_of_chunk(dim, classes, threads))
     needed = max(reading, fitting, choosing, searching, judging) + ROW * rows
     where = f"for {sets.target.rows:,} rows, {dim:,} features and {classes:,} classes"

@@ -19,7 +19,7 @@ from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
 from gapscope.repairs.fit import CAUSE, Candidate, chosen_without_labels, without_labels
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.judge import gains
-from gapscope.repairs.labelled import Problem, Rows, anchored_logistic, logistic, ridge
+from gapscope.repairs.labelled import PENALTIES, Problem, Rows, anchored, anchored_logistic, logistic, ridge
 from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
 from gapscope.repairs.shares import likeliest
 from gapscope.repairs.words import WORDS
@@ -190,6 +190,46 @@ def test_the_anchored_ridge_head_is_that_of_normal_equations(model, rng):
     problem = Problem.of(model.rule, model.temperature, Rows(rows.x, rows.y))
     found = problem.changed(ridge(problem, 0.3)).scores(rows.x) - model.scores(rows.x)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def groups_left_out(model, rng):
+    """Labelled rows that have moved, and the fifth that each is left out with."""
+    rows = moved(blobs(rng, model, 60))
+    return Rows(rows.x, rows.y), rng.permutation(60) % 5
+
+
+def test_a_head_without_a_group_is_fitted_to_the_others_and_its_penalty_chosen_by_them(model, rng):
+    """Each penalty's heads are found anew from the rows that they may see; what follows the choice is compared."""
+    rows, group = groups_left_out(model, rng)
+    fitted, refitted = anchored(logistic, model.rule, model.temperature, rows, group)
+    problem = Problem.of(model.rule, model.temperature, rows)
+
+    def without(place, penalty):
+        kept = group != place
+        part = problem._replace(u=problem.u[kept], old=problem.old[kept], target=problem.target[kept])
+        return model.rule if np.isinf(penalty) else part.changed(logistic(part, penalty))
+
+    def loss(head, at):
+        scores = log_softmax(head.scores(rows.z[at]).astype(float) / model.temperature, axis=1)
+        return -scores[np.arange(at.sum()), rows.y[at]].sum()
+
+    heads = [[without(place, penalty) for penalty in PENALTIES] for place in range(5)]
+    losses = np.array([[loss(head, group == place) for head in row] for place, row in enumerate(heads)])
+    for place, found in enumerate(refitted):
+        best = heads[place][np.argmin(losses.sum(axis=0) - losses[place])]
+        np.testing.assert_allclose(found.scores(rows.z), best.scores(rows.z), atol=0.02)
+    every = problem.changed(logistic(problem, PENALTIES[np.argmin(losses.sum(axis=0))]))
+    np.testing.assert_allclose(fitted.head.scores(rows.z), every.scores(rows.z), atol=0.02)
+
+
+def test_copies_of_an_image_do_not_choose_a_smaller_penalty(model, rng):
+    """They are left out together: a head that knew a copy of what it is judged by would seem to need no penalty."""
+    rows, group = groups_left_out(model, rng)
+    twice = Rows(np.tile(rows.z, (2, 1)), np.tile(rows.y, 2))
+    once, both = (
+        anchored(logistic, model.rule, model.temperature, one, np.resize(group, len(one.y)))[0] for one in (rows, twice)
+    )
+    assert once.note == both.note
 
 
 def test_labels_that_the_old_head_explains_change_nothing_much_and_others_do(model, rng):
