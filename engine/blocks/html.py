@@ -1,5 +1,6 @@
 """Blocks as HTML that needs nothing else: a fragment for a notebook's cell, and a page for any browser."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -29,6 +30,8 @@ WIDTH, MARGIN = 120.0, 4.0
 BARS = ("share", "change")
 # Letters from which on a text cell is given more room.
 LONG, WIDE = 40, 14
+# What a line never ends within: the name of an option, and a number with its percent sign.
+WHOLE = re.compile(r"((?<!\S)--[\w-]+|[\d.,]+ %)")
 DASH, MINUS = "–", "−"
 # What `gapscope.draw.png` writes near the beginning of a picture that shows no photograph.
 DRAWN, HEAD = b"tEXtDrawn", 4096
@@ -122,7 +125,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"written": written, "interval": interval, "order": order, "code": parts_of}
+    environment.filters |= {"written": written, "interval": interval, "order": order, "code": parts_of, "whole": whole}
     environment.globals |= {
         "axis_of": axis_of,
         "bar": bar,
@@ -153,6 +156,15 @@ def written(cell: Cell, kind: Kind) -> str:
 def interval(cell: Cell, kind: Kind) -> str:
     """The interval of a cell with the signs of print; empty where there is none."""
     return interval_text(cell, kind).replace("-", MINUS)
+
+
+def whole(text: str) -> list[tuple[str, bool]]:
+    """A text in its parts, and which of them a line must not end within.
+
+    >>> whole("loses 3.1 % now"), whole("gap --l2-grid a--b")
+    ([('loses ', False), ('3.1 %', True), (' now', False)], [('gap ', False), ('--l2-grid', True), (' a--b', False)])
+    """
+    return [(part, bool(place % 2)) for place, part in enumerate(WHOLE.split(text)) if part]
 
 
 def order(cell: Cell, kind: Kind) -> str:

@@ -22,7 +22,10 @@ Row = Mapping[str, Any]
 NAMED = 3
 SHARES = ("explained", "felt")
 PICTURE, CURES = "cause", "cures"
-NO_CURE = "None of the remedies brings anything back beyond chance on this sample; more images show smaller gains."
+NO_CURE = (
+    "None of the remedies brings anything back beyond chance, corrected for their number, on this sample; more images "
+    "show smaller gains."
+)
 NO_SHIFT = "No shift {} beyond chance, so there is nothing to explain"
 
 
@@ -119,7 +122,8 @@ def lost_text(run: Run, findings: Row) -> str:
     sides = [Measured.of_count(findings["model"], *one, against=sets[0]) for one in counted_images]
     lost = next(iter(losses(sides, run.beside)), loss(*sides))  # none of a set and itself
     text = loss_text(lost.value, lost.low, lost.high, before["value"], after["value"])
-    return f"{text} This is of a sample; `gap` measures all images." if _sampled(findings) else text
+    more = "" if run.is_answered("gap", *sets) else "; `gap` measures all images"
+    return f"{text} This is of a sample{more}." if _sampled(findings) else text
 
 
 def _sampled(findings: Row) -> bool:

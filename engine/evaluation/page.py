@@ -94,11 +94,11 @@ def _of_loss(run: Run, one: Loss) -> Answer:
         headline = f"{model} loses nothing beyond chance from {before.set} to {after.set}"
     chosen = ("--model", slug(model)) if run.models else ()
     command = run.command("gap", "--reference", before.set, "--target", after.set, *chosen)
-    explained = one.sure and one.value > 0 and run.job != "evaluate"
+    answered = run.job == "evaluate" or run.is_answered("gap", before.set, after.set)
     parts = {
         LOST: loss_text(one.value, one.low, one.high, before.value, after.value),
         BETWEEN: between_text(model, *((side.set, side.n) for side in (before, after))),
-        NEXT: f"Split the loss into its causes: {command}" if explained else "",
+        NEXT: f"Split the loss into its causes: {command}" if one.sure and one.value > 0 and not answered else "",
         SURE: [_certainty(one), one.assumption],
     }
     return Answer.of(headline, parts)

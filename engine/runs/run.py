@@ -102,6 +102,11 @@ class Run:
         named = about or (self.name if is_inside else str(self.place))
         return f"`{shlex.join([*called().split(), job, named, *words, *options])}`"
 
+    def is_answered(self, job: str, reference: str, target: str) -> bool:
+        """Whether the same report has a run of `job` about these two sets, so that no page need advise it."""
+        sets = {"reference": reference, "target": target}
+        return any(one.job == job and sets.items() <= one.manifest.config.items() for one in self.beside)
+
     def kept(self, *names: str) -> list[str]:
         """The options of this run that a command about the same has to repeat, as words."""
         config = self.manifest.config

@@ -66,6 +66,8 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     corrected = _corrected(verdicts)
     tested, sure = list(corrected), [one for one, p in corrected.items() if p <= LEVEL]
     targets = list(dict.fromkeys(one["target"] for one in verdicts))
+    reference = verdicts[0]["reference"]
+    costs = not all(run.is_answered("gap", reference, target) for target in targets)
     known = [one for one in verdicts if not _may_be_chance(one, corrected)]
     said = {one["statistic"]: f"{upper(one['sentence'].partition(';')[0]).rstrip('.')}." for one in known}
     moved = sentences([move_of(row) for row in run.table(TABLE)], 1)
@@ -75,13 +77,12 @@ def answer(run: Run, verdicts: Sequence[Mapping[str, Any]]) -> Answer:
     shown = [said[name] for name in FIRST if name in said] or list(said.values())
     parts = {
         "What was seen": [*mix, *moved, *shown][:NAMED] if len(targets) == 1 else [],
-        "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if sure else "",
+        "What to do": "A shift need not cost accuracy: `gap` says how much of it does." if sure and costs else "",
         "How sure": f"{len(sure)} of {counted(len(tested), 'test')} {'see' if len(sure) != 1 else 'sees'} a difference "
         "beyond chance, corrected for their number (Holm, 5 %)."
         if of_features
         else "Unknown: none of the statistics that were chosen has a test.",
     }
-    reference = verdicts[0]["reference"]
     if not of_features:
         headline = f"The features of {listed(targets)} are not tested against those of {reference}"
         return Answer.of(headline + _mixed(mixed), parts)

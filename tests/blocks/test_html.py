@@ -351,3 +351,17 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_content(opened, figure):
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_no_line_ends_within_an_option_or_before_a_percent_sign():
+    said = "It fell by 3.1 %; run `gapscope gap a-b --reference c--d --l2-grid`"
+    blocks = [
+        Answer.of("It fell by 3.1 %", {"What was lost": said}),
+        Sentence(said),
+        Table("t", {"a": "text"}, [[said]]),
+    ]
+    for page in (document("t", blocks), fragment(blocks)):
+        texts = Page(page.partition("</head>")[2] or page).texts
+        assert {one for one in texts if "3.1 %" in one} == {"3.1 %"}
+        assert {one for one in texts if "--reference" in one} == {"--reference"}
+        assert any("c--d" in one for one in texts)

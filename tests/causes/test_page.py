@@ -266,6 +266,14 @@ def test_a_cause_that_costs_more_than_the_term_has_is_not_called_a_part_of_it(tm
     assert "as much as what happened to the target" in _changed(answer)
 
 
+def test_a_sample_says_that_gap_measures_all_unless_it_stands_in_the_same_report(tmp_path):
+    config = {"reference": "a/test", "target": "b/test", "model": ""}
+    gap = read_run(Location.of(write_run(tmp_path / "gap-x", "gap", config=config)))
+    run = explanation(tmp_path / "explain-x", proof(), config=config, of=(900, 900))
+    lost = [said(replace(run, beside=beside))[1]["What was lost"] for beside in ((), (run, gap))]
+    assert [one.partition("This is of a sample")[2] for one in lost] == ["; `gap` measures all images.", "."]
+
+
 def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recommended(tmp_path):
     one = {"words": "do this", "back": measure(0.021), "cost": measure(0.0), "labels": 0, "seconds": 1.0}
     config = {"run": "fit-x", "reference": "a/test", "target": "b/test", "model": ""}
@@ -276,7 +284,7 @@ def test_of_many_remedies_one_that_is_just_beyond_chance_by_itself_is_not_recomm
             said(explanation(tmp_path / f"run-{count}", proof(), config=config, cures=cures))[1]["What to do"]
         )
     assert "this brings back 2.1 points" in advice[0]
-    assert "None of the remedies brings anything back beyond chance" in advice[1]
+    assert "brings anything back beyond chance, corrected for their number" in advice[1]
     assert "Whether training on images after the cause helps: `gapscope extract a+night:3" in advice[1]
     assert "Whether" not in advice[0]
 

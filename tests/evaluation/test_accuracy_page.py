@@ -1,5 +1,7 @@
 """The first screen of measured models claims a loss only beyond what the worst of so many sets shows by chance."""
 
+from dataclasses import replace
+
 import pytest
 from scipy.stats import binom
 from toy_runs import result, write_run
@@ -96,3 +98,14 @@ def test_the_test_set_of_a_set_with_synthetic_rows_is_that_of_the_real_one(tmp_p
     sets = [("photos/val", 0.9), ("photos/test", 0.8)]
     answer, *_ = of_training(tmp_path / "a", sets, dataset="photos+synthetic:smote-to-max")
     assert answer.headline == "softmax classifies 80.0 % of photos/test correctly"
+
+
+@pytest.mark.parametrize(("target", "advised"), [("dark/test", False), ("dark/all", True)])
+def test_a_gap_that_stands_in_the_same_report_is_not_advised(tmp_path, target, advised):
+    config = {"reference": "toy/test", "target": target}
+    gap = read_run(Location.of(write_run(tmp_path / "gap", "gap", config=config)))
+    rows = [result("accuracy", 0.8), result("accuracy", 0.4, dataset="dark")]
+    run = read_run(Location.of(write_run(tmp_path / "fit", "predict", rows, config={"reference": "toy/test"})))
+    first, joined = (page(replace(run, beside=beside))[0] for beside in ((), (run, gap)))
+    assert "Split the loss into its causes" in dict(first.parts)["What to do"]
+    assert ("What to do" in dict(joined.parts)) is advised

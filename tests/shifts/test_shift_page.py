@@ -1,5 +1,7 @@
 """The first screen of a shift says that sets differ only where that is beyond what so many tests show by chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -79,3 +81,12 @@ def test_other_labels_are_not_called_other_features(tmp_path, statistic, differ)
     text = headline(tmp_path / "run", found)
     assert ("features of toy/test differ" in text) is differ
     assert ("but the classes of toy/test differ: their rows, or their labels" in text) is not differ
+
+
+@pytest.mark.parametrize(("targets", "advised"), [(["toy/test"], False), (["toy/test", "night/test"], True)])
+def test_a_gap_of_all_its_sets_in_the_same_report_is_not_advised(tmp_path, targets, advised):
+    config = {"reference": "toy/train", "target": "toy/test"}
+    gap = read_run(Location.of(write_run(tmp_path / "gap", "gap", config=config)))
+    run = replace(read_run(Location.of(write_run(tmp_path / "run", "shift"))), beside=(gap,))
+    found = [one for target in targets for one in verdicts(target, [1e-9])]
+    assert ("What to do" in dict(answer(run, found).parts)) is advised
