@@ -8,6 +8,7 @@ a label help to fit a remedy and are not judged.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.gaps.refits import refit_errors
-from gapscope.gaps.upper_bound import FOLDS, PROBE, Fold, Oracle, RidgeOracle, oracles
+from gapscope.gaps.upper_bound import FOLDS, JUDGED_ROWS, PROBE, Fold, Oracle, RidgeOracle, oracles
 from gapscope.inference import adjusted, interval_of, mcnemar, paired_interval_of_counts, resampled_sums
 from gapscope.inference.bootstrap import REPLICATES
 from gapscope.inference.shrunk import NORMAL
@@ -183,8 +184,8 @@ def try_remedies(
 ) -> tuple[RemedyTrial, ...]:
     """A trial for each remedy of `names`, and one for the upper bound unless `oracle` is empty.
 
-    About three reads of the reference, and four of the target with as many more as there are folds. Where fewer than 50
-    target rows have labels, or some are synthetic, the oracle is left out, and `progress` says so.
+    About three reads of the reference, and four of the target with as many more as folds are judged. Where fewer than
+    50 target rows have labels, or some are synthetic, the oracle is left out, and `progress` says so.
 
     Parameters
     ----------
@@ -226,9 +227,10 @@ def try_remedies(
             "by a head trained on the rest; the upper bound is left out"
         )
         return trials
-    parts = oracles(model, target, theirs, remedies, workers, progress, probe=oracle, folds=folds, seed=seed)
+    which = {"probe": oracle, "folds": folds, "judged": ceil(folds * JUDGED_ROWS / counts.n), "seed": seed}
+    parts = oracles(model, target, theirs, remedies, workers, progress, **which)
     judged = (_judged(model, part, theirs, seed, replicates, workers, progress) for part in parts)
-    return (*trials, _bound(reduce(PairedCounts.merge, judged), parts, lost))
+    return (*trials, _bound(reduce(PairedCounts.merge, judged), parts, folds, lost))
 
 
 def _indices(view: View, classes: Array | None) -> Array:
@@ -270,11 +272,13 @@ def _corrected(trials: Sequence[RemedyTrial]) -> tuple[RemedyTrial, ...]:
     )
 
 
-def _bound(counts: PairedCounts, parts: Sequence[Fold], lost: float) -> RemedyTrial:
-    """The best of the oracles on all rows."""
+def _bound(counts: PairedCounts, parts: Sequence[Fold], folds: int, lost: float) -> RemedyTrial:
+    """The best of the oracles on the rows of the folds that are judged."""
     best = int(counts.after.argmax())
     kinds, name = len(parts[0].oracles), parts[0].oracles[best].name
     rows = f"{len(parts)} folds of {counts.n:,} labelled target rows"
+    if len(parts) < folds:
+        rows = f"{folds} folds and judged on {counts.n:,} labelled target rows"
     note = f"the best of {kinds} heads ({name}), cross-fitted over {rows}"
     trial = _trial(counts, best, FittedRemedy(ORACLE, "", note), 0.0, lost)
     subject = f"the best of {kinds} heads trained on the target's own labels, judged on rows that it did not see,"

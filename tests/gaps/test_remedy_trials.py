@@ -12,7 +12,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT
 from gapscope.gaps.trials import PairedCounts, RemedyTrial, try_remedies
-from gapscope.gaps.upper_bound import Without
+from gapscope.gaps.upper_bound import Without, oracles
 from gapscope.inference.multiplicity import adjusted
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
@@ -263,3 +263,22 @@ def test_rows_outside_a_gap_are_read_in_order(blobs):
 def test_a_rung_is_a_plain_value():
     trial = RemedyTrial("mean", 0.7, 0.8, 0.1, 0.05, 0.15, 0.01, "good", lost=0.2)
     assert pickle.loads(pickle.dumps(trial)) == trial
+
+
+def test_of_a_large_target_some_folds_are_judged_by_heads_that_have_not_seen_them(
+    model, blobs, workers, rng, monkeypatch
+):
+    x, y = blobs(1000)
+    target = (x + rng.normal(0, 1.5, DIM), y)
+    monkeypatch.setattr("gapscope.gaps.trials.JUDGED_ROWS", 300)
+    found = trials(model, blobs(1000), target, workers, names=["mean"])
+    bound = found["oracle"]
+    assert found["mean"].n == 1000
+    assert bound.n == 400
+    assert bound.note.endswith("cross-fitted over 5 folds and judged on 400 labelled target rows")
+    assert bound.accuracy_before == (model.predict(target[0][:400].astype(np.float32)) == y[:400]).mean()
+    parts = oracles(model, view(*target), np.arange(CLASSES), [], workers, judged=2)
+    assert [(part.rows.start, part.rows.stop) for part in parts] == [(0, 200), (200, 400)]
+    monkeypatch.undo()
+    every = trials(model, blobs(1000), target, workers, names=["mean"])["oracle"]
+    assert abs(every.regained - bound.regained) < 0.06
