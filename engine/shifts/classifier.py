@@ -152,7 +152,7 @@ class RowSpace:
 class ClassifierTest:
     """Member of `SHIFTS`: the cross-fitted classifier two-sample test.
 
-    It reads the rows that its heads learn from about 20 to 60 times, 131,072 of 1,024 features of each set at most and
+    It reads the rows that its heads learn from about 20 to 60 times, 65,536 of 1,024 features of each set at most and
     up to a gigabyte kept in memory, and all rows once.
 
     Attributes

@@ -47,7 +47,7 @@ Change = Callable[[Array], Array]
 LEAST_ROWS = 20
 MEMORY_BYTES = 10**9
 # Heads learn from so many numbers of each set, and from so many rows for each of their weights at least.
-TRAINING_NUMBERS, ROWS_A_WEIGHT = 2**27, 32
+TRAINING_NUMBERS, ROWS_A_WEIGHT = 2**26, 32
 
 
 @dataclass(frozen=True, eq=False)
