@@ -43,7 +43,7 @@ class App:
             name="Colour by", options={one.title: key for key, one in keys.items()}, value=state.colour
         )
         self.search = pn.widgets.TextInput(
-            name="Search", placeholder=f"class, path, id{phrase} or luminance < 50, then Enter", value=state.search
+            name=f"Search: class, path, id{phrase} or luminance < 50", placeholder="Enter searches", value=state.search
         )
         self.view = pn.widgets.RadioButtonGroup(
             options={"One map": TOGETHER, "Side by side": BESIDE}, value=state.view, button_style="outline"

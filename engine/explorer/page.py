@@ -59,6 +59,8 @@ WIDGETS = """
     background-color: var(--paper) !important; color: var(--ink) !important; border-color: var(--line) !important; }
   .bk-btn.bk-active, .bk-btn:hover { background-color: var(--pressed) !important; }
   .bk-input::placeholder { color: var(--soft); }
+  select.bk-input { background-image: url('data:image/svg+xml;utf8,<svg viewBox="0 0 25 20" \
+xmlns="http://www.w3.org/2000/svg"><path d="M 0,0 25,0 12.5,20 Z" fill="white" /></svg>') !important; }
 }
 """
 

@@ -396,4 +396,23 @@ def test_the_explorer_fits_420_pixels_in_light_and_dark(browser, address, scheme
     assert boxes[2]["height"] > 400
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", paper)[:3])) > 600) == (scheme == "light")
+    chosen = Image.open(BytesIO(page.locator("#settings select").first.screenshot())).convert("L")
+    arrow = np.asarray(chosen.crop((chosen.width - 22, 5, chosen.width - 4, chosen.height - 5)), int)
+    assert np.ptp(arrow) > 150
+    page.close()
+
+
+def test_what_can_be_searched_for_is_read_whole_beside_the_map(browser, address):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    Explorer(page, address).open()
+    label, field = page.locator("#settings label", has_text="Search"), page.locator("#settings input").first
+    for one in (label, field):
+        assert one.evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert "luminance < 50" in label.inner_text()
+    told = field.evaluate("""one => {
+      const drawn = document.createElement("canvas").getContext("2d");
+      drawn.font = getComputedStyle(one).font;
+      return drawn.measureText(one.placeholder).width;
+    }""")
+    assert told < field.bounding_box()["width"] - 24
     page.close()
