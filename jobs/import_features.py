@@ -49,7 +49,7 @@ class ImportFeaturesConfig:
     ] = ""
     dtype: options.DType = "float16"
     delimiter: Annotated[
-        str | None, option("Character between fields; found among comma, semicolon and tab when not given.", DATA)
+        str | None, option("Character between fields; found among comma, semicolon, tab and | when not given.", DATA)
     ] = None
     no_header: Annotated[bool, option("The first line is data; columns are called 0, 1, 2, ….", DATA)] = False
     labels: options.LabelFiles = ()
@@ -211,6 +211,9 @@ def _command(config: ImportFeaturesConfig) -> dict[str, Any]:
 
 
 def _check(config: ImportFeaturesConfig) -> None:
+    from gapscope.store.imports.files import refuse_words
+
+    refuse_words(_several(config.files))
     for name in ("dataset", "split", *(["backbone"] if config.backbone else [])):
         value = getattr(config, name)
         if not value or "/" in value or value.startswith("."):

@@ -79,9 +79,29 @@ def test_other_columns_are_refused_with_the_difference_and_another_order_is_not(
         refuse_other_columns(["f0", "f1"], ["f0", "g1"], "b.csv", "a.csv")
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found(delimiter):
     assert sniff(delimiter.join(["label", "f0", "f1"])) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("label f0 f1", r"2 times ' ', which seems to stand between its fields; pass --delimiter ' '$"),
+        ("label   f0   f1", r"fields; `tr -s ' ' < \S*a.csv > NEW.csv` makes one of several; pass --delimiter ' '$"),
+        ("0.5 -1e-3 7", "2 times ' '"),
+        ("label:f0:f1", r"first line \(label:f0:f1\), but 2 times ':', .*pass --delimiter :$"),
+        ("label^f0^f1", r"pass --delimiter '\^'$"),
+    ],
+)
+def test_another_delimiter_is_named_with_its_option(tmp_path, line, said):
+    with pytest.raises(InputError, match=said):
+        header_of(tmp_path, f"{line}\n1 2 3\n".encode())
+
+
+@pytest.mark.parametrize("line", ["feature 0", "f0", "embedding.dim_0", '"f:0"'])
+def test_one_column_is_a_table_too(tmp_path, line):
+    assert len(header_of(tmp_path, f"{line}\n1\n".encode()).names) == 1
 
 
 def header_of(tmp_path, content, **options):

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import os
+import re
 import signal
 
 import duckdb
@@ -351,6 +352,23 @@ def test_a_bad_row_stops_with_file_line_reason_and_way_out(tmp_path):
     (tmp_path / "a.csv").write_text("f0,f1,path\n1,2,a\n\n3,x,b\n")
     with pytest.raises(InputError, match=r"a\.csv, line 4: column 'f1' is 'x', not a number; .*--on-bad-row reject"):
         build(config_of(tmp_path, tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (
+            ("semi", "train"),
+            "there is no file semi to import; name the set by options, as in `--dataset semi --split train`",
+        ),
+        (("train",), "`--dataset NAME --split train`"),
+        (("cats",), "`--dataset cats`"),
+    ],
+)
+def test_a_set_named_without_options_is_no_file(tmp_path, words, option):
+    (tmp_path / "a.csv").write_text("f0,f1\n1,2\n")
+    with pytest.raises(InputError, match=re.escape(option)):
+        build(config_of(tmp_path, tmp_path / "a.csv", *words))
 
 
 def test_rejected_rows_go_to_the_ledger_and_the_others_are_as_without_them(tmp_path, table):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gapscope.store.csv.blocks import Position, TextBlock
 from gapscope.store.csv.kernel import PADDING, last_record_end
-from gapscope.store.csv.parse import Layout, parse_block
+from gapscope.store.csv.parse import POINTS, Layout, parse_block
 from gapscope.store.csv.source import kinds_of
 from gapscope.store.imports.columns import find_columns
 
@@ -127,6 +127,7 @@ BAD = {
     "": "column 'f1' is empty",
     "  ": "column 'f1' is empty",
     "cat": "column 'f1' is 'cat', not a number",
+    '"-0,25"': f"column 'f1' is '-0,25', not a number{POINTS}",
     "1.2.3": "column 'f1' is '1.2.3', not a number",
     "1_000": "column 'f1' is '1_000', not a number",
     "-": "column 'f1' is '-', not a number",
@@ -152,6 +153,19 @@ def test_a_bad_row_is_named_and_its_neighbours_stay(cell):
     assert parsed.record.tolist() == [0, 2]
     assert parsed.line.tolist() == [0, 3]
     assert parsed.path.to_pylist() == ["a", "c"]
+
+
+def test_numbers_in_two_fields_each_have_decimal_commas():
+    parsed = parse("1,5,2,5,a\n", ["f0", "f1", "path"])
+    assert [bad.reason for bad in parsed.bad] == [
+        "5 fields, but the header has 3, as where numbers have decimal commas; export it with decimal points"
+    ]
+
+
+def test_pandas_reads_decimal_commas_as_the_refusal_says():
+    for text in ("label;f0;f1\na;-0,25;1,5\nb;0,5;2,0\n", 'label,f0,f1\na,"-0,25","1,5"\nb,"0,5","2,0"\n'):
+        read = pd.read_csv(io.StringIO(text), sep=None, engine="python", decimal=",")
+        assert read.to_csv(index=False) == "label,f0,f1\na,-0.25,1.5\nb,0.5,2.0\n"
 
 
 def test_a_quote_that_never_closes_takes_only_its_own_row():

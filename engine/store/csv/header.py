@@ -1,14 +1,20 @@
 """The first line of a CSV file: its delimiter and the names of its columns."""
 
 import csv
+import re
+import shlex
 from dataclasses import dataclass
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.store.imports.files import open_bytes
 
-DELIMITERS = ",;\t"
-LIMIT = 2**24
+DELIMITERS = ",;\t|"
+# What no delimiter is: it stands in names of columns, or around them.
+IN_NAMES = r"[\w.'\"#+-]"
+# So many characters between the fields of a line are none of a name.
+FEWEST = 2
+LIMIT, SHOWN = 2**24, 40
 MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
@@ -56,7 +62,9 @@ def read_header(place: Location, delimiter: str | None = None, *, named: bool = 
         raise InputError(
             f"{place} is not UTF-8 (line 1: {error.reason}); convert it, for example with `iconv -t utf-8`"
         ) from error
-    delimiter = delimiter or sniff(text)
+    if not delimiter:
+        delimiter = sniff(text)
+        _refuse_other_delimiter(place, text)
     names = tuple(name.strip() for name in next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), ()))
     if not named:
         return Header(tuple(map(str, range(len(names)))), delimiter, mark, 0)
@@ -67,6 +75,24 @@ def read_header(place: Location, delimiter: str | None = None, *, named: bool = 
             "their position from 0, for example `--no-header --label-column 1024`, or put a line of names on top"
         )
     return Header(names, delimiter, len(line), line.count(b"\n"))
+
+
+def _refuse_other_delimiter(place: Location, line: str) -> None:
+    """Refuse a first line that has another character between its fields than those that are found."""
+    others = re.sub(IN_NAMES, "", line.strip())
+    if any(one in line for one in DELIMITERS) or len(others) < FEWEST:
+        return
+    found = max(sorted(set(others)), key=others.count)
+    squeezed = f"`tr -s {shlex.quote(found)} < {shlex.quote(place.path)} > NEW.csv` makes one of several; "
+    raise InputError(
+        f"{place} has no comma, semicolon, tab or | in its first line ({_shortened(line.strip())}), but "
+        f"{others.count(found)} times {found!r}, which seems to stand between its fields; "
+        f"{squeezed if found * 2 in line else ''}pass --delimiter {shlex.quote(found)}"
+    )
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"
 
 
 def _first_record(place: Location) -> bytes:
@@ -111,7 +137,7 @@ def _record_end(head: bytes) -> int:
 
 
 def sniff(line: str) -> str:
-    """The delimiter that a header line uses: the most frequent of comma, semicolon and tab.
+    """The delimiter that a header line uses: the most frequent of comma, semicolon, tab and bar.
 
     >>> sniff("label;feature_0;feature_1")
     ';'

@@ -1,5 +1,6 @@
 """A block of CSV records as numbers and texts, with a reason for each row that is no row."""
 
+import re
 from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
@@ -28,6 +29,12 @@ from gapscope.store.imports.source import LARGEST, Bad, Rows, Vanished, counted
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
+)
+
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+POINTS = (
+    " but one with a decimal comma; `pandas.read_csv(FILE, sep=None, engine='python', decimal=',')` reads the file, "
+    "and its `to_csv(NEW, index=False)` writes points"
 )
 
 
@@ -110,7 +117,9 @@ def _refused(text: np.ndarray, bad: np.ndarray, layout: Layout) -> list[Bad]:
 
 def _why(wrong: int, fields: int, layout: Layout) -> str:
     if wrong == FIELDS:
-        return f"{fields} fields, but the header has {len(layout.names)}"
+        halves = 1 < layout.dim == fields - len(layout.names)
+        hint = ", as where numbers have decimal commas; export it with decimal points" if halves else ""
+        return f"{fields} fields, but the header has {len(layout.names)}{hint}"
     return "text after a closing quote" if wrong == QUOTE_JUNK else "a quote is opened and never closed"
 
 
@@ -143,7 +152,8 @@ def _read_number(text: str, largest: float, dtype: str) -> tuple[float, str]:
     try:
         value = float("x" if "_" in text else text)
     except ValueError:
-        return 0.0, f"is {_quoted(text)}, not a number" if text.strip() else "is empty"
+        hint = POINTS if DECIMAL_COMMA.fullmatch(text.strip()) else ""
+        return 0.0, f"is {_quoted(text)}, not a number{hint}" if text.strip() else "is empty"
     if value != value:
         return 0.0, "is NaN"
     if abs(value) == float("inf"):

@@ -13,6 +13,7 @@ import zstandard
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import WEB, Location
+from gapscope.core.splits import split_of
 
 SAMPLES, SAMPLE_BYTES = 16, 2**16
 
@@ -28,6 +29,16 @@ def expand(patterns: Sequence[str], *, folders: bool = False) -> list[Location]:
     if not places:
         raise InputError("no file was named; pass one file, several, or a pattern such as 'train-*.csv.gz'")
     return places
+
+
+def refuse_words(files: Any) -> None:
+    """Refuse words behind a file that are no files, and may be meant as the names of a dataset and of its split."""
+    words = [one for one in files[1:] if isinstance(one, str)] if isinstance(files, tuple | list) else []
+    words = [one for one in words if re.fullmatch(r"[\w+-]+", one) and not Location(one).exists()]
+    if words:
+        named = ["NAME", *words] if len(words) == 1 and split_of(words[0]) else words
+        options = " ".join(map(" ".join, zip(("--dataset", "--split"), named, strict=False)))
+        raise InputError(f"there is no file {words[0]} to import; name the set by options, as in `{options}`")
 
 
 def _matches(pattern: str, *, folders: bool) -> list[Location]:
