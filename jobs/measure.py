@@ -1,11 +1,13 @@
 """`measure`: attributes of images beside embeddings that are stored already, and columns from a table of the user's."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
+from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.set_name import SetName
 from gapscope.jobs import options
@@ -73,7 +75,7 @@ def run(config: MeasureConfig, progress: Progress = SILENT) -> "RunResult":
 
 def _stores(workspace: "Location", name: str, backbone: str) -> "Iterator[EmbeddingStore]":
     """The stores that a name means: one split of a dataset or all, by one backbone or all that have it."""
-    from gapscope.store.workspace import embeddings_folder, find_store, slug
+    from gapscope.store.workspace import embeddings_folder, find_store, slug, workspace_option
 
     folder, parts = embeddings_folder(workspace), SetName(*name.rpartition("/")[::2])
     wanted = [backbone] if backbone else folder.names()
@@ -84,7 +86,8 @@ def _stores(workspace: "Location", name: str, backbone: str) -> "Iterator[Embedd
         holders = [one for one in wanted if parts.split in (folder / slug(one) / slug(parts.dataset)).names()]
         yield from (find_store(workspace, *parts, one) for one in holders or [backbone])
     else:
-        raise InputError(f"{name} is not stored in {workspace}; make it with `extract {name}`")
+        making = f"`{called()} extract {shlex.quote(name)}{workspace_option(workspace)}`"
+        raise InputError(f"{name} is not stored in {workspace}; make it with {making}")
 
 
 def _measured(config: MeasureConfig, store: "EmbeddingStore", progress: Progress) -> tuple[int, str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from gapscope.core.errors import DamageError, GapscopeError, InputError
+from gapscope.core.files import damage_in
+from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import ALIASES, JOBS, configuration_of
 from gapscope.jobs.options import OUTPUT, Memory, Workspace, configuration, option
@@ -90,12 +92,12 @@ def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: 
     """One paragraph that names each damaged file and what depends on it."""
     lines = []
     for finding in result.findings:
-        sentence = finding.sentence.partition("; `verify")[0]
+        sentence = damage_in(finding.sentence)
         uses = f" (used by {', '.join(finding.dependents)})" if finding.dependents else ""
         lines.append(f"{sentence}{uses}")
     count = f"{len(lines):,} of {result.files:,} files of {workspace} are damaged"
     if not repair:
-        return f"{count}: {'; '.join(lines)}; run `verify {workspace} --repair` to make them again"
+        return f"{count}: {'; '.join(lines)}; run `{called()} verify {workspace} --repair` to make them again"
     return " ".join(
         [*dict.fromkeys(notes), f"{count} still: {'; '.join(lines)}; delete them, or make them again by hand"]
     )

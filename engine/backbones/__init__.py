@@ -12,7 +12,7 @@ from gapscope.backbones.preprocessing import Preprocessing
 from gapscope.backbones.tensor import Wanted, split_name
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_json
-from gapscope.core.program import version_of
+from gapscope.core.program import called, version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
 from gapscope.networks.runs import PREFIX
@@ -197,7 +197,7 @@ def find_library(name: str) -> tuple[str, str]:
     close = get_close_matches(model, sorted(known), n=3)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise InputError(
-        f"no backbone named {name!r}{hint} (search the {len(known):,} known names with `backbones PATTERN`)"
+        f"no backbone named {name!r}{hint} (search the {len(known):,} known names with `{called()} backbones PATTERN`)"
     )
 
 

@@ -12,7 +12,6 @@ from PIL import Image
 from gapscope.attributes.attribute import attributes_of
 from gapscope.causes.appearance import appearance
 from gapscope.core.errors import GapscopeError, InputError
-from gapscope.core.program import called
 from gapscope.core.progress import Progress
 from gapscope.core.random import stream
 from gapscope.data.catalogue import open_dataset
@@ -20,7 +19,7 @@ from gapscope.data.modified import SIDE, shrunk
 from gapscope.data.source import Source, Undecodable, decoders
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.selected import rows_of
-from gapscope.store.workspace import extraction, free_name, workspace_option
+from gapscope.store.workspace import command_about, extraction, free_name
 
 Array = np.ndarray
 # Images nearer to each other than this share of the usual distance are taken for the same scene.
@@ -156,8 +155,7 @@ def _stored_anew(store: EmbeddingStore) -> str:
     """The command that stores what lies today where the images of a store lay, beside it."""
     made, workspace = store.provenance, store.folder.parent.parent.parent.parent
     name = free_name(workspace, made.dataset)
-    words = extraction([store.manifest], made.dataset, made.split, made.backbone, name)
-    return f"`{called()} {words}{workspace_option(workspace)}`"
+    return command_about(store, extraction([store.manifest], made.dataset, made.split, made.backbone, name))
 
 
 def _places(store: EmbeddingStore, data_root: Path) -> Iterator[tuple[str, dict[str, Any]]]:

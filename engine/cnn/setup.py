@@ -62,6 +62,9 @@ def set_up(request: Request) -> Setup:
     recipe, modifications = recipe_of(request), modifications_of(request)
     dataset = opened_by(request, request.dataset)
     request = replace(request, split=dataset.called(request.split))
+    if request.split not in dataset.choices:
+        for split in dataset.splits:  # images without labels are not divided
+            check_labels(dataset.source(split).listing.labels, dataset.source(split).listing, f"{dataset.name}/{split}")
     source = dataset.source(request.split)
     if not len(source.listing):
         raise InputError(f"{request.dataset}/{request.split} lists no image; there is nothing to train on")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gapscope.cnn.request import Request
 from gapscope.cnn.test_set import TestSet
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, hint
 from gapscope.data.catalogue import companions_of, opened_by
 from gapscope.data.dataset import Dataset
 from gapscope.data.modified import SEPARATOR
@@ -53,7 +53,8 @@ def _asked(request: Request, dataset: Dataset, source: Source) -> Iterator[tuple
     for name in dict.fromkeys(request.evaluate_on):
         place, _, split = name.rpartition("/")
         if not place:
-            raise InputError(f"--evaluate {name} names no split; write it as dataset/split, such as {name}/test")
+            meant = hint(name, ()) or f"; write it as dataset/split, such as {name}/test"
+            raise InputError(f"--evaluate {name} names no split{meant}")
         result = dataset if place in (request.dataset, dataset.name) else opened_by(request, place)
         if _plain(result) == _plain(dataset) and result.source(split).listing.fingerprint() == trained:
             raise InputError(

@@ -74,12 +74,28 @@ def unknown_name(kind: str, name: str, known: Iterable[str], listed_by: str = ""
     """
     names = sorted(known)
     near = nearest(name, names)
-    hint = f"; did you mean {near[0]!r}?" if near and _is_like(name, near[0]) else ""
     shown = names if len(names) <= most else near
     there = f"known: {', '.join(shown)}" if names else "there are none"
     more = f" and {len(names) - len(shown):,} more" if len(shown) < len(names) else ""
     listing = f"; `{called()} {listed_by}` lists them" if more and listed_by else ""
-    return InputError(f"no {kind} named {name!r}{hint} ({there}{more}{listing})")
+    return InputError(f"no {kind} named {name!r}{hint(name, names)} ({there}{more}{listing})")
+
+
+def hint(name: str, names: Iterable[str]) -> str:
+    """What was probably meant by `name`, as the end of a sentence: some of the `names`, or one that is spelt like it;
+    empty where none is.
+
+    >>> hint("lad", ["lda", "ridge"]), hint("lda,ridge", ["lda", "ridge"])
+    ("; did you mean 'lda'?", '; several names have blanks between them: lda ridge')
+    """
+    known = list(names)
+    several = [one.strip() for one in name.split(",")]
+    if len(several) > 1 and set(several) <= set(known):
+        return f"; several names have blanks between them: {' '.join(several)}"
+    if "\\" in name:
+        return f"; write / for each backslash: {name.replace(chr(92), '/')!r}"
+    near = nearest(name, known)
+    return f"; did you mean {near[0]!r}?" if near and _is_like(name, near[0]) else ""
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

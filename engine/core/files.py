@@ -7,6 +7,7 @@ place. A file without one, by an earlier version or by somebody else, is read as
 
 import json
 import re
+import shlex
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from safetensors.numpy import load, save
 from gapscope.core.errors import DamageError, SchemaError
 from gapscope.core.hashing import digest_buffers
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.schemas import SPEC_VERSION
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -138,10 +140,17 @@ def _blanked(file: BinaryIO, mark: int, size: int) -> Iterator[bytes]:
 def damaged(place: Location, what: object) -> DamageError:
     """The error for a file that cannot be used as what it was written."""
     said = " ".join(str(what).split())
+    inside = re.match("(.*)/(embeddings|runs)/", str(place))
+    verifying = f"{called()} verify {shlex.quote(inside[1]) if inside else 'WORKSPACE'}"
     return DamageError(
-        f"{place} is damaged: {said.rstrip('.')}; `verify WORKSPACE` says what depends on it, and `verify WORKSPACE "
-        "--repair` makes it again where that is possible"
+        f"{place} is damaged: {said.rstrip('.')}; `{verifying}` says what depends on it, and `{verifying} --repair` "
+        "makes it again where that is possible"
     )
+
+
+def damage_in(sentence: str) -> str:
+    """What a sentence of `damaged` says of the file alone, without what can be done."""
+    return sentence.partition("; `")[0]
 
 
 def parsed(place: Location, kind: str, parse: Callable[[bytes], Any]) -> Any:

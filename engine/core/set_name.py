@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, hint
 
 
 class SetName(NamedTuple):
@@ -25,7 +25,8 @@ class SetName(NamedTuple):
         """
         dataset, _, split = text.rpartition("/")
         if not dataset or not split:
-            raise InputError(f"{f'{option} {text}'.strip()} names no split; write it as dataset/split")
+            meant = hint(text, ()) or "; write it as dataset/split"
+            raise InputError(f"{f'{option} {text}'.strip()} names no split{meant}")
         return cls(dataset, split)
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.data.dataset import Dataset
 from gapscope.data.source import ByteSource, Listing, Stamps, Synthesis
 from gapscope.data.sources.files import FileSource
@@ -124,7 +125,7 @@ def with_synthetic(dataset: Dataset, asked: str, workspace: Location | str) -> D
 def _chosen(dataset: str, asked: str, there: list[str]) -> str:
     if not there:
         raise InputError(
-            f"there are no synthetic images of {dataset}; make some with `augment --dataset {dataset}`, or name the "
+            f"there are no synthetic images of {dataset}; make some with `{called()} augment {dataset}`, or name the "
             "--workspace that holds them"
         )
     if asked and asked not in there:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gapscope.backbones import load_backbone
-from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.errors import InputError, hint, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.networks.runs import holds_network, network_at
@@ -72,7 +72,7 @@ def find_features(workspace: Location, name: str, backbone: str, option: str = "
     dataset, _, split = name.rpartition("/")
     if not dataset:
         known = " or ".join(f"{name}/{one}" for one in splits_of(workspace, name)) or "dataset/split"
-        raise InputError(f"{option} {name} names no split; write it as {known}".lstrip())
+        raise InputError(f"{option} {name} names no split{hint(name, ()) or f'; write it as {known}'}".lstrip())
     return find_store(workspace, dataset, split, backbone)
 
 

@@ -12,6 +12,7 @@ from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.files import BLANK, seal_of
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.data.vocabulary import IMAGE_SUFFIXES, is_debris
 from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import Column, Run, Table, Values, identity_of, kind_of, readable, runs_of, said_of
@@ -176,9 +177,9 @@ def _other_files(names: Sequence[str], where: str) -> str:
     held = counted(kinds.count(kind), f"{kind} file".strip())
     wanted = "a feature file has an array of shape (rows, features)"
     if kind in IMAGE_SUFFIXES:
-        wanted = f"make features of its images with `extract {where}`"
+        wanted = f"make features of its images with `{called()} extract {where}`"
     elif kind in READ:
-        wanted = f'unpack it, and import the files with `import-features "FOLDER/*.{kind}"`'
+        wanted = f'unpack it, and import the files with `{called()} import-features "FOLDER/*.{kind}"`'
     return f"{where} is an archive of {held}, such as {files[kinds.index(kind)]}, and holds no NumPy array; {wanted}"
 
 

@@ -1,5 +1,6 @@
 """What attributes of the images and columns of the user have to do with a gap: what moved, what it costs, slices."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from gapscope.gaps.keys import keys_of_stores
 from gapscope.gaps.sides import Side
 from gapscope.gaps.slices import Slices, find_slices
 from gapscope.store.beside import beside, has_beside
+from gapscope.store.workspace import command_about
 
 Array = np.ndarray
 # An image is unusual as 5 % of the reference's are.
@@ -61,8 +63,9 @@ def image_evidence(sides: Sequence[Side], *, replicates: int, seed: int) -> Imag
     if not any(known):
         return None
     if not all(known):
-        bare = sides[known.index(False)].store.name
-        raise InputError(f"{bare} has none; `measure {bare}` measures them where there are images")
+        bare = sides[known.index(False)].store
+        measuring = command_about(bare, shlex.join(["measure", bare.name]))
+        raise InputError(f"{bare.name} has none; {measuring} measures them where there are images")
     columns = columns_of(*(beside(side.store) for side in sides))
     keys = keys_of_stores([side.store for side in sides], [side.predictions.sample_id for side in sides])
     labelled = [side.predictions.known for side in sides]

@@ -13,7 +13,7 @@ from gapscope.core.files import check_version, read_json, read_object, read_tabl
 from gapscope.core.location import Location, in_workspace_of
 from gapscope.core.program import called
 from gapscope.schemas.run import RunManifest
-from gapscope.store.workspace import workspace_option
+from gapscope.store.workspace import holds_set, splits_of, workspace_option
 
 MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
 WARNING = "warning: "
@@ -212,6 +212,17 @@ def _whole(run: Run) -> Summary:
     return Summary(run.name, manifest.job, manifest.status, sum(manifest.seconds.values()) or None, best)
 
 
+def _refuse_set(workspace: Location, name: str) -> None:
+    """Refuse a stored set where a run is wanted."""
+    if not holds_set(workspace, *name.rpartition("/")[::2]) and not splits_of(workspace, name):
+        return
+    option = workspace_option(workspace)
+    raise InputError(
+        f"{name} is a stored set, and a run is wanted: `{called()} runs{option}` lists those there are, and "
+        f"`{called()} map {shlex.quote(name)}{option}` makes a map of a set"
+    )
+
+
 def find_run(workspace: Location, name: str) -> Location:
     """The folder of the run `name`: a name in the workspace, or a folder; also that of a model, as RUN/models/NAME.
 
@@ -224,9 +235,12 @@ def find_run(workspace: Location, name: str) -> Location:
     if "/" not in name and (inside / MANIFEST).exists():
         return inside
     place = Location.of(name).absolute()
-    if place.exists() or place.is_folder():
+    if place.is_folder() and not (place / MANIFEST).exists():  # the images of a stored set may lie there
+        _refuse_set(workspace, name)
+    if place.exists():
         return place
     if inside.parent.name == MODELS and inside.is_folder():
         return inside
+    _refuse_set(workspace, name)
     known = [run.name for run in list_runs(workspace)]
     raise unknown_name(f"run in {workspace / RUNS}", name, known, f"runs{workspace_option(workspace)}")

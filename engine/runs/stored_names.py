@@ -1,9 +1,12 @@
 """Options that name stored sets by the paths of their images, or by other words, with the names they are stored by."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gapscope.core.errors import InputError
+from gapscope.core.program import called
 from gapscope.core.splits import SPLIT_ORDER
 
 # Options that name stored sets: of all commands, and more of some; those of others may be images.
@@ -17,8 +20,10 @@ def with_stored_names(command: str, config: Any) -> Any:
     Raises
     ------
     InputError
-        Several stored sets were made from the images at a path.
+        Several stored sets were made from the images at a path, or a run is named where a set is wanted.
     """
+    for option in (*SETS, *MORE):
+        _refuse_run(config, option)
     options = (*SETS, *(MORE if command in OF_STORES else ()))
     given = {name: value for name in options if (value := getattr(config, name, None))}
     sets = {name: (value,) if isinstance(value, str) else value for name, value in given.items()}
@@ -33,3 +38,15 @@ def with_stored_names(command: str, config: Any) -> Any:
     known = {name: tuple(stored_set(workspace, one) for one in names) for name, names in sets.items()}
     named = {name: one[0] if isinstance(given[name], str) else one for name, one in known.items()}
     return replace(config, **named, **({"split": stored_split(workspace, known["dataset"][0], split)} if split else {}))
+
+
+def _refuse_run(config: Any, option: str) -> None:
+    """Refuse the name or the folder of a run for an option that takes sets."""
+    given, workspace = getattr(config, option, None) or (), str(getattr(config, "workspace", ""))
+    for one in (given,) if isinstance(given, str) else given:
+        folder = Path(one) if Path(one).parent.name == "runs" else Path(workspace, "runs", one)
+        if (folder / "manifest.json").is_file():
+            listing = shlex.join(["datasets", "--workspace", workspace])
+            raise InputError(
+                f"{one} is a run, and --{option} takes a set as dataset/split; `{called()} {listing}` lists these"
+            )

@@ -1,5 +1,6 @@
 """Whether the attributes of images, and the columns of the user, differ between the reference and each target."""
 
+import shlex
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.beside import beside, has_beside
 from gapscope.store.selected import Selected
+from gapscope.store.workspace import command_about
 
 Store = EmbeddingStore | Selected
 # The first rows, which are a fair sample, say enough.
@@ -19,7 +21,7 @@ TABLE = "attributes"
 # How the decoder of stores of images is called.
 IMAGES = "pillow"
 HINT = (
-    "The attributes of the images were not compared: {} has none. `measure {}` measures them, light, sharpness, noise "
+    "The attributes of the images were not compared: {} has none. {} measures them, light, sharpness, noise "
     "and others, where there are images."
 )
 
@@ -35,8 +37,8 @@ def compare_images(stores: Sequence[Store]) -> tuple[list[tuple[Store, Move]], l
     """
     bare = [store.name for store in stores if not has_beside(store)]
     if bare:
-        missing = [store.name for store in stores if store.name in bare and was_decoded(store)]
-        return [], [HINT.format(missing[0], missing[0])] if missing else []
+        missing = [store for store in stores if store.name in bare and was_decoded(store)]
+        return [], [HINT.format(one.name, command_about(one, shlex.join(["measure", one.name]))) for one in missing[:1]]
     reference, *targets = stores
     known = beside(reference, MOST_ROWS)
     found = [(one, move) for one in targets for move in moved_columns(columns_of(known, beside(one, MOST_ROWS)))]

@@ -8,12 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gapscope.core.errors import GapscopeError, InputError, SchemaError, unknown_name
+from gapscope.core.errors import GapscopeError, InputError, SchemaError, hint, nearest, unknown_name
 from gapscope.core.files import damaged
 from gapscope.core.location import Location, full_path
+from gapscope.core.program import called
 from gapscope.core.set_name import SetName
 from gapscope.core.splits import split_among, split_of
 from gapscope.schemas.embeddings import StoreManifest
+from gapscope.store.selected import Selected
 from gapscope.store.store import EmbeddingStore, open_store
 from gapscope.store.write import MANIFEST, read_manifest
 
@@ -45,6 +47,12 @@ def workspace_option(workspace: Location) -> str:
     """What a command about this `workspace` has to add to be about no other; nothing for the usual one."""
     usual = workspace.absolute() == Location.of(USUAL).absolute()
     return "" if usual else f" --workspace {shlex.quote(str(workspace))}"
+
+
+def command_about(store: EmbeddingStore | Selected, words: str) -> str:
+    """A command about the workspace that holds a `store`, between backticks, for a sentence."""
+    workspace = store.folder.parent.parent.parent.parent
+    return f"`{called()} {words}{workspace_option(workspace)}`"
 
 
 def store_folder(workspace: Location, backbone: str, dataset: str, split: str) -> Location:
@@ -244,18 +252,28 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
             return damaged(place, f"it has no {MANIFEST}")
     datasets = {name for one in folder.names() for name in (folder / one).names()}
     with_backbone = f" with backbone {backbone}" if backbone else ""
-    imported = f"`import-features FILE --dataset {dataset} --split {split}`"
+    option = workspace_option(workspace)
+    words = shlex.join(["import-features", "FILE", "--dataset", dataset, "--split", split])
+    imported = f"`{called()} {words}{option}`"
     stored = list(_manifests(workspace, dataset))
     is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
-    extracted = "" if is_imported else f"`{extraction(stored, dataset, split, backbone)}` or "
+    extracted = "" if is_imported else f"`{called()} {extraction(stored, dataset, split, backbone)}{option}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:
-        error = unknown_name("stored dataset", dataset, datasets, f"datasets{workspace_option(workspace)}")
-        error.add_note(f"(or {making})")
+        error = unknown_name("stored dataset", dataset, datasets, f"datasets{option}")
+        if split_of(dataset):
+            error.add_note(f"(a split is written behind its dataset, as in {min(datasets)}/{dataset})")
+        elif "\\" not in dataset:
+            error.add_note(f"(or {making})")
         return error
-    splits = {f"{one}/{dataset}/{part}" for one in folder.names() for part in (folder / one / slug(dataset)).names()}
-    there = f"; there are {', '.join(sorted(splits))}" if splits else ""
-    return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}; {making}")
+    places = {(one, part) for one in folder.names() for part in (folder / one / slug(dataset)).names()}
+    there = f"; there are {', '.join(sorted(f'{one}/{dataset}/{part}' for one, part in places))}" if places else ""
+    near = next((part for part in nearest(split, {part for _, part in places}) if hint(split, [part])), "")
+    meant = f"; did you mean {dataset}/{near}?" if near else ""
+    if stored and not is_imported and not any(one.provenance.class_names for one in stored):
+        labelled = f"`{called()} {extraction(stored, dataset, split, backbone)} --labels FILE{option}`"
+        making = f"its images have no labels, which {labelled} gives them, or a folder for each class"
+    return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}{meant}; {making}")
 
 
 def extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str, name: str = "") -> str:

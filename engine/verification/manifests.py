@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gapscope.core.errors import GapscopeError
-from gapscope.core.files import seal_of, write_json
+from gapscope.core.files import damage_in, seal_of, write_json
 from gapscope.core.location import Location
 from gapscope.runs.run import RUNS
 from gapscope.schemas import SPEC_VERSION
@@ -36,7 +36,7 @@ def written_again(folder: Location) -> str:
         try:
             return _written(folder, made, len(names))
         except GapscopeError as error:
-            why = str(error).partition("; `verify")[0]
+            why = damage_in(str(error))
             return f"its parts are no whole store ({why}); {_command(made)}"
     except (GapscopeError, KeyError, ValidationError):
         return "its first part does not say how it was made; delete the folder and run the command that made it"

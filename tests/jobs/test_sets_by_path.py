@@ -105,11 +105,14 @@ def test_a_path_of_two_stored_sets_is_asked_about(typed):
 
 def test_the_way_out_of_a_split_that_is_not_stored_can_be_typed(home, capsys):
     assert run("shift", "--reference", "animals/val", "--target", "animals/test") == 2
-    assert f"`extract {home / 'mine/pets'} --split test --name animals --backbone tiny`" in capsys.readouterr().err
+    assert (
+        f"`gapscope extract {home / 'mine/pets'} --split test --name animals --backbone tiny`"
+        in capsys.readouterr().err
+    )
     assert run("fit", "animals", "--evaluate", "new/test", "--no-report") == 2
     said = capsys.readouterr().err
     command = said.split("make them with `")[1].split("`")[0]
-    assert run(*shlex.split(command), "--no-attributes") == 0
+    assert run(*shlex.split(command)[1:], "--no-attributes") == 0
     assert run("fit", "animals", "--evaluate", "new/test", "--model", "lda", "--no-report") == 0
 
 
@@ -117,11 +120,12 @@ def test_a_command_for_another_backbone_has_no_weights_of_the_stored_one(tmp_pat
     """It named the file of one network's weights together with the name of another."""
     options = {"dataset": ["/new"], "weights": "w.safetensors", "backbone": "tiny", "image_size": 8}
     known = SimpleNamespace(
-        command={"job": "extract", "options": options}, provenance=SimpleNamespace(is_imported=False)
+        command={"job": "extract", "options": options},
+        provenance=SimpleNamespace(is_imported=False, class_names=("a",)),
     )
     monkeypatch.setattr("gapscope.store.workspace._manifests", lambda *_: iter([known]))
-    ours = "extract /new --split odd --weights w.safetensors --image-size 8 --backbone tiny`"
-    for backbone, said in (("tiny", ours), ("", ours), ("vit", "extract /new --split odd --backbone vit`")):
+    ours = "extract /new --split odd --weights w.safetensors --image-size 8 --backbone tiny --workspace"
+    for backbone, said in (("tiny", ours), ("", ours), ("vit", "extract /new --split odd --backbone vit --workspace")):
         with pytest.raises(InputError) as error:
             find_store(Location(str(tmp_path)), "new", "odd", backbone)
         assert said in str(error.value)
@@ -140,5 +144,5 @@ def test_a_stored_set_without_its_manifest_is_damaged_and_not_missing(home, caps
     store = next((home / "workspace/embeddings").rglob("again/test"))
     manifest = (store / "manifest.json").rename(store / "away")
     assert run("shift", "--reference", "again/val", "--target", "again/test") == 2
-    assert "again/test is damaged: it has no manifest.json; `verify" in capsys.readouterr().err
+    assert "again/test is damaged: it has no manifest.json; `gapscope verify " in capsys.readouterr().err
     manifest.rename(store / "manifest.json")

@@ -162,3 +162,67 @@ def test_made_images_are_not_compared_with_training_images_as_if_these_were_for_
 def test_a_modified_copy_has_the_usual_folders(tmp_path):
     assert run("modify-dataset", "pets", "--modify", "fog:2", "--split", "dev", "--out", tmp_path / "fog") == 0
     assert sorted(one.name for one in (tmp_path / "fog").iterdir() if one.is_dir()) == ["val"]
+
+
+@pytest.fixture(scope="module")
+def fitted(stored):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(stored.parent)
+        assert run("fit", "pets", "--model", "lda", "ridge", "--name", "p") == 0
+    return "fit-incremental-p"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("fit", "pets", "--split", "trian"), "; did you mean pets/train?; make them with `gapscope extract "),
+        (("map", "pets/tset"), "; did you mean pets/test?"),
+        (("shift", "--reference", "pets/train", "--target", "pets\\test"), "; write / for each backslash: 'pets/test'"),
+        (("map", "pets\\test"), "; write / for each backslash: 'pets/test' (known: pets)"),
+        (("fit", "pets", "train"), "(a split is written behind its dataset, as in pets/train)"),
+        (("explore", "pets/test"), "pets/test is a stored set, and a run is wanted: `gapscope runs` lists those there"),
+        (("evaluate", "pets"), "`gapscope map pets` makes a map of a set"),
+        (
+            ("shift", "--reference", "RUN", "--target", "pets/test"),
+            "RUN is a run, and --reference takes a set as datas",
+        ),
+        (("fit", "RUN"), "`gapscope datasets --workspace workspace` lists these"),
+        (("map", "workspace/runs/RUN"), "workspace/runs/RUN is a run, and --dataset takes a set"),
+        (("predict", "RUN/models/lda", "--dataset", "RUN"), "RUN is a run, and --dataset takes a set"),
+        (("fit", "pets", "--model", "softmax,lda"), "; several names have blanks between them: softmax lda (known"),
+        (("measure", "pts"), "make it with `gapscope extract pts`"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_guess_is_told_what_was_meant(fitted, words, said, capsys):
+    assert run(*(word.replace("RUN", fitted) for word in words)) == 2
+    assert said.replace("RUN", fitted) in capsys.readouterr().err
+
+
+def test_a_model_in_a_run_is_found_by_its_folder(fitted):
+    assert run("predict", f"{fitted}/models/lda", "--dataset", "pets") == 0
+
+
+def test_commands_in_messages_name_another_workspace(stored, capsys):
+    assert (
+        run("shift", "--reference", "pets/holdout", "--target", "pets/test", "--workspace", str(stored.parent / "w"))
+        == 2
+    )
+    said = capsys.readouterr().err
+    assert (
+        f"`gapscope extract pets --split holdout --workspace {stored.parent / 'w'}` or `gapscope import-features"
+        in said
+    )
+
+
+@pytest.mark.parametrize("words", [("fit", "flat"), ("train-cnn", "flat", "--epochs", "1")], ids=" ".join)
+def test_images_without_labels_are_said_to_have_none(home, words, capsys):
+    for one in range(EACH):
+        (home / "flat").mkdir(exist_ok=True)
+        Image.new("RGB", (24, 24), (one, one, one)).save(home / "flat" / f"{one}.png")
+    assert run("extract", "flat", "--backbone", "tiny", "--no-attributes", "--workspace", "other") == 0
+    capsys.readouterr()
+    assert run(*words, "--workspace", "other") == 2
+    said = capsys.readouterr().err
+    assert "labels" in said
+    assert "--labels" in said

@@ -80,7 +80,7 @@ def test_a_set_without_attributes_is_said_where_there_are_images(two, tmp_path, 
     imported = write_store(tmp_path / "a", x, y, decoder="csv")
     extracted = write_store(tmp_path / "b", x, y, decoder="pillow-11/exif/white", dataset="new")
     assert compare_images([one, imported]) == ([], [])
-    assert "`measure new/train`" in compare_images([one, extracted])[1][0]
+    assert "`gapscope measure new/train --workspace " in compare_images([one, extracted])[1][0]
 
 
 def table(rng, n, shift=0.0):
