@@ -84,7 +84,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
     chosen = Chosen.by(config)
     chosen.choice.check(names)
     name = slug(config.name or "-".join(part for part in (stem(source), config.model) if part))
-    folders = (source / PREDICTIONS).names() if source.is_folder() else []
+    folders = (source / PREDICTIONS).filled() if source.is_folder() else []
     inputs = [input_of_predictions(source, [str(source), *folders]), *chosen.inputs]
     with opened(workspace, JOB, name, config, inputs) as made:
         results, bars, notes = [], [], chosen.choice.notes(names)

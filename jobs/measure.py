@@ -75,15 +75,15 @@ def run(config: MeasureConfig, progress: Progress = SILENT) -> "RunResult":
 
 def _stores(workspace: "Location", name: str, backbone: str) -> "Iterator[EmbeddingStore]":
     """The stores that a name means: one split of a dataset or all, by one backbone or all that have it."""
-    from gapscope.store.workspace import embeddings_folder, find_store, slug, workspace_option
+    from gapscope.store.workspace import embeddings_folder, find_store, splits_of, workspace_option
 
     folder, parts = embeddings_folder(workspace), SetName(*name.rpartition("/")[::2])
-    wanted = [backbone] if backbone else folder.names()
-    stored = {one: (folder / slug(one) / slug(name)).names() for one in wanted}
+    wanted = [backbone] if backbone else folder.folders()
+    stored = {one: splits_of(workspace, name, one) for one in wanted}
     if any(stored.values()):
         yield from (find_store(workspace, name, split, one) for one, splits in stored.items() for split in splits)
     elif parts.dataset:
-        holders = [one for one in wanted if parts.split in (folder / slug(one) / slug(parts.dataset)).names()]
+        holders = [one for one in wanted if parts.split in splits_of(workspace, parts.dataset, one)]
         yield from (find_store(workspace, *parts, one) for one in holders or [backbone])
     else:
         making = f"`{called()} extract {shlex.quote(name)}{workspace_option(workspace)}`"

@@ -141,9 +141,9 @@ def _stores(config: ReplayHeadConfig) -> "list[EmbeddingStore]":
     folders = (
         [embeddings_folder(workspace) / slug(config.backbone)]
         if config.backbone
-        else [embeddings_folder(workspace) / one for one in embeddings_folder(workspace).names()]
+        else [embeddings_folder(workspace) / one for one in embeddings_folder(workspace).folders()]
     )
-    splits = config.split or sorted({split for folder in folders for split in (folder / slug(name)).names()})
+    splits = config.split or sorted({split for folder in folders for split in (folder / slug(name)).filled()})
     return [find_store(workspace, name, split, config.backbone) for split in splits or ("train",)]
 
 

@@ -90,7 +90,7 @@ def _only(config: WordsConfig, workspace: "Location") -> str:
     """The backbone that is meant where none is named: the only one beside that of --through."""
     from gapscope.store.workspace import embeddings_folder, slug
 
-    others = [one for one in embeddings_folder(workspace).names() if one != slug(config.through)]
+    others = [one for one in embeddings_folder(workspace).folders() if one != slug(config.through)]
     return others[0] if config.through and len(others) == 1 else ""
 
 

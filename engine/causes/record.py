@@ -78,7 +78,7 @@ def place_of(store: EmbeddingStore | Selected) -> str:
 def explanations(runs: Location) -> list[Run]:
     """The finished runs of `explain` in the folder `runs`, those that have looked at most images first."""
     result = []
-    for name in runs.names():
+    for name in runs.folders():
         try:
             result += [read_run(runs / name)] if name.startswith(f"{JOB}-") else []
         except GapscopeError:

@@ -126,21 +126,34 @@ class Location:
         """Bytes of the file that stands here."""
         return self.filesystem.get_file_info([self.path])[0].size
 
+    def _inside(self, *, below: bool = False) -> list[fs.FileInfo]:
+        """What is in this folder, and in those `below`; nothing where it is a file, or not there."""
+        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=below)
+        try:
+            return self.filesystem.get_file_info(selector)
+        except NotADirectoryError:
+            return []
+
     def names(self) -> list[str]:
         """Sorted names of what is in this folder; empty when there is no such folder."""
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
+        return sorted(info.base_name for info in self._inside())
+
+    def folders(self) -> list[str]:
+        """Sorted names of the folders in this folder that are not hidden: what file managers leave beside is none."""
+        inside = (info.base_name for info in self._inside() if info.type == fs.FileType.Directory)
+        return sorted(name for name in inside if not name.startswith("."))
+
+    def filled(self) -> list[str]:
+        """Those of `folders` that hold something that is not hidden."""
+        return [one for one in self.folders() if any(not name.startswith(".") for name in (self / one).names())]
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file in this folder, by name; empty when there is no such folder."""
-        selector = fs.FileSelector(self.path, allow_not_found=True)
-        return {info.base_name: info.size for info in self.filesystem.get_file_info(selector) if info.is_file}
+        return {info.base_name: info.size for info in self._inside() if info.is_file}
 
     def files(self) -> list["Location"]:
         """Every file in this folder and in those below it, sorted by address; empty when there is no such folder."""
-        selector = fs.FileSelector(self.path, allow_not_found=True, recursive=True)
-        inside = [info.path for info in self.filesystem.get_file_info(selector) if info.is_file]
-        return [self.at(path) for path in sorted(inside)]
+        return [self.at(path) for path in sorted(info.path for info in self._inside(below=True) if info.is_file)]
 
     def open_input(self) -> pa.NativeFile:
         """The file as a seekable stream of bytes."""
@@ -177,6 +190,12 @@ class Location:
         for place in self.files():
             if place.name.startswith(".") and place.name.endswith(TEMPORARY):
                 place.delete()
+
+    def delete_if_empty(self) -> None:
+        """Remove this folder where nothing is in it; an object store has no such folders."""
+        if self.is_local:
+            with suppress(OSError):
+                Path(self.path).rmdir()
 
     def delete_folder(self) -> None:
         """Remove this folder and all that is in it, if it is there."""

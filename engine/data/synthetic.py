@@ -88,7 +88,7 @@ def sets_folder(workspace: Location | str, dataset: str) -> Location:
 def finished_sets(workspace: Location | str, dataset: str) -> list[str]:
     """Names of the sets that are complete."""
     folder = sets_folder(workspace, dataset)
-    return [name for name in folder.names() if record_of(folder / name).get("status") == "complete"]
+    return [name for name in folder.folders() if record_of(folder / name).get("status") == "complete"]
 
 
 def record_of(place: Location) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from gapscope.core.errors import InputError, hint, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
 from gapscope.networks.runs import holds_network, network_at
+from gapscope.predictions.run import models_in_run
 from gapscope.probes.model import MODEL, Classifier, load_model
 from gapscope.probes.rules.linear import Linear
 from gapscope.runs.run import MANIFEST, MODELS, find_run
@@ -26,7 +27,7 @@ def model_folder(workspace: Location, run: str, model: str = "") -> Location:
         There is no such run or model, or the run has several and none was chosen.
     """
     folder = find_run(workspace, run)
-    several = (folder / MODELS).names()
+    several = models_in_run(folder)
     if len(several) > 1 and not model:
         raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
     if several and model and model not in several:

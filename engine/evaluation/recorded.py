@@ -15,7 +15,7 @@ from gapscope.predictions import Predictions, read_predictions
 from gapscope.predictions.images import check_ids, ids_of_names
 from gapscope.predictions.names import are_numbers
 from gapscope.predictions.origin import Origin
-from gapscope.predictions.run import DESCRIPTION, MODELS, PREDICTIONS
+from gapscope.predictions.run import DESCRIPTION, MODELS, PREDICTIONS, models_in_run
 from gapscope.predictions.table import UNLABELLED
 from gapscope.probes.model import RECORDED, Classifier, is_recorded
 from gapscope.schemas.embeddings import PART_NAME
@@ -145,7 +145,7 @@ def as_named(given: Predictions, store: EmbeddingStore) -> Predictions:
 
 def holds_predictions_alone(run: Location) -> bool:
     """Whether of the models of a run nothing but predictions of a file are known."""
-    return is_recorded(run) or any(is_recorded(run / MODELS / name) for name in (run / MODELS).names())
+    return is_recorded(run) or any(is_recorded(run / MODELS / name) for name in models_in_run(run))
 
 
 def recorded(folder: Location, model: Classifier, store: EmbeddingStore | Selected) -> Predictions:

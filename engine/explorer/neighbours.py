@@ -81,7 +81,7 @@ def stores_of(points: Points, workspace: Location, inputs: Sequence[dict]) -> St
     recorded = [(Location(one["place"]), one["config_hash"]) for one in inputs]
     opened = [store for place, made in recorded if (store := _opened(place)) and store.manifest.config_hash == made]
     result = _matched(points.sets, opened)
-    for backbone in embeddings_folder(workspace).names() if not result else ():
+    for backbone in embeddings_folder(workspace).folders() if not result else ():
         folder = embeddings_folder(workspace) / backbone
         there = [_opened(folder / slug(one.dataset) / slug(one.split)) for one in points.sets]
         result = result or _matched(points.sets, [store for store in there if store])

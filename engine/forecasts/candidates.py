@@ -10,6 +10,7 @@ from gapscope.evaluation.models import model_in
 from gapscope.evaluation.stored import title_of_model
 from gapscope.evaluation.training_sets import TrainingSets
 from gapscope.networks.runs import holds_network
+from gapscope.predictions.run import models_in_run
 from gapscope.probes.model import MODEL, Classifier
 from gapscope.runs.folder import MODELS
 from gapscope.runs.inputs import run_of
@@ -59,7 +60,7 @@ def _all_of(runs: Sequence[Location]) -> list[Candidate]:
     """The models of all runs; models of one title are distinguished by their run."""
     places = []
     for folder in runs:
-        places += [folder / MODELS / name for name in (folder / MODELS).names()] or [folder]
+        places += [folder / MODELS / name for name in models_in_run(folder)] or [folder]
     models = [model_in(place) for place in places]
     titles = [title_of_model(model) for model in models]
     distinct = [

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.location import Location
+from gapscope.predictions.run import models_in_run
 
 MODEL, DESCRIPTION, KIND = "model.safetensors", "model.json", "cnn"
 RUNS, MODELS = "runs", "models"
@@ -54,14 +55,14 @@ def network_at(folder: Location) -> NetworkFolder:
 
 def networks_in(run: Location) -> list[NetworkFolder]:
     """The networks of a run: its own, or one for each seed."""
-    places = [run, *(run / MODELS / name for name in (run / MODELS).names())]
+    places = [run, *(run / MODELS / name for name in models_in_run(run))]
     return [network_at(place) for place in places if holds_network(place)]
 
 
 def networks_of(workspace: Location) -> list[NetworkFolder]:
     """The networks of all runs of a workspace, sorted by name."""
     runs = workspace / RUNS
-    return [network for name in runs.names() for network in networks_in(runs / name)]
+    return [network for name in runs.folders() for network in networks_in(runs / name)]
 
 
 def find_network(workspace: Location, name: str) -> NetworkFolder:

@@ -33,7 +33,7 @@ def is_run(place: Location) -> bool:
 
 def models_in_run(run: Location) -> list[str]:
     """The models of a run that has several; empty for one."""
-    return (run / MODELS).names()
+    return (run / MODELS).filled()
 
 
 def titles_in_run(run: Location) -> dict[str, str]:
@@ -48,7 +48,7 @@ def sets_in_run(run: Location, model: str = "") -> dict[str, tuple[str, str]]:
     option of the run names them.
     """
     folder = run / MODELS / model if model else run
-    result = {name: (name, "") for name in (folder / PREDICTIONS).names()}
+    result = {name: (name, "") for name in (folder / PREDICTIONS).filled()}
     if (run / MANIFEST).exists():
         options = read_object(run / MANIFEST).get("config", {})
         given = [one for name in ("reference", "target", "dataset") for one in _texts(options.get(name))]

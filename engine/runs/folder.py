@@ -11,12 +11,13 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from gapscope.blocks import Block
-from gapscope.core.errors import BusyError
+from gapscope.core.errors import BusyError, GapscopeError
 from gapscope.core.files import read_json, write_json, write_table
-from gapscope.core.lease import Lease
+from gapscope.core.lease import LEASE, Lease
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.program import version_of
+from gapscope.predictions.run import models_in_run
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, RUNS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
@@ -90,6 +91,10 @@ class RunFolder:
         """Write `table` as the Parquet file `name`, whole or not at all."""
         write_table(self.place / name, table)
 
+    def is_begun(self) -> bool:
+        """Whether anything was written beside the manifest."""
+        return any(one.name not in (MANIFEST, LEASE) for one in self.place.files())
+
     def clear(self) -> None:
         """Remove what an earlier run left, so that nothing of it can pass for this one's."""
         for name in self.place.names():
@@ -100,8 +105,7 @@ class RunFolder:
 
     def clear_predictions(self) -> None:
         """Remove what was predicted, by one model or by several."""
-        models = self.place / MODELS
-        for place in (self.place, *(models / name for name in models.names())):
+        for place in (self.place, *(self.place / MODELS / name for name in models_in_run(self.place))):
             (place / PREDICTIONS).delete_folder()
 
     def write_manifest(self, status: Literal["running", "complete", "failed"]) -> None:
@@ -130,7 +134,8 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
     A folder of the same name is used again when it holds the same configuration or an unfinished run; another
     configuration gets the next free ``name-2``, ``name-3``, so that no finished run is ever overwritten by a different
     one. An unfinished run of the same configuration, versions and first input (which the model comes from) is
-    continued, without its predictions if another input has changed; everything else starts in an empty folder.
+    continued, without its predictions if another input has changed; everything else starts in an empty folder. Work
+    that is refused before anything is written leaves no folder.
     """
     settings = json.loads(json.dumps(asdict(config), default=str))
     work = _work(settings, _plain(inputs))
@@ -144,6 +149,12 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
         folder.write_manifest("running")
         try:
             yield folder
+        except GapscopeError:
+            if folder.is_begun():
+                folder.write_manifest("failed")
+            else:  # refused before there was anything to go on from
+                (place / MANIFEST).delete()
+            raise
         except BaseException:
             folder.write_manifest("failed")
             raise
@@ -156,7 +167,7 @@ def find_finished(
     but for `besides` and those of `MANNER`, and the file `needs`; None where there is none.
     """
     work = _without(json.loads(json.dumps(asdict(config), default=str)), besides)
-    for place in (runs / name for name in runs.names() if name.startswith(start)):
+    for place in (runs / name for name in runs.folders() if name.startswith(start)):
         if (place / needs).exists():
             manifest = RunManifest.model_validate(read_json(place / MANIFEST))
             is_same = _without(manifest.config, besides) == work and list(manifest.inputs) == list(inputs)
@@ -180,6 +191,7 @@ def _claimed(runs: Location, name: str, work: tuple[Any, ...]) -> Iterator[Locat
         if _holds_other_work(place, work):
             continue
         with ExitStack() as stack:
+            stack.callback(place.delete_if_empty)  # after the lease
             try:
                 stack.enter_context(Lease(place))
             except BusyError:

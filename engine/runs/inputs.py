@@ -5,6 +5,7 @@ from typing import Any
 from gapscope.core.errors import InputError
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
+from gapscope.predictions.run import models_in_run
 from gapscope.runs.run import MANIFEST, MODELS
 from gapscope.schemas.run import Input
 
@@ -18,12 +19,10 @@ def folder_of_model(place: str) -> Location:
         It is a run of several models; the message names them.
     """
     folder = Location.of(place).absolute()
-    several = [str(folder / MODELS / name) for name in (folder / MODELS).names()]
-    if len(several) == 1:
-        return folder / MODELS / (folder / MODELS).names()[0]
-    if several:
-        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(several)}")
-    return folder
+    several = [folder / MODELS / name for name in models_in_run(folder)]
+    if len(several) > 1:
+        raise InputError(f"{folder} holds several models; choose one with --model: {', '.join(map(str, several))}")
+    return several[0] if several else folder
 
 
 def run_of(folder: Location) -> Location:

@@ -12,6 +12,7 @@ from gapscope.core.errors import GapscopeError, InputError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location, in_workspace_of
 from gapscope.core.program import called
+from gapscope.predictions.run import models_in_run
 from gapscope.schemas.run import RunManifest
 from gapscope.store.workspace import holds_set, splits_of, workspace_option
 
@@ -86,7 +87,7 @@ class Run:
     @cached_property
     def models(self) -> list[str]:
         """The models of a run that has several; empty for one."""
-        return (self.place / MODELS).names()
+        return models_in_run(self.place)
 
     @cached_property
     def pictures(self) -> list[str]:
@@ -193,7 +194,7 @@ class Summary(NamedTuple):
 def list_runs(workspace: Location) -> list[Summary]:
     """The runs below `workspace`, by name."""
     folder = workspace / RUNS
-    return [_summary(folder / name) for name in folder.names() if (folder / name / MANIFEST).exists()]
+    return [_summary(folder / name) for name in folder.folders() if (folder / name / MANIFEST).exists()]
 
 
 def _summary(place: Location) -> Summary:

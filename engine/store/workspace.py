@@ -70,7 +70,7 @@ def find_store(workspace: Location, dataset: str, split: str, backbone: str = ""
     InputError
         There is none, or several backbones or sets have one and none was named.
     """
-    candidates = [backbone] if backbone else embeddings_folder(workspace).names()
+    candidates = [backbone] if backbone else embeddings_folder(workspace).folders()
     split = stored_split(workspace, dataset, split, backbone)
     result = [(one, name) for one in candidates for name in _meant(workspace, one, dataset, split)]
     backbones, names = list(dict.fromkeys(one for one, _ in result)), list(dict.fromkeys(name for _, name in result))
@@ -136,9 +136,9 @@ def _name_by(path: str, stored: StoreManifest) -> str:
 
 def _manifests(workspace: Location, dataset: str = "") -> Iterator[StoreManifest]:
     """Those of all stored sets, or of the splits of one dataset, that can be read."""
-    for backbone in (folder := embeddings_folder(workspace)).names():
-        for name in [slug(dataset)] if dataset else (folder / backbone).names():
-            places = (folder / backbone / name / split for split in (folder / backbone / name).names())
+    for backbone in (folder := embeddings_folder(workspace)).folders():
+        for name in [slug(dataset)] if dataset else (folder / backbone).folders():
+            places = (folder / backbone / name / split for split in (folder / backbone / name).folders())
             for place in filter(_holds, places):
                 with suppress(GapscopeError):
                     yield read_manifest(place)
@@ -158,7 +158,7 @@ def holds_set(workspace: Location, dataset: str, split: str, backbone: str = "")
     split = stored_split(workspace, dataset, split, backbone)
     return any(
         _meant(workspace, one, dataset, split)
-        for one in ([backbone] if backbone else embeddings_folder(workspace).names())
+        for one in ([backbone] if backbone else embeddings_folder(workspace).folders())
     )
 
 
@@ -166,7 +166,7 @@ def _meant(workspace: Location, backbone: str, dataset: str, split: str) -> list
     """The stored datasets that `dataset` may mean: itself, or those with a synthetic set where it names none."""
     names = [slug(dataset)]
     if dataset.endswith(SYNTHETIC):
-        stored = (embeddings_folder(workspace) / slug(backbone)).names()
+        stored = (embeddings_folder(workspace) / slug(backbone)).folders()
         names = [name for name in stored if name.startswith(f"{names[0]}-")]
     return [name for name in names if _holds(store_folder(workspace, backbone, name, split))]
 
@@ -200,7 +200,7 @@ def companions(
 def _others(store: EmbeddingStore) -> Iterator[EmbeddingStore]:
     """The finished stores of the same backbone without synthetic rows, but for `store` itself."""
     folder = store.folder.parent.parent
-    for place in (folder / name / part for name in folder.names() for part in (folder / name).names()):
+    for place in (folder / name / part for name in folder.folders() for part in (folder / name).folders()):
         if _holds(place) and place != store.folder:
             manifest = read_manifest(place)
             if manifest.complete and manifest.provenance.synthetic is None:
@@ -212,9 +212,9 @@ def stored_sets(workspace: Location) -> list[tuple[str, str, int | None]]:
     folder = embeddings_folder(workspace)
     places = (
         folder / one / name / split
-        for one in folder.names()
-        for name in (folder / one).names()
-        for split in (folder / one / name).names()
+        for one in folder.folders()
+        for name in (folder / one).folders()
+        for split in (folder / one / name).folders()
     )
     return sorted(_listed(place) for place in places if _holds(place))
 
@@ -235,8 +235,8 @@ def _holds(folder: Location) -> bool:
 def splits_of(workspace: Location, dataset: str, backbone: str = "") -> list[str]:
     """The splits of a dataset that are stored, made with `backbone` or with any."""
     folder = embeddings_folder(workspace)
-    backbones = [slug(backbone)] if backbone else folder.names()
-    return sorted({split for one in backbones for split in (folder / one / slug(dataset)).names()})
+    backbones = [slug(backbone)] if backbone else folder.folders()
+    return sorted({split for one in backbones for split in (folder / one / slug(dataset)).filled()})
 
 
 def free_name(workspace: Location, dataset: str) -> str:
@@ -246,11 +246,11 @@ def free_name(workspace: Location, dataset: str) -> str:
 
 def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> GapscopeError:
     folder = embeddings_folder(workspace)
-    for one in [backbone] if backbone else folder.names():
+    for one in [backbone] if backbone else folder.folders():
         place = store_folder(workspace, one, dataset, split)
         if any(name.startswith("part-") for name in place.names()):
             return damaged(place, f"it has no {MANIFEST}")
-    datasets = {name for one in folder.names() for name in (folder / one).names()}
+    datasets = {name for one in folder.folders() for name in (folder / one).folders()}
     with_backbone = f" with backbone {backbone}" if backbone else ""
     option = workspace_option(workspace)
     words = shlex.join(["import-features", "FILE", "--dataset", dataset, "--split", split])
@@ -266,7 +266,7 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
         elif "\\" not in dataset:
             error.add_note(f"(or {making})")
         return error
-    places = {(one, part) for one in folder.names() for part in (folder / one / slug(dataset)).names()}
+    places = {(one, part) for one in folder.folders() for part in (folder / one / slug(dataset)).filled()}
     there = f"; there are {', '.join(sorted(f'{one}/{dataset}/{part}' for one, part in places))}" if places else ""
     near = next((part for part in nearest(split, {part for _, part in places}) if hint(split, [part])), "")
     meant = f"; did you mean {dataset}/{near}?" if near else ""

@@ -287,7 +287,7 @@ def _with_dependents(findings: list[Finding], workspace: Location) -> list[Findi
 def _inputs(runs: Location) -> dict[str, list[str]]:
     """What each run has read, by full path."""
     result: dict[str, list[str]] = {}
-    for name in runs.names():
+    for name in runs.folders():
         try:
             manifest = read_run_manifest(runs / name)
         except (GapscopeError, FileNotFoundError):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,7 @@ def fitted(stored):
         (("evaluate", "pets"), "`gapscope map pets` makes a map of a set"),
         (
             ("shift", "--reference", "RUN", "--target", "pets/test"),
-            "RUN is a run, and --reference takes a set as datas",
+            "RUN is a run, and --reference takes a set as d",
         ),
         (("fit", "RUN"), "`gapscope datasets --workspace workspace` lists these"),
         (("map", "workspace/runs/RUN"), "workspace/runs/RUN is a run, and --dataset takes a set"),
@@ -226,3 +227,19 @@ def test_images_without_labels_are_said_to_have_none(home, words, capsys):
     said = capsys.readouterr().err
     assert "labels" in said
     assert "--labels" in said
+
+
+def test_what_file_managers_leave_in_a_workspace_stops_no_command(fitted, stored, tmp_path, monkeypatch, capsys):
+    shutil.copytree(stored, tmp_path / "workspace")
+    monkeypatch.chdir(tmp_path)
+    for folder in [one for one in (tmp_path / "workspace").rglob("*") if one.is_dir()] + [tmp_path / "workspace"]:
+        for name in (".DS_Store", "Thumbs.db", "notes.txt"):
+            (folder / name).write_bytes(b"left")
+        (folder / "New Folder").mkdir()
+    for words in (
+        *("runs", "datasets", "verify workspace", f"evaluate {fitted}", f"report {fitted}", f"explore {fitted}x"),
+        *(f"predict {fitted}/models/lda --dataset pets", "fit pets --model lda", "map pets --method pca"),
+        *(f"compare {fitted} --dataset pets/test", "measure pets", "shift --reference pets/train --target pets/test"),
+    ):
+        assert run(*words.split()) == (2 if words.startswith("explore") else 0), capsys.readouterr().err
+    assert "/runs named" in capsys.readouterr().err

@@ -141,3 +141,26 @@ def test_the_accuracy_of_a_run_is_that_on_sets_that_it_was_not_trained_on(tmp_pa
     rows = [result("accuracy", value, split=split) for split, value in splits.items()]
     write_run(tmp_path / "runs" / "fit", "fit-incremental", rows, config={"dataset": ["toy"], "epochs": 2})
     assert [one.accuracy for one in list_runs(Location.of(tmp_path))] == [0.9]
+
+
+def test_work_that_is_refused_leaves_no_folder_unless_something_was_written(tmp_path):
+    def refused(*written):
+        with opened(Location.of(tmp_path), "job", "refused", Config(0)) as folder:
+            for name in written:
+                (folder.place / "checkpoint" / name).write_bytes(b"x")
+            raise InputError("no")
+
+    for written, left in (((), False), (("state.npz",), True)):
+        with pytest.raises(InputError, match="no"):
+            refused(*written)
+        assert (tmp_path / "runs/job-refused").exists() == left
+    assert [run.status for run in list_runs(Location.of(tmp_path))] == ["failed"]
+
+
+def test_a_file_lists_as_no_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "folder").mkdir()
+    place = Location.of(tmp_path)
+    assert (place / "file").names() == (place / "file").folders() == (place / "file").files() == []
+    assert place.folders() == ["folder"]

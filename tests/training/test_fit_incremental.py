@@ -129,11 +129,10 @@ def test_the_same_run_again_takes_the_same_folder_and_another_one_does_not(works
     assert fitted(workspace, seed=1).run == f"{first.run}-2"
 
 
-def test_a_failed_run_says_so_in_its_manifest(workspace):
+def test_a_run_that_is_refused_before_it_has_written_anything_leaves_no_folder(workspace):
     with pytest.raises(InputError):
         fitted(workspace, model=("lda",), shrinkage=7.0)
-    found = (workspace / "runs/fit-incremental-toy-lda/manifest.json").read_text()
-    assert RunManifest.model_validate_json(found).status == "failed"
+    assert not (workspace / "runs/fit-incremental-toy-lda").exists()
 
 
 def test_features_of_another_kind_are_refused_with_both_values(workspace, blobs):

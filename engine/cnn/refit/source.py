@@ -158,7 +158,7 @@ def test_sets(source_run: SourceRun) -> list[TestSet]:
     InputError
         One is not there any more.
     """
-    wanted = (source_run.networks[0].folder / PREDICTIONS).names()
+    wanted = (source_run.networks[0].folder / PREDICTIONS).filled()
     sets: dict[str, TestSet] = {}
     for dataset, split in _candidates(source_run):
         called = slug(f"{dataset.name}-{split}")

@@ -42,7 +42,7 @@ def read_class_map(place: Location) -> ClassMap:
 def sibling_class_map(folders: Sequence[Location], but: Location) -> ClassMap | None:
     """The class map of the first store but `but` that has one; each of `folders` is a dataset's folder of splits."""
     for folder in folders:
-        for split in folder.names():
+        for split in folder.folders():
             store = folder / split
             if store != but and (store / MANIFEST).exists():
                 manifest = read_manifest(store)
