@@ -9,10 +9,11 @@ from typing import get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.extras import extras_named
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.core.values import check_value
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
 from gapscope.runs.result import RunResult

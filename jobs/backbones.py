@@ -32,7 +32,7 @@ class BackbonesConfig:
 def run(config: BackbonesConfig, progress: Progress = SILENT) -> "RunResult":
     """The names that match, with library and input size."""
     from gapscope.blocks import Table
-    from gapscope.blocks.formats import counted
+    from gapscope.core.text import counted
     from gapscope.runs.result import RunResult
 
     begun = time.perf_counter()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.jobs import options
 from gapscope.jobs.options import METHOD, configuration, option
 
@@ -101,7 +102,7 @@ def run(config: CompareConfig, progress: Progress = SILENT) -> "RunResult":
     with opened(workspace, JOB, name, config, inputs) as made:
         results, differences = [], []
         for side in sides:
-            progress.say(f"comparing {len(side)} models on {side[0].name}, {side[0].n:,} images")
+            progress.say(f"comparing {counted(len(side), 'model')} on {side[0].name}, {counted(side[0].n, 'image')}")
             with made.timed(f"compare on {side[0].name}"):
                 pairs = paired(side, **drawn)
             results += [*results_of.accuracy_results(side), *results_of.pair_results(side[0], pairs)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
 
@@ -97,7 +98,7 @@ def run(config: EvaluateConfig, progress: Progress = SILENT) -> "RunResult":
             )
             (result,), copies = predicted_once([result])
             said = [*some, *copies]
-            progress.say(f"measuring {result.model} on {result.name}, {result.n:,} rows")
+            progress.say(f"measuring {result.model} on {result.name}, {counted(result.n, 'row')}")
             with made.timed(f"evaluate {result.model} on {result.name}"):
                 saved = stored if config.run and not said else None
                 counts = counts_of(result, scores_left(saved) if saved else None)

@@ -69,8 +69,8 @@ def started(config: ExploreConfig, progress: Progress = SILENT) -> "tuple[Served
     InputError
         There is no map, a run is none, or the port cannot be used.
     """
-    from gapscope.blocks.formats import counted
     from gapscope.core.location import Location
+    from gapscope.core.text import counted
     from gapscope.runs.run import find_run
 
     if not 0 <= config.port <= LAST_PORT:

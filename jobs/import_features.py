@@ -9,6 +9,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.splits import split_and_rest
+from gapscope.core.text import counted
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, option
 
@@ -79,11 +80,11 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult
 
     job = plan(config)
     manifest = _imported(job, config, progress)
-    seconds, classes = manifest.seconds, len(manifest.provenance.class_names)
+    seconds, made = manifest.seconds, manifest.provenance
     spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
     sentences = (
-        f"{manifest.rows:,} rows of {manifest.provenance.dim} {manifest.provenance.dtype} features, {classes} classes, "
-        f"{manifest.rejected:,} rows rejected.",
+        f"{counted(manifest.rows, 'row')} of {counted(made.dim, f'{made.dtype} feature')}, "
+        f"{counted(len(made.class_names), 'class', 'classes')}, {counted(manifest.rejected, 'row')} rejected.",
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
@@ -101,8 +102,6 @@ def _constant(manifest: "StoreManifest") -> str:
 
 
 def _vanished(numbers: int, features: int) -> str:
-    from gapscope.blocks.formats import counted
-
     return (
         f"{numbers:,} numbers of {counted(features, 'feature')} are smaller than any of float32 (1.4e-45) and became "
         "0, more than half of those that are not 0 there; multiply these features by a power of ten and import again."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.data.vocabulary import LABELLING
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
@@ -92,7 +93,7 @@ def _by_probe(config: PredictConfig, folder: "Location", model: "Classifier", pr
     inputs = [_record(folder, model), input_of(store)]
     with connected(config, progress) as workers, opened(workspace, JOB, name, config, inputs) as made:
         title = title_of_model(model)
-        progress.say(f"predicting {store.rows:,} rows of {store.name} with {title}")
+        progress.say(f"predicting {counted(store.rows, 'row')} of {store.name} with {title}")
         with made.timed("predict"):
             measured = evaluate(model, title, store, made.place, workers, progress)
         notes = [*measured.notes, *TrainingSets(folder).warnings(title, [store])]
@@ -125,7 +126,7 @@ def _by_network(config: PredictConfig, folder: "Location", progress: Progress) -
     inputs = [model_record, _record_of_images(dataset, source)]
     run_name = slug(config.name or f"{folder.name}-{dataset.name}-{test.split}")
     with opened(Location.of(config.workspace).absolute(), JOB, run_name, config, inputs) as made:
-        progress.say(f"predicting {len(source.listing):,} images of {name} with {model.title}")
+        progress.say(f"predicting {counted(len(source.listing), 'image')} of {name} with {model.title}")
         images = open_images(source, name, model.design.frame, 0)  # each is seen once, so none is held
         place = made.place / PREDICTIONS / test.folder
         with made.timed("predict"):
@@ -163,7 +164,9 @@ def _remarks(name: str, counts: "Outcomes", *, trained_on: bool) -> list[str]:
 
     result = [f"{name} is what the network was trained on; its accuracy there says little"] if trained_on else []
     if not counts.n:
-        result.append(f"{name} has no labels; its {counts.rows:,} images were predicted and not measured")
+        result.append(
+            f"{name} has no labels; its {counted(counts.rows, 'image was', 'images were')} predicted and not measured"
+        )
     order = check_label_order(counts.confusion) if counts.n else None
     if order:
         result.append(f"warning: {name}: {order.sentence}")

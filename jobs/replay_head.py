@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gapscope.core.errors import GapscopeError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.jobs import options
 from gapscope.jobs.options import configuration
 
@@ -125,7 +126,7 @@ def _verified(
         shares["accuracy_of_verified"] = (result.right_stored, result.labelled)
         shares["accuracy_of_whole_network"] = (result.right_whole, result.labelled)
     results = [Result(**place, metric=name, value=part / n, n=n) for name, (part, n) in shares.items()]
-    sentence = f"stored features and whole network agree on {result.same} of {result.rows} images"
+    sentence = f"stored features and whole network agree on {result.same} of {counted(result.rows, 'image')}"
     return results, sentence if result.same == result.rows else f"{sentence}; below 99.5 % something is wrong"
 
 

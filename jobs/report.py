@@ -39,8 +39,8 @@ class ReportConfig:
 def run(config: ReportConfig, progress: Progress = SILENT) -> "RunResult":
     """Read the runs, write the page."""
     from gapscope.blocks import Heading
-    from gapscope.blocks.formats import counted
     from gapscope.core.location import Location
+    from gapscope.core.text import counted
     from gapscope.reports.write import REPORT, read_report, written
     from gapscope.runs.result import RunResult
     from gapscope.runs.run import find_run

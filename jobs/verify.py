@@ -10,6 +10,7 @@ from gapscope.core.errors import DamageError, GapscopeError, InputError
 from gapscope.core.files import damage_in
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.jobs import ALIASES, JOBS, configuration_of
 from gapscope.jobs.options import OUTPUT, Memory, Workspace, configuration, option
 
@@ -85,7 +86,7 @@ def _sentences(workspace: "Location", result: "Verified") -> Iterable[str]:
     if result.others:
         yield f"{result.others:,} figures, pages and texts were not checked: they can be drawn again from the data."
     if result.leftovers:
-        yield f"Killed processes have left {len(result.leftovers):,} files, which the next command there removes."
+        yield f"Killed processes left {counted(len(result.leftovers), 'file')}, which the next command there removes."
 
 
 def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: Iterable[str]) -> str:

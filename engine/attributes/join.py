@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.attributes.naming import NONE, rows_named
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.text import counted
 from gapscope.schemas.attributes import SAMPLE_ID
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.store.beside import write_columns

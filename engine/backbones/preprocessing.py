@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.text import counted
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CROP_MODES = ("center", "center-down", "squash", "border")
@@ -55,7 +56,7 @@ class Preprocessing:
             raise unknown_name("crop mode", self.crop_mode, CROP_MODES)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != 3:
-                raise InputError(f"{name} has {len(values)} values, a colour image needs 1 or 3")
+                raise InputError(f"{name} has {counted(len(values), 'value')}, a colour image needs 1 or 3")
         if not all(value > 0 for value in self.std):
             raise InputError(f"std {self.std} divides the pixels, so every value must be above 0")
         if min(self.size) < 1 or (

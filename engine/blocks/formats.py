@@ -147,15 +147,6 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """A count with its noun.
-
-    >>> counted(1, "class", "classes"), counted(1200, "image")
-    ('1 class', '1,200 images')
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def set_name(row: Mapping[str, Any]) -> str:
     """``dataset/split`` of a result."""
     return f"{row['dataset']}/{row['split']}" if row["split"] else row["dataset"]

@@ -7,7 +7,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gapscope.blocks.blocks import Answer, Block, Figure, Gallery, Heading, Sentence, Table, Warning
-from gapscope.blocks.formats import cell_text, counted, without_code
+from gapscope.blocks.formats import cell_text, without_code
+from gapscope.core.text import counted
 
 # Rows of a table that are shown at first; so many more are not worth hiding.
 ROWS, FEW = 5, 2

@@ -9,6 +9,7 @@ import numpy as np
 from gapscope.blocks.formats import percent
 from gapscope.causes.samples import LEFT_OUT, Sample, repeated, sample_of
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.evaluation.copies import copies_of
 from gapscope.store import EmbeddingStore
 
@@ -52,7 +53,8 @@ def samples_of(stores: Sequence[EmbeddingStore], labels: Sequence[Array], images
     for store, sample in zip(stores, samples, strict=True):
         if len(sample.x) < LEAST_IMAGES:
             raise InputError(
-                f"{len(sample.x)} images of {store.name} are too few to choose a cause by one half and to say what it "
+                f"{counted(len(sample.x), 'image')} of {store.name} are too few to choose a cause by one half and to "
+                "say what it "
                 f"explains by the other; give {LEAST_IMAGES} or more of each set, of the same classes, and --images of "
                 "as many"
             )

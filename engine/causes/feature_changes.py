@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gapscope.blocks.formats import counted, listed, percent
+from gapscope.blocks.formats import listed, percent
+from gapscope.core.text import counted
 
 Array = np.ndarray
 Apply = Callable[[Array, np.random.Generator], Array]

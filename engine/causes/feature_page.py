@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, span, upper
+from gapscope.blocks.formats import in_brackets, listed, percent, span, upper
 from gapscope.causes import page as images
 from gapscope.causes.feature_record import FINDINGS
 from gapscope.causes.proof import LEAST
 from gapscope.causes.words import reproduced
+from gapscope.core.text import counted
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text
 from gapscope.runs.run import Run
 

@@ -9,10 +9,11 @@ from gapscope.attributes import ATTRIBUTES as KNOWN
 from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, in_brackets, listed, p_value, percent, points, span, upper
+from gapscope.blocks.formats import in_brackets, listed, p_value, percent, points, span, upper
 from gapscope.causes.proof import FELT, LEAST
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
+from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import Measured, loss, losses
 from gapscope.evaluation.page import BETWEEN, LOST, NEXT, SURE, WHY, between_text, loss_text
 from gapscope.probes import PROBES
@@ -307,7 +308,9 @@ def _sure(findings: Row) -> list[str]:
     if not findings["proofs"]:
         return [p]
     chosen, rows = findings["half"], findings["rows"][0]
-    halves = f"Causes were chosen by {chosen:,} images of the reference and proven on the other {rows - chosen:,}."
+    halves = (
+        f"Causes were chosen by {counted(chosen, 'image')} of the reference and proven on the other {rows - chosen:,}."
+    )
     cause = named(findings)
     if cause is None:
         return [p, halves]

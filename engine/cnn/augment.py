@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from gapscope.cnn.transfer import sent
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.text import counted
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 Mixture = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -157,7 +158,9 @@ def _spelled(text: str) -> tuple[str, tuple[float, ...]]:
     except ValueError as error:
         raise InputError(f"augmentation {text!r} must be written {_example(name, usual)}") from error
     if len(numbers) != len(usual) or min(numbers) < 0 or (name in MIXTURES and numbers[0] <= 0):
-        raise InputError(f"augmentation {text!r} takes {len(usual)} numbers above 0, such as {_example(name, usual)}")
+        raise InputError(
+            f"augmentation {text!r} takes {counted(len(usual), 'number')} above 0, such as {_example(name, usual)}"
+        )
     return name, numbers
 
 

@@ -13,6 +13,7 @@ from gapscope.cnn.test_set import TestSet, outcomes, predicted
 from gapscope.cnn.train import TrainingData
 from gapscope.cnn.training_run import TrainingRun
 from gapscope.core.files import write_json
+from gapscope.core.text import counted
 from gapscope.data.label_order import check_label_order
 from gapscope.draw import png
 from gapscope.draw.matrix import confusion
@@ -76,7 +77,8 @@ def evaluate_test_set(
             _confusion(run, model, test, counts.confusion, evaluations)
         else:
             evaluations.notes.append(
-                f"{test.name} has no labels; its {counts.rows:,} images were predicted and not measured"
+                f"{test.name} has no labels; its {counted(counts.rows, 'image was', 'images were')} predicted and "
+                "not measured"
             )
         if counts.rows and model is models[0]:
             evaluations.notes.extend(draw_predictions(run, model, test, images))

@@ -12,6 +12,7 @@ from gapscope.cnn.page import page
 from gapscope.cnn.record import seen_notes, usable_digests, write_rejected
 from gapscope.cnn.test_set import TestSet, means
 from gapscope.cnn.training_run import TrainingRun
+from gapscope.core.text import counted
 from gapscope.runs.result import RunResult
 
 
@@ -21,7 +22,9 @@ def train_and_evaluate(run: TrainingRun, tests: Sequence[TestSet]) -> RunResult:
     with run.folder.timed("decode"):
         images = run.training_images()
     rows = division_of(run, images)
-    run.progress.say(f"training on {len(rows.train):,} images of {images.name}, validating on {len(rows.validation):,}")
+    run.progress.say(
+        f"training on {counted(len(rows.train), 'image')} of {images.name}, validating on {len(rows.validation):,}"
+    )
     data = training_data(run, images, rows)
     models = list(trained(run, data))
     evaluations, digests = Evaluations(), {}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
-from gapscope.core.text import composed, text_of
+from gapscope.core.text import composed, counted, text_of
 
 WNID = re.compile(r"n\d{8}")
 NAME_WORDS = frozenset("name names class classes label labels class_name class_names classname category title".split())
@@ -145,7 +145,9 @@ def _of_rows(what: str, header: Sequence[str], rows: Sequence[Sequence[str]], *,
     titled = header[index] in INDEX_WORDS if header else keyed and index == 0
     if not _is_order(columns[index]) and not (titled and len(set(map(int, columns[index]))) == len(rows)):
         low, high = min(map(int, columns[index])), max(map(int, columns[index]))
-        raise InputError(f"{what} has {len(rows)} classes with indices from {low} to {high}; {WANTED}")
+        raise InputError(
+            f"{what} has {counted(len(rows), 'class', 'classes')} with indices from {low} to {high}; {WANTED}"
+        )
     return ClassList(
         _by_index(list(zip(columns[index], columns[names], strict=True))), numbers=_numbers(columns[index])
     )

@@ -31,3 +31,12 @@ def text_of(name: str, data: bytes) -> str:
     if "\0" in text:
         raise InputError(f"{name} is no text, it holds zero bytes; save it as UTF-8")
     return text
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "class", "classes"), counted(1200, "image")
+    ('1 class', '1,200 images')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
+from gapscope.core.text import counted
+
 # Names of examples in a sentence.
 EXAMPLES = 3
 
@@ -56,7 +58,7 @@ class Accounting:
             f"{reason}: {_some([*map(_printable, names)])}" for reason, names in sorted(self.unused.items()) if names
         )
         return (
-            f"{self.files:,} files: {sum(self.listed.values()):,} listed{_within(listed)}, "
+            f"{counted(self.files, 'file')}: {sum(self.listed.values()):,} listed{_within(listed)}, "
             f"{len(self.rejected):,} rejected{_within(rejected)}, {self.not_used:,} not used{_within(unused)}"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.program import called
 from gapscope.core.splits import split_among, split_of
+from gapscope.core.text import counted
 from gapscope.data.accounting import Accounting
 from gapscope.data.alike import remembered_groups
 from gapscope.data.source import ByteSource, Source
@@ -231,7 +232,8 @@ class SplitByRule:
                 else ""
             )
             raise InputError(
-                f"{self.place} has {images:,} images{alike}: too few to fill the splits {', '.join(self.fractions)}; "
+                f"{self.place} has {counted(images, 'image')}{alike}: too few to fill the splits "
+                f"{', '.join(self.fractions)}; "
                 f"give it splits of its own, as folders train and test, take it whole with --split {ALL}, or add "
                 "images that differ"
             )

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gapscope.core.errors import InputError
 from gapscope.core.splits import SPLIT_ORDER, split_and_rest, words_of
+from gapscope.core.text import counted
 from gapscope.data.accounting import Accounting
 from gapscope.data.classes import ClassMap, is_integer, map_classes
 from gapscope.data.dataset import Options
@@ -458,7 +459,7 @@ class _Reader:
     def _say_unmatched(self, match: Match) -> None:
         missing = sum(image == -1 for image in match.images)
         if missing:
-            rows = f"{missing:,} rows of" if missing > 1 else "1 row of"
+            rows = f"{counted(missing, 'row')} of"
             names = "name" if missing > 1 else "names"
             self.notes.append(f"{rows} {base_name(match.table.name)} {names} no file in the folder")
 
@@ -473,8 +474,8 @@ class _Reader:
     def _no_row_fits(self, match: Match, what: str) -> InputError:
         first = match.table.rows[0][match.path_column] if match.table.rows else ""
         return InputError(
-            f"{match.table.name}: none of its {len(match.table.rows):,} rows names an image of {what} (the first: "
-            f"{first!r}); correct the names, or say with --path-column which column holds them"
+            f"{match.table.name}: none of its {counted(len(match.table.rows), 'row')} names an image of {what} (the "
+            f"first: {first!r}); correct the names, or say with --path-column which column holds them"
         )
 
     def _refuse_useless_tables(self, section: Section) -> None:
@@ -512,7 +513,8 @@ class _Reader:
     def _ask_about_loose(self, section: Section) -> None:
         names = [name for name, _ in section.classes]
         raise InputError(
-            f"{self.place}: {len(self.tree.images(section.base)):,} images lie beside {', '.join(names[:3])}"
+            f"{self.place}: {counted(len(self.tree.images(section.base)), 'image lies', 'images lie')} beside "
+            f"{', '.join(names[:3])}"
             ", which hold fewer; give the folders as a class list with --classes FILE if they are classes, "
             "give --labels FILE to label all images, or move one of the two away"
         )
@@ -696,7 +698,7 @@ class _Reader:
             )
         for text in missing:
             count = sum(one == text for one in part.labels.values())
-            self.notes.append(f"{count:,} images have the label {text}, which is taken for none")
+            self.notes.append(f"{counted(count, 'image has', 'images have')} the label {text}, which is taken for none")
         return labels
 
     def _in_one_spelling(self, parts: list[Part]) -> list[Part]:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gapscope.core.errors import InputError
-from gapscope.core.text import text_of
+from gapscope.core.text import counted, text_of
 
 SEPARATORS = ("\t", ",", ";", "|")
 
@@ -139,7 +139,7 @@ def _fitted(name: str, number: int, row: list[str], width: int, what: str) -> li
     while len(row) > width and not row[-1]:
         row = row[:-1]
     if len(row) != width:
-        raise InputError(f"{name}, line {number}: {len(row)} fields, the {what} has {width}; mend that line")
+        raise InputError(f"{name}, line {number}: {counted(len(row), 'field')}, the {what} has {width}; mend that line")
     return row
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from gapscope.core.text import counted
 from gapscope.data.source import Stamps
 from gapscope.data.vocabulary import Kind, is_debris, kind_of
 
@@ -127,7 +128,7 @@ class Tree:
         suffixes = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in self.names)
         some = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(4))
         inside = "; archives in it are not read, unpack it" if self.of_kind(Kind.ARCHIVE) else ""
-        return f" ({len(self.names):,} files: {some}{inside})" if some else " (it is empty)"
+        return f" ({counted(len(self.names), 'file')}: {some}{inside})" if some else " (it is empty)"
 
     def holding(self, folder: str) -> list[str]:
         """The folders in `folder` that hold images, at any depth."""

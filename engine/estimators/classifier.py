@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.estimators.rows import Labelled, Rows, array_rows, as_rows, dask_rows, divided, stored, whole_rows
 from gapscope.estimators.seen import Seen
 from gapscope.estimators.weights import Weights, both, unweighted
@@ -162,7 +163,10 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
             X = whole_rows(X)
             labels = self._begin_labels(np.asarray(y))
             if len(labels) != len(X):
-                raise InputError(f"X has {len(X)} rows and y has {len(labels)} labels; give one label for each row")
+                raise InputError(
+                    f"X has {counted(len(X), 'row')} and y has {counted(len(labels), 'label')}; "
+                    "give one label for each row"
+                )
             self.n_features_in_ = X.shape[1]
             return dask_rows(X, self._labelled(labels, sample_weight), self.holdout, seed)
         x, y = validate_data(self, X, y, dtype=FLOATS, accept_sparse="csr")
@@ -219,7 +223,9 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_width(self, width: int) -> None:
         if width != self.n_features_in_:
-            raise InputError(f"X has {width} features, but {type(self).__name__} was fitted on {self.n_features_in_}")
+            raise InputError(
+                f"X has {counted(width, 'feature')}, but {type(self).__name__} was fitted on {self.n_features_in_}"
+            )
 
 
 class WeighingClassifier(ProbeClassifier):

@@ -3,7 +3,8 @@
 from itertools import groupby
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, points, set_name, span
+from gapscope.blocks.formats import in_brackets, listed, points, set_name, span
+from gapscope.core.text import counted
 from gapscope.inference.robust_line import FEWEST
 from gapscope.runs.run import Row, Run
 

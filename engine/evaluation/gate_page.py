@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Estimate, Table
-from gapscope.blocks.formats import counted, listed, percent, signed, span
+from gapscope.blocks.formats import listed, percent, signed, span
+from gapscope.core.text import counted
 from gapscope.evaluation.gate import FEWEST, LEVEL, Look
 from gapscope.runs.run import Run
 

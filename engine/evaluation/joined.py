@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.attributes.naming import other_split, rows_named
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.evaluation.classes import align_classes
 from gapscope.predictions import Predictions
 from gapscope.predictions.names import are_numbers

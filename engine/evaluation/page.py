@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, set_name, span, span_of
+from gapscope.blocks.formats import in_brackets, listed, percent, points, set_name, span, span_of
 from gapscope.core.program import called
+from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import Loss, Measured, is_test, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks

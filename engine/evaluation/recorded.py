@@ -11,6 +11,7 @@ from gapscope.blocks.formats import listed
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import write_json, write_table
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.predictions import Predictions, read_predictions
 from gapscope.predictions.images import check_ids, ids_of_names
 from gapscope.predictions.names import are_numbers
@@ -86,7 +87,10 @@ def read_names(place: str, one: Predictions) -> Predictions:
         )
     names = file.read_text().splitlines()
     if len(names) != one.n:
-        raise InputError(f"{place} has {len(names):,} names and {one.model} {one.n:,} rows; give a name for each row")
+        raise InputError(
+            f"{place} has {counted(len(names), 'name')} and {one.model} {counted(one.n, 'row')}; "
+            "give a name for each row"
+        )
     ids = ids_of_names(names)
     check_ids(ids, place, names)
     return replace(one, sample_id=ids, image=pa.array(names, pa.string()))
@@ -116,7 +120,8 @@ def _renamed(one: Predictions, names: tuple[str, ...]) -> Predictions:
     strange = [name for name in one.class_names if name not in place]
     if strange or (one.scores is not None and len(names) != len(one.class_names)):
         raise InputError(
-            f"{one.model} on {one.name} has {len(one.class_names)} classes and the model has {len(names)}"
+            f"{one.model} on {one.name} has {counted(len(one.class_names), 'class', 'classes')} and the model has "
+            f"{len(names)}"
             f"{f', among which is no {strange[0]!r}' if strange else ''}; give the same classes in all files"
         )
     new = np.append([place[name] for name in one.class_names], UNLABELLED).astype(np.int32)
@@ -137,7 +142,8 @@ def as_named(given: Predictions, store: EmbeddingStore) -> Predictions:
         return given
     if len(given.class_names) > len(names) or (given.scores is not None and len(given.class_names) != len(names)):
         raise InputError(
-            f"{given.model} has numbers for {len(given.class_names)} classes and {store.name} has {len(names)} classes "
+            f"{given.model} has numbers for {counted(len(given.class_names), 'class', 'classes')} and {store.name} "
+            f"has {counted(len(names), 'class', 'classes')} "
             f"by name, such as {names[0]}; say what its classes are called with --classes"
         )
     return replace(given, class_names=names)

@@ -8,6 +8,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.data.label_order import check_label_order
 from gapscope.evaluation import align_classes, measure, predict
 from gapscope.evaluation.copies import once
@@ -113,7 +114,10 @@ def _remarks(store: EmbeddingStore, counts: Outcomes) -> list[str]:
     if not store.rows:
         return [f"{store.name} has no rows, so nothing was predicted"]
     if not counts.n:
-        return [f"{store.name} has no labels; its {counts.unlabelled:,} rows were predicted and not measured"]
+        return [
+            f"{store.name} has no labels; its {counted(counts.unlabelled, 'row was', 'rows were')} predicted and not "
+            "measured"
+        ]
     finding = check_label_order(counts.confusion)
     some = f"{store.name}: {counts.unlabelled:,} rows without a label were predicted but not counted"
     return [f"warning: {store.name}: {finding.sentence}" if finding else "", some if counts.unlabelled else ""]

@@ -6,10 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import GapscopeError, InputError
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location, in_workspace_of
+from gapscope.core.text import counted
 from gapscope.predictions import read_predictions
 from gapscope.predictions.run import described, model_name, titles_in_run
 from gapscope.probes.model import DESCRIPTION

@@ -6,6 +6,7 @@ from io import BytesIO
 import numpy as np
 import panel as pn
 
+from gapscope.core.text import counted
 from gapscope.explorer import words
 from gapscope.explorer.export import MOST, as_csv, as_parquet, frame_of, ids_of
 from gapscope.explorer.neighbours import Stores
@@ -136,7 +137,11 @@ class App:
         colouring = self.points.colourings[session.state.colour]
         self.legend.object = words.legend(colouring, session.state.only, session.counts())
         result = session.searched()
-        self.found.object = "" if result is None else f'<p class="quiet">{int(result.sum()):,} points match</p>'
+        self.found.object = (
+            ""
+            if result is None
+            else f'<p class="quiet">{counted(int(result.sum()), "point matches", "points match")}</p>'
+        )
 
     def _show_selection(self) -> None:
         chosen = self.session.selected()
@@ -193,8 +198,10 @@ class App:
 
 def about(points: Points, notes: Sequence[str]) -> str:
     """What map this is, how many points it has, and what is not on it."""
-    result = [f"{points.title} of {', '.join(one.name for one in points.sets)}", f"{points.n:,} points"]
-    result += [f"{points.left_out:,} rows left out: their coordinates are not numbers"] if points.left_out else []
+    result = [f"{points.title} of {', '.join(one.name for one in points.sets)}", f"{counted(points.n, 'point')}"]
+    result += (
+        [f"{counted(points.left_out, 'row')} left out: their coordinates are not numbers"] if points.left_out else []
+    )
     return " · ".join([*result, *notes])
 
 

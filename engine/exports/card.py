@@ -7,6 +7,7 @@ import yaml
 
 from gapscope.blocks import Sentence, Table, markdown
 from gapscope.blocks.formats import set_name
+from gapscope.core.text import counted
 from gapscope.probes.model import Classifier
 from gapscope.runs.run import Run
 from gapscope.store import EmbeddingStore
@@ -41,7 +42,7 @@ def model_card(model: Classifier, run: Run, name: str, *, linear: bool) -> str:
     }
     about = [
         Sentence(
-            f"A {model.name} classifier of {len(model.class_names):,} classes on the features of "
+            f"A {model.name} classifier of {counted(len(model.class_names), 'class', 'classes')} on the features of "
             f"{model.features.get('backbone', 'an unnamed network')}, made by gapscope from the run {run.name}."
         ),
         _measured(rows),

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_table
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.explorer.load import read_points, table_of
 from gapscope.explorer.neighbours import Stores, stores_of
 from gapscope.explorer.pictures import Pictures

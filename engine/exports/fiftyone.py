@@ -12,9 +12,9 @@ import numpy as np
 
 from gapscope.attributes import ATTRIBUTES
 from gapscope.attributes.attribute import attributes_of
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.data.source import Source, Undecodable
 from gapscope.exports.subject import Subject, Written, file_of
 from gapscope.predictions import Predictions

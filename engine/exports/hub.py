@@ -2,6 +2,7 @@
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.evaluation.models import find_features, model_folder, model_in
 from gapscope.exports.card import model_card, store_card
 from gapscope.exports.subject import Subject, Written
@@ -41,7 +42,7 @@ def _of_store(subject: Subject, out: Location) -> Written:
         target.write_bytes((store.folder / name).read_bytes())
     (out / MANIFEST).write_bytes((store.folder / MANIFEST).read_bytes())
     (out / CARD).write_text(store_card(store, f"{DATA}/*.parquet"))
-    return Written(f"{store.rows:,} rows of {store.name} with their card", f'`datasets.load_dataset("{out}")`')
+    return Written(f"{counted(store.rows, 'row')} of {store.name} with their card", f'`datasets.load_dataset("{out}")`')
 
 
 def push(out: Location, repository: str, *, of_data: bool) -> str:

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from gapscope.blocks.formats import counted, percent
+from gapscope.blocks.formats import percent
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.data.source import Source
 from gapscope.exports.subject import Subject, Written, file_of
 from gapscope.predictions import Predictions

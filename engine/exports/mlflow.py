@@ -6,9 +6,9 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.exports.scalars import Scalar, options_of, scalars_of
 from gapscope.exports.subject import Subject, Written
 

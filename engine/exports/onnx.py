@@ -6,6 +6,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.exports.sidecar import write_about
 from gapscope.exports.subject import Subject, Written
 from gapscope.probes.linear_form import Folded, folded
@@ -24,7 +25,9 @@ def export(subject: Subject, out: Location) -> Written:
     write_about(model, out)
     classes, features = one.weight.shape
     opens = f'`onnxruntime.InferenceSession("{out / HEAD}").run(None, {{"features": x}})`'
-    return Written(f"a head of {features:,} features and {classes:,} classes in {HEAD}", opens)
+    return Written(
+        f"a head of {counted(features, 'feature')} and {counted(classes, 'class', 'classes')} in {HEAD}", opens
+    )
 
 
 def graph_of(one: Folded, model: Classifier) -> onnx.ModelProto:

@@ -4,9 +4,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.exports.scalars import scalars_of
 from gapscope.exports.subject import Subject, Written
 

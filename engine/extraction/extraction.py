@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gapscope.backbones import BackboneChoice
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
 from gapscope.core.errors import DamageError, GapscopeError, InputError, SchemaError
 from gapscope.core.files import read_tensors, write_tensors
 from gapscope.core.lease import Lease
 from gapscope.core.location import Location, full_path
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.core.threads import processors
 from gapscope.data.source import Listing, Source, Stamps
 from gapscope.extraction.changes import (
@@ -497,7 +498,8 @@ def _is_whole(place: Location) -> bool:
 def _check_account(job: Extraction, manifest: StoreManifest, listed: int) -> None:
     if manifest.rows + manifest.rejected != listed:
         raise SchemaError(
-            f"{job.folder} has {manifest.rows:,} rows and {manifest.rejected:,} rejected images, but {listed:,} were "
+            f"{job.folder} has {counted(manifest.rows, 'row')} and {counted(manifest.rejected, 'rejected image')}, "
+            f"but {listed:,} were "
             "listed; delete the folder and extract again"
         )
     if not manifest.rows:
@@ -521,6 +523,6 @@ def _where_time_went(images: int, seconds: dict[str, float]) -> str:
         stalled = seconds["waiting"] > 0.2 * (seconds["waiting"] + seconds["inferring"])
         bottleneck = "reading and decoding" if stalled else "the network"
     return (
-        f"{images:,} images in {total:.1f} s, {images / total:,.1f} images/s (seconds: {parts}); "
+        f"{counted(images, 'image')} in {total:.1f} s, {images / total:,.1f} images/s (seconds: {parts}); "
         f"the bottleneck is {bottleneck}"
     )

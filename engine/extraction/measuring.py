@@ -7,9 +7,9 @@ import numpy as np
 
 from gapscope.attributes.attribute import Measured, measure
 from gapscope.attributes.table import NAMES, UNKNOWN, table_of
-from gapscope.blocks.formats import counted
 from gapscope.core.lease import Lease
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.data.source import Source, Undecodable, decoders, read_picture
 from gapscope.store import EmbeddingStore, StoreWriter
 from gapscope.store.read import read_part

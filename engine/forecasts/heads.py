@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.probes import PROBES
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
@@ -39,7 +40,8 @@ def train_heads(
     least = rows.rows // 2 // FEWER ** (count // 2 - 1)
     if least < len(model.class_names):
         raise InputError(
-            f"{rows.store.name} has {rows.rows:,} rows, which leaves {least} for the smallest of {count} heads; "
+            f"{rows.store.name} has {counted(rows.rows, 'row')}, which leaves {least} for the smallest of {count} "
+            "heads; "
             "ask for fewer with --heads"
         )
     heads = []

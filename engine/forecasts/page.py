@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, metric_words, percent, set_name, span, upper
+from gapscope.blocks.formats import in_brackets, listed, metric_words, percent, set_name, span, upper
+from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import accuracy_interval
 from gapscope.runs.run import Row, Run
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.formats.arrays import Parts, beside
 from gapscope.formats.table import MOST_NUMBERS, Column, Table
 from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, exactly, find_columns, first_of, some
@@ -52,7 +53,7 @@ def choose(table: Table, choice: Choice) -> Chosen:
     vectors = [table.column(name) for name in features if table.column(name).kind == "vectors"]
     dim = vectors[0].width if vectors else len(features)
     if not 0 < dim <= MOST_NUMBERS:
-        raise InputError(f"{table.where} has {dim:,} features in a row; 1 to {MOST_NUMBERS:,} can be imported")
+        raise InputError(f"{table.where} has {counted(dim, 'feature')} in a row; 1 to {MOST_NUMBERS:,} can be imported")
     for name in dict.fromkeys([*features, *(one for one in (label, path) if one is not None)]):
         if sum(column.name == name for column in table.columns) > 1:
             raise InputError(f"column {name!r} of {table.where} is there twice; give each column a name of its own")
@@ -74,7 +75,8 @@ def _asked(table: Table, wanted: str) -> str | None:
 
 def _apart(table: Table, name: str) -> str:
     return (
-        f"{name!r} of {table.where} has {table.apart[name]:,} rows where the features have {table.rows:,}; hand over "
+        f"{name!r} of {table.where} has {counted(table.apart[name], 'row')} where the features have {table.rows:,}; "
+        "hand over "
         "one for each row, or name another with --label-column, --path-column, --labels or --names"
     )
 
@@ -171,7 +173,7 @@ def notes_of(table: Table, chosen: Chosen, *, labelled: bool, named: bool) -> It
     if len(chosen.features) > 1:
         yield f"{chosen.dim} feature columns, {chosen.features[0]} to {chosen.features[-1]}"
     else:
-        yield f"{chosen.dim} features" + (f", the column {chosen.features[0]}" if chosen.features[0] else "")
+        yield f"{counted(chosen.dim, 'feature')}" + (f", the column {chosen.features[0]}" if chosen.features[0] else "")
     if chosen.label is None and not labelled:
         unfit = _called(table, ("other",), LABEL_NAMES, chosen.features)
         holds = f"; the column {unfit!r} holds {table.column(unfit).about}, not a label for each row" if unfit else ""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.formats.table import Identity, Run, Table, Values
 
 
@@ -20,7 +21,9 @@ def side_by_side(one: Table, other: Table) -> Table:
         They have not as many rows.
     """
     if one.rows != other.rows:
-        raise InputError(f"{other.where} has {other.rows:,} rows and {one.where} {one.rows:,}; they must have as many")
+        raise InputError(
+            f"{other.where} has {counted(other.rows, 'row')} and {one.where} {one.rows:,}; they must have as many"
+        )
     own = {column.name for column in one.columns}
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:

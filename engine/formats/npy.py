@@ -8,11 +8,11 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import InputError
 from gapscope.core.files import BLANK, seal_of
 from gapscope.core.location import Location
 from gapscope.core.program import called
+from gapscope.core.text import counted
 from gapscope.data.vocabulary import IMAGE_SUFFIXES, is_debris
 from gapscope.formats.arrays import ANY, Wanted, chosen_of
 from gapscope.formats.table import Column, Run, Table, Values, identity_of, kind_of, readable, runs_of, said_of

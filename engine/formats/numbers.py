@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gapscope.core.text import counted
 from gapscope.formats.table import Values
 from gapscope.store.csv.kernel import PADDING, digest_records
 from gapscope.store.half import largest_bits
@@ -105,7 +106,7 @@ def _of_lists(column: pa.Array, name: str, dim: int) -> Features:
 
 
 def _length(name: str, length: int, dim: int) -> str:
-    return f"column {name!r} is empty" if length < 0 else f"column {name!r} has {length} numbers, not {dim}"
+    return f"column {name!r} is empty" if length < 0 else f"column {name!r} has {counted(length, 'number')}, not {dim}"
 
 
 def _spread(rows: np.ndarray, good: np.ndarray) -> np.ndarray:

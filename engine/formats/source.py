@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.formats.choose import Chosen, choose, notes_of, one_column, refuse_apart
 from gapscope.formats.joined import Aligned, one_under_the_other
 from gapscope.formats.numbers import features_of, refused, row_digests, vanished
@@ -19,7 +20,7 @@ from gapscope.formats.table import Table, Values
 from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
 from gapscope.store.half import narrow
 from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, first_of
-from gapscope.store.imports.source import Rows, counted
+from gapscope.store.imports.source import Rows, smallness
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ class TableBlock:
         self._refuse_other_names(path)
         texts = [one for one in (label, path) if one is not None]
         x, record = features.x, np.arange(self.rows, dtype=np.int32)
-        small = counted(x) if self.dtype == "float16" else None
+        small = smallness(x) if self.dtype == "float16" else None
         parsed = Rows(
             record,
             record,
@@ -293,7 +294,8 @@ def table_source(
         if beside and beside.table.rows != rows:
             first = " below its header" if beside.column and beside.table.rows + 1 == rows else ""
             raise InputError(
-                f"{beside.table.where} holds {beside.table.rows:,} {what}{first} and {source.origin} {rows:,} rows; "
+                f"{beside.table.where} holds {beside.table.rows:,} {what}{first} and {source.origin} "
+                f"{counted(rows, 'row')}; "
                 "hand over one for each row, in the same order"
             )
     return source
@@ -311,7 +313,8 @@ def _beside(tables: Sequence[Table], wanted: str, known: Sequence[str]) -> Besid
 def _refuse_other(table: Table, chosen: Chosen, first: Table, wanted: Chosen) -> None:
     if chosen.dim != wanted.dim:
         raise InputError(
-            f"{table.where} has {chosen.dim:,} features and {first.where} {wanted.dim:,}; files of one import need the "
+            f"{table.where} has {counted(chosen.dim, 'feature')} and {first.where} {wanted.dim:,}; "
+            "files of one import need the "
             "same, so import it under another --split"
         )
     if chosen.names != wanted.names:

@@ -8,7 +8,8 @@ import numpy as np
 
 from gapscope.blocks import Block, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, listed, p_value, points, upper
+from gapscope.blocks.formats import listed, p_value, points, upper
+from gapscope.core.text import counted
 from gapscope.evaluation.class_page import CLASSES, share, some_of
 from gapscope.runs.run import FIGURES, Row, Run
 

@@ -23,6 +23,7 @@ from scipy.special import logsumexp
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.probes.model import Classifier, unit_rows
 from gapscope.probes.rules.linear import Linear
 from gapscope.store import View
@@ -243,7 +244,9 @@ class Reference:
         if not result.total.n:
             result = fold(view, _one_class, workers, progress=progress, description=description)
         if result.total.n < 2:
-            raise InputError(f"{view.store.name} has {result.total.n} rows here; distances from it need two or more")
+            raise InputError(
+                f"{view.store.name} has {counted(result.total.n, 'row')} here; distances from it need two or more"
+            )
         if not np.isfinite(result.total.scatter).all():
             raise InputError(f"a feature of {view.store.name} is not finite; extract or import this set again")
         return cls(model, view, result, workers, progress)

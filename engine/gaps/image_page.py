@@ -8,7 +8,8 @@ from gapscope.attributes.moved import LEVEL, move_of
 from gapscope.attributes.page import ABOUT, ASSOCIATION, sentences, table
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, points
+from gapscope.blocks.formats import points
+from gapscope.core.text import counted
 from gapscope.runs.run import Row, Run
 
 MOVED, TERMS, SLICES = "attributes", "attribute-terms", "slices"

@@ -22,6 +22,7 @@ import numpy as np
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
+from gapscope.core.text import counted
 from gapscope.probes.discriminant import Discriminant
 from gapscope.probes.metric import scales
 from gapscope.probes.training import best_temperature
@@ -175,7 +176,7 @@ def label_errors(label: Array, predicted: Array, opinion: dict[str, Array] | Non
     rows = np.flatnonzero(against)
     rows = rows[np.argsort(-opinion["first"][rows], kind="stable")]
     if len(rows) < FEWEST:
-        few = f"the model and a second opinion agree against the label of only {len(rows)} images"
+        few = f"the model and a second opinion agree against the label of only {counted(len(rows), 'image')}"
         return LabelErrors(nobody, float("nan"), f"{few}, too few to know how many labels are wrong")
     share, error = _wrong_share(label, opinion, rows, classes)
     enough = (share - error >= HALF) & (np.arange(1, len(rows) + 1) >= FEWEST)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.predictions import Predictions
 
 
@@ -101,7 +102,8 @@ def differing_classes(reference: Predictions, target: Predictions) -> str:
     """The sentence that refuses two sets of different classes, with what differs."""
     one, other = reference.class_names, target.class_names
     if len(one) != len(other):
-        return f"{reference.name} has {len(one)} classes and {target.name} has {len(other)}; a gap needs the same"
+        classes = counted(len(one), "class", "classes")
+        return f"{reference.name} has {classes} and {target.name} has {len(other)}; a gap needs the same"
     index = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
     return (
         f"class {index} is {one[index]!r} in {reference.name} and {other[index]!r} in {target.name}; "

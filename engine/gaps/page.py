@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.blocks.formats import in_brackets, listed, percent, points, span, upper
+from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import PAIRED
 from gapscope.evaluation.measures import measure_blocks
 from gapscope.evaluation.page import BETWEEN, CHANGED, LOST, NEXT, SURE, WHY, between_text, loss_text

@@ -32,6 +32,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.ranking import best_classes
+from gapscope.core.text import counted
 from gapscope.gaps.distance import DISTANCES, Reference, Score
 from gapscope.gaps.label_errors import label_errors, second_opinion
 from gapscope.probes.model import Classifier, softmax
@@ -300,7 +301,7 @@ def _check(reference: View, target: View, domains: Domains | None, distance: str
         raise InputError(f"no distance named {distance!r} (known: {', '.join(sorted(DISTANCES))})")
     if reference.rows < 4:
         raise InputError(
-            f"{reference.store.name} has {reference.rows} rows; reason codes need a reference of 4 or more"
+            f"{reference.store.name} has {counted(reference.rows, 'row')}; reason codes need a reference of 4 or more"
         )
     if domains is None:
         return

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gapscope.blocks.formats import counted
+from gapscope.core.text import counted
 from gapscope.gaps.classes import ClassDrops
 from gapscope.gaps.exchanged import Exchange
 from gapscope.gaps.likeness import Likeness

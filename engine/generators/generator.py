@@ -11,6 +11,7 @@ from gapscope.core.errors import DamageError, InputError, SchemaError, unknown_n
 from gapscope.core.files import read_json, read_tensors, write_json, write_tensors
 from gapscope.core.location import Location
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.generators import GENERATORS
 from gapscope.networks.frame import Frame
 
@@ -245,7 +246,8 @@ def _checked(images: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray
         raise InputError(f"there are {len(images)} images but labels of shape {labels.shape}; give one for each")
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(
-            f"labels go from {labels.min()} to {labels.max()}, but there are {classes} classes; leave unlabelled "
+            f"labels go from {labels.min()} to {labels.max()}, but there are {counted(classes, 'class', 'classes')}; "
+            "leave unlabelled "
             "images out"
         )
     return labels

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.maps.member import Laid, MapOptions
 from gapscope.maps.projection import NOTHING, Projection, leading_beside
 from gapscope.maps.sample import Sample
@@ -37,7 +38,7 @@ class DiscriminantMap:
             )
         within, share = within_spread(labelled)
         basis = directions(labelled, within)
-        source = f"directions from {labelled.total.n:,} labelled rows of {len(labelled.present):,} classes"
+        source = f"directions from {counted(labelled.total.n, 'labelled row')} of {len(labelled.present):,} classes"
         shrinkage = f"their common covariance shrunk by {share:.2g}; classes look farther apart than new rows would be"
         return Laid(Projection.of(labelled.total, basis), notes=(f"{source}, {shrinkage}",))
 

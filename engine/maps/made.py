@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.maps import MAPS
 from gapscope.maps.member import Laid, MapOptions
 from gapscope.maps.sample import Sample, take
@@ -83,5 +84,5 @@ def make_map(
     member = MAPS[name]
     sample = take(space, size, workers, progress) if member.sampled else None
     if sample is not None:
-        progress.say(f"laying out {sample.rows:,} rows with {name}")
+        progress.say(f"laying out {counted(sample.rows, 'row')} with {name}")
     return Sheet(member.lay(space, sample, options), sample)

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate, of_row
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, upper
+from gapscope.blocks.formats import in_brackets, listed, percent, upper
 from gapscope.core.files import read_table
 from gapscope.core.program import called
+from gapscope.core.text import counted
 from gapscope.inference import clopper_pearson
 from gapscope.maps.points import COORDINATES, set_of_rows
 from gapscope.runs.run import FIGURES, Row, Run

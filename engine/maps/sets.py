@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import unknown_name
 from gapscope.core.location import Location
-from gapscope.core.text import composed
+from gapscope.core.text import composed, counted
 from gapscope.runs.selection import Chosen
 from gapscope.store import EmbeddingStore, View
 from gapscope.store.comparable import comparable_view

@@ -10,6 +10,7 @@ from openTSNE import TSNEEmbedding
 from openTSNE.affinity import PerplexityBasedNN
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
+from gapscope.core.text import counted
 from gapscope.maps.layout import beginning, neighbours_of, whole_seed
 from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
 from gapscope.maps.neighbours import Neighbours
@@ -46,7 +47,7 @@ class TsneMap:
         layout = _fitted(sample.z, perplexity, options, exact=by_neighbours)
         xy = np.ascontiguousarray(layout, np.float32)
         place = Neighbours.of(space.principal, sample.z, xy) if by_neighbours else ByTsne(space.principal, layout)
-        return Laid(place, xy, (f"t-SNE of {sample.rows:,} rows with perplexity {perplexity:.3g}",))
+        return Laid(place, xy, (f"t-SNE of {counted(sample.rows, 'row')} with perplexity {perplexity:.3g}",))
 
 
 TSNE = TsneMap()

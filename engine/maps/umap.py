@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gapscope.core.text import counted
 from gapscope.maps.layout import beginning, neighbours_of, whole_seed
 from gapscope.maps.member import NEIGHBOURS, Laid, MapOptions, check_rows
 from gapscope.maps.neighbours import Neighbours
@@ -47,7 +48,7 @@ class UmapMap:
         xy = np.ascontiguousarray(model.embedding_, np.float32)
         place = Neighbours.of(space.principal, sample.z, xy) if by_neighbours else ByUmap(space.principal, model)
         how = "on all threads, and in another way each time" if options.no_seed else "on one thread, as it has a seed"
-        note = f"UMAP of {sample.rows:,} rows with {k} neighbours each, {how}"
+        note = f"UMAP of {counted(sample.rows, 'row')} with {counted(k, 'neighbour')} each, {how}"
         return Laid(place, xy, (note,))
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.predictions.cells import classes_of_answers, classes_of_labels, is_text
 from gapscope.predictions.columns import LABELS, PREDICTED, SCORES, TOP, found
 from gapscope.predictions.files import ARCHIVE, ARRAY, read_array, read_table, suffix_of
@@ -39,7 +40,10 @@ def predictions_of_array(
         raise InputError(f"{where} has no labels; name an .npy or text file with the class of each row as its labels")
     given = read_labels_of_rows(Location.of(labels)) if labels else unlabelled(len(array))
     if len(given) != len(array):
-        raise InputError(f"{where} has {len(array):,} rows but {labels} has {len(given):,} labels; they must be equal")
+        raise InputError(
+            f"{where} has {counted(len(array), 'row')} but {labels} has {counted(len(given), 'label')}; "
+            "they must be equal"
+        )
     if not len(array):
         raise InputError(f"{where} has no row; give a row an image")
     names = tuple(class_names) or names_beside(place)
@@ -55,7 +59,9 @@ def predictions_of_array(
     scores = as_logarithms(array, where)
     names = names or numbered(scores.shape[1])
     if scores.shape[1] != len(names):
-        raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
+        raise InputError(
+            f"{where} has scores of {counted(scores.shape[1], 'class', 'classes')}, {len(names)} classes are named"
+        )
     label = classes_of_labels(given, names, labels, "labels")
     return Predictions(*called, names, rows, label.astype(np.int32), *answers_of(scores, label), scores)
 

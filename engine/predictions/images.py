@@ -6,6 +6,7 @@ from hashlib import blake2b
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 
 BITS = (1 << 63) - 1
 
@@ -32,5 +33,8 @@ def check_ids(sample_id: np.ndarray, where: str, names: Sequence[str] | None = N
     if len(twice):
         first = int(twice.min())
         image = sample_id[first] if names is None else repr(names[first])
-        raise InputError(f"{where} has {len(twice):,} rows of an image that it has already, such as {image} in row "
-                         f"{first}; keep one row for each image")  # fmt: skip
+        rows = counted(len(twice), "row")
+        raise InputError(
+            f"{where} has {rows} of an image that it has already, such as {image} in row {first}; keep one row for "
+            "each image"
+        )

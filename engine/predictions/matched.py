@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.predictions.names import are_numbers
 from gapscope.predictions.table import UNLABELLED, Predictions
 
@@ -26,7 +27,8 @@ def matched(one: Predictions, other: Predictions) -> tuple[Predictions, Predicti
     if differs.any():
         row = int(np.flatnonzero(differs)[0])
         raise InputError(
-            f"{int(differs.sum()):,} images have another label in {_called(other)} than in {_called(one)}, such as "
+            f"{counted(int(differs.sum()), 'image has', 'images have')} another label in {_called(other)} than in "
+            f"{_called(one)}, such as "
             f"{other.label[row]} instead of {one.label[row]}; make both with the same labels"
         )
     return one, other
@@ -66,7 +68,8 @@ def check_same_task(one: Predictions, other: Predictions) -> None:
     known, all_known = (set(each.class_names) for each in (fewer, more))
     if are_numbers(fewer.class_names) and 2 * len(known) <= len(all_known):
         raise InputError(
-            f"{_called(fewer)} has {len(known):,} classes and {_called(more)} has {len(all_known):,}, so that they are "
+            f"{_called(fewer)} has {counted(len(known), 'class', 'classes')} and {_called(more)} has "
+            f"{len(all_known):,}, so that they are "
             "no sets of one task; where they are, put the same classes.json beside both files"
         )
     if not are_numbers(fewer.class_names) and not are_numbers(more.class_names) and not known & all_known:

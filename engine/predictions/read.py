@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.predictions.arrays import is_array, predictions_of_array, unlabelled
 from gapscope.predictions.cells import (
     classes_of_answers,
@@ -209,7 +210,9 @@ def _from_table(
     more = {"is_synthetic": _synthetic(table, where), "digest": _digests(table), "image": _image(table, columns)}
     if scores is not None:
         if scores.shape[1] != len(names):
-            raise InputError(f"{where} has scores of {scores.shape[1]} classes, {len(names)} classes are named")
+            raise InputError(
+                f"{where} has scores of {counted(scores.shape[1], 'class', 'classes')}, {len(names)} classes are named"
+            )
         said = answers_of(scores, label)
         if columns.predicted:
             given = _by_name(table[columns.predicted], columns, names)
@@ -252,7 +255,9 @@ def _ids(table: pa.Table, columns: Columns, where: str) -> np.ndarray:
         return np.arange(len(table), dtype=np.int64)
     column = table[columns.identity]
     if column.null_count:
-        raise InputError(f"{where} has {column.null_count:,} rows without {columns.identity}; name every image")
+        raise InputError(
+            f"{where} has {counted(column.null_count, 'row')} without {columns.identity}; name every image"
+        )
     if pa.types.is_integer(column.type):
         result, names = column.to_numpy().astype(np.int64), None
     else:

@@ -8,6 +8,7 @@ from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_object, read_table
 from gapscope.core.location import Location
 from gapscope.core.splits import split_among
+from gapscope.core.text import counted
 
 PREDICTIONS, MODELS, DESCRIPTION = "predictions", "models", "model.json"
 MANIFEST, RESULTS = "manifest.json", "results.parquet"
@@ -95,7 +96,7 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     if not name and len(sets) != 1:
         place = folder / PREDICTIONS / min(sets, default="")
         which = f"one of {', '.join(known)} by --dataset, or its folder, such as {place}" if sets else "another run"
-        raise InputError(f"{folder} has predictions for {len(sets)} sets; name {which}")
+        raise InputError(f"{folder} has predictions for {counted(len(sets), 'set')}; name {which}")
     chosen = name or next(iter(sets))
     names = (dataset, split) if split else sets[chosen]
     said = described(folder)

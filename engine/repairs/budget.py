@@ -14,6 +14,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.random import stream
+from gapscope.core.text import counted
 from gapscope.evaluation.copies import first_of_each
 from gapscope.evaluation.recorded import recorded
 from gapscope.predictions import Predictions
@@ -78,7 +79,9 @@ def check_pilot(rows: int) -> None:
         It has fewer labels than could choose between heads.
     """
     if rows < FEWEST:
-        raise InputError(f"a pilot of {rows} labels says nothing of what more of them buy; give {FEWEST} or more")
+        raise InputError(
+            f"a pilot of {counted(rows, 'label')} says nothing of what more of them buy; give {FEWEST} or more"
+        )
 
 
 def budget(

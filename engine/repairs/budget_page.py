@@ -3,7 +3,8 @@
 from math import isnan
 
 from gapscope.blocks import Answer, Block, Table, estimate
-from gapscope.blocks.formats import counted, points, signed
+from gapscope.blocks.formats import points, signed
+from gapscope.core.text import counted
 from gapscope.repairs.fit import NOTHING
 from gapscope.runs.run import Row, Run
 

@@ -7,6 +7,7 @@ Iwasawa and Matsuo (2021), "Test-time classifier adjustment module for model-agn
 
 import numpy as np
 
+from gapscope.core.text import counted
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs.fitted import Fitted, Old
 from gapscope.repairs.seen import Labelled, Seen
@@ -52,4 +53,7 @@ def classes(old: Old, reference: Labelled, target: Seen) -> Fitted:
     bias = rule.bias + (weight * offset).sum(axis=1)
     bias[rule.bias <= NEVER] = NEVER
     moved = int((both > 0).sum())
-    return Fitted(Linear(rule.weight, bias.astype(np.float32)), f"{moved} classes moved by the rows predicted as them")
+    return Fitted(
+        Linear(rule.weight, bias.astype(np.float32)),
+        f"{counted(moved, 'class', 'classes')} moved by the rows predicted as them",
+    )

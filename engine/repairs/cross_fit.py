@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gapscope.core.random import stream
+from gapscope.core.text import counted
 from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.repairs import WITH_LABELS
 from gapscope.repairs.fit import GROUPS, NOTHING, Candidate
@@ -89,7 +90,7 @@ def best_of(correct: Array, usual: int, cell: Array | None = None) -> int:
 def why_not(rows: Rows, rule: Linear, class_names: Sequence[str]) -> str:
     """Why no head is fitted to these labelled rows; empty where one can be."""
     if len(rows.y) < FEWEST:
-        return f"{len(rows.y)} labels cannot choose between heads, {FEWEST} or more can"
+        return f"{counted(len(rows.y), 'label')} cannot choose between heads, {FEWEST} or more can"
     strangers = np.flatnonzero((rule.bias <= NEVER)[rows.y])
     if len(strangers):
         return f"some labels are of {class_names[rows.y[strangers[0]]]}, of which the model had no training rows"

@@ -18,6 +18,7 @@ import pyarrow as pa
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.random import stream
+from gapscope.core.text import counted
 from gapscope.inference import clopper_pearson
 from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import NEVER, Linear
@@ -76,7 +77,8 @@ class Groups(NamedTuple):
         names = tuple(sorted({str(one) for one in values if one is not None and one == one}))
         if not 1 < len(names) <= MOST_GROUPS:
             raise InputError(
-                f"{column} of {store.name} has {len(names):,} values; groups are 2 to {MOST_GROUPS}, such as cameras"
+                f"{column} of {store.name} has {counted(len(names), 'value')}; groups are 2 to {MOST_GROUPS}, "
+                "such as cameras"
             )
         place = {name: index for index, name in enumerate(names)}
         code = np.array([place.get(str(one), UNKNOWN) for one in values], np.int64)
@@ -109,7 +111,9 @@ def balanced_groups(rule: Linear, temperature: float, rows: Rows, seed: int = 0)
     count = np.bincount(cell[cell >= 0], minlength=len(cells))
     if len(cells) < 2 or count.min() < FEWEST_OF_CELL:
         least = int(count.min()) if len(count) else 0
-        return Fitted(None, f"a class has {least} labels in a group; {FEWEST_OF_CELL} or more can be balanced")
+        return Fitted(
+            None, f"a class has {counted(least, 'label')} in a group; {FEWEST_OF_CELL} or more can be balanced"
+        )
     right = np.zeros((len(rows.y), len(PENALTIES) - 1), bool)
     for train, test in folds(len(rows.y), seed):
         for index, head in enumerate(_heads(rule, temperature, rows.take(train), cell[train], 1, seed)):
@@ -118,7 +122,8 @@ def balanced_groups(rule: Linear, temperature: float, rows: Rows, seed: int = 0)
     best = int(np.argmax(worst))
     head = _heads(rule, temperature, rows, cell, DRAWS, seed, best)[0]
     return Fitted(
-        head, f"{count.min()} labels of each class in each group, {DRAWS} draws, penalty {PENALTIES[best + 1]:g}"
+        head,
+        f"{counted(count.min(), 'label')} of each class in each group, {DRAWS} draws, penalty {PENALTIES[best + 1]:g}",
     )
 
 

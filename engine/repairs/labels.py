@@ -10,7 +10,7 @@ import pyarrow as pa
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.location import Location
-from gapscope.core.text import composed
+from gapscope.core.text import composed, counted
 from gapscope.predictions.files import read_rows
 from gapscope.store import View
 from gapscope.stream import Workers, each
@@ -149,6 +149,7 @@ def first_labelled(view: View, count: int) -> Chunk:
         if rows >= count:
             return Chunk.joined(found)
     raise InputError(
-        f"{view.store.name} has {rows:,} stored labels among the {view.rows:,} rows to fit on, and --label-rows asks "
+        f"{view.store.name} has {rows:,} stored labels among the {counted(view.rows, 'row')} to fit on, "
+        "and --label-rows asks "
         f"for {count:,}; give fewer, or --labels FILE"
     )

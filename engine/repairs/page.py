@@ -3,8 +3,9 @@
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, percent, points, span_of, upper, without_code
+from gapscope.blocks.formats import in_brackets, percent, points, span_of, upper, without_code
 from gapscope.causes.record import FINDINGS, explanations
+from gapscope.core.text import counted
 from gapscope.gaps.page import FEW_LABELS
 from gapscope.repairs.record import CELLS, REPAIRS
 from gapscope.repairs.words import words

@@ -1,9 +1,9 @@
 """The page of a queue of images to label: how many, why these, and what to do with the labels."""
 
 from gapscope.blocks import Answer, Block, Table
-from gapscope.blocks.formats import counted
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import is_test, measured
 from gapscope.probes.model import is_recorded
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO

@@ -3,7 +3,8 @@
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, percent, points, span_of
+from gapscope.blocks.formats import percent, points, span_of
+from gapscope.core.text import counted
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
 from gapscope.repairs.review import NO_CLASS
 from gapscope.runs.run import Run

@@ -11,6 +11,7 @@ from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.files import write_json
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.evaluation.copies import first_of_each, with_copies
 from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import Classifier
@@ -74,7 +75,9 @@ class Sets:
                 "logistic, ridge or lda on the same features and repair that"
             )
         if target.rows < 2:
-            raise InputError(f"{target.name} has {target.rows} rows; a repair needs 2 or more to see how they moved")
+            raise InputError(
+                f"{target.name} has {counted(target.rows, 'row')}; a repair needs 2 or more to see how they moved"
+            )
         if not reference.rows:
             raise InputError(f"{reference.name} has no rows to compare with; name another --reference")
         names = list(model.class_names)

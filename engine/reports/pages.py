@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from gapscope.blocks import Answer, Block
-from gapscope.blocks.formats import counted, upper
+from gapscope.blocks.formats import upper
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 
 EVALUATION, TRAINING = "gapscope.evaluation.page:page", "gapscope.training.page:page"

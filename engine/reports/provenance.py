@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gapscope.blocks import Block, Heading, Table
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 
 # Images of a class below which its own numbers say little.

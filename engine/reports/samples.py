@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.blocks import Block, Figure, Gallery, Heading, Picture, Sentence
-from gapscope.blocks.formats import counted, percent
+from gapscope.blocks.formats import percent
 from gapscope.core.errors import GapscopeError
 from gapscope.core.files import read_table
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.data.addresses import last_name
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.modified import SEPARATOR

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapscope.blocks import Answer, Block, Figure, Sentence, Table, Warning
-from gapscope.blocks.formats import counted
 from gapscope.blocks.plain import plain
+from gapscope.core.text import counted
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 
 if TYPE_CHECKING:

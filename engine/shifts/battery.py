@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gapscope.blocks.formats import counted
 from gapscope.core.chunk import Chunk
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.inference import Verdict
 from gapscope.shifts import SHIFTS
 from gapscope.store import View

@@ -34,6 +34,7 @@ from scipy.special import expit
 
 from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.shifts.domain_heads import L2, Parts, Training, Whitening, moments_of
 from gapscope.shifts.rising import Curve
 from gapscope.shifts.separation import area_under_curve, balanced_accuracy, calibration_error
@@ -172,12 +173,13 @@ def _checked(reference: View, target: View, folds: int) -> None:
     for view in (reference, target):
         if view.rows < LEAST_ROWS:
             raise InputError(
-                f"{view.store.name} has {view.rows} rows; a domain classifier needs {LEAST_ROWS} or more of each set: "
+                f"{view.store.name} has {counted(view.rows, 'row')}; a domain classifier needs {LEAST_ROWS} or more "
+                "of each set: "
                 "use a larger set"
             )
     if reference.store.dim != target.store.dim:
         raise InputError(
-            f"{reference.store.name} has {reference.store.dim} features and {target.store.name} has "
+            f"{reference.store.name} has {counted(reference.store.dim, 'feature')} and {target.store.name} has "
             f"{target.store.dim}; extract both with the same backbone"
         )
     if folds < 2:

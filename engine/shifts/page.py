@@ -10,7 +10,8 @@ from gapscope.attributes.moved import move_of
 from gapscope.attributes.page import ABOUT, ASSOCIATION, sentences, table
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, listed, metric_words, upper
+from gapscope.blocks.formats import listed, metric_words, upper
+from gapscope.core.text import counted
 from gapscope.inference import adjusted
 from gapscope.runs.run import Row, Run
 from gapscope.shifts.class_mix import NAME as MIX

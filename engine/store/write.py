@@ -22,6 +22,7 @@ from gapscope.core.files import (
 )
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.attributes import ATTRIBUTES_NAME, BESIDE, COLUMNS_NAME, SAMPLE_ID
 from gapscope.schemas.embeddings import (
@@ -81,7 +82,11 @@ def _change(name: str, before: Any, now: Any) -> str:
     if isinstance(before, list) and isinstance(now, list) and len(repr([before, now])) > SHOWN:
         at = next(i for i, (one, other) in enumerate(zip_longest(before, now)) if one != other)
         items = (values[at] if at < len(values) else None for values in (before, now))
-        counts = f"{name} had {len(before):,} entries, now {len(now):,}; " if len(before) != len(now) else ""
+        counts = (
+            f"{name} had {counted(len(before), 'entry', 'entries')}, now {len(now):,}; "
+            if len(before) != len(now)
+            else ""
+        )
         return f"{counts}{_change(f'{name}[{at}]', *items)}"
     texts = repr(before), repr(now)
     apart = next((i for i, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)

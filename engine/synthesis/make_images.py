@@ -8,6 +8,7 @@ from gapscope.core.files import write_json
 from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.data.dataset import Dataset
 from gapscope.data.synthetic import FOLDER, sets_folder
 from gapscope.runs.folder import RunFolder
@@ -31,7 +32,7 @@ def make_images(
     """Make the images of the run in `folder`; their set is called as the run is."""
     with folder.timed("decode"):
         data = training_images(request, dataset, progress)
-    progress.say(f"training on {len(data.rows.train):,} images; {len(data.rows.validation):,} are kept away")
+    progress.say(f"training on {counted(len(data.rows.train), 'image')}; {len(data.rows.validation):,} are kept away")
     with folder.timed("train"):
         trained = trained_generator(request, data, workspace, progress)
     wanted, refused = usable_classes(trained.generator, data.wanted, data.class_names)

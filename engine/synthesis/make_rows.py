@@ -12,6 +12,7 @@ from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.program import called, version_of
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.data.synthetic import FOLDER as SYNTHETIC
 from gapscope.data.synthetic import finished_sets
 from gapscope.generators.feature_generator import FeatureMethod
@@ -67,7 +68,7 @@ def make_rows(work: Work, folder: RunFolder) -> RunResult:
     if own in finished_sets(work.workspace, data.dataset):
         raise InputError(f"{data.dataset} has synthetic images that are called {own}; give another --name")
     name = f"{data.dataset}+{SYNTHETIC}:{own}"
-    progress.say(f"training on {data.train.rows:,} rows; {data.held.rows:,} are kept away")
+    progress.say(f"training on {counted(data.train.rows, 'row')}; {data.held.rows:,} are kept away")
     with folder.timed("make"):
         samples = samples_of(work)
     with folder.timed("check"):

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gapscope.blocks import Answer, Block, Figure, Heading, Sentence, Table
-from gapscope.blocks.formats import counted, listed
+from gapscope.blocks.formats import listed
+from gapscope.core.text import counted
 from gapscope.runs.run import FIGURES, Run
 
 SUMMARY, SHEET = "augment", "contact"

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from gapscope.core.errors import InputError
 from gapscope.core.location import Location
+from gapscope.core.text import counted
 from gapscope.data.catalogue import companions_of
 from gapscope.data.synthetic import real_name
 from gapscope.evaluation.models import find_features
@@ -116,7 +117,7 @@ def _joined(sources: Sequence[Source], without: str) -> list[str]:
     """Of several training sets, how many rows each has and how much they count."""
     if len(sources) == 1:
         return []
-    rows = ", ".join(f"{one.name} ({one.rows:,} rows)" for one in sources)
+    rows = ", ".join(f"{one.name} ({counted(one.rows, 'row')})" for one in sources)
     which = f"Without {without}, trained" if without else "Trained"
     return [f"{which} on {len(sources)} sets, each counting as much as every other: {rows}."]
 
@@ -135,7 +136,7 @@ def divided(store: Source | Interleaved, share: float) -> tuple[View, View]:
         raise InputError(f"--holdout is {share}; give a share of the training rows from 0 to below 1, such as 0.1")
     held = min(int(store.rows * share), HOLDOUT_ROWS)
     if store.rows - held < 1:
-        raise InputError(f"{store.name} has {store.rows} rows; training needs at least one")
+        raise InputError(f"{store.name} has {counted(store.rows, 'row')}; training needs at least one")
     return store.view().held_out(held)
 
 

@@ -12,6 +12,7 @@ from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.core.chunk import Chunk
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.evaluation import measure
 from gapscope.evaluation.predict import outcomes_of, predictions
 from gapscope.evaluation.settings import held_out_result, setting_results
@@ -146,7 +147,8 @@ def model_of(one: Candidate, place: Location, run: Run) -> Classifier:
     if states.names():
         progress.say(f"continuing the training of {one.title} that was interrupted")
     progress.say(
-        f"training {one.title} on {rows.train.rows:,} rows of {rows.store.name}, choosing on {rows.held.rows:,} others"
+        f"training {one.title} on {counted(rows.train.rows, 'row')} of {rows.store.name}, "
+        f"choosing on {rows.held.rows:,} others"
     )
     checkpoint = FolderCheckpoint(states, run.checkpoint_seconds)
     with run.folder.timed(_lap("fit", one, place, run)):

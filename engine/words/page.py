@@ -5,7 +5,8 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
-from gapscope.blocks.formats import counted, listed, percent, upper
+from gapscope.blocks.formats import listed, percent, upper
+from gapscope.core.text import counted
 from gapscope.evaluation.page import NEXT, SURE, WHY
 from gapscope.runs.run import Run
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_tensors
+from gapscope.core.text import counted
 from gapscope.store import EmbeddingStore, Piece
 from gapscope.words.texts import Texts, normalised
 
@@ -69,7 +70,8 @@ def texts_that_fit(space: Space, store: EmbeddingStore, texts: Texts) -> Texts:
     dim = store.dim if space.weight is None else len(space.weight)
     if dim != texts.dim:
         raise InputError(
-            f"the text vectors of {texts.encoder} have {texts.dim} numbers, and {store.provenance.backbone} projects "
+            f"the text vectors of {texts.encoder} have {counted(texts.dim, 'number')}, "
+            f"and {store.provenance.backbone} projects "
             f"images to {dim}; make them with the text tower of the same model"
         )
     return texts
@@ -117,7 +119,7 @@ def _shared_rows(here: EmbeddingStore, there: EmbeddingStore) -> tuple[Array, Ar
     one, other = (store.read(Piece(0, min(store.rows, MAP_ROWS))) for store in (here, there))
     _, mine, theirs = np.intersect1d(one.sample_id, other.sample_id, assume_unique=True, return_indices=True)
     if len(mine) < LEAST_ROWS:
-        raise InputError(f"{here.name} has {len(mine)} images with both backbones; a map needs {LEAST_ROWS}")
+        raise InputError(f"{here.name} has {counted(len(mine), 'image')} with both backbones; a map needs {LEAST_ROWS}")
     order = np.argsort(mine)
     return np.asarray(one.x, np.float64)[mine[order]], np.asarray(other.x)[theirs[order]]
 

@@ -387,7 +387,7 @@ def test_a_mixture_has_shares_of_classes_that_add_up_to_one(name):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("flop", "did you mean 'flip'"), ("crop:big", "must be written crop:4"), ("mixup:0", "takes 1 numbers above 0")],
+    [("flop", "did you mean 'flip'"), ("crop:big", "must be written crop:4"), ("mixup:0", "takes 1 number above 0")],
 )
 def test_an_augmentation_that_means_nothing_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):

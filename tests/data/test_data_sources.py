@@ -209,7 +209,7 @@ def test_columns_of_a_label_file_can_be_named(tmp_path):
 
 def test_a_short_line_is_named(tmp_path):
     write(tmp_path / "l.csv", b"path,label\na.png,ant\nb.png\n")
-    with pytest.raises(InputError, match=r"l\.csv, line 3: 1 fields, the header has 2"):
+    with pytest.raises(InputError, match=r"l\.csv, line 3: 1 field, the header has 2"):
         read_labels(tmp_path / "l.csv")
 
 

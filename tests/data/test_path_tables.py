@@ -106,7 +106,7 @@ def test_the_columns_may_be_said():
         ("path,label\nphotos/0.png,cat\n", {"label_column": "kind"}, "no label column: looked for 'kind'"),
         ("path,label\nphotos/0.png,cat\n", {"path_column": "file"}, "no path column: looked for 'file'"),
         ("path,label\nftp://host/0.png,cat\n", {}, "begin with ftp:// are not read"),
-        ('path,label\n"photos/0.png,cat\n', {}, "1 fields, the header has 2"),
+        ('path,label\n"photos/0.png,cat\n', {}, "1 field, the header has 2"),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_one_sentence(tmp_path, content, options, message):

@@ -503,7 +503,7 @@ READ = {
         [*NAMES, "labels.csv = path,label|0.png,cat|0.png,dog"],
         "line 3: '0.png' is 'dog' here and 'cat' in line 2",
     ),
-    "a short line": ([*NAMES, "labels.csv = path,label|0.png,cat|1.png"], "line 3: 1 fields, the header has 2"),
+    "a short line": ([*NAMES, "labels.csv = path,label|0.png,cat|1.png"], "line 3: 1 field, the header has 2"),
     "a class index beyond the folders": (
         ["train/cat*2", "train/dog*2", "val*2", "val_map.txt = 0.png 1|1.png 2"],
         "label 2 occurs, but the folders are 2 classes",
@@ -556,7 +556,7 @@ OPTIONS = {
     "a table that fits nothing": (
         [*NAMES, "../t.csv = path,label|x.png,cat"],
         {"labels": "../t.csv"},
-        "none of its 1 rows names an image of the data set",
+        "none of its 1 row names an image of the data set",
     ),
     "a table for class folders": (
         ["a*3", "b*3", f"../t.csv = path,label|{'|'.join(f'{f}/{i}.png,k{i % 2}' for f in 'ab' for i in range(3))}"],

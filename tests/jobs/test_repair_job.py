@@ -193,7 +193,7 @@ def test_without_any_label_the_gain_is_unknown(workspace, model):
 
 
 @pytest.mark.parametrize(
-    ("count", "change", "reason"), [(1, int, "1 labels cannot"), (30, lambda y: 2, "all labels are of")]
+    ("count", "change", "reason"), [(1, int, "1 label cannot"), (30, lambda y: 2, "all labels are of")]
 )
 def test_labels_that_cannot_choose_are_said_and_not_used(workspace, model, tmp_path, count, change, reason):
     file = label_file(workspace, tmp_path / "labels.csv", count, change)

@@ -215,7 +215,7 @@ def test_other_labels_for_the_same_image_are_refused(tmp_path):
         read_predictions(csv(tmp_path / f"{i}.csv", {"image": IMAGES[:2], "label": label, "predicted": [0, 1]}))
         for i, label in enumerate(([0, 1], [1, 1]))
     )
-    with pytest.raises(InputError, match="1 images have another label"):
+    with pytest.raises(InputError, match="1 image has another label"):
         matched(one, other)
 
 

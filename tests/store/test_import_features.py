@@ -211,7 +211,7 @@ def test_rows_without_numbers_or_with_other_numbers_are_rejected(tmp_path):
     build(config)
     assert [(row["sample_id"], row["path"], row["reason"]) for row in store_of(config).rejected()] == [
         (1, "a.parquet:1", "column 'embedding' is empty"),
-        (2, "a.parquet:2", "column 'embedding' has 1 numbers, not 2"),
+        (2, "a.parquet:2", "column 'embedding' has 1 number, not 2"),
         (3, "a.parquet:3", "feature 1 of 'embedding' is empty"),
         (4, "a.parquet:4", "has no label (write -1 where it is unknown)"),
     ]

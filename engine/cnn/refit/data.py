@@ -10,6 +10,7 @@ from gapscope.cnn.images import Images, usable
 from gapscope.cnn.refit.method import Method
 from gapscope.cnn.refit.refit_run import RefitRun
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.generators.balance import targets
 from gapscope.networks.trained import Trained
 
@@ -85,9 +86,10 @@ def wanted_rows(
     if not wanted.any():
         raise InputError(
             f"--balance {method.balance} asks for no row that {method.name} could make: no class of {name} is smaller "
-            f"and has {fewest} images; give a number or a ratio, such as 1x"
+            f"and has {counted(fewest, 'image')}; give a number or a ratio, such as 1x"
         )
-    note = f"{method.name} needs {fewest} images of a class; it made none of {', '.join(names[i] for i in short)}"
+    needs = f"{method.name} needs {counted(fewest, 'image')} of a class"
+    note = f"{needs}; it made none of {', '.join(names[i] for i in short)}"
     return wanted, (note,) * bool(len(short))
 
 

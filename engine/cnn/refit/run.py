@@ -11,6 +11,7 @@ from gapscope.cnn.refit.data import HeadData, head_data
 from gapscope.cnn.refit.heads import HEAD, refitted
 from gapscope.cnn.refit.refit_run import RefitRun
 from gapscope.cnn.test_set import TestSet, means, outcomes, predicted
+from gapscope.core.text import counted
 from gapscope.evaluation import measure
 from gapscope.evaluation.settings import setting_results
 from gapscope.networks.trained import Trained
@@ -25,7 +26,7 @@ def refit_and_evaluate(run: RefitRun, tests: Sequence[TestSet]) -> RunResult:
     with run.folder.timed("decode"):
         data = head_data(run)
     run.progress.say(
-        f"{run.model}: training on {len(data.rows.train):,} images of {data.images.name} and "
+        f"{run.model}: training on {counted(len(data.rows.train), 'image')} of {data.images.name} and "
         f"{int(data.wanted.sum()):,} synthetic rows, choosing on {len(data.rows.validation):,} others"
     )
     models = list(refitted(run, data))

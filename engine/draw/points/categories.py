@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gapscope.core.errors import InputError
+from gapscope.core.text import counted
 from gapscope.draw.canvas import BLUE, PAGE, PALE, VERMILION, Size
 from gapscope.draw.points.aggregate import counts, counts_by
 from gapscope.draw.points.cloud import Cloud
@@ -168,8 +169,9 @@ def _finding(totals: np.ndarray, names: Sequence[str]) -> str:
     if there == 1:
         return f"{n:,} point{'s' * (n != 1)}, all of {names[totals.argmax()]}"
     if totals.max() == totals[totals > 0].min():
-        return f"{n:,} points of {there:,} categories, {totals.max():,} of each"
-    return f"{n:,} points of {there:,} categories; the largest is {names[totals.argmax()]}, with {totals.max():,}"
+        return f"{counted(n, 'point')} of {counted(there, 'category', 'categories')}, {totals.max():,} of each"
+    said = f"{counted(n, 'point')} of {counted(there, 'category', 'categories')}"
+    return f"{said}; the largest is {names[totals.argmax()]}, with {totals.max():,}"
 
 
 def _told_names(written: int, there: int) -> str:

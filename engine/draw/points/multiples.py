@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from gapscope.core.text import counted
 from gapscope.draw.canvas import BLUE, PAGE, PALE, Size
 from gapscope.draw.points.aggregate import counts, counts_by
 from gapscope.draw.points.categories import checked
@@ -44,10 +45,10 @@ def multiples(
     by = counts_by(cloud, place[codes], len(shown), window)
     own = [nearest(one > 0, reach)[0] for one in by] or [np.zeros_like(everything)]
     key = Swatches([BLUE, PALE], ["points of the category", "all points"])
-    few = f"The largest {len(shown):,} of {there:,} categories." if len(shown) < there else ""
+    few = f"The largest {len(shown):,} of {counted(there, 'category', 'categories')}." if len(shown) < there else ""
     result = captioned(cloud.caption(), few, scale_note(window), note)
     heads = [_head(names[one], totals[one], room(size, columns)) for one in shown] or ["no category"]
-    finding = f"Where each of {there:,} categories lies among {cloud.n:,} points"
+    finding = f"Where each of {counted(there, 'category', 'categories')} lies among {counted(cloud.n, 'point')}"
     page = sheet(size, titled(title, finding), result, key=key.height(size), heads=heads, columns=columns, tall=1.0)
     ground = above(rgb(PALE), everything, np.full((*everything.shape, 3), 255, np.uint8))
     for panel, mask in zip(page.panels, own, strict=True):

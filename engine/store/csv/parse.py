@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gapscope.core.text import counted
 from gapscope.store.csv.blocks import TextBlock
 from gapscope.store.csv.kernel import (
     BAD_START,
@@ -25,7 +26,7 @@ from gapscope.store.csv.kernel import (
     parse_records,
 )
 from gapscope.store.half import narrow
-from gapscope.store.imports.source import LARGEST, Bad, Rows, Vanished, counted
+from gapscope.store.imports.source import LARGEST, Bad, Rows, Vanished, smallness
 
 SMALLEST_NORMAL = (
     1.1754943508222875e-38  # float32 below this has fewer bits, where the fast path's rounding argument ends
@@ -92,7 +93,7 @@ def parse_block(block: TextBlock, layout: Layout) -> Rows:
         _digests(text, slots[:rows, SLOT_START : SLOT_START + 2]),
         records,
         _refused(text, bad[:bads], layout),
-        counted(x[:rows]) if layout.dtype == "float16" else None,
+        smallness(x[:rows]) if layout.dtype == "float16" else None,
         0.0,
         Vanished.of(lost, x[:rows]),
     ).without({**no_label, **no_path, **reasons})
@@ -119,7 +120,7 @@ def _why(wrong: int, fields: int, layout: Layout) -> str:
     if wrong == FIELDS:
         halves = 1 < layout.dim == fields - len(layout.names)
         hint = ", as where numbers have decimal commas; export it with decimal points" if halves else ""
-        return f"{fields} fields, but the header has {len(layout.names)}{hint}"
+        return f"{counted(fields, 'field')}, but the header has {len(layout.names)}{hint}"
     return "text after a closing quote" if wrong == QUOTE_JUNK else "a quote is opened and never closed"
 
 

@@ -13,6 +13,7 @@ from gapscope.core.errors import ConfigMismatchError, DamageError, InputError
 from gapscope.core.files import read_table, write_json, write_table
 from gapscope.core.lease import Lease
 from gapscope.core.progress import SILENT, Progress
+from gapscope.core.text import counted
 from gapscope.schemas import SPEC_VERSION
 from gapscope.schemas.embeddings import FILES_NAME, FILES_SCHEMA, REJECTED_SCHEMA, Provenance, StoreManifest
 from gapscope.store.imports.job import Import
@@ -45,7 +46,9 @@ def import_rows(job: Import, progress: Progress = SILENT) -> StoreManifest:
         job = replace(job, dtype=stored_dtype(job.folder, job.dtype))
         finished = _finished(job)
         if finished:
-            progress.say(f"{job.folder} is complete already: {finished.rows:,} rows, {finished.rejected:,} rejected")
+            progress.say(
+                f"{job.folder} is complete already: {counted(finished.rows, 'row')}, {finished.rejected:,} rejected"
+            )
             job.spill.delete_folder()
             return finished
         return _make(job, lease, progress)

@@ -105,7 +105,7 @@ class Rows(NamedTuple):
         return Bad(int(self.record[row]), int(self.line[row]), path, why, int(self.digest[row]))
 
 
-def counted(x: np.ndarray) -> Smallness:
+def smallness(x: np.ndarray) -> Smallness:
     """Which columns of ``x : (n, d) float32`` are too small for float16."""
     counts = Smallness(x.shape[1])
     counts.add(x)

@@ -11,6 +11,7 @@ import numpy as np
 from gapscope.core.errors import InputError
 from gapscope.core.files import read_object
 from gapscope.core.progress import Progress
+from gapscope.core.text import counted
 from gapscope.core.threads import processors
 from gapscope.store.imports.job import REJECT, STOP, Import
 from gapscope.store.imports.labels import LabelBook
@@ -25,7 +26,7 @@ def spill(job: Import, progress: Progress, seconds: Seconds) -> tuple[LabelBook,
     """Read what is not read yet; the labels seen and the segments, all of them on disk."""
     state = Spilling.resumed(job, seconds)
     if state.records:
-        progress.say(f"continuing behind {state.records:,} rows that are read already")
+        progress.say(f"continuing behind {counted(state.records, 'row')} that are read already")
     if state.ended:
         return state.book, state.segments
     total, unit = job.source.left(state.position)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import cell_text, counted, listed, percent, points, upper
+from gapscope.blocks.formats import cell_text, listed, percent, points, upper
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 from gapscope.studies.augmentation.findings import AUGMENTATION, FIRST, HEADLINE, REFITTED, by_headline, is_sure
 from gapscope.studies.augmentation.measures import MEASURES

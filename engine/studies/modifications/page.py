@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Estimate, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, listed, percent, points, signed
+from gapscope.blocks.formats import listed, percent, points, signed
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 from gapscope.studies.changes import CHANCE, at, direction, signed_points, size, verdict
 from gapscope.studies.modifications.findings import ORIGINAL

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from gapscope.blocks.formats import counted, percent
+from gapscope.blocks.formats import percent
+from gapscope.core.text import counted
 from gapscope.draw.canvas import PAGE, Size
 from gapscope.draw.modification_matrix import numbers, strip
 from gapscope.studies.modifications.findings import LEVEL, ORIGINAL

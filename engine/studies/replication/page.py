@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Answer, Block, Heading, Sentence
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span, upper
+from gapscope.blocks.formats import in_brackets, listed, percent, points, span, upper
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 from gapscope.studies.replication.line import rises
 from gapscope.studies.replication.page_images import (

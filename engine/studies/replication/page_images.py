@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, in_brackets, listed, percent, points, span
+from gapscope.blocks.formats import in_brackets, listed, percent, points, span
+from gapscope.core.text import counted
 from gapscope.runs.run import Row, Run
 from gapscope.studies.saved import figures_of
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gapscope.blocks import Block, Heading, Sentence, Table, estimate
-from gapscope.blocks.formats import counted, listed, percent, points, upper
+from gapscope.blocks.formats import listed, percent, points, upper
+from gapscope.core.text import counted
 from gapscope.runs.run import Run
 from gapscope.studies.replication.line import rises, used_line
 from gapscope.studies.saved import figures_of
