@@ -126,7 +126,7 @@ def test_so_they_are_after_the_workspace_was_copied_or_moved(workspace, model, t
 def test_features_that_were_imported_are_not_said_to_come_from_a_network(workspace, model):
     with pytest.raises(InputError) as error:
         gap(model.run, reference="mine/test", target="mine/val", workspace=workspace, **SKIPPED)
-    assert "`import-features FILE --dataset mine --split val`" in str(error.value)
+    assert "`gapscope import-features FILE --dataset mine --split val --workspace " in str(error.value)
     assert "extract" not in str(error.value)
 
 

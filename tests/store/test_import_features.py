@@ -507,9 +507,12 @@ def malformed(made, tmp_path):
         ({"files": ["nothing.npz"]}, r"is an archive without a file|begins with b'PK"),
         (
             {"files": ["tables.zip"]},
-            r"archive of 2 csv files, such as x/a\.csv, .* `import-features \"FOLDER/\*\.csv\"`",
+            r"archive of 2 csv files, such as x/a\.csv, .* `gapscope import-features \"FOLDER/\*\.csv\"`",
         ),
-        ({"files": ["images.zip"]}, r"archive of 2 jpg files, such as a\.jpg, .* with `extract .*images\.zip`"),
+        (
+            {"files": ["images.zip"]},
+            r"archive of 2 jpg files, such as a\.jpg, .* with `gapscope extract .*images\.zip`",
+        ),
         ({"files": ["odd.zip"]}, r"archive of 1 file, such as README, and holds no NumPy array; a feature file has"),
         ({"files": ["cut.npz"]}, r"cut\.npz cannot be read as a NumPy archive"),
         ({"files": ["cut.parquet"]}, r"cut\.parquet cannot be read as Parquet"),
