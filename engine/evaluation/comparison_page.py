@@ -61,9 +61,11 @@ def answer(pairs: list[Row]) -> Answer:
     sure = sum(row["adjusted_p"] <= LEVEL for row in pairs)
     images = {set_name(row): counted(row["n"], "image") for row in pairs}
     same = " and ".join(f"{size} of {name}" for name, size in images.items()) if len(images) > 1 else images[where]
+    interval = in_brackets(span(*ends)) if largest["low"] * largest["high"] > 0 else ""
     parts = {
-        "What was seen": f"{better} classifies {size} more of {where} correctly than {worse}"
-        f"{in_brackets(span(*ends)) if largest['low'] * largest['high'] > 0 else ''}.",
+        "What was seen": f"{better} classifies {size} more of {where} correctly than {worse}{interval}."
+        if largest["value"]
+        else f"{better} and {worse} classify as many images of {where} correctly.",
         "How sure": f"{_beyond(sure, len(pairs))} beyond chance, on the same {same}.",
     }
     if largest["adjusted_p"] > LEVEL:

@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 
 from gapscope.core.errors import InputError
 from gapscope.evaluation.comparison import accuracies, baseline_line, paired, robustness
+from gapscope.evaluation.comparison_page import answer
 from gapscope.evaluation.multilabel import Share, multi_label
 from gapscope.inference import ProbitLine
 from gapscope.jobs.compare import CompareConfig, run
@@ -71,6 +72,20 @@ def test_replicates_are_the_same_to_the_bit_in_any_order_of_rows(three, rng):
 def test_a_model_does_not_differ_from_itself(three):
     found = paired([three[0], three[0]])[0]
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        (0.0, "a and b classify as many images of toy/test correctly."),
+        (0.1, "b classifies 10.0 points more of toy/test correctly than a."),
+    ],
+)
+def test_models_that_are_as_often_right_are_said_to_be(value, seen):
+    pair = {"one": "b", "other": "a", "value": value, "low": -0.1, "high": 0.3, "n": 20, "adjusted_p": 0.5}
+    found = answer([pair | {"dataset": "toy", "split": "test"}])
+    assert dict(found.parts)["What was seen"] == seen
+    assert "cannot be distinguished" in found.headline
 
 
 def test_other_images_are_refused_as_pairs(three):
