@@ -89,10 +89,10 @@ def test_the_command_that_an_unknown_split_is_answered_with_makes_it(photos, tmp
     place = Location.of(tmp_path)
     with pytest.raises(InputError) as error:
         find_store(place, "photos", "val", "tiny")
-    command = re.search(r"`(extract .*?)`", str(error.value))[1]
+    command = re.search(r"`gapscope (extract .*?)`", str(error.value))[1]
     _, there, *words = shlex.split(command)
     assert there == str(photos)
-    assert words == ["--split", "val", "--backbone", "tiny"]
+    assert words == ["--split", "val", "--backbone", "tiny", "--workspace", str(tmp_path)]
     extract(photos, "val", place=tmp_path)
     assert find_store(place, "photos", "val", "tiny").rows > 0
     with pytest.raises(InputError, match=r"no split 'fold-3'; it has train, val, test, all"):
