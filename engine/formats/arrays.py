@@ -1,12 +1,13 @@
 """Which arrays of a file that holds several belong together: those of one split, with as many rows as the features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gapscope.core.errors import InputError
 from gapscope.core.splits import split_and_rest, without_split
 from gapscope.data.vocabulary import IMAGE_SUFFIXES
 from gapscope.formats.table import Column
+from gapscope.store.imports.columns import LABEL_NAMES
 
 
 class Wanted(NamedTuple):
@@ -17,6 +18,8 @@ class Wanted(NamedTuple):
 
 
 ANY = Wanted()
+# What an array with the names of the classes is called.
+CLASS_LISTS = ("classes", "class_names", "classnames", "label_names", "target_names", "categories")
 
 
 class Parts(NamedTuple):
@@ -58,6 +61,22 @@ def chosen_of(
     fits = splits if len(splits) == 1 and None not in splits else set()
     here = [name for name in columns if shapes[name][0] == rows and (not fits or Parts.of(name).split in {*fits, None})]
     return tuple(columns[name] for name in here), {name: shapes[name][0] for name in columns if name not in here}
+
+
+def with_class_names(
+    columns: tuple[Column, ...], others: Sequence[Column], read: Callable[[str], Sequence[str | bytes]]
+) -> tuple[Column, ...]:
+    """The columns, of which those called like labels have the names of the classes, where one of the arrays of texts
+    beside them is called like a list of these; `read` gives the texts of an array.
+    """
+    lists = [one.name for one in others if one.kind == "texts" and Parts.of(one.name).called in CLASS_LISTS]
+    if len(lists) != 1:
+        return columns
+    names = tuple(one.decode() if isinstance(one, bytes) else str(one) for one in read(lists[0]))
+    is_label = [one.kind == "numbers" and Parts.of(one.name).called in LABEL_NAMES for one in columns]
+    return tuple(
+        one._replace(class_names=names) if those else one for one, those in zip(columns, is_label, strict=True)
+    )
 
 
 def _refuse_images(columns: Mapping[str, Column], where: str) -> None:

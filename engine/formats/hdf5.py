@@ -11,7 +11,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.location import Location
-from gapscope.formats.arrays import ANY, Wanted, chosen_of
+from gapscope.formats.arrays import ANY, Wanted, chosen_of, with_class_names
 from gapscope.formats.hdf5_heap import refuse_broken_heaps
 from gapscope.formats.table import Column, Run, Table, identity_of, kind_of, readable, runs_of, said_of
 
@@ -26,7 +26,9 @@ def open_hdf5(place: Location, wanted: Wanted = ANY) -> Table:
         for name, one in sets.items():
             _refuse_elsewhere(one, f"{name!r} of {where}")
         shapes = {name: one.shape for name, one in sets.items()}
-        columns, apart = chosen_of({name: _column(name, one) for name, one in sets.items()}, shapes, wanted, where)
+        known = {name: _column(name, one) for name, one in sets.items()}
+        columns, apart = chosen_of(known, shapes, wanted, where)
+        columns = with_class_names(columns, [known[name] for name in apart], lambda name: sets[name][:].reshape(-1))
         steps = {name: one.chunks[0] if one.chunks else 1 for name, one in sets.items()}
         widths = {name: prod(one.shape[1:]) * one.dtype.itemsize for name, one in sets.items()}
     if not columns:

@@ -63,10 +63,11 @@ class Aligned:
             pieces.append({name: column[:count] for name, column in values.items()})
             self._left = (length - count, {name: column[count:] for name, column in values.items()})
             rows -= count
-        return {name: _concatenated([piece[name] for piece in pieces]) for name in self._names if pieces}
+        return {name: concatenated([piece[name] for piece in pieces]) for name in self._names if pieces}
 
 
-def _concatenated(values: Sequence[Values]) -> Values:
+def concatenated(values: Sequence[Values]) -> Values:
+    """Runs of a column as one."""
     if len(values) == 1:
         return values[0]
     return pa.concat_arrays(values) if isinstance(values[0], pa.Array) else np.concatenate(values)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gapscope.store.csv.header import Header
 
 TABLES, JSON_LINES, JSON = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".json", ".jsonl", ".ndjson")
+# What the columns of labels by name hold, whose order says nothing.
+BY_NAME = "texts by name"
 # Text that is no label on each line.
 STRUCTURED = (".yaml", ".yml", ".xml", ".toml", ".html", ".md")
 
@@ -77,20 +79,26 @@ def _text(line: bytes) -> str:
 
 
 def open_objects(place: Location) -> Table:
-    """The values in a JSON file, or the fields of its objects, as texts; JSON lines too."""
+    """The values in a JSON file, or the fields of its objects, as texts; JSON lines and labels by name too."""
     where = str(place)
     with readable(where, "JSON"), open_bytes(place) as (_, stream):
         text = stream.read().decode()
         lines = plain_name(place).endswith(JSON_LINES)
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()] if lines else json.loads(text)
+        rows: Any = [json.loads(line) for line in text.splitlines() if line.strip()] if lines else json.loads(text)
+    by_name = isinstance(rows, dict) and not any(isinstance(value, dict | list) for value in rows.values())
+    if by_name:
+        rows = [{"path": name, "label": value} for name, value in rows.items()]
     if not isinstance(rows, list) or not rows:
-        raise InputError(f"{where} holds no list of values or of objects, one for each row")
+        raise InputError(f"{where} holds no list of values or of objects, one for each row, and no labels by name")
     if all(isinstance(row, dict) for row in rows):
         names = list(dict.fromkeys(name for row in rows for name in row))
         table = pa.table({name: pa.array([_written(row.get(name)) for row in rows], pa.string()) for name in names})
     else:
         table = pa.table({"": pa.array([_written(row) for row in rows], pa.string())})
-    return replace(open_frame(table, where, ""), identity=identity_of(place))
+    opened = replace(open_frame(table, where, ""), identity=identity_of(place))
+    if by_name:
+        opened = replace(opened, columns=tuple(one._replace(about=BY_NAME) for one in opened.columns))
+    return opened
 
 
 def _written(value: object) -> str | None:

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import prod
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -14,7 +15,7 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.core.text import counted
 from gapscope.data.vocabulary import IMAGE_SUFFIXES, is_debris
-from gapscope.formats.arrays import ANY, Wanted, chosen_of
+from gapscope.formats.arrays import ANY, Wanted, chosen_of, with_class_names
 from gapscope.formats.table import Column, Run, Table, Values, identity_of, kind_of, readable, runs_of, said_of
 
 # An array that stands column by column in an archive, where no row can be read alone, is read whole up to this size.
@@ -160,9 +161,19 @@ def open_npz(place: Location, wanted: Wanted = ANY) -> Table:
                 yield high - low, {name: _next(streams[name], used[name], whole[name], low, high) for name in used}
 
     shapes = {name: one.shape for name, one in headers.items() if one.shape}
-    columns, apart = chosen_of({name: _column(name, headers[name]) for name in shapes}, shapes, wanted, where)
+    known = {name: _column(name, headers[name]) for name in shapes}
+    columns, apart = chosen_of(known, shapes, wanted, where)
+    with readable(where, "a NumPy archive"), place.open_input() as file, zipfile.ZipFile(file) as archive:
+        columns = with_class_names(columns, [known[name] for name in apart], partial(_texts, archive, headers))
     rows = shapes[columns[0].name][0] if columns else 0
     return Table(where, rows, columns, read, identity_of(place), apart)
+
+
+def _texts(archive: zipfile.ZipFile, headers: dict[str, Header], name: str) -> list[str | bytes]:
+    """An array of texts, whole."""
+    with archive.open(f"{name}.npy") as stream:
+        stream.seek(headers[name].offset)
+        return list(_next(stream, headers[name], None, 0, headers[name].shape[0]).reshape(-1).tolist())
 
 
 def _other_files(names: Sequence[str], where: str) -> str:

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import PurePath
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from gapscope.core.errors import InputError
 from gapscope.core.text import counted
+from gapscope.formats.by_name import Beside, matched
 from gapscope.formats.choose import Chosen, choose, notes_of, one_column, refuse_apart
 from gapscope.formats.joined import Aligned, one_under_the_other
 from gapscope.formats.numbers import features_of, refused, row_digests, vanished
@@ -21,26 +21,6 @@ from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
 from gapscope.store.half import narrow
 from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, first_of
 from gapscope.store.imports.source import Rows, smallness
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A column of another file, which has a value for each row of all tables.
-
-    Attributes
-    ----------
-    path
-        The column of that file that names the rows, where labels have one: the rows must be called the same.
-    """
-
-    table: Table
-    column: str
-    path: str | None = None
-
-    @property
-    def columns(self) -> list[str]:
-        """Those that are read."""
-        return [self.column, *([self.path] if self.path is not None else [])]
 
 
 @dataclass(frozen=True)
@@ -92,7 +72,8 @@ class TableSource:
     def notes(self) -> tuple[str, ...]:
         """Sentences about what was assumed."""
         labelled, named = self.labels is not None, self.names is not None
-        return tuple(notes_of(self.tables[0], self.chosen, labelled=labelled, named=named))
+        said = notes_of(self.tables[0], self.chosen, labelled=labelled, named=named)
+        return (*said, *filter(None, [self.labels.note if self.labels else ""]))
 
     @property
     def origin(self) -> str:
@@ -142,18 +123,16 @@ class TableSource:
         """The rows from `position` on; see `Source.blocks`."""
         first, row = position or (0, 0)
         done = sum(table.rows for table in self.tables[:first]) + row
-        labels, names = (Aligned(one.table, one.columns, done) if one else None for one in (self.labels, self.names))
+        labels, names = (Aligned(one.table, [one.column], done) if one else None for one in (self.labels, self.names))
         for number, table in enumerate(self.tables[first:], first):
             start = row if number == first else 0
             for rows, values in table.read(self.chosen.names, start) if start < table.rows else ():
-                said = labels.take(rows) if labels else {}
-                label = said[self.labels.column] if self.labels else None
+                label = labels.take(rows)[self.labels.column] if labels and self.labels else None
                 name = names.take(rows)[self.names.column] if names and self.names else None
                 own = _Values(
                     [values[feature] for feature in self.chosen.features],
                     values[self.chosen.label] if label is None and self.chosen.label is not None else label,
                     values[self.chosen.path] if name is None and self.chosen.path is not None else name,
-                    said[self.labels.path] if self.labels and self.labels.path is not None else None,
                 )
                 yield TableBlock(self, table.where, dtype, own, (number, start), rows)
                 start += rows
@@ -166,7 +145,6 @@ class _Values:
     features: list[Values]
     label: Values | None
     path: Values | None
-    path_of_label: Values | None
 
 
 @dataclass(frozen=True)
@@ -213,7 +191,6 @@ class TableBlock:
         features = features_of(self.values.features, chosen.features, chosen.dim)
         label = None if self.values.label is None else labels_of(self.values.label, self.source.label_width)
         path = None if self.values.path is None else names_of(self.values.path)
-        self._refuse_other_names(path)
         texts = [one for one in (label, path) if one is not None]
         x, record = features.x, np.arange(self.rows, dtype=np.int32)
         small = smallness(x) if self.dtype == "float16" else None
@@ -232,21 +209,6 @@ class TableBlock:
         ).without(_first_of_each(refused(features, chosen.features, self.dtype), *(one.wrong for one in texts)))
         encoded = None if parsed.label is None else parsed.label.dictionary_encode()
         return parsed._replace(label=encoded, seconds=perf_counter() - began)
-
-    def _refuse_other_names(self, path: Texts | None) -> None:
-        """Refuse labels that stand beside the names of other rows: a table in another order."""
-        if path is None or self.values.path_of_label is None or self.source.labels is None:
-            return
-        own, others = path.values, names_of(self.values.path_of_label).values
-        if own.equals(others):
-            return
-        for row, (one, other) in enumerate(zip(own.to_pylist(), others.to_pylist(), strict=True)):
-            if PurePath(one).stem != PurePath(other).stem:
-                table = self.source.labels.table.where
-                raise InputError(
-                    f"{self.where(row)} is called {one!r}, and its label in {table} is that of {other!r}; bring "
-                    "both into the same order, or hand over the labels without names"
-                )
 
 
 def _array(values: Values) -> pa.Array:
@@ -287,6 +249,12 @@ def table_source(
     for table in tables:
         refuse_apart(table, chosen, labelled=label is not None, named=name is not None)
     rows = sum(table.rows for table in tables)
+    label, name = (one and _without_blank_end(one, rows) for one in (label, name))
+    if label and (name is None or name.table.rows == rows):
+        named = (
+            [(name.table, name.column)] if name else [(one, chosen.path) for one in tables if chosen.path is not None]
+        )
+        label = matched(label, named)
     source = TableSource(decoder, tuple(tables), chosen, label, name)
     if not rows:
         raise InputError(f"{source.origin} holds no row; nothing was imported")
@@ -299,6 +267,15 @@ def table_source(
                 "hand over one for each row, in the same order"
             )
     return source
+
+
+def _without_blank_end(beside: Beside, rows: int) -> Beside:
+    """Without the blank lines behind those of the rows, which editors leave at the end of a text."""
+    table, name = beside.table, beside.column
+    if name or table.rows <= rows or table.column(name).kind != "texts":
+        return beside
+    blank = all(not text for _, run in table.read([name], rows) for text in _array(run[name]).to_pylist())
+    return beside._replace(table=replace(table, rows=rows)) if blank else beside
 
 
 def _beside(tables: Sequence[Table], wanted: str, known: Sequence[str]) -> Beside | None:

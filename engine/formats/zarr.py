@@ -11,7 +11,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.extras import extras_named
 from gapscope.core.location import Location
-from gapscope.formats.arrays import ANY, Wanted, chosen_of
+from gapscope.formats.arrays import ANY, Wanted, chosen_of, with_class_names
 from gapscope.formats.table import (
     Column,
     Run,
@@ -46,7 +46,9 @@ def open_zarr(place: Location, wanted: Wanted = ANY) -> Table:
         _refuse_pickles(files, where)
         arrays = {name: one for name, one in _arrays(_opened(place), "") if one.shape}
         shapes = {name: one.shape for name, one in arrays.items()}
-        columns, apart = chosen_of({name: _column(name, one) for name, one in arrays.items()}, shapes, wanted, where)
+        known = {name: _column(name, one) for name, one in arrays.items()}
+        columns, apart = chosen_of(known, shapes, wanted, where)
+        columns = with_class_names(columns, [known[name] for name in apart], lambda name: arrays[name][:].reshape(-1))
     if not columns:
         raise InputError(f"{where} holds no array; a feature file has one of shape (rows, features)")
     rows = shapes[columns[0].name][0]

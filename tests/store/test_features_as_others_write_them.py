@@ -26,7 +26,8 @@ from gapscope.store.imports.labels import LabelBook
 
 RNG = np.random.default_rng(0)
 X, CODES = RNG.standard_normal((40, 6)).astype(np.float32), np.arange(40) % 3
-LABELS, NAMES = np.array(["cat", "dog", "eel"])[CODES], np.array([f"images/{row}.png" for row in range(40)])
+ANIMALS = np.array(["cat", "dog", "eel"])
+LABELS, NAMES = ANIMALS[CODES], np.array([f"images/{row}.png" for row in range(40)])
 FIXED = pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), 6)
 LISTS, ONE_HOT = pa.array(list(X), pa.list_(pa.float32())), np.eye(3)[CODES]
 TABLE = pa.table({"embedding": FIXED, "label": LABELS})
@@ -58,6 +59,22 @@ def npy(place, array, name="x"):
 def npz(place, **arrays):
     np.savez(place / "x.npz", **arrays)
     return str(place / "x.npz")
+
+
+def named(place, names, labels, *without):
+    """Features with names, and a table of labels with names beside."""
+    pd.DataFrame({"path": names, "label": labels}).to_csv(place / "y.csv", index=False)
+    options = {"files": npy(place, X), "names": npy(place, NAMES, "names"), "labels": str(place / "y.csv")}
+    return {name: value for name, value in options.items() if name not in without}
+
+
+def groups(to, arrays):
+    shutil.rmtree(to, ignore_errors=True)
+    zarr.save_group(to, **arrays)
+
+
+def by_name(place, names, labels):
+    return text(place, "y.json", json.dumps(dict(zip(map(str, names), labels, strict=True))))
 
 
 def hdf5(place, **arrays):
@@ -140,6 +157,37 @@ LABELLED = {
         lambda at: {"labels": text(at, "y.csv.gz", gzip.compress(("label,n\n" + ",1\n".join(LABELS) + ",1").encode()))},
         LABELS,
     ),
+    "lines, and blank ones behind": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.txt", "\n".join(LABELS) + "\n\n\n")},
+        LABELS,
+    ),
+    "lines, the last of which has no text": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": text(at, "y.txt", "\n".join(LABELS[:-1]) + "\n\n")},
+        [*LABELS[:-1], ""],
+    ),
+    "a table in another order": (
+        lambda at: npy(at, X),
+        lambda at: named(at, [*NAMES[::-1], "other.png"], [*LABELS[::-1], "cat"], "files"),
+        LABELS,
+    ),
+    "names without folders": (
+        lambda at: npy(at, X),
+        lambda at: named(at, [Path(one).stem for one in NAMES[::-1]], LABELS[::-1], "files"),
+        LABELS,
+    ),
+    "JSON by name": (
+        lambda at: npy(at, X),
+        lambda at: {"labels": by_name(at, NAMES[::-1], LABELS[::-1]), "names": npy(at, NAMES, "names")},
+        LABELS,
+    ),
+    "numbers by name, beside names in a column": (
+        lambda at: parquet(at, TABLE.drop_columns("label").append_column("path", pa.array(NAMES))),
+        lambda at: {"labels": by_name(at, NAMES[::-1], CODES[::-1].tolist())},
+        CODES,
+    ),
+    "npz, with names of the classes": (lambda at: npz(at, features=X, labels=CODES, classes=ANIMALS), {}, CODES),
     "npz, one-hot": (lambda at: npz(at, features=X, labels=ONE_HOT), {}, CODES),
     "npz, a column": (lambda at: npz(at, features=X, labels=CODES[:, None]), {}, CODES),
     "npz, splits": (
@@ -257,12 +305,6 @@ def test_features_and_labels_are_those_that_were_written(kind, tmp_path):
     assert bad == []
 
 
-def named(place, names, labels):
-    """Features with names, and a table of the labels of others beside."""
-    pd.DataFrame({"path": names, "label": labels}).to_csv(place / "y.csv", index=False)
-    return {"files": npy(place, X), "names": npy(place, NAMES, "names"), "labels": str(place / "y.csv")}
-
-
 def class_labels(place, *orders):
     """Shards that number their classes in their own orders."""
     for number, order in enumerate(orders):
@@ -300,8 +342,17 @@ def zipped(place):
 
 REFUSED = {
     "labels of other rows": (
-        lambda at: named(at, NAMES[::-1], LABELS[::-1]),
-        r"row 0 is called 'images/0.png', and its",
+        lambda at: named(at, np.char.replace(NAMES, "/3", "/x3"), LABELS),
+        r"has no label for 'images/3.png', nor for 10 more of 40 rows, by their names",
+    ),
+    "a name with two labels": (lambda at: named(at, [*NAMES[1:], *NAMES], [*LABELS, *LABELS[1:]]), "names 'images/1.p"),
+    "too many labels": (
+        lambda at: {"files": npy(at, X), "labels": text(at, "y.txt", "\n".join([*LABELS, "cat"]))},
+        "holds 41 labels and .* 40 rows",
+    ),
+    "labels by name, without names": (
+        lambda at: {"files": npy(at, X), "labels": by_name(at, NAMES, LABELS)},
+        "y.json names its labels, and the rows have no names",
     ),
     "an array of too few labels": (lambda at: npz(at, x=X, labels=CODES[1:]), r"'labels' of .* has 39 rows where the "),
     "too few in HDF5": (lambda at: hdf5(at, x=X, label=CODES[1:]), r"'label' of .* has 39 rows where the features"),
@@ -373,6 +424,22 @@ def test_what_would_be_read_as_something_else_is_refused(kind, tmp_path):
     files = write(tmp_path)
     with pytest.raises(InputError, match=sentence):
         read(**files) if isinstance(files, dict) else read(files)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have a Zarr V3 specification")
+@pytest.mark.parametrize(
+    "write", [npz, hdf5, lambda at, **arrays: written(at / "x.zarr", lambda to: groups(to, arrays))]
+)
+def test_classes_have_the_names_that_stand_beside_their_numbers(write, tmp_path):
+    texts = ANIMALS.astype("S") if write is hdf5 else ANIMALS
+    assert source_of(write(tmp_path, x=X, labels=CODES, classes=texts)).class_names == tuple(ANIMALS)
+    assert source_of(write(tmp_path, x=X, labels=CODES, others=texts)).class_names == ()
+
+
+def test_labels_that_found_their_rows_by_name_are_said_to(tmp_path):
+    notes = source_of(**named(tmp_path, [*NAMES[::-1], "other.png"], [*LABELS[::-1], "cat"])).notes
+    assert notes[-1].endswith("y.csv matched to the rows by name, 1 of them of no row")
+    assert len(source_of(**named(tmp_path, NAMES, LABELS)).notes) == len(notes) - 1
 
 
 def test_vectors_that_are_not_one_hot_are_no_labels(tmp_path):

@@ -1,0 +1,109 @@
+"""Labels or names that stand in files beside the features, a value for each row.
+
+Labels that come with names of their own are matched to the rows that are called so, whatever their order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gapscope.core.errors import InputError
+from gapscope.formats.joined import concatenated
+from gapscope.formats.lines import BY_NAME
+from gapscope.formats.table import Run, Table
+from gapscope.formats.texts import names_of
+
+
+class Beside(NamedTuple):
+    """A column of a file beside the features.
+
+    Attributes
+    ----------
+    path
+        The column of that file that names the rows, where labels have one.
+    note
+        How labels found their rows, where that is not their order.
+    """
+
+    table: Table
+    column: str
+    path: str | None = None
+    note: str = ""
+
+
+def matched(labels: Beside, rows: Sequence[tuple[Table, str]]) -> Beside:
+    """The labels in the order of the rows, which the columns of some tables name; as they are where these agree.
+
+    Names are compared whole, and without folders and endings where not all are found so.
+
+    Raises
+    ------
+    InputError
+        A row has no label, or a name that it is looked up by stands there twice.
+    """
+    if labels.path is None:
+        return labels
+    if not rows and labels.table.column(labels.column).about == BY_NAME:
+        raise InputError(
+            f"{labels.table.where} names its labels, and the rows have no names to find them by; hand these over with "
+            "--names, or the labels as a list in the order of the rows"
+        )
+    if not rows:
+        return labels
+    own, others = _names(rows), _names([(labels.table, labels.path)])
+    if own.equals(others):
+        return labels
+    found, called = pc.index_in(own, value_set=others), own
+    if found.null_count:
+        own, others = _stems(own), _stems(others)
+        if own.equals(others):
+            return labels
+        found = pc.index_in(own, value_set=others)
+    where = labels.table.where
+    if missing := found.null_count:
+        first = called[pc.index(pc.is_null(found), True).as_py()].as_py()
+        raise InputError(
+            f"{where} has no label for {first!r}, nor for {missing - 1:,} more of {len(own):,} rows, by their names; "
+            "hand over one for each, empty where it is not known, or the labels without names, in the order of the rows"
+        )
+    _refuse_twice(own, others, where)
+    unused = len(others) - len(pc.unique(found))
+    note = f"labels of {where} matched to the rows by name{f', {unused:,} of them of no row' * bool(unused)}"
+    return _taken(labels, found.to_numpy(), note)
+
+
+def _names(columns: Sequence[tuple[Table, str]]) -> pa.StringArray:
+    runs = [names_of(run[name]).values for table, name in columns for _, run in table.read([name], 0)]
+    return pa.concat_arrays(runs) if runs else pa.array([], pa.string())
+
+
+def _stems(names: pa.StringArray) -> pa.StringArray:
+    return pa.array([PurePath(name or "").stem for name in names.to_pylist()], pa.string())
+
+
+def _refuse_twice(own: pa.StringArray, others: pa.StringArray, where: str) -> None:
+    counts = pc.value_counts(others)
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    used = twice.filter(pc.is_in(twice, value_set=own))
+    if len(used):
+        raise InputError(
+            f"{where} names {used[0].as_py()!r} more than once, so that nothing says which label its row has; give "
+            "each row a name of its own, or hand over the labels without names, in the order of the rows"
+        )
+
+
+def _taken(labels: Beside, at: np.ndarray, note: str) -> Beside:
+    """The labels at some places, in memory."""
+    table, name = labels.table, labels.column
+    values = concatenated([run[name] for _, run in table.read([name], 0)])
+    taken = values.take(pa.array(at)) if isinstance(values, pa.Array) else values[at]
+
+    def read(_names: Sequence[str], start: int) -> list[Run]:
+        return [(len(at) - start, {name: taken[start:]})]
+
+    return Beside(replace(table, rows=len(at), read=lambda names, start: iter(read(names, start))), name, None, note)
