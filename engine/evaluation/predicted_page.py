@@ -28,10 +28,10 @@ def _with_labels(run: Run) -> str:
     """How these predictions compare with those for the set that the model does well on; else what more can be said."""
     folder, (row, *_) = _folder(run), run.of_metric("accuracy")
     target = set_name(row)
-    reference = "" if holds_network(folder) else _reference(folder, target)
+    reference = "" if holds_network(folder) else known_reference(folder, target)
     if not reference:
         return f"Measure calibration, ranking and selective accuracy: {run.command('evaluate')}."
-    gap = _about_both(run, "gap", folder, reference, target)
+    gap = about_both(run, "gap", folder, reference, target)
     return f"Split the difference from {reference} into its causes: {gap}."
 
 
@@ -48,8 +48,8 @@ def _without_labels(run: Run) -> list[str]:
         target = open_store(Location.of(place)).name
     except GapscopeError:  # the features have been removed since
         return []
-    reference = _reference(folder, target)
-    forecast = _about_both(run, "forecast", folder, reference, target)
+    reference = known_reference(folder, target)
+    forecast = about_both(run, "forecast", folder, reference, target)
     return [f"Estimate the accuracy without labels: {forecast}."] if reference else []
 
 
@@ -58,7 +58,7 @@ def _folder(run: Run) -> Location:
     return Location.of(run.manifest.inputs[0].place)
 
 
-def _reference(folder: Location, target: str) -> str:
+def known_reference(folder: Location, target: str) -> str:
     """The set that the model's run knows it to do well on; empty where that is not one other set."""
     try:
         return reference_of(folder, target)
@@ -66,9 +66,9 @@ def _reference(folder: Location, target: str) -> str:
         return ""
 
 
-def _about_both(run: Run, job: str, folder: Location, reference: str, target: str) -> str:
-    """A command about the model and both sets."""
+def about_both(run: Run, job: str, folder: Location, reference: str, target: str, *words: str) -> str:
+    """A command about the model and both sets, with further words."""
     trained = run_of(folder)
     model = [] if trained == folder else ["--model", folder.name]
     name = trained.name if trained.parent == run.place.parent else str(trained)
-    return run.command(job, "--reference", reference, "--target", target, *model, about=name)
+    return run.command(job, "--reference", reference, "--target", target, *model, *words, about=name)

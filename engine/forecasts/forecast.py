@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gapscope.blocks.formats import metric_words
 from gapscope.core.errors import InputError
 from gapscope.forecasts import FORECASTS
 from gapscope.forecasts.scored import Scored
@@ -94,7 +95,8 @@ def forecasts(
             missing.setdefault(lacking, []).append(name)
         else:
             made.append(method.estimate(source, target, options))
-    return Forecasts(made, [f"No {', '.join(methods)}: {why}." for why, methods in missing.items()])
+    left_out = ((why, [metric_words(name.replace("-", "_")) for name in names]) for why, names in missing.items())
+    return Forecasts(made, [f"No {', '.join(names)}: {why}." for why, names in left_out])
 
 
 class Truth(NamedTuple):

@@ -39,7 +39,7 @@ MARGINS = {"feature": "text", "margin change": "number", "adjusted p": "p", "shi
 
 def fell_more(run: Run, account: Mapping[str, Any]) -> list[Row]:
     """The classes that fell by more than the others beyond chance, the worst first."""
-    common = _common(run, account)
+    common = max(_common(run, account), 0.0)
     return [row for row in _tested(run) if row["flagged"] and row["raw"] > common]
 
 

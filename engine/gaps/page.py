@@ -428,7 +428,8 @@ def _precision_text(precision: float | None) -> list[str]:
 
 def _left_out_texts(left_out: Mapping[str, str]) -> list[str]:
     """Which reasons are not given, and why."""
-    return [f'Left out is the reason "{reason(code)}": {why}.' for code, why in left_out.items()]
+    each = [f'"{reason(code)}" ({why})' for code, why in left_out.items()]
+    return [f"Reasons that are left out: {'; '.join(each)}."] if each else []
 
 
 def _share(value: float | None) -> Any:

@@ -4,7 +4,9 @@ from typing import Any
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import percent, points, span_of
+from gapscope.core.location import Location
 from gapscope.core.text import counted
+from gapscope.evaluation.predicted_page import about_both, known_reference
 from gapscope.repairs.queue_files import CSV, LABEL_STUDIO
 from gapscope.repairs.review import NO_CLASS
 from gapscope.runs.run import Run
@@ -41,8 +43,8 @@ def _result(run: Run, about: dict[str, Any]) -> list[Block]:
     reviewed = counted(about["reviewed"], "reviewed image")
     parts = {
         WORTH: _worth(about, change),
-        NEXT: f"Have this as the line of wrong labels in a breakdown of a gap to or from {about['set']}: `gap` with "
-        f"`--verified {run.name}`.",
+        NEXT: f"Have this as the line of wrong labels in a breakdown of a gap to or from {about['set']}: "
+        f"{_gap(run, about)}.",
         SURE: f"From {reviewed} that stand for {about['images']:,}; the reviewer counts as right.",
     }
     rows = run.table(STRATA)
@@ -57,6 +59,13 @@ def _result(run: Run, about: dict[str, Any]) -> list[Block]:
         few = counted(about["left_out"], "reviewed image")
         blocks.append(Sentence(f"{few} were not drawn for this review, and are left out: they stand for no others."))
     return blocks
+
+
+def _gap(run: Run, about: dict[str, Any]) -> str:
+    """The command for the gap from the set that the model does well on, or from one to be named."""
+    folder = Location.of(run.manifest.inputs[0].place)
+    reference = known_reference(folder, about["set"]) or "SET"
+    return about_both(run, "gap", folder, reference, about["set"], "--verified", run.name)
 
 
 def _worth(about: dict[str, Any], change: dict[str, float]) -> str:

@@ -273,8 +273,8 @@ def test_methods_that_a_set_has_nothing_for_are_named_with_the_reason(rng):
     one, other = (predictions(rng, 50, scored=False) for _ in range(2))
     found = forecasts(scored_predictions([one], [1.0])[0], scored_predictions([other], [1.0])[0])
     assert [one.name for one in found.made] == ["average-confidence", "doc", "atc-mc"]
-    assert any(line.startswith("No atc-ne, cot, nuclear-norm: there are no probabilities") for line in found.left_out)
-    assert any("gde: there are fewer than two models" in line for line in found.left_out)
+    assert any(line.startswith("No ATC NE, COT, nuclear norm: there are no probabilities") for line in found.left_out)
+    assert any("GDE: there are fewer than two models" in line for line in found.left_out)
     bare = [replace(side, confidence=None) for side in (one, other)]
     nothing = forecasts(*(scored_predictions([side], [1.0])[0] for side in bare))
     assert not nothing.made

@@ -258,3 +258,10 @@ def test_the_words_for_the_breakdown_name_a_step_only_beyond_chance(tmp_path, ga
     (tmp_path / "run" / "figures" / "ledger.png").write_bytes(b"")
     (figure,) = [one for one in page(read_run(Location.of(tmp_path / "run"))) if isinstance(one, Figure)]
     assert said in figure.alt
+
+
+def test_a_class_that_gained_less_than_the_others_has_not_fallen(tmp_path):
+    lost = screen(tmp_path / "lost", [SURE], drops=(0.4, 0.1, 0.1), flagged=("cat",))
+    assert "1 class falls by more than the others: cat" in lost
+    gained = screen(tmp_path / "gained", [GAIN], gap=(-0.2, -0.25, -0.15), drops=(-0.02, -0.3, -0.3), flagged=("cat",))
+    assert "fall" not in gained

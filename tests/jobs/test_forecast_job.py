@@ -78,7 +78,7 @@ def test_all_methods_that_fit_one_model_are_made_and_tested(workspace, model):
     measured = {(r["dataset"], r["split"]): r["value"] for r in trained if r["metric"] == "accuracy"}
     assert found["accuracy"].value == measured["toy-shifted", "test"]
     assert list(table_of(report).columns)[-2:] == ["true accuracy", "forecast less truth"]
-    assert said(report, "No aline-d: the model is not among those")
+    assert said(report, "No ALine d: the model is not among those")
     assert said(report, "its own error is not in it")
     advised = found["forecast_recommended"]
     assert advised.low <= advised.value <= advised.high
@@ -105,7 +105,7 @@ def test_several_targets_are_forecast_from_one_reading_of_the_reference(workspac
     report = forecast(workspace, model, target=(SHIFTED, "stranger/test"), heads=0)
     assert {r.dataset for r in report.results} == {"toy-shifted", "stranger"}
     assert {row[2] for row in table_of(report).rows} == {"toy-shifted/test", "stranger/test"}
-    assert said(report, "No gde: there are fewer than two models")
+    assert said(report, "No GDE: there are fewer than two models")
 
 
 def test_the_rows_that_the_model_was_trained_on_are_refused_as_a_reference(workspace, model):
@@ -236,7 +236,7 @@ def test_a_wide_table_of_best_classes_allows_what_compares_models_alone(tmp_path
         "forecast_recommended",
     }
     assert {r.model for r in report.results} == {"net0", "net1", "net2", "net3"}
-    assert said(report, "No average-confidence, doc, atc-mc: there are no confidences")
+    assert said(report, "No average confidence, DoC, ATC MC: there are no confidences")
 
 
 def test_arrays_of_scores_are_forecast_with_or_without_target_labels(tmp_path, rng):

@@ -1,6 +1,7 @@
 """The share of wrong labels in a set, from a review of about 200 of them."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,5 +100,7 @@ def test_a_review_is_drawn_filled_in_and_read_back(workspace):
     value, low, high = map(float, re.search(r"add ([\d.]+) points .*interval ([-\d.]+) to ([-\d.]+)", said).groups())
     assert low < value < high
     assert "of the labels of toy/val are wrong" in found.blocks[0].headline
+    asked_next = dict(found.blocks[0].parts)["What to do"]
+    assert f"--target toy/val --model lda --verified {Path(found.run).name} --workspace" in asked_next
     with pytest.raises(InputError, match="unlabelled/test"):
         gapscope.verify_labels(run, target="unlabelled/test", model="lda", workspace=str(workspace))
