@@ -65,7 +65,7 @@ def _gap(run: Run, about: dict[str, Any]) -> str:
     """The command for the gap from the set that the model does well on, or from one to be named."""
     folder = Location.of(run.manifest.inputs[0].place)
     reference = known_reference(folder, about["set"]) or "SET"
-    return about_both(run, "gap", folder, reference, about["set"], "--verified", run.name)
+    return about_both(run, "gap", folder, reference, about["set"], *run.kept("model"), "--verified", run.name)
 
 
 def _worth(about: dict[str, Any], change: dict[str, float]) -> str:
