@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from gapscope.core.errors import DamageError, GapscopeError, InputError
-from gapscope.core.files import damage_in
 from gapscope.core.program import called
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.text import counted
@@ -91,6 +90,8 @@ def _sentences(workspace: "Location", result: "Verified") -> Iterable[str]:
 
 def _refusal(workspace: "Location", result: "Verified", *, repair: bool, notes: Iterable[str]) -> str:
     """One paragraph that names each damaged file and what depends on it."""
+    from gapscope.core.files import damage_in
+
     lines = []
     for finding in result.findings:
         sentence = damage_in(finding.sentence)
