@@ -39,7 +39,8 @@ class Beside(NamedTuple):
 def matched(labels: Beside, rows: Sequence[tuple[Table, str]]) -> Beside:
     """The labels in the order of the rows, which the columns of some tables name; as they are where these agree.
 
-    Names are compared whole, and without folders and endings where not all are found so.
+    Names are compared whole; where not all are found so, without endings, and without folders where only one side has
+    such.
 
     Raises
     ------
@@ -60,9 +61,11 @@ def matched(labels: Beside, rows: Sequence[tuple[Table, str]]) -> Beside:
         return labels
     found, called = pc.index_in(own, value_set=others), own
     if found.null_count:
-        own, others = _stems(own), _stems(others)
-        if own.equals(others):
+        plain = [_plain(one, with_folders=_have_folders(own) and _have_folders(others)) for one in (own, others)]
+        if _plain(own).equals(_plain(others)):  # one by one in the same order
             return labels
+        own, others = plain
+        _refuse_alike(called, own, labels.table.where)
         found = pc.index_in(own, value_set=others)
     where = labels.table.where
     if missing := found.null_count:
@@ -82,8 +85,25 @@ def _names(columns: Sequence[tuple[Table, str]]) -> pa.StringArray:
     return pa.concat_arrays(runs) if runs else pa.array([], pa.string())
 
 
-def _stems(names: pa.StringArray) -> pa.StringArray:
-    return pa.array([PurePath(name or "").stem for name in names.to_pylist()], pa.string())
+def _have_folders(names: pa.StringArray) -> bool:
+    return bool(pc.any(pc.match_substring(names, "/")).as_py())
+
+
+def _plain(names: pa.StringArray, *, with_folders: bool = False) -> pa.StringArray:
+    """Names without their endings, and without folders."""
+    paths = (PurePath(name or "") for name in names.to_pylist())
+    return pa.array([str(one.with_suffix("")) if with_folders and one.name else one.stem for one in paths], pa.string())
+
+
+def _refuse_alike(names: pa.StringArray, plain: pa.StringArray, where: str) -> None:
+    """Refuse rows of several names that would be looked up as one."""
+    first: dict[str, str] = {}
+    for name, short in zip(names.to_pylist(), plain.to_pylist(), strict=True):
+        if first.setdefault(short, name) != name:
+            raise InputError(
+                f"{first[short]!r} and {name!r} would both have the label of {short!r} in {where}; name the labels as "
+                "the rows are named, folders and endings included"
+            )
 
 
 def _refuse_twice(own: pa.StringArray, others: pa.StringArray, where: str) -> None:

@@ -218,7 +218,7 @@ def test_a_loss_has_the_interval_that_a_gap_among_the_runs_has_found_on_every_pa
 
 
 def of_run(name):
-    return [{"place": f"/work/workspace/runs/{name}/models/softmax", "config_hash": "", "rows": 300}]
+    return [{"place": f"/data/workspace/runs/{name}/models/softmax", "config_hash": "", "rows": 300}]
 
 
 def test_trainings_whose_models_bear_one_name_are_distinguished_by_their_run(tmp_path):

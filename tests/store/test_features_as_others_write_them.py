@@ -346,6 +346,18 @@ REFUSED = {
         r"has no label for 'images/3.png', nor for 10 more of 40 rows, by their names",
     ),
     "a name with two labels": (lambda at: named(at, [*NAMES[1:], *NAMES], [*LABELS, *LABELS[1:]]), "names 'images/1.p"),
+    "labels of other folders": (
+        lambda at: named(at, [f"train/{Path(one).name}" for one in NAMES[::-1]], LABELS[::-1]),
+        r"has no label for 'images/0.png', nor for 39 more of 40 rows",
+    ),
+    "two images that one label would be found for": (
+        lambda at: {
+            "files": npy(at, X[:2]),
+            "names": npy(at, ["cats/1.png", "dogs/1.png"], "names"),
+            "labels": by_name(at, ["1", "2"], ["cat", "dog"]),
+        },
+        r"'cats/1.png' and 'dogs/1.png' would both have the label of '1'",
+    ),
     "too many labels": (
         lambda at: {"files": npy(at, X), "labels": text(at, "y.txt", "\n".join([*LABELS, "cat"]))},
         "holds 41 labels and .* 40 rows",
