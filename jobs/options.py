@@ -65,7 +65,7 @@ _LABELS = option(
     "File of labels: for images that lie flat, for arrays of predictions, or better labels to measure by, of which "
     "an image may have several (a table with the columns image and labels, or JSON). Of `repair`: file of labels of "
     "target images, a table with the columns sample_id and label. Of `import-features`: file of labels (.npy, lines of "
-    "text, CSV, Parquet), one for each row, in their order.",
+    "text, CSV, JSON, Parquet), one for each row, in their order or with their names.",
     DATA,
 )
 LabelFile: TypeAlias = Annotated[Path | None, _LABELS]

@@ -11,8 +11,8 @@ several are trained, and the best is told:
 * ``ridge on top``: the same on what the model's probabilities leave over.
 
 All are cross-fitted: no row is judged by a head that saw it; of a large target some folds are judged, whose rows tell
-an accuracy well enough. They say what heads learn from so many rows, and not what
-more rows, or a network that is trained again, could.
+an accuracy well enough. They say what heads learn from so many rows, and not what more rows, or a network that is
+trained again, could.
 """
 
 from collections.abc import Sequence
