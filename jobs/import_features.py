@@ -28,7 +28,7 @@ MEMORY = "memory"
 class ImportFeaturesConfig:
     """Bring features that you have into the embedding store, from files of any size, shuffled, in bounded memory.
 
-    CSV (plain, `.gz` or `.zst`), `.npy`, `.npz`, HDF5, Zarr, Parquet, Feather and Arrow, folders of Hugging Face
+    CSV (plain, `.gz` or `.zst`), `.npy`, `.npz`, HDF5, Zarr, Parquet, Feather, Arrow and JSON, folders of Hugging Face
     (save_to_disk) and of clip-retrieval, and hf:// addresses. Several files, or a pattern in quotes, make one split.
     Features, labels and names of rows are found by themselves, or stand in files beside. A killed import continues
     where it stopped.

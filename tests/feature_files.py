@@ -160,6 +160,33 @@ def in_hub_folder(made, place):
     return {"files": ["hub"]}
 
 
+def in_json_lines(made, place):
+    rows = made.table.to_pylist()
+    text = "\ufeff" + "\n\n".join(json.dumps(row) for row in rows)
+    (place / "rows.jsonl").write_text(text)
+    return {"files": ["rows.jsonl"]}
+
+
+def in_json_lines_wide(made, place):
+    for number, start in enumerate(range(0, len(made.x), 170)):
+        part = made.frame.iloc[start : start + 170]
+        part.astype(object).to_json(
+            place / f"rows-{number}.ndjson.gz", orient="records", lines=True, double_precision=15
+        )
+    return {"files": ["rows-*.ndjson.gz"]}
+
+
+def in_json_columns(made, place):
+    columns = {
+        "embedding": made.x.tolist(),
+        "label": made.label.tolist(),
+        "path": made.path.tolist(),
+        "classes": [1, 2],
+    }
+    (place / "rows.json").write_text(json.dumps({"model": "a", **columns}))
+    return {"files": ["rows.json"]}
+
+
 WRITERS = {
     "npy": in_npy,
     "npy by column": in_npy_by_column,
@@ -177,6 +204,9 @@ WRITERS = {
     "save_to_disk": in_save_to_disk,
     "clip-retrieval": in_clip_retrieval,
     "hub folder": in_hub_folder,
+    "JSON lines": in_json_lines,
+    "JSON lines wide": in_json_lines_wide,
+    "JSON columns": in_json_columns,
 }
 
 

@@ -27,7 +27,7 @@ def open_parquet(place: Location, _wanted: Wanted = ANY) -> Table:
     """The rows of a Parquet file."""
     where = str(place)
     with readable(where, PARQUET), _parquet(place, FEW_BUFFER) as file:
-        columns = _columns(file.schema_arrow, lambda names: _first(file, names))
+        columns = columns_of(file.schema_arrow, lambda names: _first(file, names))
         rows = file.metadata.num_rows
         groups = [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
 
@@ -78,7 +78,7 @@ def open_arrow(place: Location, _wanted: Wanted = ANY) -> Table:
             first = first if first is not None and first.num_rows else batch
             sizes.append(batch.num_rows)
         head = first.slice(0, LOOKED_AT) if first is not None else None
-        columns = _columns(schema, lambda names: _head(schema, head, names))
+        columns = columns_of(schema, lambda names: _head(schema, head, names))
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
         first, skipped = _group_of(sizes, start)
@@ -138,7 +138,7 @@ def _checked(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
 
 def open_frame(table: pa.Table, name: str, digest: str) -> Table:
     """An Arrow table in memory."""
-    columns = _columns(table.schema, lambda names: table.slice(0, LOOKED_AT).select(list(names)))
+    columns = columns_of(table.schema, lambda names: table.slice(0, LOOKED_AT).select(list(names)))
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
         width = sum(column.width for column in columns if column.name in names)
@@ -197,7 +197,7 @@ def _inside(kind: pa.DataType) -> pa.DataType:
     return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
-def _columns(schema: pa.Schema, first: Any) -> tuple[Column, ...]:
+def columns_of(schema: pa.Schema, first: Any) -> tuple[Column, ...]:
     """What the fields are; `first` gives some rows of columns whose lists may have any length."""
     classes = _classes(schema)
     return tuple(

@@ -11,7 +11,7 @@ from gapscope.core.registry import Registry
 from gapscope.formats.arrays import Wanted
 from gapscope.formats.folders import open_folder
 from gapscope.formats.hub import cached, reached, refuse_partial
-from gapscope.formats.lines import open_text
+from gapscope.formats.lines import JSON, open_text, plain_name
 from gapscope.formats.memory import in_memory, open_memory
 from gapscope.formats.table import Table
 from gapscope.store.imports.files import expand, stamp
@@ -26,9 +26,10 @@ FORMATS = Registry(
         "zarr": f"{_HERE}.zarr:open_zarr",
         "parquet": f"{_HERE}.arrow:open_parquet",
         "arrow": f"{_HERE}.arrow:open_arrow",
+        "json": f"{_HERE}.objects:open_json",
     },
 )
-TEXT = "csv"
+TEXT, OBJECTS = "csv", "json"
 Opened: TypeAlias = Callable[[Location, Wanted], Table]
 
 
@@ -88,7 +89,7 @@ def format_of(place: Location) -> str:
             f"{place} is called {named.endings[0]} and begins with {head[:8]!r}, as no file of {named.name} does; it "
             "is damaged, or another file under that name"
         )
-    return TEXT
+    return OBJECTS if plain_name(place).endswith(JSON) else TEXT
 
 
 def _refused(name: str, head: bytes) -> str:
@@ -162,7 +163,7 @@ def _beside(place: Location, wanted: Wanted) -> Table:
     if not stamp(place)[0]:
         raise InputError(f"{place} is empty")
     kind = format_of(place)
-    if kind != TEXT:
+    if kind not in (TEXT, OBJECTS):
         opened: Opened = FORMATS[kind]
         return opened(place, wanted)
     return open_text(place)

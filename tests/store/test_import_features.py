@@ -196,8 +196,9 @@ def test_every_row_is_stored_or_rejected_with_its_reason(kind, spoilt, tmp_path)
     assert sorted(rejected) == [3, 99, 250, 400]
     assert [row["path"] for row in rejected.values()] == [spoilt.path[row] for row in rejected]
     reasons = [rejected[row]["reason"] for row in sorted(rejected)]
-    said = "empty" if kind == "parquet wide" else "NaN"  # pandas writes it as missing
-    assert [reason.split(" is ")[-1] for reason in reasons[:2]] == [said, "infinite"]
+    missing = {"parquet wide": ["empty", "infinite"], "JSON lines wide": ["empty", "empty"]}  # as pandas writes them
+    said = missing.get(kind, ["NaN", "infinite"])
+    assert [reason.split(" is ")[-1] for reason in reasons[:2]] == said
     assert "1e+06, beyond the largest float16 (65504); --dtype float32 holds it" in reasons[2]
     assert reasons[3] == "has no label (write -1 where it is unknown)"
     with pytest.raises(InputError, match=r"row 3: .* is (NaN|empty); correct the row, or leave such rows out"):
@@ -426,6 +427,27 @@ def cut(place, ending, keep=0.6):
     place.with_name(f"cut{ending}").write_bytes(content[: int(len(content) * keep)])
 
 
+JSON_MISTAKES = {
+    "cut.jsonl": '{"x": [1, 2]}\n{"x": [1, 2.5]}\n\n{"x": [1,',
+    "indented.jsonl": '{\n  "x": [1, 2]\n}\n',
+    "two.jsonl": '{"x": [1, 2]} {"x": [1, 2]}\n{"x": [3, 4]}\n',
+    "lists.jsonl": "[1, 2]\n[3, 4]\n",
+    "kinds.jsonl": '{"x": [1, 2], "label": 3}\n{"x": [1, 2], "label": "cat"}\n',
+    "twice.jsonl": '{"x": [1, 2], "label": 3, "label": 4}\n',
+    "none.jsonl": "\n \n",
+    "nothing.json": '{"model": "a"}',
+    "number.json": "3",
+    "cut.json": '[{"x": [1, 2]}, {"x"',
+    "longer.json": '{"x": [[1, 2], [3, 4]], "labels": [1, 2, 3]}',
+    "labels.json": '{"x": [[1, 2], [3, 4], [5, 6]], "labels": [1, 2]}',
+    "deep.json": "[" * 100_000,
+    "twice.json": '[{"x": [1, 2], "label": 3, "label": 4}]',
+    "several.json": '[{"x": [1, 2], "label": 3}, {"x": [1, 2], "label": "a"}]',
+    "late.jsonl": '{"x": [1, 2], "label": 3}\n' * 200_000 + '{"x": [1, 2], "label": "cat"}\n',
+    "words.json": '[{"x": ["1", "2"]}]',
+}
+
+
 @pytest.fixture
 def malformed(made, tmp_path):
     """Files with a mistake, by name."""
@@ -472,6 +494,8 @@ def malformed(made, tmp_path):
         pass
     with h5py.File(tmp_path / "link.h5", "w") as file:
         file["x"] = h5py.ExternalLink("x.h5", "/x")
+    for name, text in JSON_MISTAKES.items():
+        (tmp_path / name).write_text(text)
     saved_to_disk(made, tmp_path / "chosen", _indices_data_files=[{"filename": "indices.arrow"}])
     saved_to_disk(made, tmp_path / "outside", _data_files=[{"filename": "../x.arrow"}])
     (tmp_path / "folder").mkdir()
@@ -527,6 +551,23 @@ def malformed(made, tmp_path):
         ({"files": ["outside"]}, r"names the file '\.\./x\.arrow', which does not lie in the folder itself"),
         ({"files": ["folder"]}, r"is a folder that is none of .*name its files"),
         ({"files": ["missing.npy"]}, "check the path"),
+        ({"files": ["cut.jsonl"]}, r"cut\.jsonl, row 2: no JSON \(.*\); write one object on each line"),
+        ({"files": ["indented.jsonl"]}, r"indented\.jsonl, row 0: no JSON .* write one object on each line"),
+        ({"files": ["two.jsonl"]}, r"two\.jsonl, row 0: no JSON \(Extra data.*\); write one object on each line"),
+        ({"files": ["lists.jsonl"]}, r"lists\.jsonl, row 0: list where an object with its fields is expected"),
+        ({"files": ["kinds.jsonl"]}, r"row 1 of .*kinds\.jsonl has values of several kinds as 'label'"),
+        ({"files": ["twice.jsonl"]}, r"twice\.jsonl, row 0: an object has 'label' twice"),
+        ({"files": ["twice.json"]}, r"an object has 'label' twice"),
+        ({"files": ["several.json"]}, r"several\.json has values of several kinds as 'label'"),
+        ({"files": ["late.jsonl"]}, r"late\.jsonl has values of several kinds as 'label'"),
+        ({"files": ["none.jsonl"]}, "holds no row"),
+        ({"files": ["nothing.json"]}, r"holds no rows; wanted is a list of objects"),
+        ({"files": ["number.json"]}, r"holds no rows; wanted is a list of objects"),
+        ({"files": ["cut.json"]}, r"cut\.json cannot be read as JSON"),
+        ({"files": ["longer.json"]}, r"'labels' of .* has 3 rows where the features have 2"),
+        ({"files": ["labels.json"]}, r"'labels' of .* has 2 rows where the features have 3"),
+        ({"files": ["deep.json"]}, r"cannot be read as JSON"),
+        ({"files": ["words.json"]}, "has no features: x is list<"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(options, sentence, malformed):

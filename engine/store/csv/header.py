@@ -15,13 +15,14 @@ IN_NAMES = r"[\w.'\"#+-]"
 # So many characters between the fields of a line are none of a name.
 FEWEST = 2
 LIMIT, SHOWN = 2**24, 40
+JSON = "JSON"
 MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"PAR1": "Parquet",
-    b'[{"': "JSON",
-    b'{"': "JSON",
+    b'[{"': JSON,
+    b'{"': JSON,
     b"<html": "a web page",
     b"<!doctype": "a web page",
 }
@@ -116,7 +117,10 @@ def _first_record(place: Location) -> bytes:
 def _refuse_other_formats(place: Location, head: bytes) -> None:
     for mark, name in MARKS.items():
         if head[:16].lower().startswith(mark.lower()):
-            raise InputError(f"{place} is {name}, not a CSV file in UTF-8; convert it first")
+            way_out = (
+                "name it .json, or .jsonl where an object stands on each line" if name is JSON else "convert it first"
+            )
+            raise InputError(f"{place} is {name}, not a CSV file in UTF-8; {way_out}")
     for mark, suffix in COMPRESSED.items():
         if head.startswith(mark):
             raise InputError(f"{place} is compressed; call it {place.name}{suffix}, so that it is read as such")
