@@ -83,14 +83,15 @@ def make_csv(place: Path, rows: int, seed: int) -> Path:
 
 
 def make_arrays(folder: Path, rows: int) -> list[str]:
-    """An archive of features and labels, which is a zip file, and three shards of the same."""
+    """An archive of features and labels, which is a zip file, three shards of the same, and the features alone."""
     rng = np.random.default_rng(5)
     x, y = rng.standard_normal((rows, 64)).astype(np.float32), np.arange(rows) % CLASSES
     np.savez(folder / "rows.npz", x=x, label=y)
+    np.save(folder / "rows.npy", x)
     for shard, part in enumerate(np.array_split(np.arange(rows), 3)):
         table = pa.table({"embedding": list(x[part]), "label": y[part]})
         pq.write_table(table, folder / f"shard-{shard}.parquet")
-    return [str(folder / "rows.npz"), str(folder / "shard-*.parquet")]
+    return [str(folder / name) for name in ("rows.npz", "shard-*.parquet", "rows.npy")]
 
 
 def make_predictions(place: Path, rows: int) -> str:
@@ -130,22 +131,34 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
     """The commands by name, without their workspace."""
     pets = str(make_images(folder / "pets", images))
     size = {"train": rows, "val": rows // 4, "test": rows // 4}
+    parts = ["--part-rows", str(max(500, rows // 20))]
     imports = [
         [
             *("import-csv", str(make_csv(folder / f"{split}.csv", count, seed)), "--dataset", "d", "--split", split),
-            *("--on-bad-row", "reject", "--part-rows", "500"),
+            *("--on-bad-row", "reject", *parts),
         ]
         for seed, (split, count) in enumerate(size.items())
     ]
     fit = ["fit-incremental", "d", "--checkpoint-seconds", "0", "--name", "model"]
+    other = ["fit-incremental", "d", "--model", "lda", "--name", "other"]
+    run, fewer = "fit-incremental-model", ["--replicates", "50"]
+    sets = ["--reference", "d/val", "--target", "d/test"]
     train = ["train-cnn", pets, "--epochs", "3", "--batch-size", "16", "--network", "simple-cnn"]
-    sets = ["fit-incremental-model", "--reference", "d/val", "--target", "d/test"]
-    gap = ["gap", *sets, "--replicates", "50"]
-    archive, shards = make_arrays(folder, 10 * rows)
+    archive, shards, array = make_arrays(folder, 10 * rows)
     answers = make_predictions(folder / "answers.csv", rows // 4)
+    fitted = [*imports, fit]
+    by_tiny = ["--backbone", "tiny", "--part-rows", str(max(8, images // 20))]
+    extract = ["extract", pets, "--split", "train", "--decode-workers", "2", "--batch-size", "4", *by_tiny]
+    seen = [
+        extract,
+        ["extract", pets, f"{pets}+night:4", "--split", "test", *by_tiny],
+        ["fit-incremental", "pets", "--model", "lda", "--name", "pets"],
+    ]
+    night = ["--reference", "pets/test", "--target", "pets+night:4/test"]
     return {
-        "import-features of an archive": Command(["import-features", archive, "--dataset", "a", "--part-rows", "500"]),
-        "import-features of shards": Command(["import-features", shards, "--dataset", "s", "--part-rows", "500"]),
+        "import-features of an archive": Command(["import-features", archive, "--dataset", "a", *parts]),
+        "import-features of shards": Command(["import-features", shards, "--dataset", "s", *parts]),
+        "import-features of an array": Command(["import-features", array, "--dataset", "n", *parts]),
         "import-predictions": Command(["import-predictions", answers, "--dataset", "d/val"], imports),
         "words": Command(
             [
@@ -154,17 +167,23 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
             ],
             made=make_joint,
         ),
-        "extract": Command(
-            [
-                *("extract", pets, "--split", "train", "--backbone", "tiny", "--part-rows", "8"),
-                *("--decode-workers", "1", "--batch-size", "4"),
-            ]
-        ),
+        "extract": Command(extract),
         "import-csv": Command(imports[0]),
         "fit-incremental": Command(fit, imports),
-        "gap": Command(gap, [*imports, fit]),
+        "tune": Command(["tune", "d"], imports),
+        "predict": Command(["predict", run, "--dataset", "d/val"], fitted),
+        "evaluate": Command(["evaluate", run, *fewer], fitted),
+        "compare": Command(["compare", run, "fit-incremental-other", "--dataset", "d/test"], [*fitted, other]),
+        "gate": Command(["gate", run, run, *sets], fitted),
+        "gap": Command(["gap", run, *sets, *fewer], fitted),
+        "shift": Command(["shift", *sets, *fewer], imports),
+        "forecast": Command(["forecast", run, *sets, *fewer], fitted),
+        "budget": Command(["budget", run, *sets, "--label-rows", "100"], fitted),
+        "label-queue": Command(["label-queue", run, "--target", "d/test"], fitted),
+        "verify-labels": Command(["verify-labels", run, "--target", "d/test"], fitted),
         "map": Command(["map", "d/test", "--method", "pca"], imports),
         "train-cnn": Command(train),
+        "refit-head": Command(["refit-head", "train-cnn-pets-simple-cnn"], [train]),
         "augment": Command(["augment", pets, "--method", "mixup-pixels", "--balance", "2x"]),
         "study-modifications": Command(
             [
@@ -172,8 +191,9 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
                 *("--seeds", "2"),
             ]
         ),
-        "repair": Command(["repair", *sets], [*imports, fit]),
-        "report": Command(["report", "fit-incremental-model"], [*imports, fit]),
+        "explain": Command(["explain", "fit-incremental-pets", *night, "--images", "100"], seen),
+        "repair": Command(["repair", run, *sets], fitted),
+        "report": Command(["report", run], fitted),
     }
 
 

@@ -209,7 +209,7 @@ def _features(
     from gapscope.causes.features import Elsewhere, Features
     from gapscope.causes.samples import opening_of, read_images, side_of
     from gapscope.replay import choice_of
-    from gapscope.runs.folder import CHECKPOINT
+    from gapscope.runs.run import CHECKPOINT
 
     store = sides.stores[0]
     opening = opening_of(store, data_root())
@@ -247,8 +247,7 @@ def _finished(
     from gapscope.causes.page import PICTURE, page
     from gapscope.causes.picture import columns
     from gapscope.causes.record import results_of, write, write_reproduced
-    from gapscope.runs.folder import CHECKPOINT
-    from gapscope.runs.run import FIGURES
+    from gapscope.runs.run import CHECKPOINT, FIGURES
 
     moved = moved_attributes(features.images.attributes, images.attributes) if images else []
     best = analysis.proofs[0] if analysis.proofs else None

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gapscope.core.checkpoint import Checkpoint
-from gapscope.core.errors import GapscopeError
+from gapscope.core.errors import StoppedError
 from gapscope.networks.state import Arrays
 
 
-class DiskFullError(GapscopeError):
+class DiskFullError(StoppedError):
     """There was no room for a checkpoint; the one before it is still there."""
 
 

@@ -15,7 +15,7 @@ from gapscope.cnn.weights import check_start
 from gapscope.core.checkpoint import FolderCheckpoint
 from gapscope.networks.design import load_weights
 from gapscope.networks.trained import DESCRIPTION, Trained, load_trained
-from gapscope.runs.folder import CHECKPOINT
+from gapscope.runs.run import CHECKPOINT
 
 
 def trained(run: TrainingRun, data: TrainingData) -> Iterator[Trained]:

@@ -26,7 +26,7 @@ from gapscope.cnn.recipe import Recipe
 from gapscope.cnn.team import Team
 from gapscope.cnn.train import Epoch, Fitted, TrainingData, fit
 from gapscope.core.checkpoint import NO_CHECKPOINT, Checkpoint, Saved
-from gapscope.core.errors import GapscopeError, InputError
+from gapscope.core.errors import GapscopeError, InputError, StoppedError
 from gapscope.core.progress import SILENT, Progress, Task
 from gapscope.core.script import without_script
 from gapscope.networks.state import Arrays, arrays_of, fill
@@ -42,7 +42,7 @@ FINISHED = "finished"
 GRACE = 2.0
 
 
-class TeamError(GapscopeError):
+class TeamError(StoppedError):
     """A process of a training was ended from outside; what had been kept is still there."""
 
 

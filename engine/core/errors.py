@@ -58,6 +58,10 @@ class BusyError(GapscopeError):
     """Another process works on what this one would change."""
 
 
+class StoppedError(GapscopeError):
+    """Work was ended from outside, and what it has reached is kept: the same command continues."""
+
+
 class BudgetError(GapscopeError):
     """The work would need more memory than it is allowed."""
 

@@ -185,6 +185,17 @@ class Location:
         if self.exists():
             self.filesystem.delete_file(self.path)
 
+    def move(self, target: "Location") -> None:
+        """Give the file or folder that stands here the name of `target`, where none stands; one file after the other in
+        an object store.
+        """
+        if self.is_local:
+            Path(target.path).parent.mkdir(parents=True, exist_ok=True)
+            Path(self.path).rename(target.path)
+            return
+        for one in self.files() or [self]:
+            self.filesystem.move(one.path, target.path + one.path.removeprefix(self.path))
+
     def tidy(self) -> None:
         """Remove what killed writers have left half-written in this folder and below; for whom nobody else writes."""
         for place in self.files():

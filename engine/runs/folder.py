@@ -11,26 +11,24 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from gapscope.blocks import Block
-from gapscope.core.errors import BusyError, GapscopeError
+from gapscope.core.errors import BusyError, GapscopeError, StoppedError
 from gapscope.core.files import read_json, write_json, write_table
 from gapscope.core.lease import LEASE, Lease
 from gapscope.core.location import Location
 from gapscope.core.memory import peak_bytes
 from gapscope.core.program import version_of
-from gapscope.predictions.run import models_in_run
+from gapscope.predictions.run import MODELS, PREDICTIONS, models_in_run
+from gapscope.runs.backup import BACKUP, back_up, clear, discard, has_backup, restore
 from gapscope.runs.result import RunResult
-from gapscope.runs.run import FIGURES, MANIFEST, MODELS, NOTES, RESULTS, RUNS, Run, read_run
+from gapscope.runs.run import MANIFEST, NOTES, RESULTS, RUNS, Run, read_run
 from gapscope.schemas.results import RESULTS_SCHEMA, Result
 from gapscope.schemas.run import Input, RunManifest
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
 
-PREDICTIONS, CHECKPOINT, TABLE = "predictions", "checkpoint", f"{RESULTS}.parquet"
+TABLE = f"{RESULTS}.parquet"
 # Rows that a repair has fitted a model to; what the images of a network's training were made from.
 FITTED_ON, TRAINED_ON = "fitted-on.parquet", "trained-on.parquet"
-# What a run may leave in its folder: all of it goes before another one begins there.
-ENDINGS = (".parquet", ".json", ".safetensors", ".md", ".html", ".csv")
-FOLDERS = (PREDICTIONS, MODELS, CHECKPOINT, FIGURES, "coordinates")
 # Options that say where and how a run works; whatever they are, it is the same work.
 MANNER = frozenset({"workspace", "scheduler", "cluster", "workers", "checkpoint_seconds", "report", "track"})
 # Options that name files with chosen images; other images make another run, whatever the file is called.
@@ -81,11 +79,12 @@ class RunFolder:
         headline = [result for result in results if result.class_name is None]
         table = pa.Table.from_pylist([result.row() for result in [*results, *kept]], RESULTS_SCHEMA)
         self.write_table(TABLE, table)
-        self.write_manifest("complete")
-        seconds = time.perf_counter() - self.started
-        result = RunResult(self.job, str(self.place), seconds, headline)
+        result = RunResult(self.job, str(self.place), time.perf_counter() - self.started, headline)
         write_json(self.place / f"{RESULTS}.json", result.as_json(), allow_nan=False)
-        return replace(result, blocks=page(read_run(self.place)))
+        self.write_manifest("complete")
+        result = replace(result, blocks=page(read_run(self.place)))
+        discard(self.place)
+        return result
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write `table` as the Parquet file `name`, whole or not at all."""
@@ -93,15 +92,8 @@ class RunFolder:
 
     def is_begun(self) -> bool:
         """Whether anything was written beside the manifest."""
-        return any(one.name not in (MANIFEST, LEASE) for one in self.place.files())
-
-    def clear(self) -> None:
-        """Remove what an earlier run left, so that nothing of it can pass for this one's."""
-        for name in self.place.names():
-            if name.endswith(ENDINGS) and not name.startswith("."):
-                (self.place / name).delete()
-        for name in FOLDERS:
-            (self.place / name).delete_folder()
+        beside = (one for one in self.place.files() if f"/{BACKUP}/" not in one.address)
+        return any(one.name not in (MANIFEST, LEASE) for one in beside)
 
     def clear_predictions(self) -> None:
         """Remove what was predicted, by one model or by several."""
@@ -134,30 +126,49 @@ def opened(workspace: Location, job: str, name: str, config: Any, inputs: Sequen
     A folder of the same name is used again when it holds the same configuration or an unfinished run; another
     configuration gets the next free ``name-2``, ``name-3``, so that no finished run is ever overwritten by a different
     one. An unfinished run of the same configuration, versions and first input (which the model comes from) is
-    continued, without its predictions if another input has changed; everything else starts in an empty folder. Work
-    that is refused before anything is written leaves no folder.
+    continued, without its predictions if another input has changed; everything else starts in an empty folder. What
+    was there is restored where the work is refused, and is removed where it is finished; work that is refused before
+    anything is written leaves no folder.
     """
     settings = json.loads(json.dumps(asdict(config), default=str))
     work = _work(settings, _plain(inputs))
     with _claimed(workspace / RUNS, f"{job}-{name}", work) as place:
+        _settle(place, settings, inputs)
         earlier = _manifest_in(place)
         folder = RunFolder(place, job, settings, list(inputs), continues=_is_the_same(earlier, settings, inputs))
         if not folder.continues:
-            folder.clear()
+            (back_up if earlier else clear)(place)
         elif earlier["inputs"] != _plain(inputs):
             folder.clear_predictions()
         folder.write_manifest("running")
         try:
             yield folder
-        except GapscopeError:
-            if folder.is_begun():
-                folder.write_manifest("failed")
-            else:  # refused before there was anything to go on from
-                (place / MANIFEST).delete()
+        except GapscopeError as error:
+            _refuse(folder, error)
             raise
         except BaseException:
             folder.write_manifest("failed")
             raise
+
+
+def _settle(place: Location, settings: Mapping[str, Any], inputs: Sequence[Input]) -> None:
+    """Restore what was backed up at `place` for work that a kill has ended and that is not to go on."""
+    now = _manifest_in(place)
+    if not has_backup(place) or now.get("status") == "complete":
+        discard(place)
+    elif not _is_the_same(now, settings, inputs):
+        restore(place)
+
+
+def _refuse(folder: RunFolder, error: GapscopeError) -> None:
+    """Leave the folder of refused work as it was found, unless the work has gone on from there."""
+    begun, backup = folder.is_begun(), has_backup(folder.place)
+    if begun and (folder.continues or isinstance(error, StoppedError) or not backup):
+        folder.write_manifest("failed")
+    elif backup:
+        restore(folder.place)
+    else:  # there is nothing to go on from
+        (folder.place / MANIFEST).delete()
 
 
 def find_finished(
@@ -206,9 +217,9 @@ def _claimed(runs: Location, name: str, work: tuple[Any, ...]) -> Iterator[Locat
 
 
 def _holds_other_work(place: Location, work: tuple[Any, ...]) -> bool:
-    """Whether a finished run of another work lies at `place`."""
-    manifest = _manifest_in(place)
-    return bool(manifest) and manifest["status"] == "complete" and _work(manifest["config"], manifest["inputs"]) != work
+    """Whether a finished run of another work lies at `place`, if only as a backup."""
+    finished = [one for one in map(_manifest_in, (place, place / BACKUP)) if one and one["status"] == "complete"]
+    return any(_work(one["config"], one["inputs"]) != work for one in finished)
 
 
 def _manifest_in(place: Location) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gapscope.schemas.run import RunManifest
 from gapscope.store.workspace import holds_set, splits_of, workspace_option
 
 MANIFEST, RESULTS, FIGURES, MODELS, RUNS, NOTES = "manifest.json", "results", "figures", "models", "runs", "notes"
+CHECKPOINT = "checkpoint"
 WARNING = "warning: "
 # What follows the name of a training set for the rows of it that were held out.
 HELD_OUT = " (held out)"

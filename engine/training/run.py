@@ -20,8 +20,9 @@ from gapscope.evaluation.stored import evaluate
 from gapscope.probes.model import DESCRIPTION, Classifier, load_model
 from gapscope.probes.train import train
 from gapscope.runs.connection import check_worker_memory, connected
-from gapscope.runs.folder import CHECKPOINT, MODELS, RunFolder, input_of, opened
+from gapscope.runs.folder import RunFolder, input_of, opened
 from gapscope.runs.result import RunResult
+from gapscope.runs.run import CHECKPOINT, MODELS
 from gapscope.schemas.results import Result
 from gapscope.store.comparable import meaning_of
 from gapscope.store.workspace import slug

@@ -41,7 +41,8 @@ from gapscope.reports.collection import PICTURE_BYTES, collected
 from gapscope.reports.pages import PAGES
 from gapscope.reports.samples import Images
 from gapscope.reports.write import REPORT, reported
-from gapscope.runs.folder import ENDINGS, MANNER
+from gapscope.runs.backup import ENDINGS
+from gapscope.runs.folder import MANNER
 from gapscope.runs.result import RunResult
 from gapscope.runs.run import read_run
 from gapscope.schemas.predictions import PREDICTIONS_SCHEMA

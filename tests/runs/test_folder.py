@@ -4,17 +4,21 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 from toy_runs import result, write_run
 
 import gapscope
-from gapscope.core.errors import BusyError, InputError
+from gapscope.core.errors import BusyError, GapscopeError, InputError, StoppedError
 from gapscope.core.location import Location
+from gapscope.runs.backup import BACKUP
 from gapscope.runs.folder import opened
 from gapscope.runs.run import find_run, list_runs, read_run
 from gapscope.schemas.results import Result
+from gapscope.schemas.run import Input
 
 # A process that holds the run of the work that it is given until its standard input ends.
 HOLDER = """
@@ -155,6 +159,122 @@ def test_work_that_is_refused_leaves_no_folder_unless_something_was_written(tmp_
             refused(*written)
         assert (tmp_path / "runs/job-refused").exists() == left
     assert [run.status for run in list_runs(Location.of(tmp_path))] == ["failed"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nobody handles it."""
+
+
+MODEL, STATE = "models/a/model.json", "checkpoint/state.npz"
+
+
+def work(workspace, *written, ends=None, seed=0, inputs=()):
+    """Work of `seed` that writes the files `written` and then `ends` with an error, or well; whether it went on."""
+    with opened(Location.of(workspace), "job", "name", Config(seed), inputs) as folder:
+        for name in written:
+            (folder.place / name).write_bytes(f"{name} of {seed}".encode())
+        if ends:
+            raise ends
+        folder.finish([], page=lambda _: [])
+        return folder.continues
+
+
+def content(workspace):
+    """Every file of a workspace, to its bytes."""
+    return {path.relative_to(workspace): path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+
+
+def ended(workspace, error, *written, **options):
+    with pytest.raises(type(error)):
+        work(workspace, *written, ends=error, **options)
+
+
+@pytest.mark.parametrize("written", [(), (STATE,), (MODEL, STATE, "predictions/x/part.parquet", "results.parquet")])
+@pytest.mark.parametrize("earlier_ends", [None, KeyboardInterrupt()])
+def test_refused_work_leaves_what_was_there(earlier_ends, written, tmp_path):
+    if earlier_ends:  # unfinished work of another configuration, whose place this would take
+        ended(tmp_path, earlier_ends, STATE, seed=1)
+    else:
+        work(tmp_path, MODEL, "figures/a.png")
+    before = content(tmp_path)
+    for _ in range(2):
+        ended(tmp_path, InputError("no"), *written)
+        assert content(tmp_path) == before
+    assert work(tmp_path, seed=1) == bool(earlier_ends)
+
+
+def test_work_that_was_stopped_goes_on_and_is_in_the_place_of_the_earlier_once_it_is_finished(tmp_path):
+    work(tmp_path, MODEL)
+    for error in (StoppedError("the disk is full"), OSError(28, "No space left on device"), KeyboardInterrupt()):
+        ended(tmp_path, error, STATE)
+        assert (tmp_path / "runs/job-name" / STATE).exists()
+    assert work(tmp_path, STATE)
+    assert not (tmp_path / "runs/job-name" / MODEL).exists()
+    assert not (tmp_path / "runs/job-name" / BACKUP).exists()
+
+
+def test_what_stopped_work_has_backed_up_is_restored_for_other_work_and_is_not_overwritten(tmp_path):
+    work(tmp_path, MODEL)
+    before = content(tmp_path)
+    ended(tmp_path, KeyboardInterrupt(), STATE)
+    assert not work(tmp_path, seed=1)
+    assert (tmp_path / "runs/job-name-2").exists()
+    changed = [{"place": "x", "config_hash": "other", "rows": 1}]
+    ended(tmp_path, InputError("no"), inputs=[Input(**one) for one in changed])
+    assert {name: one for name, one in content(tmp_path).items() if "job-name-2" not in str(name)} == before
+
+
+@pytest.mark.parametrize("ends", [None, InputError("no"), StoppedError("no")])
+def test_a_kill_at_any_step_of_backing_up_and_restoring_loses_nothing(ends, tmp_path, monkeypatch):
+    """Each operation on files may be the last one that is done; the next call of the same work finds its way."""
+    run = tmp_path / "runs/job-name"
+    work(tmp_path, MODEL, "figures/a.png")
+    before = content(tmp_path)
+    after = {*map(run.__truediv__, ("manifest.json", "results.json", "results.parquet", STATE))}
+    for last in count():
+        done = killed_after(last, lambda: work(tmp_path, STATE, ends=ends), monkeypatch)
+        (run / ".lease.json").unlink(missing_ok=True)  # as of a process that is gone
+        ended(tmp_path, InputError("no"), inputs=[Input(place="x", config_hash="other", rows=1)])
+        if not ends and content(tmp_path) != before:
+            assert json.loads((run / "manifest.json").read_bytes())["status"] == "complete"
+            assert {tmp_path / name for name in content(tmp_path)} == after
+            return
+        assert content(tmp_path) == before, last
+        if done < last:
+            break
+    assert last > 10
+
+
+def killed_after(last, act, monkeypatch):
+    """How many operations on files `act` has done, which is killed after the `last`."""
+    done = 0
+
+    def counted(operation):
+        def counting(self, *given):
+            nonlocal done
+            if done == last:
+                raise Killed
+            done += 1
+            return operation(self, *given)
+
+        return counting
+
+    with monkeypatch.context() as patch, suppress(GapscopeError, Killed):
+        for name in ("move", "delete", "delete_folder", "write_atomically"):
+            patch.setattr(Location, name, counted(getattr(Location, name)))
+        act()
+    return done
+
+
+def test_an_object_store_keeps_what_was_there_too():
+    place = Location.of("memory://earlier")
+    finished(place, 0)
+    before = {one.address: one.read_bytes() for one in place.files()}
+    for _ in range(2):
+        ended(place, InputError("no"), STATE)
+        assert {one.address: one.read_bytes() for one in place.files()} == before
+    finished(place, 0)
+    assert {one.address for one in place.files()} == before.keys()
 
 
 def test_a_file_lists_as_no_folder(tmp_path):

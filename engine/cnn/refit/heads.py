@@ -25,7 +25,7 @@ from gapscope.networks.trained import Trained, load_trained
 from gapscope.probes.model import Classifier
 from gapscope.probes.options import ProbeOptions
 from gapscope.probes.train import train
-from gapscope.runs.folder import CHECKPOINT
+from gapscope.runs.run import CHECKPOINT
 from gapscope.store import ArrayStore
 from gapscope.stream import CHUNK_ROWS, Workers, connect
 
