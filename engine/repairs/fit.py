@@ -23,15 +23,15 @@ from gapscope.probes.model import Classifier
 from gapscope.probes.rules.linear import Linear
 from gapscope.repairs import REPAIRS
 from gapscope.repairs.criterion import (
-    JURY,
     ROWS,
-    Criterion,
     Signs,
     another_mix,
     chosen,
     information,
+    shared,
 )
 from gapscope.repairs.fitted import Old
+from gapscope.repairs.second import second_head
 from gapscope.repairs.seen import Labelled, LabelledBy, Seen, SeenBy, prepared
 from gapscope.store import View
 from gapscope.stream import Workers, fold
@@ -122,24 +122,22 @@ def with_signs(model: Classifier, candidates: Sequence[Candidate], reference: Vi
 
 def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk, rows: Chunk) -> list[Candidate]:
     """See `with_signs`; `rows` are those of the target."""
-    known = reference.y >= 0
-    before = probabilities(model, model.rule, prepared(model, reference.x[known]))
-    criterion = Criterion(before, reference.y[known])
-    if not criterion.is_known or len(rows.y) < 2:
+    known = reference.take(reference.y >= 0)
+    if (np.bincount(known.y) > 1).sum() < 2 or len(rows.y) < 2:
         return list(candidates)
-    theirs = prepared(model, rows.x)
+    before, theirs = probabilities(model, model.rule, prepared(model, known.x)), prepared(model, rows.x)
     after = {one.name: probabilities(model, one.head, theirs) for one in candidates if one.head is not None}
-    agreed = sum(after[name] for name in JURY if name in after).argmax(axis=1)
-    said, most = information(before), np.log(len(np.unique(criterion.y)))
+    other = second_head(model, known)
+    repaired = without_labels(other, LabelledBy(other)(known), [SeenBy(other)(rows)])
+    second = {one.name: probabilities(other, one.head, theirs) for one in repaired if one.head is not None}
+    classes = len(np.unique(known.y))
     signs = {
         name: Signs(
-            criterion.distance(q),
             another_mix(before, q),
-            float((q.argmax(axis=1) == agreed).mean()),
+            shared(q, second[name]) if name in second else 0.0,
             information(q),
-            information(q) / max(said, np.finfo(float).tiny),
-            said / most,
-            len(np.unique(criterion.y)),
+            information(before) / np.log(classes),
+            classes,
         )
         for name, q in after.items()
     }
@@ -147,12 +145,7 @@ def signed(model: Classifier, candidates: Sequence[Candidate], reference: Chunk,
 
 
 def chosen_without_labels(candidates: Sequence[Candidate], rows: int, *, same_mix: bool = False) -> str:
-    """The repair that `criterion.chosen` names.
-
-    An alignment presumes the class mix of the reference. Where predictions still have another one after it, the mix has
-    changed too, and the alignment has made up for it; then it is not chosen. With `same_mix` the mix is known to be the
-    same.
-    """
+    """The repair that `criterion.chosen` names; with `same_mix` the class mix is known to be that of the reference."""
     left_out = (*NEEDS_LABELS, CAUSE)
     known = {one.name: one.signs for one in candidates if one.signs and one.name not in left_out}
     return chosen(known, NOTHING, rows, same_mix=same_mix) if known else NOTHING

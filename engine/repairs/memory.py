@@ -39,7 +39,8 @@ def check_memory(
     chunk = chunk_bytes(dim, 2 * classes) + 8 * WORDS * CHUNK_ROWS * REPLICATES
     reading = known + threads * (chunk + ON_A_THREAD * known) + GROUPS * seen
     fitting = known + SUMMARIES * seen + heads + 8 * SQUARES * dim * dim + 6 * (surest + weights)
-    choosing = known + heads + 8 * ROWS * ((len(REPAIRS) + 4) * classes + 6 * ROWS + 2 * dim)
+    second = known + seen + len(REPAIRS) * weights // 2 + 8 * SQUARES * dim * dim
+    choosing = known + heads + second + 8 * ROWS * ((2 * len(REPAIRS) + 4) * classes + 6 * dim)
     searched = max(labels, 2 * len(cause.rows.y) if cause else 0)
     axes = min(searched, dim) + 1
     searching = known + heads + 8 * searched * (4 * (dim + axes) + 6 * classes) + 8 * SEARCHED * axes * classes

@@ -15,9 +15,8 @@ from gapscope.runs.run import Row, Run
 NOTHING = "nothing"
 KEEP = "Keep the old model until labels show a gain: more of them make the interval smaller."
 COLUMNS = (
-    "Distance and agreement need no labels. Distance is how far predictions of the target are from those of the "
-    "reference (squared MMD, whatever the class shares), 0 for not at all; agreement is the share of the target's rows "
-    "that get the class which the repairs together give them."
+    "Shared needs no labels: how often a second head, fitted to the reference and repaired in the same way, says the "
+    "same of the target's rows."
 )
 WON, PRICE, NEXT, SURE = "What it wins back", "What it costs", "What to do", "How sure"
 
@@ -181,15 +180,14 @@ def _cells(run: Run, about: dict[str, Any]) -> list[Block]:
 
 def _table(rows: list[Row]) -> Table:
     columns = {"repair": "text", "points won back": "change", "points on the reference": "change", "labels": "count"}
-    columns |= {"distance": "number", "agreement": "share", "seconds": "number"}
+    columns |= {"shared": "share", "seconds": "number"}
     cells = [
         [
             f"{words(row['name'])}{' (chosen)' if row['chosen'] else ''}",
             estimate(*(row[f"target_{name}"] for name in ("value", "low", "high"))),
             estimate(*(row[f"reference_{name}"] for name in ("value", "low", "high"))),
             row["labels"],
-            row["distance"],
-            estimate(row["agreement"]),
+            estimate(row.get("shared")),
             round(row["seconds"], 1),
         ]
         for row in sorted(rows, key=lambda row: not row["applies"])
@@ -223,8 +221,7 @@ def _choice(rows: list[Row], about: dict[str, Any]) -> str:
             "predictions say most of the classes, if they have these shares."
         )
     return (
-        f"Without labels{because}, whatever the class shares: where predictions say enough of the classes to see their "
-        "shares, the alignment whose predictions say most, if they have the shares of the reference, or that in the "
-        "shares that it finds, if predictions then are like those of the reference; else the repair that the others "
-        "agree with most, if its predictions are nearer to those of the reference than without a repair."
+        f"Without labels{because}, whatever the class shares: the alignment whose predictions say most of the classes, "
+        "if they have the shares of the reference; or, of a model whose predictions say much, the repair after which a "
+        "second head, fitted to the reference and repaired in the same way, clearly more often says the same."
     )

@@ -88,7 +88,7 @@ def test_a_shift_of_the_features_is_repaired_and_its_price_is_said(dark):
 def test_workers_of_a_cluster_make_the_same_repairs(workspace, model, dark, cluster):
     there = table(repair(workspace, model, "dark", scheduler=cluster, name="there"))
     for name, row in table(dark).items():
-        for column in ("target_value", "target_low", "reference_value", "distance", "agreement", "chosen"):
+        for column in ("target_value", "target_low", "reference_value", "mix", "shared", "chosen"):
             if row[column] is not None:
                 assert there[name][column] == pytest.approx(row[column], rel=1e-6, abs=1e-9), (name, column)
 

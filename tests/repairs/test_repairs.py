@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from gapscope.core.chunk import Chunk
 from gapscope.core.progress import SILENT
@@ -14,17 +15,19 @@ from gapscope.probes.rules.linear import NEVER, Linear
 from gapscope.remedies import REMEDIES as REMEDIES_OF_GAP
 from gapscope.repairs import REPAIRS, WITH_LABELS
 from gapscope.repairs.by_class import PRIOR_ROWS
-from gapscope.repairs.criterion import WIDTHS, Criterion, Signs, information
+from gapscope.repairs.criterion import Signs, information, shared
 from gapscope.repairs.cross_fit import best_of, cross_fitted, why_not
-from gapscope.repairs.fit import CAUSE, Candidate, chosen_without_labels, without_labels
+from gapscope.repairs.fit import CAUSE, Candidate, chosen_without_labels, signed, without_labels
 from gapscope.repairs.fitted import Old
 from gapscope.repairs.judge import gains
 from gapscope.repairs.labelled import PENALTIES, Problem, Rows, anchored, anchored_logistic, logistic, ridge
+from gapscope.repairs.second import second_head
 from gapscope.repairs.seen import SUREST, LabelledBy, SeenBy
 from gapscope.repairs.shares import likeliest
 from gapscope.repairs.words import WORDS
 from gapscope.store import ArrayStore
 from gapscope.stream import connect
+from gapscope.summaries.shrinkage import oas_share
 
 DIM, CLASSES = 6, 3
 NAMES = tuple(str(c) for c in range(CLASSES))
@@ -271,91 +274,105 @@ def test_a_repair_must_be_better_by_more_than_a_standard_error():
     assert best_of(np.stack([usual, better], axis=1), 0) == 1
 
 
-def test_the_criterion_is_the_least_kernel_distance_over_class_shares(rng):
-    p, q = softmax(rng.standard_normal((30, 3)) * 2, axis=1), softmax(rng.standard_normal((25, 3)) * 2, axis=1)
-    y = np.arange(30) % 3
-
-    def k(a, b):
-        return np.mean([np.exp(-np.square(a - b).sum() / width) for width in WIDTHS])
-
-    def between(one, other, *, same):
-        return np.mean([k(a, b) for i, a in enumerate(one) for j, b in enumerate(other) if not (same and i == j)])
-
-    parts = [p[y == c] for c in range(3)]
-    among = np.array([[between(a, b, same=a is b) for b in parts] for a in parts])
-    towards = np.array([between(a, q, same=False) for a in parts])
-    within = between(q, q, same=True)
-    bounds = {"bounds": [(0, 1)] * 3, "constraints": {"type": "eq", "fun": lambda s: s.sum() - 1}}
-    best = minimize(lambda s: s @ among @ s - 2 * s @ towards + within, np.full(3, 1 / 3), **bounds).fun
-    assert Criterion(p, y).distance(q) == pytest.approx(best, abs=1e-5)
+def test_the_second_head_is_that_of_linear_discriminants(model, rng):
+    reference = blobs(rng, model, 300)
+    inside = reference.x - np.stack([reference.x[reference.y == c].mean(axis=0) for c in range(CLASSES)])[reference.y]
+    share = oas_share(np.cov(inside.T.astype(np.float64), bias=True), 300)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=share).fit(reference.x, reference.y)
+    other = second_head(model, reference)
+    assert (other.predict(reference.x) == theirs.predict(reference.x)).mean() > 0.99
+    confidence = other.probabilities(blobs(rng, model, 3000).x).max(axis=1).mean()
+    fresh = blobs(rng, model, 3000)
+    assert confidence == pytest.approx((other.predict(fresh.x) == fresh.y).mean(), abs=0.04)
 
 
-def test_another_class_mix_is_no_distance_and_a_shift_is(model, rng):
-    reference = blobs(rng, model, 800)
-    criterion = Criterion(model.probabilities(reference.x), reference.y)
-    mixed, shifted = blobs(rng, model, 800, [0.9, 0.1, 0.0]), blobs(rng, model, 800)
-    shifted = shifted._replace(x=shifted.x * np.float32(0.2))
-    assert abs(criterion.distance(model.probabilities(mixed.x))) < 0.003
-    assert criterion.distance(model.probabilities(shifted.x)) > 0.02
+def test_a_class_without_rows_in_the_reference_is_none_of_the_second_head(model, rng):
+    reference = blobs(rng, model, 200, [0.6, 0.4, 0.0])
+    assert set(second_head(model, reference).predict(blobs(rng, model, 200).x)) == {0, 1}
 
 
-def found(**signs):
+def test_what_two_heads_share_is_that_of_hand_arithmetic():
+    one, other = np.array([[0.8, 0.2], [0.6, 0.4]]), np.array([[0.5, 0.5], [0.9, 0.1]])
+    assert shared(one, other) == pytest.approx((1 + (0.5 + 0.58) / 2) / 2)
+    assert shared(one, np.array([[0.4, 0.6], [0.9, 0.1]])) == pytest.approx((0.5 + (0.44 + 0.58) / 2) / 2)
+
+
+def found(*, strength=0.9, classes=10, **signs):
+    """Candidates by their mix, what they share and what they say."""
     head = Linear(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
-    return [Candidate(name, head, "", signs=Signs(*values)) for name, values in signs.items()]
+    return [Candidate(name, head, "", signs=Signs(*one, strength, classes)) for name, one in signs.items()]
 
 
-def test_an_alignment_of_a_set_with_another_class_mix_is_not_chosen():
-    before = (0.2, 4.0, 0.6, 0.5)
-    assert chosen_without_labels(found(nothing=before, mean=(0.0, 3.0, 0.9, 0.6)), 500) == "nothing"
-    assert chosen_without_labels(found(nothing=before, mean=(0.0, 0.5, 0.9, 0.6)), 500) == "mean"
-    assert chosen_without_labels(found(nothing=before, mixture=(0.0, 3.0, 0.9, 0.6)), 500) == "mixture"
+BEFORE = {"nothing": (1.5, 0.5, 0.5)}
+SAME = {"scale": (0.6, 0.52, 0.9), "coral": (0.6, 0.51, 1.1)}
+ANOTHER = {"scale": (1.6, 0.6, 0.9), "coral": (2.0, 0.5, 1.1)}
 
 
-def test_a_repair_that_the_others_do_not_agree_with_or_that_is_no_nearer_is_not_chosen():
-    before = (0.2, 0.5, 0.8, 0.5)
-    assert chosen_without_labels(found(nothing=before, mean=(0.1, 0.5, 0.82, 0.5)), 500) == "nothing"
-    assert chosen_without_labels(found(nothing=before, mean=(0.199, 0.5, 0.95, 0.5)), 500) == "nothing"
-    assert chosen_without_labels(found(nothing=before, t3a=(0.0, 0.5, 1.0, 0.5)), 500) == "nothing"
+def test_where_predictions_have_the_mix_of_the_reference_the_most_informative_alignment_is_chosen():
+    assert chosen_without_labels(found(**BEFORE, **SAME), 500) == "coral"
+    assert chosen_without_labels(found(**BEFORE, **SAME, strength=0.3), 500) == "nothing"
+    unclear = SAME | {"coral": (0.2, 0.51, 1.1)}
+    assert chosen_without_labels(found(**BEFORE, **unclear, strength=0.3), 500) == "scale"
+    assert chosen_without_labels(found(**BEFORE, **SAME, classes=2), 500) == "scale"
+    assert chosen_without_labels(found(nothing=(1.5, 0.5, 1.08), **SAME), 500) == "nothing"
+
+
+def test_a_second_head_that_shares_another_repair_clearly_more_overrules_an_alignment():
+    signs = BEFORE | SAME | {"mixture": (2.0, 0.54, 0.8)}
+    assert chosen_without_labels(found(**signs), 500) == "coral"
+    signs |= {"mixture": (2.0, 0.6, 0.8)}
+    assert chosen_without_labels(found(**signs), 500) == "mixture"
+    assert chosen_without_labels(found(**signs), 500, same_mix=True) == "coral"
+
+
+@pytest.mark.parametrize(("mixture", "name"), [((2.0, 0.7, 0.5), "mixture-and-shares"), ((2.0, 0.58, 0.5), "scale")])
+def test_where_predictions_have_another_mix_the_repair_is_chosen_that_a_second_head_shares(mixture, name):
+    signs = BEFORE | ANOTHER | {"mixture-and-shares": mixture}
+    assert chosen_without_labels(found(**signs), 500) == name
+    assert chosen_without_labels(found(**signs, strength=0.3), 500) == "nothing"
+    assert chosen_without_labels(found(**signs | {"nothing": (1.5, 0.68, 0.5)}), 500) == "nothing"
+
+
+def test_a_repair_that_only_labels_choose_is_not_chosen():
+    assert chosen_without_labels(found(**BEFORE, t3a=(0.5, 0.9, 2.0)), 500) == "nothing"
 
 
 def test_where_the_class_mix_is_known_to_be_the_same_the_most_informative_repair_that_has_it_is_chosen():
-    before, clear = (0.2, 0.5, 0.9, 0.5), (1.0, 0.9)
-    signs = {"nothing": (*before, *clear), "mean": (0.3, 0.9, 0.7, 1.0), "coral": (0.0, 1.1, 0.7, 2.0)}
+    signs = BEFORE | {"mean": (0.9, 0.2, 1.0), "coral": (1.1, 0.5, 2.0)}
     assert chosen_without_labels(found(**signs), 500, same_mix=True) == "mean"
     assert chosen_without_labels(found(**signs), 500) == "nothing"
-    signs |= {"nothing": before, "scale": (0.1, 0.9, 0.7, 0.9)}
-    assert chosen_without_labels(found(**signs), 500, same_mix=True) == "scale"
+    signs |= {"scale": (0.9, 0.2, 0.9)}
+    assert chosen_without_labels(found(**signs, strength=0.3), 500, same_mix=True) == "scale"
 
 
-@pytest.mark.parametrize(
-    ("scale", "mixture", "adapted", "name"),
-    [
-        ((0.0, 0.6, 0.7, 1.5, 0.9), (0.001, 0.8, 0.7, 1.4), (0.001, 1.0, 0.7, 1.4), "scale"),
-        ((0.0, 0.6, 0.7, 1.5, 0.5), (0.001, 0.8, 0.7, 1.4), (0.001, 1.0, 0.7, 1.4), "nothing"),
-        ((0.0, 0.6, 0.7, 1.5, 0.9), (0.001, 1.3, 0.7, 1.4), (0.001, 2.0, 0.7, 1.4), "mixture-and-shares"),
-        ((0.0, 1.6, 0.7, 1.5, 0.9), (0.001, 2.0, 0.7, 1.4), (0.001, 2.0, 0.7, 1.4), "mixture-and-shares"),
-        ((0.0, 1.6, 0.7, 1.5, 0.9), (0.001, 2.0, 0.7, 0.4), (0.001, 2.0, 0.7, 0.3), "nothing"),
-        ((0.0, 1.6, 0.7, 1.5, 0.9), (0.02, 2.0, 0.7, 1.4), (0.02, 2.0, 0.7, 1.4), "nothing"),
-        ((0.3, 0.6, 0.7, 1.5, 0.9), (0.02, 0.8, 0.7, 1.4), (0.02, 1.0, 0.7, 1.4), "nothing"),
-    ],
-)
-def test_of_a_clear_model_the_class_mix_is_seen_in_its_predictions(scale, mixture, adapted, name):
-    signs = {"nothing": (0.2, 1.5, 0.6, 0.5, 0.5, 0.9), "scale": scale, "mixture": mixture}
-    assert chosen_without_labels(found(**signs, **{"mixture-and-shares": adapted}), 500) == name
+@pytest.mark.parametrize(("classes", "rows"), [(2, 300), (37, 140)])
+def test_of_two_classes_or_few_rows_of_each_no_second_head_chooses(classes, rows):
+    signs = BEFORE | ANOTHER | {"mixture-and-shares": (2.0, 0.7, 0.5)}
+    assert chosen_without_labels(found(**signs, classes=37), 150) == "mixture-and-shares"
+    assert chosen_without_labels(found(**signs, classes=classes), rows) == "nothing"
 
 
-@pytest.mark.parametrize(("classes", "rows"), [(2, 300), (37, 150)])
-def test_of_two_classes_or_few_rows_of_each_no_other_mix_is_seen(classes, rows):
-    """Figures of night photographs of cats and dogs, where the mix that was found cost 18 points."""
-    signs = {
-        "nothing": (0.007, 0.992, 0.993, 0.366, 0.789, 0.67),
-        "scale": (0.004, 0.669, 0.96, 0.406, 0.876, 0.67),
-        "mixture": (-0.001, 1.592, 0.907, 0.39, 0.84, 0.67),
-        "mixture-and-shares": (-0.001, 2.191, 0.82, 0.348, 0.75, 0.67),
-    }
-    assert chosen_without_labels(found(**signs), 300) == "mixture-and-shares"
-    unseen = {name: (*values, classes) for name, values in signs.items()}
-    assert chosen_without_labels(found(**unseen), rows) in ("nothing", "scale")
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_a_moved_set_is_repaired_whether_its_mix_has_changed_or_not(rng, power):
+    """Eight Gaussian classes, each half as frequent as the last where the mix has changed."""
+    centres, step = rng.standard_normal((8, 16)), rng.standard_normal(16)
+    bias = (-0.5 * np.square(centres).sum(axis=1)).astype(np.float32)
+    model = Classifier("lda", Linear(centres.astype(np.float32), bias), class_names=tuple("abcdefgh"))
+
+    def rows(power, factor, step):
+        share = 0.5 ** (power * np.arange(8))
+        y = rng.choice(8, 1500, p=share / share.sum()).astype(np.int32)
+        x = factor * (centres[y] + rng.standard_normal((1500, 16))) + step
+        return Chunk(np.arange(1500), x.astype(np.float32), y)
+
+    reference, target = rows(0.0, 1.0, 0.0), rows(power, 0.5, step)
+    tried = without_labels(model, LabelledBy(model)(reference), [SeenBy(model)(target)])
+    tried = signed(model, tried, reference, target)
+    name = chosen_without_labels(tried, 1500)
+    assert name in (("mixture", "mixture-and-shares") if power else ("scale", "coral", "mean"))
+    head = next(one.head for one in tried if one.name == name)
+    before, after = ((rule.scores(target.x).argmax(axis=1) == target.y).mean() for rule in (model.rule, head))
+    assert after > before + 0.1
 
 
 def test_information_is_that_of_hand_arithmetic():
