@@ -24,8 +24,8 @@ MOST_CONDITION = 20.0
 # Of the movement of the mean, the shares must explain so much; and the spread of features may change by so much.
 LEAST_EXPLAINED, MOST_SPREAD = 0.8, 0.1
 PASSES, TOLERANCE = 2000, 1e-9
-# Rows for each class, in the shares to start from, that are counted with those seen. With one in all, shares that a weak
-# model's predictions say collapse onto a few classes: adapting to them lost 14 points on average on CIFAR-10, so 9.
+# Rows for each class, in the shares to start from, that are counted with those seen. With one in all, the shares that a
+# weak model predicts collapse onto a few classes: adapting to them lost 14 points on average on CIFAR-10, so 9.
 PSEUDO_ROWS = 2.0
 
 
