@@ -90,7 +90,7 @@ COMMANDS: Mapping[str, Line] = {
     "report": Line(("--out", "{folder}/page.html"), 1),
     "verify": Line(("{folder}",), 0),
     "study-replication": Line((*BOTH, "--replicates", "50", "--no-report"), 3),
-    "study-imagenet-v2": Line((f"{{folder}}/{TABLES}", "--replicates", "50", "--no-report")),
+    "study-replication published": Line((f"{{folder}}/{TABLES}", "--replicates", "50", "--no-report")),
     "measure": Line((f"{DIGITS}/test",), of_images=True),
     "explain": Line(
         ("--reference", f"{DIGITS}/train", "--target", f"{DIGITS}/test", "--images", "40", "--no-report"),

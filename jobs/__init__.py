@@ -67,11 +67,15 @@ COMMANDS = {
     "study-replication": Command(
         STUDIES, "Many models on a set and on its replications: what they lose, and whether alike."
     ),
-    "study-imagenet-v2": Command(STUDIES, "ImageNet against ImageNetV2, from published predictions of many models."),
     "study-modifications": Command(STUDIES, "Train on original and modified images, test on all."),
     "study-augmentation": Command(STUDIES, "Find what helps a small, imbalanced set of images."),
 }
-ALIASES = {"fit": "fit-incremental", "import": "import-features", "import-csv": "import-features"}
+ALIASES = {
+    "fit": "fit-incremental",
+    "import": "import-features",
+    "import-csv": "import-features",
+    "study-imagenet-v2": "study-replication",
+}
 JOBS = Registry("command", {name: f"gapscope.jobs.{name.replace('-', '_')}:run" for name in COMMANDS})
 
 

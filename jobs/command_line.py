@@ -1,11 +1,12 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -85,8 +86,9 @@ def _mistake(error: CycloptsError, arguments: Sequence[str]) -> str:
     name = _named(arguments)
     if isinstance(error, UnknownOptionError) and name:
         return _unknown_option(error.token, name)
-    if isinstance(error, UnusedCliTokensError | MissingArgumentError) and (twice := _twice(name, arguments)):
-        return twice
+    if isinstance(error, UnusedCliTokensError | MissingArgumentError):
+        if known := _twice(name, arguments) or _by_options(name, arguments):
+            return known
     match error:
         case UnusedCliTokensError():
             return _left_over(error, name)
@@ -124,6 +126,18 @@ def _twice(command: str, arguments: Sequence[str]) -> str:
     in_run = f", and name a model in a run by its folder, {first}/models/{given[0]}" if plain[0] == "model" else ""
     takes = f"{command} takes {plain[0].upper()} in one place"
     return f"{takes}, and both {first} and --{plain[0]} {given[0]} name it; leave out one{in_run}."
+
+
+def _by_options(command: str, arguments: Sequence[str]) -> str:
+    """The command with two sets that were typed without the names of their options; empty where there are no two."""
+    options = {one.name for one in fields(configuration_of(command)) if one.kw_only} if command else set()
+    plain = list(takewhile(lambda word: not word.startswith("-"), arguments[1:]))
+    sets = [word for word in plain if word.count("/") == 1]
+    if len(sets) != 2 or not {"reference", "target"} <= options or {"--reference", "--target"} & set(arguments):
+        return ""
+    rest = [word for word in arguments[1:] if word not in sets]
+    words = [command, *rest, "--reference", sets[0], "--target", sets[1]]
+    return f"{command} takes sets by the names of their options: `{called()} {shlex.join(words)}`."
 
 
 def _missing(argument: Argument, typed: str | None, command: str) -> str:

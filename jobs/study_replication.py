@@ -3,7 +3,6 @@
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
-from gapscope.core.errors import InputError
 from gapscope.core.progress import SILENT, Progress
 from gapscope.jobs import options
 from gapscope.jobs.options import MODEL, configuration, data_root, option
@@ -20,9 +19,13 @@ class StudyReplicationConfig(options.Reported):
 
     The sets are files of predictions: wide tables with a column of best classes for each model, or one file for each
     model, of which those for the same images are taken together. Or they are sets, as dataset/split, that the given
-    runs have predicted. Three models or more; for 24 and 60,000 images it takes 15 s of processor time and 0.7 GB.
-    `study-imagenet-v2` is this study of the published predictions for ImageNet and ImageNetV2.
+    runs have predicted. Or they are a folder of tables for ImageNet and ImageNetV2: ``validation.parquet`` and
+    ``v2-….parquet``, with columns image, label, and one for each model, which may be missing from a replication; tables
+    of the same names in further folders hold more models. Three models or more; for 24 and 60,000 images it takes 15 s
+    of processor time and 0.7 GB.
 
+    python cli.py study-replication ../shared/data/imagenet-predictions
+    python cli.py study-replication published mine --out reports
     python cli.py study-replication --reference cifar10.csv --target cifar10.1.csv
     python cli.py study-replication --reference validation.parquet --target v2-top-images.parquet v2-other.parquet
     python cli.py study-replication RUN RUN RUN --reference cifar10/test --target night/test
@@ -43,28 +46,13 @@ def run(config: StudyReplicationConfig, progress: Progress = SILENT) -> "RunResu
     """Read the predictions, study them, save findings, tables and pictures, and word the page."""
     from gapscope.core.location import Location
     from gapscope.reports.write import reported
-    from gapscope.runs.inputs import input_of_predictions, stem
-    from gapscope.runs.run import find_run
     from gapscope.store.workspace import slug
-    from gapscope.studies.memory import check_files, check_runs
-    from gapscope.studies.replication.sets import read_files, read_runs
+    from gapscope.studies.replication.named import read_named
     from gapscope.studies.replication.study import studied
 
-    if not (config.reference and config.target):
-        raise InputError("name the set to start from with --reference and its replications with --target")
     workspace = Location.of(config.workspace).absolute()
-    if config.runs:
-        places = [find_run(workspace, one) for one in config.runs]
-        check_runs(places, (*config.reference, *config.target), config.memory)
-        study = read_runs(places, config.reference, config.target, config.models)
-        called = "-".join(dict.fromkeys(stem(place) for place in places))
-    else:
-        places = [Location.of(one) for one in (*config.reference, *config.target)]
-        check_files(places, config.memory)
-        study = read_files(config.reference, config.target, config.models)
-        called = f"{study.reference.name}-{study.targets[0].name}"
-    inputs = [input_of_predictions(place, str(place)) for place in places]
-    title = f"{study.reference.name} against {study.targets[0].name}"
+    asked = (config.runs, config.reference, config.target, config.models)
+    study, called, inputs, title = read_named(workspace, *asked, config.memory)
     name = slug(config.name or called)
     done = studied(JOB, config, study, name, inputs, progress, title=title, copy=name)
     return reported(done, wanted=config.report, data_root=data_root())

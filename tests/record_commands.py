@@ -794,8 +794,7 @@ TABLE: tuple[Input | Command, ...] = (
     # Studies.
     Command(
         "study-imagenet",
-        f"study-imagenet-v2 --predictions {PUBLISHED} --only resnet18 resnet50 vgg16 densenet121 --replicates 40 "
-        "--out pages --json",
+        f"study-replication {PUBLISHED} --only resnet18 resnet50 vgg16 densenet121 --replicates 40 --out pages --json",
     ),
     Command(
         "study-modifications",

@@ -273,7 +273,8 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     if stored and not is_imported and not any(one.provenance.class_names for one in stored):
         labelled = f"`{called()} {extraction(stored, dataset, split, backbone)} --labels FILE{option}`"
         making = f"its images have no labels, which {labelled} gives them, or a folder for each class"
-    return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}{meant}; {making}")
+    way_out = meant or f"; {making}"
+    return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}{way_out}")
 
 
 def extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str, name: str = "") -> str:

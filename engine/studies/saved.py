@@ -121,5 +121,5 @@ def command_of(name: str, config: Any) -> str:
         if one.name in LEFT_OUT or value == one.default:
             continue
         given = [] if value is True else [str(part) for part in (value if isinstance(value, tuple) else (value,))]
-        words += [f"--{one.name.replace('_', '-')}", *given]
+        words += [f"--{one.name.replace('_', '-')}", *given] if one.kw_only else given
     return shlex.join(words)

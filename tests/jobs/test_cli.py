@@ -40,6 +40,8 @@ EXTRACT = ("extract", "--dataset", "digits", "--decode-workers", "0")
         (["predict", "--dataset", "digits"], "predict needs MODEL; for instance"),
         (["evaluate", "run", "digits/test"], "evaluate takes RUN, and digits/test is left over; sets are named by --"),
         (["gap", "run", "digits/test", "b"], "digits/test b is left over; sets are named by --reference or --target."),
+        (["gap", "run", "a/test", "b/test"], "`gapscope gap run --reference a/test --target b/test`."),
+        (["shift", "a/test", "b/test", "--seed", "1"], "`gapscope shift --seed 1 --reference a/test --target b/test`."),
         (["gap", "run", "b"], "gap takes RUN, and b is left over. See"),
         (["gap", "run", "--refrence", "a/b"], "gap has no option --refrence; did you mean --reference? See"),
         (["explore", "map", "--encoder", "x"], "explore has no option --encoder; words has it. See"),

@@ -12,7 +12,7 @@ from gapscope.jobs import command_line as cli
 from gapscope.runs.folder import RunFolder
 
 # A finished map is not made again; the folders of these studies are opened as that of `study-modifications` is.
-OTHERS = {"map", "study-augmentation", "study-imagenet-v2", "study-replication"}
+OTHERS = {"map", "study-augmentation", "study-replication"}
 
 
 @pytest.fixture(scope="module")

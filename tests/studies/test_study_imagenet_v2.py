@@ -21,7 +21,7 @@ from gapscope.core.location import Location
 from gapscope.draw.canvas import COLUMN, PAGE
 from gapscope.gaps.pairs import confusion_pairs
 from gapscope.inference.line import ProbitLine
-from gapscope.jobs.study_imagenet_v2 import StudyImagenetV2Config, run
+from gapscope.jobs.study_replication import StudyReplicationConfig, run
 from gapscope.runs.run import read_run
 from gapscope.studies.replication import SetPredictions, classes, read_study
 from gapscope.studies.replication.classes import _mean_scores, pooled_drops
@@ -97,7 +97,7 @@ def studied(tmp_path_factory):
     tables = made_up(place / "tables", np.random.default_rng(5))
     only = tuple(SKILLS)
     workspace, out = str(place / "workspace"), str(place / "out")
-    config = StudyImagenetV2Config(tables=str(tables), models=only, replicates=40, workspace=workspace, out=out)
+    config = StudyReplicationConfig(runs=(str(tables),), models=only, replicates=40, workspace=workspace, out=out)
     report = run(config)
     return report, Path(report.run), config
 
@@ -121,9 +121,9 @@ def found(tmp_path_factory):
 
 def test_a_small_study_has_all_its_parts(folder, tmp_path):
     out, workspace = tmp_path / "out", str(tmp_path / "workspace")
-    config = StudyImagenetV2Config(tables=str(folder), out=str(out), replicates=40, workspace=workspace)
+    config = StudyReplicationConfig(runs=(str(folder),), out=str(out), replicates=40, workspace=workspace)
     report = run(replace(config, report=False))
-    page = (out / "imagenet-v2.md").read_text()
+    page = (out / "predictions.md").read_text()
     for title in (
         "# ImageNet against ImageNetV2",
         "Before reading a list of worst classes",
@@ -144,13 +144,13 @@ def test_a_small_study_has_all_its_parts(folder, tmp_path):
         assert title in page
     assert "nan" not in page.lower().replace("nasnet", "")
     assert "weak has no predictions for threshold-0.7" in page
-    for picture in (out / "imagenet-v2").glob("*.png"):
-        assert f"imagenet-v2/{picture.name}" in page
+    for picture in (out / "predictions").glob("*.png"):
+        assert f"predictions/{picture.name}" in page
         assert picture.stat().st_size < 150_000
-    assert len(list((out / "imagenet-v2").glob("*.png"))) == 13
-    study = json.loads((out / "imagenet-v2" / "study.json").read_text())
+    assert len(list((out / "predictions").glob("*.png"))) == 13
+    study = json.loads((out / "predictions" / "study.json").read_text())
     assert study["models"] == list(SKILLS)
-    assert len(pq.read_table(out / "imagenet-v2" / "accuracies.parquet")) == 15
+    assert len(pq.read_table(out / "predictions" / "accuracies.parquet")) == 15
     assert {result.metric for result in report.results} == {
         "accuracy",
         "accuracy_gap",
@@ -161,11 +161,11 @@ def test_a_small_study_has_all_its_parts(folder, tmp_path):
 
 def test_the_run_folder_holds_page_tables_pictures_and_what_was_read(studied):
     report, place, config = studied
-    assert place.name == "study-imagenet-v2-tables"
+    assert place.name == "study-replication-tables"
     manifest = json.loads((place / "manifest.json").read_text())
     assert manifest["status"] == "complete"
     read = {Path(one["place"]): (one["config_hash"], one["rows"]) for one in manifest["inputs"]}
-    tables = list(Path(config.tables).glob("*.parquet"))
+    tables = list(Path(config.runs[0]).glob("*.parquet"))
     assert read == {table: (sha256(table.read_bytes()).hexdigest(), 500) for table in tables}
     assert len(pq.read_table(place / "results.parquet")) == len(report.results)
     left = {path.name for path in place.iterdir() if path.is_file()}
@@ -177,18 +177,18 @@ def test_the_run_folder_holds_page_tables_pictures_and_what_was_read(studied):
 
 def test_the_copy_for_a_reader_is_that_of_the_run_folder(studied):
     _, place, config = studied
-    copy = Path(config.out) / "imagenet-v2"
+    copy = Path(config.out) / "tables"
     for path in copy.iterdir():
         own = place / ("figures" if path.suffix == ".png" else ".") / path.name
         assert own.read_bytes() == path.read_bytes()
-    page = (Path(config.out) / "imagenet-v2.md").read_text()
-    assert page.replace("(imagenet-v2/", "(figures/") == (place / "study.md").read_text()
+    page = (Path(config.out) / "tables.md").read_text()
+    assert page.replace("(tables/", "(figures/") == (place / "study.md").read_text()
     assert f"--out {config.out}" in page
 
 
 def test_the_same_command_uses_its_folder_again_and_other_models_get_another(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("gapscope.studies.replication.study.pictures", lambda _found: {})
-    config = StudyImagenetV2Config(tables=str(folder), replicates=20, workspace=str(tmp_path), models=tuple(SKILLS))
+    config = StudyReplicationConfig(runs=(str(folder),), replicates=20, workspace=str(tmp_path), models=tuple(SKILLS))
     first = run(config)
     place = Path(first.run)
     assert (place / "report.html").exists()
@@ -262,7 +262,7 @@ def blocks_of(tmp_path, rng, **shifts):
     """The page of a study of made-up sets, without pictures."""
     made = found_in(made_up(tmp_path / "tables", rng, shifts), replicates=30)
     rows = {name: table.to_pylist() for name, table in tables(made).items()}
-    folder = write_run(tmp_path / "run", "study-imagenet-v2", files={"study": saved(made)}, tables=rows)
+    folder = write_run(tmp_path / "run", "study-replication", files={"study": saved(made)}, tables=rows)
     return page_of(read_run(Location.of(folder)))
 
 
@@ -506,9 +506,9 @@ def test_means_of_many_images_vary_as_those_of_scores_that_are_drawn(rng, monkey
 
 
 def test_the_command_on_the_page_is_the_one_that_was_given():
-    config = StudyImagenetV2Config(tables="my tables", add=("a", "b"), seed=3, workspace="elsewhere", report=False)
-    told = command_of("study-imagenet-v2", config)
-    assert told == "gapscope study-imagenet-v2 --tables 'my tables' --add a b --seed 3"
+    config = StudyReplicationConfig(runs=("my tables", "more"), seed=3, workspace="elsewhere", report=False)
+    told = command_of("study-replication", config)
+    assert told == "gapscope study-replication 'my tables' more --seed 3"
 
 
 @pytest.fixture(scope="module")

@@ -173,6 +173,11 @@ def tables_of(places: Iterable[Location]) -> list[Location]:
     return [place / name for place in places for name in place.names() if _is_table(name)]
 
 
+def is_published(place: Location) -> bool:
+    """Whether a folder holds tables of the names under which predictions for ImageNet and ImageNetV2 are published."""
+    return place.is_folder() and any(map(_is_table, place.names()))
+
+
 def _is_table(name: str) -> bool:
     return name == f"{REFERENCE}{ENDING}" or (name.startswith(PREFIX) and name.endswith(ENDING))
 
