@@ -35,6 +35,11 @@ from gapscope.data.vocabulary import Kind, dataset_slug, is_archive_name, is_sev
 
 WANTED = "wanted images, folders of images, archives or Parquet files of images"
 UNDIVIDED = {"val", "test", "holdout", "pred", "unlabelled"}
+# What to do with archives that are not read, by the end of their name.
+PACKED = {
+    r"\.(z\d\d|\d\d\d|part[_.]?\w{1,3}|part\d+\.rar)$": "; it is a part of an archive: join all of them into one first",
+    r"\.(7z|rar|lzma|lz4|lz|z|gz|bz2|xz|zst|iso|cpio|cab|dmg)$": "; unpack it first, and name the folder",
+}
 # Archives whose members are read in pieces behind a network; others are copied first.
 ENTERED = (".tar", ".zip")
 
@@ -155,9 +160,10 @@ def _open_file(place: str, options: Options, given: ClassMap | None) -> Dataset:
     if is_table_of_paths(name):
         tree, reading = read_path_table(place, options, given)
         return _dataset(place, reading, options, partial(_object_source, folder_of(place), tree))
+    packed = next((way for form, way in PACKED.items() if re.search(form, name.lower())), "")
     raise InputError(
         f"{place} is no dataset of images; wanted an archive (.tar, .tar.gz, .zip, …), Parquet with images, or a table "
-        "of paths and labels (.csv, .jsonl, .parquet)"
+        f"of paths and labels (.csv, .jsonl, .parquet){packed}"
     )
 
 

@@ -1,5 +1,6 @@
 """Which images the rows of a table mean, and which of its columns hold their names, labels and splits."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,12 @@ FLAGS = {
 }
 YES, NO = {"true", "1", "yes", "t"}, {"false", "0", "no", "f"}
 SEVERAL = -2
+# Columns of numbers about the file, and about the row.
+MEASURES = ("width", "height", "channels", "bytes", "size", "filesize")
+NUMBERING = ("", "unnamed0", "index", "idx", "row", "no", "nr")
+# Texts that no class is called by: checksums, days and moments.
+CHECKSUM = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
+MOMENT = re.compile(r"\d{4}([-/:.])\d\d\1\d\d([T ]\d\d:\d\d.*)?")
 # Rows by which the columns of a table are told apart.
 TRIED = 500
 
@@ -300,13 +307,12 @@ def usual_column(table: LabelTable, usual: Sequence[str], but: int = -1) -> int 
 def label_column(match: Match, known: frozenset[str] = frozenset()) -> int | tuple[int, ...] | None:
     """The column of labels; several where each class has one of its own; None where none can be told.
 
-    It is the one with a usual name; the only other one; the only one whose texts are all `known` classes.
+    It is the one with a usual name; the only one that may be; the only one whose texts are all `known` classes.
     """
-    table, path = match.table, match.path_column
-    usual = usual_column(table, LABEL_COLUMNS, path)
+    table, usual = match.table, usual_column(match.table, LABEL_COLUMNS, match.path_column)
     if usual is not None:
         return usual
-    others = [at for at in range(table.width) if at != path and not is_split_column(table, at)]
+    others = possible_labels(match)
     if len(others) == 1:
         return others[0]
     fitting = [at for at in others if known and set(map(composed, table.column(at))) <= set(map(composed, known))]
@@ -315,18 +321,45 @@ def label_column(match: Match, known: frozenset[str] = frozenset()) -> int | tup
     return tuple(others) if len(others) > 1 and _is_hot(table, others) else None
 
 
+def possible_labels(match: Match) -> list[int]:
+    """The columns that may hold labels: neither names nor splits, nor what is known of the file or the row."""
+    table = match.table
+    others = [at for at in range(table.width) if at != match.path_column and not is_split_column(table, at)]
+    others = [at for at in others if not _is_about_files(table, at)]
+    return [at for at in others if len(others) == 1 or not _counts_rows(table, at)]
+
+
+def _is_about_files(table: LabelTable, at: int) -> bool:
+    filled = [text for text in table.column(at) if text]
+    if _rank(table, at, MEASURES) < len(MEASURES) and all(text.isdigit() for text in filled):
+        return True
+    return any(filled and all(map(pattern.fullmatch, filled)) for pattern in (CHECKSUM, MOMENT))
+
+
+def _counts_rows(table: LabelTable, at: int) -> bool:
+    """Whether these are the numbers from 0 or 1 on, in a column that is not called something else."""
+    texts, named = table.column(at), table.header and _rank(table, at, NUMBERING) == len(NUMBERING)
+    return (
+        not named
+        and len(texts) > 3
+        and any(texts == [str(one) for one in range(first, first + len(texts))] for first in (0, 1))
+    )
+
+
 def is_split_column(table: LabelTable, at: int) -> bool:
     """Whether a column says which split an image is in."""
-    return bool(table.header) and bool(splits_in(table, at))
+    return bool(splits_in(table, at))
 
 
 def splits_in(table: LabelTable, at: int) -> dict[str, str]:
-    """The split that each text of a column means; empty where the column speaks of none."""
+    """The split that each text of a column means; empty where the column speaks of none. A column without a name does
+    where it has nothing but words for several splits.
+    """
     name = plain_name(table.header[at]) if table.header else ""
     texts = set(table.column(at))
     if name in FLAGS and {text.lower() for text in texts} <= YES | NO:
         return {text: FLAGS[name][text.lower() in YES] for text in texts}
-    if name not in SPLIT_COLUMNS:
+    if name not in SPLIT_COLUMNS and (table.header or len(texts) < 2):
         return {}
     meant = {text: split_of(text) or _game(text) for text in texts if text}
     if name in OWN_SPLITS and any(meant.values()):

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,6 +23,7 @@ from gapscope.data.matching import (
     label_column,
     match_table,
     named_column,
+    possible_labels,
     refuse_unread_splits,
     splits_in,
     usual_column,
@@ -137,6 +138,7 @@ class _Reader:
         parts = self._in_one_spelling(parts)
         parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
         self._refuse_columns_of_no_table()
+        self.notes += [f"{self.tree.names[number]} was not read: {why}" for number, why in self._damaged.items()]
         classes, indices = self._classes(parts)
         for part in parts:
             missing = unlabelled[part.split]
@@ -277,7 +279,8 @@ class _Reader:
         if section.classes and section.loose:
             self._ask_about_loose(section)
         if section.classes:
-            if section.split is None and len(section.classes) == 1:
+            if self._is_lone(section):
+                self._refuse_damaged_tables({None, "train"})
                 self.notes.append(
                     f"all images lie in one folder, {section.classes[0][0]}, which is taken for their class"
                 )
@@ -289,6 +292,11 @@ class _Reader:
             return Part(split, labels, by_folder=True)
         self._refuse_useless_tables(section)
         return Part(split, folders, by_folder=True)
+
+    @staticmethod
+    def _is_lone(section: Section) -> bool:
+        """Whether all images of a data set lie in one folder, which says little of what they are."""
+        return section.split is None and len(section.classes) == 1
 
     def _say_deeper(self, section: Section) -> None:
         """That class folders hold folders, which could be classes themselves; said once."""
@@ -370,7 +378,7 @@ class _Reader:
                 continue
             column = self._label_column(match)
             if column is None:
-                if match.table.width > 1 and not classes and match.count * 2 >= len(folders):
+                if possible_labels(match) and match.count * 2 >= len(folders):
                     unclear = unclear or self._which_column(match)
                 continue
             texts = {image: text for image, text in match.texts(column).items() if image in folders}
@@ -378,8 +386,10 @@ class _Reader:
                 result.append((number, match, texts))
                 chosen[number] = column
         if not result:
-            if unclear:
+            if unclear and not classes:
                 raise unclear
+            if unclear and self._is_lone(section):
+                self.notes.append(str(unclear))
             return None
         number, match, texts = self._agreed(result)
         if classes and not self._over_folders(match, texts, folders):
@@ -426,8 +436,8 @@ class _Reader:
             return False
         pairs = {(folders[image], text) for image, text in texts.items() if text}
         if not _one_to_one(pairs):
-            shelves = _are_shelves({folder for folder, _ in pairs})
-            if not shelves or all(is_integer(text) for _, text in pairs):
+            among = {folder for folder, _ in pairs}
+            if not _are_shelves(among) or (len(among) > 1 and all(is_integer(text) for _, text in pairs)):
                 raise InputError(
                     f"{self.place}: {match.table.name} and the class folders say different labels; give --labels FILE "
                     "to follow the table, or move it away to follow the folders"
@@ -489,6 +499,10 @@ class _Reader:
                 match = match_table(table, self._everything, self._wanted_path(table))
                 if not match.count:
                     raise self._no_row_fits(match, section.split or "the data set")
+        self._refuse_damaged_tables(scopes)
+
+    def _refuse_damaged_tables(self, scopes: Collection[str | None]) -> None:
+        """A table that cannot be read, where nothing else says labels."""
         for number, reason in self._damaged.items():
             if self._scope(number) in scopes and self._usual(number) < len(USUAL_TABLES):
                 raise InputError(reason)
@@ -650,7 +664,7 @@ class _Reader:
             self.used |= {number} - {-1}
             self._say_unmatched(match)
             self.notes.append(
-                f"the splits are those of the column {match.table.header[columns[0]]} of {match.table.name}"
+                f"the splits are those of the column {match.table.called(columns[0])} of {match.table.name}"
             )
             splits = dict.fromkeys(meant.values())
             return self._parts(section, taken, self._folder_labels(section), dict.fromkeys(splits, match))
@@ -692,9 +706,10 @@ class _Reader:
         known = set(labels.values()) - {"", "-1"}
         missing += ["-1"] if known and "-1" in labels.values() else []
         if len(known) == 1 and "-1" in missing and known == {"1"}:
+            of = next((f" of {self.tree.names[n]}" for n in sorted(self.used) if self.tree.kinds[n] is Kind.TABLE), "")
             raise InputError(
-                f"{self.place}: the labels are 1 and -1, and -1 stands for a label that is not known; write 0 if it is "
-                "the other class"
+                f"{self.place}: the labels{of} are 1 and -1, and -1 stands for a label that is not known; write 0 if "
+                "it is the other class"
             )
         for text in missing:
             count = sum(one == text for one in part.labels.values())

@@ -45,6 +45,10 @@ class LabelTable:
         """The texts of a column."""
         return [row[index] for row in self.rows]
 
+    def called(self, index: int) -> str:
+        """What a column is called: its name, else its number from 1."""
+        return self.header[index] if self.header else str(index + 1)
+
     def place(self, row: int) -> str:
         """Where a row stands, for messages."""
         return f"{self.name}, line {self.first_line + row}"
@@ -78,7 +82,7 @@ def read_table(name: str, data: bytes, is_known: Callable[[str], bool] = lambda 
 def _of_lines(name: str, text: str, is_known: Callable[[str], bool], *, free: bool) -> LabelTable:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [(number, line) for number, line in lines if not (free and line.lstrip().startswith("#"))]
-    separator = _separator([line for _, line in lines[:20]], free=free)
+    separator = _separator([line for _, line in lines[:20]], is_known, free=free)
     if separator == " ":
         numbered = _by_blanks(lines, is_known)
     else:
@@ -94,10 +98,10 @@ def _of_lines(name: str, text: str, is_known: Callable[[str], bool], *, free: bo
     return LabelTable(name, header, checked, rows[0][0] if rows else 1)
 
 
-def _separator(lines: Sequence[str], *, free: bool) -> str:
+def _separator(lines: Sequence[str], is_known: Callable[[str], bool], *, free: bool) -> str:
     """The character that cuts most of `lines` into the same number of fields, more than one; a comma where none does.
 
-    Blanks count only in files of free form, and only where nothing else fits.
+    Blanks count only where nothing else fits, in files of free form and where an image stands before the first one.
     """
     best, most = ",", (0, 0)
     for separator in SEPARATORS:
@@ -106,7 +110,8 @@ def _separator(lines: Sequence[str], *, free: bool) -> str:
             agreeing = sum(count == counts[0] for count in counts)
             if (agreeing, counts[0]) > most:
                 best, most = separator, (agreeing, counts[0])
-    if free and most[0] * 2 < len(lines):
+    named = not most[0] and 2 * sum(is_known(line.split()[0]) and not is_known(line) for line in lines) > len(lines)
+    if named or (free and most[0] * 2 < len(lines)):
         return " " if any(len(line.split()) > 1 for line in lines) else ","
     return best
 

@@ -245,3 +245,20 @@ def test_an_archive_that_is_replaced_is_read_anew(tmp_path):
     assert opened(place).accounting.listed == {"all": 6}
     place.write_bytes(packed(grow(tmp_path / "two", "cat*4", "dog*4")))
     assert opened(place).accounting.listed == {"all": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        *((name, "unpack it first") for name in ("a.7z", "a.RAR", "a.tar.lzma", "a.iso", "images.gz")),
+        *(
+            (name, "join all of them")
+            for name in ("a.zip.001", "a.z01", "a.tar.gz.part_aa", "a.part1.rar", "a.tar.partaa")
+        ),
+        ("a.docx", r"\.parquet\)$"),
+    ],
+)
+def test_an_archive_that_is_not_read_is_answered_with_what_to_do(tmp_path, name, way_out):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=way_out):
+        opened(tmp_path / name)

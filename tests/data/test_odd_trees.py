@@ -254,7 +254,7 @@ REFUSED = {
     ),
     "1 and -1": (
         [*NAMES, table("file,label", "{name},{label}", labels=("1", "-1"))],
-        "the labels are 1 and -1, and -1 stands for a label that is not known; write 0",
+        "the labels of labels.csv are 1 and -1, and -1 stands for a label that is not known; write 0",
     ),
     "an archive in a folder in vain": (["a/b.7z = x", "a/c.dcm = x", "d.dcm = x"], r"holds no images \(.*2 \.dcm.*\)"),
 }

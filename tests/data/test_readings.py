@@ -1,5 +1,6 @@
 """What people's folders and tables mean: each tree gives the splits, labels and counts that its owner would say."""
 
+import hashlib
 import re
 
 import pytest
@@ -17,6 +18,10 @@ def both(folder, count=2):
     return f"{folder}/cat*{count}", f"{folder}/dog*{count}"
 
 
+def hashed(algorithm, text):
+    return hashlib.new(algorithm, text.encode()).hexdigest()
+
+
 def rows(header, names, separator=",", labels=("cat", "dog")):
     lines = [header] if header else []
     lines += [f"{name}{separator}{labels[at % len(labels)]}" for at, name in enumerate(names)]
@@ -27,6 +32,7 @@ NAMES = [f"{at}.png" for at in range(6)]
 HALF = {"rule": {"cat": 3, "dog": 3}}
 KINDS = [("dog", "cat")[at % 2] for at in range(6)]
 QUOTED = [f'"{name}"' for name in NAMES]
+PETS = [f"{kind}/{at}.png" for kind in ("cat", "dog") for at in range(3)]
 BACKSLASHED = ["img\\" + name for name in NAMES]
 PAIRS = list(zip(NAMES, KINDS, strict=True))
 
@@ -453,6 +459,52 @@ READ = {
         ["amazon/images/pack*2", "amazon/images/bike*2", "dslr/images/pack*2", "dslr/images/bike*2"],
         "either could be the classes",
     ),
+    **{
+        f"checksums by {algorithm}": (
+            ["cat*3", "dog*3", f"{algorithm}sum.txt = " + "|".join(f"{hashed(algorithm, n)}  ./{n}" for n in PETS)],
+            R3,
+        )
+        for algorithm in ("md5", "sha1", "sha256")
+    },
+    "checksums beside flat images": (
+        [*NAMES, "SUMS.csv = file,md5|" + "|".join(f"{n},{hashed('md5', n)}" for n in NAMES)],
+        {"all": {NONE: 6}},
+    ),
+    "checksums beside labels": (
+        [*NAMES, "files.csv = file,kind of pet,sha1|" + "|".join(f"{n},{k},{hashed('sha1', n)}" for n, k in PAIRS)],
+        HALF,
+    ),
+    "days": (
+        ["cat*3", "dog*3", "exif.csv = path,taken|" + "|".join(f"{n},2020-01-0{1 + len(n) % 2}" for n in PETS)],
+        R3,
+    ),
+    "moments and widths": (
+        [
+            "cat*3",
+            "dog*3",
+            "exif.csv = path,at,width|" + "|".join(f"{n},2020-01-01T10:0{at}:00Z,640" for at, n in enumerate(PETS)),
+        ],
+        R3,
+    ),
+    "one folder beside a table of numbers": (
+        ["left*6", "trainLabels.csv = image,level|" + "|".join(f"{at},{at % 2}" for at in range(6))],
+        {"rule": {"0": 3, "1": 3}},
+    ),
+    "one folder beside a list of MXNet": (
+        ["left*6", "train.lst = " + "|".join(f"{at}\t{at % 2}\tleft/{at}.png" for at in range(6))],
+        {"rule": {"0": 3, "1": 3}},
+    ),
+    "a table of AutoML": (
+        [
+            "pets*6",
+            "a.csv = "
+            + "|".join(
+                f"{('TRAIN', 'TEST')[at % 2]},gs://b/pets/{at}.png,{('cat', 'dog')[at // 3]}" for at in range(6)
+            ),
+        ],
+        {"train": {"cat": 2, "dog": 1}, "test": {"cat": 1, "dog": 2}},
+    ),
+    "blanks under .csv": ([*NAMES, f"labels.csv = {rows('filename label', NAMES, ' ')}"], HALF),
     # two readings, or none
     "the same folders in each": (
         ["cat/left*2", "cat/right*2", "dog/left*2", "dog/right*2"],
@@ -508,10 +560,37 @@ READ = {
         ["train/cat*2", "train/dog*2", "val*2", "val_map.txt = 0.png 1|1.png 2"],
         "label 2 occurs, but the folders are 2 classes",
     ),
+    "one folder beside a table in Latin-1": (
+        ["pets*6", f"labels.csv = {rows('path,label', NAMES, labels=(chr(0xDCE9), 'dog'))}"],
+        r"labels.csv is no UTF-8 text \(byte",
+    ),
+    "lists of one class each": (
+        [
+            "JPEGImages*6",
+            *(
+                f"ImageSets/Main/{kind}_train.txt = "
+                + "|".join(f"{at} {1 if at % 2 == which else -1}" for at in range(6))
+                for which, kind in enumerate(("cat", "dog"))
+            ),
+        ],
+        "the labels of ImageSets/Main/cat_train.txt are 1 and -1",
+    ),
     "broken JSON": ([*NAMES, "labels.json = {"], "labels.json is no JSON"),
     "nothing but text": (["a/b.txt = x", "c.md = y"], "holds no images"),
     "an empty folder": (["a/.keep = "], "holds no images"),
 }
+
+
+def test_a_table_that_cannot_be_read_is_said(tmp_path):
+    root = grow(tmp_path / "set", "cat*3", "dog*3", "notes.csv = path,label|cat/0.png,\udce9")
+    (note,) = [note for note in opened(root).notes if "notes.csv" in note]
+    assert re.match(r"notes.csv was not read: notes.csv is no UTF-8 text \(byte 22 ", note)
+
+
+def test_one_folder_beside_a_table_whose_labels_cannot_be_told_is_told_how(tmp_path):
+    lines = "|".join(f"{name},{at % 2},{at % 3}" for at, name in enumerate(NAMES))
+    notes = opened(grow(tmp_path / "set", "pets*6", f"labels.csv = path,a,b|{lines}")).notes
+    assert any("labels.csv has no label column that can be told: its columns are path, a, b" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", READ)
