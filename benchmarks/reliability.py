@@ -2,7 +2,7 @@
 
     python benchmarks/reliability.py                            100 kills of each command
     python benchmarks/reliability.py --kills 3 --only extract   a few of one, to see that it runs
-    python benchmarks/reliability.py --kills 7 --images 30 --rows 1000 > benchmarks/results/reliability.txt
+    python benchmarks/reliability.py --kills 4 --images 3000 --rows 45000 > benchmarks/results/reliability.txt
 
 In each round two processes are started with the same command. One gets the lease of the folder; the other ends with a
 sentence that names the first. Both are killed after a random time, until as many kills have been made as were wanted;
@@ -139,6 +139,7 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
         ]
         for seed, (split, count) in enumerate(size.items())
     ]
+    large = ["import-csv", str(make_csv(folder / "large.csv", 10 * rows, 9)), "--dataset", "large", *imports[0][4:]]
     fit = ["fit-incremental", "d", "--checkpoint-seconds", "0", "--name", "model"]
     other = ["fit-incremental", "d", "--model", "lda", "--name", "other"]
     run, fewer = "fit-incremental-model", ["--replicates", "50"]
@@ -168,7 +169,7 @@ def commands(folder: Path, images: int, rows: int) -> dict[str, Command]:
             made=make_joint,
         ),
         "extract": Command(extract),
-        "import-csv": Command(imports[0]),
+        "import-csv": Command(large),
         "fit-incremental": Command(fit, imports),
         "tune": Command(["tune", "d"], imports),
         "predict": Command(["predict", run, "--dataset", "d/val"], fitted),
@@ -282,11 +283,13 @@ def measure(kills: int, images: int, rows: int, only: Sequence[str] = (), seed: 
         for name, (words, before, made) in commands(folder, images, rows).items():
             if only and name not in only:
                 continue
-            prepared, calm, wild = (folder / state / name.replace(" ", "-") for state in ("before", "calm", "wild"))
-            prepared.mkdir(parents=True)
-            made(prepared)
-            for command in before:
-                finished(server, command, prepared)
+            prepared = folder / "before" / sha256(repr((before, made)).encode()).hexdigest()
+            if not prepared.exists():
+                prepared.mkdir(parents=True)
+                made(prepared)
+                for command in before:
+                    finished(server, command, prepared)
+            calm, wild = folder / "calm", folder / "wild"
             fresh(prepared, calm)
             fresh(prepared, wild)
             began = time.monotonic()
