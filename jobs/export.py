@@ -1,13 +1,12 @@
 """`export`: a map, a run, a model or a stored set as files that another tool opens."""
 
-import json
 import time
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import validators
 
-from gapscope.core.errors import GapscopeError, InputError, unknown_name
+from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.progress import SILENT, Progress
 from gapscope.exports import EXPORTERS
 from gapscope.jobs import options
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from gapscope.exports.subject import Written
     from gapscope.runs.result import RunResult
 
-JOB, EXPORTS, RECORD, HUB = "export", "exports", "export.json", "hub"
+JOB, EXPORTS, HUB = "export", "exports", "hub"
 
 
 @configuration
@@ -77,48 +76,16 @@ def run(config: ExportConfig, progress: Progress = SILENT) -> "RunResult":
 
 
 def exported(config: ExportConfig) -> "tuple[Location, Written]":
-    """The folder that was written, and what was written.
-
-    Raises
-    ------
-    InputError
-        There is nothing of that name, it has not what the form needs, or other files stand in the folder.
-    """
+    """The folder that was written, and what was written."""
     from gapscope.core.location import Location
+    from gapscope.exports.folder import written
     from gapscope.exports.subject import Subject
     from gapscope.store.workspace import slug
 
-    export = EXPORTERS[config.to]
     workspace = Location.of(config.workspace).absolute()
     name = slug(f"{config.run.rpartition('/runs/')[2]}-{config.model}")
     place = Location.of(config.out).absolute() if config.out else workspace / EXPORTS / f"{name}-{config.to}"
-    record = {"run": config.run, "model": config.model, "to": config.to}
-    _clear(place, record)
     named = (config.run, config.model, config.backbone)
     subject = Subject(workspace, *named, config.limit, config.data_root, config.seed, config.memory)
-    (place / RECORD).write_text(json.dumps(record | {"files": None}))
-    try:
-        written = export(subject, place)
-    except GapscopeError:
-        place.delete_folder()
-        raise
-    (place / RECORD).write_text(json.dumps(record | {"files": _files(place)}))
-    return place, written
-
-
-def _clear(place: "Location", record: dict[str, str]) -> None:
-    """Remove what the same command has written, whole or up to a kill; refuse a folder with anything else."""
-    from gapscope.core.files import read_json
-
-    there = place / RECORD
-    earlier = read_json(there) if there.exists() else {}
-    known = earlier.pop("files", [])
-    if earlier == record and (known is None or set(_files(place)) <= set(known)):
-        place.delete_folder()
-    elif place.names() or (place.exists() and not place.is_folder()):
-        raise InputError(f"{place} holds other files, which are not overwritten; name another folder with --out")
-
-
-def _files(place: "Location") -> list[str]:
-    """Names of all files below a folder."""
-    return [str(file).removeprefix(str(place)) for file in place.files()]
+    about = {"run": config.run, "model": config.model, "to": config.to}
+    return place, written(EXPORTERS[config.to], subject, place, about)

@@ -16,6 +16,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.location import Location
 from gapscope.core.text import counted
 from gapscope.data.source import Source, Undecodable
+from gapscope.exports.lists import write_list
 from gapscope.exports.subject import Subject, Written, file_of
 from gapscope.predictions import Predictions
 from gapscope.schemas.reasons import CODES
@@ -31,25 +32,27 @@ def export(subject: Subject, out: Location) -> Written:
     InputError
         The run has no predictions, or no image of them is to be had.
     """
-    classes: list[str] = []
-    samples: list[dict[str, Any]] = []
-    missing = []
-    for predictions in subject.predictions():
-        source = subject.images(predictions)
-        if source is None:
-            missing.append(predictions.name)
-            continue
-        classes += [name for name in predictions.class_names if name not in classes]
-        samples += _samples(predictions, source, _reasons(subject, predictions.name), out)
-    if not samples:
+    classes: dict[str, None] = {}
+    missing: list[str] = []
+
+    def samples() -> Iterator[dict[str, Any]]:
+        for predictions in subject.predictions():
+            source = subject.images(predictions)
+            if source is None:
+                missing.append(predictions.name)
+                continue
+            classes.update(dict.fromkeys(predictions.class_names))
+            yield from _samples(predictions, source, _reasons(subject, predictions.name), out)
+
+    count = write_list(out / SAMPLES, samples(), '{"samples": [', "]}")
+    if not count:
         raise InputError(f"the images of {', '.join(missing)} are not to be had; name their folder with --data-root")
     info = {"source": f"gapscope, {subject.run.name}"}
-    content = {"media_type": "image", "info": info, "default_classes": classes}
+    content = {"media_type": "image", "info": info, "default_classes": list(classes)}
     (out / METADATA).write_text(json.dumps(content, indent=1))
-    (out / SAMPLES).write_text(json.dumps({"samples": samples}, allow_nan=False))
     without = f", without those of {', '.join(missing)}, which were not found" if missing else ""
     opens = f'`fiftyone.Dataset.from_dir("{out}", dataset_type=fiftyone.types.FiftyOneDataset)`'
-    return Written(f"{counted(len(samples), 'sample')}{without}", opens)
+    return Written(f"{counted(count, 'sample')}{without}", opens)
 
 
 def _samples(

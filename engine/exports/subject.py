@@ -17,8 +17,8 @@ from gapscope.probes.model import Classifier
 from gapscope.reports.samples import Images
 from gapscope.runs.run import Run, find_run, read_run
 
-# Of an image: what is said of it as values, and as text of JSON.
-MADE_BYTES = 6000
+# Of an image: its place in the order in which images are written, and what order that is.
+MADE_BYTES = 100
 
 
 class Written(NamedTuple):

@@ -18,11 +18,13 @@ from gapscope.core.errors import BudgetError, InputError
 from gapscope.core.extras import EXTRAS, MissingExtraError
 from gapscope.core.location import Location
 from gapscope.exports import EXPORTERS
+from gapscope.exports.lists import write_list
 from gapscope.exports.tracked import check_tracker, tracked
 from gapscope.jobs.command_line import execute
 from gapscope.probes.linear_form import folded
 from gapscope.probes.model import Classifier, load_model
 from gapscope.probes.rules.linear import NEVER, Linear
+from gapscope.verification.workspace import verify_workspace
 
 CLASSES = ("cat", "ant", "dog")
 MODELS = {"torch", "onnx"}
@@ -102,12 +104,33 @@ def test_what_a_user_has_put_beside_an_export_stays(place, tmp_path):
 
 def test_an_export_that_was_killed_is_made_again(place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("gapscope.jobs.export._files", lambda _: 1 / 0)
+        patch.setattr("gapscope.exports.folder.digests_of", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             exported(place, place["run"], "torch", tmp_path / "out")
     whole = {path.name for path in (tmp_path / "out").iterdir()}
     exported(place, place["run"], "torch", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == whole
+
+
+@pytest.mark.parametrize("form", ["label-studio", "torch", "onnx"])
+def test_verify_finds_a_file_of_an_export_that_was_changed_and_reads_none_as_values(form, place, tmp_path, monkeypatch):
+    out = Path(exported(place, place["run"], form, tmp_path / "out").run)
+    read = []
+    monkeypatch.setattr("gapscope.verification.workspace.check_memory", lambda places, _: read.extend(places))
+    assert verify_workspace(Location.of(tmp_path)).findings == ()
+    assert [one.name for one in read] == ["export.json"]
+    for file in out.iterdir():
+        content = file.read_bytes()
+        half = len(content) // 2
+        file.write_bytes(content[:half] + bytes([content[half] ^ 4]) + content[half + 1 :])
+        assert [one.place.name for one in verify_workspace(Location.of(tmp_path)).findings] == [file.name]
+        file.write_bytes(content)
+
+
+def test_a_list_is_written_a_value_at_a_time_and_read_as_a_whole(tmp_path):
+    for values in ([], [{"a": 1}], [{"a": "ä"}, [2.5, None], "x"]):
+        assert write_list(Location.of(tmp_path / "list.json"), iter(values)) == len(values)
+        assert json.loads((tmp_path / "list.json").read_text()) == values
 
 
 def test_a_form_that_nobody_knows_and_a_push_of_another_are_one_sentence(place, capsys):
