@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -148,14 +149,29 @@ def _open(name_or_path: str, data_root: Path, options: Options) -> Dataset:
     if some := NAME.fullmatch(name_or_path):
         return limited(_open(some["whole"], data_root, options), int(some["rows"]), options.seed)
     if "/" in name_or_path:
-        raise InputError(f"there is no dataset at {name_or_path}; known by name: {', '.join(sorted(DATASETS))}")
+        known = ", ".join(sorted(DATASETS))
+        raise InputError(f"there is no dataset at {name_or_path}{_meant(path)}; known by name: {known}")
     result = {dataset.name: dataset for dataset in find_datasets(data_root)}
     if name_or_path in result:
         return result[name_or_path].open(options)
     listing = f"datasets --data-root {shlex.quote(str(data_root))}"
     error = unknown_name("dataset", name_or_path, {*DATASETS, *result}, listing)
-    error.add_note("(nor is there a file or folder of that name here)")
+    error.add_note(f"(nor is there a file or folder of that name here{_meant(path)})")
     raise error
+
+
+def _meant(path: Path) -> str:
+    """The file or folder that was probably meant by `path`, which is none, as the end of a sentence: one that begins
+    with it and a blank, else one that is spelt like it.
+    """
+    try:
+        there = sorted(one.name for one in path.parent.iterdir() if not one.name.startswith("."))
+    except OSError:
+        return ""
+    longer = [name for name in there if name.startswith(f"{path.name} ")]
+    near = longer or get_close_matches(path.name, there, 1)
+    quotes = ": what holds blanks is written between quotes" if longer else ""
+    return f"; did you mean {shlex.quote(str(path.parent / near[0]))}?{quotes}" if near else ""
 
 
 def _of_catalogue(name: str, data_root: Path, options: Options) -> Dataset:

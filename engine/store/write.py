@@ -161,7 +161,7 @@ class StoreWriter:
             )
         raise ConfigMismatchError(
             f"{self.folder} was made with another configuration ({said}); repeat that configuration to "
-            "continue it, or delete the folder or choose another --workspace to start anew"
+            "continue it, or delete the folder, or choose another name or --workspace to start anew"
         )
 
     def _adopted(self, result: StoreManifest) -> bool:

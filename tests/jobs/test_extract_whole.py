@@ -104,3 +104,21 @@ def test_a_name_that_is_neither_a_dataset_nor_a_place_is_said_to_be_neither(phot
     with pytest.raises(InputError, match="no dataset named 'nowhere'") as error:
         run(ExtractConfig(dataset=("nowhere",), workspace="workspace"))
     assert "nor is there a file or folder of that name here" in " ".join(error.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Été", "'Été 2023'?: what holds blanks"),
+        ("Ete 2023", "'Été 2023'?"),
+        ("photo", "photos?"),
+        ("./fotos", "photos?"),
+    ],
+)
+def test_a_place_that_was_probably_meant_is_named(typed, meant, photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    (photos.parent / "Été 2023").mkdir(exist_ok=True)
+    with pytest.raises(InputError) as error:
+        run(ExtractConfig(dataset=(typed,), workspace="workspace"))
+    said = " ".join([str(error.value), *getattr(error.value, "__notes__", ())])
+    assert f"did you mean {meant}" in said
