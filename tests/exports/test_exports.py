@@ -102,6 +102,15 @@ def test_what_a_user_has_put_beside_an_export_stays(place, tmp_path):
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
+def test_an_export_that_is_refused_leaves_the_earlier_one(place, tmp_path, monkeypatch):
+    exported(place, place["run"], "label-studio", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(BudgetError):
+        exported(place, place["run"], "label-studio", tmp_path / "out", memory="1KB")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_an_export_that_was_killed_is_made_again(place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.exports.folder.digests_of", lambda _: 1 / 0)
