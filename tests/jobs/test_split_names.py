@@ -176,7 +176,7 @@ def fitted(stored):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("fit", "pets", "--split", "trian"), "; did you mean pets/train?; make them with `gapscope extract "),
+        (("fit", "pets", "--split", "trian"), "; did you mean pets/train?"),
         (("map", "pets/tset"), "; did you mean pets/test?"),
         (("shift", "--reference", "pets/train", "--target", "pets\\test"), "; write / for each backslash: 'pets/test'"),
         (("map", "pets\\test"), "; write / for each backslash: 'pets/test' (known: pets)"),

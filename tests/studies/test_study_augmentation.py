@@ -356,6 +356,6 @@ def test_a_mistake_is_one_sentence(tmp_path, options, sentence):
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, cluster="local", workers=2)
     assert command_of("study-augmentation", config) == (
-        "gapscope study-augmentation --dataset digits --synthetic cutmix:1x --remedies augmentation "
+        "gapscope study-augmentation digits --synthetic cutmix:1x --remedies augmentation "
         "--augment crop:2 --features --backbone tiny --rows 100 --epochs 4 --seeds 1 --batch-size 32"
     )

@@ -389,6 +389,5 @@ def test_a_small_study_runs_and_finds_its_trainings_again(tmp_path):
 def test_the_command_names_what_was_asked_for(tmp_path):
     config = config_of(tmp_path, also=("mixed",), cluster="local", workers=2)
     assert command_of("study-modifications", config) == (
-        "gapscope study-modifications --dataset digits --modify blur --also mixed --rows 80 --epochs 1 "
-        "--seeds 1 --batch-size 32"
+        "gapscope study-modifications digits --modify blur --also mixed --rows 80 --epochs 1 --seeds 1 --batch-size 32"
     )
