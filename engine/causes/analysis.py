@@ -5,22 +5,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gapscope.causes.candidates import Cause
+from gapscope.causes.candidates import Candidate, Cause, at_severities
 from gapscope.causes.chance import Exchanged
-from gapscope.causes.distance import WORTH
 from gapscope.causes.features import Features
 from gapscope.causes.forecast import Expected, expected_accuracy
 from gapscope.causes.kernel import LEVEL
-from gapscope.causes.proof import Measure, Proof, correct, proofs, share_of
+from gapscope.causes.proof import ADDED, Measure, Proof, correct, proofs, share_of
 from gapscope.causes.samples import Sample
-from gapscope.causes.search import LAST, Explanation, Search, first_cause, firsts, next_cause, with_another_first
+from gapscope.causes.search import COARSE, Explanation, Search, first_cause
 from gapscope.causes.separability import separability
+from gapscope.causes.together import Rest, longer
 from gapscope.probes.model import Classifier
 
 Array = np.ndarray
 
-# A further cause has to explain so much of what those that are known leave; and there are so many at most.
-ADDED, MOST = 0.5, 3
+# There are so many causes at most.
+MOST = 3
+# Beside how many of the best causes others are looked for.
+BESIDE = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,49 +101,42 @@ def _several(
     search: Search, single: Proof, known: Mapping[str, Cause], model: Classifier | None, ranking: Sequence[Explanation]
 ) -> list[Proof]:
     """The proof of two causes or three together; none where one is complete, or where the others add too little."""
-    if single.is_complete:
-        return []
-    names = [one.name for one in ranking[:LAST]]
-    found: list[Proof] = []
-    best, beside = single, firsts(search, ranking)
-    while beside:
-        most = max(_beside(search, beside, known, model), key=lambda one: one.explanation.explained, default=None)
-        if most is None or most.explanation.explained < best.explanation.explained + WORTH:
+    best, found = single, []
+    bases = _bases(ranking, known)
+    for _ in range(1, MOST):
+        rest = Rest.of(search, best.explanation)
+        if best.is_complete or rest.kernel.p > LEVEL or not bases:
             break
-        if not most.is_complete:
-            (most,) = proofs(search, [with_another_first(search, most.explanation, known, names)], model)
-        found, best = [most], most
-        done = best.is_complete or best.explanation.main is None or len(best.explanation.main.steps) >= MOST
-        beside = [] if done else [best.explanation]
+        candidates = longer(rest, bases, known)
+        bases = [one.main for one in candidates if one.main]
+        for one in candidates:
+            (proof,) = proofs(search, [one], model)
+            if _adds(rest, best, proof):
+                best, found = proof, [proof]
+                break
     return found
 
 
-def _beside(
-    search: Search, firsts: Sequence[Explanation], known: Mapping[str, Cause], model: Classifier | None
-) -> list[Proof]:
-    """The proofs of each of the first causes with one more, up to the first that is complete."""
-    result: list[Proof] = []
-    for first in firsts:
-        longer = _longer(search, first, known, model)
-        result += proofs(search, [longer], model) if longer else []
-        if result and result[-1].is_complete:
-            break
-    return result
+def _bases(ranking: Sequence[Explanation], known: Mapping[str, Cause]) -> list[Candidate]:
+    """The best causes as others are looked for beside them: at the severities of the first round, and their best."""
+    best = [one for one in ranking[:BESIDE] if one.candidates]
+    every = [
+        *at_severities({one.name: known[one.name] for one in best}, COARSE),
+        *(c for one in best for c in one.candidates),
+    ]
+    return list(dict.fromkeys(every))
 
 
-def _longer(
-    search: Search, first: Explanation, known: Mapping[str, Cause], model: Classifier | None
-) -> Explanation | None:
-    """With one cause more; None where what is left may be chance, or no cause explains half of it."""
-    rest = search.after(first.main, first.modified)
-    if rest.kernel.p > LEVEL:
-        return None
-    found = next_cause(rest, first, known)
-    if found.main is None or found.explained < ADDED:
-        return None
-    (left,) = proofs(rest, [found], model)
-    enough = left.explained.value >= ADDED and left.explained.low >= ADDED / 2
-    return search.explain(found.name, found.candidates, search.chosen_by) if enough else None
+def _adds(rest: Rest, shorter: Proof, longer: Proof) -> bool:
+    """Whether a longer explanation takes away enough of what a shorter one leaves, of images that neither was chosen
+    by: half of it; where the longer one is named and the shorter one is not, a quarter.
+    """
+    if shorter.is_named and not longer.is_named:
+        return False
+    least, low = (ADDED, ADDED / 2) if longer.is_named == shorter.is_named else (ADDED / 2, 0.0)
+    rows, columns = rest.search.reference.halves[1], rest.search.target.halves[1]
+    value, replicates = rest.share(longer.explanation, rows, columns)
+    return value >= least and np.quantile(replicates, 0.025) > low
 
 
 def _accuracy(model: Classifier | None, sample: Sample) -> Measure | None:

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 # The way of an image from the scene to the file; of two causes, that of the earlier stage is applied first.
-FRAMING, SCENE, LIGHT, LENS, SENSOR, FILE, EDITING = range(7)
+# A picture is cropped, turned and fitted into a frame with the noise that it has.
+FRAMING, SCENE, LIGHT, LENS, SENSOR, CROPPING, FILE, EDITING = range(8)
 DARK, BRIGHT, COLOUR, TONES = "less light", "more light", "colour", "contrast and tones"
 BLUR, SHARP, NOISE, WEATHER, COVERED = "blur", "sharpening", "noise", "weather", "covered parts"
 SMALL, GEOMETRY, ORIENTATION = "compression and resolution", "framing and geometry", "orientation"
@@ -58,15 +59,15 @@ KINDS = {
     "pixelate": Kind(SMALL, FILE, "fewer, larger pixels"),
     "low-resolution": Kind(SMALL, FILE, "resized from fewer pixels"),
     "webcam": Kind(SMALL, FILE, "resized from fewer pixels and compressed by JPEG"),
-    "close-up": Kind(GEOMETRY, FRAMING, "closer crops"),
+    "close-up": Kind(GEOMETRY, CROPPING, "closer crops"),
     "wide-view": Kind(GEOMETRY, FRAMING, "a wider view, objects smaller"),
-    "framed": Kind(GEOMETRY, FRAMING, "smaller, in a black frame"),
+    "framed": Kind(GEOMETRY, CROPPING, "smaller, in a black frame"),
     "scale": Kind(GEOMETRY, FRAMING, "nearer or further away"),
-    "stretched": Kind(GEOMETRY, FRAMING, "wider than it was"),
-    "squeezed": Kind(GEOMETRY, FRAMING, "taller than it was"),
+    "stretched": Kind(GEOMETRY, CROPPING, "wider than it was"),
+    "squeezed": Kind(GEOMETRY, CROPPING, "taller than it was"),
     "translation": Kind(GEOMETRY, FRAMING, "off the centre"),
     "rotation": Kind(GEOMETRY, FRAMING, "turned"),
-    "tilted": Kind(GEOMETRY, FRAMING, "turned, with black corners"),
+    "tilted": Kind(GEOMETRY, CROPPING, "turned, with black corners"),
     "sideways": Kind(ORIENTATION, FILE, "lying on their side"),
     "upside-down": Kind(ORIENTATION, FILE, "upside down"),
     "mirrored": Kind(ORIENTATION, FILE, "left and right exchanged"),

@@ -10,7 +10,7 @@ from gapscope.attributes.moved import Moved, beyond_chance
 from gapscope.blocks import Answer, Block, Estimate, Figure, Heading, Sentence, Table, estimate
 from gapscope.blocks.blocks import Cell
 from gapscope.blocks.formats import in_brackets, listed, p_value, percent, points, span, upper
-from gapscope.causes.proof import FELT, LEAST
+from gapscope.causes.proof import FELT, least_of
 from gapscope.causes.record import ATTRIBUTES, CAUSES, FINDINGS
 from gapscope.causes.words import reproduced, severity, specification, spoken, title
 from gapscope.core.text import counted
@@ -82,7 +82,7 @@ def _unproven(findings: Row, between: str) -> str:
     """How much the best of the known causes explains, or that the images are too few to say."""
     best = max(findings["proofs"], key=lambda one: one["explained"]["value"])
     value, low, high = (max(best["explained"][name], 0.0) for name in ("value", "low", "high"))
-    if value < LEAST:
+    if value < least_of(best["name"]):
         most = f"at most {percent(value)} of it is explained, by {best['name']}"
         return f"No known cause explains the shift {between}: {most}"
     if best["felt"] and best["felt"]["value"] < FELT:
@@ -380,8 +380,8 @@ def cause_blocks(run: Run, findings: Row) -> list[Block]:
         "(squared MMD of features and of attributes of the images, chance taken out) that this takes away; of the "
         "features, the same without the attributes; more than 100 %, which chance gives, is written as 100 %. AUC left "
         "is how well a classifier of the features still tells the two, 0.5 for not at all. A cause is named from two "
-        "thirds on, with an interval above one third, unless the features exclude that, and complete from 80 % on with "
-        "an AUC of 0.6 or less."
+        "thirds on, two together from five sixths and three from eleven twelfths, with an interval above half of that, "
+        "unless the features exclude it, and complete from 80 % on with an AUC of 0.6 or less."
     )
     return [Heading("causes", "Causes, applied to the reference"), table, Sentence(about), *_tried(run)]
 

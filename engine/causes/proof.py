@@ -8,7 +8,6 @@ import numpy as np
 from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
-from gapscope.core.random import stream
 from gapscope.inference import clopper_pearson, interval_of, paired_interval
 from gapscope.probes.model import Classifier
 
@@ -17,6 +16,8 @@ Array = np.ndarray
 # least on, with an interval above half of that, unless it explains less than `FELT` of the features: of contents that
 # no modification made of each other, some cause came to 62 % with an interval from 40 %, and of drawings snow to 55 %.
 COMPLETE, INSEPARABLE, LEAST, FELT = 0.8, 0.6, 2 / 3, 0.5
+# Each further cause has to explain so much of what those that are known leave.
+ADDED = 0.5
 
 
 class Measure(NamedTuple):
@@ -59,7 +60,8 @@ class Proof(NamedTuple):
     def is_named(self) -> bool:
         """Whether enough of the distance is explained for the cause to be named, and of that of the features too."""
         denied = self.felt is not None and self.felt.value < FELT
-        return self.explained.value >= LEAST and self.explained.low > LEAST / 2 and not denied
+        least = least_of(self.explanation.name)
+        return self.explained.value >= least and self.explained.low > least / 2 and not denied
 
     @property
     def is_complete(self) -> bool:
@@ -70,6 +72,13 @@ class Proof(NamedTuple):
     def is_rival(self) -> bool:
         """Whether the images cannot say that the best cause explains more."""
         return self.beyond.low <= 0
+
+
+def least_of(name: str) -> float:
+    """From which share on a cause of this name is named: two together may leave half of what one may, and three half of
+    that, since some of all sets of causes always come nearer than one cause does.
+    """
+    return 1 - (1 - LEAST) * (1 - ADDED) ** name.count("+")
 
 
 def proofs(search: Search, explanations: Sequence[Explanation], model: Classifier | None) -> list[Proof]:
@@ -111,12 +120,8 @@ def _replicates(search: Search, explanation: Explanation, kernel: Kernel | None 
 def _separability(search: Search, explanation: Explanation) -> float:
     """Of the mixture, in which every image has one version, and the target."""
     rows, columns = search.reference.halves[1], search.target.halves[1]
-    dim, seed = search.target.x.shape[1], search.features.seed
-    versions = np.stack([search.plain[rows], *search.made(explanation.candidates, rows)])[..., :dim]
-    n = versions.shape[1]
-    bounds = np.round(explanation.shares.cumsum() * n)
-    which = np.searchsorted(bounds, stream(seed, "explain", "mixture").permutation(n), side="right")
-    mixed = versions[np.minimum(which, len(versions) - 1), np.arange(n)]
+    dim = search.target.x.shape[1]
+    mixed = search.mixed(explanation, rows)[:, :dim]
     names = search.reference.names[rows], search.target.names[columns]
     return separability(mixed, search.target.x[columns], *names)
 

@@ -2,22 +2,21 @@
 
 Every round ranks causes by the share of the distance that they explain, as mixtures of two severities, or of one and of
 images as they are. All of it sees only the first half of the images of either set; what a cause explains is said of the
-second (`proof.py`).
+second (`proof.py`); several causes together are in `together.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from gapscope.causes.candidates import Candidate, Cause, Step
-from gapscope.causes.distance import REPLICATES, WORTH, Grams, Terms, resampled
+from gapscope.causes.distance import REPLICATES, Grams, resampled
 from gapscope.causes.features import FEW, FIRST, Features
 from gapscope.causes.kernel import Kernel
 from gapscope.causes.samples import Sample
 from gapscope.core.random import stream
-from gapscope.data.modifications.modification import SEVERITIES as ALL
 
 Array = np.ndarray
 # The severities of the first round, and those of the second.
@@ -27,12 +26,6 @@ COARSE, FINE = (2, 4), (1, 3, 5)
 # fourth, which are proven, at how many severities.
 WINS = 0.01
 SECOND, THIRD, FOURTH, SEVERITIES = (12, 24), (6, 12), (3, 6), 3
-# How many of the best may stand beside another cause; how many further causes are applied beside one that is known, and
-# how many of these pairs at more severities, at least and at most.
-LAST, FURTHER, PAIRS = 6, 8, (2, 4)
-# Beside how many first causes, of a family each, a second one is looked for; and beside how many of those that are on
-# a part of the images, which is less than so much of them.
-FIRSTS, PARTS, WHOLE = 3, 2, 0.7
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -100,8 +93,6 @@ class Search:
         Which pairs of an image of the reference and one of the target are of different images.
     kernel
         Of the plain images and the target's.
-    part : (n,) bool
-        Which images are modified; the others stay as they are.
     """
 
     plain: Array
@@ -110,7 +101,6 @@ class Search:
     features: Features
     different: Array
     kernel: Kernel
-    part: Array
     ranking: dict[str, Explanation] = field(default_factory=dict)
 
     @classmethod
@@ -119,14 +109,11 @@ class Search:
         different = np.array([[one != other for other in target.names] for one in features.sample.names])
         rows = target.x if seen is None else np.concatenate([target.x, seen], axis=1)
         plain = features.plain[:, : rows.shape[1]]
-        kernel = _kernel(features, plain, rows, different)
-        return cls(plain, target, rows, features, different, kernel, np.ones(len(plain), bool))
+        return cls(plain, target, rows, features, different, _kernel(features, plain, rows, different))
 
-    def after(self, candidate: Candidate, share: float = 1.0) -> "Search":
-        """The search for what is between the reference after a candidate, on a share of its images, and the target."""
-        rest = replace(self, part=spread(len(self.plain), share), ranking={})
-        (plain,) = rest.made([candidate], slice(0, len(self.plain)), f"all images after {candidate}")
-        return replace(rest, plain=plain, kernel=_kernel(self.features, plain, self.rows, self.different))
+    def kernel_of(self, made: Array) -> Kernel:
+        """That of all images of the reference, made anew, and the target's."""
+        return _kernel(self.features, made, self.rows, self.different)
 
     @property
     def reference(self) -> Sample:
@@ -149,12 +136,15 @@ class Search:
         return slice(0, self.reference.half)
 
     def made(self, candidates: Sequence[Candidate], rows: slice, what: str = "") -> list[Array]:
-        """Rows of modified images, and of those as they are that stay so, with the columns of the target's."""
-        found = [one[:, : self.rows.shape[1]] for one in self.features.of(candidates, rows, what)]
-        if self.part.all():
-            return found
-        before = self.features.plain[rows, : self.rows.shape[1]]
-        return [np.where(self.part[rows, None], one, before) for one in found]
+        """Rows of modified images, with the columns of the target's."""
+        return [one[:, : self.rows.shape[1]] for one in self.features.of(candidates, rows, what)]
+
+    def mixed(self, explanation: "Explanation", rows: slice) -> Array:
+        """Rows of the images at `rows`, one version of each, in the shares of the explanation."""
+        made = self.made(explanation.candidates, rows, f"{explanation.name} on {rows.stop - rows.start} images")
+        versions = np.stack([self.plain[rows], *made])
+        which = spread(len(self.plain), explanation.shares)[rows]
+        return versions[which, np.arange(len(which))]
 
     def grams(
         self, candidates: Sequence[Candidate], rows: slice, columns: slice, kernel: Kernel | None = None
@@ -162,11 +152,6 @@ class Search:
         """Kernel values of the plain images and of every candidate's, at `rows`, and of the target's at `columns`."""
         versions = [self.plain[rows], *self.made(candidates, rows)]
         return Grams.of(kernel or self.kernel, versions, self.rows[columns], self.different[rows, columns])
-
-    def terms(self, versions: Sequence[Array], rows: slice) -> Terms:
-        """Mean kernel values of versions of the images at `rows`, and of the target's first half."""
-        columns = slice(0, self.target.half)
-        return Grams.of(self.kernel, versions, self.rows[columns], self.different[rows, columns]).terms()
 
     def replicates(
         self, explanation: Explanation, rows: slice, columns: slice, kernel: Kernel | None = None
@@ -192,13 +177,14 @@ class Search:
         return sorted(tried, key=lambda name: -self.ranking[name].explained)
 
 
-def spread(count: int, share: float) -> Array:
-    """A share of `count` images, evenly: of any run of them about as many.
+def spread(count: int, shares: Array) -> Array:
+    """Which version each of `count` images has, evenly: of any run of them about the shares of all.
 
-    >>> spread(10, 0.4).astype(int).tolist()
-    [1, 0, 1, 0, 0, 1, 0, 1, 0, 0]
+    >>> spread(10, np.array([0.6, 0.4])).tolist()
+    [0, 1, 0, 1, 0, 0, 1, 0, 1, 0]
     """
-    return np.arange(count) * GOLDEN % 1 < share
+    bounds = np.cumsum(shares)[:-1]
+    return np.searchsorted(bounds, np.arange(count) * GOLDEN % 1, side="right")
 
 
 def _kernel(features: Features, plain: Array, rows: Array, different: Array) -> Kernel:
@@ -251,130 +237,8 @@ def _beside(found: Explanation, name: str) -> list[int]:
     return sorted({*COARSE, *(one for one in FINE if any(abs(one - other) == 1 for other in best))})
 
 
-def firsts(search: Search, ranking: Sequence[Explanation]) -> list[Explanation]:
-    """What others are looked for beside: the best cause of each of the best families on all of the images, without a
-    mixture, and before these the best on a part of the images, where the best of all is. Of the best family the second
-    one too: which of them explains more alone is a matter of few images.
-    """
-    alone = {one.name: _alone(search, one.candidates) for one in ranking[:LAST] if one.candidates}
-    order = sorted((one for one in ranking if one.name in alone), key=lambda one: -alone[one.name].explained)
-    families = {family_of(one.main): one for one in reversed(order)}
-    best = sorted(families.values(), key=order.index)[:FIRSTS]
-    second = [one for one in order[1:] if family_of(one.main) == family_of(order[0].main)][:1]
-    return [*_on_a_part(ranking), *(alone[one.name] for one in [*best[:1], *second, *best[1:]])]
-
-
-def _on_a_part(ranking: Sequence[Explanation]) -> list[Explanation]:
-    """The best causes on a part of the images, one a family; none where the best of all is on all of them."""
-    parts = [one for one in ranking[:LAST] if 0 < one.modified < WHOLE]
-    if ranking[0] not in parts:
-        return []
-    families = {family_of(one.main): one for one in reversed(parts)}
-    return sorted(families.values(), key=lambda one: -one.explained)[:PARTS]
-
-
-def family_of(candidate: Candidate) -> str:
-    """That of its first step."""
-    return candidate.steps[0].cause.kind.family
-
-
-def _alone(search: Search, candidates: Sequence[Candidate]) -> Explanation:
-    """The one of the candidates that explains most on all of the images."""
-    terms = search.grams(candidates, search.few, slice(0, search.target.half)).terms()
-    shares = np.eye(len(candidates) + 1)[1:]
-    best = max(range(len(candidates)), key=lambda place: terms.explained(shares[place]))
-    name = "+".join(step.cause.name for step in candidates[best].steps)
-    version = Version(candidates[best], 1.0)
-    return Explanation(name, (version,), float(terms.explained(shares[best])), search.few.stop)
-
-
-def next_cause(search: Search, first: Explanation, known: Mapping[str, Cause]) -> Explanation:
-    """What is found with a cause of another family that explains most of what it leaves.
-
-    Parameters
-    ----------
-    search
-        Whose plain images are those after the main candidate of `first`.
-    """
-    main = first.main
-    families = {step.cause.kind.family for step in main.steps}
-    others = {name: cause for name, cause in known.items() if cause.kind.family not in families}
-    promising = {name: others[name] for name in _promising(search, others)[:FURTHER]}
-    coarse = {f"{first.name}+{name}": _with(main.steps, cause, COARSE) for name, cause in promising.items()}
-    order = search.rounds(coarse, search.first, f"the best {len(coarse)} beside {main}")
-    kept = _able(search, order, search.first, PAIRS)
-    fine = {name: _at_more(search, name, main.steps, others[_last(name)]) for name in kept}
-    order = search.rounds(fine, search.few, f"the best {len(fine)} beside {main} at more severities")
-    best = fine[order[0]] + _neighbours(first, search.ranking[order[0]].main)
-    return _of_half(search, order[0], best)
-
-
-def _promising(search: Search, others: Mapping[str, Cause]) -> list[str]:
-    """The causes, the best first, by what they would explain if causes added up: what each does to plain images, which
-    the first round has seen, is added to the rows after the first cause, and no network is asked.
-    """
-    rows = search.first
-    plain, before = search.plain[rows], search.features.plain[rows, : search.plain.shape[1]]
-    explained = {}
-    for name, cause in others.items():
-        made = search.made(_at(cause, COARSE), rows, f"{name} on {rows.stop} images")
-        terms = search.terms([plain, *(plain + (one - before) for one in made)], rows)
-        explained[name] = terms.explained(terms.best())
-    return sorted(explained, key=lambda name: -explained[name])
-
-
-def with_another_first(
-    search: Search, found: Explanation, known: Mapping[str, Cause], names: Sequence[str]
-) -> Explanation:
-    """What is found, with another of the `names` as its first cause where that explains more beside the others."""
-    first, _, others = found.name.partition("+")
-    kept = [step for step in found.main.steps if step.cause.name != first]
-    families = {step.cause.kind.family for step in kept}
-    rivals = {
-        f"{name}+{others}": known[name] for name in names if name != first and known[name].kind.family not in families
-    }
-    if not rivals:
-        return found
-    tried = {name: _with(kept, cause, COARSE) for name, cause in rivals.items()}
-    name = search.rounds(tried, search.first, f"other first causes beside {others}")[0]
-    best = _of_half(search, name, _at_more(search, name, kept, rivals[name]))
-    return best if best.explained > found.explained + WORTH else found
-
-
-def _of_half(search: Search, name: str, candidates: Sequence[Candidate]) -> Explanation:
-    """By the best of the candidates, on all images that causes are chosen by."""
-    rows = search.chosen_by
-    search.rounds({name: _best_of(search, candidates)}, rows, f"{name} on {rows.stop} images")
-    return search.ranking[name]
-
-
 def _at(cause: Cause, severities: Sequence[int]) -> list[Candidate]:
     return [Candidate.of(Step(cause, severity)) for severity in severities]
-
-
-def _at_more(search: Search, name: str, steps: Sequence[Step], cause: Cause) -> list[Candidate]:
-    """The cause with the steps, at the severities that were tried and those next to the best."""
-    return _with(steps, cause, _beside(search.ranking[name], cause.name))
-
-
-def _last(name: str) -> str:
-    """The cause that was found last."""
-    return name.rpartition("+")[2]
-
-
-def _with(steps: Sequence[Step], cause: Cause, severities: Sequence[int]) -> list[Candidate]:
-    return [Candidate.of(*steps, Step(cause, severity)) for severity in severities]
-
-
-def _neighbours(first: Explanation, best: Candidate | None) -> list[Candidate]:
-    """The best with the cause that was found before it a little weaker and a little stronger."""
-    name = _last(first.name)
-    if best is None or name not in [step.cause.name for step in best.steps]:
-        return []
-    before = next(step for step in best.steps if step.cause.name == name)
-    kept = [step for step in best.steps if step is not before]
-    near = [severity for severity in (before.severity - 1, before.severity + 1) if severity in ALL]
-    return _with(kept, before.cause, near)
 
 
 def _best_of(search: Search, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -31,6 +31,13 @@ def test_two_causes_happen_in_the_order_from_scene_to_file():
     assert str(Candidate.of(one, other)) == str(Candidate.of(other, one)) == "night:3+jpeg:2"
 
 
+@pytest.mark.parametrize("name", ["close-up", "framed", "tilted", "stretched", "squeezed"])
+def test_a_picture_is_cropped_and_framed_with_the_light_and_the_noise_that_it_has(name):
+    known = causes()
+    cut, noisy, dark = (Step(known[one], 2) for one in (name, "sensor-noise", "underexposed"))
+    assert str(Candidate.of(cut, noisy, dark)) == f"underexposed:2+sensor-noise:2+{name}:2"
+
+
 def test_a_function_of_ones_own_is_a_candidate(tmp_path, monkeypatch):
     (tmp_path / "own_rules.py").write_text(
         "def upside_down(image, severity, rng):\n    return image[::-1]\n"

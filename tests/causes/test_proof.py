@@ -8,11 +8,11 @@ from gapscope.causes.proof import Measure, Proof, measured, share_of
 from gapscope.causes.search import Explanation
 
 
-def proof(explained, felt, auc=0.55, low=None):
+def proof(explained, felt, auc=0.55, low=None, name="blur"):
     shares = [Measure(one, one - 0.2, one + 0.2) if one is not None else None for one in (explained, felt)]
     if low is not None:
         shares[0] = shares[0]._replace(low=low)
-    return Proof(Explanation("blur", (), 0.9, 50), *shares, auc, 0.6, None, None, Measure(0.0, 0.0, 0.0))
+    return Proof(Explanation(name, (), 0.9, 50), *shares, auc, 0.6, None, None, Measure(0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,13 @@ def proof(explained, felt, auc=0.55, low=None):
 )
 def test_a_cause_explains_two_thirds_and_half_of_what_the_network_sees(explained, felt, named):
     assert proof(explained, felt).is_named == named
+
+
+@pytest.mark.parametrize(("name", "least"), [("blur", 4 / 6), ("warm+blur", 5 / 6), ("warm+blur+grain", 11 / 12)])
+def test_each_further_cause_may_leave_half_as_much(name, least):
+    assert proof(least + 0.01, 0.9, name=name).is_named
+    assert not proof(least - 0.01, 0.9, name=name).is_named
+    assert not proof(1.0, 0.9, low=least / 2 - 0.01, name=name).is_named
 
 
 def test_a_share_that_may_be_below_a_third_names_nothing():
