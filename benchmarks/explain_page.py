@@ -34,9 +34,7 @@ pixels, {causes} causes, a logistic regression on {trained} other photographs.
 
 **No known cause.** Pairs of {images} images a side (60 of the ImageNet sample) that no registered modification made of
 each other; pairs of a kind overlap. A cause that is named is wrong, or, of drawings, a part of what drawing does: a
-cartoon is posterised too, and a pencil drawing grey and light. Sets with wrong labels, and backgrounds of the ImageNet
-sample, were looked at before several causes were searched for together. On these sets, the search before named the same
-causes of the same five pairs of breeds, and as many drawings of CIFAR-10.
+cartoon is posterised too, and a pencil drawing grey and light.
 
 """
 RECIPES_TEXT = """

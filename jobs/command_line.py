@@ -132,7 +132,7 @@ def _by_options(command: str, arguments: Sequence[str]) -> str:
     """The command with two sets that were typed without the names of their options; empty where there are no two."""
     options = {one.name for one in fields(configuration_of(command)) if one.kw_only} if command else set()
     plain = list(takewhile(lambda word: not word.startswith("-"), arguments[1:]))
-    sets = [word for word in plain if word.count("/") == 1]
+    sets = [word for word in plain if re.fullmatch(r"[^/]+/[^/.]+", word)]
     if len(sets) != 2 or not {"reference", "target"} <= options or {"--reference", "--target"} & set(arguments):
         return ""
     rest = [word for word in arguments[1:] if word not in sets]

@@ -1,7 +1,8 @@
 """`export`: a map, a run, a model or a stored set as files that another tool opens."""
 
+import json
 import time
-from dataclasses import field
+from dataclasses import asdict, field, replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import validators
@@ -88,4 +89,5 @@ def exported(config: ExportConfig) -> "tuple[Location, Written]":
     named = (config.run, config.model, config.backbone)
     subject = Subject(workspace, *named, config.limit, config.data_root, config.seed, config.memory)
     about = {"run": config.run, "model": config.model, "to": config.to}
-    return place, written(EXPORTERS[config.to], subject, place, about)
+    options = json.loads(json.dumps(asdict(replace(config, out=str(place), push="")), default=str))
+    return place, written(EXPORTERS[config.to], subject, place, about, {"job": JOB, "options": options})

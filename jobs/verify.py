@@ -79,7 +79,7 @@ def _sentences(workspace: "Location", result: "Verified") -> Iterable[str]:
     yield f"All {result.files:,} files of {workspace} that hold data are what was written."
     if result.unsealed:
         yield (
-            f"{result.unsealed:,} of them hold no digest, as exports and files of an earlier version do not; only "
+            f"{result.unsealed:,} of them hold no digest, as files of an earlier version do not; only "
             "their form was checked."
         )
     if result.others:

@@ -10,40 +10,35 @@ from dataclasses import replace
 import numpy as np
 
 from gapscope.core.chunk import Chunk
+from gapscope.probes.discriminant import Discriminant
+from gapscope.probes.lda import shrunk
 from gapscope.probes.model import Classifier
-from gapscope.probes.rules.linear import NEVER, Linear
+from gapscope.probes.rules.linear import Linear
 from gapscope.probes.training import best_temperature
 from gapscope.repairs.seen import prepared
-from gapscope.summaries.shrinkage import oas_share, shrunk
-
-Array = np.ndarray
+from gapscope.summaries import LabelledMoments
+from gapscope.summaries.shrinkage import oas_share
 
 
 def second_head(model: Classifier, reference: Chunk) -> Classifier:
     """The discriminants of labelled rows, for features as `model` sees them; each half is scored by the other, for the
     temperature.
     """
-    z, y = prepared(model, reference.x).astype(np.float64), reference.y
-    k = len(model.class_names)
+    seen = reference._replace(x=prepared(model, reference.x), weight=None)
+    y, k = reference.y, len(model.class_names)
     half = np.arange(len(y)) % 2 == 0
     scores = np.empty((len(y), k))
     for rows in (half, ~half):
-        scores[rows] = _discriminants(z[~rows], y[~rows], k).scores(z[rows])
+        scores[rows] = _discriminants(seen.take(~rows), k).scores(seen.x[rows])
     known = np.isin(y, np.intersect1d(y[half], y[~half]))
     temperature = 1 / best_temperature(scores[known], y[known])
-    return replace(model, name="lda", rule=_discriminants(z, y, k), temperature=temperature)
+    return replace(model, name="lda", rule=_discriminants(seen, k), temperature=temperature)
 
 
-def _discriminants(z: Array, y: Array, k: int) -> Linear:
-    """Linear discriminants of ``z : (n, d)`` with one covariance within classes, drawn towards a sphere."""
-    count = np.bincount(y, minlength=k)
-    member = np.zeros((k, len(y)))
-    member[y, np.arange(len(y))] = 1
-    mean = member @ z / np.maximum(count, 1)[:, None]
-    inside = z - mean[y]
-    within = inside.T @ inside / max(len(z), 1)
-    share = oas_share(within, len(z))
-    weight = np.linalg.lstsq(shrunk(within, share), mean.T, rcond=None)[0].T
-    bias = np.log(np.maximum(count, 1) / max(len(y), 1)) - 0.5 * (weight * mean).sum(axis=1)
-    bias[count == 0] = NEVER
-    return Linear(weight.astype(np.float32), bias.astype(np.float32))
+def _discriminants(rows: Chunk, k: int) -> Linear:
+    """Linear discriminants of labelled rows, with one covariance within classes, drawn towards a sphere."""
+    moments = LabelledMoments.of(rows, k)
+    discriminant = Discriminant.of(moments)
+    share = oas_share(moments.within_covariance(), moments.total.n)
+    weight, bias = discriminant.solve(shrunk(discriminant.eigenvalues, share))
+    return Linear.over_all(weight.T, bias, moments.present, k)

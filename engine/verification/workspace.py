@@ -24,7 +24,7 @@ from gapscope.schemas.embeddings import StoreManifest
 from gapscope.store.contents import digest_rows
 from gapscope.store.read import PartFile, read_part
 from gapscope.store.write import MANIFEST, part_files, read_manifest
-from gapscope.verification.exported import check, recorded
+from gapscope.verification.exported import recorded
 from gapscope.verification.memory import check_memory
 
 EMBEDDINGS, PREDICTIONS, CHECKPOINT, SEGMENTS = "embeddings", "predictions", "checkpoint", ".import"
@@ -133,8 +133,8 @@ def verify_workspace(workspace: Location, progress: Progress = SILENT, *, memory
         The largest file does not fit into the `memory`.
     """
     places = [place for place in workspace.files() if not {SEGMENTS, COPIES} & set(PurePosixPath(place.path).parts)]
-    digests = recorded(places)
-    check_memory([place for place in places if place.address not in digests], memory)
+    exports = recorded(places)
+    check_memory([place for place in places if place.address not in exports], memory)
     account = _Account()
     with progress.task("verifying", len(places), "files") as task:
         for folder in _stores(places):
@@ -144,8 +144,8 @@ def verify_workspace(workspace: Location, progress: Progress = SILENT, *, memory
         leftovers = [place for place in places if _is_leftover(place)]
         rest = [place for place in places if place.address not in account.seen and not _is_leftover(place)]
         for place in rest:
-            if digest := digests.get(place.address):
-                account.check(place, place.parent, {}, lambda place=place, digest=digest: check(place, digest))
+            if one := exports.get(place.address):
+                account.check(place, one.folder, one.command, lambda one=one, place=place: one.check(place))
             elif _suffix(place) in READERS:
                 _verify_file(place, workspace, account)
             elif _is_made_image(place, workspace):

@@ -1,6 +1,7 @@
 """Every form of export holds what was found: heads answer alike, tables have their rows, folders load."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,26 @@ def test_an_export_that_is_refused_leaves_the_earlier_one(place, tmp_path, monke
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_an_earlier_export_is_restored_though_a_kill_came_between(place, tmp_path, monkeypatch):
+    exported(place, place["run"], "label-studio", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("gapscope.exports.label_studio.write_list", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            exported(place, place["run"], "label-studio", tmp_path / "out")
+    with pytest.raises(BudgetError):
+        exported(place, place["run"], "label-studio", tmp_path / "out", memory="1KB")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    exported(place, place["run"], "label-studio", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_file_of_others_that_is_called_like_the_record_is_not_overwritten(place, tmp_path):
+    (tmp_path / "export.json").write_text('[{"label": "cat"}]')
+    with pytest.raises(InputError, match="holds other files, which are not overwritten"):
+        exported(place, place["run"], "torch", tmp_path)
+
+
 def test_an_export_that_was_killed_is_made_again(place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.exports.folder.digests_of", lambda _: 1 / 0)
@@ -134,6 +155,23 @@ def test_verify_finds_a_file_of_an_export_that_was_changed_and_reads_none_as_val
         file.write_bytes(content[:half] + bytes([content[half] ^ 4]) + content[half + 1 :])
         assert [one.place.name for one in verify_workspace(Location.of(tmp_path)).findings] == [file.name]
         file.write_bytes(content)
+
+
+def test_verify_makes_a_damaged_export_again_with_its_options_and_leaves_what_people_edit(place, tmp_path):
+    workspace, data_root = tmp_path / "workspace", str(place["options"]["data_root"])
+    shutil.copytree(place["options"]["workspace"], workspace)
+    options = ["--limit", "5", "--workspace", str(workspace), "--data-root", data_root]
+    assert execute(["export", place["run"], "--to", "label-studio", *options]) == 0
+    assert execute(["export", place["run"], "--to", "hub", *options]) == 0
+    (tasks,), (card,) = workspace.glob("exports/*/label-studio.json"), workspace.glob("exports/*hub/README.md")
+    before = tasks.read_bytes()
+    card.write_text("My own words.")
+    assert execute(["verify", str(workspace)]) == 0
+    tasks.write_bytes(before.replace(b"predicted", b"predictab"))
+    assert execute(["verify", str(workspace)]) == 2
+    assert execute(["verify", str(workspace), "--repair"]) == 0
+    assert tasks.read_bytes() == before
+    assert card.read_text() == "My own words."
 
 
 def test_a_list_is_written_a_value_at_a_time_and_read_as_a_whole(tmp_path):

@@ -41,6 +41,7 @@ EXTRACT = ("extract", "--dataset", "digits", "--decode-workers", "0")
         (["evaluate", "run", "digits/test"], "evaluate takes RUN, and digits/test is left over; sets are named by --"),
         (["gap", "run", "digits/test", "b"], "digits/test b is left over; sets are named by --reference or --target."),
         (["gap", "run", "a/test", "b/test"], "`gapscope gap run --reference a/test --target b/test`."),
+        (["gap", "run", "a/one.csv", "b/two.csv"], "files of predictions are named by --predictions-reference and"),
         (["shift", "a/test", "b/test", "--seed", "1"], "`gapscope shift --seed 1 --reference a/test --target b/test`."),
         (["gap", "run", "b"], "gap takes RUN, and b is left over. See"),
         (["gap", "run", "--refrence", "a/b"], "gap has no option --refrence; did you mean --reference? See"),

@@ -125,7 +125,7 @@ def test_a_small_study_has_all_its_parts(folder, tmp_path):
     report = run(replace(config, report=False))
     page = (out / "predictions.md").read_text()
     for title in (
-        "# ImageNet against ImageNetV2",
+        "# validation against matched-frequency",
         "Before reading a list of worst classes",
         "## What was lost",
         "Each replication:",

@@ -12,7 +12,8 @@ from gapscope.studies.memory import check_files, check_runs
 from gapscope.studies.replication.predictions import Study, inputs_of, is_published, read_study, tables_of
 from gapscope.studies.replication.sets import read_files, read_runs
 
-PUBLISHED = "ImageNet against ImageNetV2"
+# The title of a study of published tables, which say no more of what they are than their names and their classes.
+IMAGENET, IMAGENET_CLASSES = "ImageNet against ImageNetV2", 1000
 
 
 class Named(NamedTuple):
@@ -57,9 +58,15 @@ def read_named(
         study = read_files(reference, target, only)
         called = f"{study.reference.name}-{study.targets[0].name}"
     inputs = [input_of_predictions(place, str(place)) for place in places]
-    return Named(study, called, inputs, f"{study.reference.name} against {study.targets[0].name}")
+    return Named(study, called, inputs, _title(study))
 
 
 def _published(folders: Sequence[Location], only: Sequence[str], memory: str) -> Named:
     check_files(tables_of(folders), memory)
-    return Named(read_study(folders[0], folders[1:], only), folders[0].name, inputs_of(folders), PUBLISHED)
+    study = read_study(folders[0], folders[1:], only)
+    title = IMAGENET if len(study.reference.class_names) == IMAGENET_CLASSES else _title(study)
+    return Named(study, folders[0].name, inputs_of(folders), title)
+
+
+def _title(study: Study) -> str:
+    return f"{study.reference.name} against {study.targets[0].name}"
