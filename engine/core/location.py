@@ -151,6 +151,10 @@ class Location:
         """Bytes of each file in this folder, by name; empty when there is no such folder."""
         return {info.base_name: info.size for info in self._inside() if info.is_file}
 
+    def written(self) -> dict[str, int]:
+        """When each file in this folder was written, in ns since 1970, by name; 0 where that is not known."""
+        return {info.base_name: info.mtime_ns or 0 for info in self._inside() if info.is_file}
+
     def files(self) -> list["Location"]:
         """Every file in this folder and in those below it, sorted by address; empty when there is no such folder."""
         return [self.at(path) for path in sorted(info.path for info in self._inside(below=True) if info.is_file)]

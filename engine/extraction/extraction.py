@@ -263,17 +263,22 @@ class Work:
             self._record(stamps)
         if not missing and self.writer.is_complete and self.writer.is_sealed():
             self._record_network()
+            self.writer.confirm()
             moved = "; ".join(filter(None, (moved, self._mended(damaged))))
             return Todo([], changes, damaged, self.nothing_to_do(changes, moved, verify=verify))
         return Todo(missing, changes, damaged)
 
     @property
     def is_untouched(self) -> bool:
-        """Whether all parts are there as they were recorded, and no image has another size or time."""
+        """Whether all parts are there as they were recorded, none later than the manifest, and no image has another
+        size or time.
+        """
         self.writer.begin()
         recorded = recorded_stamps(self.job.folder, len(self.listing))
         suspects = suspects_of(stamps_of_source(self.source), recorded)
-        return not len(suspects) and self.writer.is_sealed() and not self._unfinished(verify=False)
+        if len(suspects) or self.writer.later or not self.writer.is_sealed():
+            return False
+        return not self._unfinished(verify=False)
 
     def _record(self, stamps: Stamps) -> None:
         """Note the sizes and times of the images; a whole store of version 1 keeps no digests, so none there."""

@@ -132,6 +132,9 @@ class StoreWriter:
         self.config_hash = config_hash(provenance)
         self.about = dict(about or {})
         self._recorded: dict[int, Part] = {}
+        # Recorded parts that were written later than the manifest, and whether those that were read since are whole.
+        self.later: set[str] = set()
+        self._whole: dict[int, bool] = {}
 
     def begin(self) -> None:
         """Write the opening manifest, or check that the one that is there was made with the same provenance.
@@ -143,6 +146,8 @@ class StoreWriter:
             result = read_manifest(self.folder)
             self._check_manifest(result)
             self._recorded = dict(enumerate(result.parts))
+            written = self.folder.written()
+            self.later = {part.name for part in result.parts if written.get(part.name, 0) > written[MANIFEST]}
             if result.provenance.spec_version == SPEC_VERSION or (result.complete and self._adopted(result)):
                 return
             self._recorded = {}
@@ -241,12 +246,23 @@ class StoreWriter:
         return None if footer is None else footer.metadata.num_rows
 
     def is_as_recorded(self, index: int) -> bool:
-        """Whether part `index` is the file that the manifest, if it was complete at the beginning, speaks of."""
+        """Whether part `index` is the file that the manifest, if it was complete at the beginning, speaks of; one that
+        was written later than the manifest is read whole.
+        """
         part = self._recorded.get(index)
         if part is None or part.footer is None:
             return True
         footer = self._finished(index)
-        return footer is not None and (footer.digest, footer.size) == (part.footer, part.bytes)
+        if footer is None or (footer.digest, footer.size) != (part.footer, part.bytes):
+            return False
+        if part.name in self.later and index not in self._whole:
+            self._whole[index] = self.is_readable(index)
+        return self._whole.get(index, True)
+
+    def confirm(self) -> None:
+        """Write the manifest again where parts later than it were read and are whole: they need not be read again."""
+        if self._whole and all(self._whole.values()):
+            self.rewrite(read_manifest(self.folder))
 
     def is_sealed(self) -> bool:
         """Whether the list of rejected images and the store's other files are there and are the recorded ones."""
@@ -274,6 +290,7 @@ class StoreWriter:
         for name in (PART_NAME, LEDGER, ATTRIBUTES_NAME):
             (self.folder / name.format(index)).delete()
         self._recorded.pop(index, None)
+        self._whole.pop(index, None)
 
     def discard_all(self) -> None:
         """Remove the manifest and all parts."""
@@ -338,7 +355,7 @@ class StoreWriter:
         self._write_manifest(manifest)
         for index in range(parts):
             (self.folder / LEDGER.format(index)).delete()
-        self._recorded = dict(enumerate(manifest.parts))
+        self._recorded, self.later, self._whole = dict(enumerate(manifest.parts)), set(), {}
         return manifest
 
     def again(self, parts: int, seconds: Mapping[str, float]) -> StoreManifest:

@@ -22,6 +22,7 @@ from gapscope.extraction.changes import digests_of, record_stamps, stamps_of_sou
 from gapscope.extraction.extraction import extract
 from gapscope.jobs.extract import ExtractConfig, build
 from gapscope.store import open_store
+from gapscope.store.write import StoreWriter
 
 
 def pictures(folder, count=12, seed=0):
@@ -236,6 +237,28 @@ def test_a_part_that_is_not_the_recorded_one_is_made_again(damage, tmp_path):
         content_of(workspace, "pets")
     extracted(images, workspace)
     assert content_of(workspace, "pets") == fresh
+
+
+def test_a_flipped_byte_of_a_part_is_seen_by_the_next_extraction_and_a_copied_part_is_read_once(tmp_path, monkeypatch):
+    images, workspace = pictures(tmp_path / "pets", 11), tmp_path / "workspace"
+    extracted(images, workspace)
+    fresh = content_of(workspace, "pets")
+    part = workspace / "embeddings/tiny/pets/train/part-00001.parquet"
+    data = bytearray(part.read_bytes())
+    data[2000] ^= 255
+    part.write_bytes(data)
+    assert any(
+        "part-00001.parquet, missing or damaged, was made again" in note for note in extracted(images, workspace).notes
+    )
+    assert content_of(workspace, "pets") == fresh
+    shutil.copyfile(part, tmp_path / "copy")
+    shutil.move(tmp_path / "copy", part)
+    read = []
+    is_readable = StoreWriter.is_readable
+    monkeypatch.setattr(StoreWriter, "is_readable", lambda self, index: read.append(index) or is_readable(self, index))
+    for _ in range(2):
+        assert "nothing was left to do" in extracted(images, workspace).notes[0]
+    assert read == [1]
 
 
 def test_features_that_float16_would_lose_are_stored_as_float32_and_said(tmp_path, monkeypatch):

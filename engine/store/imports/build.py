@@ -68,7 +68,10 @@ def _finished(job: Import) -> StoreManifest | None:
         for index, part in enumerate(result.parts)
     )
     is_current = writer.provenance.spec_version < SPEC_VERSION or _recorded_times(job) == _times(job)
-    return result if is_whole and is_current and writer.is_sealed() else None
+    if not (is_whole and is_current and writer.is_sealed()):
+        return None
+    writer.confirm()
+    return result
 
 
 def _times(job: Import) -> list[int]:
