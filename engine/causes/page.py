@@ -143,7 +143,7 @@ def why(findings: Row, *, within: bool = False, compared: bool = True) -> list[s
     value, low, high = (cause["explained"][name] for name in ("value", "low", "high"))
     share = f"{percent(value)} of the distance between the sets{in_brackets(span(low, high))}"
     verb = "explain" if "+" in cause["name"] else "explains"
-    first = f"{upper(spoken(cause))} {severity(cause['versions'])} {verb} {share}, by features and looks, not accuracy."
+    first = f"{upper(spoken(cause))} {severity(cause)} {verb} {share}, by features and looks, not accuracy."
     sample = "on a sample of {:,} and {:,} images, ".format(*findings["rows"]) if within and _sampled(findings) else ""
     made = reproduced(cause, findings["accuracies"], sample, compared=compared)
     return [first, _unnoticed(findings, cause), made, *_rest(cause)]
@@ -179,7 +179,7 @@ def _next(run: Run, findings: Row) -> list[str]:
     cause = named(findings)
     if cause is None:
         return ["Look at the images: `explore` shows those that moved."] if findings["beyond_chance"] else []
-    told = [f"{text}." for one in _best_cures(run) if (text := commands(run, findings, one))]
+    told = [f"{upper(text)}." for one in _best_cures(run) if (text := commands(run, findings, one))]
     return [best_cure(run, findings), *told, ask_training(run, findings)]
 
 
@@ -276,7 +276,7 @@ def commands(run: Run, findings: Row, one: Row) -> str:
     labels = ["--label-rows", str(one["labels"])] if one["name"] == "labels" else []
     repair = run.command("repair", *sets, *labels, about=run.manifest.config["run"])
     if one["name"] == "train":
-        return f"{repair} with the images of this sample, or with all: {_training(run, findings)}"
+        return f"with the images of this sample, {repair}; or with all, {_training(run, findings)}"
     return repair if one["name"] in ("align", "labels") else ""
 
 
@@ -390,7 +390,7 @@ def _proof(one: Row) -> list[Cell]:
     return [
         spoken(one),
         one["family"],
-        severity(one["versions"]).removeprefix("at ").removeprefix("severity "),
+        severity(one).removeprefix("at ").removeprefix("severity "),
         estimate_of(one["explained"]),
         estimate_of(one["felt"]),
         round(one["auc"], 2),

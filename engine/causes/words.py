@@ -8,20 +8,23 @@ from gapscope.blocks.formats import in_brackets, listed, percent, points, span_o
 Row = Mapping[str, Any]
 
 
-def severity(versions: Sequence[Row]) -> str:
-    """At which severity, and on how many of the images.
+def severity(proof: Row) -> str:
+    """At which severity, and on how many of the images; of several causes, in the order of their names.
 
-    >>> severity([{"steps": [["night", 3]], "share": 0.6}, {"steps": [["night", 4]], "share": 0.4}])
+    >>> severity({"name": "a", "versions": [{"steps": [["a", 3]], "share": 0.6}, {"steps": [["a", 4]], "share": 0.4}]})
     'at severity about 3.4'
-    >>> severity([{"steps": [], "share": 0.7}, {"steps": [["night", 4]], "share": 0.3}])
+    >>> severity({"name": "a", "versions": [{"steps": [], "share": 0.7}, {"steps": [["a", 4]], "share": 0.3}]})
     'at severity 4 on about 30 % of the images'
+    >>> severity({"name": "a+b", "versions": [{"steps": [["b", 1], ["a", 4]], "share": 1.0}]})
+    'at severities 4 and 1'
     """
-    modified = [one for one in versions if one["steps"]]
+    modified = [one for one in proof["versions"] if one["steps"]]
     share = sum(one["share"] for one in modified)
     if not modified:
         return ""
-    places = range(len(modified[0]["steps"]))
-    means = [sum(one["share"] * one["steps"][place][1] for one in modified) / share for place in places]
+    means = [
+        sum(one["share"] * dict(one["steps"])[name] for one in modified) / share for name in proof["name"].split("+")
+    ]
     levels = [f"{'about ' if mean % 1 else ''}{mean:.1f}".removesuffix(".0") for mean in means]
     text = f"at severity {levels[0]}" if len(levels) == 1 else f"at severities {listed(levels)}"
     return text if share > 0.99 else f"{text} on about {share:.0%} of the images".replace("%", " %")

@@ -20,6 +20,8 @@ from gapscope.data.sources.subset import Subset
 from gapscope.data.splits import TRAIN_VAL_TEST, filled, split_indices
 
 ALL = "all"
+# The place of images that come with a package, which is none on a disk.
+EMBEDDED = "embedded"
 WITHOUT_SPLITS = "it has no splits of its own"
 BY_RULE = f"{WITHOUT_SPLITS}: {{}}, stratified by class, images that look alike kept together"
 UNDIVIDED = "`{} extract {} --split " + ALL + "` keeps it whole, as a set to compare with one that was trained on"
@@ -77,7 +79,8 @@ class Dataset:
             return self.notes
         if set(asked) == {ALL}:
             return (*(note for note in self.notes if not note.startswith(WITHOUT_SPLITS)), AS_ONE)
-        return (*self.notes, UNDIVIDED.format(called(), typed or quote(self.place)))
+        named = self.name if self.place == EMBEDDED else self.place
+        return (*self.notes, UNDIVIDED.format(called(), typed or quote(named)))
 
     def seen(self, see: Callable[[Callable[[], Source]], Callable[[], Source]], **changes: Any) -> "Dataset":
         """The dataset with each of its openers replaced by what `see` makes of it, and other `changes`."""

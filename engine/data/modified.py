@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gapscope.core.random import stream
-from gapscope.data.dataset import Dataset
+from gapscope.data.dataset import EMBEDDED, Dataset
 from gapscope.data.modifications.modification import Modification, parse, written
 from gapscope.data.source import ByteSource, Listing, Source, Stamps
 
@@ -16,7 +16,6 @@ from gapscope.data.source import ByteSource, Listing, Source, Stamps
 # when a network's input is made of them.
 SIDE = 256
 SEPARATOR = "+"
-EMBEDDED = "embedded"
 NOTE = "each image is modified by {} when it is read, with random numbers of its own by seed {}"
 SHRUNK = f"images whose shorter side has more than {SIDE} pixels are shrunk to it first, as in ImageNet-C"
 

@@ -14,6 +14,7 @@ from gapscope.backbones.backbone import Backbone
 from gapscope.core.hashing import digest_json
 from gapscope.core.location import Location
 from gapscope.core.progress import Progress
+from gapscope.data.dataset import EMBEDDED
 from gapscope.data.source import ByteSource, Listing, Source, Undecodable
 from gapscope.extraction.extraction import extract
 from gapscope.extraction.job import Extraction, provenance_of
@@ -162,7 +163,7 @@ def load_backbone(request: Request, data: TrainingImages, workspace: Location, p
     if request.backbone.name.startswith(PREFIX):
         network = find_network(workspace, request.backbone.name)
         return request.chosen(network.name, str(network.file)).load()
-    name = request.backbone.name or (TINY if data.dataset.place == "embedded" else "")
+    name = request.backbone.name or (TINY if data.dataset.place == EMBEDDED else "")
     choice = request.chosen(name)
     if name:
         return choice.load()

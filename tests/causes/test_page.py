@@ -330,8 +330,8 @@ def test_training_on_the_cause_is_said_as_commands_that_follow_one_another(tmp_p
     cures = [one | {"seconds": 1.0} for one in cures]
     run = explanation(tmp_path / "run", proof(), config=config, cures=cures, **known)
     assert said(run)[1]["What to do"].endswith(
-        "`gapscope repair fit-x --reference a/test --target b/test --backbone net` with the images of this sample, or "
-        "with all: `gapscope extract a+night:3 --split train --backbone net`, then "
+        "With the images of this sample, `gapscope repair fit-x --reference a/test --target b/test --backbone net`; or "
+        "with all, `gapscope extract a+night:3 --split train --backbone net`, then "
         "`gapscope extract '/my photos/c+night:3' --split train --backbone net`, then "
         "`gapscope fit-incremental a/train c/train a+night:3/train c+night:3/train --model softmax "
         "--evaluate a/test b/test --backbone net`."

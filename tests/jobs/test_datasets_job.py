@@ -37,3 +37,8 @@ def test_a_wrong_set_is_answered_with_the_nearest_and_the_command_that_lists_all
     ) as e:
         gapscope.fit_incremental("photo-1", workspace=str(workspace))
     assert str(e.value).count("photos-") <= 6
+
+
+def test_a_data_set_that_comes_with_a_package_is_kept_whole_by_its_name():
+    text = " ".join(block.text for block in gapscope.datasets("digits").blocks if hasattr(block, "text"))
+    assert "`gapscope extract digits --split all` keeps it whole" in text

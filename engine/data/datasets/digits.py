@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gapscope.data.dataset import Dataset, Options, Recipe, SplitByRule
+from gapscope.data.dataset import EMBEDDED, Dataset, Options, Recipe, SplitByRule
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
 
@@ -32,7 +32,7 @@ def _columns() -> np.ndarray:
 
 def open_digits(place: Path, options: Options) -> Dataset:
     """The splits ``train`` and ``test`` by rule."""
-    return rule_of(options.seed).dataset("digits", "embedded", companions=("digits-night",))
+    return rule_of(options.seed).dataset("digits", EMBEDDED, companions=("digits-night",))
 
 
 @cache

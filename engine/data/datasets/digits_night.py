@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gapscope.core.random import stream
-from gapscope.data.dataset import Dataset, Options, Recipe
+from gapscope.data.dataset import EMBEDDED, Dataset, Options, Recipe
 from gapscope.data.datasets.digits import load, rule_of
 from gapscope.data.sources.arrays import ArraySource
 from gapscope.data.sources.subset import Subset
@@ -27,7 +27,7 @@ def open_digits_night(place: Path, options: Options) -> Dataset:
     """One split, ``test``: the images that are in the test split of the digits by the same seed."""
     return Dataset(
         "digits-night",
-        "embedded",
+        EMBEDDED,
         {"test": partial(_test_part, options.seed)},
         companion_of="digits",
         notes=(f"the test digits at {EXPOSURE:.0%} of their light, with noise",),
