@@ -8,7 +8,7 @@ FRAMING, SCENE, LIGHT, LENS, SENSOR, CROPPING, FILE, EDITING = range(8)
 DARK, BRIGHT, COLOUR, TONES = "less light", "more light", "colour", "contrast and tones"
 BLUR, SHARP, NOISE, WEATHER, COVERED = "blur", "sharpening", "noise", "weather", "covered parts"
 SMALL, GEOMETRY, ORIENTATION = "compression and resolution", "framing and geometry", "orientation"
-NEGATIVE, OWN = "negative", "your own"
+NEGATIVE, PATTERN, OWN = "negative", "pattern of a screen or a print", "your own"
 
 
 class Kind(NamedTuple):
@@ -25,14 +25,17 @@ KINDS = {
     "underexposed": Kind(DARK, LIGHT, "darker, as by too short an exposure"),
     "gamma-dark": Kind(DARK, LIGHT, "darker in the mid-tones, with white as it was"),
     "vignette": Kind(DARK, LENS, "darker towards the corners"),
+    "shadow": Kind(DARK, LIGHT, "partly in shadow"),
     "brightness": Kind(BRIGHT, LIGHT, "brighter, with the same colours"),
     "overexposed": Kind(BRIGHT, LIGHT, "brighter, as by too long an exposure"),
     "gamma-bright": Kind(BRIGHT, LIGHT, "lighter in the mid-tones, with black as it was"),
+    "flare": Kind(BRIGHT, LENS, "with a light that shines into the lens"),
     "warm": Kind(COLOUR, LIGHT, "a warm cast, more red and less blue"),
     "cool": Kind(COLOUR, LIGHT, "a cool cast, more blue and less red"),
     "green": Kind(COLOUR, LIGHT, "a green cast"),
     "magenta": Kind(COLOUR, LIGHT, "a magenta cast"),
     "bgr-order": Kind(COLOUR, FILE, "red and blue exchanged"),
+    "hue": Kind(COLOUR, EDITING, "other hues"),
     "saturation": Kind(COLOUR, EDITING, "paler colours, or glaring ones at severity 3 and above"),
     "grayscale": Kind(COLOUR, EDITING, "less colour, down to grey"),
     "sepia": Kind(COLOUR, EDITING, "browner, as old prints"),
@@ -48,6 +51,7 @@ KINDS = {
     "motion-blur": Kind(BLUR, LENS, "blurred by motion"),
     "defocus-blur": Kind(BLUR, LENS, "out of focus"),
     "zoom-blur": Kind(BLUR, LENS, "blurred by zooming"),
+    "smoothed": Kind(BLUR, EDITING, "smoothed, with texture gone and edges kept"),
     "sharpened": Kind(SHARP, EDITING, "sharpened, edges exaggerated"),
     "gaussian-noise": Kind(NOISE, SENSOR, "noisier, everywhere alike"),
     "sensor-noise": Kind(NOISE, SENSOR, "a little noisier, as by a sensor in poor light"),
@@ -57,11 +61,17 @@ KINDS = {
     "jpeg": Kind(SMALL, FILE, "compressed by JPEG"),
     "strong-jpeg": Kind(SMALL, FILE, "compressed by JPEG at low quality"),
     "pixelate": Kind(SMALL, FILE, "fewer, larger pixels"),
+    "aliased": Kind(SMALL, FILE, "resized by nearest pixels"),
     "low-resolution": Kind(SMALL, FILE, "resized from fewer pixels"),
     "webcam": Kind(SMALL, FILE, "resized from fewer pixels and compressed by JPEG"),
     "close-up": Kind(GEOMETRY, CROPPING, "closer crops"),
     "wide-view": Kind(GEOMETRY, FRAMING, "a wider view, objects smaller"),
     "framed": Kind(GEOMETRY, CROPPING, "smaller, in a black frame"),
+    "letterboxed": Kind(GEOMETRY, CROPPING, "between black bars above and below"),
+    "pillarboxed": Kind(GEOMETRY, CROPPING, "between black bars left and right"),
+    "barrel": Kind(GEOMETRY, CROPPING, "bulging, as by a wide lens"),
+    "white-framed": Kind(GEOMETRY, CROPPING, "smaller, in a white frame"),
+    "perspective": Kind(GEOMETRY, FRAMING, "seen from one side"),
     "scale": Kind(GEOMETRY, FRAMING, "nearer or further away"),
     "stretched": Kind(GEOMETRY, CROPPING, "wider than it was"),
     "squeezed": Kind(GEOMETRY, CROPPING, "taller than it was"),
@@ -74,6 +84,10 @@ KINDS = {
     "elastic": Kind(GEOMETRY, FRAMING, "bent"),
     "occlusion": Kind(COVERED, SCENE, "partly covered"),
     "cutout": Kind(COVERED, EDITING, "partly blacked out"),
+    "scratched": Kind(COVERED, EDITING, "scratched"),
+    "captioned": Kind(COVERED, EDITING, "with a bar of text"),
+    "scan-lines": Kind(PATTERN, FILE, "with the lines of a screen"),
+    "halftone": Kind(PATTERN, FILE, "printed in dots"),
     "dark-mode": Kind(NEGATIVE, EDITING, "light and dark exchanged, with the same colours"),
     "invert": Kind(NEGATIVE, EDITING, "a negative"),
 }

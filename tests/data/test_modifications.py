@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from published_modifications import REFERENCES
+from scipy.ndimage import median_filter
 from scipy.stats import chisquare, poisson
 
 from gapscope.core.errors import InputError
@@ -15,6 +16,7 @@ from gapscope.core.random import stream
 from gapscope.data.catalogue import open_dataset
 from gapscope.data.modifications import MODIFICATIONS
 from gapscope.data.modifications.modification import SEVERITIES, Modification, parse, written
+from gapscope.data.modifications.smoothed import LARGE, SMALL
 from gapscope.data.modified import SIDE, Modified, seen_through
 from gapscope.data.source import Listing
 from gapscope.data.sources.arrays import ArraySource
@@ -199,6 +201,86 @@ def test_a_frame_is_black_around_the_whole_and_a_tilted_image_has_black_corners(
     assert not framed[:8].any()
     assert framed[30, 40].tolist() == tilted[30, 40].tolist() == [200, 200, 200]
     assert not tilted[0, 0].any()
+
+
+@pytest.mark.parametrize("side", [224, 32])
+def test_smoothing_is_a_median_filter(side):
+    image = scene(side, side)
+    for severity, reach in zip(SEVERITIES, LARGE if side == 224 else SMALL, strict=True):
+        size = (2 * reach + 1, 2 * reach + 1, 1)
+        wanted = median_filter(image, size, mode="nearest")
+        assert np.array_equal(Modification("smoothed", severity)(image, stream(0)), wanted)
+
+
+def test_bars_are_black_and_leave_the_middle_and_a_wide_lens_moves_what_is_seen_outwards():
+    image = np.maximum(scene(100, 80), 1)
+    above, beside, bulging = (
+        Modification(name, 3)(image, stream(0)) for name in ("letterboxed", "pillarboxed", "barrel")
+    )
+    assert not above[:14].any()
+    assert not above[-14:].any()
+    assert np.array_equal(above[14:-14], image[14:-14])
+    assert not beside[:, :11].any()
+    assert np.array_equal(beside[:, 11:-11], image[:, 11:-11])
+    # With k = 0.2 what is seen three quarters of the way to the right lies at 3/4 (1 + k 9/16); its corners are black.
+    odd = np.maximum(scene(101, 81), 1)
+    across = 0.75 * (1 + 0.2 * 0.75**2) * 40 + 40
+    left, part = int(across), across % 1
+    wanted = odd[50, left] * (1 - part) + odd[50, left + 1] * part
+    assert np.abs(Modification("barrel", 3)(odd, stream(0))[50, 70] - wanted).max() <= 1
+    assert not bulging[0, 0].any()
+    assert not bulging[:, 0].any()
+
+
+def test_nearest_pixels_are_those_of_the_image_and_hues_turn_without_another_value():
+    image = scene(100, 100)
+    squares = Modification("aliased", 5)(image, stream(0))
+    assert np.array_equal(squares[2::5, 2::5], image[2::5, 2::5])
+    assert np.array_equal(squares, squares[2::5, 2::5].repeat(5, axis=0).repeat(5, axis=1))
+    turned = Modification("hue", 5)(np.full((4, 4, 3), (200, 30, 30), np.uint8), stream(0))
+    assert np.abs(turned[0, 0].astype(int) - (30, 200, 200)).max() <= 4
+    assert np.array_equal(Modification("hue", 3)(np.full((4, 4, 3), 77, np.uint8), stream(0)), np.full((4, 4, 3), 77))
+
+
+def test_a_shadow_covers_a_part_and_leaves_the_rest():
+    shadowed = Modification("shadow", 5)(np.full((80, 80, 3), 200, np.uint8), stream(0))
+    assert 0.2 < (shadowed == 200).mean() < 0.8
+    assert 0.2 < (shadowed == 30).mean() < 0.8
+
+
+def test_patterns_of_screens_and_prints_and_what_covers_an_image():
+    image = scene(120, 120)
+    lines = Modification("scan-lines", 5)(image, stream(0))
+    assert np.array_equal(lines[1::3], image[1::3])
+    assert np.abs(lines[::3] - 0.2 * image[::3]).max() <= 0.51
+    plain = Modification("halftone", 5)(np.full((200, 200, 3), 191, np.uint8), stream(0)).astype(float)
+    assert plain.mean() == pytest.approx(191, abs=30)
+    assert plain.std() > 60
+    captioned = Modification("captioned", 5)(image, stream(0))
+    assert np.array_equal(captioned[:-30], image[:-30])
+    assert (np.diff(captioned[-30:].astype(int), axis=2) == 0).all()
+    assert 0.05 < (captioned[-30:] > 128).mean() < 0.6
+    scratched = (Modification("scratched", 3)(image, stream(0)) != image).any(axis=2)
+    assert 0.02 < scratched.mean() < 0.15
+
+
+def test_a_flare_brightens_one_place_and_a_white_frame_leaves_the_middle():
+    grey = np.full((100, 100, 3), 50, np.uint8)
+    flare = Modification("flare", 3)(grey, stream(0))
+    assert flare.min() < 60
+    assert flare[:51].max() == 180
+    framed = Modification("white-framed", 3)(grey, stream(0))
+    assert (framed == 50).mean() == pytest.approx(0.7**2, abs=0.01)
+    assert (framed[:15] == 255).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_seen_from_one_side_is_as_it_was_at_the_far_side(seed):
+    image = scene(90, 90)
+    found = Modification("perspective", 4)(image, stream(seed)).astype(float)
+    sides = [np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]]
+    away = [np.abs(found[side] - image[side]).mean() for side in sides]
+    assert sum(one < 6 for one in away) == 1
 
 
 def test_orientations_are_exact_and_their_severity_is_how_many_images_have_them():

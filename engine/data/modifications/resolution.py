@@ -16,6 +16,13 @@ def low_resolution(image: np.ndarray, severity: int, rng: np.random.Generator) -
     return np.array(small.resize(image.shape[1::-1], Image.Resampling.BILINEAR))
 
 
+def aliased(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
+    """Shrunk and enlarged again by nearest pixels, so that most are left out and the others are squares."""
+    picture = Image.fromarray(image)
+    small = picture.resize(_share_of(picture, SHARES[severity - 1]), Image.Resampling.NEAREST)
+    return np.array(small.resize(picture.size, Image.Resampling.NEAREST))
+
+
 def webcam(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.ndarray:
     """Shrunk, enlarged again and compressed, as video of a small camera is."""
     file = BytesIO()
@@ -24,4 +31,9 @@ def webcam(image: np.ndarray, severity: int, rng: np.random.Generator) -> np.nda
 
 
 def _resized(image: Image.Image, share: float) -> Image.Image:
-    return image.resize([max(1, round(side * share)) for side in image.size], Image.Resampling.BILINEAR)
+    return image.resize(_share_of(image, share), Image.Resampling.BILINEAR)
+
+
+def _share_of(image: Image.Image, share: float) -> tuple[int, int]:
+    width, height = (max(1, round(side * share)) for side in image.size)
+    return width, height
