@@ -41,6 +41,11 @@ RECIPES_TEXT = """
 **Recipes** that are not among the candidates (columns as above). Points are what the recipe costs the reference's
 images, and what its cause does.
 """
+ADDED_TEXT = """
+**Candidates that were added since.** For kinds of recipes of which no candidate was, fourteen were added: bars and
+white frames, a wide lens, a view from one side, nearest pixels, lost texture, other hues, shadow, flare, scratches,
+text, lines of a screen and dots of a print. Of the same images, with {fewest} to {most} causes:
+"""
 NOT_MEASURED = """
 Not measured yet: sets of 500 and of 1,000 images but for one recipe each, and class mixes without labels.
 """
@@ -50,7 +55,14 @@ def rows() -> list[Row]:
     """What was logged, the last of each pair of sets."""
     found = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     keys = ("photographs", "beside", "null", "trial", "images")
-    return list({(*(one.get(key) for key in keys), one.get("null") or one["recipe"]): one for one in found}.values())
+    kinds = [one.get("null") or (one["recipe"], _is_later(one, found)) for one in found]
+    named = zip(found, kinds, strict=True)
+    return list({(*(one.get(key) for key in keys), kind): one for one, kind in named}.values())
+
+
+def _is_later(one: Row, found: Sequence[Row]) -> bool:
+    """Whether more causes were looked at than by the first runs."""
+    return one["causes"] > found[0]["causes"]
 
 
 def of_nulls(found: Sequence[Row]) -> list[str]:
@@ -148,15 +160,24 @@ def summary(found: Sequence[Row]) -> str:
 def section(found: Sequence[Row]) -> str:
     """What stands below the heading."""
     pairs, recipes = ([one for one in found if ("null" in one) == null] for null in (True, False))
-    about = pairs[0]
-    text = TEXT.format(**about) + "\n".join(of_nulls(pairs)) + "\n"
-    text += RECIPES_TEXT
+    later = [one for one in recipes if _is_later(one, pairs)]
+    text = TEXT.format(**pairs[0]) + "\n".join(of_nulls(pairs)) + "\n"
+    text += RECIPES_TEXT + _by_set([one for one in recipes if one not in later])
+    if later:
+        causes = [one["causes"] for one in later]
+        text += ADDED_TEXT.format(fewest=min(causes), most=max(causes)) + _by_set(later)
+    return text + NOT_MEASURED
+
+
+def _by_set(recipes: Sequence[Row]) -> str:
+    """A table for each set and number of images, with what it comes to."""
     groups: dict[str, list[Row]] = {}
     for one in recipes:
         groups.setdefault(f"{one['photographs']}, {one['images']} images a side", []).append(one)
-    for name, some in groups.items():
-        text += f"\n{name}:\n\n" + "\n".join(of_recipes(some)) + f"\n\n{summary(some)}\n"
-    return text + NOT_MEASURED
+    tables = (
+        f"\n{name}:\n\n" + "\n".join(of_recipes(some)) + f"\n\n{summary(some)}\n" for name, some in groups.items()
+    )
+    return "".join(tables)
 
 
 def page(text: str, found: Sequence[Row]) -> str:
