@@ -14,9 +14,10 @@ from gapscope.data.accounting import Accounting
 from gapscope.data.addresses import folder_of, is_address, joined, last_name, path_in
 from gapscope.data.classes import ClassMap, read_classes
 from gapscope.data.dataset import Dataset, Options, SplitByRule
+from gapscope.data.parts import Part
 from gapscope.data.path_tables import is_table_of_paths, read_path_table
 from gapscope.data.patterns import expanded, place_of
-from gapscope.data.reading import ALL, Part, Reading, read_tree
+from gapscope.data.reading import ALL, Reading, read_tree
 from gapscope.data.remote import copied, copies_of, entry_at, object_tree
 from gapscope.data.source import Listing, Source
 from gapscope.data.sources.archives import archive_tree

@@ -16,7 +16,8 @@ from gapscope.data.classes import ClassMap
 from gapscope.data.dataset import Options
 from gapscope.data.labels import map_labels
 from gapscope.data.matching import PATH_COLUMNS, Match, is_split_column, label_column, named_column, splits_in
-from gapscope.data.reading import ALL, Part, Reading
+from gapscope.data.parts import Part
+from gapscope.data.reading import ALL, Reading
 from gapscope.data.remote import read_bytes, tree_of
 from gapscope.data.source import Undecodable
 from gapscope.data.tables import SEPARATORS, LabelTable, read_table

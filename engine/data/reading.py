@@ -1,24 +1,21 @@
 """What the files of a tree say: the split and the label of every image, and why a file is none."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from gapscope.core.errors import InputError
 from gapscope.core.splits import SPLIT_ORDER, split_and_rest, words_of
 from gapscope.core.text import counted
 from gapscope.data.accounting import Accounting
-from gapscope.data.classes import ClassMap, is_integer, map_classes
+from gapscope.data.classes import ClassMap, is_integer
 from gapscope.data.dataset import Options
-from gapscope.data.labels import map_labels
 from gapscope.data.matching import (
     LABEL_COLUMNS,
     Match,
-    Names,
     is_split_column,
     label_column,
     match_table,
@@ -28,20 +25,17 @@ from gapscope.data.matching import (
     splits_in,
     usual_column,
 )
+from gapscope.data.parts import Part, classes_of, few, in_one_spelling, known_labels
 from gapscope.data.sections import BESIDE_CLASSES, BESIDE_SPLITS, Section, Sections, base_name, find_sections
 from gapscope.data.sides import Beside, labels_beside
-from gapscope.data.tables import LabelTable, read_table
+from gapscope.data.tables import LabelTable
 from gapscope.data.tree import Tree
+from gapscope.data.tree_tables import USUAL_TABLES, TreeTables
 from gapscope.data.vocabulary import Kind, is_image_name, is_neutral
 
 ALL = "all"
-# Tables that hold labels for all splits, the first of several.
-USUAL_TABLES = ("labels", "annotations", "metadata", "train")
-# Dummy labels of a competition are no labels.
-DUMMY = {"submission", "submit"}
 # Tables of classes.
 CLASS_WORDS = frozenset("classes categories synsets wnids words names vocabulary mapping species".split())
-MOST_TABLES, MOST_BYTES = 24, 2**30
 # What the user calls the names of files, as a column of labels.
 NAME_COLUMNS = ("name", "filename")
 # What cameras and programs call their pictures, in names such as IMG_0001.jpg.
@@ -50,30 +44,8 @@ CAMERA_WORDS = frozenset(
     "gopr gp imgp cimg dji capture cam camera untitled copy sample test train val valid validation view video "
     "page".split()
 )
-# Texts in a table of labels that programs write where there is none.
-NOT_A_LABEL = frozenset(("nan", "NaN", "<NA>", "#N/A"))
 BY_DOT = re.compile(r"(?P<label>[^.]*[^\W\d][^.]*)\.\d+")
 BY_NUMBER = re.compile(r"(?P<label>.*[^\W\d_].*?)[ _-]+\(?\d+\)?")
-
-
-@dataclass(frozen=True)
-class Part:
-    """The images of a split: their labels as texts by number, empty where unknown.
-
-    Attributes
-    ----------
-    by_folder
-        Whether the texts are names of folders or files, which sort as classes; those of tables may be class indices.
-    """
-
-    split: str
-    labels: Mapping[int, str]
-    by_folder: bool
-
-    @property
-    def labelled(self) -> bool:
-        """Whether any image has a label."""
-        return any(self.labels.values())
 
 
 @dataclass(frozen=True)
@@ -125,7 +97,6 @@ class _Reader:
     notes: list[str] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     unused: dict[int, str] = field(default_factory=dict)
-    folders: dict[Section, dict[int, str]] = field(default_factory=dict)
 
     def read(self) -> Reading:
         self.notes += self.found.notes
@@ -134,12 +105,15 @@ class _Reader:
         parts = divided or [self._part(section) for section in self._trained_first(sections)]
         order = [section.split or ALL for section in sections]
         unlabelled = {part.split: sum(not text for text in part.labels.values()) for part in parts}
-        parts = [part if part.by_folder else replace(part, labels=self._known_labels(part)) for part in parts]
-        parts = self._in_one_spelling(parts)
+        parts = [part if part.by_folder else self._without_missing(part) for part in parts]
+        if not self.given:
+            parts, notes = in_one_spelling(parts)
+            self.notes += notes
         parts = parts if divided else sorted(parts, key=lambda part: order.index(part.split))
         self._refuse_columns_of_no_table()
-        self.notes += [f"{self.tree.names[number]} was not read: {why}" for number, why in self._damaged.items()]
-        classes, indices = self._classes(parts)
+        self.notes += [f"{self.tree.names[number]} was not read: {why}" for number, why in self.tables.damaged.items()]
+        classes, indices, notes = classes_of(parts, self.given, self.place)
+        self.notes += notes
         for part in parts:
             missing = unlabelled[part.split]
             of = f" of {part.split}" if len(parts) > 1 or part.split != ALL else ""
@@ -150,127 +124,29 @@ class _Reader:
                 self.notes.append(f"{missing:,} of the {len(part.labels):,} images{of} have no label")
         return Reading(tuple(parts), classes, indices, self._accounting(parts), (*classes.notes, *self.notes))
 
+    @cached_property
+    def tables(self) -> TreeTables:
+        """The tables among the files."""
+        return TreeTables(self.tree, self.options, self.found)
+
+    def _without_missing(self, part: Part) -> Part:
+        """The part of which what stands for no label is none."""
+        table = next((self.tree.names[n] for n in sorted(self.used) if self.tree.kinds[n] is Kind.TABLE), "")
+        labels, notes = known_labels(part, self.place, table)
+        self.notes += notes
+        return replace(part, labels=labels)
+
     @staticmethod
     def _trained_first(sections: Sequence[Section]) -> list[Section]:
         return sorted(sections, key=lambda section: section.split != "train")
-
-    # --- tables
-
-    @cached_property
-    def _tables(self) -> dict[int, LabelTable]:
-        """The tables that may speak of images, by file number; those that cannot be read say nothing."""
-        numbers = [number for folder in self._table_folders for number in self._tables_in(folder)]
-        return {number: table for number in numbers if (table := self._read(number)) is not None and table.rows}
-
-    @cached_property
-    def _table_folders(self) -> list[str]:
-        """The folders that lead to the images, those of the splits, and those beside them that hold no images."""
-        bases = [section.base for section in self.found.sections]
-        tops = list(dict.fromkeys([*self.found.tops, *bases]))
-        beside = [child for top in tops for child in self.tree.children.get(top, ()) if child not in self.tree.counts]
-        deeper = [child for folder in beside for child in self.tree.children.get(folder, ())]
-        return list(dict.fromkeys([*tops, *beside, *deeper]))
-
-    def _tables_in(self, folder: str) -> list[int]:
-        numbers = [n for n in self.tree.files.get(folder, ()) if self.tree.kinds[n] is Kind.TABLE]
-        small = [n for n in numbers if self.tree.stamps.sizes[n] <= MOST_BYTES and n not in self.tree.problems]
-        # A folder of many small texts holds one for each image, such as boxes.
-        return small if len(small) <= MOST_TABLES else []
-
-    def _read(self, number: int) -> LabelTable | None:
-        name = self.tree.names[number]
-        if set(words_of(base_name(name))) & DUMMY:
-            return None
-        try:
-            return read_table(name, self.tree.read(number, -1), lambda text: self._everything.find(text) != -1)
-        except InputError as error:
-            self._damaged[number] = str(error)
-            return None
-
-    @cached_property
-    def _damaged(self) -> dict[int, str]:
-        return {}
-
-    @cached_property
-    def _everything(self) -> Names:
-        return self._names(self.found.sections, None)
-
-    def _names(self, sections: Iterable[Section], split: str | None) -> Names:
-        sections = list(sections)
-        bases = [section.base for section in sections] + list(self.found.tops)
-        images = ((number, self.tree.names[number]) for section in sections for number in self._numbers(section))
-        return Names(images, bases, split)
-
-    def _numbers(self, section: Section) -> list[int]:
-        """The images of a section, in the order of the tree."""
-        return sorted(self._folder_labels(section))
-
-    def _folder_labels(self, section: Section) -> dict[int, str]:
-        """Class folder by image; empty for images that lie in none."""
-        if section in self.folders:
-            return self.folders[section]
-        result = {
-            number: name
-            for name, folder in section.classes
-            for number in self.tree.inside(folder)
-            if self.tree.kinds[number] is Kind.IMAGE
-        }
-        if section.loose:
-            result |= dict.fromkeys(self.tree.images(section.base), "")
-        self.folders[section] = result
-        return result
-
-    def _scope(self, number: int) -> str | None:
-        """The split that a table speaks of: another one that its name says, else that in whose folder it lies."""
-        name = self.tree.names[number]
-        folder, said = name.rpartition("/")[0], split_and_rest(PurePosixPath(name).stem)[0]
-        if said in {section.split for section in self.found.sections}:
-            return said
-        for section in self.found.sections:
-            inside = section.base and (folder == section.base or section.base.startswith(f"{folder}/"))
-            if section.split and inside and folder not in self.found.tops[:1] and self._leads_to_one(folder):
-                return section.split
-        return said
-
-    def _leads_to_one(self, folder: str) -> bool:
-        """Whether `folder` lies above, or is, the folder of one split alone."""
-        return sum(s.base == folder or s.base.startswith(f"{folder}/") for s in self.found.sections) == 1
-
-    def _matches(self, names: Names, scope: str | None) -> list[tuple[int, Match]]:
-        """The tables that speak of the split `scope`, and how they fit; those that fit most first."""
-        result = []
-        for number, table in self._tables.items():
-            if self._scope(number) == scope:
-                result.append((number, match_table(table, names, self._wanted_path(table))))
-        return sorted(result, key=lambda pair: (-pair[1].count, self._usual(pair[0])))
-
-    def _wanted_path(self, table: LabelTable) -> str | None:
-        """The column that the user named, if `table` has it: other tables are not meant."""
-        wanted = self.options.path_column
-        return wanted if wanted and wanted.strip().lower() in [name.strip().lower() for name in table.header] else None
-
-    def _usual(self, number: int) -> int:
-        words = words_of(PurePosixPath(self.tree.names[number]).stem)
-        return next((rank for rank, usual in enumerate(USUAL_TABLES) if usual in words), len(USUAL_TABLES))
-
-    def _given_table(self) -> LabelTable | None:
-        """The table that the user named."""
-        file = self.options.labels
-        if file is None:
-            return None
-        try:
-            data = Path(file).read_bytes()
-        except OSError as error:
-            raise InputError(f"the label file {file} cannot be read ({error.strerror})") from error
-        return read_table(str(file), data, lambda text: self._everything.find(text) != -1)
 
     # --- labels of a section
 
     def _part(self, section: Section) -> Part:
         """The images of a section with the labels that something says: a table, folders, other files, their names."""
-        folders = self._folder_labels(section)
+        folders = self.tables.folder_labels(section)
         split = section.split or ALL
-        if (table := self._given_table()) is not None and self._given_scope(table) in (None, section.split):
+        if (table := self.tables.given()) is not None and self._given_scope(table) in (None, section.split):
             return Part(split, self._by_given_table(table, section, folders), by_folder=False)
         if (labels := self._by_tables(section, folders)) is not None:
             return Part(split, labels, by_folder=False)
@@ -316,7 +192,7 @@ class _Reader:
         return said if said in {section.split for section in self.found.sections} else None
 
     def _by_given_table(self, table: LabelTable, section: Section, folders: Mapping[int, str]) -> dict[int, str]:
-        match = match_table(table, self._names([section], section.split), self.options.path_column)
+        match = match_table(table, self.tables.names([section], section.split), self.options.path_column)
         if not match.count and (len(self.found.sections) == 1 or not self._everything_matches(table)):
             raise self._no_row_fits(match, "the data set")
         self._refuse_several(match)
@@ -327,7 +203,7 @@ class _Reader:
         return dict.fromkeys(folders, "") | match.texts(column)
 
     def _everything_matches(self, table: LabelTable) -> bool:
-        return match_table(table, self._everything, self.options.path_column).count > 0
+        return match_table(table, self.tables.everything, self.options.path_column).count > 0
 
     def _label_column(self, match: Match) -> int | tuple[int, ...] | None:
         wanted = self.options.label_column
@@ -345,16 +221,16 @@ class _Reader:
 
     def _by_tables(self, section: Section, folders: Mapping[int, str]) -> dict[int, str] | None:
         """Labels from the tables of this split, else from those of all splits; None where folders know better."""
-        if not self._tables:
+        if not self.tables.by_number:
             return None
-        own = self._names([section], section.split)
+        own = self.tables.names([section], section.split)
         several = len(self.found.sections) > 1
-        candidates = self._matches(own, section.split) if section.split else []
+        candidates = self.tables.matches(own, section.split) if section.split else []
         candidates = [pair for pair in candidates if pair[1].count]
         if not candidates:
-            names = self._everything if several else own
+            names = self.tables.everything if several else own
             scopes = [None] if section.split else self._scopes_of_whole
-            candidates = [pair for scope in scopes for pair in self._matches(names, scope)]
+            candidates = [pair for scope in scopes for pair in self.tables.matches(names, scope)]
         return self._best_labels(candidates, section, folders)
 
     @cached_property
@@ -414,7 +290,7 @@ class _Reader:
         return not usual and len(numbers) == len(texts) > 3 and all(text.isdigit() for text in numbers)
 
     def _agreed(self, result: Sequence[tuple[int, Match, dict[int, str]]]) -> tuple[int, Match, dict[int, str]]:
-        first = min(result, key=lambda one: (-len(one[2]), self._usual(one[0])))
+        first = min(result, key=lambda one: (-len(one[2]), self.tables.rank(one[0])))
         for _, match, texts in result:
             pairs = {(text, texts[image]) for image, text in first[2].items() if image in texts}
             if not _one_to_one(pairs):
@@ -493,29 +369,29 @@ class _Reader:
         scopes = {section.split} if section.split else {None, "train"}
         if section.split == "train":
             scopes |= {None}
-        for number, table in self._tables.items():
-            usual = self._usual(number) < len(USUAL_TABLES) or split_and_rest(PurePosixPath(table.name).stem)[0]
-            if self._scope(number) in scopes and usual and table.width > 1 and self._has_label_name(table):
-                match = match_table(table, self._everything, self._wanted_path(table))
+        for number, table in self.tables.by_number.items():
+            usual = self.tables.rank(number) < len(USUAL_TABLES) or split_and_rest(PurePosixPath(table.name).stem)[0]
+            if self.tables.scope(number) in scopes and usual and table.width > 1 and self._has_label_name(table):
+                match = self.tables.match(number, self.tables.everything)
                 if not match.count:
                     raise self._no_row_fits(match, section.split or "the data set")
         self._refuse_damaged_tables(scopes)
 
     def _refuse_damaged_tables(self, scopes: Collection[str | None]) -> None:
         """A table that cannot be read, where nothing else says labels."""
-        for number, reason in self._damaged.items():
-            if self._scope(number) in scopes and self._usual(number) < len(USUAL_TABLES):
+        for number, reason in self.tables.damaged.items():
+            if self.tables.scope(number) in scopes and self.tables.rank(number) < len(USUAL_TABLES):
                 raise InputError(reason)
 
     def _refuse_columns_of_no_table(self) -> None:
         """A column that the user names and no table has is a mistake; those of a given table are checked there."""
         if self.options.labels is not None:
             return
-        there = {name.strip().lower() for table in self._tables.values() for name in table.header}
+        there = {name.strip().lower() for table in self.tables.by_number.values() for name in table.header}
         for wanted in (self.options.path_column, self.options.label_column):
             known = wanted in self._side_fields or wanted in NAME_COLUMNS
             if wanted and wanted.strip().lower() not in there and not known:
-                beside = f", the fields beside the images {some}" if (some := _few(self._side_fields)) else ""
+                beside = f", the fields beside the images {some}" if (some := few(self._side_fields)) else ""
                 raise InputError(
                     f"{self.place} has no table with a column {wanted!r}; the columns there are "
                     f"{', '.join(sorted(there)) or 'none'}{beside}; name a table with --labels FILE"
@@ -567,7 +443,7 @@ class _Reader:
     def _side_is_said(self) -> bool:
         """Whether the user names a column of labels that no table has, so that it may be a field beside images."""
         wanted = (self.options.label_column or "").strip()
-        headers = {name.strip().lower() for table in self._tables.values() for name in table.header}
+        headers = {name.strip().lower() for table in self.tables.by_number.values() for name in table.header}
         return bool(wanted) and not self.options.labels and wanted not in NAME_COLUMNS and wanted.lower() not in headers
 
     def _by_names(self, folders: Mapping[int, str], split: str) -> dict[int, str] | None:
@@ -602,14 +478,11 @@ class _Reader:
         """The splits that lists or a column of a table say, of images that lie in no folders of splits."""
         if self.options.labels is not None:
             return self._by_split_column(section, [(-1, self._match_given(section))])
-        if not self._tables:
+        if not self.tables.by_number:
             return None
-        names = self._names([section], None)
-        tables = [(number, self._scope(number)) for number in self._tables]
-        matches = {
-            number: match_table(self._tables[number], names, self._wanted_path(self._tables[number]))
-            for number, _ in tables
-        }
+        names = self.tables.names([section], None)
+        tables = [(number, self.tables.scope(number)) for number in self.tables.by_number]
+        matches = {number: self.tables.match(number, names) for number, _ in tables}
         scoped: dict[str, tuple[int, Match]] = {}
         for number, scope in tables:
             if (
@@ -628,10 +501,10 @@ class _Reader:
         return self._by_split_column(section, [*general, *scoped.values()])
 
     def _names_of_tables(self) -> list[tuple[str, int]]:
-        return [(self.tree.names[number], number) for number in self._tables]
+        return [(self.tree.names[number], number) for number in self.tables.by_number]
 
     def _match_given(self, section: Section) -> Match:
-        return match_table(self._given_table(), self._names([section], None), self.options.path_column)
+        return match_table(self.tables.given(), self.tables.names([section], None), self.options.path_column)
 
     def _by_lists(self, section: Section, scoped: Mapping[str, tuple[int, Match]]) -> list[Part]:
         taken: dict[int, str] = {}
@@ -646,7 +519,7 @@ class _Reader:
             self._say_unmatched(match)
             self.used.add(number)
         self.notes.append(f"the splits are those of {', '.join(match.table.name for _, match in scoped.values())}")
-        whole = self._folder_labels(section)
+        whole = self.tables.folder_labels(section)
         return self._parts(section, taken, whole, {split: match for split, (_, match) in scoped.items()})
 
     def _by_split_column(self, section: Section, candidates: Sequence[tuple[int, Match]]) -> list[Part] | None:
@@ -667,7 +540,7 @@ class _Reader:
                 f"the splits are those of the column {match.table.called(columns[0])} of {match.table.name}"
             )
             splits = dict.fromkeys(meant.values())
-            return self._parts(section, taken, self._folder_labels(section), dict.fromkeys(splits, match))
+            return self._parts(section, taken, self.tables.folder_labels(section), dict.fromkeys(splits, match))
         return None
 
     def _parts(
@@ -694,83 +567,7 @@ class _Reader:
         table = match.table
         return all(at == match.path_column or is_split_column(table, at) for at in range(table.width))
 
-    def _known_labels(self, part: Part) -> dict[int, str]:
-        """The labels of tables without what stands for none in them, and whole numbers without fractions."""
-        labels = _whole({image: "" if text in NOT_A_LABEL else text for image, text in part.labels.items()})
-        missing = sorted({text for text in part.labels.values() if text in NOT_A_LABEL})
-        if several := next((text for text in labels.values() if text.startswith("[") and "," in text), ""):
-            raise InputError(
-                f"{self.place}: an image has several labels, {several}, and one is wanted; name a column with one for "
-                "each image with --label-column"
-            )
-        known = set(labels.values()) - {"", "-1"}
-        missing += ["-1"] if known and "-1" in labels.values() else []
-        if len(known) == 1 and "-1" in missing and known == {"1"}:
-            of = next((f" of {self.tree.names[n]}" for n in sorted(self.used) if self.tree.kinds[n] is Kind.TABLE), "")
-            raise InputError(
-                f"{self.place}: the labels{of} are 1 and -1, and -1 stands for a label that is not known; write 0 if "
-                "it is the other class"
-            )
-        for text in missing:
-            count = sum(one == text for one in part.labels.values())
-            self.notes.append(f"{counted(count, 'image has', 'images have')} the label {text}, which is taken for none")
-        return labels
-
-    def _in_one_spelling(self, parts: list[Part]) -> list[Part]:
-        """The parts with the classes of the training set as it writes them, where others differ in case, blanks or
-        leading zeros alone; what is no class of the training set is said.
-        """
-        trained = next((set(part.labels.values()) - {""} for part in parts if part.split == "train"), set())
-        if not trained or self.given:
-            return parts
-        spellings: dict[str, list[str]] = {}
-        for text in trained:
-            spellings.setdefault(_plain_spelling(text), []).append(text)
-        result = []
-        for part in parts:
-            own = set(part.labels.values()) - {"", "-1"}
-            renamed = {}
-            for text in own - trained:
-                meant = spellings.get(_plain_spelling(text), ())
-                if len(meant) == 1 and meant[0] not in own:
-                    renamed[text] = meant[0]
-            self._say_other_classes(part, trained, own, renamed)
-            labels = {image: renamed.get(text, text) for image, text in part.labels.items()} if renamed else part.labels
-            result.append(replace(part, labels=labels))
-        return result
-
-    def _say_other_classes(self, part: Part, trained: set[str], own: set[str], renamed: Mapping[str, str]) -> None:
-        if renamed:
-            shown = ", ".join(f"{text!r} for {meant!r}" for text, meant in sorted(renamed.items())[:3])
-            self.notes.append(f"classes of {part.split} are taken for those of train that are written alike: {shown}")
-        others = own - trained - renamed.keys()
-        counted = not part.by_folder and all(map(is_integer, others)) and not all(map(is_integer, trained))
-        if others and not counted:
-            some = f"{len(others):,} of the {len(own):,} classes of {part.split}"
-            self.notes.append(f"{some} {'is' if len(others) == 1 else 'are'} not in train: {_few(others, 4)}")
-
     # --- the whole
-
-    def _classes(self, parts: Sequence[Part]) -> tuple[ClassMap, dict[str, int]]:
-        named = {text for part in parts if part.by_folder for text in part.labels.values()} - {""}
-        texts = {text for part in parts if not part.by_folder for text in part.labels.values()}
-        known = texts - {"", "-1"}
-        if not named:
-            return map_labels(texts | {""}, self.given)
-        if known and not known <= named and all(is_integer(text) for text in known) and not all(map(is_integer, named)):
-            classes = map_classes(named, self.given)
-            highest = max(map(int, known))
-            if self.given:
-                return classes, {"": -1, "-1": -1} | classes.indices(named | known) | classes.of_integers(known)
-            if highest >= len(classes.names):
-                raise InputError(
-                    f"{self.place}: label {highest} occurs, but the folders are {len(classes.names)} classes, counted "
-                    "from 0; write the names of the classes into the table"
-                )
-            self.notes.append("the numbers in the table of labels are taken for class indices, counted from 0")
-            return classes, {"": -1, "-1": -1} | classes.indices(named | known) | {text: int(text) for text in known}
-        classes = map_classes(named | known, self.given)
-        return classes, {"": -1, "-1": -1} | classes.indices(named | known)
 
     def _accounting(self, parts: Sequence[Part]) -> Accounting:
         tree = self.tree
@@ -793,11 +590,6 @@ class _Reader:
         if kind is Kind.IMAGE:
             return BESIDE_SPLITS if len(self.found.sections) > 1 else BESIDE_CLASSES
         return (kind if kind in (Kind.DEBRIS, Kind.TABLE) else Kind.OTHER).value
-
-
-def _few(names: set[str], most: int = 12) -> str:
-    """Some names in a sentence."""
-    return ", ".join(sorted(names)[:most]) + (", …" if len(names) > most else "")
 
 
 def _labels_of_names(stems: Mapping[int, str], pattern: re.Pattern) -> dict[int, str] | None:
@@ -845,24 +637,3 @@ def _says_splits(name: str) -> bool:
     """
     words = set(words_of(PurePosixPath(name).stem))
     return "split" in words or "splits" in words or {"train", "test"} <= words
-
-
-def _plain_spelling(text: str) -> str:
-    """A class name by which the same name is found in other spellings.
-
-    >>> _plain_spelling("Golden_Retriever "), _plain_spelling("00012")
-    ('golden retriever', '12')
-    """
-    plain = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
-    return str(int(plain)) if is_integer(plain) else plain
-
-
-def _whole(labels: Mapping[int, str]) -> dict[int, str]:
-    """Labels of which whole numbers are written as fractions, as pandas does beside missing ones, without these.
-
-    >>> _whole({0: "3.0", 1: "", 2: "12"}), _whole({0: "3.0", 1: "3.5"})
-    ({0: '3', 1: '', 2: '12'}, {0: '3.0', 1: '3.5'})
-    """
-    if not all(re.fullmatch(r"\d+(\.0+)?|", text) for text in set(labels.values())):
-        return dict(labels)
-    return {image: text.partition(".")[0] for image, text in labels.items()}
