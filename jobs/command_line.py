@@ -1,12 +1,11 @@
 """The command line: parses, calls one job, prints what it hands back."""
 
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,6 +18,7 @@ from cyclopts import (
     MissingArgumentError,
     Parameter,
     Token,
+    UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
     convert,
@@ -39,6 +39,7 @@ NEAR, NEARER = 0.6, 0.8
 # Options that take sets, as dataset/split, and those that take files of predictions.
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TAKE_FILES = ("predictions", "predictions_reference", "predictions_target")
+NUMBERS = {int: "a whole number", float: "a number"}
 TERMINAL = Group("Terminal", sort_key=6)
 JsonOption = Annotated[
     bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
@@ -68,8 +69,13 @@ def execute(arguments: Sequence[str]) -> int:
         with extras_named(_named(arguments)):
             code = _parser(arguments)(list(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
+        sentence = " ".join(_mistake(error, arguments).split())
+        if meant := _meant(_mended(error, arguments), arguments):
+            return _complain(f"{sentence.partition('; for instance')[0].rstrip('.?')}; did you mean {meant}?")
+        if isinstance(error, UnusedCliTokensError) and (instance := _meant([_named(arguments)], [_named(arguments)])):
+            return _complain(f"{sentence.rstrip('.')}; for instance {instance}.")
         command = " ".join(filter(None, (called(), _named(arguments))))
-        return _complain(f"{' '.join(_mistake(error, arguments).split())} See `{command} --help`.")
+        return _complain(f"{sentence} See `{command} --help`.")
     except KeyboardInterrupt:
         return _complain("interrupted; the same command continues where it can", INTERRUPTED)
     except OSError as error:
@@ -77,7 +83,9 @@ def execute(arguments: Sequence[str]) -> int:
             raise
         return _complain(refused(error))
     except GapscopeError as error:
-        return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
+        sentence = " ".join([str(error), *getattr(error, "__notes__", [])])
+        meant = "" if "did you mean" in sentence else _meant(arguments, arguments)
+        return _complain(f"{sentence}; did you mean {meant}?" if meant else sentence)
     return code if isinstance(code, int) else 0
 
 
@@ -86,27 +94,81 @@ def _mistake(error: CycloptsError, arguments: Sequence[str]) -> str:
     name = _named(arguments)
     if isinstance(error, UnknownOptionError) and name:
         return _unknown_option(error.token, name)
-    if isinstance(error, UnusedCliTokensError | MissingArgumentError):
-        if known := _twice(name, arguments) or _by_options(name, arguments):
-            return known
+    if isinstance(error, UnusedCliTokensError | MissingArgumentError) and (known := _twice(name, arguments)):
+        return known
     match error:
         case UnusedCliTokensError():
             return _left_over(error, name)
         case MissingArgumentError(argument=Argument()):
             return _missing(error.argument, error.keyword, name)
+        case UnknownCommandError():
+            return f"There is no command {arguments[0]}."
+        case CoercionError(token=Token(), target_type=kind) if kind in NUMBERS:
+            return f"{error.token.keyword} takes {NUMBERS[kind]}, and {error.token.value} is none."
     return str(error)
+
+
+def _mended(error: CycloptsError, arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments with another command for one, or another option, that there is not; empty where none is like it."""
+    from gapscope.runs import guesses  # here, because only mistakes need it
+
+    name = _named(arguments)
+    if name and arguments[0].startswith("-"):
+        return [name, *(one for one in arguments if one != name)]
+    if isinstance(error, UnknownCommandError) and (found := guesses.command(arguments[0], COMMANDS)):
+        return [found, *arguments[1:]]
+    if not name or _twice(name, arguments):
+        return []
+    if not isinstance(error, UnknownOptionError):
+        return arguments
+    typed = (error.token.keyword or error.token.value).partition("=")[0]
+    plain = any(not one.kw_only for one in fields(configuration_of(name)))
+    return guesses.with_option(arguments, typed, _near(error.token, name), takes_plain=plain)
+
+
+def _meant(mended: Sequence[str], arguments: Sequence[str]) -> str:
+    """The commands that were probably meant, between backticks; empty where that cannot be told."""
+    from gapscope.runs import guesses  # here, because only mistakes need it
+
+    name = _named(mended)
+    if not name:
+        return ""
+    place = next(place for place, one in enumerate(mended) if name in (one, ALIASES.get(one)))
+    options = fields(configuration_of(name))
+    plain, named = ([one.name for one in options if one.kw_only is kind] for kind in (False, True))
+    shape = guesses.Shape(name, plain, [f"--{one.replace('_', '-')}" for one in named])
+    try:
+        told = guesses.commands(shape, mended[place + 1 :])
+    except (GapscopeError, OSError):
+        told = []
+    return guesses.typed(told or [mended]) if told or [*mended] != [*arguments] else ""
 
 
 def _unknown_option(token: Token, command: str) -> str:
     """Which other commands have an option that this one has not, and which of its own is spelt like it."""
     from gapscope.blocks.formats import listed
 
-    option = f"--{(token.keyword or token.value).partition('=')[0].strip('-[]').replace('_', '-')}"
+    option = _typed_option(token)
     others = [other for other in COMMANDS if other != command and option in _options_of(other)]
     have = f"; {listed(others, 5)} {'has' if len(others) == 1 else 'have'} it" if others else ""
-    near = get_close_matches(option, _options_of(command), 1, NEARER if others else NEAR)
     source = "" if token.source == "cli" else f", which {token.source} names"
-    return f"{command} has no option {option}{source}{have}{f'; did you mean {near[0]}?' if near else '.'}"
+    near = "" if token.source == "cli" else _near(token, command)
+    return f"{command} has no option {option}{source}{have}{f'; did you mean {near}?' if near else '.'}"
+
+
+def _near(token: Token, command: str) -> str:
+    """The option of a command that is spelt like one that it has not; empty where none is."""
+    from gapscope.runs.guesses import OPTIONS
+
+    option = _typed_option(token)
+    if known := [one for one in OPTIONS.get(option, ()) if one in _options_of(command)]:
+        return known[0]
+    is_others = any(option in _options_of(other) for other in COMMANDS if other != command)
+    return next(iter(get_close_matches(option, _options_of(command), 1, NEARER if is_others else NEAR)), "")
+
+
+def _typed_option(token: Token) -> str:
+    return f"--{(token.keyword or token.value).partition('=')[0].strip('-[]').replace('_', '-')}"
 
 
 def _options_of(command: str) -> list[str]:
@@ -126,18 +188,6 @@ def _twice(command: str, arguments: Sequence[str]) -> str:
     in_run = f", and name a model in a run by its folder, {first}/models/{given[0]}" if plain[0] == "model" else ""
     takes = f"{command} takes {plain[0].upper()} in one place"
     return f"{takes}, and both {first} and --{plain[0]} {given[0]} name it; leave out one{in_run}."
-
-
-def _by_options(command: str, arguments: Sequence[str]) -> str:
-    """The command with two sets that were typed without the names of their options; empty where there are no two."""
-    options = {one.name for one in fields(configuration_of(command)) if one.kw_only} if command else set()
-    plain = list(takewhile(lambda word: not word.startswith("-"), arguments[1:]))
-    sets = [word for word in plain if re.fullmatch(r"[^/]+/[^/.]+", word)]
-    if len(sets) != 2 or not {"reference", "target"} <= options or {"--reference", "--target"} & set(arguments):
-        return ""
-    rest = [word for word in arguments[1:] if word not in sets]
-    words = [command, *rest, "--reference", sets[0], "--target", sets[1]]
-    return f"{command} takes sets by the names of their options: `{called()} {shlex.join(words)}`."
 
 
 def _missing(argument: Argument, typed: str | None, command: str) -> str:

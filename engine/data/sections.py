@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gapscope.core.errors import InputError
 from gapscope.core.splits import SPLIT_ORDER, split_and_rest, split_of, without_split
 from gapscope.data.tree import Tree
-from gapscope.data.vocabulary import dataset_slug, is_beside, is_neutral, is_severity
+from gapscope.data.vocabulary import copied_from, dataset_slug, is_beside, is_neutral, is_severity
 
 BESIDE_SPLITS = "images outside every split"
 BESIDE_CLASSES = "images beside the class folders"
@@ -74,6 +74,7 @@ class _Finder:
     tree: Tree
     place: str
     known: frozenset[str]
+    same: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def find(self) -> Sections:
         top, tops = self.unwrapped("")
@@ -83,7 +84,15 @@ class _Finder:
             for copy in set(self.tree.holding(top)) - set(inner)
             if self._is_copy(copy, self.tree.holding(top))
         ]
+        notes += [
+            f"{folder} holds a copy of the images of {original}, which is not used"
+            for place in self.tree.children
+            for folder, original in self._named_copies(self.tree.holding(place))
+            if self._is_same(folder, original)
+        ]
         found = self._found(top, tops, inner)
+        for section in found.sections:
+            self._ask_about_copies([folder for _, folder in section.classes])
         return replace(found, notes=(*found.notes, *notes))
 
     def _found(self, top: str, tops: tuple[str, ...], inner: list[str]) -> Sections:
@@ -104,7 +113,33 @@ class _Finder:
         rest = [child for child in inner if child not in neutral]
         if neutral and rest and all(is_beside(base_name(child)) for child in rest):
             return neutral
-        return [child for child in inner if not self._is_copy(child, inner)]
+        copies = {one for one, original in self._named_copies(inner) if self._is_same(one, original)}
+        return [child for child in inner if child not in copies and not self._is_copy(child, inner)]
+
+    def _named_copies(self, inner: Sequence[str]) -> list[tuple[str, str]]:
+        """The folders that are named as copies of others beside them are, and these; none that the user has listed."""
+        beside = {base_name(folder): folder for folder in inner}
+        named = [(folder, beside.get(copied_from(name), "")) for name, folder in beside.items()]
+        return [(folder, of) for folder, of in named if of and base_name(folder) not in self.known]
+
+    def _ask_about_copies(self, classes: Sequence[str]) -> None:
+        for folder, of in self._named_copies(classes):
+            raise InputError(
+                f"{self.place}: {folder} is named as a copy of {of} and holds other images; move them into {of}, or, "
+                "if it is a class of its own, list all classes with --classes FILE"
+            )
+
+    def _is_same(self, folder: str, original: str) -> bool:
+        """Whether every file of a folder lies in the `original` too, with the same name and content."""
+        if (folder, original) in self.same:
+            return self.same[folder, original]
+        ours, theirs = (self.tree.files.get(one, range(0)) for one in (folder, original))
+        by_name = {base_name(self.tree.names[number]): number for number in theirs}
+        pairs = [(number, by_name.get(base_name(self.tree.names[number]))) for number in ours]
+        self.same[folder, original] = all(
+            other is not None and self.tree.read(number, -1) == self.tree.read(other, -1) for number, other in pairs
+        )
+        return self.same[folder, original]
 
     def _is_copy(self, folder: str, beside: Sequence[str]) -> bool:
         """Whether `folder`, unless named after a split, holds all of several folders that lie `beside` it."""

@@ -42,6 +42,8 @@ TABLE_SUFFIXES = frozenset("csv tsv txt json jsonl ndjson lst list psv tab".spli
 ARCHIVE_SUFFIXES = (
     *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip"),
 )
+_COPY_AT_START = re.compile(r"^(copy of|kopie von) ", re.IGNORECASE)
+_COPY_AT_END = re.compile(r"( \(\d{1,2}\)| - (copy|kopie|copia)| copy( \d{1,2})?)+$", re.IGNORECASE)
 _OTHER_SUFFIXES = frozenset(
     "cls xml yaml yml md rst html htm pdf py ipynb sh bat m mat npy npz pkl pickle pt pth ckpt h5 hdf5 onnx "
     "safetensors bin db sqlite log cfg ini toml lock mp4 avi mov mkv webm mp3 wav flac doc docx xls xlsx ppt pptx "
@@ -106,6 +108,16 @@ def is_image_name(name: str) -> bool:
 def is_archive_name(name: str) -> bool:
     """Whether `name` ends like an archive that is read without unpacking it."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def copied_from(name: str) -> str:
+    """The name of the folder that one is named as a copy of, as file managers name them; empty for other names.
+
+    >>> [copied_from(name) for name in ("cat - Copy", "cat - Copy (2)", "Copy of cat", "cat copy 2", "cat (2)", "cat")]
+    ['cat', 'cat', 'cat', 'cat', 'cat', '']
+    """
+    original = _COPY_AT_END.sub("", _COPY_AT_START.sub("", name))
+    return original if original != name else ""
 
 
 def is_severity(folder: str) -> bool:

@@ -119,7 +119,7 @@ def _stored_from(workspace: Location, place: str) -> str:
     if not place or "://" in place or not Path(place).exists():
         return ""
     path = full_path(place)
-    names = {name for made in _manifests(workspace) if (name := _name_by(path, made))}
+    names = {name for made in manifests(workspace) if (name := _name_by(path, made))}
     if len(names) > 1:
         raise InputError(f"{place} is stored as {' and as '.join(sorted(names))}; name one of them")
     return "".join(names)
@@ -134,7 +134,7 @@ def _name_by(path: str, stored: StoreManifest) -> str:
     return f"{made.dataset}/{made.split}" if files == [path] else ""
 
 
-def _manifests(workspace: Location, dataset: str = "") -> Iterator[StoreManifest]:
+def manifests(workspace: Location, dataset: str = "") -> Iterator[StoreManifest]:
     """Those of all stored sets, or of the splits of one dataset, that can be read."""
     for backbone in (folder := embeddings_folder(workspace)).folders():
         for name in [slug(dataset)] if dataset else (folder / backbone).folders():
@@ -255,7 +255,7 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     option = workspace_option(workspace)
     words = shlex.join(["import-features", "FILE", "--dataset", dataset, "--split", split])
     imported = f"`{called()} {words}{option}`"
-    stored = list(_manifests(workspace, dataset))
+    stored = list(manifests(workspace, dataset))
     is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
     extracted = "" if is_imported else f"`{called()} {extraction(stored, dataset, split, backbone)}{option}` or "
     making = f"make them with {extracted}{imported}"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 from trees import counted, grow, opened
@@ -228,6 +229,14 @@ def test_an_odd_tree_means_what_its_owner_would_say(tmp_path, name):
 
 
 REFUSED = {
+    "a folder named as a copy that holds other images": (
+        ["cat*3", "dog*3", "cat - Copy*2"],
+        "cat - Copy is named as a copy of cat and holds other images; move them into cat, or, if it is .*--classes",
+    ),
+    "the same inside of a split": (
+        ["train/cat*3", "train/dog*3", "train/dog (2)*2", "test/cat*1", "test/dog*1"],
+        "copy of train/dog",
+    ),
     "several data sets": (
         [f"{kind}/{part}" for kind in ("bottle", "cable") for part in ("train/good*2", "test/good*1", "test/broken*1")],
         "bottle, cable each hold splits with class folders in them.*name one, such as .*/bottle$",
@@ -294,3 +303,18 @@ def test_a_file_that_goes_while_it_is_listed_is_none_and_one_that_hides_is_said(
     assert tree.names == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
     assert tree.skipped == (("dog/0.png", "cannot be looked at (Permission denied)"),)
     assert tree.stamps.sizes.tolist() == [(root / name).stat().st_size for name in tree.names]
+
+
+@pytest.mark.parametrize("name", ["cat - Copy", "Copy of cat", "cat copy", "cat (2)", "cat - Kopie"])
+def test_a_folder_that_holds_a_copy_of_a_class_is_left_out_and_said(name, tmp_path):
+    grow(tmp_path / "pets", "cat*3", "dog*3")
+    shutil.copytree(tmp_path / "pets/cat", tmp_path / "pets" / name)
+    dataset = opened(tmp_path / "pets")
+    assert counted(dataset) == {"rule": {"cat": 3, "dog": 3}}
+    assert f"{name} holds a copy of the images of cat, which is not used" in dataset.notes
+
+
+def test_a_folder_named_as_a_copy_is_a_class_where_the_user_lists_it(tmp_path):
+    grow(tmp_path / "pets", "cat*3", "dog*3", "cat (2)*2", "classes.txt = cat|cat (2)|dog|")
+    dataset = opened(tmp_path / "pets", classes=tmp_path / "pets/classes.txt")
+    assert counted(dataset)["rule"]["cat (2)"] == 2
