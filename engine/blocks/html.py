@@ -37,9 +37,9 @@ DASH, MINUS = "–", "−"
 DRAWN, HEAD = b"tEXtDrawn", 4096
 # Where a PNG says how many pixels wide it is, and from how many on a narrow screen shows a part of it at a time.
 WIDTH_IN_PNG, LETTERED = slice(16, 20), 640
-# Rows from which on a table scrolls within its frame; columns from which on it is set more closely, and above which a
-# narrow screen shows each row as a card.
-TALL, MANY, FITTING = 25, 5, 3
+# Rows from which on a table scrolls within its frame, and those from which on their number is said and cards scroll;
+# columns from which on a table is set more closely, and above which a narrow screen shows each row as a card.
+TALL, SEEN, MANY, FITTING = 25, 10, 5, 3
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 
 
@@ -130,6 +130,7 @@ def _environment() -> Environment:
         "axis_of": axis_of,
         "bar": bar,
         "tall": TALL,
+        "seen": SEEN,
         "many": MANY,
         "fitting": FITTING,
         "width_of": width_of,
@@ -174,9 +175,9 @@ def order(cell: Cell, kind: Kind) -> str:
 
 
 def width_of(cell: Cell, kind: Kind) -> str:
-    """The class of a cell with a text that needs room."""
-    letters = len(str(cell)) if kind == "text" else 0
-    return " long" if letters > LONG else " wide" if letters > WIDE else ""
+    """The class of a cell with a text that needs room, or that says nothing."""
+    letters = len(str(cell)) if kind == "text" else 1
+    return " empty" if not letters else " long" if letters > LONG else " wide" if letters > WIDE else ""
 
 
 class Axis(NamedTuple):

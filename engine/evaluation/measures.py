@@ -60,7 +60,7 @@ def measure_blocks(
     of = "".join(f" of {model} on {place}" for model, place in places if len(places) == 1)
     more = "" if len(rows) <= SHOWN else f", {SHOWN} of {len(rows):,}"
     table = Table(f"Measures{of}{more}", {name: MEASURES[name] for name in shown}, cells)
-    return [Heading("measures", "Other measures"), table] if cells else []
+    return [Heading("measures", "Other measures", folded=True), table] if cells else []
 
 
 def _measured(row: Row, readings: Mapping[str, str]) -> dict[str, Cell]:

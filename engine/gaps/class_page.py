@@ -197,7 +197,7 @@ def feature_blocks(run: Run) -> list[Block]:
         f"{len(features):,} lower it beyond chance."
     )
     return [
-        Heading("features", "Features"),
+        Heading("features", "Features", folded=True),
         Table("Features that lower the margins most", MARGINS, rows),
         Sentence(about),
     ]
