@@ -11,6 +11,7 @@ from gapscope.causes.features import Features
 from gapscope.causes.forecast import Expected, expected_accuracy
 from gapscope.causes.kernel import LEVEL
 from gapscope.causes.proof import ADDED, Measure, Proof, correct, proofs, share_of
+from gapscope.causes.rivals import Rivals
 from gapscope.causes.samples import Sample
 from gapscope.causes.search import COARSE, Explanation, Search, first_cause
 from gapscope.causes.separability import separability
@@ -92,16 +93,17 @@ def analyse(
     ranked = first_cause(search, known)
     ranking = [*ranked.last, *ranked.dropped]
     single = proofs(search, ranked.last, model)
-    several = _several(search, single[0], known, model, ranking)
+    best = Rivals(search, single[1:]).against(single[0])
+    several = _several(Rivals(search, single), best, known, model, ranking)
     expected = expected_accuracy(search, known, model, accuracies[0].value) if model and accuracies[0] else None
-    return replace(found, proofs=[*several, *single], ranking=ranking, expected=expected)
+    return replace(found, proofs=[*several, best, *single[1:]], ranking=ranking, expected=expected)
 
 
 def _several(
-    search: Search, single: Proof, known: Mapping[str, Cause], model: Classifier | None, ranking: Sequence[Explanation]
+    rivals: Rivals, single: Proof, known: Mapping[str, Cause], model: Classifier | None, ranking: Sequence[Explanation]
 ) -> list[Proof]:
     """The proof of two causes or three together; none where one is complete, or where the others add too little."""
-    best, found = single, []
+    search, best, found = rivals.search, single, []
     bases = _bases(ranking, known)
     for _ in range(1, MOST):
         rest = Rest.of(search, best.explanation)
@@ -109,11 +111,16 @@ def _several(
             break
         candidates = longer(rest, bases, known)
         bases = [one.main for one in candidates if one.main]
+        added = []
         for one in candidates:
-            (proof,) = proofs(search, [one], model)
+            proof = rivals.against(*proofs(search, [one], model))
             if _adds(rest, best, proof):
-                best, found = proof, [proof]
-                break
+                added.append(proof)
+                if proof.is_named or not proof.is_enough:
+                    break
+        if added:
+            best = next((one for one in added if one.is_named), added[0])
+            found = [best]
     return found
 
 

@@ -16,6 +16,7 @@ Array = np.ndarray
 OF_PIXELS = ("tones", "colours", "texture")
 PLACES = [place for place, name in enumerate(ATTRIBUTES) if ATTRIBUTES.targets[name].split(":")[0].split(".")[-1]
           in OF_PIXELS]  # fmt: skip
+NAMES = [list(ATTRIBUTES)[place] for place in PLACES]
 
 
 def appearance(view: Array) -> Array:

@@ -79,7 +79,10 @@ def headline(findings: Row) -> str:
 
 
 def _unproven(findings: Row, between: str) -> str:
-    """How much the best of the known causes explains, or that the images are too few to say."""
+    """How much the best of the known causes explains, what speaks against it, or that the images are too few to say."""
+    first = findings["proofs"][0]
+    if first.get("enough"):
+        return f"No known cause explains the shift {between}: {_denied(first)}"
     best = max(findings["proofs"], key=lambda one: one["explained"]["value"])
     value, low, high = (max(best["explained"][name], 0.0) for name in ("value", "low", "high"))
     if value < least_of(best["name"]):
@@ -94,6 +97,15 @@ def _unproven(findings: Row, between: str) -> str:
         f"No cause of the shift {between} is proven by so few images: {best['name']} is nearest, and explains anything "
         f"from {percent(low)} to {percent(high)} of it"
     )
+
+
+def _denied(proof: Row) -> str:
+    """What speaks against a cause that explains enough."""
+    if proof["against"]:
+        same = listed([spoken(proof), *proof["against"]])
+        return f"{same} explain as much of it and have nothing in common, which is so where images show something else"
+    share, further = percent(proof["explained"]["value"]), listed([KNOWN[name].label for name in proof["away"]])
+    return f"{spoken(proof)} explains {share} of it, and takes {further} further from the target"
 
 
 def answer(run: Run, findings: Row) -> Answer:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gapscope.causes.appearance import NAMES
 from gapscope.causes.kernel import LEVEL, Kernel
 from gapscope.causes.search import Explanation, Search
 from gapscope.causes.separability import separability
-from gapscope.inference import clopper_pearson, interval_of, paired_interval
+from gapscope.inference import average_ranks, clopper_pearson, interval_of, paired_interval
 from gapscope.probes.model import Classifier
 
 Array = np.ndarray
@@ -45,6 +46,10 @@ class Proof(NamedTuple):
     beyond
         How much more of the distance the best cause explains; an interval that holds 0 means that the two cannot be
         distinguished.
+    away
+        Attributes of what the network sees that the cause moves away from the target's, beyond chance.
+    against
+        Causes that have nothing in common with this one and explain as much, see `rivals.py`.
     """
 
     explanation: Explanation
@@ -55,13 +60,22 @@ class Proof(NamedTuple):
     accuracy: Measure | None
     lost: Measure | None
     beyond: Measure
+    away: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether enough of the distance is explained, and of that of the features too."""
+        least = least_of(self.explanation.name)
+        felt = self.felt is None or self.felt.value >= FELT
+        return self.explained.value >= least and self.explained.low > least / 2 and felt
 
     @property
     def is_named(self) -> bool:
-        """Whether enough of the distance is explained for the cause to be named, and of that of the features too."""
-        denied = self.felt is not None and self.felt.value < FELT
-        least = least_of(self.explanation.name)
-        return self.explained.value >= least and self.explained.low > least / 2 and not denied
+        """Whether it explains enough and nothing speaks against it. A part of what happened may leave something to
+        distinguish the images by, and not make it.
+        """
+        return self.is_enough and not self.against and (not self.away or self.auc <= self.inseparable)
 
     @property
     def is_complete(self) -> bool:
@@ -102,6 +116,7 @@ def _proof(search: Search, explanation: Explanation, best: tuple[float, Array], 
         accuracy,
         lost,
         Measure(best[0] - value, *interval_of(best[1] - replicates)),
+        _away(search, explanation),
     )
 
 
@@ -111,6 +126,27 @@ def _felt(search: Search, explanation: Explanation) -> Measure | None:
         return None
     value, replicates = _replicates(search, explanation, features)
     return Measure(value, *interval_of(replicates))
+
+
+def _away(search: Search, explanation: Explanation) -> tuple[str, ...]:
+    """Of all images of both sets."""
+    dim, count = search.target.x.shape[1], len(search.plain)
+    target = search.rows[:, dim:]
+    sets = (search.plain, search.mixed(explanation, slice(0, count)))
+    before, after = (np.array([_apart(*one) for one in zip(rows[:, dim:].T, target.T, strict=True)]) for rows in sets)
+    beyond = after - before > inseparable(count, len(target)) - 0.5
+    return tuple(name for name, one in zip(NAMES, beyond, strict=False) if one)
+
+
+def _apart(values: Array, others: Array) -> float:
+    """How far the area under the curve by which ``values : (n,)`` and ``others : (m,)`` are told apart is from 0.5; NaN
+    is a value that an image has not.
+    """
+    one, other = values[~np.isnan(values)], others[~np.isnan(others)]
+    if not len(one) or not len(other):
+        return 0.0
+    below = average_ranks(np.concatenate([one, other]))[len(one) :].mean() - (len(other) + 1) / 2
+    return abs(float(below) / len(one) - 0.5)
 
 
 def _replicates(search: Search, explanation: Explanation, kernel: Kernel | None = None) -> tuple[float, Array]:

@@ -184,6 +184,23 @@ def test_images_that_look_alike_and_features_that_do_not_are_no_known_cause(tmp_
     assert "Why" not in parts
 
 
+def test_unlike_causes_that_explain_as_much_are_no_known_cause(tmp_path):
+    best = proof("elastic", named=False, enough=True, away=[], against=["sideways", "wide-view"])
+    headline, parts = said(explanation(tmp_path / "run", best))
+    assert headline.startswith("No known cause explains the shift")
+    assert "elastic, sideways and wide-view explain as much of it and have nothing in common" in headline
+    assert "Why" not in parts
+
+
+def test_a_cause_that_takes_looks_further_from_the_target_is_no_known_cause(tmp_path):
+    best = proof("posterise", 0.77, named=False, enough=True, away=["luminance-low", "tint"], against=[])
+    headline, _ = said(explanation(tmp_path / "run", best))
+    assert headline.startswith("No known cause explains the shift")
+    assert headline.endswith(
+        "posterise explains 77.0 % of it, and takes luminance of the shadows and tint further from the target"
+    )
+
+
 def test_without_labels_the_accuracy_is_a_forecast(tmp_path):
     _, parts = said(explanation(tmp_path / "run", proof(), accuracies=(0.97, None)))
     assert "a forecast" in parts["Why"]

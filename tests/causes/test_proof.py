@@ -8,11 +8,11 @@ from gapscope.causes.proof import Measure, Proof, measured, share_of
 from gapscope.causes.search import Explanation
 
 
-def proof(explained, felt, auc=0.55, low=None, name="blur"):
+def proof(explained, felt, auc=0.55, low=None, name="blur", **against):
     shares = [Measure(one, one - 0.2, one + 0.2) if one is not None else None for one in (explained, felt)]
     if low is not None:
         shares[0] = shares[0]._replace(low=low)
-    return Proof(Explanation(name, (), 0.9, 50), *shares, auc, 0.6, None, None, Measure(0.0, 0.0, 0.0))
+    return Proof(Explanation(name, (), 0.9, 50), *shares, auc, 0.6, None, None, Measure(0.0, 0.0, 0.0), **against)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,17 @@ def test_a_cause_that_leaves_something_is_not_complete():
     assert proof(0.9, 0.9).is_complete
     assert not proof(0.9, 0.9, auc=0.7).is_complete
     assert not proof(0.7, 0.9).is_complete
+
+
+def test_what_leaves_something_to_see_makes_none_of_it():
+    assert proof(0.9, 0.9, auc=0.7).is_named
+    assert not proof(0.9, 0.9, auc=0.7, away=("tint",)).is_named
+    assert proof(0.9, 0.9, away=("tint",)).is_named
+
+
+def test_a_cause_is_not_named_where_unlike_ones_explain_as_much():
+    assert proof(0.9, 0.9, against=("elastic",)).is_enough
+    assert not proof(0.9, 0.9, against=("elastic",)).is_named
 
 
 @pytest.mark.parametrize("right", [198, 200, 0, 113])
