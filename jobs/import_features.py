@@ -163,6 +163,7 @@ def plan(config: ImportFeaturesConfig) -> "Import":
 
 
 def _source(config: ImportFeaturesConfig) -> "Source":
+    from gapscope.formats.memory import refuse_other_order
     from gapscope.formats.open import open_beside, open_tables
     from gapscope.formats.source import table_source
     from gapscope.store.csv.source import open_csv
@@ -173,6 +174,8 @@ def _source(config: ImportFeaturesConfig) -> "Source":
     choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
     kind, tables = open_tables(_several(config.files), config.split, config.feature_columns)
     beside = {"labels": config.labels, "names": config.names}
+    for name, values in beside.items():
+        refuse_other_order(config.files, values, name)
     if kind == TEXT:
         for name, files in beside.items():
             if _is_given(files):

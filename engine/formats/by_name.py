@@ -3,7 +3,7 @@
 Labels that come with names of their own are matched to the rows that are called so, whatever their order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import NamedTuple
@@ -78,6 +78,50 @@ def matched(labels: Beside, rows: Sequence[tuple[Table, str]]) -> Beside:
     unused = len(others) - len(pc.unique(found))
     note = f"labels of {where} matched to the rows by name{f', {unused:,} of them of no row' * bool(unused)}"
     return _taken(labels, found.to_numpy(), note)
+
+
+def of_same_rows(labels: Beside, rows: Mapping[str, Sequence[tuple[Table, str]]]) -> Beside:
+    """The labels in the order of the rows where both have a column of one name, `rows` by name, that tells them apart.
+
+    Texts tell before numbers, of which those that are in the same order may only count the rows.
+
+    Raises
+    ------
+    InputError
+        As of `matched`; or a column that both have, which tells no row apart, says that they are of other rows.
+    """
+    shared = [one for one in labels.table.columns if one.name in rows and one.name not in ("", labels.column)]
+    differ = ""
+    for name in sorted((one.name for one in shared), key=lambda name: _are_numbers(rows[name])):
+        own, others = _names(rows[name]), _names([(labels.table, name)])
+        if own.equals(others) or (_are_numbers(rows[name]) and not _are_whole(own)):
+            continue
+        if len(pc.unique(others)) == len(others):
+            return matched(labels._replace(path=name), rows[name])
+        differ = differ or _said(name, own, others, rows[name][0][0].where, labels.table.where)
+    if differ:
+        raise InputError(differ)
+    return labels
+
+
+def _are_numbers(columns: Sequence[tuple[Table, str]]) -> bool:
+    table, name = columns[0]
+    return table.column(name).kind == "numbers"
+
+
+def _are_whole(numbers: pa.StringArray) -> bool:
+    return bool(pc.all(pc.match_substring_regex(numbers, r"^-?\d*$")).as_py())
+
+
+def _said(name: str, own: pa.StringArray, others: pa.StringArray, where: str, beside: str) -> str:
+    """That rows are others than those of the labels; nothing where there are not as many."""
+    if len(own) != len(others):
+        return ""
+    row = pc.index(pc.equal(own, others), False).as_py()
+    return (
+        f"row {row:,} has {own[row].as_py()!r} as {name!r} in {where} and {others[row].as_py()!r} in {beside}, so that "
+        "the labels are those of other rows; put them in the order of the rows, or give both a name of each row"
+    )
 
 
 def _names(columns: Sequence[tuple[Table, str]]) -> pa.StringArray:

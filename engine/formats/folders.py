@@ -13,7 +13,7 @@ from gapscope.core.location import Location
 from gapscope.formats.arrays import Wanted
 from gapscope.formats.arrow import open_arrow, open_parquet
 from gapscope.formats.hub import refuse_partial
-from gapscope.formats.joined import side_by_side
+from gapscope.formats.joined import refuse_other_numbers, side_by_side
 from gapscope.formats.npy import open_npy
 from gapscope.formats.table import Column, Run, Table, readable
 from gapscope.formats.zarr import is_zarr, open_zarr
@@ -96,12 +96,7 @@ def open_clip_retrieval(place: Location) -> list[Table]:
     if not first:
         raise InputError(f"{place} has no .npy file in {kinds[0]}")
     for other in (*arrays.values(), metadata):
-        for own, theirs in zip(first, other, strict=False):
-            if natural(own.name)[1::2] != natural(theirs.name)[1::2]:
-                raise InputError(
-                    f"{place} has {own.name} where {theirs.name} stands beside; files that belong together have one "
-                    "number, so get the missing ones"
-                )
+        refuse_other_numbers([one.name for one in first], [one.name for one in other], str(place))
     return [_beside(place, arrays, metadata, index) for index in range(len(first))]
 
 

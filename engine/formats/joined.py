@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from pathlib import PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from gapscope.core.errors import InputError
 from gapscope.core.text import counted
 from gapscope.formats.table import Identity, Run, Table, Values
+from gapscope.store.imports.files import natural
 
 
 def side_by_side(one: Table, other: Table) -> Table:
@@ -20,10 +22,7 @@ def side_by_side(one: Table, other: Table) -> Table:
     InputError
         They have not as many rows.
     """
-    if one.rows != other.rows:
-        raise InputError(
-            f"{other.where} has {counted(other.rows, 'row')} and {one.where} {one.rows:,}; they must have as many"
-        )
+    refuse_other_length(one, other)
     own = {column.name for column in one.columns}
 
     def read(names: Sequence[str], start: int) -> Iterator[Run]:
@@ -37,6 +36,38 @@ def side_by_side(one: Table, other: Table) -> Table:
 
     columns = one.columns + tuple(column for column in other.columns if column.name not in own)
     return replace(one, columns=columns, read=read, identity=_both(one.identity, other.identity))
+
+
+def refuse_other_length(one: Table, other: Table) -> None:
+    """Refuse tables that have not as many rows."""
+    if one.rows != other.rows:
+        raise InputError(
+            f"{other.where} has {counted(other.rows, 'row')} and {one.where} {one.rows:,}; they must have as many"
+        )
+
+
+def refuse_other_numbers(own: Sequence[str], theirs: Sequence[str], where: str) -> bool:
+    """Refuse files that are numbered otherwise than those beside them; whether all have a number."""
+    for one, other in zip(own, theirs, strict=False):
+        numbers = [natural(PurePath(name).stem)[1::2][-1:] for name in (one, other)]
+        if not all(numbers):
+            return False
+        if numbers[0] != numbers[1]:
+            raise InputError(
+                f"{where} has {one} where {other} stands beside; files that belong together have one number, so get "
+                "the missing ones"
+            )
+    return True
+
+
+def refuse_other_shards(tables: Sequence[Table], beside: Sequence[Table]) -> None:
+    """Refuse numbered files beside as many others, of which one has another number, or not as many rows."""
+    if len(tables) != len(beside) or len(tables) == 1:
+        return
+    own, theirs = ([PurePath(one.where).name for one in some] for some in (tables, beside))
+    if refuse_other_numbers(own, theirs, str(PurePath(tables[0].where).parent)):
+        for one, other in zip(tables, beside, strict=True):
+            refuse_other_length(one, other)
 
 
 def _both(one: Identity, other: Identity) -> Identity:

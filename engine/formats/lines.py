@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TABLES, JSON_LINES, JSON = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".json", ".jsonl", ".ndjson")
 # What the columns of labels by name hold, whose order says nothing.
 BY_NAME = "texts by name"
+# What a file of plain text holds.
+LINES = "lines of text"
 # Text that is no label on each line.
 STRUCTURED = (".yaml", ".yml", ".xml", ".toml", ".html", ".md")
 
@@ -60,7 +62,7 @@ def open_lines(place: Location) -> Table:
                 if rest:
                     yield len(rest), {"": pa.array(rest, pa.string())}
 
-    return Table(where, rows, (Column("", "texts", 1, "lines of text"),), read, identity_of(place))
+    return Table(where, rows, (Column("", "texts", 1, LINES),), read, identity_of(place))
 
 
 def _texts(place: Location) -> Iterator[list[str]]:

@@ -44,6 +44,18 @@ def open_memory(value: Any, name: str = "the array") -> Table:
     return _array(_as_array(value, name), name)
 
 
+def refuse_other_order(features: Any, beside: Any, what: str) -> None:
+    """Refuse labels or names that pandas knows by the rows of the features, in another order."""
+    if not all(hasattr(getattr(one, "index", None), "sort_values") for one in (features, beside)):
+        return
+    own, theirs = features.index, beside.index
+    if len(own) == len(theirs) and not own.equals(theirs) and own.difference(theirs, sort=False).empty:
+        raise InputError(
+            f"the array of {what} has the {what} of the frame in another order; hand over {what}.loc[features.index], "
+            f"or {what}.to_numpy() if the first is that of the first row all the same"
+        )
+
+
 def _as_array(value: Any, name: str) -> Any:
     """`value` as an array of NumPy, or as a sparse matrix whose rows are made dense as they are read."""
     if hasattr(value, "tocsr"):

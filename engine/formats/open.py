@@ -151,6 +151,8 @@ def _folders(places: Sequence[Location], wanted: Wanted) -> tuple[str, list[Tabl
 
 def open_beside(files: Any, what: str, split: str = "", *, values: bool = False) -> list[Table]:
     """The tables of labels or names beside features: files, or `values` in memory, which may be texts as well."""
+    if files is not None and not hasattr(files, "__len__"):
+        raise InputError(f"the {what} are made one by one, and are read more than once; hand over list({what})")
     if files is None or not len(files):
         return []
     if in_memory(files) or (values and not isinstance(files, str | Path)):

@@ -12,15 +12,20 @@ import pyarrow as pa
 
 from gapscope.core.errors import InputError
 from gapscope.core.text import counted
-from gapscope.formats.by_name import Beside, matched
+from gapscope.formats.by_name import Beside, matched, of_same_rows
 from gapscope.formats.choose import Chosen, choose, notes_of, one_column, refuse_apart
-from gapscope.formats.joined import Aligned, one_under_the_other
+from gapscope.formats.joined import Aligned, one_under_the_other, refuse_other_shards
+from gapscope.formats.lines import LINES
 from gapscope.formats.numbers import features_of, refused, row_digests, vanished
 from gapscope.formats.table import Table, Values
 from gapscope.formats.texts import Texts, digests_of, labels_of, names_of
 from gapscope.store.half import narrow
 from gapscope.store.imports.columns import LABEL_NAMES, PATH_NAMES, Choice, first_of
+from gapscope.store.imports.files import missing_between
 from gapscope.store.imports.source import Rows, smallness
+
+# Columns of these kinds may tell which row is which.
+IDS = ("numbers", "texts")
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class TableSource:
         """Sentences about what was assumed."""
         labelled, named = self.labels is not None, self.names is not None
         said = notes_of(self.tables[0], self.chosen, labelled=labelled, named=named)
-        return (*said, *filter(None, [self.labels.note if self.labels else ""]))
+        lacking = missing_between([table.where for table in self.tables])
+        return (*said, *filter(None, [self.labels.note if self.labels else "", lacking, _copies(self.tables)]))
 
     @property
     def origin(self) -> str:
@@ -88,7 +94,7 @@ class TableSource:
     def others(self) -> tuple[str, ...]:
         """Columns of numbers and texts that are not used."""
         used, first = self.chosen.names, self.tables[0]
-        return tuple(one.name for one in first.columns if one.name not in used and one.kind in ("numbers", "texts"))
+        return tuple(one.name for one in first.columns if one.name not in used and one.kind in IDS)
 
     def read_others(self, names: Sequence[str]) -> pa.Table:
         """Such columns of all tables, one after the other."""
@@ -240,6 +246,8 @@ def table_source(
     InputError
         Columns are missing, differ from table to table, or a file beside has not as many rows.
     """
+    for shards in (labels, names):
+        refuse_other_shards(tables, shards)
     label, name = _beside(labels, choice.label, LABEL_NAMES), _beside(names, choice.path, PATH_NAMES)
     own = Choice("" if label else choice.label, "" if name else choice.path, choice.prefix, choice.features)
     tables = [table for table in tables if table.rows] or tables[:1]  # of lists without a row, no length is known
@@ -254,7 +262,12 @@ def table_source(
         named = (
             [(name.table, name.column)] if name else [(one, chosen.path) for one in tables if chosen.path is not None]
         )
+        columns = {one.name: [(each, one.name) for each in tables] for one in tables[0].columns if one.kind in IDS}
+        columns |= {one.name: [(name.table, one.name)] for one in name.table.columns} if name else {}
+        unused = {one: of for one, of in columns.items() if one not in chosen.features}
+        by_name = named and label.path is not None
         label = matched(label, named)
+        label = label if by_name else of_same_rows(label, unused)
     source = TableSource(decoder, tuple(tables), chosen, label, name)
     if not rows:
         raise InputError(f"{source.origin} holds no row; nothing was imported")
@@ -267,6 +280,30 @@ def table_source(
                 "hand over one for each row, in the same order"
             )
     return source
+
+
+def _copies(tables: Sequence[Table]) -> str:
+    """A sentence where a file is there twice, as a copy under another name or a link; else empty."""
+    first: dict[tuple[int, str], str] = {}
+    twice = [
+        (table.where, where)
+        for table in tables
+        if (where := first.setdefault((table.identity.bytes, table.identity.digest), table.where)) != table.where
+        and table.rows
+    ]
+    more = f", and {len(twice) - 1:,} more the same as others" if len(twice) > 1 else ""
+    return f"{twice[0][0]} holds the same rows as {twice[0][1]}{more}; leave out what is a copy" if twice else ""
+
+
+def _refuse_header(beside: Beside, known: Sequence[str]) -> None:
+    """Refuse lines of text of which the first is what a column of them would be called."""
+    if beside.table.column(beside.column).about != LINES:
+        return
+    first, *others = (text for _, run in beside.table.read([""], 0) for text in _array(run[""]).to_pylist())
+    if first.strip().lower() in known and first not in others:
+        raise InputError(
+            f"{beside.table.where} begins with {first!r}, as a header does; take it away, or call the file .csv"
+        )
 
 
 def _without_blank_end(beside: Beside, rows: int) -> Beside:
@@ -284,7 +321,9 @@ def _beside(tables: Sequence[Table], wanted: str, known: Sequence[str]) -> Besid
     table = one_under_the_other(tables)
     column = one_column(table, wanted, known)
     texts = [one.name for one in table.columns if one.kind == "texts" and one.name != column]
-    return Beside(table, column, (first_of(texts, PATH_NAMES) or None) if known is LABEL_NAMES else None)
+    result = Beside(table, column, (first_of(texts, PATH_NAMES) or None) if known is LABEL_NAMES else None)
+    _refuse_header(result, known)
+    return result
 
 
 def _refuse_other(table: Table, chosen: Chosen, first: Table, wanted: Chosen) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def named(place, names, labels, *without):
 def groups(to, arrays):
     shutil.rmtree(to, ignore_errors=True)
     zarr.save_group(to, **arrays)
+
+
+def numbered(place, table):
+    """Rows that are called by an id in some order, and a table of labels by the same ids in another."""
+    ids = np.arange(40)[::-1].copy() if table else np.array([f"s{row}" for row in range(40)][::-1])
+    features = TABLE.drop_columns("label").append_column("uid", pa.array(ids))
+    labels = pd.DataFrame({"uid": ids[::-1], "label": LABELS[::-1]})
+    labels.to_csv(place / "y.csv", index=False) if table else labels.to_parquet(place / "y.parquet")
+    return features, str(place / ("y.csv" if table else "y.parquet"))
 
 
 def by_name(place, names, labels):
@@ -187,6 +197,35 @@ LABELLED = {
         lambda at: {"labels": by_name(at, NAMES[::-1], CODES[::-1].tolist())},
         CODES,
     ),
+    "a table by numbers that the rows have too": (
+        lambda at: parquet(at, numbered(at, "csv")[0]),
+        lambda at: {"labels": numbered(at, "csv")[1]},
+        LABELS,
+    ),
+    "Parquet by texts that the rows have too": (
+        lambda at: parquet(at, numbered(at, "")[0]),
+        lambda at: {"labels": numbered(at, "")[1]},
+        LABELS,
+    ),
+    "a table by numbers that are the names": (
+        lambda at: npy(at, X),
+        lambda at: {
+            "names": parquet(at, numbered(at, "")[0].select(["uid"]), "n.parquet"),
+            "labels": numbered(at, "")[1],
+            "path_column": "uid",
+        },
+        LABELS,
+    ),
+    "frames of one order": (
+        lambda at: WIDE.drop(columns="label")[::-1],
+        {"labels": WIDE["label"][::-1]},
+        LABELS[::-1],
+    ),
+    "a frame of some rows, labels counted anew": (
+        lambda at: WIDE.drop(columns="label")[::2],
+        {"labels": pd.Series(LABELS[::2])},
+        LABELS[::2],
+    ),
     "npz, with names of the classes": (lambda at: npz(at, features=X, labels=CODES, classes=ANIMALS), {}, CODES),
     "npz, one-hot": (lambda at: npz(at, features=X, labels=ONE_HOT), {}, CODES),
     "npz, a column": (lambda at: npz(at, features=X, labels=CODES[:, None]), {}, CODES),
@@ -299,7 +338,8 @@ def test_features_and_labels_are_those_that_were_written(kind, tmp_path):
         order = np.lexsort(X.T), np.lexsort(x.T)
         x, found, wanted, labels = x[order[1]], np.array(found)[order[1]].tolist(), X[order[0]], LABELS[order[0]]
     else:
-        wanted = X[30:] if len(labels) == 10 else X
+        wanted = {10: X[30:], 20: X[::2]}.get(len(labels), X)
+        wanted = wanted[::-1] if kind == "frames of one order" else wanted
     np.testing.assert_array_equal(x, wanted)
     assert found == list(map(str, labels))
     assert bad == []
@@ -335,6 +375,19 @@ def stream(place, *, behind=b"", close=True):
     return str(place / "x.arrows")
 
 
+def twins(place, name, *numbers, more=0, copies=(), links=()):
+    """Shards of features ``x`` or labels ``y``, of which the first may have `more` rows and the last fewer."""
+    for number in numbers:
+        long = 40 + (more if number == numbers[0] else -more)
+        npy(place, X + number if name in "xz" else np.resize(CODES, long), f"{name}-{number}")
+    first = place / f"{name}-{numbers[0]}.npy"
+    for copy in copies:
+        shutil.copy(first, first.with_stem(first.stem + copy))
+    for link in links:
+        first.with_stem(first.stem + link).symlink_to(first)
+    return str(place / f"{name}*.npy")
+
+
 def zipped(place):
     shutil.make_archive(str(place / "x.zarr"), "zip", shards(place, slice(0, 40)))
     return str(place / "x.zarr.zip")
@@ -357,6 +410,44 @@ REFUSED = {
             "labels": by_name(at, ["1", "2"], ["cat", "dog"]),
         },
         r"'cats/1.png' and 'dogs/1.png' would both have the label of '1'",
+    ),
+    "labels by ids of which the rows have others": (
+        lambda at: {
+            "files": parquet(at, numbered(at, "csv")[0]),
+            "labels": text(at, "y.csv", "uid,label\n" + "".join(f"{row + 1},cat\n" for row in range(40))),
+        },
+        r"y\.csv has no label for '0', nor for 0 more of 40 rows, by their names",
+    ),
+    "labels of rows of other sites": (
+        lambda at: {
+            "files": parquet(at, TABLE.drop_columns("label").append_column("site", pa.array(LABELS))),
+            "labels": text(at, "y.csv", "site,label\n" + "".join(f"{one},cat\n" for one in LABELS[::-1])),
+        },
+        r"row 0 has 'cat' as 'site' in .*x\.parquet and 'cat|'eel|'dog",
+    ),
+    "a header above lines": (
+        lambda at: {"files": npy(at, X), "labels": text(at, "y.txt", "\n".join(["label", *LABELS[1:]]))},
+        r"y\.txt begins with 'label', as a header does; take it away, or call the file \.csv",
+    ),
+    "a header above names": (
+        lambda at: {"files": npy(at, X), "names": text(at, "n.txt", "\n".join(["Path", *NAMES]))},
+        r"n\.txt begins with 'Path', as a header does",
+    ),
+    "frames of two orders": (
+        lambda at: {"files": WIDE.drop(columns="label")[::-1], "labels": WIDE["label"]},
+        r"has the labels of the frame in another order; hand over labels\.loc\[features\.index\]",
+    ),
+    "labels of other shards": (
+        lambda at: {"files": twins(at, "x", 0, 1), "labels": twins(at, "y", 0, 2)},
+        r"has x-1\.npy where y-2\.npy stands beside; files that belong together have one number",
+    ),
+    "labels of shards of other lengths": (
+        lambda at: {"files": twins(at, "x", 0, 1), "labels": twins(at, "y", 0, 1, more=1)},
+        r"y-0\.npy has 41 rows and .*x-0\.npy 40; they must have as many",
+    ),
+    "labels that are made one by one": (
+        lambda at: {"files": X, "labels": iter(LABELS)},
+        r"the labels are made one by one, .* hand over list\(labels\)",
     ),
     "too many labels": (
         lambda at: {"files": npy(at, X), "labels": text(at, "y.txt", "\n".join([*LABELS, "cat"]))},
@@ -452,6 +543,22 @@ def test_labels_that_found_their_rows_by_name_are_said_to(tmp_path):
     notes = source_of(**named(tmp_path, [*NAMES[::-1], "other.png"], [*LABELS[::-1], "cat"])).notes
     assert notes[-1].endswith("y.csv matched to the rows by name, 1 of them of no row")
     assert len(source_of(**named(tmp_path, NAMES, LABELS)).notes) == len(notes) - 1
+
+
+@pytest.mark.parametrize("how", [{"copies": [" (1)"]}, {"links": ["other", "another"]}])
+def test_a_file_that_is_there_twice_is_said(how, tmp_path):
+    notes = " ".join(source_of(twins(tmp_path, "x", 0, 1, **how)).notes)
+    more = ", and 1 more the same as others" if "links" in how else ""
+    assert re.search(rf"x-0.*npy holds the same rows as .*x-0.*npy{more}; leave out what is a copy", notes)
+    assert "same rows" not in " ".join(source_of(twins(tmp_path, "z", 0, 1)).notes)
+
+
+@pytest.mark.parametrize(("numbers", "said"), [((0, 1, 2), ""), ((3, 5, 8), "number 4 is missing, and 2 more")])
+def test_shards_that_are_missing_between_others_are_said(numbers, said, tmp_path):
+    for number in numbers:
+        parquet(tmp_path, TABLE.slice(number), f"part-{number:05d}.parquet")
+    notes = " ".join(source_of(str(tmp_path)).notes)
+    assert (said in notes) if said else ("missing" not in notes)
 
 
 def test_vectors_that_are_not_one_hot_are_no_labels(tmp_path):

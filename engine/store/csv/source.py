@@ -16,7 +16,7 @@ from gapscope.store.csv.kept import read_columns
 from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
 from gapscope.store.csv.parse import Layout, parse_block
 from gapscope.store.imports.columns import Choice, Columns, find_columns, refuse_other_columns
-from gapscope.store.imports.files import listed, sample_hash, stamp
+from gapscope.store.imports.files import listed, missing_between, sample_hash, stamp
 from gapscope.store.imports.source import Rows
 
 START = Position(0, 0, 0)
@@ -72,7 +72,7 @@ class CsvSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about what was assumed."""
-        return self.columns.notes
+        return (*self.columns.notes, *filter(None, [missing_between([str(place) for place in self.places])]))
 
     @cached_property
     def origin(self) -> str:

@@ -81,6 +81,25 @@ def natural(name: str) -> list[Any]:
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
+def missing_between(names: Sequence[str]) -> str:
+    """A sentence where files that only a number tells apart lack some between the first and the last; else empty.
+
+    Fewer are there than would be missing where the numbers count something else, such as images.
+    """
+    pieces = [natural(name) for name in names]
+    if len({len(one) for one in pieces}) != 1:
+        return ""
+    others = [column for column in zip(*pieces, strict=True) if len(set(column)) > 1]
+    if len(others) != 1 or min(others[0])[0] < 0:
+        return ""
+    there = sorted({number for number, _ in others[0]})
+    lacking = [number for number in range(there[0], there[-1]) if number not in set(there)][: len(there) + 1]
+    if not 0 < len(lacking) <= len(there):
+        return ""
+    more = f", and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+    return f"of the files from {names[0]} to {names[-1]}, number {lacking[0]} is missing{more}"
+
+
 def sample_hash(place: Location) -> str:
     """SHA-256 over the size and 16 evenly spaced samples of 64 KiB, first and last bytes included.
 
