@@ -3,10 +3,12 @@
 A file imports at its top what its configuration needs, and in a function what this needs: `--help` loads nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gapscope.core.program import typed
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.registry import Registry
 from gapscope.runs.stored_names import with_stored_names
@@ -87,3 +89,24 @@ def configuration_of(name: str) -> type:
 def run_job(name: str, options: Mapping[str, Any], progress: Progress = SILENT) -> "RunResult":
     """Run the command `name` with some options."""
     return JOBS[name](with_stored_names(name, configuration_of(name)(**options)), progress)
+
+
+def again(name: str, recorded: Mapping[str, Any]) -> str:
+    """What is typed to run the command `name` again with the options that its run has `recorded`; empty where options
+    have changed since.
+    """
+    if name == "train-cnn":
+        from gapscope.cnn.request import command_of  # here, because it loads more than most commands need
+
+        return command_of(recorded, str(recorded["workspace"]))
+    kind = configuration_of(name)
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in recorded.items()}
+    if not options.keys() <= {one.name for one in fields(kind)}:
+        return ""
+    config, plain = kind(**options), [one.name for one in fields(kind) if not one.kw_only][:1]
+    words = [str(one) for name in plain for one in _several(getattr(config, name))]
+    return f"{name} {typed(words, config, *plain)}"
+
+
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple) else (value,) if value else ()

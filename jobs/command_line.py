@@ -25,10 +25,10 @@ from cyclopts import (
 )
 from cyclopts.config import Yaml
 
-from gapscope.core.errors import GapscopeError, InputError, is_mendable, refused
+from gapscope.core.errors import GapscopeError, InputError, UnfinishedError, is_mendable, refused
 from gapscope.core.extras import extras_named
 from gapscope.core.program import EXAMPLE, called, set_called, shown, version_of
-from gapscope.jobs import ALIASES, COMMANDS, JOBS, configuration_of
+from gapscope.jobs import ALIASES, COMMANDS, JOBS, again, configuration_of
 from gapscope.runs.stored_names import with_stored_names
 
 USER_MISTAKE, INTERRUPTED = 2, 130
@@ -84,6 +84,8 @@ def execute(arguments: Sequence[str]) -> int:
         return _complain(refused(error))
     except GapscopeError as error:
         sentence = " ".join([str(error), *getattr(error, "__notes__", [])])
+        if isinstance(error, UnfinishedError) and (words := again(error.job, error.options)):
+            return _complain(f"{sentence}: `{called()} {words}`")
         meant = "" if "did you mean" in sentence else _meant(arguments, arguments)
         return _complain(f"{sentence}; did you mean {meant}?" if meant else sentence)
     return code if isinstance(code, int) else 0

@@ -180,7 +180,7 @@ def _with_command(error: GapscopeError, config: ExtractConfig, name: str, datase
     if not str(error).endswith("--name"):
         return error
     free = free_name(Location.of(config.workspace), dataset.name)
-    again = typed(name, config, "dataset", "name")
+    again = typed([name], config, "dataset", "name")
     return type(error)(f"{error}: `{called()} extract {again} --name {free}`")
 
 
@@ -226,7 +226,7 @@ def _datasets(config: ExtractConfig, notes: list[str]) -> "list[tuple[str, Datas
         opened = [(name, replace(dataset, name=config.name)) for name, dataset in opened]
     _told_apart(dataset for _, dataset in opened)
     for name, dataset in opened:
-        words = typed(name, config, "dataset", "split")
+        words = typed([name], config, "dataset", "split")
         notes += [f"{name}: {note}" for note in dataset.sentences(config.split, words)]
         unknown = [split for split in config.split if dataset.called(split) not in dataset.choices]
         if unknown:

@@ -22,10 +22,9 @@ from gapscope.runs.run import Run, read_run
 from gapscope.schemas.results import Result
 from gapscope.store import EmbeddingStore
 from gapscope.store.selected import Selected
+from gapscope.store.workspace import OF_FEATURES, option_words
 
-# Options of `extract` that change the features.
-OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_size")
-# Those that say which images and labels are read.
+# Options of `extract` that say which images and labels are read.
 OF_IMAGES = ("classes", "labels", "path_column", "label_column", "seed")
 JOB = "explain"
 FINDINGS, CAUSES, ATTRIBUTES, REPRODUCED = "explanation", "causes", "attributes", "reproduced"
@@ -92,13 +91,7 @@ def words_of_features(command: Mapping[str, Any]) -> list[str]:
     >>> words_of_features({"options": {"backbone": "resnet18", "pool": ["avg", "token"], "weights": "", "seed": 0}})
     ['--backbone', 'resnet18', '--pool', 'avg', 'token']
     """
-    given = command.get("options", {})
-    words = []
-    for name in (*OF_FEATURES, *OF_IMAGES):
-        values = given.get(name) or ()
-        values = values if isinstance(values, (list, tuple)) else (values,)
-        words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
-    return words
+    return option_words(command.get("options", {}), (*OF_FEATURES, *OF_IMAGES))
 
 
 def write_reproduced(

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 
 from gapscope.core.program import called
@@ -52,6 +52,17 @@ class DamageError(SchemaError, InputError):
 
 class ConfigMismatchError(GapscopeError):
     """Finished work was made with another configuration than the one asked for now."""
+
+
+class UnfinishedError(InputError):
+    """A run that is needed was ended before it was finished; `job` and `options` say what was run."""
+
+    def __init__(self, place: object, status: str, job: str, options: Mapping[str, object]):
+        super().__init__(
+            f"{place} is not finished (its status is {status}); run `{job}` again, which continues where it can, or "
+            "leave this run out"
+        )
+        self.job, self.options = job, options
 
 
 class BusyError(GapscopeError):

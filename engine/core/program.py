@@ -1,6 +1,7 @@
 """How the program was called, for sentences that name a command, and the versions of it and its libraries."""
 
 import shlex
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import MISSING, fields
 from inspect import cleandoc
@@ -18,11 +19,11 @@ def called() -> str:
     return _NAME.get()
 
 
-def typed(argument: str, config: Any, *without: str) -> str:
-    """What stands behind a command that is typed again: its argument, and the options of a configuration that are not
+def typed(arguments: Sequence[str], config: Any, *without: str) -> str:
+    """What stands behind a command that is typed again: its arguments, and the options of a configuration that are not
     the usual ones, but for some.
     """
-    words = [argument]
+    words = [*arguments]
     for one in fields(config):
         value, option = getattr(config, one.name), one.name.replace("_", "-")
         usual = one.default if one.default_factory is MISSING else one.default_factory()

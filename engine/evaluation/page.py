@@ -1,16 +1,20 @@
 """The page of measured models: the largest loss first, then every model on every set, classes and other measures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from gapscope.blocks import Answer, Block, Sentence, Table, estimate
 from gapscope.blocks.formats import in_brackets, listed, percent, points, set_name, span, span_of
-from gapscope.core.program import called
+from gapscope.core.errors import GapscopeError
+from gapscope.core.location import Location
 from gapscope.core.text import counted
 from gapscope.evaluation.accuracy import Loss, Measured, is_test, losses, measured
 from gapscope.evaluation.class_page import class_blocks, confusion_blocks
 from gapscope.evaluation.measures import headline_measures, measure_blocks, reliability_blocks
 from gapscope.runs.run import Run
-from gapscope.store.workspace import slug
+from gapscope.store.workspace import OF_FEATURES, option_words, slug
+from gapscope.store.write import read_manifest
 
 # Metrics that stand beside accuracy where the run has them, and how they are written.
 BESIDE = {"macro_f1": ("macro F1", "number"), "log_loss": ("log loss", "number")}
@@ -59,13 +63,14 @@ def answer(run: Run, rows: Sequence[Measured]) -> Answer:
     """The largest loss of the most accurate model where it has met several sets, else how accurate it is."""
     tested = [one for one in rows if one.against and one.n]
     if not tested:
-        return Answer(f"{counted(len(rows), 'accuracy', 'accuracies')} on training rows; no test set was measured")
+        headline = f"{counted(len(rows), 'accuracy', 'accuracies')} on training rows; no test set was measured"
+        return Answer.of(headline, {NEXT: _test_rows(run, rows)})
     # Models are compared on the set that losses are counted from.
     home = min((one.set for one in tested if one.against == one.set), key=lambda name: not is_test(name), default="")
     best = max((one for one in tested if home in ("", one.set)), key=lambda one: one.value)
     fallen = losses((one for one in tested if one.model == best.model), run.beside)
     if not fallen:
-        return _of_one_set(best, tested)
+        return _of_one_set(run, best, tested)
     # `evaluate` compares the set that is best with the one that is worst, of all pairs.
     tests = len(fallen) * (len(fallen) + 1) // 2 if run.job == "evaluate" else len(fallen)
     return _of_loss(run, max(fallen, key=lambda one: one.value)._replace(tests=tests))
@@ -114,7 +119,33 @@ def _certainty(one: Loss) -> str:
     return f"The difference may be chance: its interval{among} holds zero."
 
 
-def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
+def _stored(run: Run) -> Mapping[str, Any]:
+    """The command that has stored the rows that a model was trained on; empty where nothing says so."""
+    with suppress(GapscopeError, OSError):
+        for one in run.manifest.inputs:
+            return read_manifest(Location.of(one.place)).command
+    return {}
+
+
+def _test_rows(run: Run, rows: Sequence[Measured]) -> str:
+    """How rows that were imported get a test set."""
+    if _stored(run).get("job") != "import-features":
+        return ""
+    dataset, *_ = rows[0].set.partition("/")
+    made = run.command("import-features", "--dataset", dataset, "--split", "test", about="FILE")
+    return f"Import rows that it is not trained on, with {made}, and run `{run.job}` again."
+
+
+def _new_rows(run: Run) -> str:
+    """The command that stores new data as that was stored which the model was trained on."""
+    stored = _stored(run)
+    if stored.get("job") == "import-features":
+        return run.command("import-features", "--dataset", "NAME", "--split", "test", about="FILE")
+    words = option_words(stored.get("options", {}), OF_FEATURES) if stored.get("job") == "extract" else []
+    return run.command("extract", *words, "--split", "all", about="FOLDER")
+
+
+def _of_one_set(run: Run, best: Measured, rows: Sequence[Measured]) -> Answer:
     models = len({one.model for one in rows})
     among = f", the highest share among {models} models" if models > 1 else ""
     equals = [one.model for one in rows if (one.set, one.value) == (best.set, best.value)]
@@ -123,8 +154,8 @@ def _of_one_set(best: Measured, rows: Sequence[Measured]) -> Answer:
         f"{listed(equals)} {'classifies' if len(equals) == 1 else 'classify'} {percent(best.value)} of {best.set} "
         f"correctly{among}",
         {
-            NEXT: f"Extract new data (`{called()} extract FOLDER --split all` keeps them whole), then run `gap` to see "
-            "what is lost on them, and why.",
+            NEXT: f"Store new data in the same way, {_new_rows(run)}, then run `gap` to see what is lost on them, and "
+            "why.",
             SURE: f"{interval}, for images like {images}; other images may differ." if interval else "",
         },
     )

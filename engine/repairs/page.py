@@ -7,12 +7,12 @@ from gapscope.blocks.formats import in_brackets, percent, points, span_of, upper
 from gapscope.causes.record import FINDINGS, explanations
 from gapscope.core.text import counted
 from gapscope.gaps.page import FEW_LABELS
+from gapscope.repairs.fit import NOTHING
 from gapscope.repairs.record import CELLS, REPAIRS
 from gapscope.repairs.words import words
 from gapscope.runs.folder import FITTED_ON
 from gapscope.runs.run import Row, Run
 
-NOTHING = "nothing"
 KEEP = "Keep the old model until labels show a gain: more of them make the interval smaller."
 COLUMNS = (
     "Shared needs no labels: how often a second head, fitted to the reference and repaired in the same way, says the "

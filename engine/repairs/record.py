@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from gapscope.probes.model import Classifier
 from gapscope.repairs.criterion import Signs
-from gapscope.repairs.fit import Candidate
+from gapscope.repairs.fit import NOTHING, Candidate
 from gapscope.repairs.judge import Gain
+from gapscope.repairs.words import words
 from gapscope.runs.folder import FITTED_ON, MODELS, RunFolder
 from gapscope.schemas.results import Result
 from gapscope.schemas.selection import SELECTION_SCHEMA
@@ -56,8 +57,8 @@ def results_of(gains: Mapping[str, Gain], model: Classifier, store: EmbeddingSto
 
 
 def title(model: Classifier, name: str) -> str:
-    """What results call a repaired model."""
-    return f"{model.name} repaired by {name}"
+    """What results call a repaired model; the old one is not repaired."""
+    return model.name if name == NOTHING else f"{model.name} repaired to {words(name)}"
 
 
 def save(model: Classifier, chosen: Candidate, target: str, made: RunFolder) -> Classifier:

@@ -14,7 +14,7 @@ from gapscope.core.location import Location
 from gapscope.core.program import called
 from gapscope.data.vocabulary import is_image_name
 from gapscope.runs.run import MANIFEST, RUNS, read_run_manifest
-from gapscope.store.workspace import OF_BACKBONE, USUAL, manifests, slug, stored_set, stored_sets
+from gapscope.store.workspace import OF_FEATURES, USUAL, manifests, option_words, slug, stored_set, stored_sets
 
 REFERENCE, TARGET, DATASET, WORKSPACE = "--reference", "--target", "--dataset", "--workspace"
 TRAIN = "train"
@@ -375,12 +375,7 @@ def _features(there: There) -> list[str]:
     """The options that make the features which the workspace already has."""
     known = [one.command["options"] for one in manifests(there.place) if one.command.get("job") == "extract"]
     given = next((one for one in known if one.get("backbone")), {"backbone": "resnet50"})
-    words = []
-    for name in ("backbone", *OF_BACKBONE):
-        values = given.get(name) or ()
-        values = [values] if isinstance(values, (str, int)) else values
-        words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
-    return words
+    return option_words(given, OF_FEATURES)
 
 
 def are_predictions(place: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gapscope.blocks import Block, Sentence, Warning
 from gapscope.blocks.formats import set_name
-from gapscope.core.errors import GapscopeError, InputError, unknown_name
+from gapscope.core.errors import GapscopeError, InputError, UnfinishedError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location, in_workspace_of
 from gapscope.core.program import called
@@ -151,10 +151,7 @@ def read_run(place: Location) -> Run:
         raise InputError(f"{place} is no run folder: it has no {MANIFEST}; name a folder below runs/")
     manifest = read_run_manifest(place)
     if manifest.status != "complete" or not (place / f"{RESULTS}.parquet").exists():
-        raise InputError(
-            f"{place} is not finished (its status is {manifest.status}); run `{manifest.job}` again, which continues "
-            "where it can, or leave this run out"
-        )
+        raise UnfinishedError(place, manifest.status, manifest.job, manifest.config)
     inputs = [one.model_copy(update={"place": str(in_workspace_of(place, one.place))}) for one in manifest.inputs]
     return Run(place, manifest.model_copy(update={"inputs": inputs}))
 

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,8 @@ from gapscope.store.write import MANIFEST, read_manifest
 SYNTHETIC = "+synthetic"
 # The workspace that nobody has to name.
 USUAL = "workspace"
-# Options of `extract` that belong to a backbone.
+# Options of `extract` that change the features, and those of them that belong to a backbone.
+OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_size")
 OF_BACKBONE = ("weights", "backbone_args", "image_size")
 # What made the features, where nobody says it: text, or another file.
 TEXT, IMPORTED = "csv", "features"
@@ -277,6 +278,20 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     return InputError(f"{workspace} holds no embeddings of {dataset}/{split}{with_backbone}{there}{way_out}")
 
 
+def option_words(options: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Those of some options that were given, as typed.
+
+    >>> option_words({"pool": ["avg", "token"], "weights": "", "seed": 0}, ("weights", "pool"))
+    ['--pool', 'avg', 'token']
+    """
+    words = []
+    for name in names:
+        values = options.get(name) or ()
+        values = values if isinstance(values, (list, tuple)) else (values,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
+    return words
+
+
 def extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbone: str, name: str = "") -> str:
     """The command that stores a split of a dataset with `backbone`, or with that of another split where none is asked
     for, as that which has stored another was typed, or under another `name`; weights are of one backbone.
@@ -287,8 +302,6 @@ def extraction(stored: Sequence[StoreManifest], dataset: str, split: str, backbo
     is_of_it = bool(same) or not backbone
     words: list[str] = ["extract", *options.get("dataset", (dataset,)), "--split", split]
     options = options | ({"name": name} if name else {})
-    for option in ("name", *(OF_BACKBONE if is_of_it else ()), "classes", "labels"):
-        if given := options.get(option):
-            words += [f"--{option.replace('_', '-')}", *map(str, given if isinstance(given, list) else [given])]
+    words += option_words(options, ("name", *(OF_BACKBONE if is_of_it else ()), "classes", "labels"))
     chosen = backbone or options.get("backbone", "")
     return shlex.join([*words, *(["--backbone", chosen] if chosen else [])])

@@ -1,6 +1,8 @@
 """A wrong command is answered with the right one, with the runs, the sets and the files that are there."""
 
+import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -133,3 +135,17 @@ def test_the_command_that_is_proposed_works_as_it_stands(typed, home, monkeypatc
 def test_a_word_where_a_number_is_wanted_is_said_without_the_name_of_a_type(home, monkeypatch, capsys):
     said = answered("fit pets --epochs ten", home, monkeypatch, capsys)
     assert "--epochs takes a whole number, and ten is none." in said
+
+
+def test_a_run_that_is_not_finished_is_answered_with_its_whole_command(home, monkeypatch, capsys):
+    config = {"dataset": "pets", "model": ["lda", "ridge"], "seed": 3, "grid": False, "report": False}
+    place = home / "workspace/runs/killed/manifest.json"
+    place.parent.mkdir(exist_ok=True)
+    manifest = {"spec_version": 2, "job": "fit-incremental", "config": config, "versions": {}, "status": "failed"}
+    place.write_text(json.dumps(manifest))
+    monkeypatch.chdir(home)
+    assert cli.execute(["report", "killed"]) == 2
+    said = capsys.readouterr().err
+    shutil.rmtree(place.parent)
+    assert "(its status is failed)" in said
+    assert said.endswith(": `gapscope fit-incremental pets --model lda ridge --no-report --seed 3`\n")

@@ -20,6 +20,7 @@ from gapscope.jobs import command_line as cli
 from gapscope.predictions import read_predictions
 from gapscope.repairs.budget import half_widths
 from gapscope.repairs.labels import read_label_file
+from gapscope.repairs.words import words as in_words
 from gapscope.store.workspace import find_store
 
 
@@ -108,7 +109,7 @@ def test_the_saved_model_needs_ten_lines_of_numpy(workspace, dark):
 def test_other_commands_take_the_repaired_model_like_any_other(workspace, dark):
     name = Path(dark.run).name
     same = gapscope.predict(name, dataset="dark", split="test", workspace=str(workspace))
-    title = f"lda repaired by {chosen(dark)['name']}"
+    title = f"lda repaired to {in_words(chosen(dark)['name'])}"
     assert next(one.value for one in same.results if one.metric == "accuracy") > 0.6
     assert "was fitted to 600 of the 1,200 rows of dark/test" in " ".join(texts_of(same))
     evaluated = gapscope.evaluate(name, workspace=str(workspace))
@@ -140,7 +141,7 @@ def test_predictions_of_a_run_know_the_model_and_the_classes_of_the_run_that_was
 def test_a_model_is_named_once_where_the_other_run_has_one_alone(workspace, model, dark):
     asked = {"model": ("lda",), "workspace": str(workspace)}
     passed = gapscope.gate([model, dark.run], reference="toy/val", **asked)
-    title = f"lda repaired by {chosen(dark)['name']}"
+    title = f"lda repaired to {in_words(chosen(dark)['name'])}"
     assert json.loads((Path(passed.run) / "about.json").read_text())["new"].startswith(title)
     accuracies, *_ = tables_of(gapscope.compare([model, dark.run], dataset="toy/val", **asked))
     assert {row[0] for row in accuracies.rows} == {"lda", title}

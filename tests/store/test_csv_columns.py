@@ -63,6 +63,7 @@ def test_the_users_word_counts_before_the_names():
     [
         (["a0", "a1", "b0", "b1"], Choice(), "say with --feature-prefix"),
         (["height", "label"], Choice(), "no feature columns found"),
+        (["filename", "label"], Choice(), "no features, but names and labels alone; `gapscope extract FOLDER --labels"),
         (["f0", "f1", "label"], Choice(label="lable"), "did you mean 'label'"),
         (["f0", "f1", "label", "label"], Choice(), "column 'label' of the file is there twice"),
         (["f0", "f1"], Choice(prefix="g"), "no column .* is called 'g' and a number .*f0, f1"),

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gapscope.core.location import Location
 from gapscope.store.csv.blocks import Position, TextBlock
 from gapscope.store.csv.kernel import PADDING, last_record_end
-from gapscope.store.csv.parse import POINTS, Layout, parse_block
+from gapscope.store.csv.parse import POINTS, Layout, parse_block, with_way_out
 from gapscope.store.csv.source import kinds_of
 from gapscope.store.imports.columns import find_columns
 
@@ -162,10 +166,16 @@ def test_numbers_in_two_fields_each_have_decimal_commas():
     ]
 
 
-def test_pandas_reads_decimal_commas_as_the_refusal_says():
-    for text in ("label;f0;f1\na;-0,25;1,5\nb;0,5;2,0\n", 'label,f0,f1\na,"-0,25","1,5"\nb,"0,5","2,0"\n'):
-        read = pd.read_csv(io.StringIO(text), sep=None, engine="python", decimal=",")
-        assert read.to_csv(index=False) == "label,f0,f1\na,-0.25,1.5\nb,0.5,2.0\n"
+@pytest.mark.parametrize(
+    "text", ["label;f0;f1\na;-0,25;1,5\nb;0,5;2,0\n", 'label,f0,f1\na,"-0,25","1,5"\nb,"0,5","2,0"\n']
+)
+def test_the_command_for_decimal_commas_writes_the_file_with_points(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my table.csv").write_text(text)
+    said = with_way_out(f"'-0,25', not a number{POINTS}", Location.of("my table.csv"))
+    command = shlex.split(said.partition("`")[2].partition("`")[0])
+    subprocess.run([sys.executable, *command[1:]], check=True)
+    assert (tmp_path / "my table-points.csv").read_text() == "label,f0,f1\na,-0.25,1.5\nb,0.5,2.0\n"
 
 
 def test_a_quote_that_never_closes_takes_only_its_own_row():

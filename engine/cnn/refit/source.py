@@ -8,7 +8,7 @@ from typing import Any
 from gapscope.backbones import load_backbone
 from gapscope.cnn.request import command_of
 from gapscope.cnn.test_set import TestSet
-from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.errors import InputError, UnfinishedError, unknown_name
 from gapscope.core.files import read_json
 from gapscope.core.hashing import digest_file, digest_json
 from gapscope.core.location import Location
@@ -144,9 +144,7 @@ def _manifest(place: Location) -> dict[str, Any]:
     if manifest["job"] != TRAINING:
         raise InputError(f"{place} is a run of {manifest['job']}; name one of {TRAINING}")
     if manifest["status"] != "complete":
-        raise InputError(
-            f"{place} is not finished (its status is {manifest['status']}); run its {TRAINING} again, which continues"
-        )
+        raise UnfinishedError(place, manifest["status"], TRAINING, manifest["config"])
     return manifest
 
 

@@ -1,6 +1,8 @@
 """A block of CSV records as numbers and texts, with a reason for each row that is no row."""
 
+import json
 import re
+import shlex
 from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
@@ -8,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from gapscope.core.location import Location
 from gapscope.core.text import counted
 from gapscope.store.csv.blocks import TextBlock
 from gapscope.store.csv.kernel import (
@@ -33,10 +36,17 @@ SMALLEST_NORMAL = (
 )
 
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
-POINTS = (
-    " but one with a decimal comma; `pandas.read_csv(FILE, sep=None, engine='python', decimal=',')` reads the file, "
-    "and its `to_csv(NEW, index=False)` writes points"
-)
+POINTS = " but one with a decimal comma"
+
+
+def with_way_out(reason: str, place: Location) -> str:
+    """The reason why a row is bad, with the command that writes the file with decimal points where it has commas."""
+    if not reason.endswith(POINTS):
+        return reason
+    read = f'pandas.read_csv({json.dumps(str(place))}, sep=None, engine="python", decimal=",")'
+    made = json.dumps(f"{place.name.partition('.')[0]}-points.csv")
+    command = shlex.join(["python", "-c", f"import pandas; {read}.to_csv({made}, index=False)"])
+    return f"{reason}; `{command}` writes it with points"
 
 
 class Layout(NamedTuple):

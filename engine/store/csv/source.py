@@ -14,7 +14,7 @@ from gapscope.store.csv.blocks import BLOCK_BYTES, Position, TextBlock, read_blo
 from gapscope.store.csv.header import Header, read_header
 from gapscope.store.csv.kept import read_columns
 from gapscope.store.csv.kernel import IGNORED, LABEL, PATH
-from gapscope.store.csv.parse import Layout, parse_block
+from gapscope.store.csv.parse import Layout, parse_block, with_way_out
 from gapscope.store.imports.columns import Choice, Columns, find_columns, refuse_other_columns
 from gapscope.store.imports.files import listed, missing_between, sample_hash, stamp
 from gapscope.store.imports.source import Rows
@@ -150,7 +150,8 @@ class CsvBlock:
 
     def parse(self) -> Rows:
         """See `parse_block`."""
-        return parse_block(self.text, self.layout)
+        rows = parse_block(self.text, self.layout)
+        return rows._replace(bad=[one._replace(reason=with_way_out(one.reason, self.place)) for one in rows.bad])
 
     def where(self, line: int) -> str:
         """The file and the line."""

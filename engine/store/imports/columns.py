@@ -1,10 +1,12 @@
 """Which columns of a table are features, which holds the label and which the path."""
 
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from gapscope.core.errors import InputError, unknown_name
+from gapscope.core.program import called
 
 LABEL_NAMES = (
     *("label", "class", "target", "y", "labels", "class_id", "class_name", "category", "targets"),
@@ -109,6 +111,9 @@ def _run(names: Sequence[str], prefix: str | None, where: str) -> tuple[str, ...
             f"no column of {where} is called {prefix!r} and a number ({some(names)}); correct --feature-prefix, or "
             "list the columns with --feature-columns"
         )
+    if not ranked and not names:
+        labelled = f"`{called()} extract FOLDER --labels {shlex.quote(where)}`"
+        raise InputError(f"{where} has no features, but names and labels alone; {labelled} gives them to images")
     if not ranked:
         raise InputError(
             f"no feature columns found in {where} ({some(names)}); numbered ones such as feature_0, feature_1 "
