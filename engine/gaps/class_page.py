@@ -60,10 +60,21 @@ def unequal_text(run: Run, account: Mapping[str, Any]) -> str:
     """How unequal the drops are, with the test, and between which classes."""
     known, tested = account["classes"], _tested(run)
     first, last = tested[0], tested[-1]
+    changes = f"from {_drop_of(first['shrunk'])} in {first['class']} to {_drop_of(last['shrunk'])} in {last['class']}"
+    verb = "lost" if first["shrunk"] > 0 else "gained"
     return (
-        f"The classes lost unequally (standard deviation {points(known['spread'])}, p {p_value(known['p'])}): from "
-        f"{points(first['shrunk'])} in {first['class']} to {points(last['shrunk'])} in {last['class']}."
+        f"The classes {verb} unequally (standard deviation {points(known['spread'])}, p {p_value(known['p'])}): "
+        f"{changes}."
     )
+
+
+def _drop_of(change: float) -> str:
+    """A change of accuracy, positive where some is lost.
+
+    >>> _drop_of(0.05), _drop_of(-0.2)
+    ('a drop of 5.0 points', 'a gain of 20.0 points')
+    """
+    return f"a {'gain' if change < 0 else 'drop'} of {points(change)}"
 
 
 def _tested(run: Run) -> list[Row]:
@@ -78,13 +89,13 @@ def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
     if not tested:
         return []
     what = f"{len(fell):,} of {len(tested):,} classes {'falls' if len(fell) == 1 else 'fall'} by more than the others"
-    named = f"{what}: {listed([row['class'] for row in fell])}." if fell else _none(run, len(tested))
+    common = _common(run, account)
+    named = f"{what}: {listed([row['class'] for row in fell])}." if fell else _none(run, len(tested), common)
     about = (
         "The drop of a class is drawn towards that of all classes as far as its few images demand, with 95 % intervals;"
         " the observed drop is what the counts say. Verdicts hold for all classes together (false discovery rate of "
         "5 %)."
     )
-    common = _common(run, account)
     caption = some_of("Drops by class, the worst first", len(tested))
     return [
         Heading("classes", "Classes"),
@@ -106,21 +117,26 @@ def _expected_worst(run: Run, account: Mapping[str, Any], classes: int) -> list[
     expected, worst = (_measure(run, f"class_drop_{name}") for name in ("expected_worst", "worst"))
     if classes < 2 or expected is None or worst is None:
         return []
-    observed = f"; the worst observed is {account.get('worst_class') or 'one'} with {points(worst)}"
+    observed = f"; the worst observed is {account.get('worst_class') or 'one'} with {_drop_of(worst)}"
+    verb, shown = "gained" if expected < 0 else "lost", _drop_of(expected).replace(" of ", " of about ")
     return [
         Sentence(
-            f"If all {classes:,} classes had lost alike, the worst would still show a drop of about {points(expected)} "
-            f"by sampling error alone{observed}."
+            f"If all {classes:,} classes had {verb} alike, the worst would still show {shown} by sampling error alone"
+            f"{observed}."
         )
     ]
 
 
-def _none(run: Run, classes: int) -> str:
+def _none(run: Run, classes: int, common: float) -> str:
     detectable = _measure(run, "class_drop_detectable")
-    power = f"; a single class would stand out from a drop of about {points(detectable)}" if detectable else ""
+    power = ""
+    if detectable:
+        from_what = _drop_of(detectable).replace(" of ", " of less than about " if detectable < 0 else " of about ")
+        power = f"; a single class would stand out from {from_what}"
     if detectable and detectable > 1:  # more than a class can lose
-        power = "; with so few images not even a class that lost everything would usually stand out"
-    return f"None of the {counted(classes, 'class', 'classes')} can be distinguished from the common drop{power}."
+        power = "; not even a class that lost everything would usually stand out"
+    shared = "gain" if common < 0 else "drop"
+    return f"None of the {counted(classes, 'class', 'classes')} can be distinguished from the common {shared}{power}."
 
 
 def _drop(row: Row, common: float) -> list[Cell]:
@@ -141,7 +157,7 @@ def _picture(run: Run, tested: Sequence[Row], fell: Sequence[Row]) -> list[Block
     if "classes" not in run.pictures:
         return []
     worst = tested[0]
-    alt = f"Drops of the classes that lost most: {worst['class']} at the top with {points(worst['shrunk'])}"
+    alt = f"Drops of the classes that lost most: {worst['class']} at the top with {_drop_of(worst['shrunk'])}"
     alt += "" if fell else "; none differs from the common drop beyond chance"
     return [Figure("classes", run.place / FIGURES / "classes.png", alt, f"{upper(alt)}.")]
 

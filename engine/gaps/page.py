@@ -18,6 +18,7 @@ from gapscope.gaps.lead import Stated, largest, lead
 from gapscope.gaps.sentences import INPUTS
 from gapscope.gaps.words import (
     ADVICE,
+    GAINED,
     MIX_OR_LABELS,
     NO_CAUSE,
     ORACLE,
@@ -147,6 +148,8 @@ def shown_terms(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _cause(account: Mapping[str, Any], term: Mapping[str, Any]) -> str:
     if term["name"] == "class_mix" and account.get("mix_or_labels"):
         return MIX_OR_LABELS
+    if term["name"] in GAINED and term["high"] is not None and term["high"] < 0:
+        return GAINED[term["name"]]
     return cause(term["name"], account.get("inputs", "separated"))
 
 

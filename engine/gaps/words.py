@@ -13,6 +13,11 @@ CAUSES: Mapping[str, str] = {
     "novel_x": "inputs unlike those of the reference (novel X)",
     "y_given_x": "other labels for inputs that look alike (Y given X)",
 }
+# The same where it is a gain.
+GAINED: Mapping[str, str] = {
+    "common_drop": "a gain that all classes share",
+    "class_drop": "gains of single classes beyond the shared one",
+}
 # What the input terms are together where they cannot be separated, by what is known of the inputs.
 UNSEPARATED: Mapping[str, str] = {
     "differ": "inputs unlike those of the reference (other labels cannot be excluded)",

@@ -140,5 +140,5 @@ def test_any_counts_give_finite_numbers(counts):
 )
 def test_a_class_is_not_said_to_stand_out_from_a_drop_that_cannot_be(detectable, said):
     run = SimpleNamespace(of_metric=lambda metric: [{"value": {"class_drop_detectable": detectable}[metric]}])
-    assert said in _none(run, 37)
-    assert "141" not in _none(run, 37)
+    assert said in _none(run, 37, 0.1)
+    assert "141" not in _none(run, 37, 0.1)

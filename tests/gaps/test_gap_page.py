@@ -6,6 +6,7 @@ from toy_runs import result, write_run
 from gapscope.attributes.moved import Moved, table_of_moves
 from gapscope.blocks import Figure, Sentence
 from gapscope.core.location import Location
+from gapscope.gaps.class_page import class_blocks
 from gapscope.gaps.page import page
 from gapscope.runs.run import read_run
 
@@ -143,6 +144,19 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.11, 0.19), term("y_given_x", 0.15, -0.0
         ),
         ([SURE], {"classes": {"p": 0.3, "spread": 0.01, "apart": []}}, "No class stands out", "lost unequally"),
         ([SURE], {"classes": {"p": 0.001, "spread": 0.06, "apart": []}}, "lost unequally", "No class stands out"),
+        (
+            [SURE],
+            {"classes": {"p": 0.001, "spread": 0.4, "apart": []}, "drops": (0.45, 0.0, -0.44)},
+            "lost unequally (standard deviation 40.0 points, p 0.001): from a drop of 45.0 points in cat to a gain of "
+            "44.0 points in horse",
+            "to 44.0",
+        ),
+        (
+            [term("common_drop", -0.2, -0.25, -0.15)],
+            {"gap": (-0.2, -0.25, -0.15)},
+            "A gain that all classes share, 20.0 points",
+            "A drop",
+        ),
         ([term("common_drop", 0.2, 0.15, 0.25)], {}, "what changed in all images", "Look at the classes"),
         (
             [term("common_drop", 0.2, 0.15, 0.25)],
@@ -193,6 +207,31 @@ def test_a_repair_is_offered_where_what_was_tried_does_not_deny_it(tmp_path, rep
     assert offered == ([said[: len(offered[0])]] if said else [])
     assert (" --label-rows 50" in text) is said.startswith("Whether")
     assert " explain fit --reference toy/test" in text
+
+
+@pytest.mark.parametrize(
+    ("expected", "worst", "detectable", "said"),
+    [
+        (0.05, 0.07, 0.1, ("lost alike, the worst would still show a drop of about 5.0", "cat with a drop of 7.0")),
+        (-0.2, -0.21, -0.16, ("gained alike, the worst would still show a gain of about 20.0", "with a gain of 21.0")),
+        (0.05, 0.07, 0.1, ("would stand out from a drop of about 10.0 points",)),
+        (-0.2, -0.21, -0.16, ("would stand out from a gain of less than about 16.0 points",)),
+        (0.9, 1.0, 1.05, ("; not even a class that lost everything would usually stand out",)),
+    ],
+)
+def test_a_gain_of_classes_is_called_no_drop(expected, worst, detectable, said, tmp_path):
+    measured = {"expected_worst": expected, "worst": worst, "detectable": detectable}
+    account = {"classes": {"p": 0.9, "spread": 0.0, "common": expected}, "worst_class": "cat"}
+    found = [result(f"class_drop_{name}", value) for name, value in measured.items()]
+    classes = [
+        {"class": name, "raw": worst, "shrunk": worst, "low": worst, "high": worst, "adjusted_p": 1.0, "flagged": False}
+        | {"reference_right": 80, "reference_rows": 100, "target_right": 60, "target_rows": 100}
+        for name in CLASSES
+    ]
+    write_run(tmp_path / "gap", "gap", found, tables={"classes": classes})
+    blocks = class_blocks(read_run(Location.of(str(tmp_path / "gap"))), account)
+    text = " ".join(block.text for block in blocks if isinstance(block, Sentence))
+    assert all(one in text for one in said)
 
 
 def test_terms_that_are_not_separated_have_no_row(tmp_path):
