@@ -40,6 +40,8 @@ NEAR, NEARER = 0.6, 0.8
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TAKE_FILES = ("predictions", "predictions_reference", "predictions_target")
 NUMBERS = {int: "a whole number", float: "a number"}
+# What a sentence says that has commands in it and yet not the one that was meant.
+OTHER_KIND = re.compile("a run is wanted|is a run, and|no folder of a trained model|holds no map")
 TERMINAL = Group("Terminal", sort_key=6)
 JsonOption = Annotated[
     bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
@@ -86,7 +88,11 @@ def execute(arguments: Sequence[str]) -> int:
         sentence = " ".join([str(error), *getattr(error, "__notes__", [])])
         if isinstance(error, UnfinishedError) and (words := again(error.job, error.options)):
             return _complain(f"{sentence}: `{called()} {words}`")
-        meant = "" if "did you mean" in sentence else _meant(arguments, arguments)
+        meant = (
+            ""
+            if "did you mean" in sentence or ("`" in sentence and not OTHER_KIND.search(sentence))
+            else _meant(arguments, arguments)
+        )
         return _complain(f"{sentence}; did you mean {meant}?" if meant else sentence)
     return code if isinstance(code, int) else 0
 
@@ -160,11 +166,13 @@ def _unknown_option(token: Token, command: str) -> str:
 
 def _near(token: Token, command: str) -> str:
     """The option of a command that is spelt like one that it has not; empty where none is."""
-    from gapscope.runs.guesses import OPTIONS
+    from gapscope.runs.guesses import OPTIONS, PLAIN
 
     option = _typed_option(token)
     if known := [one for one in OPTIONS.get(option, ()) if one in _options_of(command)]:
         return known[0]
+    if option in PLAIN:
+        return ""
     is_others = any(option in _options_of(other) for other in COMMANDS if other != command)
     return next(iter(get_close_matches(option, _options_of(command), 1, NEARER if is_others else NEAR)), "")
 

@@ -12,14 +12,18 @@ from typing import NamedTuple
 from gapscope.core.errors import GapscopeError
 from gapscope.core.location import Location
 from gapscope.core.program import called
+from gapscope.core.splits import split_of
 from gapscope.data.vocabulary import is_image_name
 from gapscope.runs.run import MANIFEST, RUNS, read_run_manifest
 from gapscope.store.workspace import OF_FEATURES, USUAL, manifests, option_words, slug, stored_set, stored_sets
 
 REFERENCE, TARGET, DATASET, WORKSPACE = "--reference", "--target", "--dataset", "--workspace"
+PREDICTIONS, SPLIT = "--predictions", "--split"
 TRAIN = "train"
 # What stands without the name of an option, of runs; and the commands that want no more than a set there.
 OF_RUNS, OF_SETS = {"run", "runs", "model"}, {"fit-incremental", "tune", "map", "measure", "replay-head"}
+# The commands about two sets that do without a run.
+WITHOUT_RUN = {"explain"}
 # The commands that train classifiers.
 TRAINED_BY = {"fit-incremental", "tune"}
 # The split in which a set is measured: the first of these that is stored.
@@ -48,7 +52,8 @@ COMMANDS = {
 OPTIONS = {
     **dict.fromkeys(("--test", "--eval", "--val", "--valid", "--validation"), ("--evaluate", TARGET)),
     **dict.fromkeys(("--net", "--arch", "--architecture", "--encoder", "--model"), ("--backbone", "--network")),
-    **dict.fromkeys(("--ref", "--baseline", "--old", "--from"), (REFERENCE,)),
+    **dict.fromkeys(("--ref", "--baseline", "--old", "--from", "--source"), (REFERENCE,)),
+    **dict.fromkeys(("--size", "--img-size", "--input-size", "--resolution"), ("--image-size",)),
     **dict.fromkeys(("--new", "--to", "--against", REFERENCE), (TARGET,)),
     "--format": ("--to",),
     "--name": (DATASET,),
@@ -152,7 +157,7 @@ def commands(shape: Shape, arguments: Sequence[str]) -> list[list[str]]:
     words, rest = parts[:count] or _values(parts, plain), parts[count:]
     rest = rest if count else _without(rest, (plain,))
     if any(one.startswith("--predictions") for one in rest):
-        return []
+        return _of_files(shape, _values(rest, PREDICTIONS), _without(rest, (PREDICTIONS,)))
     there = There.of(_value(rest, WORKSPACE) or USUAL)
     typed = [there.exactly(one) for one in (shape.command, *words, *rest)]
     of_images = {*shape.options, *([DATASET] if plain == DATASET else [])}
@@ -177,9 +182,9 @@ def _known(shape: Shape, option: str) -> str:
     """The option that stands for one that a command has not; itself where none does."""
     if option in shape.options:
         return option
-    if option in PLAIN and not shape.plain[1:] and DATASET in shape.options:
-        return DATASET
-    return next((one for one in OPTIONS.get(option, ()) if one in shape.options), option)
+    if known := [one for one in OPTIONS.get(option, ()) if one in shape.options]:
+        return known[0]
+    return DATASET if option in PLAIN and not shape.plain[1:] and DATASET in shape.options else option
 
 
 def _folder(word: str) -> str:
@@ -204,7 +209,7 @@ def _told(shape: Shape, there: There, words: list[str], rest: list[str]) -> list
         return _of_sets(shape, there, words, rest)
     if shape.command == "verify" and any(map(there.run, words)):
         return [[shape.command, str(there.place)]]
-    if words and COMMANDS.get(words[0]) == "runs" and not (there.set(words[0]) or Path(words[0]).exists()):
+    if words and COMMANDS.get(words[0]) == RUNS and not (there.set(words[0]) or Path(words[0]).exists()):
         return [[shape.command, *words[1:], *rest]]
     if not shape.plain and words:
         run = next(filter(None, map(there.run, words)), "")
@@ -220,20 +225,26 @@ def _of_files(shape: Shape, words: list[str], rest: list[str]) -> list[list[str]
         return [[shape.command, one, DATASET, _dataset(one), *rest] for one in words]
     if not all(map(are_predictions, words)):
         return []
-    sides = ("--predictions-reference", "--predictions-target")
+    sides = (f"{PREDICTIONS}-reference", f"{PREDICTIONS}-target")
     if len(words) == len(sides) and {*sides} <= {*shape.options}:
         return [[shape.command, *rest, *(part for pair in zip(sides, words, strict=True) for part in pair)]]
-    return [[shape.command, *rest, "--predictions", *words]] if "--predictions" in shape.options else []
+    return [[shape.command, *rest, PREDICTIONS, *words]] if PREDICTIONS in shape.options else []
 
 
 def _of_images(shape: Shape, there: There, words: list[str], rest: list[str]) -> list[list[str]]:
     """A command about folders of images: what else was typed behind them is an option's."""
+    if not words:
+        return []
     folders = [one for one in words if Path(one).is_dir()]
+    base, _, last = words[0].rpartition("/")
+    if base and Path(base).is_dir() and not Path(words[0]).exists():
+        split = [SPLIT, last] if split_of(last) and SPLIT in shape.options and SPLIT not in rest else []
+        return [[shape.command, base, *rest, *split]] if split or last == "*" else []
     if shape.command == "import-features" and folders == words[:1]:
         return [["extract", *folders, *_features(there)]]
     others = [one for one in words if one not in folders]
     if len(folders) != 1 or len(others) > 1 or shape.command != "extract":
-        return [[shape.command, *words, *rest]] if words else []
+        return [[shape.command, *words, *rest]]
     option = "--labels" if others and _ending(others[0]) else "--backbone"
     return [[shape.command, *folders, *rest, *([option, *others] if others and option not in rest else [])]]
 
@@ -241,8 +252,9 @@ def _of_images(shape: Shape, there: There, words: list[str], rest: list[str]) ->
 def _of_two(shape: Shape, there: There, words: list[str], rest: list[str]) -> list[list[str]]:
     """A command about a run, a reference and a target; what is not stored is made first."""
     runs, sets, unknown = _sorted(there, words)
-    given = [_value(rest, one) for one in (REFERENCE, TARGET)]
+    given = [_file(there, one) if (one := _value(rest, option)) else "" for option in (REFERENCE, TARGET)]
     free = [place for place in (0, 1) if not given[place]]
+    needs_run = bool(shape.plain) and (bool(free) or shape.command not in WITHOUT_RUN)
     if unknown and (len(unknown) > 1 or len(sets) == 1 or runs or not shape.plain):
         return []
     if len(sets) > len(free):
@@ -267,7 +279,7 @@ def _of_two(shape: Shape, there: There, words: list[str], rest: list[str]) -> li
     before += made
     if not reference or not target:
         return []
-    if shape.plain and not run:
+    if needs_run and not run:
         run = there.trained_on(dataset)
         if not run:
             before += [
@@ -284,9 +296,11 @@ def _of_one(shape: Shape, there: There, words: list[str], rest: list[str], optio
     """A command about a run and a set."""
     runs, sets, unknown = _sorted(there, words)
     given = _value(rest, option)
-    if len(sets) > 1 or len(unknown) > 1 or (given and sets):
+    if len(sets) > 2 or len(unknown) > 1 or (given and sets):
         return []
     run = next(iter([*runs, *unknown]), "")
+    if len(sets) == 2:
+        run, sets = run or there.trained_on(sets[0].partition("/")[0]), sets[1:]
     if not run and not sets and not given:
         return []
     of_run = there.runs.get(run, ())
@@ -321,13 +335,18 @@ def _of_none(shape: Shape, there: There, words: list[str], rest: list[str]) -> l
 
 def _of_sets(shape: Shape, there: There, words: list[str], rest: list[str]) -> list[list[str]]:
     """A command about sets, of which a run was named: that which it was trained on."""
-    chosen = []
-    for word in words:
+    chosen, before = [], []
+    for word in (_file(there, one) for one in words):
         of = there.runs.get(there.run(word), ())
+        made, name = _made(there, word, is_target=shape.command == "map") if not of else ([], "")
+        if made:
+            before += made
+            chosen.append(name if shape.command == "map" else name.rpartition("/")[0])
+            continue
         chosen.append((there.measured(of[0]) if shape.command == "map" else of[0]) if of else word)
     if not words and DATASET not in rest:
         chosen = [one for one, splits in there.sets.items() if TRAIN in splits][:1]
-    return [[shape.command, *chosen, *rest]] if chosen or DATASET in rest else []
+    return [*before, [shape.command, *chosen, *rest]] if chosen or DATASET in rest else []
 
 
 def _sorted(there: There, words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
@@ -406,7 +425,9 @@ def with_option(arguments: Sequence[str], typed: str, near: str, *, takes_plain:
     command, *words = [part for one in arguments for part in (_parts(one) if one.startswith(typed) else [one])]
     if typed in PLAIN and takes_plain and words[:1] == [typed]:
         return [command, *words[1:]]
-    return [command, *(near if one == typed else one for one in words)] if near else []
+    if near:
+        return [command, *(near if one == typed else one for one in words)]
+    return [command, *words] if typed == PREDICTIONS else []
 
 
 def typed(commands: Sequence[Sequence[str]]) -> str:

@@ -27,6 +27,8 @@ OF_FEATURES = ("backbone", "weights", "backbone_args", "pool", "layer", "image_s
 OF_BACKBONE = ("weights", "backbone_args", "image_size")
 # What made the features, where nobody says it: text, or another file.
 TEXT, IMPORTED = "csv", "features"
+# Endings of tables that hold features, where images are not meant.
+FEATURES = (".csv", ".tsv", ".npy", ".npz", ".h5", ".hdf5", ".jsonl", ".feather")
 
 
 def slug(name: str) -> str:
@@ -254,10 +256,13 @@ def _not_found(workspace: Location, dataset: str, split: str, backbone: str) -> 
     datasets = {name for one in folder.folders() for name in (folder / one).folders()}
     with_backbone = f" with backbone {backbone}" if backbone else ""
     option = workspace_option(workspace)
-    words = shlex.join(["import-features", "FILE", "--dataset", dataset, "--split", split])
+    table = Path(dataset) if Path(dataset).is_file() else None
+    named = [str(table), "--dataset", slug(table.stem)] if table else ["FILE", "--dataset", dataset]
+    words = shlex.join(["import-features", *named, "--split", split])
     imported = f"`{called()} {words}{option}`"
     stored = list(manifests(workspace, dataset))
     is_imported = all(one.provenance.is_imported for one in stored) if stored else backbone in (TEXT, IMPORTED)
+    is_imported = is_imported or bool(table and table.suffix.lower() in FEATURES)
     extracted = "" if is_imported else f"`{called()} {extraction(stored, dataset, split, backbone)}{option}` or "
     making = f"make them with {extracted}{imported}"
     if datasets and slug(dataset) not in datasets:

@@ -13,6 +13,7 @@ from gapscope.jobs import command_line as cli
 
 FIT, MAP = "fit-incremental-pets-softmax", "map-pca-pets-test"
 BOTH = "--reference pets/test --target night/all"
+OF_FILES = "--predictions-reference old-said.csv --predictions-target new-said.csv"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,13 @@ def answered(arguments, home, monkeypatch, capsys):
         ("extract 'my photos/cat/1.jpg'", "extract 'my photos/cat'"),
         ("import old.csv", "import-features old.csv --dataset old"),
         (f"verify {FIT}", "verify {home}/workspace"),
-        ("gap old-said.csv new-said.csv", "gap --predictions-reference old-said.csv --predictions-target new-said.csv"),
+        ("gap old-said.csv new-said.csv", f"gap {OF_FILES}"),
+        ("gap --predictions old-said.csv new-said.csv", f"gap {OF_FILES}"),
+        ("extract 'my photos/train'", "extract 'my photos' --split train"),
+        ("extract 'my photos/*'", "extract 'my photos'"),
+        ("extract 'my photos' --size 112", "extract 'my photos' --image-size 112"),
+        ("shift --source pets --target night", f"shift {BOTH}"),
+        ("label-queue pets night", f"label-queue {FIT} --target night/all"),
         ("evaluate new-said.csv", "evaluate --predictions new-said.csv"),
     ],
 )
@@ -113,6 +120,11 @@ def test_what_is_not_stored_is_stored_first(typed, first, last, home, monkeypatc
     said = answered(typed, home, monkeypatch, capsys)
     assert f"did you mean `gapscope {first}`, then `gapscope " in said
     assert last in said.rpartition("then ")[2]
+
+
+def test_a_table_that_is_not_stored_is_imported(home, monkeypatch, capsys):
+    said = answered("fit old.csv", home, monkeypatch, capsys)
+    assert "(or make them with `gapscope import-features old.csv --dataset old --split train`)" in said
 
 
 def test_names_that_are_not_there_are_answered_with_an_example_of_those_that_are(home, monkeypatch, capsys):
