@@ -25,7 +25,7 @@ from cyclopts import (
 )
 from cyclopts.config import Yaml
 
-from gapscope.core.errors import GapscopeError, InputError, UnfinishedError, is_mendable, refused
+from gapscope.core.errors import GapscopeError, InputError, UnfinishedError, is_mendable, leaves_open, refused
 from gapscope.core.extras import extras_named
 from gapscope.core.program import EXAMPLE, called, set_called, shown, version_of
 from gapscope.jobs import ALIASES, COMMANDS, JOBS, again, configuration_of
@@ -40,8 +40,6 @@ NEAR, NEARER = 0.6, 0.8
 TAKE_SETS = ("reference", "target", "evaluate", "dataset")
 TAKE_FILES = ("predictions", "predictions_reference", "predictions_target")
 NUMBERS = {int: "a whole number", float: "a number"}
-# What a sentence says that has commands in it and yet not the one that was meant.
-OTHER_KIND = re.compile("a run is wanted|is a run, and|no folder of a trained model|holds no map")
 TERMINAL = Group("Terminal", sort_key=6)
 JsonOption = Annotated[
     bool, Parameter("--json", negative=(), help="Print one JSON object with the results instead.", group=TERMINAL)
@@ -88,11 +86,7 @@ def execute(arguments: Sequence[str]) -> int:
         sentence = " ".join([str(error), *getattr(error, "__notes__", [])])
         if isinstance(error, UnfinishedError) and (words := again(error.job, error.options)):
             return _complain(f"{sentence}: `{called()} {words}`")
-        meant = (
-            ""
-            if "did you mean" in sentence or ("`" in sentence and not OTHER_KIND.search(sentence))
-            else _meant(arguments, arguments)
-        )
+        meant = _meant(arguments, arguments) if leaves_open(sentence) else ""
         return _complain(f"{sentence}; did you mean {meant}?" if meant else sentence)
     return code if isinstance(code, int) else 0
 

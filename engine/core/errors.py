@@ -22,6 +22,10 @@ _WAYS_OUT = {
 }
 
 
+# What a sentence says where a run is named for a set, or a set for a run, and its commands are about what was named.
+_OTHER_KIND = re.compile("a run is wanted|is a run, and|no folder of a trained model|holds no map")
+
+
 class GapscopeError(Exception):
     """A mistake in the input or the configuration; the command line prints it as one sentence and exits with code 2.
 
@@ -135,6 +139,15 @@ def _words(name: str) -> set[str]:
 def is_mendable(error: OSError) -> bool:
     """Whether a user can mend what the operating system has refused."""
     return isinstance(error, _OF_FILES) or error.errno in _WAYS_OUT
+
+
+def leaves_open(sentence: str) -> bool:
+    """Whether a sentence leaves open what to type: it guesses nothing, and names no command but those for other kinds.
+
+    >>> leaves_open("name a run"), leaves_open("make it with `gapscope fit x`"), leaves_open("no x; did you mean 'y'?")
+    (True, False, False)
+    """
+    return "did you mean" not in sentence and ("`" not in sentence or bool(_OTHER_KIND.search(sentence)))
 
 
 def refused(error: OSError) -> str:

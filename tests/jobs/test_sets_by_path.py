@@ -123,7 +123,7 @@ def test_a_command_for_another_backbone_has_no_weights_of_the_stored_one(tmp_pat
         command={"job": "extract", "options": options},
         provenance=SimpleNamespace(is_imported=False, class_names=("a",)),
     )
-    monkeypatch.setattr("gapscope.store.workspace._manifests", lambda *_: iter([known]))
+    monkeypatch.setattr("gapscope.store.workspace.manifests", lambda *_: iter([known]))
     ours = "extract /new --split odd --weights w.safetensors --image-size 8 --backbone tiny --workspace"
     for backbone, said in (("tiny", ours), ("", ours), ("vit", "extract /new --split odd --backbone vit --workspace")):
         with pytest.raises(InputError) as error:
