@@ -254,6 +254,8 @@ def told(proof: Proof) -> dict[str, object]:
         "named": bool(proof.is_named),
         "complete": bool(proof.is_complete),
         "rival": bool(proof.is_rival),
+        "away": [*proof.away],
+        "against": [*proof.against],
     }
 
 
@@ -301,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bench = Bench(
         options.data, held, options.folder, options.photographs, options.trained, options.side, options.beside
     )
-    about = {name: getattr(options, name) for name in ("photographs", "beside", "images", "side", "trained")}
+    about = {name: getattr(options, name) for name in ("photographs", "beside", "images", "pool", "side", "trained")}
     about |= {"causes": len(causes())}
 
     def written(found: dict) -> dict:

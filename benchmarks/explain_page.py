@@ -30,11 +30,12 @@ KINDS_OF_NULLS = {
 }
 TEXT = """
 `python -m benchmarks.explain_page` makes this part from `benchmarks/results/explain.jsonl`. MobileNetV2 at {side}
-pixels, {causes} causes, a logistic regression on {trained} other photographs.
+pixels, {fewest} causes or, of some pairs, the {most} of today, a logistic regression on {trained} other photographs.
 
 **No known cause.** Pairs of {images} images a side (60 of the ImageNet sample) that no registered modification made of
 each other; pairs of a kind overlap. A cause that is named is wrong, or, of drawings, a part of what drawing does: a
-cartoon is posterised too, and a pencil drawing grey and light.
+cartoon is posterised too, and a pencil drawing grey and light. No threshold was set by the pairs of {pool} images, of
+which the other pairs show 160.
 
 """
 RECIPES_TEXT = """
@@ -44,7 +45,7 @@ images, and what its cause does.
 ADDED_TEXT = """
 **Candidates that were added since.** For kinds of recipes of which no candidate was, fourteen were added: bars and
 white frames, a wide lens, a view from one side, nearest pixels, lost texture, other hues, shadow, flare, scratches,
-text, lines of a screen and dots of a print. Of the same images, with {fewest} to {most} causes:
+text, lines of a screen and dots of a print. Of the same images, with {causes} causes:
 """
 NOT_MEASURED = """
 Not measured yet: sets of 500 and of 1,000 images but for one recipe each, and class mixes without labels.
@@ -57,7 +58,7 @@ def rows() -> list[Row]:
     keys = ("photographs", "beside", "null", "trial", "images")
     kinds = [one.get("null") or (one["recipe"], _is_later(one, found)) for one in found]
     named = zip(found, kinds, strict=True)
-    return list({(*(one.get(key) for key in keys), kind): one for one, kind in named}.values())
+    return list({(*(one.get(key) for key in keys), one.get("pool", 0), kind): one for one, kind in named}.values())
 
 
 def _is_later(one: Row, found: Sequence[Row]) -> bool:
@@ -81,7 +82,8 @@ def of_nulls(found: Sequence[Row]) -> list[str]:
 
 def _sets(one: Row) -> str:
     beside = {"others": "{} to {}", "backgrounds": "{} on {}"}.get(one["null"], "{}") if one["beside"] else "{}"
-    return beside.format(one["photographs"], one["beside"])
+    pool = f", {one['pool']} images" if one.get("pool") else ""
+    return beside.format(one["photographs"], one["beside"]) + pool
 
 
 def _counts(some: Sequence[Row]) -> list[str]:
@@ -161,11 +163,12 @@ def section(found: Sequence[Row]) -> str:
     """What stands below the heading."""
     pairs, recipes = ([one for one in found if ("null" in one) == null] for null in (True, False))
     later = [one for one in recipes if _is_later(one, pairs)]
-    text = TEXT.format(**pairs[0]) + "\n".join(of_nulls(pairs)) + "\n"
+    causes, pool = [one["causes"] for one in pairs], max(one.get("pool", 0) for one in pairs)
+    about = {**pairs[0], "fewest": min(causes), "most": max(causes), "pool": pool}
+    text = TEXT.format(**about) + "\n".join(of_nulls(pairs)) + "\n"
     text += RECIPES_TEXT + _by_set([one for one in recipes if one not in later])
     if later:
-        causes = [one["causes"] for one in later]
-        text += ADDED_TEXT.format(fewest=min(causes), most=max(causes)) + _by_set(later)
+        text += ADDED_TEXT.format(**later[0]) + _by_set(later)
     return text + NOT_MEASURED
 
 
