@@ -68,7 +68,7 @@ def test_a_number_with_a_fraction_is_not_rounded(given, tmp_path, capsys):
     (tmp_path / "run.yaml").write_text(f"seed: {given}\n")
     for options in (["--seed", given], ["--config", str(tmp_path / "run.yaml")]):
         assert cli.execute(["fit", "d", "--workspace", str(tmp_path), *options]) == 2
-        assert "unable to convert" in capsys.readouterr().err
+        assert "takes a whole number" in capsys.readouterr().err
 
 
 def test_a_folder_is_no_file_of_options(tmp_path, capsys):
