@@ -1,12 +1,14 @@
 """Where the predictions of a run lie: below the run's folder, or below each of its models."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gapscope.core.errors import InputError, unknown_name
 from gapscope.core.files import read_object, read_table
 from gapscope.core.location import Location
+from gapscope.core.program import called
 from gapscope.core.splits import split_among
 from gapscope.core.text import counted
 
@@ -92,7 +94,13 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     name = _slug(dataset, split)
     known = ["/".join(filter(None, pair)) for pair in sets.values()]
     if name and name not in sets:
-        raise unknown_name(f"set predicted in {folder}", "/".join(filter(None, (dataset, split))), known)
+        wanted = "/".join(filter(None, (dataset, split)))
+        error = unknown_name(f"set predicted in {folder}", wanted, known)
+        if not (folder / DESCRIPTION).exists() or not split:
+            raise error
+        words = ["predict", str(folder), "--dataset", dataset, "--split", split]
+        words += ["--workspace", str(run.parent.parent)] if run.parent.name == "runs" else []
+        raise InputError(f"{error}; `{called()} {shlex.join(words)}` predicts it, in a run of its own")
     if not name and len(sets) != 1:
         place = folder / PREDICTIONS / min(sets, default="")
         which = f"one of {', '.join(known)} by --dataset, or its folder, such as {place}" if sets else "another run"
@@ -100,8 +108,8 @@ def predictions_of_run(run: Location, model: str, dataset: str, split: str) -> S
     chosen = name or next(iter(sets))
     names = (dataset, split) if split else sets[chosen]
     said = described(folder)
-    called = models[model] if models else model or model_name(folder, said)
-    return StoredPredictions(folder / PREDICTIONS / chosen, called, *names, _class_names(said), said)
+    title = models[model] if models else model or model_name(folder, said)
+    return StoredPredictions(folder / PREDICTIONS / chosen, title, *names, _class_names(said), said)
 
 
 def found_by_parts(place: Location) -> StoredPredictions:

@@ -266,6 +266,9 @@ def _of_two(shape: Shape, there: There, words: list[str], rest: list[str]) -> li
     before: list[list[str]] = []
     reference, target = given
     run = next(iter([*runs, *unknown]), "") if shape.plain else ""
+    several = [*runs, *unknown] if "runs" in shape.plain else []
+    if shape.command == "gate" and len(several) < 2:
+        return []
     of_run = there.runs.get(run, ())
     if not reference:
         named = [*of_run, *(one for of in reversed(there.runs.values()) for one in of)]
@@ -289,7 +292,8 @@ def _of_two(shape: Shape, there: There, words: list[str], rest: list[str]) -> li
     if reference.endswith(f"/{TRAIN}") and shape.plain and before:
         return before  # which a reference of training rows would follow
     options = _without(rest, (REFERENCE, TARGET))
-    return [*before, [shape.command, *filter(None, [run]), *options, REFERENCE, reference, TARGET, target]]
+    named = several or list(filter(None, [run]))
+    return [*before, [shape.command, *named, *options, REFERENCE, reference, TARGET, target]]
 
 
 def _of_one(shape: Shape, there: There, words: list[str], rest: list[str], option: str) -> list[list[str]]:

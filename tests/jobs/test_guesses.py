@@ -104,6 +104,20 @@ def test_a_wrong_command_is_answered_with_the_right_one(typed, meant, home, monk
 
 
 @pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (f"gate {FIT} workspace/runs/{FIT} --target night/all", f"runs/{FIT} --dataset night --split all --workspace "),
+        (f"gate {FIT} {FIT} night pets", f"did you mean `gapscope gate {FIT} {FIT} --reference night/all --target"),
+        (f"gate {FIT} --target night/all", "gate compares an old run or file with a new one: name two, not 1"),
+    ],
+)
+def test_of_several_runs_none_is_dropped(typed, said, home, monkeypatch, capsys):
+    answer = answered(typed, home, monkeypatch, capsys)
+    assert said in answer
+    assert f"did you mean `gapscope gate {FIT} --" not in answer
+
+
+@pytest.mark.parametrize(
     ("typed", "first", "last"),
     [
         ("gap my photos night", "extract 'my photos' --backbone resnet50", "fit-incremental-my-photos-softmax"),
