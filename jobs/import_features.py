@@ -9,7 +9,7 @@ from gapscope.core.errors import InputError
 from gapscope.core.program import version_of
 from gapscope.core.progress import SILENT, Progress
 from gapscope.core.splits import split_and_rest
-from gapscope.core.text import counted
+from gapscope.core.text import counted, spelt_alike
 from gapscope.jobs import options
 from gapscope.jobs.options import DATA, configuration, option
 
@@ -88,6 +88,8 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
+    alike = spelt_alike(made.class_names)
+    blocks += [Warning(f"{alike}.")] if alike else []
     blocks += [Warning(_constant(manifest))] if manifest.constant else []
     blocks += [Warning(_vanished(*manifest.vanished))] if manifest.vanished else []
     return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)

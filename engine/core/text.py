@@ -1,6 +1,8 @@
 """Texts that people wrote with any editor."""
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
 from gapscope.core.errors import InputError
 
@@ -40,3 +42,26 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('1 class', '1,200 images')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def spelt_alike(names: Iterable[str]) -> str:
+    """A sentence where names are told apart by their capitals or blanks alone, as those of one class often are; else
+    empty.
+
+    >>> print(spelt_alike(["Cat", "cat", "dog"]))
+    'Cat' and 'cat' are two classes, which only capitals or blanks tell apart; give them one name if they are one
+    >>> spelt_alike(["cat", "dog"])
+    ''
+    """
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        alike.setdefault(re.sub(r"[\s_]+", " ", name).casefold(), []).append(name)
+    several = [one for plain, one in alike.items() if len(one) > 1 and len(plain) > 1]  # letters are what they are
+    if not several:
+        return ""
+    more = f"; the same of {counted(len(several) - 1, 'other name')}" if several[1:] else ""
+    return (
+        "{!r} and {!r} are two classes, which only capitals or blanks tell apart".format(*several[0])
+        + more
+        + "; give them one name if they are one"
+    )

@@ -12,7 +12,7 @@ from gapscope.core.class_list import index_of, read_class_list
 from gapscope.core.errors import InputError
 from gapscope.core.extras import require
 from gapscope.core.location import Location
-from gapscope.core.text import composed
+from gapscope.core.text import composed, spelt_alike
 
 FOLLOWS_IMAGENET = "class indices follow ImageNet's 1,000 wnids in their published order"
 FOLLOWS_LIST = "class indices are those of {}, counted from 0"
@@ -76,7 +76,8 @@ def map_classes(result: Iterable[str], given: ClassMap | None = None) -> ClassMa
         return imagenet_classes()
     if all(is_number(name) for name in names):
         return ClassMap(sorted(names, key=lambda name: (Decimal(name), name)))
-    return ClassMap(sorted(names))
+    alike = spelt_alike(names)
+    return ClassMap(sorted(names), (alike,) if alike else ())
 
 
 def read_classes(path: Path) -> ClassMap:

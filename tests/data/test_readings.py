@@ -692,3 +692,16 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line():
         read_table("t.csv", table.encode())
     several = 'image,caption,label\n0.png,"a cat\nthat sleeps",cat\n1.png,a dog,dog\n'
     assert [row[2] for row in read_table("t.csv", several.encode()).rows] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("Cat", "cat", "dog"), "'Cat' and 'cat' are two classes, which only capitals or blanks tell apart"),
+        (("hot dog", "hot_dog", "Ox", "OX"), "tell apart; the same of 1 other name; give them"),
+        (("A", "a", "cat", "dog"), ""),
+    ],
+)
+def test_classes_that_only_capitals_or_blanks_tell_apart_are_said(names, said, tmp_path):
+    notes = " ".join(opened(grow(tmp_path, *(f"{name}*3" for name in names))).notes)
+    assert (said in notes) if said else ("two classes" not in notes)

@@ -104,3 +104,12 @@ def test_ordinary_rows_are_not_warned_of(tmp_path, rng):
     np.save(tmp_path / "x.npy", x)
     done = run(ImportFeaturesConfig((str(tmp_path / "x.npy"),), dataset="d", workspace=str(tmp_path / "w")))
     assert not [one for one in done.blocks if type(one).__name__ == "Warning"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(("Cat", "cat"), ["'Cat' and 'cat' are two classes"]), (("cat", "dog"), [])]
+)
+def test_classes_that_only_capitals_tell_apart_are_warned_of(names, said, tmp_path, rng):
+    np.savez(tmp_path / "x.npz", x=rng.standard_normal((50, 8)), label=np.resize(names, 50))
+    done = run(ImportFeaturesConfig((str(tmp_path / "x.npz"),), dataset="d", workspace=str(tmp_path / "w")))
+    assert [one.text.partition(", which")[0] for one in done.blocks if type(one).__name__ == "Warning"] == said
