@@ -97,7 +97,10 @@ def _column(name: str, one: Any) -> Column:
     if h5py.check_string_dtype(one.dtype) is not None and prod(one.shape[1:]) == 1:
         return Column(name, "texts", 1, "texts")
     kind, width = kind_of(one.dtype, one.shape)
-    return Column(name, kind, width, said_of(one.dtype, one.shape))
+    numbers = h5py.check_enum_dtype(one.dtype) or {}
+    names = tuple(sorted(numbers, key=numbers.__getitem__))
+    are_indices = [numbers[each] for each in names] == list(range(len(names)))
+    return Column(name, kind, width, said_of(one.dtype, one.shape), names if are_indices else ())
 
 
 def _rows(one: Any, low: int, high: int) -> np.ndarray | pa.Array:

@@ -539,6 +539,13 @@ def test_classes_have_the_names_that_stand_beside_their_numbers(write, tmp_path)
     assert source_of(write(tmp_path, x=X, labels=CODES, others=texts)).class_names == ()
 
 
+@pytest.mark.parametrize(("numbers", "names"), [((0, 1, 2), tuple(ANIMALS[::-1])), ((1, 2, 5), ())])
+def test_numbers_of_an_enumeration_have_its_names(numbers, names, tmp_path):
+    kind = h5py.enum_dtype(dict(zip(ANIMALS[::-1].tolist(), numbers, strict=True)), "i4")
+    place = hdf5(tmp_path, x=X, label=np.array(numbers, "i4")[CODES].astype(kind))
+    assert source_of(place).class_names == names
+
+
 def test_labels_that_found_their_rows_by_name_are_said_to(tmp_path):
     notes = source_of(**named(tmp_path, [*NAMES[::-1], "other.png"], [*LABELS[::-1], "cat"])).notes
     assert notes[-1].endswith("y.csv matched to the rows by name, 1 of them of no row")
