@@ -88,8 +88,7 @@ def run(config: ImportFeaturesConfig, progress: Progress = SILENT) -> "RunResult
         f"Seconds (parsing adds up over threads): {spent}.",
     )
     blocks = [Sentence(text, headline=True) for text in sentences]
-    alike = spelt_alike(made.class_names)
-    blocks += [Warning(f"{alike}.")] if alike else []
+    blocks += [Warning(f"{alike}.")] if (alike := spelt_alike(made.class_names)) else []
     blocks += [Warning(_constant(manifest))] if manifest.constant else []
     blocks += [Warning(_vanished(*manifest.vanished))] if manifest.vanished else []
     return RunResult("import-features", str(job.folder), seconds.get("total", 0.0), blocks=blocks)
@@ -165,7 +164,6 @@ def plan(config: ImportFeaturesConfig) -> "Import":
 
 
 def _source(config: ImportFeaturesConfig) -> "Source":
-    from gapscope.formats.memory import refuse_other_order
     from gapscope.formats.open import open_beside, open_tables
     from gapscope.formats.source import table_source
     from gapscope.store.csv.source import open_csv
@@ -176,8 +174,6 @@ def _source(config: ImportFeaturesConfig) -> "Source":
     choice = Choice(config.label_column, config.path_column, config.feature_prefix, tuple(config.feature_columns))
     kind, tables = open_tables(_several(config.files), config.split, config.feature_columns)
     beside = {"labels": config.labels, "names": config.names}
-    for name, values in beside.items():
-        refuse_other_order(config.files, values, name)
     if kind == TEXT:
         for name, files in beside.items():
             if _is_given(files):
@@ -185,7 +181,8 @@ def _source(config: ImportFeaturesConfig) -> "Source":
         return open_csv(expand(_several(config.files)), choice, config.delimiter, named=not config.no_header)
     if config.no_header or config.delimiter is not None:
         raise InputError("--no-header and --delimiter are for CSV files, and these are none; leave them away")
-    opened = {name: open_beside(files, name, config.split, values=kind == MEMORY) for name, files in beside.items()}
+    rows = config.files if kind == MEMORY else None
+    opened = {name: open_beside(files, name, config.split, rows) for name, files in beside.items()}
     return table_source(kind, tables, choice, **opened)
 
 

@@ -12,7 +12,7 @@ from gapscope.formats.arrays import Wanted
 from gapscope.formats.folders import open_folder
 from gapscope.formats.hub import cached, reached, refuse_partial
 from gapscope.formats.lines import JSON, open_text, plain_name
-from gapscope.formats.memory import in_memory, open_memory
+from gapscope.formats.memory import in_memory, open_memory, refuse_other_order
 from gapscope.formats.table import Table
 from gapscope.store.imports.files import expand, stamp
 
@@ -149,13 +149,16 @@ def _folders(places: Sequence[Location], wanted: Wanted) -> tuple[str, list[Tabl
     return opened[0][0], [table for _, tables in opened for table in tables]
 
 
-def open_beside(files: Any, what: str, split: str = "", *, values: bool = False) -> list[Table]:
-    """The tables of labels or names beside features: files, or `values` in memory, which may be texts as well."""
+def open_beside(files: Any, what: str, split: str = "", rows: Any = None) -> list[Table]:
+    """The tables of labels or names beside features: files, or values in memory, which beside `rows` in memory may be
+    texts as well.
+    """
+    refuse_other_order(rows, files, what)
     if files is not None and not hasattr(files, "__len__"):
         raise InputError(f"the {what} are made one by one, and are read more than once; hand over list({what})")
     if files is None or not len(files):
         return []
-    if in_memory(files) or (values and not isinstance(files, str | Path)):
+    if in_memory(files) or (rows is not None and not isinstance(files, str | Path)):
         return [open_memory(files, f"the array of {what}")]
     files = (files,) if isinstance(files, str | Path) else files
     return [_beside(place, Wanted(split)) for place in expand(files)]
