@@ -35,6 +35,10 @@ FOLDS = 4
 # Penalties in a row that improve no choice, after which smaller ones are not tried.
 PATIENCE = 2
 PASSES = 100
+# The most that a row loses, in nats. Where labelled rows lose half of it on average, the old head counts less, for no
+# small change of it would show.
+MOST = 36.0
+LESS = (0.0, *np.geomspace(1e-4, 1, 25))
 
 
 class Rows(NamedTuple):
@@ -102,12 +106,12 @@ class Problem(NamedTuple):
         return [one for one in both if one.start < one.stop]
 
     def loss(self, solution: Array | None, rows: slice) -> float:
-        """Sum of the log losses of some rows after a change; that of a row is at most 36 nats, as of the least
+        """Sum of the log losses of some rows after a change; that of a row is at most `MOST`, as of the least
         probability.
         """
         logits = self.old[rows] if solution is None else self.old[rows] + self.u[rows] @ solution
         found = log_softmax(logits, axis=1)[self.target[rows]]
-        return float(-np.maximum(found, -36).sum())
+        return float(-np.maximum(found, -MOST).sum())
 
     def changed(self, solution: Array, share: float = 1.0) -> Linear:
         """The old head and a share of the change ``solution : (r + 1, p)`` of the logits."""
@@ -178,7 +182,8 @@ def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, group: Arra
     before, until none of `PATIENCE` has improved a choice.
     """
     order = np.argsort(group, kind="stable")
-    problem, found = Problem.of(rule, temperature, rows.take(order)), Chosen.of(group[order])
+    start = calmed(rule, temperature, rows)
+    problem, found = Problem.of(start, temperature, rows.take(order)), Chosen.of(group[order])
     for penalty in PENALTIES:
         if np.isfinite(penalty):
             found.solutions = [fit(problem, penalty, *one) for one in zip(found.solutions, found.runs, strict=True)]
@@ -193,6 +198,17 @@ def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, group: Arra
         solution = fit(problem, penalty, solution, NO_ROWS)
     note = f"penalty {found.penalty:g} of the change, chosen on labels that it was not fitted to"
     return Fitted(problem.changed(solution), note), refitted
+
+
+def calmed(rule: Linear, temperature: float, rows: Rows) -> Linear:
+    """The head times the share that suits the labels best, where they lose half of `MOST` by it; else as it is."""
+    present = np.flatnonzero(rule.bias > NEVER)
+    old, own = _logits(rule, temperature, rows.z)[:, present], rows.y[:, None] == present
+    if -np.maximum(log_softmax(old, axis=1)[own], -MOST).sum() < MOST / 2 * len(rows.y):
+        return rule
+    losses = [-log_softmax(share * old, axis=1)[own].sum() for share in LESS]
+    share = np.float32(LESS[int(np.argmin(losses))])
+    return Linear(share * rule.weight, np.where(rule.bias > NEVER, share * rule.bias, rule.bias))
 
 
 @dataclass

@@ -36,9 +36,12 @@ def page(run: Run) -> list[Block]:
 
 
 def _reference(run: Run) -> str:
-    """The set that the model was measured on when it was trained; a word to put one for where none is known."""
+    """The set that the model was measured on when it was trained or repaired; a word for one where none is known."""
     try:
-        rows = measured(read_run(find_run(run.place.parent.parent, run.manifest.config["run"])))
+        made = read_run(find_run(run.place.parent.parent, run.manifest.config["run"]))
+        if made.manifest.job == "repair":
+            return str(made.json("about")["reference"])
+        rows = measured(made)
     except GapscopeError:  # a run that lies elsewhere, or a network's
         rows = []
     tested = (one.set for one in rows if one.against == one.set != run.manifest.config["target"])

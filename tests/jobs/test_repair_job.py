@@ -293,6 +293,8 @@ def test_a_queue_is_filled_in_and_comes_back_as_labels(workspace, model, tmp_pat
     left = pq.read_table(Path(more.run) / "queue.parquet")
     assert len(left) == 1160
     assert not set(left["sample_id"].to_pylist()) & set(fair["sample_id"])
+    again = gapscope.label_queue("repair-queue", target="dark/test", count=5, workspace=str(workspace))
+    assert "--reference toy/val --target dark/test" in dict(again.blocks[0].parts)["What to do"]
     tasks = json.loads((Path(more.run) / "label-studio.json").read_text())
     answered = [task | {"annotations": [{"result": task["predictions"][0]["result"]}]} for task in tasks[:5]]
     (tmp_path / "export.json").write_text(json.dumps(answered))

@@ -247,6 +247,16 @@ def test_labels_that_the_old_head_explains_change_nothing_much_and_others_do(mod
     assert (better.scores(fresh.x).argmax(axis=1) == fresh.y).mean() > (model.predict(fresh.x) == fresh.y).mean() + 0.02
 
 
+def test_a_head_that_is_sure_of_wrong_classes_is_changed_as_far_as_labels_want(model, rng):
+    """Its loss is beyond what is counted for every large penalty."""
+    sure = Linear(model.rule.weight * 500, model.rule.bias * 500)
+    rows, fresh = blobs(rng, model, 200), blobs(rng, model, 2000)
+    others = (rows.y + 1) % CLASSES, (fresh.y + 1) % CLASSES
+    found = anchored_logistic(sure, model.temperature, Rows(rows.x, others[0])).head
+    before, after = ((head.scores(fresh.x).argmax(axis=1) == others[1]).mean() for head in (sure, found))
+    assert after > before + 0.3
+
+
 @pytest.mark.parametrize(
     ("labels", "reason"), [(np.arange(9) % 3, "9 labels"), (np.ones(40, int), "all labels are of 1"), ([0, 1] * 9, "")]
 )
