@@ -55,6 +55,20 @@ def rows_of(config):
     return chunk.sample_id, store.paths(store.view().pieces(store.rows)[0]), chunk.y, chunk.x
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"), [([1, 2, 3], "1 of the 4 classes"), ([0, 1, 255], "253 of the 256 classes"), ([0, 1, -1], "")]
+)
+def test_class_numbers_that_no_row_has_are_said(tmp_path, rng, labels, said, monkeypatch):
+    table = frame_of(rng, 30).assign(label=np.resize(labels, 30))
+    table.to_csv(tmp_path / "numbers.csv", index=False)
+    lines = []
+    monkeypatch.setattr(type(SILENT), "say", lambda _, line: lines.append(line))
+    run(config_of(tmp_path, tmp_path / "numbers.csv"))
+    found = [line for line in lines if "no row: " in line]
+    assert len(found) == bool(said)
+    assert all(line.startswith(said) and "write -1" in line for line in found)
+
+
 def import_blocks(config, block_bytes):
     """Import CSV files in blocks of so many bytes."""
     job = plan(config)

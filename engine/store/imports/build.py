@@ -109,6 +109,8 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
     names, index = book.classes()
     if not sum(segment.rows for segment in segments):
         raise InputError(f"no usable row in {job.source.origin}; nothing was imported")
+    if unused := book.unused():
+        progress.say(unused)
     fingerprint = fingerprint_of(segments, index)
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})
     constant = sum(segment.meta.get("constant", 0) for segment in segments) or None

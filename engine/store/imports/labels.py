@@ -184,6 +184,24 @@ class LabelBook:
         index = [places[text] if value is None else self._index(int(value)) for text, value in pairs]
         return names, np.array(index, np.int32)
 
+    def unused(self) -> str:
+        """A sentence about the class numbers up to the largest that no row has; empty where there is none, or where the
+        classes have names.
+        """
+        if self.given or "name" in self.first:
+            return ""
+        names, index = self.classes()
+        without = [name for place, name in enumerate(names) if place not in set(index.tolist())]
+        if not without:
+            return ""
+        listed = ", ".join(without[:SHOWN]) + (", …" if len(without) > SHOWN else "")
+        has = "has" if len(without) == 1 else "have"
+        return (
+            f"{len(without):,} of the {len(names):,} classes, numbered up to the largest label, {has} no row: "
+            f"{listed}; write -1 where a number stands for no label, and hand over names with --classes FILE where "
+            "numbers begin at another than 0"
+        )
+
 
 def _number(text: str) -> float | None:
     try:
