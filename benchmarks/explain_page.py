@@ -48,7 +48,7 @@ white frames, a wide lens, a view from one side, nearest pixels, lost texture, o
 text, lines of a screen and dots of a print. Of the same images, with {causes} causes:
 """
 NOT_MEASURED = """
-Not measured yet: sets of 500 and of 1,000 images but for one recipe each, and class mixes without labels.
+Not measured yet: sets of 1,000 images but for one recipe, and class mixes without labels.
 """
 
 
