@@ -86,7 +86,7 @@ def execute(arguments: Sequence[str]) -> int:
         sentence = " ".join([str(error), *getattr(error, "__notes__", [])])
         if isinstance(error, UnfinishedError) and (words := again(error.job, error.options)):
             return _complain(f"{sentence}: `{called()} {words}`")
-        meant = _meant(arguments, arguments) if leaves_open(sentence) else ""
+        meant = _meant(arguments, arguments) if leaves_open(error) else ""
         return _complain(f"{sentence}; did you mean {meant}?" if meant else sentence)
     return code if isinstance(code, int) else 0
 

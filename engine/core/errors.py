@@ -22,10 +22,6 @@ _WAYS_OUT = {
 }
 
 
-# What a sentence says where a run is named for a set, or a set for a run, and its commands are about what was named.
-_OTHER_KIND = re.compile("a run is wanted|is a run, and|no folder of a trained model|holds no map")
-
-
 class GapscopeError(Exception):
     """A mistake in the input or the configuration; the command line prints it as one sentence and exits with code 2.
 
@@ -56,6 +52,12 @@ class DamageError(SchemaError, InputError):
 
 class ConfigMismatchError(GapscopeError):
     """Finished work was made with another configuration than the one asked for now."""
+
+
+class OtherKindError(InputError):
+    """A run is named where a set is wanted, or a set or a file where a run is: a command in the sentence is for what
+    was named, and what to type is left open.
+    """
 
 
 class UnfinishedError(InputError):
@@ -141,13 +143,14 @@ def is_mendable(error: OSError) -> bool:
     return isinstance(error, _OF_FILES) or error.errno in _WAYS_OUT
 
 
-def leaves_open(sentence: str) -> bool:
-    """Whether a sentence leaves open what to type: it guesses nothing, and names no command but those for other kinds.
+def leaves_open(error: GapscopeError) -> bool:
+    """Whether an error leaves open what to type: it guesses nothing, and names no command but those for other kinds.
 
-    >>> leaves_open("name a run"), leaves_open("make it with `gapscope fit x`"), leaves_open("no x; did you mean 'y'?")
-    (True, False, False)
+    >>> [leaves_open(InputError(text)) for text in ("name a run", "make it with `gapscope fit x`", "did you mean 'y'?")]
+    [True, False, False]
     """
-    return "did you mean" not in sentence and ("`" not in sentence or bool(_OTHER_KIND.search(sentence)))
+    sentence = str(error)
+    return "did you mean" not in sentence and ("`" not in sentence or isinstance(error, OtherKindError))
 
 
 def refused(error: OSError) -> str:

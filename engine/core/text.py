@@ -45,11 +45,11 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def spelt_alike(names: Iterable[str]) -> str:
-    """A sentence where names are told apart by their capitals or blanks alone, as those of one class often are; else
+    """A sentence where capitals, blanks or underscores alone tell names apart, as those of one class often are; else
     empty.
 
     >>> print(spelt_alike(["Cat", "cat", "dog"]))
-    'Cat' and 'cat' are two classes, which only capitals or blanks tell apart; give them one name if they are one
+    'Cat' and 'cat' are two classes, which only capitals, blanks or _ tell apart; give them one name if they are one
     >>> spelt_alike(["cat", "dog"])
     ''
     """
@@ -61,7 +61,7 @@ def spelt_alike(names: Iterable[str]) -> str:
         return ""
     more = f"; the same of {counted(len(several) - 1, 'other name')}" if several[1:] else ""
     return (
-        "{!r} and {!r} are two classes, which only capitals or blanks tell apart".format(*several[0])
+        "{!r} and {!r} are two classes, which only capitals, blanks or _ tell apart".format(*several[0])
         + more
         + "; give them one name if they are one"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import InputError, OtherKindError
 from gapscope.core.files import read_json, read_table
 from gapscope.core.location import Location
 from gapscope.core.program import called
@@ -28,7 +28,7 @@ def table_of(run: Location) -> Location:
     for place in (run / FOLDER / POINTS, run / POINTS, run):
         if place.exists() and not place.is_folder():
             return place
-    raise InputError(f"{run} holds no map: it has no {FOLDER}/{POINTS}; make one with `{called()} map DATASET`")
+    raise OtherKindError(f"{run} holds no map: it has no {FOLDER}/{POINTS}; make one with `{called()} map DATASET`")
 
 
 def read_points(run: Location) -> Points:

@@ -283,7 +283,7 @@ def table_source(
 
 
 def _copies(tables: Sequence[Table]) -> str:
-    """A sentence where a file is there twice, as a copy under another name or a link; else empty."""
+    """A sentence where a file seems to be there twice, as a copy under another name or a link; else empty."""
     first: dict[tuple[int, str], str] = {}
     twice = [
         (table.where, where)
@@ -291,16 +291,22 @@ def _copies(tables: Sequence[Table]) -> str:
         if (where := first.setdefault((table.identity.bytes, table.identity.digest), table.where)) != table.where
         and table.rows
     ]
-    more = f", and {len(twice) - 1:,} more the same as others" if len(twice) > 1 else ""
-    return f"{twice[0][0]} holds the same rows as {twice[0][1]}{more}; leave out what is a copy" if twice else ""
+    if not twice:
+        return ""
+    more = f", and so are {len(twice) - 1:,} more and others" if len(twice) > 1 else ""
+    return (
+        f"{twice[0][0]} and {twice[0][1]} are alike in size and in all samples of their bytes{more}; leave out what is "
+        "a copy"
+    )
 
 
 def _refuse_header(beside: Beside, known: Sequence[str]) -> None:
     """Refuse lines of text of which the first is what a column of them would be called."""
     if beside.table.column(beside.column).about != LINES:
         return
-    first, *others = (text for _, run in beside.table.read([""], 0) for text in _array(run[""]).to_pylist())
-    if first.strip().lower() in known and first not in others:
+    texts = (text for _, run in beside.table.read([""], 0) for text in _array(run[""]).to_pylist())
+    first = next(texts, "")
+    if first.strip().lower() in known and first not in texts:
         raise InputError(
             f"{beside.table.where} begins with {first!r}, as a header does; take it away, or call the file .csv"
         )

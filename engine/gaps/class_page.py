@@ -61,7 +61,7 @@ def unequal_text(run: Run, account: Mapping[str, Any]) -> str:
     known, tested = account["classes"], _tested(run)
     first, last = tested[0], tested[-1]
     changes = f"from {_drop_of(first['shrunk'])} in {first['class']} to {_drop_of(last['shrunk'])} in {last['class']}"
-    verb = "lost" if first["shrunk"] > 0 else "gained"
+    verb = "gained" if first["shrunk"] < 0 else "lost" if last["shrunk"] >= 0 else "changed"
     return (
         f"The classes {verb} unequally (standard deviation {points(known['spread'])}, p {p_value(known['p'])}): "
         f"{changes}."
@@ -99,7 +99,7 @@ def class_blocks(run: Run, account: Mapping[str, Any]) -> list[Block]:
     caption = some_of("Drops by class, the worst first", len(tested))
     return [
         Heading("classes", "Classes"),
-        *_expected_worst(run, account, len(tested)),
+        *_expected_worst(run, account, len(tested), common),
         Sentence(named),
         *([Sentence(unequal_text(run, account))] if is_unequal(account) else []),
         Table(caption, DROPS, [_drop(row, common) for row in tested[:CLASSES]]),
@@ -112,13 +112,13 @@ def _measure(run: Run, metric: str) -> float | None:
     return next((row["value"] for row in run.of_metric(metric)), None)
 
 
-def _expected_worst(run: Run, account: Mapping[str, Any], classes: int) -> list[Block]:
+def _expected_worst(run: Run, account: Mapping[str, Any], classes: int, common: float) -> list[Block]:
     """What has to be known before any list of worst classes is read."""
     expected, worst = (_measure(run, f"class_drop_{name}") for name in ("expected_worst", "worst"))
     if classes < 2 or expected is None or worst is None:
         return []
     observed = f"; the worst observed is {account.get('worst_class') or 'one'} with {_drop_of(worst)}"
-    verb, shown = "gained" if expected < 0 else "lost", _drop_of(expected).replace(" of ", " of about ")
+    verb, shown = "gained" if common < 0 else "lost", _drop_of(expected).replace(" of ", " of about ")
     return [
         Sentence(
             f"If all {classes:,} classes had {verb} alike, the worst would still show {shown} by sampling error alone"
@@ -140,7 +140,7 @@ def _none(run: Run, classes: int, common: float) -> str:
 
 
 def _drop(row: Row, common: float) -> list[Cell]:
-    fell = "fell by more" if row["raw"] > common else "fell by less"
+    verdict = "worse than the others" if row["raw"] > common else "better than the others"
     return [
         row["class"],
         estimate(row["shrunk"], row["low"], row["high"]),
@@ -149,7 +149,7 @@ def _drop(row: Row, common: float) -> list[Cell]:
         row["reference_rows"],
         row["target_rows"],
         row["adjusted_p"],
-        fell if row["flagged"] else "like the common drop",
+        verdict if row["flagged"] else "like the others",
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gapscope.core.errors import DamageError, GapscopeError, SchemaError
+from gapscope.core.errors import DamageError, GapscopeError, OtherKindError, SchemaError
 from gapscope.core.files import damaged, read_json, read_object, read_tensors, write_json, write_tensors
 from gapscope.core.hashing import digest_tensors
 from gapscope.core.location import Location
@@ -145,7 +145,7 @@ def load_model(folder: Location) -> Classifier:
         The files are not there or not what they should be.
     """
     if folder.exists() and not folder.is_folder():
-        raise SchemaError(
+        raise OtherKindError(
             f"{folder} is a file, and no folder of a trained model; weights are for `extract --weights`, and "
             "`evaluate`, `compare`, `gate`, `gap` and `forecast` measure files of predictions without a model"
         )

@@ -113,6 +113,19 @@ class Problem(NamedTuple):
         found = log_softmax(logits, axis=1)[self.target[rows]]
         return float(-np.maximum(found, -MOST).sum())
 
+    def calmed(self, left_out: slice) -> "Problem":
+        """The problem with the share of the old head that suits the labels beside a run of rows best, where these lose
+        half of `MOST` by it; else itself.
+        """
+        rest = self.rest(left_out)
+        old, own = (np.concatenate([one[rows] for rows in rest]) for one in (self.old, self.target))
+        if sum(self.loss(None, rows) for rows in rest) < MOST / 2 * len(old):
+            return self
+        losses = [-log_softmax(share * old, axis=1)[own].sum() for share in LESS]
+        share = np.float32(LESS[int(np.argmin(losses))])
+        bias = np.where(self.rule.bias > NEVER, share * self.rule.bias, self.rule.bias)
+        return self._replace(rule=Linear(share * self.rule.weight, bias), old=share * self.old)
+
     def changed(self, solution: Array, share: float = 1.0) -> Linear:
         """The old head and a share of the change ``solution : (r + 1, p)`` of the logits."""
         weight, bias = (one.astype(np.float64) for one in (self.rule.weight, self.rule.bias))
@@ -182,33 +195,27 @@ def anchored(fit: Fit, rule: Linear, temperature: float, rows: Rows, group: Arra
     before, until none of `PATIENCE` has improved a choice.
     """
     order = np.argsort(group, kind="stable")
-    start = calmed(rule, temperature, rows)
-    problem, found = Problem.of(start, temperature, rows.take(order)), Chosen.of(group[order])
+    problem, found = Problem.of(rule, temperature, rows.take(order)), Chosen.of(group[order])
+    problems = [problem.calmed(run) for run in found.runs]
+    losses = [problem.loss(None, run) for run in found.runs]
     for penalty in PENALTIES:
         if np.isfinite(penalty):
-            found.solutions = [fit(problem, penalty, *one) for one in zip(found.solutions, found.runs, strict=True)]
-        losses = [problem.loss(*one) for one in zip(found.solutions, found.runs, strict=True)]
+            tried = zip(problems, found.solutions, found.runs, strict=True)
+            found.solutions = [fit(one, penalty, solution, run) for one, solution, run in tried]
+            tried = zip(problems, found.solutions, found.runs, strict=True)
+            losses = [one.loss(solution, run) for one, solution, run in tried]
         if not found.improved(penalty, np.array(losses)):
             break
-    refitted = [rule if one is None else problem.changed(one) for one in found.refits]
+    refits = zip(problems, found.refits, strict=True)
+    refitted = [rule if solution is None else one.changed(solution) for one, solution in refits]
     if np.isinf(found.penalty):
         return Fitted(rule, "no change of the head does better on labels that it was not fitted to"), refitted
-    solution = None
+    problem, solution = problem.calmed(NO_ROWS), None
     for penalty in PENALTIES[1 : PENALTIES.index(found.penalty) + 1]:
         solution = fit(problem, penalty, solution, NO_ROWS)
     note = f"penalty {found.penalty:g} of the change, chosen on labels that it was not fitted to"
+    note += "" if problem.rule is rule else "; the old head, which is sure of wrong classes, counts less"
     return Fitted(problem.changed(solution), note), refitted
-
-
-def calmed(rule: Linear, temperature: float, rows: Rows) -> Linear:
-    """The head times the share that suits the labels best, where they lose half of `MOST` by it; else as it is."""
-    present = np.flatnonzero(rule.bias > NEVER)
-    old, own = _logits(rule, temperature, rows.z)[:, present], rows.y[:, None] == present
-    if -np.maximum(log_softmax(old, axis=1)[own], -MOST).sum() < MOST / 2 * len(rows.y):
-        return rule
-    losses = [-log_softmax(share * old, axis=1)[own].sum() for share in LESS]
-    share = np.float32(LESS[int(np.argmin(losses))])
-    return Linear(share * rule.weight, np.where(rule.bias > NEVER, share * rule.bias, rule.bias))
 
 
 @dataclass

@@ -15,7 +15,16 @@ from gapscope.core.program import called
 from gapscope.core.splits import split_of
 from gapscope.data.vocabulary import is_image_name
 from gapscope.runs.run import MANIFEST, RUNS, read_run_manifest
-from gapscope.store.workspace import OF_FEATURES, USUAL, manifests, option_words, slug, stored_set, stored_sets
+from gapscope.store.workspace import (
+    FEATURES,
+    OF_FEATURES,
+    USUAL,
+    manifests,
+    option_words,
+    slug,
+    stored_set,
+    stored_sets,
+)
 
 REFERENCE, TARGET, DATASET, WORKSPACE = "--reference", "--target", "--dataset", "--workspace"
 PREDICTIONS, SPLIT = "--predictions", "--split"
@@ -29,7 +38,7 @@ TRAINED_BY = {"fit-incremental", "tune"}
 # The split in which a set is measured: the first of these that is stored.
 MEASURED = ("test", "val", "all")
 A_SET = re.compile(r"[^/]+/[^/.]+")
-TABLES = (".csv", ".tsv", ".csv.gz", ".csv.zst", ".parquet", ".npy", ".npz", ".h5", ".hdf5", ".jsonl", ".feather")
+TABLES = (*FEATURES, ".csv.gz", ".csv.zst", ".parquet")
 # What the header of a table of predictions has, and that of a table of features has not.
 OF_PREDICTIONS = re.compile(rb"pred|prob|score|logit", re.IGNORECASE)
 # Words for commands, and for what a command takes without the name of an option, that others use.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gapscope.blocks import Block, Sentence, Warning
 from gapscope.blocks.formats import set_name
-from gapscope.core.errors import GapscopeError, InputError, UnfinishedError, unknown_name
+from gapscope.core.errors import GapscopeError, InputError, OtherKindError, UnfinishedError, unknown_name
 from gapscope.core.files import check_version, read_json, read_object, read_table, validated
 from gapscope.core.location import Location, in_workspace_of
 from gapscope.core.program import called
@@ -216,7 +216,7 @@ def _refuse_set(workspace: Location, name: str) -> None:
     if not holds_set(workspace, *name.rpartition("/")[::2]) and not splits_of(workspace, name):
         return
     option = workspace_option(workspace)
-    raise InputError(
+    raise OtherKindError(
         f"{name} is a stored set, and a run is wanted: `{called()} runs{option}` lists those there are, and "
         f"`{called()} map {shlex.quote(name)}{option}` makes a map of a set"
     )

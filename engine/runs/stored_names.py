@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gapscope.core.errors import InputError
+from gapscope.core.errors import OtherKindError
 from gapscope.core.program import called
 from gapscope.core.splits import SPLIT_ORDER
 
@@ -47,6 +47,6 @@ def _refuse_run(config: Any, option: str) -> None:
         folder = Path(one) if Path(one).parent.name == "runs" else Path(workspace, "runs", one)
         if (folder / "manifest.json").is_file():
             listing = shlex.join(["datasets", "--workspace", workspace])
-            raise InputError(
+            raise OtherKindError(
                 f"{one} is a run, and --{option} takes a set as dataset/split; `{called()} {listing}` lists these"
             )

@@ -3,6 +3,7 @@
 import pickle
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,11 @@ def scene(height, width, seed=3):
     pixels = np.clip(smooth + rng.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
     pixels.setflags(write=False)
     return pixels
+
+
+def test_the_docs_say_how_many_there_are():
+    docs = Path(__file__).parents[2] / "docs"
+    assert all(f"{len(MODIFICATIONS)} modifications" in (docs / page).read_text() for page in ("explain.md", "tour.md"))
 
 
 def change(name, severity, image, repeats=4):

@@ -697,7 +697,10 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line():
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("Cat", "cat", "dog"), "'Cat' and 'cat' are two classes, which only capitals or blanks tell apart"),
+        (
+            ("Cat", "cat", "dog"),
+            "'Cat' and 'cat' are two classes, which only capitals, blanks or _ tell apart",
+        ),
         (("hot dog", "hot_dog", "Ox", "OX"), "tell apart; the same of 1 other name; give them"),
         (("A", "a", "cat", "dog"), ""),
     ],

@@ -43,6 +43,12 @@ def extracted(images, workspace, **options):
     return outcome
 
 
+def flip_a_bit(file, place):
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
 def content_of(workspace, name):
     store = open_store(Location.of(workspace / "embeddings" / "tiny" / name / "train"))
     chunk = store.view().read()
@@ -244,9 +250,7 @@ def test_a_flipped_byte_of_a_part_is_seen_by_the_next_extraction_and_a_copied_pa
     extracted(images, workspace)
     fresh = content_of(workspace, "pets")
     part = workspace / "embeddings/tiny/pets/train/part-00001.parquet"
-    data = bytearray(part.read_bytes())
-    data[2000] ^= 255
-    part.write_bytes(data)
+    flip_a_bit(part, 2000)
     assert any(
         "part-00001.parquet, missing or damaged, was made again" in note for note in extracted(images, workspace).notes
     )
@@ -328,9 +332,7 @@ def test_a_changed_page_of_a_part_is_named_and_made_again_when_all_is_verified(t
     extracted(images, workspace)
     before = content_of(workspace, "pets")
     file = workspace / "embeddings/tiny/pets/train/part-00001.parquet"
-    content = bytearray(file.read_bytes())
-    content[1000] ^= 1
-    file.write_bytes(content)
+    flip_a_bit(file, 1000)
     outcome = extracted(images, workspace, verify=True)
     assert "part-00001.parquet, missing or damaged, was made again" in outcome.notes
     assert content_of(workspace, "pets") == before

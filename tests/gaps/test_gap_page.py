@@ -147,8 +147,8 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.11, 0.19), term("y_given_x", 0.15, -0.0
         (
             [SURE],
             {"classes": {"p": 0.001, "spread": 0.4, "apart": []}, "drops": (0.45, 0.0, -0.44)},
-            "lost unequally (standard deviation 40.0 points, p 0.001): from a drop of 45.0 points in cat to a gain of "
-            "44.0 points in horse",
+            "changed unequally (standard deviation 40.0 points, p 0.001): from a drop of 45.0 points in cat to a gain "
+            "of 44.0 points in horse",
             "to 44.0",
         ),
         (
@@ -172,7 +172,7 @@ SURE, UNSURE = term("y_given_x", 0.15, 0.11, 0.19), term("y_given_x", 0.15, -0.0
         (
             [SURE],
             {"flagged": ("cat",), "drops": (0.1, -0.3, 0.0), "classes": {"p": 0.001, "spread": 0.1, "common": 0.2}},
-            "lost unequally",
+            "changed unequally (standard deviation 10.0 points, p 0.001): from a drop of 10.0 points in cat to a gain",
             "falls by more",
         ),
         (
@@ -212,6 +212,7 @@ def test_a_repair_is_offered_where_what_was_tried_does_not_deny_it(tmp_path, rep
 @pytest.mark.parametrize(
     ("expected", "worst", "detectable", "said"),
     [
+        (0.03, 0.07, 0.1, ("gained alike, the worst would still show a drop of about 3.0", "cat with a drop of 7.0")),
         (0.05, 0.07, 0.1, ("lost alike, the worst would still show a drop of about 5.0", "cat with a drop of 7.0")),
         (-0.2, -0.21, -0.16, ("gained alike, the worst would still show a gain of about 20.0", "with a gain of 21.0")),
         (0.05, 0.07, 0.1, ("would stand out from a drop of about 10.0 points",)),
@@ -221,7 +222,8 @@ def test_a_repair_is_offered_where_what_was_tried_does_not_deny_it(tmp_path, rep
 )
 def test_a_gain_of_classes_is_called_no_drop(expected, worst, detectable, said, tmp_path):
     measured = {"expected_worst": expected, "worst": worst, "detectable": detectable}
-    account = {"classes": {"p": 0.9, "spread": 0.0, "common": expected}, "worst_class": "cat"}
+    common = -0.1 if "gained" in said[0] else expected
+    account = {"classes": {"p": 0.9, "spread": 0.0, "common": common}, "worst_class": "cat"}
     found = [result(f"class_drop_{name}", value) for name, value in measured.items()]
     classes = [
         {"class": name, "raw": worst, "shrunk": worst, "low": worst, "high": worst, "adjusted_p": 1.0, "flagged": False}

@@ -555,9 +555,9 @@ def test_labels_that_found_their_rows_by_name_are_said_to(tmp_path):
 @pytest.mark.parametrize("how", [{"copies": [" (1)"]}, {"links": ["other", "another"]}])
 def test_a_file_that_is_there_twice_is_said(how, tmp_path):
     notes = " ".join(source_of(twins(tmp_path, "x", 0, 1, **how)).notes)
-    more = ", and 1 more the same as others" if "links" in how else ""
-    assert re.search(rf"x-0.*npy holds the same rows as .*x-0.*npy{more}; leave out what is a copy", notes)
-    assert "same rows" not in " ".join(source_of(twins(tmp_path, "z", 0, 1)).notes)
+    more = ", and so are 1 more and others" if "links" in how else ""
+    assert re.search(rf"x-0.*npy and .*x-0.*npy are alike in size and in all samples.*{more}; leave out", notes)
+    assert "alike in size" not in " ".join(source_of(twins(tmp_path, "z", 0, 1)).notes)
 
 
 @pytest.mark.parametrize(("numbers", "said"), [((0, 1, 2), ""), ((3, 5, 8), "number 4 is missing, and 2 more")])

@@ -109,7 +109,7 @@ def _make(job: Import, lease: Lease, progress: Progress, *, underflows: bool | N
     names, index = book.classes()
     if not sum(segment.rows for segment in segments):
         raise InputError(f"no usable row in {job.source.origin}; nothing was imported")
-    if unused := book.unused():
+    if unused := book.unused(names, index):
         progress.say(unused)
     fingerprint = fingerprint_of(segments, index)
     provenance = job.opening.model_copy(update={"fingerprint": fingerprint, "class_names": names})

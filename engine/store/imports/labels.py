@@ -184,14 +184,13 @@ class LabelBook:
         index = [places[text] if value is None else self._index(int(value)) for text, value in pairs]
         return names, np.array(index, np.int32)
 
-    def unused(self) -> str:
-        """A sentence about the class numbers up to the largest that no row has; empty where there is none, or where the
-        classes have names.
+    def unused(self, names: Sequence[str], index: np.ndarray) -> str:
+        """A sentence about the class numbers up to the largest that no row has, of what `classes` gives; empty where
+        there is none, or where the classes have names.
         """
         if self.given or "name" in self.first:
             return ""
-        names, index = self.classes()
-        without = [name for place, name in enumerate(names) if place not in set(index.tolist())]
+        without = [names[place] for place in np.setdiff1d(np.arange(len(names)), index)]
         if not without:
             return ""
         listed = ", ".join(without[:SHOWN]) + (", …" if len(without) > SHOWN else "")
