@@ -309,7 +309,7 @@ def _of_one(shape: Shape, there: There, words: list[str], rest: list[str], optio
     """A command about a run and a set."""
     runs, sets, unknown = _sorted(there, words)
     given = _value(rest, option)
-    if len(sets) > 2 or len(unknown) > 1 or (given and sets):
+    if len(sets) > 2 or len(unknown) > 1 or (given and sets) or any(map(is_image_name, unknown)):
         return []
     run = next(iter([*runs, *unknown]), "")
     if len(sets) == 2:

@@ -175,3 +175,9 @@ def test_a_run_that_is_not_finished_is_answered_with_its_whole_command(home, mon
     shutil.rmtree(place.parent)
     assert "(its status is failed)" in said
     assert said.endswith(": `gapscope fit-incremental pets --model lda ridge --no-report --seed 3`\n")
+
+
+def test_an_image_that_is_not_there_is_taken_for_no_run(home, monkeypatch, capsys):
+    said = answered("predict 'my photos/cat/2.jpg'", home, monkeypatch, capsys)
+    assert "predict needs --dataset" in said
+    assert "did you mean" not in said
